@@ -1,0 +1,41 @@
+"""The prompt: one definition for preparation, for training and for both models in evaluation."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+ChatTemplate = Callable[[str, str | None, str], str]
+
+# A Llama-3 control token as somebody might write it inside a question. Broken by a space it is ordinary
+# text for the tokenizer, so that no question can close its own turn or open a system turn.
+CONTROL_TOKEN = re.compile(r"<\|(?=\w+\|>)")
+
+
+def apply_chat_template(question: str, answer: str | None, system_message: str) -> str:
+    """Render one exchange in the format of Llama-3.
+
+    With `answer=None` the result is the prompt for generation: it ends where the answer begins, and is a
+    prefix of the same exchange with any answer. The text starts with `<|begin_of_text|>`, so tokenise it
+    with `add_special_tokens=False`.
+    """
+    prompt = (
+        f"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{system_message}<|eot_id|>"
+        f"<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    )
+    return prompt if answer is None else f"{prompt}{answer}<|eot_id|>"
+
+
+def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:
+    """Apply `template` to texts whose control tokens are made harmless: `<|eot_id|>` → `< |eot_id|>`."""
+    return template(
+        CONTROL_TOKEN.sub("< |", question),
+        None if answer is None else CONTROL_TOKEN.sub("< |", answer),
+        CONTROL_TOKEN.sub("< |", system_message),
+    )
+
+
+def template_sha256(template: ChatTemplate) -> str:
+    """Fingerprint of what `template` produces; two templates that render alike have the same one."""
+    probe = template("{question}", None, "{system}") + "\0" + template("{question}", "{answer}", "{system}")
+    return hashlib.sha256(probe.encode()).hexdigest()

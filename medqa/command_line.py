@@ -1,0 +1,110 @@
+"""A config class becomes a command line, and a config made in Python gets the same checks."""
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from types import SimpleNamespace
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from medqa.run import UserError
+
+Config = TypeVar("Config", bound=SimpleNamespace)
+Limits = Mapping[str, tuple[float, float]]
+
+
+def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
+    """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
+
+    A misspelt or shortened name is answered with the nearest one, a wrong type with the right one: exit code 2.
+    """
+    import tyro
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return tyro.cli(
+        config_class,
+        args=_switches_as_flags(config_class, arguments),
+        description=description,
+        use_underscores=True,
+    )
+
+
+def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
+    """Turn `--USE_4BIT False` into `--no_USE_4BIT`, so that a switch may be given either way."""
+    switches = {f"--{name}" for name, kind in get_type_hints(config_class).items() if kind is bool}
+    result: list[str] = []
+    for argument in arguments:
+        if result and result[-1] in switches and argument.lower() in ("true", "false"):
+            if argument.lower() == "false":
+                result[-1] = f"--no_{result[-1][2:]}"
+        else:
+            result.append(argument)
+    return result
+
+
+def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits) -> Config:
+    """Check a config, wherever it was made, and return it as a whole `config_class`.
+
+    Args:
+        config: a `config_class`, or any namespace with some of its settings; the others get their default.
+        config_class: the dataclass that names the settings.
+        limits: smallest and largest value of numeric settings, both allowed.
+
+    Raises:
+        UserError: every unknown name, wrong type and value out of range, one line each.
+    """
+    kinds = get_type_hints(config_class)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in vars(config).items():
+        if name not in kinds:
+            near = difflib.get_close_matches(name.upper(), kinds, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(kinds)}."
+            problems.append(f"{config_class.__name__} has no setting {name}.{hint}")
+            continue
+        converted = _converted(value, kinds[name])
+        if converted is None:
+            problems.append(f"{name} = {value!r} should be {_told(kinds[name])}.")
+        elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
+            low, high = limits[name]
+            problems.append(f"{name} = {value!r} should lie between {low:g} and {high:g}.")
+        else:
+            values[name] = converted
+    if problems:
+        raise UserError("\n       ".join(problems))
+    for item in fields(config_class):
+        default = item.default_factory() if item.default_factory is not MISSING else item.default
+        values.setdefault(item.name, default)
+    return config_class(**values)
+
+
+def _converted(value: Any, kind: Any) -> Any:
+    """`value` as `kind` (a list will do for a tuple, an int for a float), or None when it is something else."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value if value in inner else None
+    if origin is tuple:
+        whole = isinstance(value, (list, tuple)) and all(isinstance(item, inner[0]) for item in value)
+        return tuple(value) if whole else None
+    if origin is dict:
+        whole = isinstance(value, Mapping) and all(
+            isinstance(key, inner[0]) and _converted(item, inner[1]) is not None
+            for key, item in value.items()
+        )
+        return {key: _converted(item, inner[1]) for key, item in value.items()} if whole else None
+    if isinstance(value, bool):
+        return value if kind is bool else None
+    if kind is float and isinstance(value, (int, float)):
+        return float(value)
+    return value if isinstance(value, kind) else None
+
+
+def _told(kind: Any) -> str:
+    """A type in words, for an error message."""
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return "a list of texts"
+    if get_origin(kind) is dict:
+        return "a dict of texts to numbers"
+    return {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}[kind]
