@@ -4,6 +4,8 @@ import hashlib
 import re
 from collections.abc import Callable
 
+from medqa.run import UserError
+
 ChatTemplate = Callable[[str, str | None, str], str]
 
 # A Llama-3 control token as somebody might write it inside a question. Broken by a space it is ordinary
@@ -39,3 +41,18 @@ def template_sha256(template: ChatTemplate) -> str:
     """Fingerprint of what `template` produces; two templates that render alike have the same one."""
     probe = template("{question}", None, "{system}") + "\0" + template("{question}", "{answer}", "{system}")
     return hashlib.sha256(probe.encode()).hexdigest()
+
+
+def require_prefix(template: ChatTemplate) -> None:
+    """Check that a template separates the prompt, which is masked, from the answer, which is trained.
+
+    Raises:
+        UserError: the prompt is no prefix of the whole exchange, or question or answer is missing from it.
+    """
+    prompt, whole = template("{question}", None, "{system}"), template("{question}", "{answer}", "{system}")
+    if not whole.startswith(prompt) or "{question}" not in prompt or "{answer}" not in whole[len(prompt) :]:
+        raise UserError(
+            "apply_chat_template(question, None, system_message) should be the beginning of the same call "
+            "with an answer, up to where the answer begins, with the question in it and without the answer. "
+            f"It gives {prompt!r} and {whole!r}."
+        )

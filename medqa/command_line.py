@@ -16,7 +16,7 @@ Limits = Mapping[str, tuple[float, float]]
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
     """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
 
-    A misspelt or shortened name is answered with the nearest one, a wrong type with the right one: exit code 2.
+    A misspelt or shortened name or a wrong type is answered with what was expected: exit code 2.
     """
     import tyro
 
@@ -79,7 +79,7 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """`value` as `kind` (a list will do for a tuple, an int for a float), or None when it is something else."""
+    """`value` as `kind` (a list will do for a tuple, an int for a float), or None if it is not one."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Literal:
         return value if value in inner else None

@@ -46,10 +46,32 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+_silent = False
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Let a stage run inside another program without its report."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
 def say(*lines: str) -> None:
-    """Print lines, on the first process only."""
-    if rank() == 0:
-        print(*lines, sep="\n", flush=True)
+    """Print lines, on the first process only. When nobody reads them any more (`| head`), work goes on."""
+    if rank() == 0 and not _silent:
+        try:
+            print(*lines, sep="\n", flush=True)
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (stays open until the process ends)
+
+
+def shows_progress() -> bool:
+    """Whether progress bars are drawn: by the first process, on a terminal, unless NO_COLOR asks for plain."""
+    return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -144,6 +166,7 @@ def occupied(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another live process writes there. The lock dies with its process, also after SIGKILL.
     """
+    created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -161,6 +184,9 @@ def occupied(folder: Path) -> Iterator[None]:
         yield
     finally:
         (folder / LOCK).unlink(missing_ok=True)
+        if created:  # a run that wrote nothing leaves nothing; a folder with content is not removed by rmdir
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         os.close(handle)
 
 
@@ -196,7 +222,7 @@ def recover(folder: Path) -> None:
     replaced = json.loads((staging / MANIFEST).read_text(encoding="utf-8"))["replaces"]
     (folder / MANIFEST).unlink(missing_ok=True)
     new = sorted(path.name for path in staging.iterdir() if path.name != MANIFEST)
-    for name in [*replaced, *new]:
+    for name in dict.fromkeys([*replaced, *new]):  # each once: what was moved must not be removed again
         target = folder / name
         if name in replaced and name not in new and _moved_already(name, staging):
             continue
@@ -240,7 +266,7 @@ def sha256_of_files(folder: Path) -> dict[str, str]:
 
 
 def settings(config: object) -> dict[str, dict[str, Any]]:
-    """A config's settings as `{"given": …, "default": …}`: those that differ from the default, and the rest."""
+    """A config's settings as `{"given": …, "default": …}`: those that differ from the default, the rest."""
     told: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
     for item in fields(config):
         default = item.default_factory() if item.default_factory is not MISSING else item.default
@@ -382,3 +408,4 @@ def elapsed(seconds: float) -> str:
 
 
 clock = time.monotonic
+nothing = contextlib.nullcontext

@@ -1,0 +1,229 @@
+"""Stage 1: specialty files → holdout, eval, train and pool.
+
+    python dataset_preparation.py --DATA_DIR /path/to/json/files
+    python dataset_preparation.py --RECOMMENDATIONS evaluation_results/training_recommendations.json
+
+The first run chooses holdout and eval, which stay constant. Every later run in the same OUTPUT_DIR is an
+iteration: it raises shares and takes in new pairs; pairs move from the pool to train, never back.
+"""
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config import DatasetConfig, TrainingConfig
+from medqa import run
+from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
+from medqa.command_line import checked, parse
+from medqa.run import UserError, say
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from medqa.iterations import Iteration
+    from medqa.records import Refused, Source
+    from medqa.splits import Splits
+
+    Datasets = tuple[Dataset, Dataset, Dataset, Dataset]
+
+LIMITS = {
+    "HOLDOUT_SAMPLES_PER_SPECIALTY": (0, 1_000_000),
+    "INITIAL_TRAIN_PERCENTAGE": (0, 1),
+    "EVAL_SPLIT_SIZE": (0, 1),
+    "MAX_SEQ_LENGTH": (1, 10_000_000),
+}
+FILES = {
+    "holdout_dataset/": "constant test set",
+    "train_dataset/": "training data of this iteration",
+    "eval_dataset/": "constant evaluation split for fine-tuning",
+    "eval_pool_dataset/": "what later iterations can take from",
+    "dataset_stats.json": "numbers by specialty and by reason",
+    "rejected.jsonl": "each refused pair, with the reason",
+    "manifest.json": "settings, input, iteration, what changed",
+}
+
+
+def create_datasets(config: DatasetConfig) -> "Datasets":
+    """Prepare OUTPUT_DIR, or bring it up to date with input and settings.
+
+    Returns:
+        (holdout, train, eval, pool), each with the columns id, specialty, question, response, formatted_chat.
+
+    Raises:
+        UserError: what is wrong with settings or input, one line each; OUTPUT_DIR is left as it was.
+    """
+    return prepare(config, {})
+
+
+def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[str, float]) -> "Datasets":
+    """Give specialties another share of their data: `{"cardiology": 0.8}`. The others keep theirs.
+
+    Returns and raises what `create_datasets` does; holdout and eval stay what they are.
+    """
+    return prepare(config, specialty_adjustments)
+
+
+def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
+    """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
+    from medqa import accounts, duplicates, iterations, preview, records
+    from medqa.splits import first_splits
+
+    started, clock = run.now(), run.clock()
+    config = checked(config, DatasetConfig, LIMITS)
+    folder = Path(config.OUTPUT_DIR)
+
+    # 1. Check what can be checked before anything is read.
+    require_prefix(apply_chat_template)
+    prompt = {
+        "chat_template_sha256": template_sha256(apply_chat_template),
+        "system_message": config.SYSTEM_MESSAGE,
+    }
+    found = records.find_files(Path(config.DATA_DIR))
+    requests = {"specialty_adjustments": adjustments}
+    if config.RECOMMENDATIONS:
+        recommended = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
+        requests = {config.RECOMMENDATIONS: recommended, **requests}
+    tokenizer = load_tokenizer(config)
+
+    with run.occupied(folder):
+        # 2. Compare with the last iteration in this folder.
+        run.recover(folder)
+        before = iterations.read(folder)
+        if before:
+            iterations.require_constants(config, before, folder)
+        shares = iterations.next_shares(found.files, before, config, requests)
+        hashes = records.sha256_of(found.files)
+        changes = iterations.changes(before, shares, hashes, prompt)
+        if before and not changes and not before.damaged and not found.problems:
+            say(f"{folder} is up to date: same input, shares and prompt.")
+            return report(folder, config, tokenizer)
+
+        # 3. Read and clean, and group questions that ask nearly the same.
+        source = records.read_files(found, preview.watch)
+        groups = duplicates.groups([record.form for record in source.records], preview.watch)
+
+        # 4. Split: holdout and eval once for the life of the folder, the rest into train and pool.
+        if before is None:
+            sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
+            splits, short = first_splits(source.records, groups, shares, *sizes, config.RANDOM_SEED)
+            refused = source.refused
+        else:
+            splits, refused = split_again(source, before, shares, config)
+            short = {}
+        stats = accounts.statistics(source, refused, splits, groups, shares, short)
+        train_samples = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
+        source.records.clear()  # the splits hold the records, and writing takes them from there
+
+        # 5. Format and write, the manifest last.
+        with run.staged(folder) as staging:
+            same_prompt = before is not None and before.prompt == prompt
+            write_splits(staging, splits, config.SYSTEM_MESSAGE, folder if same_prompt else None)
+            run.write_text(staging / "rejected.jsonl", "".join(sorted(f"{one.line()}\n" for one in refused)))
+            run.write_json(staging / "dataset_stats.json", stats)
+            run.write_manifest(
+                staging,
+                iterations.STAGE,
+                config,
+                started,
+                {str(path): hashes[specialty] for specialty, path in found.files.items()},
+                iteration=before.number + bool(changes) if before else 1,
+                changes=changes or [f"made anew, because missing or edited: {', '.join(before.damaged)}"],
+                shares=shares,
+                train_samples=train_samples,
+                growth=iterations.growth(before, shares, train_samples),
+                command=iterations.command(config),
+                **prompt,
+            )
+        seconds = run.elapsed(run.clock() - clock)
+        say(f"Prepared {stats['input_pairs']:,} pairs of {len(found.files)} specialties in {seconds}.")
+        return report(folder, config, tokenizer)
+
+
+def load_tokenizer(config: DatasetConfig) -> Any:
+    """The tokenizer to count tokens with; None without one, and lengths are told in words."""
+    if not config.TOKENIZER:
+        return None
+    from medqa import model
+
+    model.quiet()
+    return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
+
+
+def split_again(
+    source: "Source", before: "Iteration", shares: Mapping[str, float], config: DatasetConfig
+) -> "tuple[Splits, list[Refused]]":
+    """Keep holdout and eval as they are on disk, and divide the other pairs of the input."""
+    from medqa import preview, splits, storage
+
+    folder = Path(config.OUTPUT_DIR)
+    holdout, evals = (storage.read(folder / storage.SPLITS[name]) for name in ("holdout", "eval"))
+    held = {record.id for record in [*holdout, *evals]}
+    others = [record for record in source.records if record.id not in held]
+    data_before = before.settings["DATA_DIR"]
+    if held and len(others) == len(source.records) and data_before != config.DATA_DIR:
+        raise UserError(
+            f"{config.DATA_DIR} has none of the holdout and eval questions in {folder}, which came from "
+            f"{data_before}. Go on with --DATA_DIR {data_before}, or give the new data a folder of its own: "
+            "--OUTPUT_DIR …"
+        )
+    others, refused = splits.without_near(holdout, evals, others, preview.watch)
+    train_folder = storage.SPLITS["train"]
+    lost = any(name.startswith(train_folder) for name in before.damaged)
+    trained = set() if lost else set(storage.ids(folder / train_folder))
+    divided = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
+    return divided, source.refused + refused
+
+
+def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged_in: Path | None) -> None:
+    """Write the four splits; holdout and eval are copied byte by byte from where they are unchanged."""
+    from medqa import preview, storage
+
+    def chat(question: str, response: str) -> str:
+        return render(apply_chat_template, question, response, system_message)
+
+    for name, records in splits._asdict().items():
+        target = staging / storage.SPLITS[name]
+        if unchanged_in and name in ("holdout", "eval"):
+            shutil.copytree(unchanged_in / storage.SPLITS[name], target)
+        else:
+            storage.write(target, records, chat, preview.watch)
+
+
+def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
+    """Show what `folder` holds, and open it."""
+    from medqa import accounts, iterations, preview, storage
+
+    manifest = run.read_manifest(folder)
+    stats = json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
+    datasets = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
+    say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
+    say("", preview.specialty_table(stats["splits_per_specialty"]), "", *accounts.notes(stats))
+    if manifest["growth"]:
+        say("", "Since the last iteration:", iterations.growth_table(manifest["growth"]))
+    shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
+    measured = preview.measure(
+        shown, tokenizer, apply_chat_template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
+    )
+    say("", *measured.lines)
+
+    warnings = run.Warnings()
+    for text in [*accounts.warnings(stats), *measured.warnings]:
+        warnings.add(text)
+    warnings.show()
+    say("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
+    usual = config.OUTPUT_DIR == TrainingConfig().DATASET_DIR
+    where = "" if usual else f" --DATASET_DIR {shlex.quote(config.OUTPUT_DIR)}"
+    say("", f"Next: python fine_tuning.py{where}")
+    return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
+
+
+def main() -> None:
+    """Run from the command line."""
+    create_datasets(parse(DatasetConfig, __doc__))
+
+
+if __name__ == "__main__":
+    run.run_script(main, "The old content of OUTPUT_DIR is in place; run the same command again.")

@@ -1,0 +1,397 @@
+"""Stage 3: both models answer the holdout; the answers are scored, compared, and turned into advice.
+
+python evaluation.py
+python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128
+accelerate launch --num_processes 4 evaluation.py
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config import EvaluationConfig
+from medqa import run
+from medqa.chat import apply_chat_template, template_sha256
+from medqa.command_line import checked, parse
+from medqa.run import UserError, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIMITS = {
+    "MAX_NEW_TOKENS": (1, 100_000),
+    "TEMPERATURE": (0, 10),
+    "TOP_P": (0.01, 1),
+    "BATCH_SIZE": (1, 4096),
+    "MAX_PROMPT_LENGTH": (16, 1_000_000),
+    "LIMIT": (0, 10_000_000),
+    "BERTSCORE_LAYER": (0, 1000),
+    "LOW_MARGIN": (0, 1),
+    "LOW_PROBABILITY": (0.5, 1),
+    "REGRESSED_PROBABILITY": (0.5, 1),
+    "MAX_SHARE_STEP": (0, 1),
+    "SPREAD_WHEN_FLAT": (0, 1),
+}
+HINT = "Answers made so far are kept; the same command makes only the missing ones."
+
+
+class AutomaticMetrics:
+    """The metrics of an answer against its reference, each a column in every table.
+
+    To add one, write a method `compute_NAME(self, reference, hypothesis)` that returns a number, None where
+    the metric does not apply, or a dict of several columns. To add one that wants all pairs at once, write
+    `score_NAME(self, references, hypotheses)` that returns a dict of lists.
+    """
+
+    # Of all others, more is better.
+    LOWER_IS_BETTER = ("answer_loss", "dose_error")
+
+    def __init__(self, config: EvaluationConfig, training_answers: list[str], warnings: run.Warnings) -> None:
+        from medqa import bertscore, clinical, metrics
+
+        self.lexicon = clinical.MedicalLexicon(training_answers)
+        self.meteor_column = "meteor" if metrics.meteor_variant() == "METEOR" else "meteor_without_synonyms"
+        if self.meteor_column != "meteor":
+            warnings.add(
+                "WordNet is not here, so METEOR counts no synonyms; its column is meteor_without_synonyms. "
+                "Get it with: python -m nltk.downloader wordnet"
+            )
+        self.bertscore = None
+        if config.BERTSCORE_MODEL:
+            try:
+                cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
+                self.bertscore = bertscore.BertScorer(
+                    config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache_folder=cache
+                )
+            except bertscore.EncoderMissing as missing:
+                warnings.add(f"BERTScore is left out: {missing}")
+
+    def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
+        """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
+        from medqa import metrics
+
+        return metrics.bleu(reference, hypothesis)
+
+    def compute_rouge(self, reference: str, hypothesis: str) -> dict[str, float]:
+        """ROUGE-1, ROUGE-2, ROUGE-L: F measure of shared words, word pairs, longest common subsequence."""
+        from medqa import metrics
+
+        return metrics.rouge(reference, hypothesis)
+
+    def compute_meteor(self, reference: str, hypothesis: str) -> dict[str, float]:
+        """METEOR: aligned words (same, same stem, synonym), with a penalty for scattered ones."""
+        from medqa import metrics
+
+        return {self.meteor_column: metrics.meteor(reference, hypothesis)}
+
+    def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
+        """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""
+        return {} if self.bertscore is None else self.bertscore.score(references, hypotheses)
+
+    def compute_exact_match(self, reference: str, hypothesis: str) -> dict[str, float | None]:
+        """Exact match of factual spans (doses, quantities, frequencies), with precision, recall, F1."""
+        from medqa import clinical
+
+        return clinical.exact_match(reference, hypothesis, self.lexicon)
+
+    def compute_token_f1(self, reference: str, hypothesis: str) -> float | None:
+        """F1 over medical terms."""
+        return self.lexicon.token_f1(reference, hypothesis)
+
+    def compute_dose_error(self, reference: str, hypothesis: str) -> int | None:
+        """Number of quantities that contradict the reference."""
+        from medqa import clinical
+
+        return clinical.dose_error(reference, hypothesis, self.lexicon)
+
+
+def evaluate(config: EvaluationConfig) -> dict[str, Any]:
+    """Evaluate both models and return the recommendations.
+
+    Raises:
+        UserError: wrong settings, unfinished or edited inputs, models that are not there or do not fit.
+    """
+    started, clock = run.now(), run.clock()
+    config = checked(config, EvaluationConfig, LIMITS)
+    output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
+
+    # 1. Check what comes in, before anything heavy is loaded.
+    data = run.require_finished(
+        Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
+    )
+    check_training(config)
+    from medqa import model
+
+    device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
+    say(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    with run.occupied(output) if run.rank() == 0 else run.nothing():
+        # 2. Both models answer; what an earlier run has answered is taken from there.
+        answers, losses, records = ask_both_models(config, data, device, warnings)
+        if run.rank() != 0:
+            return {}
+
+        # 3. Score every answer.
+        say("Scoring")
+        metrics = AutomaticMetrics(config, records["train"]["response"], warnings)
+        tables = score(metrics, answers, losses, records["holdout"], warnings)
+
+        # 4. Compare, overall and by specialty, and say what to train on next.
+        results = compare(config, data, metrics, tables, losses, records)
+
+        # 5. Write everything; the manifest comes last.
+        write(config, data, metrics, tables, results, started)
+    tell_the_end(config, results, run.clock() - clock, warnings)
+    return results["recommendations"]
+
+
+def check_training(config: EvaluationConfig) -> None:
+    """Refuse a tuned model that is unfinished, of another base, or trained with another chat template."""
+    from medqa import model
+
+    tuned = Path(config.FINETUNED_MODEL_PATH)
+    if (
+        tuned.is_dir()
+        and not (tuned / "training_config.json").exists()
+        and not any(tuned.glob("checkpoint-*"))
+    ):
+        return  # not made by fine_tuning.py: an adapter or a merged model from elsewhere
+    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    if manifest["chat_template_sha256"] != template_sha256(apply_chat_template):
+        raise UserError(
+            f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in use is "
+            f"{template_sha256(apply_chat_template)[:12]}. Restore the template in medqa/chat.py, or prepare and "
+            "train again with: python dataset_preparation.py && python fine_tuning.py"
+        )
+    base = model.fingerprint(config.BASE_MODEL_PATH)
+    if manifest["learned"]["base model"] != base:
+        name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
+        raise UserError(
+            f"the adapter in {tuned} was trained on {name}, which differs from {config.BASE_MODEL_PATH}. "
+            f"Evaluate it with: --BASE_MODEL_PATH {name}"
+        )
+
+
+def ask_both_models(
+    config: EvaluationConfig, data: dict[str, Any], device: Any, warnings: run.Warnings
+) -> tuple[dict, dict, dict]:
+    """Answers, and the reference answers' losses, of both models: made if missing, else read."""
+    from accelerate import PartialState
+    from datasets import load_from_disk
+
+    from medqa import answering, model, packing
+    from medqa.generation import Decoding, make_prompt
+    from medqa.predictions import LossFile, Predictions, answer_key
+
+    model.quiet()
+    processes = PartialState(cpu=not device.is_cuda)
+    folder = Path(config.DATASET_DIR)
+    records = {name: load_from_disk(str(folder / f"{name}_dataset")) for name in ("holdout", "eval", "train")}
+    asked = records["holdout"].select(
+        range(min(config.LIMIT or len(records["holdout"]), len(records["holdout"])))
+    )
+    records["holdout"], system = asked, data["system_message"]
+
+    four_bit = answering.four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    models = answering.Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
+    tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
+    stops = tuple(model.stop_token_ids(tokenizer))
+    decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
+    prompts = [
+        make_prompt(r["id"], r["question"], tokenizer, apply_chat_template, system, config.MAX_PROMPT_LENGTH)
+        for r in asked
+    ]
+    cut = [prompt.id for prompt in prompts if prompt.cut]
+    if cut:
+        warnings.add(
+            f"{len(cut)} questions lost their middle at MAX_PROMPT_LENGTH {config.MAX_PROMPT_LENGTH}."
+        )
+    limit = config.MAX_PROMPT_LENGTH + config.MAX_NEW_TOKENS
+    witnesses = [
+        packing.tokenize(records[name], tokenizer, apply_chat_template, system, limit).examples
+        for name in ("holdout", "eval")
+    ]
+    answers, losses = {}, {}
+    for role in answering.ROLES:
+        identity = models.identity(role) | {"decoding": decoding.__dict__ | {"stop_ids": list(stops)}}
+        keyed = {answer_key(model=identity, prompt=prompt.input_ids): prompt for prompt in prompts}
+        predictions = Predictions(Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl")
+        reused = answering.make_missing_answers(
+            models, role, tokenizer, keyed, decoding, config.BATCH_SIZE, config.AUTO_BATCH_SIZE, predictions
+        )
+        processes.wait_for_everyone()
+        say(f"{role}: {len(keyed)} answers, {reused} of them from an earlier run")
+        found = predictions.read()
+        answers[role] = [found[key] for key in keyed]
+        if run.rank() == 0:
+            file = LossFile(predictions.path.with_name(f"{role}_losses.json"))
+            examples = [example for split in witnesses for example in split]
+            made_of = answer_key(model=models.identity(role), ids=[e.input_ids.tolist() for e in examples])
+            losses[role] = file.read(made_of)
+            if losses[role] is None:
+                losses[role] = answering.answer_losses(models, role, examples)
+                file.write(made_of, losses[role])
+        processes.wait_for_everyone()
+    return answers, losses, records
+
+
+def score(
+    metrics: AutomaticMetrics, answers: dict, losses: dict, holdout: Any, warnings: run.Warnings
+) -> dict[str, "pd.DataFrame"]:
+    """One table per model: the question, both texts, every metric, and what to know of the answer."""
+    import pandas as pd
+
+    from medqa.scoring import score_pairs
+
+    roles = list(answers)
+    references = holdout["response"][:]
+    hypotheses = [answer["hypothesis"] for role in roles for answer in answers[role]]
+    # Both models in one call, so that a metric can share what it knows of a reference.
+    columns = score_pairs(metrics, references * len(roles), hypotheses, warnings)
+    tables = {}
+    for number, role in enumerate(roles):
+        rows = slice(number * len(references), (number + 1) * len(references))
+        table = pd.DataFrame(
+            {
+                "question": holdout["question"][:],
+                "reference": references,
+                "hypothesis": hypotheses[rows],
+                "specialty": holdout["specialty"][:],
+            }
+            | {name: values[rows] for name, values in columns.items()}
+        )
+        table["answer_loss"] = [_mean_loss(losses[role], id) for id in holdout["id"]]
+        table["id"] = holdout["id"][:]
+        for name in ("finish", "new_tokens", "repetition", "prompt_cut"):
+            table[name] = [answer[name] for answer in answers[role]]
+        tables[role] = table
+        empty = sum(not text.strip() for text in hypotheses[rows])
+        unstopped = sum(answer["finish"] == "length" for answer in answers[role])
+        if empty or unstopped:
+            warnings.add(f"{role}: {empty} answers are empty, {unstopped} had not ended at MAX_NEW_TOKENS.")
+    return tables
+
+
+def _mean_loss(losses: dict[str, Any], id: str) -> float:
+    """Loss per token of one reference answer; NaN for one that was too long to be scored."""
+    total, count = losses.get(id, (float("nan"), 1))
+    return total / count
+
+
+def metric_names(table: "pd.DataFrame") -> list[str]:
+    """The metric columns of a results table: all between the texts and the notes on the answer."""
+    columns = list(table.columns)
+    return columns[columns.index("specialty") + 1 : columns.index("id")]
+
+
+def compare(
+    config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict, records: dict
+) -> dict[str, Any]:
+    """Overall and specialty tables, and the recommendations."""
+    from medqa import statistics
+    from medqa.recommendations import Thresholds, recommend
+
+    base, tuned = tables["base"], tables["finetuned"]
+    names, lower = metric_names(base), metrics.LOWER_IS_BETTER
+    comparison = statistics.compare(base, tuned, names, lower, config.SEED, config.PRIMARY_METRICS)
+    witness: dict[str, list] = {}
+    for id, specialty in zip(records["eval"]["id"], records["eval"]["specialty"], strict=True):
+        witness.setdefault(specialty, []).append(losses["finetuned"].get(id, (0.0, 0)))
+    eval_loss = {
+        name: sum(total for total, _ in pairs) / count
+        for name, pairs in witness.items()
+        if (count := sum(n for _, n in pairs))
+    }
+    performance = statistics.by_specialty(
+        base,
+        tuned,
+        names,
+        config.PRIMARY_METRICS,
+        lower,
+        config.SEED,
+        data["shares"],
+        eval_loss,
+        config.LOW_MARGIN,
+    )
+    stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
+    pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
+    thresholds = Thresholds(**{name: getattr(config, name) for name in vars(Thresholds())})
+    advice = recommend(
+        performance,
+        comparison,
+        data["shares"],
+        pool,
+        config.SEED,
+        thresholds,
+        partial=bool(config.LIMIT),
+    )
+    encoder = metrics.bertscore
+    advice["bertscore_model"] = None if encoder is None else f"{encoder.name}, layer {encoder.layer}"
+    advice["lexicon"] = {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256}
+    advice["iteration"], advice["versions"] = data["iteration"], run.versions()
+    return {"comparison": comparison, "performance": performance, "recommendations": advice}
+
+
+def write(
+    config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, results: dict, started: str
+) -> None:
+    """Publish tables, figures and recommendations."""
+    from medqa import report
+
+    output, advice = Path(config.OUTPUT_DIR), results["recommendations"]
+    notes = {"bertscore_model": advice["bertscore_model"] or "none"}
+    if config.LIMIT:
+        notes["PARTIAL"] = f"{len(tables['base'])} questions"
+    with run.staged(output) as staging:
+        for role, table in tables.items():
+            table.assign(**notes).to_csv(
+                staging / f"{role}_model_results.csv", index=False, lineterminator="\n"
+            )
+        for name, table in (("model_comparison", "comparison"), ("specialty_performance", "performance")):
+            results[table].assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
+        report.comparison_figure(results["comparison"], staging / "model_comparison.png")
+        report.specialty_figure(results["performance"], staging / "specialty_analysis.png", advice)
+        run.write_json(staging / "training_recommendations.json", advice)
+        run.write_manifest(
+            staging,
+            "evaluation",
+            config,
+            started,
+            inputs={
+                f"{folder}/{run.MANIFEST}": run.sha256_of_file(Path(folder) / run.MANIFEST)
+                for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
+                if (Path(folder) / run.MANIFEST).exists()
+            },
+            chat_template_sha256=data["chat_template_sha256"],
+            iteration=data["iteration"],
+            partial=bool(config.LIMIT),
+        )
+
+
+def tell_the_end(config: EvaluationConfig, results: dict, seconds: float, warnings: run.Warnings) -> None:
+    """What was done, the table, the advice, the warnings, the files, the next command."""
+    from medqa import report
+
+    advice = results["recommendations"]
+    say(
+        "",
+        f"Evaluated both models in {run.elapsed(seconds)}.",
+        "",
+        report.comparison_text(results["comparison"]),
+    )
+    say("", advice["summary"])
+    if advice["bertscore_model"]:
+        say(f"BERTScore by {advice['bertscore_model']}.")
+    if config.LIMIT:
+        warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
+    warnings.show()
+    path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
+    say("", f"Files: {config.OUTPUT_DIR}/ (tables as CSV, two figures, {path.name})")
+    if advice["recommended_sample_increases"]:
+        folder = "" if config.DATASET_DIR == "datasets" else f" --OUTPUT_DIR {config.DATASET_DIR}"
+        say(f"Next:  python dataset_preparation.py --RECOMMENDATIONS {path}{folder}")
+    else:
+        say(f"Next:  look at {Path(config.OUTPUT_DIR) / 'specialty_analysis.png'}")
+
+
+if __name__ == "__main__":
+    run.run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), HINT)

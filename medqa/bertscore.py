@@ -1,0 +1,299 @@
+"""BERTScore: similarity of two texts by the hidden states of an encoder, equal to the bert_score library.
+
+The library itself fails on transformers 5 for `microsoft/deberta-xlarge-mnli` (whose tokenizer names no
+longest input) and for any empty text, and it keeps every hidden state of a run in memory.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from medqa.encoder import EncoderMissing, known_name, load_encoder, longest_input
+from medqa.run import rank
+
+# Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
+TOKENS_PER_BATCH = 16_384
+# Pairs whose hidden states are held at once: about 1 GB for 300 tokens of 1,024 float32 numbers.
+PAIRS_PER_BLOCK = 512
+
+
+class BertScorer:
+    """BERTScore precision, recall and F1 of answers against their references.
+
+    What it measures: whether each word piece of one text has a similar one, in its context, in the other.
+    Range: −1 to 1, in practice 0.3 to 1 for raw values, higher is better. Rescaled values (b = the mean
+        score of random sentence pairs, (x − b) / (1 − b)) spread over about 0 to 1; an empty text lies
+        below 0 there.
+    Formula: with x_i, y_j the unit-length hidden states of reference and answer at one layer, P = mean over j
+        of max_i x_i·y_j, R = mean over i of max_j x_i·y_j, F1 = 2PR / (P + R). [CLS] and [SEP] can be matched
+        but are not averaged over; no idf weights. An empty text scores 0 in all three. The same numbers as
+        `bert_score.score` to 1e-6 in float32, wherever that library works.
+    Source: Zhang et al., "BERTScore: Evaluating Text Generation with BERT", ICLR 2020; layer and baseline
+        are those packaged with bert_score 0.3.13 (layer 40 for microsoft/deberta-xlarge-mnli).
+    Does not see: the wrong dose and negation ("5 mg" and "50 mg", "fever" and "no fever" have similar
+        states); what lies beyond the longest input of the encoder (`truncated` counts the texts cut).
+
+    Attributes:
+        name: name by which layer and baseline were looked up, or the folder's name.
+        layer: hidden layer that is compared.
+        max_tokens: longest input; a longer text is cut there.
+        truncated: distinct texts cut so far.
+        encoded: texts encoded so far (the others came from the cache).
+        fingerprint: identifies weights, layer, longest input and precision.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        layer: int = 0,
+        device: str | None = None,
+        cache_folder: str | Path | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Load an encoder.
+
+        Args:
+            model: a folder, or a name on the Hugging Face Hub. What is on this machine is taken first; the
+                Hub is asked only if HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.
+            layer: hidden layer to compare; 0: the one tuned for the named model, else the last.
+            device: "cpu", "cuda", …; None: the GPU when there is one.
+            cache_folder: where scores are kept from one run to the next; None: nowhere.
+            dtype: "float32", or "bfloat16": faster on a GPU, and 0.001 off.
+
+        Raises:
+            EncoderMissing: no such folder, no such model, no internet, or not an encoder.
+        """
+        import torch
+
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.dtype = dtype
+        self.tokenizer, self.encoder = load_encoder(str(model), getattr(torch, dtype))
+        self.name = known_name(str(model))
+        self.layer = self._choose_layer(layer)
+        self.max_tokens = longest_input(self.tokenizer, self.encoder.config)
+        self._drop_unused_layers()
+        self.encoder.to(self.device).eval()
+        self.baseline = _baseline(self.name, self.layer)
+        self.tokens_per_batch = TOKENS_PER_BATCH
+        self.encoded = 0
+        self._cut: set[str] = set()
+        self.fingerprint = self._identify()
+        self._cache = _ScoreFile(cache_folder, self.fingerprint)
+
+    @property
+    def truncated(self) -> int:
+        """Distinct texts that were longer than `max_tokens`."""
+        return len(self._cut)
+
+    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
+        """Score pairs of texts; each distinct text is encoded once.
+
+        Score the base model's and the tuned model's answers in one call, so that a reference is encoded
+        once for both.
+
+        Returns:
+            `bertscore_precision`, `bertscore_recall`, `bertscore_f1`, and the same names with `_rescaled`
+            when bert_score packages a baseline for this encoder; lists in the order of the pairs.
+        """
+        keys = list(zip(map(_clean, references), map(_clean, hypotheses), strict=True))
+        ids = self._tokenize({text for pair in keys for text in pair})
+        scores = {key: known for key in set(keys) if (known := self._cache.get(key)) is not None}
+        scores |= {key: (0.0, 0.0, 0.0) for key in set(keys) if not (ids[key[0]] and ids[key[1]])}
+        # Sorted by length, so that texts of one block and one batch need little padding. The texts decide
+        # between equal lengths: a set's own order would change from run to run.
+        missing = sorted(
+            set(keys) - scores.keys(), key=lambda key: (-max(len(ids[text]) for text in key), key)
+        )
+        for found in self._compute(missing, ids):
+            scores |= found
+            self._cache.add(found)
+        columns = {
+            f"bertscore_{name}": [scores[key][place] for key in keys]
+            for place, name in enumerate(("precision", "recall", "f1"))
+        }
+        if self.baseline is not None:
+            columns |= {
+                f"{name}_rescaled": [(value - low) / (1 - low) for value in values]
+                for (name, values), low in zip(columns.items(), self.baseline, strict=True)
+            }
+        return columns
+
+    def _tokenize(self, texts: set[str]) -> dict[str, list[int]]:
+        """Token numbers of each text, special ones included; none when the text has no piece of its own."""
+        special = {self.tokenizer.cls_token_id, self.tokenizer.sep_token_id}
+        ids = {}
+        for text in sorted(texts):
+            whole = self.tokenizer.encode(text, add_special_tokens=True, verbose=False) if text else []
+            if len(whole) > self.max_tokens:
+                self._cut.add(text)
+                whole = self.tokenizer.encode(
+                    text, add_special_tokens=True, truncation=True, max_length=self.max_tokens
+                )
+            ids[text] = whole if any(number not in special for number in whole) else []
+        return ids
+
+    def _compute(self, pairs: list[tuple[str, str]], ids: dict[str, list[int]]) -> Iterator[dict]:
+        """Score pairs block by block; a text that a later block needs again is kept until then."""
+        import torch
+        from tqdm import tqdm
+
+        uses = Counter(text for pair in pairs for text in set(pair))
+        states: dict[str, Any] = {}
+        # Shown only when it takes long enough for somebody to wonder.
+        bar = tqdm(total=len(uses), desc="BERTScore", unit="text", delay=5, disable=rank() != 0, leave=False)
+        with bar, torch.inference_mode():
+            for start in range(0, len(pairs), PAIRS_PER_BLOCK):
+                block = pairs[start : start + PAIRS_PER_BLOCK]
+                needed = {text for pair in block for text in pair} - states.keys()
+                for text, hidden in self._encode(
+                    sorted(needed, key=lambda text: (len(ids[text]), text)), ids
+                ):
+                    states[text] = hidden
+                    bar.update()
+                rows = torch.stack([self._match(ids[a], states[a], ids[b], states[b]) for a, b in block])
+                for pair in block:
+                    for text in set(pair):
+                        uses[text] -= 1
+                        if not uses[text]:
+                            del states[text]
+                yield dict(zip(block, map(tuple, rows.double().cpu().tolist()), strict=True))
+
+    def _encode(self, texts: list[str], ids: dict[str, list[int]]) -> Iterator[tuple[str, Any]]:
+        """Unit-length hidden states, a [tokens, size] tensor for each text; `texts` come sorted by length."""
+        import torch
+
+        while texts:
+            size = max(1, self.tokens_per_batch // len(ids[texts[-1]]))
+            batch = texts[-size:]
+            longest = len(ids[batch[-1]])
+            padded = torch.full((len(batch), longest), self.tokenizer.pad_token_id or 0)
+            mask = torch.zeros_like(padded)
+            for row, text in enumerate(batch):
+                padded[row, : len(ids[text])] = torch.tensor(ids[text])
+                mask[row, : len(ids[text])] = 1
+            try:
+                output = self.encoder(
+                    padded.to(self.device),
+                    attention_mask=mask.to(self.device),
+                    output_hidden_states=not self._trimmed,
+                )
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.tokens_per_batch //= 2
+                torch.cuda.empty_cache()
+                continue
+            hidden = output.last_hidden_state if self._trimmed else output.hidden_states[self.layer]
+            hidden = torch.nn.functional.normalize(hidden.float(), dim=-1, eps=1e-30)
+            for row, text in enumerate(batch):
+                # A copy, or the padding would stay in memory with the text.
+                yield text, hidden[row, : len(ids[text])].clone()
+            self.encoded += len(batch)
+            texts = texts[: -len(batch)]
+
+    def _match(
+        self, reference_ids: list[int], reference: Any, hypothesis_ids: list[int], hypothesis: Any
+    ) -> Any:
+        """Precision, recall and F1 of one pair, on the device."""
+        import torch
+
+        similarity = hypothesis @ reference.T
+        precision = similarity.amax(dim=1)[self._own(hypothesis_ids)].mean()
+        recall = similarity.amax(dim=0)[self._own(reference_ids)].mean()
+        f1 = 2 * precision * recall / (precision + recall)
+        return torch.stack([precision, recall, torch.nan_to_num(f1)])
+
+    def _own(self, ids: list[int]) -> Any:
+        """Which places hold pieces of the text itself, neither [CLS] nor [SEP]."""
+        import torch
+
+        special = (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id)
+        return torch.tensor([place for place, number in enumerate(ids) if number not in special]).to(
+            self.device
+        )
+
+    def _choose_layer(self, layer: int) -> int:
+        """The layer asked for; else the tuned one of a known encoder; else the last."""
+        last = self.encoder.config.num_hidden_layers
+        if layer > last or layer < 0:
+            raise EncoderMissing(
+                f"BERTSCORE_LAYER is {layer}, but the encoder has the layers 1 to {last} (0: the tuned one)."
+            )
+        if layer:
+            return layer
+        from bert_score.utils import model2layers
+
+        return min(model2layers.get(self.name, last), last)
+
+    def _drop_unused_layers(self) -> None:
+        """Leave out the layers above the one that is compared: a sixth of the work of deberta-xlarge-mnli."""
+        import torch
+
+        body = getattr(self.encoder, "encoder", None) or getattr(self.encoder, "transformer", None)
+        layers = getattr(body, "layer", None)
+        self._trimmed = isinstance(layers, torch.nn.ModuleList)
+        if self._trimmed:
+            body.layer = layers[: self.layer]
+
+    def _identify(self) -> str:
+        """SHA-256 over 64 evenly spaced weights of every tensor, and all else that changes a score."""
+        digest = hashlib.sha256(f"{self.layer} {self.max_tokens} {self.dtype}".encode())
+        for name, weights in sorted(self.encoder.state_dict().items()):
+            flat = weights.flatten()
+            sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
+            digest.update(f"{name} {tuple(weights.shape)}".encode() + sample.tobytes())
+        return digest.hexdigest()
+
+
+def _clean(text: str) -> str:
+    """A text as the tokenizer takes it: without spaces around it, and without halves of characters."""
+    return text.strip().encode("utf-8", "replace").decode("utf-8")
+
+
+class _ScoreFile:
+    """Scores kept from run to run, a line for each pair: a killed run loses at most its last block."""
+
+    def __init__(self, folder: str | Path | None, fingerprint: str) -> None:
+        self.path = None if folder is None else Path(folder) / f"bertscore_{fingerprint[:16]}.jsonl"
+        self.scores: dict[str, tuple[float, float, float]] = {}
+        if self.path is None or not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                key, precision, recall, f1 = json.loads(line)
+                self.scores[key] = (float(precision), float(recall), float(f1))
+            except (ValueError, TypeError):
+                continue  # a line cut off by a killed run: that pair is scored again
+
+    @staticmethod
+    def key(pair: tuple[str, str]) -> str:
+        """SHA-256 of both texts; their lengths keep ("ab", "c") apart from ("a", "bc")."""
+        text = f"{len(pair[0])} {pair[0]}{pair[1]}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def get(self, pair: tuple[str, str]) -> tuple[float, float, float] | None:
+        return self.scores.get(self.key(pair)) if self.path is not None else None
+
+    def add(self, found: dict[tuple[str, str], tuple[float, float, float]]) -> None:
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps([self.key(pair), *scores]) + "\n" for pair, scores in found.items()]
+        # One write to the end of the file; a new line first, in case a killed run left half a line.
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("\n" + "".join(lines))
+
+
+def _baseline(name: str, layer: int) -> tuple[float, float, float] | None:
+    """Mean precision, recall and F1 of random English pairs at that layer, as bert_score packages them."""
+    specification = importlib.util.find_spec("bert_score")
+    path = Path(specification.origin).parent / "rescale_baseline" / "en" / f"{name}.tsv"
+    if not path.is_file():
+        return None
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    values = {int(row[0]): tuple(float(value) for value in row[1:4]) for row in rows}
+    return values.get(layer)

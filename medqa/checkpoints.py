@@ -1,0 +1,111 @@
+"""What fine-tuning leaves on disk while it runs, and from which of it a later run may go on."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from medqa import run
+from medqa.run import UserError, say
+
+BEST = "best_adapter"
+# The mark of a whole checkpoint. One without it was being written when the run was killed.
+DONE = "complete.json"
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Save the adapter into `folder` in one step, on the first process only."""
+    if run.rank() != 0:
+        return
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary, safe_serialization=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+class Checkpoints(TrainerCallback):
+    """Marks a checkpoint once all its files are there, and keeps only the newest ones."""
+
+    def __init__(self, keep: int, learned: Mapping[str, Any]) -> None:
+        self.keep, self.learned = keep, learned
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Mark the new checkpoint with what it learns, then remove the oldest."""
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if run.rank() != 0:
+            return
+        output = Path(args.output_dir)
+        run.write_json(output / f"checkpoint-{state.global_step}" / DONE, self.learned)
+        for old in whole_checkpoints(output)[: -self.keep]:
+            shutil.rmtree(old)
+
+
+def whole_checkpoints(output: Path) -> list[Path]:
+    """Finished checkpoints in the output folder, oldest first."""
+    found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}")]
+    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+
+
+def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str:
+    """Decide how a run begins: "done", the path of a checkpoint, or "" for the beginning; say why.
+
+    Args:
+        output: the training's output folder.
+        learned: everything that determines the adapter, JSON values.
+        resume: "auto", or "never" to start over.
+
+    Raises:
+        UserError: an unfinished run with other settings lies in the folder.
+    """
+    run.recover(output)
+    manifest = run.read_manifest(output)
+    finished = manifest["learned"] if manifest is not None else None
+    if resume == "never":
+        say("Starting over: --RESUME never")
+        return ""
+    if finished == learned:
+        return "done"
+    checkpoints = whole_checkpoints(output)
+    if not checkpoints:
+        return ""
+    before = json.loads((checkpoints[-1] / DONE).read_text(encoding="utf-8"))
+    if before == learned:
+        say(f"Resuming from {checkpoints[-1]}: same data and settings, and the run had not finished")
+        return str(checkpoints[-1])
+    if before == finished:
+        say("Starting anew: the adapter here is finished, and data or settings have changed since")
+        return ""
+    changes = [
+        f"{name}: {_short(before.get(name))} then, {_short(learned[name])} now"
+        for name in learned
+        if learned[name] != before.get(name)
+    ]
+    raise UserError(
+        f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings to "
+        "go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
+    )
+
+
+def _short(value: object) -> str:
+    """A value for one line of a message; fingerprints are cut."""
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return text[:8] if isinstance(text, str) and len(text) == 64 else str(text)
+
+
+def clear(output: Path, start: str) -> None:
+    """Remove what this run will not use: everything for a fresh start, half-written checkpoints on a resume."""
+    unused = set(output.glob("checkpoint-*"))
+    if start:
+        unused -= set(whole_checkpoints(output))
+    else:
+        unused |= set(output.glob(f"{BEST}*"))
+    for folder in unused:
+        shutil.rmtree(folder)

@@ -1,0 +1,390 @@
+"""Questions that ask the same: one normal form for twins, word 3-grams for near-duplicates.
+
+The search is exact: nothing is sampled, no similarity is estimated. Sets of n and m 3-grams have a Jaccard
+similarity of at least 0.7 exactly when they share ⌈7(n + m) / 17⌉ of them or more. With the rarest 3-gram
+first in each set, the first one that two similar sets share stands among the first n − shared + 1 of the one
+and the first m − shared + 1 of the other (prefix filter; Bayardo, Ma and Srikant, "Scaling up all pairs
+similarity search", WWW 2007). Only questions that meet there are compared.
+"""
+
+import re
+import unicodedata
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Jaccard ≥ 0.7 ⟺ 17 × shared ≥ 7 × (n + m), in whole numbers.
+THRESHOLD = 0.7
+NUMERATOR, DENOMINATOR = 7, 17
+GRAM = 3
+
+# Of the symbols, those that change what is asked: "HER2+", "INR > 3". All others count as punctuation.
+MEANINGFUL_SYMBOLS = "<>=≤≥±+"
+# Dropped without leaving a gap, so that "Crohn's" is "Crohns".
+APOSTROPHES = "'’‘ʼ`´"
+# Between two digits they belong to a number ("0.5 mg", "1:1000", "120/80"); elsewhere they are punctuation.
+IN_NUMBERS = ".,:/"
+OUTSIDE_NUMBERS = re.compile(r"(?<!\d)[.,:/]|[.,:/](?!\d)")
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+# Questions that meet are compared each with each while the shorter of their two lists has about this many.
+SHORT_LIST = 48
+# From longer lists this many questions are taken first, and each is compared with all (at least 1).
+PIVOTS = 4
+# Numbers compared at once: bounds the memory of a comparison to some tens of MB.
+AT_ONCE = 1 << 22
+
+Links = Iterator[tuple[np.ndarray, np.ndarray]]
+Watch = Callable[[Sequence[Any], str], Iterable[Any]]
+
+
+class _Separators(dict[int, str]):
+    """For `str.translate`: what is no letter, mark or digit becomes a space; filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in MEANINGFUL_SYMBOLS:
+            self[code] = f" {character} "
+        elif character in APOSTROPHES:
+            self[code] = ""
+        elif character in IN_NUMBERS or unicodedata.category(character)[0] in "LMN":
+            self[code] = character
+        else:
+            self[code] = " "
+        return self[code]
+
+
+_SEPARATORS = _Separators()
+
+
+def normal_form(question: str) -> str:
+    """The words of a question, joined by spaces, without case, punctuation and differences in Unicode form.
+
+    Questions with the same normal form are twins. A decimal point is no punctuation: "0.5 mg" is not "5 mg".
+    """
+    if question.isascii():
+        text = question.lower()
+    else:
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", question).casefold())
+    text = text.translate(_SEPARATORS)
+    if "." in text or "," in text or ":" in text or "/" in text:
+        text = OUTSIDE_NUMBERS.sub(" ", THOUSANDS.sub("", text))
+    return " ".join(text.split())
+
+
+def jaccard(first: str, second: str) -> float:
+    """Shared word 3-grams of two normal forms / all their word 3-grams: the definition, for single pairs.
+
+    A question of fewer than three words counts as one 3-gram, so that it is similar to its twins alone.
+    """
+    a, b = _grams(first), _grams(second)
+    return len(a & b) / len(a | b)
+
+
+def _grams(form: str) -> set[tuple[str, ...]]:
+    words = form.split()
+    words += [""] * (GRAM - len(words))
+    return set(zip(words, words[1:], words[2:], strict=False))
+
+
+# ---- near-duplicates among a million questions -----------------------------------------------------
+
+
+def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.ndarray:
+    """Number the groups of near-duplicates; a near-duplicate of a near-duplicate is in the same group.
+
+    Args:
+        forms: normal forms of n questions.
+        watch: wraps a list that takes long to go through, with what is done; for a progress bar.
+
+    Returns:
+        int64 [n], from 0 on: questions with the same number are in one group.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    classes = _by_size(forms, np.zeros(len(forms), dtype=np.int64))
+    meetings = [(a, b) for a in classes for b in classes if a.size <= b.size and _shared(a, b)]
+    rows, columns = _all_links(meetings, watch)
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(len(forms), len(forms)))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def nearest_of(
+    held: Sequence[str], forms: Sequence[str], watch: Watch = lambda items, _: items
+) -> np.ndarray:
+    """For each of `forms` the position of a near-duplicate in `held`, −1 where there is none: int64 [n]."""
+    side = np.repeat([0, 1], [len(held), len(forms)])
+    classes = _by_size([*held, *forms], side)
+    pairs = [(a, b) for a in classes for b in classes if a.side < b.side and _shared(a, b)]
+    rows, columns = _all_links(pairs, watch)
+    found = np.full(len(forms), -1, dtype=np.int64)
+    found[columns - len(held)] = rows
+    return found
+
+
+@dataclass
+class _SameSize:
+    """The questions of one side that have the same number of distinct 3-grams."""
+
+    side: int
+    size: int
+    rows: np.ndarray  # int64 [questions]: their positions
+    grams: np.ndarray  # int32 [questions, size]: rank of each 3-gram by rarity, ascending
+    rare: int  # ranks below this one occur in a single question
+
+
+def _shared(a: _SameSize, b: _SameSize) -> int:
+    """3-grams that near-duplicates of these sizes share at least; 0 when the sizes differ too much."""
+    shared = -(-NUMERATOR * (a.size + b.size) // DENOMINATOR)
+    return shared if shared <= min(a.size, b.size) else 0
+
+
+def _by_size(forms: Sequence[str], side: np.ndarray) -> list[_SameSize]:
+    """Sort questions by their side and their number of distinct 3-grams."""
+    gram, question = _numbered_grams(forms)
+    counts = np.bincount(gram)
+    rank = np.empty(len(counts), dtype=np.int32)
+    rank[np.argsort(counts)] = np.arange(len(counts), dtype=np.int32)
+    # One sort of (question, rank) orders the 3-grams of each question and brings repeated ones together.
+    members = question.astype(np.int64) << 32 | rank[gram]
+    del gram, question
+    members.sort()
+    members = members[_first_of_each(members)]
+    sizes = np.bincount(members >> 32, minlength=len(forms))
+    starts = np.cumsum(sizes) - sizes
+    ranks = (members & 0xFFFFFFFF).astype(np.int32)
+    del members
+    rare = int((counts == 1).sum())
+    classes = []
+    for number in range(int(side.max(initial=0)) + 1):
+        for size in np.flatnonzero(np.bincount(sizes[side == number])).tolist():
+            rows = np.flatnonzero((sizes == size) & (side == number))
+            grams = ranks[starts[rows][:, None] + np.arange(size)]
+            classes.append(_SameSize(number, size, rows, grams, rare))
+    return classes
+
+
+def _numbered_grams(forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Number all word 3-grams: (number of each 3-gram, position of its question), both int32 [3-grams]."""
+    vocabulary: defaultdict[str, int] = defaultdict()
+    vocabulary.default_factory = vocabulary.__len__
+    words, lengths = array("I"), array("I")
+    for form in forms:
+        parts = form.split()
+        parts += [""] * (GRAM - len(parts))
+        words.extend(map(vocabulary.__getitem__, parts))
+        lengths.append(len(parts))
+    if not forms:
+        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+    word, length = np.frombuffer(words, dtype=np.uint32), np.frombuffer(lengths, dtype=np.uint32)
+    pair = _numbered(word[:-1], word[1:])
+    triple = _numbered(pair[:-1], word[2:])
+    # The last two words of a question begin no 3-gram of its own.
+    ends = np.cumsum(length, dtype=np.int64)
+    inside = np.ones(len(word), dtype=bool)
+    inside[ends - 1] = inside[ends - 2] = False
+    return triple[inside[:-2]], np.repeat(np.arange(len(length), dtype=np.int32), length - (GRAM - 1))
+
+
+def _numbered(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Number pairs of numbers so that equal pairs have equal numbers, from 0 on: int32.
+
+    pyarrow's hash table takes a quarter of the time of a sort. The system's allocator gives the memory back.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    both = first.astype(np.int64) << 32 | second
+    return pc.dictionary_encode(pa.array(both), memory_pool=pa.system_memory_pool()).indices.to_numpy()
+
+
+def _first_of_each(values: np.ndarray) -> np.ndarray:
+    """Where a new value begins in sorted values: bool. (np.unique takes ten times as long on a million.)"""
+    return np.concatenate([np.ones(min(1, len(values)), dtype=bool), values[1:] != values[:-1]])
+
+
+def _all_links(meetings: Sequence[tuple[_SameSize, _SameSize]], watch: Watch) -> tuple[np.ndarray, ...]:
+    links = [link for a, b in watch(meetings, "Comparing questions") for link in _links(a, b, _shared(a, b))]
+    empty = np.empty(0, dtype=np.int64)
+    return tuple(np.concatenate([empty, *(link[side] for link in links)]) for side in (0, 1))
+
+
+# ---- questions of two sizes --------------------------------------------------------------------------
+
+
+@dataclass
+class _Entries:
+    """Questions of one size, each under the nodes it has reached; a node is a sequence of shared 3-grams."""
+
+    part: _SameSize
+    node: np.ndarray  # int64 [entries]
+    row: np.ndarray  # int64 [entries]: row of the question in `part`
+    column: np.ndarray  # int64 [entries]: where the last shared 3-gram stands
+    family: np.ndarray  # int64 [entries]: number of the pivot it is a near-duplicate of; 0: none so far
+
+    def of(self, chosen: np.ndarray) -> "_Entries":
+        """Some of the entries, by position or by a mask."""
+        return _Entries(
+            self.part, self.node[chosen], self.row[chosen], self.column[chosen], self.family[chosen]
+        )
+
+
+def _links(part_a: _SameSize, part_b: _SameSize, shared: int) -> Links:
+    """Yield near-duplicates of two sizes, as positions in the one and in the other.
+
+    Not each pair is named, but those named connect all that belong together, and each question of `part_b`
+    with a near-duplicate in `part_a` is named with one.
+
+    Questions that meet in a node are compared each with each if they are few. Where a template ("What are the
+    genetic changes related to …") made thousands meet, some of them serve as pivots: two near-duplicates of
+    one pivot are connected already. Nodes where too many pairs stay open are entered anew with one shared
+    3-gram more. So the cost follows the number of questions, not that of pairs.
+    """
+    a = _start(part_a)
+    b = a if part_a is part_b else _start(part_b)
+    for depth in range(shared):
+        a, b, nodes = _meet(*_deeper(a, b, shared, depth))
+        if not nodes:
+            return
+        crowded = _open_pairs(a, b, nodes)[1]
+        for pivot in range(1, PIVOTS + 1) if crowded.any() else ():
+            yield from _compare_with_pivots(a, b, crowded, pivot, shared)
+        unsettled, crowded = _open_pairs(a, b, nodes)
+        yield from _compare_all(a, b, unsettled & ~crowded, shared)
+        rest = a.of(crowded[a.node])
+        a, b = rest, rest if a is b else b.of(crowded[b.node])
+
+
+def _start(part: _SameSize) -> _Entries:
+    number = len(part.rows)
+    nothing = np.zeros(number, dtype=np.int64)
+    return _Entries(part, nothing, np.arange(number), nothing - 1, nothing)
+
+
+def _deeper(a: _Entries, b: _Entries, shared: int, depth: int) -> tuple[_Entries, _Entries]:
+    """Enter each question under every node that it reaches with one shared 3-gram more."""
+
+    def children(entries: _Entries) -> _Entries:
+        part = entries.part
+        # Further back than this, too few 3-grams are left to share.
+        last = part.size - shared + depth
+        found = []
+        for step in range(1, last + 2):
+            fits = entries.of(entries.column + step <= last)
+            fits.column = fits.column + step
+            gram = part.grams[fits.row, fits.column].astype(np.int64)
+            fits.node = fits.node << 32 | gram
+            found.append(fits.of(gram >= part.rare))
+        node, row, column = (
+            np.concatenate([getattr(one, name) for one in found]) for name in ("node", "row", "column")
+        )
+        return _Entries(part, node, row, column, np.zeros(len(node), dtype=np.int64))
+
+    one = children(a)
+    return one, one if a is b else children(b)
+
+
+def _meet(a: _Entries, b: _Entries) -> tuple[_Entries, _Entries, int]:
+    """Keep the nodes where questions of both sides are, number them from 0 on, and sort by them."""
+    a = a.of(np.argsort(a.node))
+    first = _first_of_each(a.node)
+    if a.part is b.part:
+        number = np.cumsum(first) - 1
+        several = np.bincount(number) > 1
+        a.node = np.where(several[number], np.cumsum(several)[number] - 1, -1)
+        a = a.of(a.node >= 0)
+        return a, a, int(several.sum())
+    b = b.of(np.argsort(b.node))
+    common = a.node[first]
+    common = common[_among(common, b.node[_first_of_each(b.node)])]
+    a, b = a.of(_among(a.node, common)), b.of(_among(b.node, common))
+    a.node, b.node = np.searchsorted(common, a.node), np.searchsorted(common, b.node)
+    return a, b, len(common)
+
+
+def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each value is among `known`, which is sorted: bool."""
+    if not len(known):
+        return np.zeros(len(values), dtype=bool)
+    return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+
+
+def _open_pairs(a: _Entries, b: _Entries, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Per node, whether pairs are left that no pivot connects, and whether they are many: bool [nodes]."""
+    in_a, in_b = np.bincount(a.node, minlength=nodes), np.bincount(b.node, minlength=nodes)
+    pairs = in_a * in_b
+    for pivot in range(1, int(a.family.max(initial=0)) + 1):
+        of_a = np.bincount(a.node[a.family == pivot], minlength=nodes)
+        pairs -= of_a * np.bincount(b.node[b.family == pivot], minlength=nodes)
+    return pairs > 0, pairs > SHORT_LIST * (in_a + in_b)
+
+
+def _compare_with_pivots(a: _Entries, b: _Entries, crowded: np.ndarray, pivot: int, shared: int) -> Links:
+    """Take a question of `a` from each crowded node; its near-duplicates in `b` become family `pivot`.
+
+    Then take one of those found, and its near-duplicates in `a` become the same family.
+    """
+    chosen = _first_in_each(a, np.flatnonzero((a.family == 0) & crowded[a.node]), len(crowded))
+    other = np.flatnonzero((b.family == 0) & (chosen[b.node] >= 0))
+    rows_a, rows_b = chosen[b.node[other]], b.row[other]
+    found = _similar(a.part, rows_a, b.part, rows_b, shared)
+    b.family[other[found]] = pivot
+    yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
+    if a is b:
+        return
+    chosen = _first_in_each(b, other[found], len(crowded))
+    other = np.flatnonzero((a.family == 0) & (chosen[a.node] >= 0))
+    rows_a, rows_b = a.row[other], chosen[a.node[other]]
+    found = _similar(a.part, rows_a, b.part, rows_b, shared)
+    a.family[other[found]] = pivot
+    yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
+
+
+def _first_in_each(entries: _Entries, positions: np.ndarray, nodes: int) -> np.ndarray:
+    """Row of the first of the given entries in each node, −1 where there is none: int64 [nodes]."""
+    rows = np.full(nodes, -1, dtype=np.int64)
+    first = positions[_first_of_each(entries.node[positions])]
+    rows[entries.node[first]] = entries.row[first]
+    return rows
+
+
+def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int) -> Links:
+    """Compare all pairs in the nodes marked in `nodes` that no pivot connects."""
+    in_b = np.bincount(b.node, minlength=len(nodes))
+    start = np.cumsum(in_b) - in_b
+    left = np.flatnonzero(nodes[a.node])
+    until = np.cumsum(in_b[a.node[left]])
+    total = int(until[-1]) if len(until) else 0
+    for begin in range(0, total, AT_ONCE):
+        pair = np.arange(begin, min(begin + AT_ONCE, total))
+        position = np.searchsorted(until, pair, side="right")
+        index_a = left[position]
+        node = a.node[index_a]
+        index_b = start[node] + pair - (until[position] - in_b[node])
+        compare = (a.family[index_a] == 0) | (a.family[index_a] != b.family[index_b])
+        if a is b:
+            compare &= a.row[index_a] < b.row[index_b]
+        rows_a, rows_b = a.row[index_a[compare]], b.row[index_b[compare]]
+        found = _similar(a.part, rows_a, b.part, rows_b, shared)
+        yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
+
+
+def _similar(a: _SameSize, rows_a: np.ndarray, b: _SameSize, rows_b: np.ndarray, shared: int) -> np.ndarray:
+    """Whether each pair of questions shares at least `shared` 3-grams: bool [pairs]."""
+    result = np.empty(len(rows_a), dtype=bool)
+    step = max(1, AT_ONCE // (a.size + b.size))
+    for begin in range(0, len(rows_a), step):
+        # 3-grams in rows, pairs in columns: each comparison runs over memory without gaps.
+        first = np.ascontiguousarray(a.grams[rows_a[begin : begin + step]].T)
+        second = np.ascontiguousarray(b.grams[rows_b[begin : begin + step]].T)
+        count = np.zeros(first.shape[1], dtype=np.int32)
+        for gram in first:
+            for other in second:
+                count += gram == other
+        result[begin : begin + step] = count >= shared
+    return result

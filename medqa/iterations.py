@@ -1,0 +1,249 @@
+"""What stays and what changes from one preparation of a folder to the next."""
+
+import difflib
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from medqa.records import listed, specialty_of
+from medqa.run import MANIFEST, UserError, read_manifest, settings, sha256_of_file, table
+from medqa.storage import SPLITS
+
+STAGE = "dataset_preparation"
+# They decide what is in holdout and eval, which never change.
+CONSTANT = ("RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE")
+
+
+ONLY_GROWS = "Training data only grows in a folder, so that iterations can be compared:"
+
+
+@dataclass
+class Iteration:
+    """A finished preparation of a folder."""
+
+    number: int
+    shares: dict[str, float]  # by specialty
+    train: dict[str, int]  # records in train, by specialty
+    settings: dict[str, Any]
+    inputs: dict[str, str]  # SHA-256 of the file, by specialty
+    prompt: dict[str, str]  # what `formatted_chat` was made with
+    damaged: list[str]  # outputs that are missing or were changed
+
+
+def read(folder: Path) -> Iteration | None:
+    """The last finished preparation of `folder`, or None when it holds none.
+
+    Raises:
+        UserError: the folder belongs to something else, or its holdout or eval is no longer what was written.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        foreign = [name for name in SPLITS.values() if (folder / name).exists()]
+        if foreign:
+            raise UserError(
+                f"{folder} has {', '.join(foreign)} but no {MANIFEST}, so it was not finished by {STAGE}.py. "
+                "Move it away, or give another folder: --OUTPUT_DIR …"
+            )
+        return None
+    if manifest["stage"] != STAGE:
+        raise UserError(
+            f"{folder} was written by {manifest['stage']}.py. Give another folder: --OUTPUT_DIR …"
+        )
+    damaged = [
+        name
+        for name, expected in manifest["outputs"].items()
+        if not (folder / name).is_file() or sha256_of_file(folder / name) != expected
+    ]
+    lost = [name for name in damaged if name.startswith((SPLITS["holdout"], SPLITS["eval"]))]
+    if lost:
+        raise UserError(
+            f"{folder / lost[0]} is missing or was changed after it was written; holdout and eval have to "
+            f"stay constant. Put it back, or start over: remove {folder}, or give another --OUTPUT_DIR …"
+        )
+    return Iteration(
+        number=manifest["iteration"],
+        shares=manifest["shares"],
+        train=manifest["train_samples"],
+        settings={**manifest["settings"]["default"], **manifest["settings"]["given"]},
+        inputs={specialty_of(Path(path)): value for path, value in manifest["inputs"].items()},
+        prompt={name: manifest[name] for name in ("chat_template_sha256", "system_message")},
+        damaged=damaged,
+    )
+
+
+def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) -> None:
+    """Refuse settings that would change what the holdout and eval of `folder` are.
+
+    Raises:
+        UserError: which they are, and the three ways to go on.
+    """
+    changed = [name for name in CONSTANT if getattr(config, name) != before.settings[name]]
+    if changed:
+        was = ", ".join(f"{name} = {before.settings[name]}" for name in changed)
+        given = ", ".join(f"{getattr(config, name)}" for name in changed)
+        again = " ".join(f"--{name} {before.settings[name]}" for name in changed)
+        raise UserError(
+            f"the holdout and eval of {folder} are constant and were made with {was}; now it is {given}. "
+            f"Go on with {again}, or make other splits in another folder (--OUTPUT_DIR …), or remove "
+            f"{folder} to start over."
+        )
+
+
+# ---- shares --------------------------------------------------------------------------------------
+
+
+def read_recommendations(path: Path) -> dict[str, Any]:
+    """Specialty → recommended share, from the `training_recommendations.json` of an evaluation.
+
+    Raises:
+        UserError: no such file, or it is something else.
+    """
+    expected = f"{path} should be the training_recommendations.json that evaluation.py wrote"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{expected}: it cannot be read ({error.strerror}).") from None
+    except ValueError as error:
+        raise UserError(f"{expected}: it is no JSON ({error}).") from None
+    shares = content.get("recommended_sample_increases") if isinstance(content, dict) else None
+    if not isinstance(shares, dict):
+        raise UserError(
+            f'{expected}: it has no "recommended_sample_increases" with a share for each specialty.'
+        )
+    return shares
+
+
+def next_shares(
+    specialties: Iterable[str],
+    before: Iteration | None,
+    config: SimpleNamespace,
+    requests: Mapping[str, Mapping[str, Any]],
+) -> dict[str, float]:
+    """The share of each specialty in this iteration.
+
+    A specialty keeps the share it has, unless a setting that is not what it was last time says otherwise, or
+    one of `requests` does. One that has stood at INITIAL_TRAIN_PERCENTAGE follows it when it is raised.
+
+    Args:
+        specialties: those that have a file.
+        before: the last iteration of this folder.
+        config: for INITIAL_TRAIN_PERCENTAGE and SPECIALTY_SAMPLE_PERCENTAGES.
+        requests: where from → specialty → share; a later one outdoes an earlier one.
+
+    Raises:
+        UserError: unknown specialties, shares outside 0 to 1, shares below what is in train; one line each.
+    """
+    initial, own = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
+    shares = dict.fromkeys(sorted(specialties), initial)
+    known = {**shares, **(before.shares if before else {})}
+    problems = []
+    if before:
+        was = before.settings["INITIAL_TRAIN_PERCENTAGE"]
+        shares |= {name: initial if share == was else share for name, share in before.shares.items()}
+        own_before = before.settings["SPECIALTY_SAMPLE_PERCENTAGES"]
+        own = {name: share for name, share in own.items() if own_before.get(name) != share}
+        if initial < was:
+            shares |= before.shares
+            problems.append(
+                f"INITIAL_TRAIN_PERCENTAGE = {initial:g} is below the {was:g} that is in train already. "
+                f"{ONLY_GROWS} go on with --INITIAL_TRAIN_PERCENTAGE {was:g}, or give another --OUTPUT_DIR."
+            )
+    for source, asked in {"SPECIALTY_SAMPLE_PERCENTAGES": own, **requests}.items():
+        if not isinstance(asked, Mapping):
+            problems.append(f'{source} is {asked!r}; expected shares by specialty: {{"cardiology": 0.8}}.')
+            continue
+        for name, share in asked.items():
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+                problems.append(f"{source} names the specialty {name!r}, which has no file. {hint}")
+            elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+                problems.append(f"{source}: the share of {name} is {share!r}; expected a number from 0 to 1.")
+            else:
+                shares[name] = float(share)
+    for name, share in (before.shares if before else {}).items():
+        if shares[name] < share and not math.isclose(shares[name], share):
+            problems.append(
+                f"the share of {name} is to be {shares[name]:g}, but {share:g} is in train already. "
+                f"{ONLY_GROWS} give at least {share:g}, or another --OUTPUT_DIR."
+            )
+    if problems:
+        raise UserError("\n       ".join(problems))
+    return shares
+
+
+# ---- what changed --------------------------------------------------------------------------------
+
+
+def changes(
+    before: Iteration | None,
+    shares: Mapping[str, float],
+    inputs: Mapping[str, str],
+    prompt: Mapping[str, str],
+) -> list[str]:
+    """In words, what is other than in the last iteration; empty when nothing is."""
+    if before is None:
+        return ["first preparation"]
+    told = []
+    added = sorted(set(inputs) - set(before.inputs))
+    gone = sorted(set(before.inputs) - set(inputs))
+    edited = sorted(name for name in inputs if before.inputs.get(name, inputs[name]) != inputs[name])
+    for names, what in ((added, "new"), (gone, "gone"), (edited, "changed")):
+        if names:
+            told.append(f"{len(names)} data file{'s' * (len(names) > 1)} {what} ({listed(names)})")
+    raised = sorted(name for name in shares if shares[name] != before.shares.get(name, shares[name]))
+    if raised:
+        told.append(f"share of {listed(raised)}")
+    if prompt["chat_template_sha256"] != before.prompt["chat_template_sha256"]:
+        told.append("chat template: formatted_chat of all four splits is made anew")
+    if prompt["system_message"] != before.prompt["system_message"]:
+        told.append("system message: formatted_chat of all four splits is made anew")
+    return told
+
+
+def growth(
+    before: Iteration | None, shares: Mapping[str, float], train: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """The specialties whose share or number of training records is other than in the last iteration."""
+    if before is None:
+        return []
+    rows = [
+        {
+            "specialty": name,
+            "share_before": before.shares.get(name, 0.0),
+            "share": shares.get(name, 0.0),
+            "train_before": before.train.get(name, 0),
+            "train": train.get(name, 0),
+        }
+        for name in sorted({*before.shares, *shares})
+    ]
+    return [r for r in rows if (r["share"], r["train"]) != (r["share_before"], r["train_before"])]
+
+
+def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What `growth` found, before → after."""
+    return table(
+        ("specialty", "share", "train"),
+        [
+            (
+                row["specialty"],
+                f"{row['share_before']:g} → {row['share']:g}",
+                f"{row['train_before']:,} → {row['train']:,}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def command(config: SimpleNamespace) -> str:
+    """The command line that prepares this folder again, to which an evaluation adds its recommendations."""
+    words = ["python", f"{STAGE}.py"]
+    for name, value in settings(config)["given"].items():
+        if name not in ("RECOMMENDATIONS", "SPECIALTY_SAMPLE_PERCENTAGES"):
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)

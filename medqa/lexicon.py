@@ -1,0 +1,323 @@
+"""Medical terms of a text, and how well two texts agree in them."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from medqa.clinical_words import (
+    ACRONYMS,
+    CLAUSE_END,
+    CLINICAL_BEGINNING,
+    CLINICAL_ENDING,
+    EVERYDAY_TERMS,
+    GENERIC,
+    MEDICINE_ENDING,
+    MEDICINES,
+    NEEDS_OF,
+    NEGATED_AFTER,
+    NEGATION_REACH,
+    NEGATION_WORDS,
+    NO_NEGATION,
+    NOT_MEDICINES,
+    SAME_MEDICINE,
+    SAME_TERM,
+)
+from medqa.metrics import stem
+from medqa.run import UserError
+from medqa.words.build import GENERAL_ENGLISH, MEDICAL_TERMS, read_list
+
+# A word of the training answers is a term when it stands in at least so many of them …
+LEAST_ANSWERS = 2
+# … and in at most this share, because a word of every second answer tells nothing.
+LARGEST_SHARE = 0.5
+KEPT_TEXTS = 4096
+
+TOKEN = re.compile(r"[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
+CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
+IRREGULAR = {
+    "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
+    "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
+    "tumour": "tumor", "tumours": "tumor", "fibre": "fiber", "fibres": "fiber", "titre": "titer",
+    "ischemic": "ischemic", "mice": "mouse", "women": "woman", "men": "man", "children": "child",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1 << 17)
+def canonical(word: str) -> str:
+    """One form for singular and plural, American and British: "haemorrhages" → "hemorrhage".
+
+    Lexicon and text go through it alike, so that it need not be good English ("uses" → "us").
+    """
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    word = word.removesuffix("'s")
+    if len(word) > 4:
+        word = re.sub("ae$", "a", word).replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
+        word = word.replace("isation", "ization")
+    for ending, singular in PLURALS:
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            return word[: len(word) - len(ending)] + singular
+    if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+PLURALS = (
+    ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"), ("eses", "esis"),
+    ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"), ("itides", "itis"),
+)  # fmt: skip
+
+
+class MedicalLexicon:
+    """Medical terms, and F1 over them (`token_f1`).
+
+    Sources, each counted in `sources`:
+        - WordNet 3.0: what lies below disorders, symptoms, drugs, body parts, procedures, germs and the like,
+          as far as the medical sense is the word's usual one. Words of one sense are one term ("varicella" is
+          "chickenpox", "renal" is "kidney"). The list comes with this package (`medqa/words`), so that the
+          measure is the same on every machine, also on one without WordNet.
+        - names of medicines and abbreviations, of our own list; brand names count as the medicine.
+        - clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". An open class: no list to be on.
+        - training answers: words that stand in at least two of them, in at most half, and that are rare in
+          general English: not, in any form, among the words that the readers of the SemCor corpus met twice
+          or more and that are used mostly outside medicine (`medqa/words` too).
+        - the user's own lexicon, a text file with one term of one or more words in a line; "#" comments.
+
+    Generic words ("disease", "treatment") are no terms. A run's lexicon is identified by `sha256`; scores
+    under different lexicons must not be compared.
+    """
+
+    def __init__(self, training_texts: Sequence[str] = (), user_file: str | Path = "") -> None:
+        """Build a lexicon.
+
+        Args:
+            training_texts: the reference answers of the *training* split; never those of the holdout, or
+                the measure would know the words of the test.
+            user_file: path of the user's own lexicon; empty: none.
+
+        Raises:
+            UserError: `user_file` cannot be read as UTF-8 text.
+        """
+        # term → the concept that it counts as
+        self._concepts: dict[str, str] = {}
+        self.sources: dict[str, int] = {}
+        self._add("user lexicon", {term: term for term in _user_terms(user_file)})
+        self._add("names of medicines", {name: SAME_MEDICINE.get(name, name) for name in MEDICINES})
+        self._add("everyday terms", {term: term for term in EVERYDAY_TERMS} | SAME_TERM)
+        self._add("WordNet 3.0", dict(_term_and_concept(line) for line in read_list(MEDICAL_TERMS)))
+        self._add("training answers", {term: term for term in rare_terms(training_texts) if self._known(term) is None})
+        self._longest: dict[str, int] = {}
+        for term in self._concepts:
+            words = term.split()
+            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
+        self.sha256 = self._identify()
+        self._words = _Words(self)
+        # Terms of a text and how often each; kept with the lexicon, so that the memory goes when it goes.
+        self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
+
+    def __len__(self) -> int:
+        """Number of terms, the open class of the affixes left out."""
+        return len(self._concepts)
+
+    def _add(self, source: str, terms: dict[str, str]) -> None:
+        """Take in terms; an earlier source keeps its say about what a term counts as."""
+        new = {}
+        for term, concept in terms.items():
+            name = " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
+            concept = " ".join(canonical(word) for word in TOKEN.findall(concept.lower()))
+            if name and name not in self._concepts and not {name, concept} & GENERIC:
+                # A sense that an earlier source names goes by its name there.
+                new[name] = self._concepts.get(concept, concept)
+        self._concepts |= new
+        self.sources[source] = len(new)
+
+    def _identify(self) -> str:
+        rules = (CLINICAL_ENDING.pattern, CLINICAL_BEGINNING.pattern, MEDICINE_ENDING.pattern, sorted(ACRONYMS.items()))
+        text = f"{rules}\n" + "\n".join(f"{term}\t{concept}" for term, concept in sorted(self._concepts.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _known(self, word: str) -> str | None:
+        """Concept of a single word by list or by affix; None when it is no term."""
+        if word in self._concepts:
+            return self._concepts[word]
+        if len(word) < 6 or word in GENERIC or is_general(word) or word in NOT_MEDICINES:
+            return None
+        clinical = CLINICAL_ENDING.fullmatch(word) or CLINICAL_BEGINNING.fullmatch(word)
+        return word if clinical or MEDICINE_ENDING.fullmatch(word) else None
+
+    def terms(self, text: str) -> list[str]:
+        """Medical terms of a text in order; one that is negated reads "no pneumonia".
+
+        The longest term wins: "chronic kidney disease" is one term and not three.
+        """
+        lower = text.lower()
+        tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
+        if len(lower) == len(text):
+            tokens = _spell_out(text, tokens)
+        found: list[str] = []
+        reached = -1  # the last token that the negation reaches
+        next_place = 0
+        words = self._words
+        for place, (word, start) in enumerate(tokens):
+            role = words[word]
+            if role is None or place < next_place:
+                continue
+            if role is MARK:
+                if word != "," or place > reached or not _list_goes_on(tokens, place):
+                    reached = -1
+                else:
+                    reached += 1
+            elif role is END:
+                reached = -1
+            elif role is NEGATION:
+                if _negates(lower, word, start):
+                    reached = place + NEGATION_REACH
+            else:
+                length, concept = self._longest_term(tokens, place, role)
+                if concept is None:
+                    continue
+                next_place = place + length
+                last, last_start = tokens[next_place - 1]
+                negated = place <= reached or NEGATED_AFTER.match(lower, last_start + len(last)) is not None
+                found.append(f"no {concept}" if negated else concept)
+                if place <= reached:
+                    reached = next_place - 1 + NEGATION_REACH
+        return found
+
+    def _longest_term(
+        self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
+    ) -> tuple[int, str | None]:
+        """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
+        concept, longest = role
+        if longest > 1:
+            forms = [canonical(word) for word, _ in tokens[place : place + longest]]
+            for length in range(len(forms), 1, -1):
+                known = self._concepts.get(" ".join(forms[:length]))
+                if known is not None:
+                    return length, known
+        return 1, concept
+
+    def token_f1(self, reference: str, hypothesis: str) -> float | None:
+        """F1 of the medical terms of an answer.
+
+        What it measures: which symptoms, findings, diagnoses, treatments and parts of the body reference and
+            answer have in common, each as often as it is named.
+        Range: 0 to 1, higher is better. None (not applicable, to be counted) when the reference names no
+            term; 0 for an answer without any.
+        Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
+            (multisets), as SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016).
+        Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia" (after Chapman et
+            al., "A Simple Algorithm for Identifying Negated Findings", 2001).
+        Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
+            at a distance of more than a clause.
+        """
+        wanted, given = self.counts(reference), self.counts(hypothesis)
+        if not wanted:
+            return None
+        return 2 * (wanted & given).total() / (wanted.total() + given.total())
+
+
+# What a token can be beside a word of a term.
+MARK, END, NEGATION = "mark", "end of a clause", "negation"
+
+
+class _Words(dict):
+    """What each word can be, found out once: a mark, an end, a negation, (concept, most words of a term), None."""
+
+    def __init__(self, lexicon: MedicalLexicon) -> None:
+        super().__init__()
+        self._lexicon = lexicon
+
+    def __missing__(self, word: str) -> object:
+        if not word[0].isalpha():
+            role: object = MARK
+        elif word in CLAUSE_END:
+            role = END
+        elif word in NEGATION_WORDS:
+            role = NEGATION
+        else:
+            form = canonical(word)
+            concept, longest = self._lexicon._known(form), self._lexicon._longest.get(form, 0)
+            role = (concept, longest) if concept is not None or longest > 1 else None
+        if len(self) < 1 << 18:
+            self[word] = role
+        return role
+
+
+def _spell_out(text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
+    found = {match.start(): ACRONYMS.get(match.group()) for match in CAPITALS.finditer(text)}
+    if not any(found.values()):
+        return tokens
+    spelled = []
+    for word, start in tokens:
+        meaning = found.get(start)
+        spelled.extend([(part, start) for part in TOKEN.findall(meaning)] if meaning else [(word, start)])
+    return spelled
+
+
+def _negates(text: str, word: str, start: int) -> bool:
+    """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
+    if NO_NEGATION.match(text, start):
+        return False
+    following = NEEDS_OF.get(word)
+    return following is None or text.startswith(following, start + len(word))
+
+
+def _list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
+    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
+    for word, _ in tokens[comma + 1 : comma + 12]:
+        if word in ("or", "nor"):
+            return True
+        if word in CLAUSE_END or word in ".;:!?()\n":
+            return False
+    return False
+
+
+def _term_and_concept(line: str) -> tuple[str, str]:
+    term, _, concept = line.partition("\t")
+    return term, concept or term
+
+
+# ---- where terms come from -------------------------------------------------------------------------------
+
+
+def _user_terms(path: str | Path) -> list[str]:
+    """Terms of the user's own file: one in a line, "#" begins a comment."""
+    if not str(path):
+        return []
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with one term in a line."
+        ) from None
+    return [term for line in lines if (term := line.split("#")[0].strip())]
+
+
+@lru_cache(maxsize=1)
+def general_stems() -> frozenset[str]:
+    """Porter stems of the words of general English."""
+    return frozenset(stem(word) for word in read_list(GENERAL_ENGLISH))
+
+
+@lru_cache(maxsize=1 << 16)
+def is_general(word: str) -> bool:
+    """Whether a word is common in general English, in any of its forms."""
+    return stem(word) in general_stems()
+
+
+def rare_terms(texts: Iterable[str]) -> list[str]:
+    """Words of at least four letters that at least two texts have, at most half have, and English rarely has."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for text in texts:
+        total += 1
+        counts.update({canonical(word) for word in TOKEN.findall(text.lower()) if len(canonical(word)) >= 4})
+    most = max(LEAST_ANSWERS, total * LARGEST_SHARE)
+    return sorted(
+        word for word, count in counts.items() if LEAST_ANSWERS <= count <= most and word.isalpha() and not is_general(word)
+    )

@@ -1,0 +1,142 @@
+"""Records → token sequences with a loss mask → bins of whole sequences → tensors without padding."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from medqa.chat import ChatTemplate, render
+from medqa.run import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+NOT_TRAINED = -100
+
+
+class Example(NamedTuple):
+    """One tokenised exchange."""
+
+    id: str
+    specialty: str
+    input_ids: np.ndarray  # int32 [length]: prompt, answer, end of turn
+    answer_start: int  # tokens before it are prompt and give no loss
+
+    @property
+    def labels(self) -> int:
+        """Number of tokens that are trained: the answer and its end of turn."""
+        return len(self.input_ids) - self.answer_start
+
+
+class Tokenised(NamedTuple):
+    """Examples, and what had to be cut or left out to make them."""
+
+    examples: list[Example]
+    cut: list[str]  # ids whose answer lost its end
+    left_out: list[str]  # ids whose prompt alone fills the whole length
+
+
+def tokenize(
+    records: Iterable[dict[str, str]],
+    tokenizer: Any,
+    template: ChatTemplate,
+    system_message: str,
+    max_length: int,
+) -> Tokenised:
+    """Tokenise records of the columns `id, specialty, question, formatted_chat`.
+
+    The prompt and the rest are tokenised apart and joined, so that an answer starts with the very token it
+    starts with in generation. A sequence longer than `max_length` loses the end of its answer; one whose
+    prompt leaves no room for a single answer token would have no loss at all and is left out.
+
+    Raises:
+        UserError: the template's prompt is no prefix of `formatted_chat`.
+    """
+    records = list(records)
+    prompts = [render(template, record["question"], None, system_message) for record in records]
+    for record, prompt in zip(records, prompts, strict=True):
+        if not record["formatted_chat"].startswith(prompt):
+            raise UserError(
+                f"the chat template does not make the prompt that {record['id']} was formatted with: "
+                "apply_chat_template(question, None, system) must be a prefix of the same call with an answer. "
+                "Make the datasets again with: python dataset_preparation.py"
+            )
+    rests = [record["formatted_chat"][len(p) :] for record, p in zip(records, prompts, strict=True)]
+    prompt_ids = token_ids(tokenizer, prompts)
+    rest_ids = token_ids(tokenizer, rests)
+
+    done = Tokenised([], [], [])
+    for record, prompt, rest in zip(records, prompt_ids, rest_ids, strict=True):
+        if len(prompt) >= max_length:
+            done.left_out.append(record["id"])
+            continue
+        if len(prompt) + len(rest) > max_length:
+            done.cut.append(record["id"])
+        ids = np.array((prompt + rest)[:max_length], dtype=np.int32)
+        done.examples.append(Example(record["id"], record["specialty"], ids, len(prompt)))
+    return done
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of texts that already contain their control tokens; nothing is added, nothing is cut."""
+    if not texts:
+        return []
+    return tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+
+
+def bins(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Put sequences into as few bins of at most `budget` tokens as first-fit-decreasing finds.
+
+    Returns the positions in each bin, in ascending order. A sequence longer than the budget gets a bin of
+    its own. First-fit-decreasing uses at most 11/9 of the fewest bins possible, plus one (Johnson, 1973).
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    content: list[list[int]] = []
+    room: list[int] = []
+    for index in order:
+        for number, free in enumerate(room):
+            if lengths[index] <= free:
+                content[number].append(index)
+                room[number] -= lengths[index]
+                break
+        else:
+            content.append([index])
+            room.append(budget - lengths[index])
+    return [sorted(positions) for positions in content]
+
+
+def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[str, Any]:
+    """Lay whole sequences end to end: no padding, and the borders that keep them apart in attention.
+
+    Returns the arguments of the packed model:
+        input_ids, position_ids: int64 [1, tokens]; positions start at 0 in each sequence.
+        cu_seq_lens_q, cu_seq_lens_k: int32 [sequences + 1], where each sequence starts, and the end. Built
+            here, because deriving them in every layer would wait for the GPU each time.
+        max_length_q, max_length_k: length of the longest sequence.
+        rows: int64 [labels], the positions whose next token is trained.
+        targets: int64 [labels], those next tokens.
+    """
+    import torch
+
+    lengths = [len(example.input_ids) for example in examples]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    rows = [
+        start + np.arange(example.answer_start - 1, len(example.input_ids) - 1)
+        for start, example in zip(starts, examples, strict=False)
+    ]
+    targets = [example.input_ids[example.answer_start :] for example in examples]
+
+    def tensor(array: np.ndarray, kind: "torch.dtype") -> "torch.Tensor":
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=kind, non_blocking=True)
+
+    borders = tensor(starts, torch.int32)
+    return {
+        "input_ids": tensor(np.concatenate([example.input_ids for example in examples]), torch.int64)[None],
+        "position_ids": tensor(np.concatenate([np.arange(length) for length in lengths]), torch.int64)[None],
+        "cu_seq_lens_q": borders,
+        "cu_seq_lens_k": borders,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+        "rows": tensor(np.concatenate(rows), torch.int64),
+        "targets": tensor(np.concatenate(targets), torch.int64),
+    }

@@ -1,0 +1,88 @@
+"""Answers on disk: one line each, written as it finishes, found again by what determines it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medqa.run import UserError, write_json
+
+
+def answer_key(**determined_by: object) -> str:
+    """Fingerprint of everything that determines an answer: model, prompt, decoding settings."""
+    return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+
+
+class Predictions:
+    """A JSON-lines file of answers, each line `{"key": …, "id": …, "hypothesis": …, …}`.
+
+    Lines are appended in one write, also by several processes at once. A line that a killed run left
+    half-written is dropped when the file is opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def repair(self) -> None:
+        """Cut off a half-written last line."""
+        if not self.path.exists():
+            return
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with open(self.path, "r+b") as file:
+                file.truncate(whole)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """All answers by key; of two with the same key the first counts.
+
+        Raises:
+            UserError: a line is no answer.
+        """
+        answers: dict[str, dict[str, Any]] = {}
+        if not self.path.exists():
+            return answers
+        with open(self.path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    answer = json.loads(line)
+                    if not isinstance(answer["hypothesis"], str):
+                        raise TypeError
+                    answers.setdefault(answer["key"], answer)
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    raise UserError(
+                        f"{self.path}, line {number}, is no answer ({line.strip()[:60]!r}). Remove the line, or "
+                        "the whole file to have all answers made again."
+                    ) from None
+        return answers
+
+    def add(self, answer: Mapping[str, Any]) -> None:
+        """Append one answer, in one write."""
+        line = json.dumps(answer, ensure_ascii=False) + "\n"
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line.encode())
+        finally:
+            os.close(handle)
+
+
+class LossFile:
+    """Losses of reference answers on disk, valid for the model and the texts that they were made of."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, made_of: str) -> dict[str, Any] | None:
+        """The losses by example id, or None when the file is absent or of something else."""
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            return content["losses"] if content["made_of"] == made_of else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, made_of: str, losses: Mapping[str, Any]) -> None:
+        """Replace the file in one step."""
+        write_json(self.path, {"made_of": made_of, "losses": losses})

@@ -1,0 +1,128 @@
+"""What a person sees of the prepared data: the table, two examples, lengths."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from medqa.chat import ChatTemplate, render
+from medqa.run import shows_progress, table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# Texts measured for the percentiles of length; more would not move them.
+SAMPLE = 20_000
+# Characters shown of a long answer, half from its beginning and half from its end.
+SHOWN = 600
+HEADING = "Examples: the masked part is read, the trained part is learned."
+PERCENTILES = (50, 90, 95, 99)
+TRAINED, MASKED, RESET = "\033[32m", "\033[2m", "\033[0m"
+
+
+def watch(items: Sequence[Any], what: str) -> Iterable[Any]:
+    """Go through items with a progress bar, which appears when it takes longer than three seconds."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, delay=3, disable=not shows_progress(), leave=False)
+
+
+def use_colour() -> bool:
+    """Whether standard output shows colours: a terminal that is not told otherwise (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def specialty_table(specialties: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line for each specialty, and the sum."""
+    names = ("pairs", "refused", "holdout", "eval", "train", "pool")
+    rows = [
+        [specialty, *(f"{row[name]:,}" for name in names), f"{row['share']:g}"]
+        for specialty, row in specialties.items()
+    ]
+    total = [f"{sum(row[name] for row in specialties.values()):,}" for name in names]
+    return table(["specialty", *names, "share"], [*rows, ["all", *total, ""]])
+
+
+def _example(record: Mapping[str, str], prompt: str, tokens: tuple[int, int] | None) -> str:
+    """One rendered exchange: what is masked, then what is trained.
+
+    Args:
+        record: a row of a split.
+        prompt: its generation prompt, with which `formatted_chat` begins.
+        tokens: how many tokens are masked and how many trained, where a tokenizer is at hand.
+    """
+    trained = record["formatted_chat"][len(prompt) :]
+    if len(trained) > SHOWN + 100:
+        left = f" [… {len(trained) - SHOWN:,} characters …] "
+        trained = trained[: SHOWN // 2] + left + trained[-SHOWN // 2 :]
+    lines = [f"{record['specialty']}, {record['id']}"]
+    for label, text, colour, number in (
+        ("masked", prompt, MASKED, tokens and tokens[0]),
+        ("trained", trained, TRAINED, tokens and tokens[1]),
+    ):
+        lines.append(f"  {label}" + (f", {number:,} tokens" if number is not None else ""))
+        for line in text.split("\n"):
+            lines.append(
+                f"    | {colour}{line}{RESET}" if use_colour() and line else f"    | {line}".rstrip()
+            )
+    return "\n".join(lines)
+
+
+class Measured(NamedTuple):
+    """Two examples and the lengths, as lines to print."""
+
+    lines: list[str]
+    warnings: list[str]
+
+
+def measure(
+    split: "Dataset", tokenizer: Any, template: ChatTemplate, system_message: str, max_length: int
+) -> Measured:
+    """Render two examples of a split and measure its answers, in tokens with a tokenizer, else in words."""
+    if not len(split):
+        return Measured(["No pair to show."], [])
+    chosen = split.select(_evenly(len(split), SAMPLE))
+    shown = chosen.select(_evenly(len(chosen), 2)).to_list()
+    prompts = [render(template, row["question"], None, system_message) for row in shown]
+    if tokenizer is None:
+        lines = [HEADING, *(_example(row, prompt, None) for row, prompt in zip(shown, prompts, strict=True))]
+        words = [len(response.split()) for response in chosen["response"]]
+        told = f"Answers in words: {_percentiles(words)}. With --TOKENIZER: in tokens."
+        return Measured([*lines, told], [])
+
+    from medqa.packing import tokenize
+
+    examples = tokenize(chosen.to_list(), tokenizer, template, system_message, sys.maxsize).examples
+    parts = {one.id: (one.answer_start, one.labels) for one in examples}
+    lines = [_example(row, prompt, parts[row["id"]]) for row, prompt in zip(shown, prompts, strict=True)]
+    lines.insert(0, HEADING)
+    whole = np.array([len(one.input_ids) for one in examples])
+    lines.append(f"Answers in tokens: {_percentiles([one.labels for one in examples])}.")
+    lines.append(f"Whole sequences in tokens: {_percentiles(whole)}. MAX_SEQ_LENGTH is {max_length:,}.")
+    too_long = int((whole > max_length).sum())
+    if not too_long:
+        return Measured(lines, [])
+    sample = "" if len(chosen) == len(split) else f" (measured on {len(chosen):,} of {len(split):,})"
+    return Measured(
+        lines,
+        [
+            f"{too_long / len(whole):.1%} of the sequences are longer than MAX_SEQ_LENGTH = {max_length:,} "
+            f"and will lose the end of their answer{sample}."
+        ],
+    )
+
+
+def _evenly(number: int, most: int) -> list[int]:
+    """At most `most` of `number` positions, evenly spaced."""
+    return [k * number // min(number, most) for k in range(min(number, most))]
+
+
+def _percentiles(lengths: Sequence[int]) -> str:
+    """Percentiles of lengths in one line."""
+    told = [
+        f"{name} % up to {value:,.0f}"
+        for name, value in zip(PERCENTILES, np.percentile(lengths, PERCENTILES), strict=True)
+    ]
+    return f"{', '.join(told)}, longest {max(lengths):,}"

@@ -1,0 +1,90 @@
+"""Routes by which a medicine is given: "by mouth", "orally" and "PO" are one route."""
+
+import re
+
+# route → ways of writing it, "_" for a space.
+WRITTEN = {
+    "by mouth": "oral orally by_mouth per_os po per_oral",
+    "intravenous": "intravenous intravenously iv into_a_vein into_the_vein by_vein",
+    "intramuscular": "intramuscular intramuscularly im into_a_muscle into_the_muscle",
+    "subcutaneous": "subcutaneous subcutaneously sc sq subq subcut under_the_skin",
+    "sublingual": "sublingual sublingually sl under_the_tongue",
+    "buccal": "buccal buccally",
+    "rectal": "rectally per_rectum pr rectal_suppository rectal_suppositories rectal_diazepam rectal_gel "
+    "rectal_enema",
+    "vaginal": "vaginally intravaginal intravaginally pv vaginal_cream vaginal_tablet vaginal_tablets "
+    "vaginal_ring vaginal_gel vaginal_suppository vaginal_pessary vaginal_estrogen vaginal_oestrogen",
+    "topical": "topical topically applied_to_the_skin to_the_skin",
+    "transdermal": "transdermal transdermally",
+    "inhaled": "inhaled by_inhalation by_inhaler via_inhaler via_an_inhaler nebulised nebulized by_nebuliser "
+    "by_nebulizer",
+    "nasal": "intranasal intranasally nasal_spray into_each_nostril in_each_nostril to_each_nostril",
+    "into the eye": "ophthalmic eye_drop eye_drops eyedrops into_the_eye into_the_eyes into_the_affected_eye",
+    "into the ear": "otic ear_drop ear_drops eardrops into_the_ear into_the_affected_ear",
+    "intradermal": "intradermal intradermally",
+    "intrathecal": "intrathecal intrathecally",
+    "epidural": "epidural epidurally",
+    "intraosseous": "intraosseous intraosseously io",
+    "into a joint": "intra-articular intraarticular",
+    "intravitreal": "intravitreal intravitreally",
+    "by feeding tube": "nasogastric nasogastrically by_feeding_tube via_feeding_tube ng_tube",
+}
+PHRASES = {name.replace("_", " "): route for route, names in WRITTEN.items() for name in names.split()}
+FIRST_WORDS = {phrase.split()[0] for phrase in PHRASES}
+LONGEST = max(len(phrase.split()) for phrase in PHRASES)
+
+# Abbreviations that are a route only in capitals or with full stops: "im" and "po" are parts of other words.
+CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
+# What the same adjective says of a place, not of a route: "oral cancer", "inhaled smoke", "PR interval".
+PLACE = {
+    "oral": re.compile(
+        " (?:and|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex|surg|leuko|exam|care|temper"
+        "|problem|infection|disease|symptom|tissue|pain|sore|manifest|finding|history|squamous|soft|bacteria|lichen)"
+    ),
+    "subcutaneous": re.compile(" (?:fat|tissue|nodule|emphysema|layer|swelling|oedema|edema|lipoma|cyst|mass|tumou?r|bleed)"),
+    "sublingual": re.compile(" (?:gland|varic)"),
+    "buccal": re.compile(" (?:mucosa|cavity|surface|swab)"),
+    "inhaled": re.compile(" (?:smoke|particle|dust|fume|allergen|foreign|toxin|chemical|irritant|object|into)"),
+    "ophthalmic": re.compile(" (?:artery|zoster|nerve|exam)"),
+    "epidural": re.compile(" (?:abscess|h(?:a)?ematoma|space)"),
+    "intra-articular": re.compile(" fracture"),
+    "under the skin": re.compile(" (?:surface|that|which|and can)"),
+    "pr": re.compile(" interval"),
+}
+# "IV" is also the Roman four.
+ROMAN_BEFORE = re.compile(
+    r"\b(?:stages?|rome|class|types?|grades?|phase|factors?|nerves?|groups?|level|category|iii|collagen|cn)"
+    r"(?: or| and| to|,|-)? $|[-/]$"
+)
+WORD = re.compile(r" ?([a-z]+(?:-[a-z]+)?)")
+DOTTED = re.compile(r"[a-z](?:\.[a-z])+\.?")
+
+
+def read_route(text: str, raw: str, start: int) -> tuple[str, int] | None:
+    """The route that begins at `start` of an evened text, and where its words end; None when there is none."""
+    dotted = DOTTED.match(text, start)
+    if dotted is not None:
+        phrase = dotted.group().replace(".", "")
+        return (PHRASES[phrase], dotted.end()) if phrase in CAPITALS else None
+    words: list[str] = []
+    ends: list[int] = []
+    position = start
+    while len(words) < LONGEST and (word := WORD.match(text, position)) is not None:
+        words.append(word.group(1))
+        position = word.end()
+        ends.append(position)
+        if words[0] not in FIRST_WORDS:
+            return None
+    for count in range(len(words), 0, -1):
+        phrase = " ".join(words[:count])
+        if phrase not in PHRASES:
+            continue
+        end = ends[count - 1]
+        if phrase in CAPITALS and not raw[start:end].isupper():
+            return None
+        if phrase == "iv" and ROMAN_BEFORE.search(text, max(0, start - 16), start):
+            return None
+        if phrase in PLACE and PLACE[phrase].match(text, end):
+            return None
+        return PHRASES[phrase], end
+    return None

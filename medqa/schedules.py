@@ -1,0 +1,167 @@
+"""How often: "twice daily", BID, q12h, "every 12 hours", "12-hourly" are one frequency, 2 a day."""
+
+import re
+from fractions import Fraction
+
+from medqa.numbers import WORDS, show
+
+# Times a day, from the codes of prescriptions.
+CODES = {
+    "bid": 2, "bd": 2, "tid": 3, "tds": 3, "qid": 4, "qds": 4, "qd": 1, "qday": 1, "od": 1, "qam": 1, "qpm": 1,
+    "qhs": 1, "hs": 1, "nocte": 1, "mane": 1, "qod": Fraction(1, 2), "eod": Fraction(1, 2), "qw": Fraction(1, 7),
+    "qwk": Fraction(1, 7), "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
+}  # fmt: skip
+# Codes that are words or names as well, taken only in capitals, with full stops, or soon after an amount.
+AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
+
+ADVERBS: dict[str, tuple[Fraction, str]] = {
+    "daily": (Fraction(1), "day"), "nightly": (Fraction(1), "day"), "hourly": (Fraction(24), "day"),
+    "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"), "monthly": (Fraction(1), "month"),
+    "quarterly": (Fraction(1, 3), "month"), "yearly": (Fraction(1, 12), "month"),
+    "annually": (Fraction(1, 12), "month"),
+}  # fmt: skip
+# Length of a period in days or months; "morning" and "mealtime" come once a day.
+PERIODS: dict[str, tuple[Fraction, str]] = {
+    "min": (Fraction(1, 1440), "day"), "minute": (Fraction(1, 1440), "day"), "h": (Fraction(1, 24), "day"),
+    "hr": (Fraction(1, 24), "day"), "hour": (Fraction(1, 24), "day"), "hourly": (Fraction(1, 24), "day"),
+    "d": (Fraction(1), "day"), "day": (Fraction(1), "day"), "night": (Fraction(1), "day"),
+    "morning": (Fraction(1), "day"), "evening": (Fraction(1), "day"), "daily": (Fraction(1), "day"),
+    "w": (Fraction(7), "day"), "wk": (Fraction(7), "day"), "week": (Fraction(7), "day"),
+    "weekly": (Fraction(7), "day"), "fortnight": (Fraction(14), "day"), "mo": (Fraction(1), "month"),
+    "month": (Fraction(1), "month"), "monthly": (Fraction(1), "month"), "yr": (Fraction(12), "month"),
+    "year": (Fraction(12), "month"), "yearly": (Fraction(12), "month"),
+}  # fmt: skip
+ORDINALS = {"other": 2, "second": 2, "alternate": 2, "third": 3, "fourth": 4}
+
+_NUMBER = "(?:[0-9]{1,3}(?:\\.[0-9])?|" + "|".join(word for word in WORDS if word not in ("zero", "half")) + ")"
+_TO = r"(?:-?(?: ?- ?| to | or ))"
+_PERIOD = r"(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?|min)"
+TIMES = re.compile(
+    rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?|({_NUMBER})(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
+    rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
+    rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
+)
+EVERY = re.compile(
+    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER})(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z])"
+)
+CODED = re.compile(
+    r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
+)
+INTERVAL = re.compile(rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly)(?![a-z])")
+ALTERNATE = re.compile(r"alternate days(?![a-z])|alternate-day(?![a-z])")
+# What "daily" is not a frequency of.
+DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
+# Once a day, when said of an amount: "10 mg at bedtime".
+ONCE = re.compile(r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])")
+
+# Words that may begin a frequency; a code such as q12h begins with "q".
+FREQUENCY_WORDS = {*CODES, *ADVERBS, *"once twice thrice every each alternate at in before with".split()}
+
+Range = tuple[Fraction, Fraction]
+
+
+def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+    """The frequency that begins at `start`: (lowest, highest) a "day" or a "month", which, and where it ends.
+
+    Args:
+        text: evened, lower case.
+        raw: the same text in its own letter case, which tells BID from the verb "bid".
+        start: beginning of a word or number.
+        after_amount: whether an amount stands shortly before.
+    """
+    if (match := TIMES.match(text, start)) is not None:
+        return _times(match)
+    if (match := EVERY.match(text, start)) is not None:
+        ordinal, low, high, period = match.groups()
+        factor = Fraction(ORDINALS[ordinal]) if ordinal else Fraction(1)
+        return _interval(low, high, period, factor, match.end())
+    if (match := CODED.match(text, start) or INTERVAL.match(text, start)) is not None:
+        low, high, period = match.groups()
+        return _interval(low, high, period, Fraction(1), match.end())
+    if (match := ALTERNATE.match(text, start)) is not None:
+        return (Fraction(1, 2), Fraction(1, 2)), "day", match.end()
+    if after_amount and (match := ONCE.match(text, start)) is not None:
+        return (Fraction(1), Fraction(1)), "day", match.end()
+    return _single_word(text, raw, start, after_amount)
+
+
+SINGLE = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z]+")
+
+
+def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+    """A code (BID, b.i.d.) or an adverb (daily)."""
+    match = SINGLE.match(text, start)
+    if match is None:
+        return None
+    dotted = "." in match.group()
+    word = match.group().replace(".", "")
+    if word in CODES:
+        capitals = raw[start : match.end()].isupper()
+        if word in AMBIGUOUS and not (dotted or capitals or after_amount):
+            return None
+        value = Fraction(CODES[word])
+        return (value, value), "day", match.end()
+    if word in ADVERBS and not dotted:
+        if word == "daily" and DAILY_LIFE.match(text, match.end()):
+            return None
+        value, unit = ADVERBS[word]
+        return (value, value), unit, match.end()
+    return None
+
+
+def _number(word: str) -> Fraction:
+    return WORDS[word] if word in WORDS else Fraction(word)
+
+
+def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
+    """ "once or twice daily", "2-3 times a day", "three times in 24 hours" """
+    word, other_word, low, high, adverb, count, period = match.groups()
+    names = {"once": 1, "twice": 2, "thrice": 3, "three times": 3}
+    if word:
+        lowest = Fraction(names[word])
+        highest = Fraction(names[other_word]) if other_word else lowest
+    else:
+        lowest = _number(low)
+        highest = _number(high) if high else lowest
+    if adverb:
+        rate, unit = ADVERBS[adverb]
+    else:
+        length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
+        length *= _number(count) if count else 1
+        rate = 1 / length
+    return (lowest * rate, highest * rate), unit, match.end()
+
+
+def _interval(
+    low: str | None, high: str | None, period: str, factor: Fraction, end: int
+) -> tuple[Range, str, int] | None:
+    """ "every 4 to 6 hours" is 4 to 6 times a day """
+    length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
+    shortest = (_number(low) if low else Fraction(1)) * length * factor
+    longest = (_number(high) if high else Fraction(1)) * length * factor if high else shortest
+    if not shortest or not longest:
+        return None
+    rates = sorted((1 / longest, 1 / shortest))
+    return (rates[0], rates[1]), unit, end
+
+
+def show_frequency(rate: Range, unit: str) -> str:
+    """ "2 a day", "4-6 a day", "every 28 days", "every 3 months" """
+    low, high = rate
+    if high >= 1:
+        numbers = show(low) if low == high else f"{show(low)}-{show(high)}"
+        return f"{numbers} a {unit}"
+    lengths = show(1 / high) if low == high else f"{show(1 / high)}-{show(1 / low)}"
+    return f"every {lengths} {unit}s"
+
+
+def show_time(time: Range, unit: str) -> str:
+    """A time in days or months, in the largest unit that needs no fraction: "6-24 hours", "65 years"."""
+    scales = {"day": (("day", 1), ("hour", 24), ("minute", 1440), ("second", 86400)),
+              "month": (("year", Fraction(1, 12)), ("month", 1))}  # fmt: skip
+    for name, scale in scales[unit]:
+        low, high = (value * scale for value in time)
+        if low.denominator == high.denominator == 1:
+            break
+    numbers = show(low) if low == high else f"{show(low)}-{show(high)}"
+    return f"{numbers} {name}" + ("" if numbers == "1" else "s")

@@ -1,0 +1,223 @@
+"""Records → holdout | eval | train | pool, so that no near-duplicates stand on two sides.
+
+Per specialty with N records the holdout takes its fixed number (at most half of N), spread over question
+lengths. The other R = N − holdout have one order, by a seeded hash of the question, which depends neither on
+files nor on what is added later. A share p selects the first p·R of them; of the first selection a fixed
+part becomes eval, train is the rest of the selection, and the pool is what is not selected yet.
+
+Holdout and eval take questions without a near-duplicate, and whole groups of near-duplicates only where those
+do not suffice. All other groups lie in train and pool, which are one side.
+"""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from medqa.duplicates import Watch, nearest_of
+from medqa.records import Record, Refused
+
+NEAR_HOLDOUT = "near-duplicate of a holdout question"
+NEAR_EVAL = "near-duplicate of an eval question"
+
+
+class Splits(NamedTuple):
+    """The records of each split, by specialty and then in the order in which they are taken."""
+
+    holdout: list[Record]
+    eval: list[Record]
+    train: list[Record]
+    pool: list[Record]
+
+
+# "holdout", "eval" → specialty → (records, records wanted), where a split came out smaller than it should.
+Short = dict[str, dict[str, tuple[int, int]]]
+# Specialty → positions of records.
+Lines = dict[str, list[int]]
+
+
+def taken(share: float, number: int) -> int:
+    """How many of `number` records a share stands for: rounded, halves up; grows with either."""
+    # 1e-9: 0.29 × 50 is 14.499999999999998 in floating point, and should be 14.5.
+    return min(number, math.floor(share * number + 0.5 + 1e-9))
+
+
+def ordered(records: Sequence[Record], seed: int) -> Lines:
+    """Specialty → its records in the order in which they are taken: by a hash of seed and id."""
+    key = hashlib.blake2b(str(seed).encode()).digest()
+    rank = [hashlib.blake2b(record.id.encode(), key=key, digest_size=16).digest() for record in records]
+    order: Lines = {name: [] for name in sorted({record.specialty for record in records})}
+    for position in sorted(range(len(records)), key=rank.__getitem__):
+        order[records[position].specialty].append(position)
+    return order
+
+
+# ---- the first preparation ---------------------------------------------------------------------------
+
+
+def first_splits(
+    records: Sequence[Record],
+    groups: np.ndarray,
+    shares: Mapping[str, float],
+    holdout_size: int,
+    eval_share: float,
+    seed: int,
+) -> tuple[Splits, Short]:
+    """Split records for the first time.
+
+    Args:
+        records: clean records, one of each question.
+        groups: int64 [records], equal for near-duplicates.
+        shares: specialty → share of its records to select, 0 to 1.
+        holdout_size: records of each specialty for the holdout, at most half of them.
+        eval_share: share of the selection that becomes eval.
+        seed: of the order in which records are taken.
+    """
+    order = ordered(records, seed)
+    group_sizes = np.bincount(groups)
+    alone = group_sizes[groups] == 1
+
+    wanted = {name: min(holdout_size, len(line) // 2) for name, line in order.items()}
+    holdout = {
+        name: _spread_over_lengths(records, [position for position in line if alone[position]], wanted[name])
+        for name, line in order.items()
+    }
+    short = {"holdout": _fill_with_groups(records, groups, order, wanted, holdout)}
+    rest = {name: _without(line, holdout[name]) for name, line in order.items()}
+
+    selected = {name: line[: taken(shares[name], len(line))] for name, line in rest.items()}
+    wanted = {name: taken(eval_share, len(line)) for name, line in selected.items()}
+    evals = {name: _evenly_along(line, alone, eval_share) for name, line in selected.items()}
+    short["eval"] = _fill_with_groups(records, groups, selected, wanted, evals)
+
+    train = {name: _without(line, evals[name]) for name, line in selected.items()}
+    lines = (
+        {name: _without(line, rest[name]) for name, line in order.items()},
+        {name: _without(line, train[name]) for name, line in selected.items()},
+        train,
+        {name: line[len(selected[name]) :] for name, line in rest.items()},
+    )
+    return Splits(*([records[position] for position in _flat(line)] for line in lines)), short
+
+
+def _without(line: Sequence[int], others: Sequence[int]) -> list[int]:
+    """`line` in its order, without `others`."""
+    gone = set(others)
+    return [position for position in line if position not in gone]
+
+
+def _flat(lines: Lines) -> list[int]:
+    return [position for line in lines.values() for position in line]
+
+
+def _spread_over_lengths(records: Sequence[Record], line: Sequence[int], number: int) -> list[int]:
+    """Choose `number` of a line: the first one from each of as many equally large classes of length."""
+    number = min(number, len(line))
+    place = {position: index for index, position in enumerate(line)}
+    by_length = sorted(line, key=lambda position: (len(records[position].form), place[position]))
+    classes = [by_length[k * len(line) // number : (k + 1) * len(line) // number] for k in range(number)]
+    return [min(members, key=place.__getitem__) for members in classes]
+
+
+def _evenly_along(line: Sequence[int], alone: np.ndarray, share: float) -> list[int]:
+    """Choose a share of a line, evenly along it, among records without a near-duplicate.
+
+    What is chosen from its beginning does not depend on how long the line is. So a preparation that starts
+    with a larger share has the eval of one that starts with a smaller share, and more.
+    """
+    chosen: list[int] = []
+    passed: list[int] = []
+    for index, position in enumerate(line):
+        if alone[position]:
+            due = len(chosen) < taken(share, index + 1)
+            (chosen if due else passed).append(position)
+    missing = taken(share, len(line)) - len(chosen)
+    return chosen + passed[:missing]
+
+
+def _fill_with_groups(
+    records: Sequence[Record], groups: np.ndarray, lines: Lines, wanted: Mapping[str, int], chosen: Lines
+) -> dict[str, tuple[int, int]]:
+    """Add whole groups of near-duplicates where `chosen` has fewer records than wanted, small ones first.
+
+    A group is taken only if all of it stands in `lines` and fits into what its specialties still want: no
+    specialty gets more than it wants, and nothing of a group stays behind.
+
+    Returns:
+        Specialty → (records chosen, records wanted), where they still differ.
+    """
+    room = {name: wanted[name] - len(chosen[name]) for name in lines}
+    sizes = np.bincount(groups)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for name, line in lines.items():
+        for position in line if room[name] else ():
+            if 1 < sizes[groups[position]] <= sum(room.values()):
+                members[int(groups[position])].append(position)
+    # The sort keeps groups of one size in the order in which they were met: that of the lines.
+    for group, positions in sorted(members.items(), key=lambda item: len(item[1])):
+        need = Counter(records[position].specialty for position in positions)
+        if len(positions) == sizes[group] and all(room[name] >= number for name, number in need.items()):
+            for position in positions:
+                chosen[records[position].specialty].append(position)
+                room[records[position].specialty] -= 1
+    return {name: (len(chosen[name]), wanted[name]) for name in lines if room[name]}
+
+
+# ---- later iterations --------------------------------------------------------------------------------
+
+
+def without_near(
+    holdout: Sequence[Record], evals: Sequence[Record], others: Sequence[Record], watch: Watch
+) -> tuple[list[Record], list[Refused]]:
+    """Refuse records that ask nearly what a holdout or eval question asks.
+
+    At the first preparation there are none. A pair that came later must not enter train or pool, because
+    holdout and eval are constant.
+    """
+    held = [*holdout, *evals]
+    near = nearest_of([record.form for record in held], [record.form for record in others], watch)
+    free, refused = [], []
+    for record, position in zip(others, near.tolist(), strict=True):
+        if position < 0:
+            free.append(record)
+        else:
+            reason = NEAR_HOLDOUT if position < len(holdout) else NEAR_EVAL
+            like = held[position].question
+            refused.append(Refused(record.specialty, record.question, record.response, reason, like))
+    return free, refused
+
+
+def next_splits(
+    holdout: list[Record],
+    evals: list[Record],
+    others: Sequence[Record],
+    trained: set[str],
+    shares: Mapping[str, float],
+    seed: int,
+) -> Splits:
+    """Divide `others` into train and pool; holdout and eval stay what they are.
+
+    With unchanged input the selection is the first p·R of the order, as at the first preparation. When pairs
+    have come or gone, train keeps what it has and is topped up to p·R in that order.
+
+    Args:
+        holdout, evals: records of the last iteration.
+        others: the other clean records, without near-duplicates of those two.
+        trained: ids in train so far; they stay there.
+        shares: specialty → share of its records to select.
+        seed: of the order in which records are taken.
+    """
+    in_eval = Counter(record.specialty for record in evals)
+    train: list[Record] = []
+    pool: list[Record] = []
+    for name, line in ordered(others, seed).items():
+        number = taken(shares[name], len(line) + in_eval[name]) - in_eval[name]
+        number -= sum(others[position].id in trained for position in line)
+        for position in line:
+            stays = others[position].id in trained
+            (train if stays or number > 0 else pool).append(others[position])
+            number -= not stays
+    return Splits(holdout, evals, train, pool)

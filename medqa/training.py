@@ -1,0 +1,255 @@
+"""The training loop: transformers' Trainer, fed with whole optimizer steps that are cut to fit the memory."""
+
+import contextlib
+import math
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from medqa.checkpoints import BEST, Checkpoints, save_adapter
+from medqa.packing import Example, bins, collate
+from medqa.training_log import TrainingLog
+
+
+class Steps:
+    """Batch sampler: each item is one process's share of one optimizer step.
+
+    The order of an epoch depends on the seed and the epoch alone, not on the number of processes: n processes
+    with batches of b see the steps of one process with batches of n x b. The last step of an epoch has
+    whatever is left; nothing is repeated and nothing dropped.
+    """
+
+    def __init__(self, examples: int, per_step: int, seed: int, process: int, processes: int) -> None:
+        self.examples, self.per_step, self.seed = examples, per_step, seed
+        self.process, self.processes = process, processes
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return math.ceil(self.examples / self.per_step)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(range(self.examples))
+        random.Random(f"{self.seed}/{self.epoch}").shuffle(order)
+        for start in range(0, self.examples, self.per_step):
+            yield order[start : start + self.per_step][self.process :: self.processes]
+
+
+class MemoryPlan(NamedTuple):
+    """How a step is cut: tokens in one forward pass, recomputation of activations, and why."""
+
+    tokens: int
+    checkpointing: bool
+    reason: str
+
+
+def plan_memory(
+    sizes: Any, free_bytes: int | None, checkpointing: str, tokens: int, longest: int
+) -> MemoryPlan:
+    """Choose the tokens of one forward pass.
+
+    Args:
+        sizes: the model's config.
+        free_bytes: free memory of the card once the weights are loaded; None on the CPU.
+        checkpointing: "on", "off" or "auto".
+        tokens: the user's choice, 0 for none.
+        longest: MAX_SEQ_LENGTH; a pass must hold at least one such sequence.
+
+    Bytes per token were measured on Llama-3-8B: 4.4 MB with all activations kept and 0.43 MB with
+    recomputation, that is 2 x layers x (10 x hidden + 2 x inner) and 3.3 x layers x hidden.
+    """
+    if free_bytes is None:
+        return MemoryPlan(tokens or max(4096, longest), checkpointing == "on", "the CPU's memory is enough")
+    kept = 2 * sizes.num_hidden_layers * (10 * sizes.hidden_size + 2 * sizes.intermediate_size)
+    recomputed = 3.3 * sizes.num_hidden_layers * sizes.hidden_size
+    room = 0.85 * free_bytes
+    on = checkpointing == "on" or (checkpointing == "auto" and room / kept < max(4096, longest))
+    fits = int(room / (recomputed if on else kept))
+    chosen = tokens or max(longest, min(16384, fits // 1024 * 1024))
+    return MemoryPlan(chosen, on, f"{free_bytes / 2**30:.0f} GiB free hold about {fits:,}")
+
+
+class AnswerTrainer(Trainer):
+    """A Trainer whose batch is a whole optimizer step of one process.
+
+    The sequences of a step are cut into bins of `tokens_per_batch` tokens; each token's loss is divided by
+    the number of trained tokens of the whole step, over all processes, so that neither the loss nor the
+    gradient depends on how the step was cut.
+    """
+
+    def __init__(
+        self, model: Any, args: TrainingArguments, examples: Sequence[Example], eval_examples: Sequence[Example],
+        steps: Steps, tokens_per_batch: int, log: TrainingLog, callbacks: list[TrainerCallback],
+    ) -> None:  # fmt: skip
+        self.examples, self.eval_examples = examples, eval_examples
+        self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
+        self.weights = sum(weight.numel() for weight in model.parameters())
+        self.stop_requested = False
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=examples,
+            eval_dataset=eval_examples or None,
+            callbacks=[log, *callbacks],
+        )
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Steps in the seeded order; not prepared by accelerate, because `Steps` shares them out already."""
+        return DataLoader(
+            self.examples, batch_sampler=self.steps, collate_fn=lambda batch: {"examples": batch}
+        )
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Forward and backward over all bins of the step; returns its loss per trained token."""
+        model.train()
+        examples: list[Example] = inputs["examples"]
+        mine = [sum(e.labels for e in examples), self.stop_requested, sum(len(e.input_ids) for e in examples)]
+        whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
+        trained, self.stop_requested, self.training_log.tokens = whole[0], bool(whole[1]), whole[2]
+        if not examples:  # the rest of an epoch may leave a process without work; it still joins the step
+            first = self.examples[0]
+            examples = [first._replace(answer_start=len(first.input_ids))]
+
+        total = torch.zeros((), device=self.args.device)
+        parts = bins([len(example.input_ids) for example in examples], self.tokens_per_batch)
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                packed = collate([examples[index] for index in part], self.args.device)
+                # Processes average their gradients, so each one's share is scaled up by their number.
+                loss = model(**packed) * (self.args.world_size / trained)
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def evaluate(self, *_unused: Any, **_unused_too: Any) -> dict[str, float]:
+        """Loss per answer token over all answer tokens of the eval split, as `eval_loss`; keeps the best adapter."""
+        by_specialty = self.answer_loss(self.eval_examples)
+        total, count = (sum(column) for column in zip(*by_specialty.values(), strict=True))
+        metrics = {"eval_loss": total / count}
+        if self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric:
+            save_adapter(self.accelerator.unwrap_model(self.model), Path(self.args.output_dir) / BEST)
+        self.log(dict(metrics))
+        means = {name: total / count for name, (total, count) in by_specialty.items()}
+        self.training_log.keep_evaluation(self.state.global_step, metrics["eval_loss"], means)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def answer_loss(self, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
+        """Summed answer loss (nats) and number of answer tokens by specialty, over all processes."""
+        self.model.eval()
+        names = sorted({example.specialty for example in examples})
+        sums = torch.zeros(len(names), 2, dtype=torch.float64)
+        mine = examples[self.args.process_index :: self.args.world_size]
+        with torch.no_grad():
+            for part in bins([len(example.input_ids) for example in mine], self.tokens_per_batch):
+                chosen = [mine[index] for index in part]
+                losses = self.model(**collate(chosen, self.args.device)).double().cpu()
+                for example, own in zip(chosen, losses.split([e.labels for e in chosen]), strict=True):
+                    sums[names.index(example.specialty)] += torch.stack([own.sum(), torch.tensor(len(own))])
+        sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
+        return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """4N per token: 2N forward, 2N to carry gradients back through frozen weights; a LoRA needs no more."""
+        return 4 * self.weights * sum(len(example.input_ids) for example in inputs["examples"])
+
+
+class EpochOfSteps(TrainerCallback):
+    """Tells the sampler its epoch; a resumed run starts in the middle of one."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Derive the epoch from the steps done."""
+        self.steps.epoch = state.global_step // len(self.steps)
+
+
+class StopSoon(TrainerCallback):
+    """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second one stops at once."""
+
+    def __init__(self, trainer: AnswerTrainer) -> None:
+        self.trainer = trainer
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._received)
+
+    def _received(self, number: int, _frame: object) -> None:
+        if self.trainer.stop_requested:
+            raise KeyboardInterrupt
+        self.trainer.stop_requested = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """All processes have agreed on `stop_requested` within the step, so all stop at the same one."""
+        if self.trainer.stop_requested and state.global_step < state.max_steps:
+            control.should_save = True
+            control.should_training_stop = True
+
+
+def build_trainer(
+    model: Any, examples: list[Example], eval_examples: list[Example], steps: Steps, tokens_per_batch: int,
+    config: Any, learned: dict[str, Any], device: Any,
+) -> AnswerTrainer:  # fmt: skip
+    """The Trainer with every setting of a TrainingConfig."""
+    evaluated = bool(eval_examples)
+    arguments = TrainingArguments(
+        output_dir=config.OUTPUT_DIR,
+        # One batch is a whole step of this process; `training_step` cuts it.
+        per_device_train_batch_size=config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS,
+        num_train_epochs=config.NUM_EPOCHS,
+        learning_rate=config.LEARNING_RATE,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(config.WARMUP_RATIO * len(steps) * config.NUM_EPOCHS),
+        weight_decay=config.WEIGHT_DECAY,
+        max_grad_norm=config.MAX_GRAD_NORM,
+        optim="adamw_torch_fused" if device.is_cuda else "adamw_torch",
+        bf16=device.is_cuda,
+        use_cpu=not device.is_cuda,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        eval_strategy=("steps" if config.EVAL_STEPS else "epoch") if evaluated else "no",
+        eval_steps=config.EVAL_STEPS or None,
+        save_strategy="steps" if config.SAVE_STEPS else "epoch",
+        save_steps=config.SAVE_STEPS or 500,
+        metric_for_best_model="eval_loss" if evaluated else None,
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,
+        seed=config.SEED,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        report_to=["wandb"] if config.USE_WANDB else [],
+    )
+    callbacks = [EpochOfSteps(steps), Checkpoints(config.SAVE_TOTAL_LIMIT, learned)]
+    if config.EARLY_STOPPING_PATIENCE and evaluated:
+        callbacks.append(EarlyStoppingCallback(config.EARLY_STOPPING_PATIENCE))
+    log = TrainingLog(Path(config.OUTPUT_DIR))
+    return AnswerTrainer(model, arguments, examples, eval_examples, steps, tokens_per_batch, log, callbacks)
+
+
+def fit(trainer: AnswerTrainer, start: str) -> bool:
+    """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
+    trainer.add_callback(StopSoon(trainer))
+    trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
+    trainer.train(resume_from_checkpoint=start or None)
+    return not trainer.stop_requested or trainer.state.global_step >= trainer.state.max_steps

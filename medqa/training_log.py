@@ -1,0 +1,98 @@
+"""training_metrics.jsonl, one line a step and one an evaluation, and the progress bar beside it."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from medqa.run import rank, shows_progress
+
+METRICS = "training_metrics.jsonl"
+
+
+class TrainingLog(TrainerCallback):
+    """Keeps the record of every step, on the first process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / METRICS
+        self.bar: tqdm | None = None
+        self.started = 0.0
+        self.tokens = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Drop records of steps that a killed run had made after the checkpoint it goes on from."""
+        if rank() != 0:
+            return
+        kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
+        if state.global_step == 0:
+            kept = []
+        self.path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc="training", unit="step",
+            disable=not shows_progress(),
+        )  # fmt: skip
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Start the clock of a step."""
+        self.started = time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Any = None,
+        **_: Any,
+    ) -> None:
+        """Keep the record of a step."""
+        if rank() != 0 or "loss" not in logs:
+            return
+        speed = self.tokens / (time.monotonic() - self.started)
+        self._append(
+            {
+                "step": state.global_step,
+                "epoch": round(state.epoch, 4),
+                "loss": logs["loss"],
+                "learning_rate": logs["learning_rate"],
+                "grad_norm": logs.get("grad_norm"),
+                "tokens_per_second": round(speed, 1),
+            }
+        )
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, {speed:,.0f} tok/s")
+
+    def keep_evaluation(self, step: int, loss: float, by_specialty: dict[str, float]) -> None:
+        """Keep the record of an evaluation; a resumed run does not repeat the one of its checkpoint."""
+        if rank() == 0 and not any(r["step"] == step and "eval_loss" in r for r in read_records(self.path)):
+            self._append({"step": step, "eval_loss": loss, "eval_loss_by_specialty": by_specialty})
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Close the progress bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _append(self, record: dict[str, Any]) -> None:
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Lines of training_metrics.jsonl; a half-written last line is left out."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            records.append(json.loads(line))
+    return records

@@ -1,0 +1,233 @@
+"""The units that medical answers use: how each is written, what it measures, how it converts, exactly.
+
+Factors are fractions, so that 0.1 mg = 100 mcg is an equality and not a matter of rounding. Only conversions
+between two systems (pounds, °F, kPa) do not meet in round numbers; their results are rounded.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+# dimension → (its own unit, {factor to it: spellings}). "s?" at the end is an optional plural; "(er|re)" is
+# American or British. All in lower case; EXACT_CASE lists those whose letter case decides.
+WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
+    "mass": ("mg", {
+        "1": "mgs? milligrams? milligrammes?", "1000": "g gms? grams? grammes?",
+        "1000000": "kgs? kilos? kilograms?", "1/1000": "mcgs? µg ug micrograms? microgrammes?",
+        "1/1000000": "ng nanograms?", "1/1000000000": "pg picograms?",
+        "45359237/100": "lbs? pounds?", "28349523125/1000000": "oz ounces?",
+    }),
+    "volume": ("mL", {
+        "1": "mls? ccs? millilit(er|re)s?", "1000": "l lit(er|re)s?", "100": "dl decilit(er|re)s?",
+        "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ cubic_millimet(er|re)s?", "10": "cl",
+        "1/1000000000000": "fl", "5": "tsps? teaspoons? teaspoonfuls?",
+        "15": "tbsps? tablespoons? tablespoonfuls?", "240": "cups?", "30": "fl_oz fluid_ounces?",
+    }),
+    "length": ("mm", {
+        "1": "mm millimet(er|re)s?", "10": "cms? centimet(er|re)s?", "1000": "m met(er|re)s?",
+        "1/1000": "µm microns? micromet(er|re)s?", "1/1000000": "nm nanomet(er|re)s?",
+        "1000000": "km kilomet(er|re)s?", "254/10": "inch inches", "3048/10": "ft foot feet",
+        "1609344": "miles?",
+    }),
+    "area": ("m2", {"1": "m2 m² m^2 square_met(er|re)s?", "1/10000": "cm2 cm² square_centimet(er|re)s?"}),
+    "pressure": ("mmHg", {
+        "1": "mmhg mm_hg millimet(er|re)s?_of_mercury", "750062/100000": "kpa kilopascals?",
+        "73556/100000": "cm_h2o cmh2o cm_of_water",
+    }),
+    "substance": ("mmol", {
+        "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmol umol mcmol micromol micromoles?",
+        "1/1000000": "nmol nanomoles?", "1/1000000000": "pmol picomoles?",
+    }),
+    "charge": ("mEq", {"1": "meqs? milliequivalents?", "1000": "eq"}),
+    "activity": ("IU", {
+        "1": "ius? units? u international_units?", "1/1000": "miu mu milliunits?", "1000": "ku",
+        "1/1000000": "µiu uiu µu",
+    }),
+    "osmoles": ("mOsm", {"1": "mosm mosmol milliosmoles?"}),
+    "energy": ("kcal", {"1": "kcals? calories kilocalories"}),
+    "radiation": ("Gy", {"1": "gy grays?", "1/100": "cgy", "1/1000": "mgy"}),
+    "radiation dose": ("mSv", {"1": "msv millisieverts?", "1000": "sv sieverts?"}),
+    "shock": ("J", {"1": "j joules?"}),
+    "sound": ("dB", {"1": "db decibels?"}),
+    "oscillation": ("Hz", {"1": "hz hertz", "1000": "khz", "1000000": "mhz"}),
+    "voltage": ("mV", {"1": "mv millivolts?", "1000": "volts?"}),
+    "current": ("mA", {"1": "ma milliamps? milliamperes?"}),
+    "proportion": ("%", {"1": "% percent per_cent pct percentage_points?", "1/10000": "ppm", "1/10": "‰"}),
+    "temperature": ("°C", {"1": "°c ° degrees?_c degrees?_celsius degrees?_centigrade deg_c c celsius"}),
+    "fahrenheit": ("°F", {"1": "°f degrees?_f degrees?_fahrenheit deg_f f fahrenheit"}),
+    "time": ("day", {
+        "1": "d days? nights?", "7": "wks? weeks?", "14": "fortnights?", "1/24": "h hrs? hours?",
+        "1/1440": "mins? minutes?", "1/86400": "s secs? seconds?", "1/86400000": "ms msec milliseconds?",
+    }),
+    # Months and years are a dimension of their own: 4 weeks are not a month, 12 months are a year.
+    "long time": ("month", {"1": "mos? months?", "12": "yrs? years?", "120": "decades?"}),
+    "weeks of pregnancy": ("week of pregnancy", {
+        "1": "weeks?_of_gestation weeks?_gestation weeks?_of_pregnancy weeks?_pregnant gestational_weeks?",
+    }),
+    "tablets": ("tablet", {"1": "tablets? tabs? pills?"}),
+    "capsules": ("capsule", {"1": "capsules? caps?"}),
+    "puffs": ("puff", {"1": "puffs? inhalations? actuations?"}),
+    "drops": ("drop", {"1": "drops? gtts?"}),
+    "sprays": ("spray", {"1": "sprays?"}),
+    "patches": ("patch", {"1": "patch patches"}),
+    "sachets": ("sachet", {"1": "sachets? packets?"}),
+    "lozenges": ("lozenge", {"1": "lozenges?"}),
+    "suppositories": ("suppository", {"1": "suppository suppositories pessary pessaries"}),
+    "vials": ("vial", {"1": "vials? ampoules? ampules?"}),
+    "doses": ("dose", {"1": "doses? divided_doses? equal_doses? equally_divided_doses?"}),
+    "injections": ("injection", {"1": "injections? shots?"}),
+    "smoking": ("pack-year", {"1": "pack_years?"}),
+    "cigarettes": ("cigarette", {"1": "cigarettes?"}),
+    "drinks": ("drink", {"1": "drinks? standard_drinks? alcoholic_drinks?"}),
+    "colonies": ("CFU", {"1": "cfus? colony_forming_units?"}),
+    # Things whose name adds nothing to their number per minute or per litre.
+    "count": ("", {
+        "1": "beats? breaths? compressions? cells? white_cells platelets? leukocytes? neutrophils? eosinophils? "
+             "lymphocytes? cd4_cells copies copy",
+    }),
+    "multiple": ("times", {"1": "fold times_the times_baseline times_normal times_more times_higher times_greater "
+                                "times_as times_upper"}),
+}  # fmt: skip
+
+# Short spellings that are a unit only in this case: "5 U" of insulin, but nothing in "5 u".
+EXACT_CASE = {"u": "U", "c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "s", "ma": "mA",
+              "fl": "fL", "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB"}  # fmt: skip
+# Letters that are a unit only under a fraction bar or glued to the number: "mg/kg/d", "7d", but not "7 d".
+GLUED = {"d", "s", "f", "c"}
+# A unit under the fraction bar is told in these, because "7 mmol/L" and "65 mL/h" are how people say it.
+BELOW = {
+    "volume": ("L", Fraction(1000)),
+    "mass": ("kg", Fraction(1_000_000)),
+    "time": ("h", Fraction(1, 24)),
+    "substance": ("mol", Fraction(1000)),
+}
+# Things that people take or count in whole numbers; "1 or 2 tablets" is the range 1 to 2.
+COUNTED = {
+    "tablets", "capsules", "puffs", "drops", "sprays", "patches", "sachets", "lozenges", "suppositories", "vials",
+    "doses", "injections", "cigarettes", "drinks",
+}  # fmt: skip
+ROUNDED_DIMENSIONS = {"fahrenheit"}
+
+
+def _spellings() -> tuple[dict[str, tuple[str, Fraction]], set[str]]:
+    """Each spelling with its dimension and factor; and the first words of spellings of several words."""
+    found: dict[str, tuple[str, Fraction]] = {}
+    for dimension, (_, by_factor) in WRITTEN.items():
+        for factor, names in by_factor.items():
+            for name in names.split():
+                variants = [name.replace("_", " ")]
+                if "(er|re)" in name:
+                    variants = [variants[0].replace("(er|re)", ending) for ending in ("er", "re")]
+                for variant in variants:
+                    # Every "s?" of a spelling is written or not: "millimeters of mercury".
+                    for plural in ("s", ""):
+                        found[variant.replace("s?", plural)] = (dimension, Fraction(factor))
+    return found, {name.split()[0] for name in found if " " in name}
+
+
+SPELLINGS, FIRST_OF_SEVERAL = _spellings()
+INEXACT = {
+    Fraction(text)
+    for text in ("45359237/100", "28349523125/1000000", "254/10", "3048/10", "1609344", "750062/100000", "73556/100000")
+}
+
+WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
+# What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
+BAR = re.compile(r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)) ?")
+BELOW_NUMBER = re.compile(r"(1\.73|[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(?= ?[a-zµ])")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit, simple or compound.
+
+    Attributes:
+        name: as normalised: "mg", "mg/kg/h"; "" for a plain number.
+        dimension: what it measures; two units of one dimension convert.
+        factor: to `name`.
+        rounds: whether the conversion crosses systems, so that its result is rounded.
+        per: "day" or "month" when the unit ends in "per day", "per week", "per year" …
+        times: how often in that time the unit says: "5 mg/day" once a day.
+    """
+
+    name: str
+    dimension: str
+    factor: Fraction
+    rounds: bool = False
+    per: str = ""
+    times: Fraction = Fraction(0)
+
+
+def read_unit(text: str, raw: str, start: int, below: bool = False) -> tuple[str, str, Fraction, int] | None:
+    """Read one simple unit at `start`: (spelling, dimension, factor, end).
+
+    Args:
+        text: lower case, as `quantities.even` makes it.
+        raw: the same text with its own letter case.
+        start: where the unit, or the space or hyphen before it, begins.
+        below: whether it stands under a fraction bar.
+    """
+    words, ends, position = [], [], start
+    while len(words) < 3 and (found := WORD.match(text, position)):
+        words.append(found.group(1).replace("° ", "°"))
+        ends.append(found.end())
+        position = found.end()
+        if words[0] not in FIRST_OF_SEVERAL:
+            break
+    for count in range(len(words), 0, -1):
+        name = " ".join(words[:count])
+        if name not in SPELLINGS:
+            continue
+        end = ends[count - 1]
+        if name in EXACT_CASE and raw[end - len(name) : end] != EXACT_CASE[name]:
+            continue
+        if name in GLUED and not below and end - start > len(name):
+            continue
+        if name == "m" and not text.startswith("/s", end):
+            continue  # minutes, months or million; metres only in m/s
+        return (name, *SPELLINGS[name], end)
+    return None
+
+
+def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
+    """Read a unit with all that stands under it: "mg/kg/day", "mL/min/1.73 m2", "mg per 5 mL", "a day".
+
+    A part "per day", "per week" or "per year" at the end is no part of the unit but a frequency, given in
+    `per` and `times`, because "10 mg/day", "10 mg daily" and "10 mg once a day" say the same.
+    """
+    first = read_unit(text, raw, start)
+    if first is None:
+        # "60 per minute", "3 per day": a plain number, or none of a unit at all.
+        dimension, name, factor, end, rounds = "count", "", Fraction(1), start, False
+        if not BAR.match(text, start):
+            return None
+    else:
+        _, dimension, factor, end = first
+        rounds = factor in INEXACT
+        name = WRITTEN[dimension][0]
+    per, times, parts = "", Fraction(0), 0
+    while not per and (bar := BAR.match(text, end)):
+        number = BELOW_NUMBER.match(text, bar.end())
+        lower = read_unit(text, raw, number.end() if number else bar.end(), below=True)
+        if lower is None or (first is None and number):
+            break  # "875/1250 mg" is no number per 1250 mg
+        spelling, lower_dimension, lower_factor, lower_end = lower
+        amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)
+        if lower_dimension == dimension and number and bar.group().strip() == "/":
+            break  # "875 mg/125 mg" is two amounts
+        if lower_dimension == "area" and amount == Fraction("1.73"):
+            pass  # clearance is given with or without the surface that it is normalised to
+        elif lower_dimension == "long time" or (lower_dimension == "time" and lower_factor >= 1):
+            per, times = ("day" if lower_dimension == "time" else "month"), 1 / (lower_factor * amount)
+        elif lower_dimension == "time" and spelling.startswith(("h", "min", "s")):
+            own, scale = BELOW["time"]
+            name, factor = f"{name}/{own}", factor / (lower_factor * amount / scale)
+            dimension += "/time"
+        else:
+            own, scale = BELOW.get(lower_dimension, (WRITTEN[lower_dimension][0], Fraction(1)))
+            name, factor = f"{name}/{own}", factor / (lower_factor * amount / scale)
+            dimension += f"/{lower_dimension}"
+        end, parts = lower_end, parts + 1
+    if first is None and not parts:
+        return None
+    return Unit(name, dimension, factor, rounds, per, times), end

@@ -1,0 +1,269 @@
+"""BLEU, ROUGE, METEOR and BERTScore against the libraries that define them."""
+
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pairs import ODD_TEXTS, ROOT, SHARED, text_pairs
+
+from medqa import metrics, wordnet
+from medqa.metrics import bleu, corpus_bleu, meteor, mteval_tokens, rouge, tokens
+
+PAIRS = text_pairs(500)
+# Texts of any characters, halves of surrogate pairs included, and texts of the pieces that rules look for.
+ANY_TEXT = st.one_of(
+    st.text(max_size=60),
+    st.text(st.characters(), max_size=30),
+    st.lists(
+        st.sampled_from(
+            [
+                "cannot",
+                "'tis",
+                "gimme ",
+                "n't ",
+                "'s ",
+                "'ll",
+                "``",
+                "''",
+                '"',
+                " ",
+                "\n",
+                "...",
+                ". A",
+                "fever. ",
+            ]
+            + [
+                "5.",
+                ")",
+                ". ",
+                "'",
+                "a",
+                ",",
+                "1,000",
+                "0.5 mg",
+                "-",
+                "--",
+                "&amp;",
+                "<skipped>",
+                "İ",
+                "\x1f",
+                "«",
+            ]
+        ),
+        max_size=12,
+    ).map("".join),
+)
+
+
+@pytest.fixture
+def with_wordnet():
+    """WordNet, from NLTK_DATA or from beside the repository; without it the test is skipped."""
+    if (SHARED / "nltk_data").is_dir():
+        wordnet.use_nltk_folder(SHARED / "nltk_data")
+    if wordnet.wordnet() is None:
+        pytest.skip("WordNet is not on this machine")
+
+
+@pytest.fixture
+def without_wordnet(monkeypatch):
+    """A machine on which WordNet is nowhere."""
+    monkeypatch.setattr(metrics, "wordnet", lambda: None)
+
+
+# ---- agreement with the libraries ------------------------------------------------------------------------
+
+
+def test_tokens_are_those_of_nltk():
+    from nltk.tokenize import NLTKWordTokenizer
+
+    reference = NLTKWordTokenizer()
+    for pair in PAIRS:
+        for text in pair:
+            assert list(tokens(text)) == reference.tokenize(metrics.SENTENCE_END.sub(" .", text))
+
+
+@settings(max_examples=500, deadline=None)
+@given(ANY_TEXT)
+def test_tokens_are_those_of_nltk_for_any_text(text):
+    from nltk.tokenize import NLTKWordTokenizer
+
+    assert list(tokens(text)) == NLTKWordTokenizer().tokenize(metrics.SENTENCE_END.sub(" .", text))
+
+
+def test_sentence_ends_are_tokens_and_decimals_stay_whole():
+    assert tokens("Mild fever. Give 0.5 mg/kg of drug B. Then 1,000 mL.") == tuple(
+        "Mild fever . Give 0.5 mg/kg of drug B. Then 1,000 mL .".split()
+    )
+
+
+def test_bleu_is_that_of_nltk():
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    weights = [(1,), (1 / 2,) * 2, (1 / 3,) * 3, (1 / 4,) * 4]
+    for reference, hypothesis in PAIRS:
+        expected = sentence_bleu(
+            [list(tokens(reference))], list(tokens(hypothesis)), weights, SmoothingFunction().method1
+        )
+        assert list(bleu(reference, hypothesis).values()) == expected, (reference, hypothesis)
+
+
+def test_corpus_bleu_is_that_of_sacrebleu():
+    from sacrebleu.metrics import BLEU
+
+    references, hypotheses = zip(*PAIRS, strict=True)
+    library = BLEU()
+    for start, end in ((0, len(PAIRS)), (0, 40), (500, len(PAIRS)), (600, 601)):
+        expected = (
+            library.corpus_score(list(hypotheses[start:end]), [list(references[start:end])]).score / 100
+        )
+        assert corpus_bleu(references[start:end], hypotheses[start:end]) == pytest.approx(expected, abs=1e-12)
+    assert str(library.get_signature()).startswith(metrics.CORPUS_BLEU_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    "pair", [("", ""), ("fever", ""), ("", "fever"), ("a b", "c d"), ("a b c d e", "a b x d e")]
+)
+def test_corpus_bleu_of_one_short_pair_is_that_of_sacrebleu(pair):
+    import sacrebleu
+
+    expected = sacrebleu.corpus_bleu([pair[1]], [[pair[0]]]).score / 100
+    assert corpus_bleu([pair[0]], [pair[1]]) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=500, deadline=None)
+@given(ANY_TEXT)
+def test_mteval_tokens_are_those_of_sacrebleu_for_any_text(text):
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+    assert mteval_tokens(text) == Tokenizer13a()(text.rstrip()).split()
+
+
+def test_rouge_is_that_of_rouge_score():
+    from rouge_score.rouge_scorer import RougeScorer
+
+    names = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
+    library = RougeScorer(list(names.values()), use_stemmer=True)
+    # The library fills its table for ROUGE-L in Python: shorter texts keep the test short.
+    for reference, hypothesis in text_pairs(500, longest=500):
+        expected = library.score(reference, hypothesis)
+        for ours, theirs in names.items():
+            assert rouge(reference, hypothesis)[ours] == expected[theirs].fmeasure, (reference, hypothesis)
+
+
+def test_meteor_is_that_of_nltk(with_wordnet):
+    from nltk.translate.meteor_score import single_meteor_score
+
+    assert metrics.meteor_variant() == "METEOR"
+    reader = wordnet.wordnet()
+    for reference, hypothesis in PAIRS:
+        expected = single_meteor_score(tokens(reference), tokens(hypothesis), wordnet=reader)
+        assert meteor(reference, hypothesis) == expected, (reference, hypothesis)
+
+
+def test_meteor_without_wordnet_is_that_of_nltk_without_synonyms(without_wordnet):
+    from nltk.translate.meteor_score import single_meteor_score
+
+    class NoSynonyms:
+        def synsets(self, word):
+            return []
+
+    assert metrics.meteor_variant() == "METEOR without synonyms"
+    for reference, hypothesis in PAIRS:
+        expected = single_meteor_score(tokens(reference), tokens(hypothesis), wordnet=NoSynonyms())
+        assert meteor(reference, hypothesis) == expected, (reference, hypothesis)
+
+
+def test_synonyms_count_only_with_wordnet(with_wordnet, monkeypatch):
+    pair = ("The physician prescribed rest.", "The doctor prescribed rest.")
+    with_synonyms = meteor(*pair)
+    monkeypatch.setattr(metrics, "wordnet", lambda: None)
+    assert meteor(*pair) < with_synonyms
+
+
+# ---- every text gets a number ------------------------------------------------------------------------------
+
+
+def _all_scores(reference, hypothesis):
+    return [
+        *bleu(reference, hypothesis).values(),
+        *rouge(reference, hypothesis).values(),
+        meteor(reference, hypothesis),
+    ]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANY_TEXT, ANY_TEXT)
+def test_any_two_texts_have_scores_between_0_and_1(without_wordnet, reference, hypothesis):
+    scores = [*_all_scores(reference, hypothesis), corpus_bleu([reference], [hypothesis])]
+    assert all(math.isfinite(score) and 0 <= score <= 1 + 1e-12 for score in scores)
+
+
+@pytest.mark.parametrize("odd", ODD_TEXTS)
+def test_odd_texts_have_scores_with_wordnet(with_wordnet, odd):
+    for pair in ((odd, odd), (odd, "fever"), ("fever", odd)):
+        assert all(math.isfinite(score) for score in _all_scores(*pair))
+
+
+@pytest.mark.parametrize("unit", ["a", "fever ", ". ", "'", '"', "\n", "5 mg ", "(((", "x-", "\u202eاب "])
+def test_a_text_of_100000_characters_is_scored_in_time(unit):
+    text = (unit * 100_000)[:100_000]
+    started = time.monotonic()
+    assert all(math.isfinite(score) for score in _all_scores(text, text[:50_000]))
+    corpus_bleu([text], [text])
+    assert time.monotonic() - started < 20
+
+
+def test_an_empty_answer_scores_0_and_an_identical_one_1():
+    text = "Apixaban 5 mg twice daily prevents stroke."
+    assert _all_scores(text, "") == [0.0] * 8
+    assert _all_scores(text, text)[:7] == [1.0] * 7
+    # 8 words in one chunk
+    assert _all_scores(text, text)[7] == pytest.approx(1 - 0.5 / len(tokens(text)) ** 3)
+    assert corpus_bleu([text], [text]) == pytest.approx(1.0)
+
+
+# ---- WordNet where it is and where it is not ---------------------------------------------------------------
+
+
+def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
+    """In a fresh process: NLTK remembers where it has looked."""
+    script = "from medqa import metrics; print(metrics.meteor_variant())"
+    environment = {"PATH": "", "HOME": str(tmp_path), "NLTK_DATA": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "METEOR without synonyms", done.stderr
+    if (SHARED / "nltk_data").is_dir():
+        environment["NLTK_DATA"] = str(SHARED / "nltk_data")
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == "METEOR", done.stderr
+        assert done.stderr == ""
+
+
+def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch):
+    import nltk
+
+    asked = []
+    monkeypatch.setattr(
+        nltk, "download", lambda name, **options: asked.append((name, options["download_dir"]))
+    )
+    folder = tmp_path / "nltk_data"
+    assert metrics.download_nltk(folder) is False
+    assert asked == [("wordnet", str(folder)), ("punkt_tab", str(folder))]
+    assert nltk.data.path.pop(0) == str(folder)
+    wordnet.wordnet.cache_clear()
+
+
+def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
+    script = (
+        "import sys, medqa.metrics, medqa.clinical\n"
+        "print([name for name in ('torch', 'transformers', 'nltk', 'bert_score', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
