@@ -153,3 +153,42 @@ class EvaluationConfig(SimpleNamespace):
     SPREAD_WHEN_FLAT: float = 0.0
     # Seed of sampled answers, permutations and bootstrap
     SEED: int = 42
+
+
+# Smallest and largest value of each number, both allowed; whatever lies outside is refused with this range.
+LIMITS = {
+    # dataset_preparation.py
+    "HOLDOUT_SAMPLES_PER_SPECIALTY": (0, 1_000_000),
+    "INITIAL_TRAIN_PERCENTAGE": (0, 1),
+    "EVAL_SPLIT_SIZE": (0, 1),
+    # fine_tuning.py
+    "LORA_RANK": (1, 1024),
+    "LORA_ALPHA": (1, 4096),
+    "LORA_DROPOUT": (0, 0.9),
+    "NUM_EPOCHS": (1, 1000),
+    "GRADIENT_ACCUMULATION_STEPS": (1, 4096),
+    "LEARNING_RATE": (0, 1),
+    "WARMUP_RATIO": (0, 1),
+    "WEIGHT_DECAY": (0, 1),
+    "MAX_GRAD_NORM": (0, 1e9),
+    "TOKENS_PER_BATCH": (0, 10_000_000),
+    "EVAL_STEPS": (0, 10_000_000),
+    "SAVE_STEPS": (0, 10_000_000),
+    "SAVE_TOTAL_LIMIT": (1, 1000),
+    "EARLY_STOPPING_PATIENCE": (0, 1000),
+    # evaluation.py
+    "MAX_NEW_TOKENS": (1, 100_000),
+    "TEMPERATURE": (0, 10),
+    "TOP_P": (0.01, 1),
+    "MAX_PROMPT_LENGTH": (16, 1_000_000),
+    "LIMIT": (0, 10_000_000),
+    "BERTSCORE_LAYER": (0, 1000),
+    "LOW_MARGIN": (0, 1),
+    "LOW_PROBABILITY": (0.5, 1),
+    "REGRESSED_PROBABILITY": (0.5, 1),
+    "MAX_SHARE_STEP": (0, 1),
+    "SPREAD_WHEN_FLAT": (0, 1),
+    # several of them
+    "BATCH_SIZE": (1, 4096),
+    "MAX_SEQ_LENGTH": (16, 1_000_000),
+}

@@ -112,7 +112,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             refused = source.refused
         else:
             splits, refused = split_again(source, before, shares, config)
-            short = {}
+            short = before.short
         stats = accounts.statistics(source, refused, splits, groups, shares, short)
         train_samples = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
         source.records.clear()  # the splits hold the records, and writing takes them from there
@@ -132,6 +132,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 iteration=before.number + bool(changes) if before else 1,
                 changes=changes or [f"made anew, because missing or edited: {', '.join(before.damaged)}"],
                 shares=shares,
+                short_of_pairs=short,
                 train_samples=train_samples,
                 growth=iterations.growth(before, shares, train_samples),
                 command=iterations.command(config),

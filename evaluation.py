@@ -9,29 +9,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config import EvaluationConfig
+from config import LIMITS, EvaluationConfig
 from medqa import run
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
-from medqa.run import UserError, say
+from medqa.run import say
+from medqa.scoring import metric_names, results_tables
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-LIMITS = {
-    "MAX_NEW_TOKENS": (1, 100_000),
-    "TEMPERATURE": (0, 10),
-    "TOP_P": (0.01, 1),
-    "BATCH_SIZE": (1, 4096),
-    "MAX_PROMPT_LENGTH": (16, 1_000_000),
-    "LIMIT": (0, 10_000_000),
-    "BERTSCORE_LAYER": (0, 1000),
-    "LOW_MARGIN": (0, 1),
-    "LOW_PROBABILITY": (0.5, 1),
-    "REGRESSED_PROBABILITY": (0.5, 1),
-    "MAX_SHARE_STEP": (0, 1),
-    "SPREAD_WHEN_FLAT": (0, 1),
-}
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
 
@@ -119,21 +106,27 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    check_training(config)
-    from medqa import model
+    from medqa import answering, model
+
+    answering.check_tuned(
+        config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, template_sha256(apply_chat_template)
+    )
 
     device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     with run.occupied(output) if run.rank() == 0 else run.nothing():
         # 2. Both models answer; what an earlier run has answered is taken from there.
-        answers, losses, records = ask_both_models(config, data, device, warnings)
+        records = load_splits(config)
+        answers, losses = answering.ask_both(
+            config, records, data["system_message"], apply_chat_template, device, warnings
+        )
         if run.rank() != 0:
             return {}
 
         # 3. Score every answer.
         say("Scoring")
         metrics = AutomaticMetrics(config, records["train"]["response"], warnings)
-        tables = score(metrics, answers, losses, records["holdout"], warnings)
+        tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
         results = compare(config, data, metrics, tables, losses, records)
@@ -144,143 +137,14 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     return results["recommendations"]
 
 
-def check_training(config: EvaluationConfig) -> None:
-    """Refuse a tuned model that is unfinished, of another base, or trained with another chat template."""
-    from medqa import model
-
-    tuned = Path(config.FINETUNED_MODEL_PATH)
-    if (
-        tuned.is_dir()
-        and not (tuned / "training_config.json").exists()
-        and not any(tuned.glob("checkpoint-*"))
-    ):
-        return  # not made by fine_tuning.py: an adapter or a merged model from elsewhere
-    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
-    if manifest["chat_template_sha256"] != template_sha256(apply_chat_template):
-        raise UserError(
-            f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in use is "
-            f"{template_sha256(apply_chat_template)[:12]}. Restore the template in medqa/chat.py, or prepare and "
-            "train again with: python dataset_preparation.py && python fine_tuning.py"
-        )
-    base = model.fingerprint(config.BASE_MODEL_PATH)
-    if manifest["learned"]["base model"] != base:
-        name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
-        raise UserError(
-            f"the adapter in {tuned} was trained on {name}, which differs from {config.BASE_MODEL_PATH}. "
-            f"Evaluate it with: --BASE_MODEL_PATH {name}"
-        )
-
-
-def ask_both_models(
-    config: EvaluationConfig, data: dict[str, Any], device: Any, warnings: run.Warnings
-) -> tuple[dict, dict, dict]:
-    """Answers, and the reference answers' losses, of both models: made if missing, else read."""
-    from accelerate import PartialState
+def load_splits(config: EvaluationConfig) -> dict[str, Any]:
+    """The three splits that an evaluation reads; LIMIT shortens the holdout."""
     from datasets import load_from_disk
 
-    from medqa import answering, model, packing
-    from medqa.generation import Decoding, make_prompt
-    from medqa.predictions import LossFile, Predictions, answer_key
-
-    model.quiet()
-    processes = PartialState(cpu=not device.is_cuda)
     folder = Path(config.DATASET_DIR)
     records = {name: load_from_disk(str(folder / f"{name}_dataset")) for name in ("holdout", "eval", "train")}
-    asked = records["holdout"].select(
-        range(min(config.LIMIT or len(records["holdout"]), len(records["holdout"])))
-    )
-    records["holdout"], system = asked, data["system_message"]
-
-    four_bit = answering.four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
-    models = answering.Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
-    tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    stops = tuple(model.stop_token_ids(tokenizer))
-    decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
-    prompts = [
-        make_prompt(r["id"], r["question"], tokenizer, apply_chat_template, system, config.MAX_PROMPT_LENGTH)
-        for r in asked
-    ]
-    cut = [prompt.id for prompt in prompts if prompt.cut]
-    if cut:
-        warnings.add(
-            f"{len(cut)} questions lost their middle at MAX_PROMPT_LENGTH {config.MAX_PROMPT_LENGTH}."
-        )
-    limit = config.MAX_PROMPT_LENGTH + config.MAX_NEW_TOKENS
-    witnesses = [
-        packing.tokenize(records[name], tokenizer, apply_chat_template, system, limit).examples
-        for name in ("holdout", "eval")
-    ]
-    answers, losses = {}, {}
-    for role in answering.ROLES:
-        identity = models.identity(role) | {"decoding": decoding.__dict__ | {"stop_ids": list(stops)}}
-        keyed = {answer_key(model=identity, prompt=prompt.input_ids): prompt for prompt in prompts}
-        predictions = Predictions(Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl")
-        reused = answering.make_missing_answers(
-            models, role, tokenizer, keyed, decoding, config.BATCH_SIZE, config.AUTO_BATCH_SIZE, predictions
-        )
-        processes.wait_for_everyone()
-        say(f"{role}: {len(keyed)} answers, {reused} of them from an earlier run")
-        found = predictions.read()
-        answers[role] = [found[key] for key in keyed]
-        if run.rank() == 0:
-            file = LossFile(predictions.path.with_name(f"{role}_losses.json"))
-            examples = [example for split in witnesses for example in split]
-            made_of = answer_key(model=models.identity(role), ids=[e.input_ids.tolist() for e in examples])
-            losses[role] = file.read(made_of)
-            if losses[role] is None:
-                losses[role] = answering.answer_losses(models, role, examples)
-                file.write(made_of, losses[role])
-        processes.wait_for_everyone()
-    return answers, losses, records
-
-
-def score(
-    metrics: AutomaticMetrics, answers: dict, losses: dict, holdout: Any, warnings: run.Warnings
-) -> dict[str, "pd.DataFrame"]:
-    """One table per model: the question, both texts, every metric, and what to know of the answer."""
-    import pandas as pd
-
-    from medqa.scoring import score_pairs
-
-    roles = list(answers)
-    references = holdout["response"][:]
-    hypotheses = [answer["hypothesis"] for role in roles for answer in answers[role]]
-    # Both models in one call, so that a metric can share what it knows of a reference.
-    columns = score_pairs(metrics, references * len(roles), hypotheses, warnings)
-    tables = {}
-    for number, role in enumerate(roles):
-        rows = slice(number * len(references), (number + 1) * len(references))
-        table = pd.DataFrame(
-            {
-                "question": holdout["question"][:],
-                "reference": references,
-                "hypothesis": hypotheses[rows],
-                "specialty": holdout["specialty"][:],
-            }
-            | {name: values[rows] for name, values in columns.items()}
-        )
-        table["answer_loss"] = [_mean_loss(losses[role], id) for id in holdout["id"]]
-        table["id"] = holdout["id"][:]
-        for name in ("finish", "new_tokens", "repetition", "prompt_cut"):
-            table[name] = [answer[name] for answer in answers[role]]
-        tables[role] = table
-        empty = sum(not text.strip() for text in hypotheses[rows])
-        unstopped = sum(answer["finish"] == "length" for answer in answers[role])
-        if empty or unstopped:
-            warnings.add(f"{role}: {empty} answers are empty, {unstopped} had not ended at MAX_NEW_TOKENS.")
-    return tables
-
-
-def _mean_loss(losses: dict[str, Any], id: str) -> float:
-    """Loss per token of one reference answer; NaN for one that was too long to be scored."""
-    total, count = losses.get(id, (float("nan"), 1))
-    return total / count
-
-
-def metric_names(table: "pd.DataFrame") -> list[str]:
-    """The metric columns of a results table: all between the texts and the notes on the answer."""
-    columns = list(table.columns)
-    return columns[columns.index("specialty") + 1 : columns.index("id")]
+    asked = min(config.LIMIT or len(records["holdout"]), len(records["holdout"]))
+    return records | {"holdout": records["holdout"].select(range(asked))}
 
 
 def compare(

@@ -10,35 +10,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from config import TrainingConfig
+from config import LIMITS, TrainingConfig
 from medqa import run
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
 from medqa.run import UserError, say
-
-LIMITS = {
-    "LORA_RANK": (1, 1024),
-    "LORA_ALPHA": (1, 4096),
-    "LORA_DROPOUT": (0, 0.9),
-    "NUM_EPOCHS": (1, 1000),
-    "BATCH_SIZE": (1, 4096),
-    "GRADIENT_ACCUMULATION_STEPS": (1, 4096),
-    "LEARNING_RATE": (0, 1),
-    "WARMUP_RATIO": (0, 1),
-    "WEIGHT_DECAY": (0, 1),
-    "MAX_GRAD_NORM": (0, 1e9),
-    "MAX_SEQ_LENGTH": (16, 1_000_000),
-    "TOKENS_PER_BATCH": (0, 10_000_000),
-    "EVAL_STEPS": (0, 10_000_000),
-    "SAVE_STEPS": (0, 10_000_000),
-    "SAVE_TOTAL_LIMIT": (1, 1000),
-    "EARLY_STOPPING_PATIENCE": (0, 1000),
-}
-# Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
-NOT_LEARNED = {
-    "MODEL_NAME", "DATASET_DIR", "OUTPUT_DIR", "BATCH_SIZE", "GRADIENT_ACCUMULATION_STEPS", "TOKENS_PER_BATCH",
-    "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
-}  # fmt: skip
 
 
 def train(config: TrainingConfig) -> Path:
@@ -58,13 +34,13 @@ def train(config: TrainingConfig) -> Path:
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
-    learned = what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
 
     from accelerate import PartialState
 
     from medqa import checkpoints, training
 
+    learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
     with run.occupied(output) if run.rank() == 0 else run.nothing():
         start = checkpoints.where_to_start(output, learned, config.RESUME)
@@ -90,10 +66,8 @@ def train(config: TrainingConfig) -> Path:
         tokens_per_batch = cut_steps(config, model, device)
         per_step = learned["sequences per step"]
         steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
-        say(
-            f"Steps: {config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes = "
-            f"{per_step} sequences each, {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all"
-        )
+        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
+        say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all; {batch} = {per_step} each")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_batch, config, learned, device
         )
@@ -116,8 +90,8 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     )
     if data["chat_template_sha256"] != template_sha256(apply_chat_template):
         raise UserError(
-            f"{config.DATASET_DIR} was formatted with another chat template than the one in use now. Bring them "
-            "together with: python dataset_preparation.py"
+            f"{config.DATASET_DIR} was formatted with another chat template than the one in use now. Bring "
+            "them together with: python dataset_preparation.py"
         )
     if config.USE_WANDB:
         import importlib.util
@@ -126,18 +100,6 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
             raise UserError("USE_WANDB is on, but wandb is not installed. Install it with: pip install wandb")
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     return data | {"stats": stats}
-
-
-def what_is_learned(config: TrainingConfig, data: dict[str, Any], base: str) -> dict[str, Any]:
-    """Everything that determines the adapter; two runs with the same one may continue each other."""
-    learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
-    learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
-    learned["sequences per step"] = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
-    learned["base model"] = base
-    for split in ("train_dataset", "eval_dataset"):
-        files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
-        learned[split] = [data["outputs"][name] for name in sorted(files)]
-    return learned | {"chat template": data["chat_template_sha256"]}
 
 
 def tokenised(config: TrainingConfig, data: dict, split: str, tokenizer: Any, warnings: run.Warnings) -> list:
@@ -151,7 +113,7 @@ def tokenised(config: TrainingConfig, data: dict, split: str, tokenizer: Any, wa
     tokens = sum(len(example.input_ids) for example in done.examples)
     trained = sum(example.labels for example in done.examples)
     say(
-        f"{split}: {len(done.examples):,} sequences, {tokens:,} tokens, {trained:,} of them answers, in the loss"
+        f"{split}: {len(done.examples):,} sequences, {tokens:,} tokens, {trained:,} of them trained (answers)"
     )
     if done.cut:
         warnings.add(
@@ -182,9 +144,7 @@ def load_for_training(config: TrainingConfig, device: Any) -> Any:
     use_packed_loss(model)
     trainable, total = model.get_nb_trainable_parameters()
     precision = "NF4" if config.USE_4BIT else device.dtype
-    say(
-        f"Model: {total - trainable:,} weights in {precision}, frozen; adapter: {trainable:,} weights, trained"
-    )
+    say(f"Model: {total - trainable:,} weights in {precision}, frozen; adapter: {trainable:,} weights")
     return model
 
 

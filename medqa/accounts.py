@@ -37,10 +37,14 @@ def statistics(
     by_name = splits._asdict()
     count = {name: Counter(record.specialty for record in records) for name, records in by_name.items()}
     names = sorted({*shares, *(name for counter in count.values() for name in counter)})
-    found = {record.id for record in source.records}
+    now = {record.id: record.response for record in source.records}
     refused_in = Counter(one.specialty for one in refused)
     vanished = {
-        split: sorted(record.question for record in by_name[split] if record.id not in found)
+        split: sorted(record.question for record in by_name[split] if record.id not in now)
+        for split in ("holdout", "eval")
+    }
+    other_text = {
+        split: sum(now.get(record.id, record.response) != record.response for record in by_name[split])
         for split in ("holdout", "eval")
     }
     number = sum(source.pairs.values())
@@ -79,6 +83,7 @@ def statistics(
         "holdout_answers_in_train": sum(record.response in in_train for record in splits.holdout),
         "short_of_pairs": {split: dict(sorted(missing.items())) for split, missing in short.items()},
         "vanished_from_input": vanished,
+        "other_answer_in_input": other_text,
         "repeated_keys": source.repeated_keys,
         "extra_fields": dict(sorted(source.extra_fields.items())),
         "files_left_out": source.left_out,
@@ -161,6 +166,12 @@ def _warnings_of_size(
             told.append(
                 f"{len(questions):,} {split} pairs are no longer in the input; they stay, because {split} is "
                 f"constant: {listed(questions, 2)}"
+            )
+    for split, number in stats["other_answer_in_input"].items():
+        if number:
+            told.append(
+                f"{number:,} {split} pairs have another answer in the input now; the old one stays, because "
+                f"{split} is constant."
             )
     near = reasons.get(NEAR_HOLDOUT, 0) + reasons.get(NEAR_EVAL, 0)
     if near:

@@ -1,17 +1,18 @@
-"""Both models over the same questions: one base model in memory, the adapter on for tuned and off for base."""
+"""Both models answer the same questions: one base model in memory, the adapter on for tuned, off for base."""
 
 import contextlib
 import gc
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medqa import attention, generation, model
+from medqa import attention, generation, model, run
+from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss
-from medqa.packing import Example, bins, collate
-from medqa.predictions import Predictions
-from medqa import run
+from medqa.packing import Example, bins, collate, tokenize
+from medqa.predictions import LossFile, Predictions, answer_key
 from medqa.run import UserError, rank, say, sha256_of_file
 
 BASE, TUNED = "base", "finetuned"
@@ -35,8 +36,8 @@ class Models:
         model.require_model(base, "BASE_MODEL_PATH")
         if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
             raise UserError(
-                f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model (model*.safetensors). "
-                "Make it with: python fine_tuning.py"
+                f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
+                "(model*.safetensors). Make it with: python fine_tuning.py"
             )
 
     def identity(self, role: str) -> dict[str, object]:
@@ -64,43 +65,6 @@ class Models:
         off = role == BASE and self.has_adapter
         with self._loaded.disable_adapter() if off else contextlib.nullcontext():
             yield self._loaded
-
-
-def make_missing_answers(
-    models: Models,
-    role: str,
-    tokenizer: Any,
-    prompts: dict[str, Prompt],
-    decoding: Decoding,
-    batch_size: int,
-    automatic: bool,
-    predictions: Predictions,
-) -> int:
-    """Answer the prompts, by key, that `predictions` does not hold yet; returns how many it held."""
-    from tqdm import tqdm
-
-    known = predictions.read()
-    missing = [key for key in prompts if key not in known]
-    if rank() == 0:
-        predictions.repair()
-    if not missing:
-        return len(prompts)
-    key_of = {prompts[key].id: key for key in missing}
-    mine = generation.shard([prompts[key] for key in missing])
-    with models.using(role) as loaded:
-        longest = max(len(prompt.input_ids) for prompt in mine) + decoding.max_new_tokens if mine else 0
-        batch = generation.starting_batch(batch_size, automatic, loaded, longest)
-        with tqdm(
-            total=len(mine), desc=f"{role} answers", unit="answer", disable=not run.shows_progress()
-        ) as bar:
-
-            def keep(answer: Answer) -> None:
-                line = {"key": key_of[answer.id], "id": answer.id, "hypothesis": answer.text}
-                predictions.add(line | answer._asdict() | {"text": None, "batch_size": batch})
-                bar.update()
-
-            generation.answer_all(loaded, tokenizer, mine, decoding, batch, keep)
-    return len(prompts) - len(missing)
 
 
 def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
@@ -131,7 +95,144 @@ def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
     free = torch.cuda.mem_get_info()[0]
     if free < 2.4 * size:  # two bytes a weight, and room to work
         say(
-            f"Precision: NF4, because {size / 1e9:.1f} billion weights in bfloat16 do not fit {free / 2**30:.0f} GiB"
+            f"Precision: NF4, because {size / 1e9:.1f} billion weights in bfloat16 exceed {free / 1e9:.0f} GB"
         )
         return True
     return False
+
+
+def check_tuned(tuned_name: str, base_name: str, template_sha: str) -> None:
+    """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
+
+    A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
+
+    Raises:
+        UserError: with what differs, and what to type.
+    """
+    tuned = Path(tuned_name)
+    if (
+        tuned.is_dir()
+        and not (tuned / "training_config.json").exists()
+        and not any(tuned.glob("checkpoint-*"))
+    ):
+        return
+    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    if manifest["chat_template_sha256"] != template_sha:
+        raise UserError(
+            f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in "
+            f"use is {template_sha[:12]}. Restore the template in medqa/chat.py, or prepare and train again "
+            "with: python dataset_preparation.py && python fine_tuning.py"
+        )
+    if manifest["learned"]["base model"] != model.fingerprint(base_name):
+        name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
+        raise UserError(
+            f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "
+            f"with: --BASE_MODEL_PATH {name}"
+        )
+
+
+def ask_both(
+    config: Any,
+    records: dict[str, Any],
+    system_message: str,
+    template: ChatTemplate,
+    device: model.Device,
+    warnings: run.Warnings,
+) -> tuple[dict[str, list[dict]], dict[str, dict]]:
+    """Answers of both models, and their losses on the reference answers: made if missing, else read.
+
+    Args:
+        config: an EvaluationConfig.
+        records: the splits `holdout` (answered) and `eval` (losses only).
+        system_message, template: make the prompts.
+        device: where the models run.
+        warnings: told of shortened questions.
+
+    Returns:
+        role → one answer a holdout question, in order; role → example id → (summed loss, tokens), on
+        the first process only.
+    """
+    from accelerate import PartialState
+
+    model.quiet()
+    processes = PartialState(cpu=not device.is_cuda)
+    four_bit = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
+    tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
+    stops = tuple(model.stop_token_ids(tokenizer))
+    decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
+    longest = config.MAX_PROMPT_LENGTH
+    prompts = [
+        generation.make_prompt(record["id"], record["question"], tokenizer, template, system_message, longest)
+        for record in records["holdout"]
+    ]
+    if any(prompt.cut for prompt in prompts):
+        count = sum(prompt.cut for prompt in prompts)
+        warnings.add(f"{count} questions lost their middle at MAX_PROMPT_LENGTH {longest}.")
+    examples = [
+        example
+        for split in ("holdout", "eval")
+        for example in tokenize(
+            records[split], tokenizer, template, system_message, longest + config.MAX_NEW_TOKENS
+        ).examples
+    ]
+    answers, losses = {}, {}
+    for role in ROLES:
+        identity = models.identity(role)
+        path = Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl"
+        keyed = {
+            answer_key(model=identity, decoding=asdict(decoding), prompt=prompt.input_ids): prompt
+            for prompt in prompts
+        }
+        answers[role] = answer_missing(models, role, tokenizer, keyed, decoding, config, Predictions(path))
+        processes.wait_for_everyone()
+        if run.rank() == 0:
+            file = LossFile(path.with_name(f"{role}_losses.json"))
+            made_of = answer_key(model=identity, ids=[example.input_ids.tolist() for example in examples])
+            losses[role] = file.read(made_of)
+            if losses[role] is None:
+                losses[role] = answer_losses(models, role, examples)
+                file.write(made_of, losses[role])
+        processes.wait_for_everyone()
+    return answers, losses
+
+
+def answer_missing(
+    models: Models, role: str, tokenizer: Any, prompts: dict[str, Prompt], decoding: Decoding, config: Any,
+    predictions: Predictions,
+) -> list[dict]:  # fmt: skip
+    """Answer the prompts, by key, that `predictions` does not hold yet; returns all answers, in order."""
+    import torch
+    from tqdm import tqdm
+
+    if rank() == 0:
+        predictions.repair()
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    known = predictions.read()
+    missing = [key for key in prompts if key not in known]
+    say(f"{role}: {len(prompts)} answers wanted, {len(prompts) - len(missing)} reused from an earlier run")
+    if missing:
+        key_of = {prompts[key].id: key for key in missing}
+        mine = generation.shard([prompts[key] for key in missing])
+        with (
+            models.using(role) as loaded,
+            tqdm(
+                total=len(mine), desc=f"{role} answers", unit="answer", disable=not run.shows_progress()
+            ) as bar,
+        ):
+            longest = max((len(prompt.input_ids) for prompt in mine), default=0) + decoding.max_new_tokens
+            batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
+
+            def keep(answer: Answer) -> None:
+                told = answer._asdict()
+                predictions.add(
+                    {"key": key_of[answer.id], "hypothesis": told.pop("text"), "batch": batch} | told
+                )
+                bar.update()
+
+            generation.answer_all(loaded, tokenizer, mine, decoding, batch, keep)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        known = predictions.read()
+    return [known[key] for key in prompts]

@@ -15,6 +15,23 @@ from medqa.run import UserError, say
 BEST = "best_adapter"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
 DONE = "complete.json"
+# Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
+NOT_LEARNED = {
+    "MODEL_NAME", "DATASET_DIR", "OUTPUT_DIR", "BATCH_SIZE", "GRADIENT_ACCUMULATION_STEPS",
+    "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
+}  # fmt: skip
+
+
+def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Everything that determines the adapter; two runs with the same one may continue each other."""
+    learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
+    learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
+    learned["sequences per step"] = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
+    learned["base model"] = base
+    for split in ("train_dataset", "eval_dataset"):
+        files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
+        learned[split] = [data["outputs"][name] for name in sorted(files)]
+    return learned | {"chat template": data["chat_template_sha256"]}
 
 
 def save_adapter(model: Any, folder: Path) -> None:
@@ -89,8 +106,8 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
         if learned[name] != before.get(name)
     ]
     raise UserError(
-        f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings to "
-        "go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
+        f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings "
+        "to go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
     )
 
 
@@ -101,7 +118,7 @@ def _short(value: object) -> str:
 
 
 def clear(output: Path, start: str) -> None:
-    """Remove what this run will not use: everything for a fresh start, half-written checkpoints on a resume."""
+    """Remove what this run will not use: all of it when starting, half-written checkpoints on a resume."""
     unused = set(output.glob("checkpoint-*"))
     if start:
         unused -= set(whole_checkpoints(output))

@@ -198,7 +198,7 @@ def repeated(ids: Sequence[int]) -> float:
 def starting_batch(wanted: int, automatic: bool, model: Any, longest: int) -> int:
     """Questions answered at once: `wanted`, or as many as the memory holds when `automatic`.
 
-    A row's cache takes 2 x layers x key-value heads x head size x 2 bytes for each token: 128 KB in Llama-3-8B.
+    A row's cache takes 2 x layers x key-value heads x head size x 2 bytes a token: 128 KB in Llama-3-8B.
     """
     if not automatic:
         return wanted

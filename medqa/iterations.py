@@ -12,6 +12,7 @@ from typing import Any
 
 from medqa.records import listed, specialty_of
 from medqa.run import MANIFEST, UserError, read_manifest, settings, sha256_of_file, table
+from medqa.splits import Short
 from medqa.storage import SPLITS
 
 STAGE = "dataset_preparation"
@@ -32,6 +33,7 @@ class Iteration:
     settings: dict[str, Any]
     inputs: dict[str, str]  # SHA-256 of the file, by specialty
     prompt: dict[str, str]  # what `formatted_chat` was made with
+    short: Short  # splits that came out smaller than they should, at the first preparation
     damaged: list[str]  # outputs that are missing or were changed
 
 
@@ -72,6 +74,7 @@ def read(folder: Path) -> Iteration | None:
         settings={**manifest["settings"]["default"], **manifest["settings"]["given"]},
         inputs={specialty_of(Path(path)): value for path, value in manifest["inputs"].items()},
         prompt={name: manifest[name] for name in ("chat_template_sha256", "system_message")},
+        short=manifest["short_of_pairs"],
         damaged=damaged,
     )
 

@@ -38,8 +38,8 @@ class _SummedLoss(torch.autograd.Function):
 
 
 def packed_loss(
-    causal: Any, input_ids: torch.Tensor, position_ids: torch.Tensor, rows: torch.Tensor, targets: torch.Tensor,
-    **borders: Any,
+    causal: Any, input_ids: torch.Tensor, position_ids: torch.Tensor, rows: torch.Tensor,
+    targets: torch.Tensor, **borders: Any,
 ) -> torch.Tensor:  # fmt: skip
     """Answer loss of what `packing.collate` gives, for a causal model with `medqa.attention` in use.
 

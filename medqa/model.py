@@ -62,8 +62,8 @@ def choose_device(model_name: str, script: str) -> Device:
         if size is None or size > LARGEST_ON_CPU:
             told = "about 8 billion parameters" if size is None else f"{size / 1e9:.1f} billion parameters"
             raise UserError(
-                f"{model_name} ({told}) needs an NVIDIA GPU with 24 GB or more, and torch {torch.__version__} "
-                "sees none. Try the pipeline on this machine with: make demo"
+                f"{model_name} ({told}) needs an NVIDIA GPU with 24 GB or more, and torch "
+                f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
             )
         return Device("cpu", "float32", "no GPU found, and the model is small enough for the CPU")
     if torch.cuda.device_count() > 1 and world_size() == 1 and "LOCAL_RANK" not in os.environ:
@@ -122,8 +122,8 @@ def require_model(model_name: str, setting: str) -> None:
             )
     elif model_name.count("/") != 1 or model_name.startswith((".", "/", "~")):
         raise UserError(
-            f"{model_name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set --{setting}; "
-            "the demo's model is made with: python demo/build_model.py"
+            f"{model_name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
+            f"--{setting}; the demo's model is made with: python demo/build_model.py"
         )
 
 
@@ -149,8 +149,8 @@ def _told_plainly(model_name: str, setting: str) -> Iterator[None]:
     except (OSError, ValueError) as error:
         first = str(error).strip().split("\n")[0]
         raise UserError(
-            f"{model_name} could not be loaded: {first} Without internet, copy the model's folder here and give "
-            f"its path with --{setting}."
+            f"{model_name} could not be loaded: {first} Without internet, copy the model's folder here and "
+            f"give its path with --{setting}."
         ) from None
 
 

@@ -31,9 +31,10 @@ def model_card(
         "",
         f"# LoRA adapter for {settings['MODEL_NAME']}",
         "",
-        f"Trained on {stats['train_samples']:,} medical question-answer pairs from {stats['total_specialties']} specialties "
-        f"(iteration {data['iteration']}); {stats['eval_samples']:,} pairs chose the best checkpoint, and "
-        f"{stats['holdout_samples']:,} were held out and never seen.",
+        f"Trained on {stats['train_samples']:,} medical question-answer pairs from "
+        f"{stats['total_specialties']} specialties (iteration {data['iteration']}). "
+        f"{stats['eval_samples']:,} pairs chose the best checkpoint; {stats['holdout_samples']:,} were held "
+        "out and never seen.",
         "",
         "**Not for clinical use without review.** The model can state wrong doses and wrong facts in fluent",
         "words. It is meant for research on medical question answering, judged by people who know the field.",

@@ -58,8 +58,8 @@ def tokenize(
         if not record["formatted_chat"].startswith(prompt):
             raise UserError(
                 f"the chat template does not make the prompt that {record['id']} was formatted with: "
-                "apply_chat_template(question, None, system) must be a prefix of the same call with an answer. "
-                "Make the datasets again with: python dataset_preparation.py"
+                "apply_chat_template(question, None, system) must be a prefix of the same call with an "
+                "answer. Make the datasets again with: python dataset_preparation.py"
             )
     rests = [record["formatted_chat"][len(p) :] for record, p in zip(records, prompts, strict=True)]
     prompt_ids = token_ids(tokenizer, prompts)

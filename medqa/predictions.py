@@ -54,8 +54,8 @@ class Predictions:
                     answers.setdefault(answer["key"], answer)
                 except (ValueError, KeyError, TypeError, RecursionError):
                     raise UserError(
-                        f"{self.path}, line {number}, is no answer ({line.strip()[:60]!r}). Remove the line, or "
-                        "the whole file to have all answers made again."
+                        f"{self.path}, line {number}, is no answer ({line.strip()[:60]!r}). Remove the line, "
+                        "or the whole file to have all answers made again."
                     ) from None
         return answers
 

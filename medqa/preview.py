@@ -57,7 +57,7 @@ def _example(record: Mapping[str, str], prompt: str, tokens: tuple[int, int] | N
     if len(trained) > SHOWN + 100:
         left = f" [… {len(trained) - SHOWN:,} characters …] "
         trained = trained[: SHOWN // 2] + left + trained[-SHOWN // 2 :]
-    lines = [f"{record['specialty']}, {record['id']}"]
+    lines = ["", f"{record['specialty']}, {record['id']}"]
     for label, text, colour, number in (
         ("masked", prompt, MASKED, tokens and tokens[0]),
         ("trained", trained, TRAINED, tokens and tokens[1]),
@@ -90,7 +90,7 @@ def measure(
         lines = [HEADING, *(_example(row, prompt, None) for row, prompt in zip(shown, prompts, strict=True))]
         words = [len(response.split()) for response in chosen["response"]]
         told = f"Answers in words: {_percentiles(words)}. With --TOKENIZER: in tokens."
-        return Measured([*lines, told], [])
+        return Measured([*lines, "", told], [])
 
     from medqa.packing import tokenize
 
@@ -99,7 +99,7 @@ def measure(
     lines = [_example(row, prompt, parts[row["id"]]) for row, prompt in zip(shown, prompts, strict=True)]
     lines.insert(0, HEADING)
     whole = np.array([len(one.input_ids) for one in examples])
-    lines.append(f"Answers in tokens: {_percentiles([one.labels for one in examples])}.")
+    lines += ["", f"Answers in tokens: {_percentiles([one.labels for one in examples])}."]
     lines.append(f"Whole sequences in tokens: {_percentiles(whole)}. MAX_SEQ_LENGTH is {max_length:,}.")
     too_long = int((whole > max_length).sum())
     if not too_long:

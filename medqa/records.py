@@ -3,9 +3,11 @@
 Every pair of every file ends either among the records or among the refused ones; nothing is dropped.
 """
 
+import codecs
 import contextlib
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -169,6 +171,8 @@ def read_files(folder: Folder, watch: Watch = lambda items, _: items) -> Source:
             _read_file(path, specialty, source)
         except UserError as error:
             problems.append(str(error))
+        except RecursionError:
+            problems.append(f"{path.name}: objects or lists nested too deeply to be read.")
     if problems:
         raise UserError("\n       ".join(sorted(problems)))
     source.records, twins = without_twins(source.records)
@@ -192,9 +196,10 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
     except OSError as error:
         raise UserError(f"{path.name}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError as error:
+        known = "UTF-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "WINDOWS-1252"
         raise UserError(
             f"{path.name}: not UTF-8 (byte {content[error.start]:#04x} at position {error.start}). "
-            f"Convert it, for example: iconv -f UTF-16 -t UTF-8 {path.name}"
+            f"Convert it, for example: iconv -f {known} -t UTF-8 -o new.json {path.name}"
         ) from None
     try:
         top = json.loads(text, object_pairs_hook=_Object, parse_constant=lambda _: None)
@@ -202,7 +207,7 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
         before = LINE_BREAK.sub("\n", text[: error.pos])
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise UserError(f"{path.name}: broken JSON at line {line}, column {column}: {error.msg}.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path.name}: JSON that cannot be read: {error}.") from None
     if isinstance(top, _Object):
         pairs: Iterable[tuple[Any, Any]] = top
@@ -253,7 +258,10 @@ def _plain(value: Any) -> Any:
         names = {name for name, _ in value}
         pairs = [(name, _plain(content)) for name, content in value]
         return dict(pairs) if len(names) == len(pairs) else [list(pair) for pair in pairs]
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    # 1e999 is JSON, but what Python reads it as is none.
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # ---- pairs ---------------------------------------------------------------------------------------

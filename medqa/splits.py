@@ -141,10 +141,11 @@ def _evenly_along(line: Sequence[int], alone: np.ndarray, share: float) -> list[
 def _fill_with_groups(
     records: Sequence[Record], groups: np.ndarray, lines: Lines, wanted: Mapping[str, int], chosen: Lines
 ) -> dict[str, tuple[int, int]]:
-    """Add whole groups of near-duplicates where `chosen` has fewer records than wanted, small ones first.
+    """Add whole groups of near-duplicates to `chosen` where it has fewer records than wanted.
 
     A group is taken only if all of it stands in `lines` and fits into what its specialties still want: no
-    specialty gets more than it wants, and nothing of a group stays behind.
+    specialty gets more than it wants, and nothing of a group stays behind. Groups within one specialty come
+    first, in a combination that fills it as far as any can; then those across specialties, small ones first.
 
     Returns:
         Specialty → (records chosen, records wanted), where they still differ.
@@ -157,13 +158,41 @@ def _fill_with_groups(
             if 1 < sizes[groups[position]] <= sum(room.values()):
                 members[int(groups[position])].append(position)
     # The sort keeps groups of one size in the order in which they were met: that of the lines.
-    for group, positions in sorted(members.items(), key=lambda item: len(item[1])):
-        need = Counter(records[position].specialty for position in positions)
-        if len(positions) == sizes[group] and all(room[name] >= number for name, number in need.items()):
-            for position in positions:
+    whole = sorted((line for group, line in members.items() if len(line) == sizes[group]), key=len)
+    within: defaultdict[str, list[list[int]]] = defaultdict(list)
+    across: list[list[int]] = []
+    for line in whole:
+        names = {records[position].specialty for position in line}
+        (within[names.pop()] if len(names) == 1 else across).append(line)
+    for name, candidates in within.items():
+        for number in _fullest([len(line) for line in candidates], room[name]):
+            chosen[name] += candidates[number]
+            room[name] -= len(candidates[number])
+    for line in across:
+        need = Counter(records[position].specialty for position in line)
+        if all(room[name] >= number for name, number in need.items()):
+            for position in line:
                 chosen[records[position].specialty].append(position)
                 room[records[position].specialty] -= 1
     return {name: (len(chosen[name]), wanted[name]) for name in lines if room[name]}
+
+
+def _fullest(sizes: Sequence[int], room: int) -> list[int]:
+    """Which of `sizes` together fill `room` as far as possible without exceeding it."""
+    # Sum → the sum before it, and the size that was added; the first way found to each sum.
+    reached: dict[int, tuple[int, int]] = {0: (0, -1)}
+    for number, size in enumerate(sizes):
+        for total in list(reached):
+            if total + size <= room:
+                reached.setdefault(total + size, (total, number))
+        if room in reached:
+            break
+    numbers = []
+    total = max(reached)
+    while total:
+        total, number = reached[total]
+        numbers.append(number)
+    return numbers
 
 
 # ---- later iterations --------------------------------------------------------------------------------

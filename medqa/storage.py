@@ -66,8 +66,10 @@ def write(
             for buffer in column.buffers():
                 digest.update(buffer or b"")
     table = InMemoryTable(pa.Table.from_batches(batches, schema=schema))
+    dataset = Dataset(table, fingerprint=digest.hexdigest()[:16])
     with _no_progress_bars():
-        Dataset(table, fingerprint=digest.hexdigest()[:16]).save_to_disk(str(folder))
+        # By itself it saves an empty split as no file at all, which load_from_disk then fails to open.
+        dataset.save_to_disk(str(folder), num_shards=None if len(dataset) else 1)
 
 
 def _batch(records: list[Record], render: Callable[[str, str], str], schema: "pa.Schema") -> "pa.RecordBatch":

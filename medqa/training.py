@@ -91,8 +91,9 @@ class AnswerTrainer(Trainer):
     """
 
     def __init__(
-        self, model: Any, args: TrainingArguments, examples: Sequence[Example], eval_examples: Sequence[Example],
-        steps: Steps, tokens_per_batch: int, log: TrainingLog, callbacks: list[TrainerCallback],
+        self, model: Any, args: TrainingArguments, examples: Sequence[Example],
+        eval_examples: Sequence[Example], steps: Steps, tokens_per_batch: int, log: TrainingLog,
+        callbacks: list[TrainerCallback],
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
         self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
@@ -139,7 +140,7 @@ class AnswerTrainer(Trainer):
         return total
 
     def evaluate(self, *_unused: Any, **_unused_too: Any) -> dict[str, float]:
-        """Loss per answer token over all answer tokens of the eval split, as `eval_loss`; keeps the best adapter."""
+        """Loss per token over all answer tokens of the eval split, as `eval_loss`; keeps the best adapter."""
         by_specialty = self.answer_loss(self.eval_examples)
         total, count = (sum(column) for column in zip(*by_specialty.values(), strict=True))
         metrics = {"eval_loss": total / count}
@@ -167,7 +168,7 @@ class AnswerTrainer(Trainer):
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """4N per token: 2N forward, 2N to carry gradients back through frozen weights; a LoRA needs no more."""
+        """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
         return 4 * self.weights * sum(len(example.input_ids) for example in inputs["examples"])
 
 

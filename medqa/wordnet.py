@@ -19,7 +19,7 @@ def use_nltk_folder(folder: str | Path) -> None:
     path = str(Path(folder).resolve())
     if path not in nltk.data.path:
         nltk.data.path.insert(0, path)
-    wordnet.cache_clear()
+        wordnet.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -58,4 +58,5 @@ def download_nltk(folder: str | Path) -> bool:
     Path(folder).mkdir(parents=True, exist_ok=True)
     fetched = [nltk.download(name, download_dir=str(folder), quiet=True) for name in NLTK_PACKAGES]
     use_nltk_folder(folder)
+    wordnet.cache_clear()  # it may have been looked for, in vain, before its data came
     return all(fetched)

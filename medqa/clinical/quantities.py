@@ -11,10 +11,10 @@ from fractions import Fraction
 from functools import lru_cache
 from math import gcd
 
-from medqa.numbers import FRACTION, WORDS, even, read_number, show
-from medqa.routes import FIRST_WORDS, read_route
-from medqa.schedules import FREQUENCY_WORDS, read_frequency, show_frequency, show_time
-from medqa.units import COUNTED, Unit, read_compound
+from medqa.clinical.numbers import FRACTION, WORDS, even, read_number, show
+from medqa.clinical.routes import FIRST_WORDS, read_route
+from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency, show_frequency, show_time
+from medqa.clinical.units import COUNTED, Unit, read_compound
 
 KEPT_TEXTS = 2048
 Range = tuple[Fraction, Fraction]
@@ -114,7 +114,8 @@ ONE_IN = re.compile(
     rf"({_COUNT}|[a-z]+)(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
 )
 
-AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)| ?y/?o\b")
+AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
+AGE_SHORT = re.compile(r"[ -]?y/?o\b")
 AGE_BEFORE = re.compile(
     r"\b(?:aged?|ages)(?: of| at| is| was| between| from)?(?: (?:over|under|above|below|at least|about|around))? $"
     r"|\bage [<>≥≤]=? ?$|\b(?:older|younger) than (?:age )?$"
@@ -356,13 +357,14 @@ def _is_age(scan: _Scan, start: int, end: int, unit: Unit) -> int:
 
 def _age_without_unit(scan: _Scan, start: int, end: int, values: Range) -> Found | None:
     """ "aged 9 to 12", "adults over 65", "65 or older": years go without saying."""
+    short = AGE_SHORT.match(scan.text, end)
     older = OLDER_AFTER.match(scan.text, end)
     people = PEOPLE_BEFORE.search(scan.before(start))
-    if not (older or AGE_BEFORE.search(scan.before(start)) or (people and people.group("bound"))):
+    if not (short or older or AGE_BEFORE.search(scan.before(start)) or (people and people.group("bound"))):
         return None
     if read_compound(scan.text, scan.raw, end) is not None or values[1] > 120:
         return None
-    bound, end = _bound(scan, start, end, YEARS)
+    bound, end = _bound(scan, start, short.end() if short else end, YEARS)
     months = (values[0] * 12, values[1] * 12)
     return [Quantity("age", "month", (months,), bound, start=start, end=end, number=values[0])], end
 

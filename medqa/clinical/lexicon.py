@@ -3,31 +3,25 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from medqa.clinical_words import (
-    ACRONYMS,
+from medqa.clinical import words as word_lists
+from medqa.clinical.language import (
     CLAUSE_END,
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
-    EVERYDAY_TERMS,
-    GENERIC,
     MEDICINE_ENDING,
-    MEDICINES,
-    NEEDS_OF,
+    NEEDS_AFTER,
     NEGATED_AFTER,
     NEGATION_REACH,
     NEGATION_WORDS,
     NO_NEGATION,
     NOT_MEDICINES,
-    SAME_MEDICINE,
-    SAME_TERM,
 )
 from medqa.metrics import stem
 from medqa.run import UserError
-from medqa.words.build import GENERAL_ENGLISH, MEDICAL_TERMS, read_list
 
 # A word of the training answers is a term when it stands in at least so many of them …
 LEAST_ANSWERS = 2
@@ -41,7 +35,7 @@ IRREGULAR = {
     "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
     "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
     "tumour": "tumor", "tumours": "tumor", "fibre": "fiber", "fibres": "fiber", "titre": "titer",
-    "ischemic": "ischemic", "mice": "mouse", "women": "woman", "men": "man", "children": "child",
+    "mice": "mouse", "women": "woman", "men": "man", "children": "child",
 }  # fmt: skip
 
 
@@ -74,23 +68,28 @@ PLURALS = (
 class MedicalLexicon:
     """Medical terms, and F1 over them (`token_f1`).
 
-    Sources, each counted in `sources`:
-        - WordNet 3.0: what lies below disorders, symptoms, drugs, body parts, procedures, germs and the like,
-          as far as the medical sense is the word's usual one. Words of one sense are one term ("varicella" is
-          "chickenpox", "renal" is "kidney"). The list comes with this package (`medqa/words`), so that the
-          measure is the same on every machine, also on one without WordNet.
-        - names of medicines and abbreviations, of our own list; brand names count as the medicine.
-        - clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". An open class: no list to be on.
-        - training answers: words that stand in at least two of them, in at most half, and that are rare in
-          general English: not, in any form, among the words that the readers of the SemCor corpus met twice
-          or more and that are used mostly outside medicine (`medqa/words` too).
-        - the user's own lexicon, a text file with one term of one or more words in a line; "#" comments.
+    Sources, each counted in `sources`; an earlier one decides what a term counts as:
+        user lexicon: a text file of the user's own, a term of one or more words in each line, after commas
+            its other names; "#" begins a comment.
+        medicines, everyday terms, abbreviations: lists of our own writing in `medqa/clinical/words`. A brand name
+            counts as the medicine, "AIDS" in capitals as the disease.
+        WordNet 3.0: what lies below disorders, symptoms, drugs, body parts, procedures, germs and the like,
+            as far as the medical sense is the word's usual one; words of one sense are one term ("varicella"
+            is "chickenpox", "renal" is "kidney"). A list in `medqa/clinical/words` too, so that the measure is the same
+            on a machine without WordNet.
+        training answers: words that stand in at least two of them, in at most half, and that are rare in
+            general English, which is again a list in `medqa/clinical/words`: what the readers of the SemCor corpus met
+            twice or more and that is used mostly outside medicine, in any form of the word.
+        clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". Rules and no list, so they have no count.
 
-    Generic words ("disease", "treatment") are no terms. A run's lexicon is identified by `sha256`; scores
-    under different lexicons must not be compared.
+    Generic words ("disease", "treatment") are no terms.
+
+    Attributes:
+        sources: number of terms from each source.
+        sha256: identifies terms and rules; scores under different lexicons must not be compared.
     """
 
-    def __init__(self, training_texts: Sequence[str] = (), user_file: str | Path = "") -> None:
+    def __init__(self, training_texts: Iterable[str] = (), user_file: str | Path = "") -> None:
         """Build a lexicon.
 
         Args:
@@ -101,49 +100,51 @@ class MedicalLexicon:
         Raises:
             UserError: `user_file` cannot be read as UTF-8 text.
         """
-        # term → the concept that it counts as
-        self._concepts: dict[str, str] = {}
+        self._generic = {_form(word) for word in word_lists.names("generic_terms")}
+        self._abbreviations = word_lists.pairs("abbreviations")
+        self._concepts: dict[str, str] = {}  # each term, and the one that it counts as
         self.sources: dict[str, int] = {}
-        self._add("user lexicon", {term: term for term in _user_terms(user_file)})
-        self._add("names of medicines", {name: SAME_MEDICINE.get(name, name) for name in MEDICINES})
-        self._add("everyday terms", {term: term for term in EVERYDAY_TERMS} | SAME_TERM)
-        self._add("WordNet 3.0", dict(_term_and_concept(line) for line in read_list(MEDICAL_TERMS)))
-        self._add("training answers", {term: term for term in rare_terms(training_texts) if self._known(term) is None})
-        self._longest: dict[str, int] = {}
+        self._add("user lexicon", _user_terms(user_file))
+        self._add("medicines", word_lists.names("medicines"))
+        self._add("everyday terms", word_lists.names("everyday_terms"))
+        self._add("WordNet 3.0", word_lists.names("medical_terms"))
+        rare = [term for term in rare_terms(training_texts) if self.known(term) is None]
+        self._add("training answers", dict(zip(rare, rare, strict=True)))
+        self.longest: dict[str, int] = {}
         for term in self._concepts:
-            words = term.split()
-            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
+            first, *more = term.split()
+            self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
         self.sha256 = self._identify()
-        self._words = _Words(self)
+        self._roles = _Roles(self)
         # Terms of a text and how often each; kept with the lexicon, so that the memory goes when it goes.
         self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
 
     def __len__(self) -> int:
-        """Number of terms, the open class of the affixes left out."""
+        """Number of terms, those of the affixes left out."""
         return len(self._concepts)
 
-    def _add(self, source: str, terms: dict[str, str]) -> None:
-        """Take in terms; an earlier source keeps its say about what a term counts as."""
+    def _add(self, source: str, names: dict[str, str]) -> None:
+        """Take in names with the one that each counts as, unless an earlier source has them."""
         new = {}
-        for term, concept in terms.items():
-            name = " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
-            concept = " ".join(canonical(word) for word in TOKEN.findall(concept.lower()))
-            if name and name not in self._concepts and not {name, concept} & GENERIC:
-                # A sense that an earlier source names goes by its name there.
+        for name, concept in names.items():
+            name, concept = _form(name), _form(concept)
+            if name and name not in self._concepts and not {name, concept} & self._generic:
+                # A sense that an earlier source has counts as it does there.
                 new[name] = self._concepts.get(concept, concept)
         self._concepts |= new
         self.sources[source] = len(new)
 
     def _identify(self) -> str:
-        rules = (CLINICAL_ENDING.pattern, CLINICAL_BEGINNING.pattern, MEDICINE_ENDING.pattern, sorted(ACRONYMS.items()))
-        text = f"{rules}\n" + "\n".join(f"{term}\t{concept}" for term, concept in sorted(self._concepts.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
+        rules = [pattern.pattern for pattern in (CLINICAL_ENDING, CLINICAL_BEGINNING, MEDICINE_ENDING)]
+        rules += [f"{short} {meaning}" for short, meaning in sorted(self._abbreviations.items())]
+        terms = [f"{term}\t{concept}" for term, concept in sorted(self._concepts.items())]
+        return hashlib.sha256("\n".join(rules + terms).encode()).hexdigest()
 
-    def _known(self, word: str) -> str | None:
-        """Concept of a single word by list or by affix; None when it is no term."""
+    def known(self, word: str) -> str | None:
+        """The term that a single word, in its canonical form, counts as: by list or by affix; None for none."""
         if word in self._concepts:
             return self._concepts[word]
-        if len(word) < 6 or word in GENERIC or is_general(word) or word in NOT_MEDICINES:
+        if len(word) < 6 or word in self._generic or word in NOT_MEDICINES or is_general(word):
             return None
         clinical = CLINICAL_ENDING.fullmatch(word) or CLINICAL_BEGINNING.fullmatch(word)
         return word if clinical or MEDICINE_ENDING.fullmatch(word) else None
@@ -156,13 +157,13 @@ class MedicalLexicon:
         lower = text.lower()
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         if len(lower) == len(text):
-            tokens = _spell_out(text, tokens)
+            tokens = self._spell_out(text, tokens)
         found: list[str] = []
         reached = -1  # the last token that the negation reaches
         next_place = 0
-        words = self._words
+        roles = self._roles
         for place, (word, start) in enumerate(tokens):
-            role = words[word]
+            role = roles[word]
             if role is None or place < next_place:
                 continue
             if role is MARK:
@@ -186,6 +187,17 @@ class MedicalLexicon:
                 if place <= reached:
                     reached = next_place - 1 + NEGATION_REACH
         return found
+
+    def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
+        found = {match.start(): self._abbreviations.get(match.group()) for match in CAPITALS.finditer(text)}
+        if not any(found.values()):
+            return tokens
+        spelled = []
+        for word, start in tokens:
+            meaning = found.get(start)
+            spelled += [(part, start) for part in TOKEN.findall(meaning)] if meaning else [(word, start)]
+        return spelled
 
     def _longest_term(
         self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
@@ -224,46 +236,36 @@ class MedicalLexicon:
 MARK, END, NEGATION = "mark", "end of a clause", "negation"
 
 
-class _Words(dict):
-    """What each word can be, found out once: a mark, an end, a negation, (concept, most words of a term), None."""
+class _Roles(dict):
+    """What each word can be, found out once: a mark, an end, a negation, (term or None, most words), or None."""
 
     def __init__(self, lexicon: MedicalLexicon) -> None:
         super().__init__()
         self._lexicon = lexicon
 
     def __missing__(self, word: str) -> object:
+        role: object = None
         if not word[0].isalpha():
-            role: object = MARK
+            role = MARK
         elif word in CLAUSE_END:
             role = END
         elif word in NEGATION_WORDS:
             role = NEGATION
         else:
             form = canonical(word)
-            concept, longest = self._lexicon._known(form), self._lexicon._longest.get(form, 0)
-            role = (concept, longest) if concept is not None or longest > 1 else None
+            term, longest = self._lexicon.known(form), self._lexicon.longest.get(form, 0)
+            if term is not None or longest > 1:
+                role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role
         return role
-
-
-def _spell_out(text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
-    found = {match.start(): ACRONYMS.get(match.group()) for match in CAPITALS.finditer(text)}
-    if not any(found.values()):
-        return tokens
-    spelled = []
-    for word, start in tokens:
-        meaning = found.get(start)
-        spelled.extend([(part, start) for part in TOKEN.findall(meaning)] if meaning else [(word, start)])
-    return spelled
 
 
 def _negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     if NO_NEGATION.match(text, start):
         return False
-    following = NEEDS_OF.get(word)
+    following = NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, start + len(word))
 
 
@@ -277,31 +279,33 @@ def _list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
     return False
 
 
-def _term_and_concept(line: str) -> tuple[str, str]:
-    term, _, concept = line.partition("\t")
-    return term, concept or term
-
-
 # ---- where terms come from -------------------------------------------------------------------------------
 
 
-def _user_terms(path: str | Path) -> list[str]:
-    """Terms of the user's own file: one in a line, "#" begins a comment."""
+def _form(term: str) -> str:
+    """A term of one or more words in its canonical form."""
+    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
+
+
+def _user_terms(path: str | Path) -> dict[str, str]:
+    """Names of the user's own file, each with the first name of its line."""
     if not str(path):
-        return []
+        return {}
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        content = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with one term in a line."
+            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in each "
+            "line, after commas its other names."
         ) from None
-    return [term for line in lines if (term := line.split("#")[0].strip())]
+    rows = [line.split("#")[0].split(",") for line in content.splitlines()]
+    return {name: row[0] for row in rows for name in row}
 
 
 @lru_cache(maxsize=1)
 def general_stems() -> frozenset[str]:
     """Porter stems of the words of general English."""
-    return frozenset(stem(word) for word in read_list(GENERAL_ENGLISH))
+    return frozenset(stem(word) for word in word_lists.names("general_english"))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -319,5 +323,7 @@ def rare_terms(texts: Iterable[str]) -> list[str]:
         counts.update({canonical(word) for word in TOKEN.findall(text.lower()) if len(canonical(word)) >= 4})
     most = max(LEAST_ANSWERS, total * LARGEST_SHARE)
     return sorted(
-        word for word, count in counts.items() if LEAST_ANSWERS <= count <= most and word.isalpha() and not is_general(word)
+        word
+        for word, count in counts.items()
+        if LEAST_ANSWERS <= count <= most and word.isalpha() and not is_general(word)
     )

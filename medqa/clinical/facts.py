@@ -6,9 +6,9 @@ counted and left out of its mean. An empty answer scores 0. No text raises.
 
 from functools import lru_cache
 
-from medqa import doses as _doses
-from medqa.lexicon import MedicalLexicon
-from medqa.quantities import KEPT_TEXTS, Quantity, read
+from medqa.clinical import doses as _doses
+from medqa.clinical.lexicon import MedicalLexicon
+from medqa.clinical.quantities import KEPT_TEXTS, Quantity, read
 
 __all__ = ["MedicalLexicon", "dose_error", "dose_errors", "exact_match", "factual_spans"]
 

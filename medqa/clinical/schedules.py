@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from medqa.numbers import WORDS, show
+from medqa.clinical.numbers import WORDS, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {

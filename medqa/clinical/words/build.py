@@ -1,74 +1,47 @@
 """Draw the two word lists of this folder from WordNet 3.0.
 
-    python -m medqa.words.build        (NLTK_DATA must lead to WordNet)
+    python -m medqa.clinical.words.build        (NLTK_DATA must lead to WordNet)
 
-They come with the package, so that the lexicon of `token_f1` is one and the same on every machine, with and
-without WordNet and internet: a score that changes with what happens to be installed is no measure.
+WordNet's licence allows that with its notice, which stands at the head of both.
 
-`medical_terms.txt` has a term in each line, after a tab the concept that it counts as when that is another
-word ("renal", "kidney"). `general_english.txt` has words that are common outside medicine.
+`medical_terms.txt` has a sense in each line: the name that it counts as, then its other names ("kidney, renal").
+`general_english.txt` has words that are common outside medicine.
 """
 
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter, defaultdict
 from typing import Any
 
-from medqa.clinical_words import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
+from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.run import UserError, run_script, say, write_text
 from medqa.wordnet import wordnet
+from medqa.clinical.words import FOLDER, lines, words
 
-FOLDER = Path(__file__).parent
 MEDICAL_TERMS = FOLDER / "medical_terms.txt"
 GENERAL_ENGLISH = FOLDER / "general_english.txt"
 
 # Whose narrower terms are medical: disorders, symptoms, drugs, parts of the body, procedures, germs, …
-MEDICAL_ROOTS = """
-    disorder.n.01 ill_health.n.01 symptom.n.01 drug.n.01 body_part.n.01 medical_procedure.n.01 medical_care.n.01
-    bacteria.n.01 virus.n.01 hormone.n.01 antibody.n.01 vitamin.n.01 liquid_body_substance.n.01 antigen.n.01
-    diagnostic_procedure.n.01 medical_instrument.n.01 neoplasm.n.01 cell.n.02 enzyme.n.01 anesthesia.n.01
-    vaccine.n.01 gene.n.01 chromosome.n.01 mutation.n.02 amino_acid.n.01 medicine.n.01
-""".split()
+MEDICAL_ROOTS = (
+    "disorder.n.01", "ill_health.n.01", "symptom.n.01", "drug.n.01", "body_part.n.01", "medical_procedure.n.01",
+    "medical_care.n.01", "bacteria.n.01", "virus.n.01", "hormone.n.01", "antibody.n.01", "vitamin.n.01",
+    "liquid_body_substance.n.01", "antigen.n.01", "diagnostic_procedure.n.01", "medical_instrument.n.01",
+    "neoplasm.n.01", "cell.n.02", "enzyme.n.01", "anesthesia.n.01", "vaccine.n.01", "gene.n.01", "chromosome.n.01",
+    "mutation.n.02", "amino_acid.n.01", "medicine.n.01",
+)  # fmt: skip
 # Diseases of plants answer no medical question.
 OTHER_ROOTS = ("plant_disease.n.01",)
 
 # A word is common when the readers of SemCor (234,000 tagged words of the Brown corpus) met it this often.
 LEAST_COUNT = 2
 # Common words of that corpus that only look clinical; the others with a clinical affix are left out of the list.
-NOT_CLINICAL = frozenset(
+NOT_CLINICAL = words(
     "academic accept analytic colonial colorado colorful colossal concept diagnosis except hyperbolic hypocrisy "
     "hypocrite hypothesis hypothesize hypothetical intercept magazine microscopic nostalgia oklahoma perceptive "
-    "phonemic radioactive spectroscopy".split()
+    "phonemic radioactive spectroscopy"
 )
-# What no dictionary of nouns and verbs lists, or what came after 1961, the year of the Brown corpus.
-MORE_GENERAL = """
-    about above across after again against along already although always among another anybody anyone anything
-    anywhere around because been before behind being below beneath beside besides between beyond both cannot could
-    despite does doing done down during each either else elsewhere enough even ever every everybody everyone
-    everything everywhere except from further furthermore have having hence here hers herself himself however
-    indeed instead into itself just least less like many might mine more moreover most much must myself neither
-    never nevertheless nobody none nonetheless nothing nowhere often once only onto other others otherwise ours
-    ourselves over perhaps quite rather same shall should since some somebody somehow someone something sometimes
-    somewhat somewhere still such than that their theirs them themselves then thence there thereby therefore these
-    they this those though through throughout thus together toward towards under unless until unto upon very were
-    what whatever when whenever where whereas whereby wherever whether which whichever while whoever whole whom
-    whose will with within without would yours yourself yourselves youll youre theyre dont doesnt didnt cant wont
-    isnt arent wasnt wouldnt shouldnt couldnt hasnt havent
-    website websites internet online email webpage newsletter brochure booklet questionnaire guideline guidelines
-    workplace lifestyle feedback update updated smartphone mobile database software android download
-    january february march april june july august september october november december monday tuesday wednesday
-    thursday friday saturday sunday america american americans europe european africa african asia asian australia
-    canada canadian mexico brazil china chinese japan japanese india indian pakistan russia russian france french
-    germany german italy italian spain spanish britain british england english ireland scotland israel turkey egypt
-    alabama alaska arizona arkansas california connecticut delaware florida georgia hawaii idaho illinois indiana
-    iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana
-    nebraska nevada ohio oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming
-    boston chicago london
-""".split()
 
 NOTICE = """\
 # {what}
-# Drawn from WordNet 3.0 by `python -m medqa.words.build`, which says how. WordNet's licence asks for this notice:
+# Drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`, which says how. WordNet's licence asks for this notice:
 #
 # WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.
 #
@@ -92,39 +65,38 @@ NOTICE = """\
 """
 
 
-def read_list(path: Path) -> Iterator[str]:
-    """Lines of a word list, without its notice."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            yield line
-
-
 def medical_senses(reader: Any) -> set[Any]:
     """All senses below the medical roots."""
-    below = lambda root: {root, *root.closure(lambda sense: sense.hyponyms())}  # noqa: E731
-    senses = {sense for root in MEDICAL_ROOTS for sense in below(reader.synset(root))}
-    return senses - {sense for root in OTHER_ROOTS for sense in below(reader.synset(root))}
+
+    def below(roots: tuple[str, ...]) -> set[Any]:
+        found = {reader.synset(root) for root in roots}
+        return found.union(*(root.closure(lambda sense: sense.hyponyms()) for root in found))
+
+    return below(MEDICAL_ROOTS) - below(OTHER_ROOTS)
 
 
 def medical_terms(reader: Any) -> dict[str, str]:
     """Every medical term, and the first name of its sense as the concept that it counts as."""
     senses = medical_senses(reader)
     terms: dict[str, str] = {}
-    # Sorted, so that a term of two senses counts as the same concept in every run.
-    for sense in sorted(senses, key=lambda item: item.name()):
-        for name in sense.lemma_names():
-            term = name.lower().replace("_", " ")
-            # In lower case, abbreviations would be words: ADD, AIDS, ALS.
-            if len(name) >= 3 and not name.isupper() and term not in terms and _usual(reader, name, senses):
-                terms[term] = sense.lemma_names()[0].lower().replace("_", " ")
+    for name in sorted({name for sense in senses for name in sense.lemma_names()}):
+        # In lower case, abbreviations would be words: ADD, AIDS, ALS.
+        if len(name) < 3 or name.isupper() or not _usual(reader, name, senses):
+            continue
+        # WordNet lists the usual sense first: "stomach" is the organ, then the belly.
+        usual = next(sense for sense in reader.synsets(name, "n") if sense in senses)
+        terms.setdefault(_plain(name), _plain(usual.lemma_names()[0]))
     for adjective in sorted(reader.all_synsets("a"), key=lambda item: item.name()):
         for lemma in adjective.lemmas():
             # "renal" pertains to the kidney, and counts as it.
             nouns = [noun.synset() for noun in lemma.pertainyms()]
-            term = lemma.name().lower().replace("_", " ")
-            if nouns and nouns[0] in senses and term not in terms:
-                terms[term] = nouns[0].lemma_names()[0].lower().replace("_", " ")
+            if nouns and nouns[0] in senses:
+                terms.setdefault(_plain(lemma.name()), _plain(nouns[0].lemma_names()[0]))
     return terms
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ")
 
 
 def _usual(reader: Any, name: str, senses: set[Any]) -> bool:
@@ -161,7 +133,7 @@ def general_words(reader: Any) -> list[str]:
         for name in common - NOT_CLINICAL
         if CLINICAL_ENDING.fullmatch(name) or CLINICAL_BEGINNING.fullmatch(name) or MEDICINE_ENDING.fullmatch(name)
     }
-    common = (common - clinical) | set(MORE_GENERAL)
+    common = (common - clinical) | {word for line in lines("more_english") for word in line[0].split()}
     return sorted(common | irregular_forms(reader, common))
 
 
@@ -180,11 +152,15 @@ def main() -> None:
     reader = wordnet()
     if reader is None:
         raise UserError("WordNet is not there. Fetch it with nltk.download('wordnet'), or set NLTK_DATA.")
-    terms, words = medical_terms(reader), general_words(reader)
-    lines = [term if term == concept else f"{term}\t{concept}" for term, concept in sorted(terms.items())]
-    write_text(MEDICAL_TERMS, NOTICE.format(what="Medical terms") + "\n".join(lines) + "\n")
-    write_text(GENERAL_ENGLISH, NOTICE.format(what="Words of general English") + "\n".join(words) + "\n")
-    say(f"{len(terms)} medical terms and {len(words)} general words are in {FOLDER}.")
+    terms = medical_terms(reader)
+    by_concept = defaultdict(list)
+    for term, concept in terms.items():
+        by_concept[concept].append(term)
+    medical = [", ".join([name, *sorted(set(others) - {name})]) for name, others in sorted(by_concept.items())]
+    general = general_words(reader)
+    write_text(MEDICAL_TERMS, NOTICE.format(what="Medical terms") + "\n".join(medical) + "\n")
+    write_text(GENERAL_ENGLISH, NOTICE.format(what="Words of general English") + "\n".join(general) + "\n")
+    say(f"{len(terms)} medical terms and {len(general)} general words are in {FOLDER}.")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
         "1": "beats? breaths? compressions? cells? white_cells platelets? leukocytes? neutrophils? eosinophils? "
              "lymphocytes? cd4_cells copies copy",
     }),
+    "count/time": ("/h", {"60": "bpm"}),
     "multiple": ("times", {"1": "fold times_the times_baseline times_normal times_more times_higher times_greater "
                                 "times_as times_upper"}),
 }  # fmt: skip

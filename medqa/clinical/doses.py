@@ -7,25 +7,29 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from medqa.clinical_words import MEASURES, MEDICINE_ENDING, MEDICINES, NOT_MEDICINES, SAME_MEDICINE
-from medqa.numbers import even
-from medqa.quantities import KEPT_TEXTS, Quantity, read
-from medqa.routes import FIRST_WORDS
+from medqa.clinical import words as word_lists
+from medqa.clinical.language import MEDICINE_ENDING, NOT_MEDICINES
+from medqa.clinical.numbers import even
+from medqa.clinical.quantities import KEPT_TEXTS, Quantity, read
+from medqa.clinical.routes import FIRST_WORDS
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
 WORD = re.compile(r"[a-z][a-z0-9]*(?:[-'][a-z0-9]+)*")
+MEDICINES = word_lists.names("medicines")
+MEASURES = {name.lower(): measure for name, measure in word_lists.names("measures").items()}
+MEASURE_NAMES = frozenset(MEASURES.values())
 _LONGEST_MEASURE = max(len(name.split()) for name in MEASURES)
 _MEASURE_BEGINNINGS = {name.split()[0] for name in MEASURES}
 
 # What may stand between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
-FILLERS = frozenset(
+FILLERS = word_lists.words(
     "is are was were be at of to as the a an by in with for usual usually typical typically recommended oral orally "
     "intravenous intravenously intramuscular intramuscularly subcutaneous subcutaneously topical sublingual dose doses "
     "dosage dosed given give started starting prescribed taken take initially daily weekly below above about "
     "approximately over under least less more than level levels value values concentration tablet tablets capsule "
     "capsules injection infusion solution once single from between up standard exceed exceeds exceeding rises falls "
-    "reaches stays remains".split()
+    "reaches stays remains"
 )
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
@@ -102,8 +106,6 @@ def doses(text: str) -> tuple[Dose, ...]:
     return tuple(dict.fromkeys(found))
 
 
-MEASURE_NAMES = frozenset(MEASURES.values())
-
 
 def subjects(lower: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
@@ -129,13 +131,11 @@ def subjects(lower: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, 
 def medicine(word: str) -> str:
     """The one name of a medicine, "" when a word is none: by our list, or by the ending of its group."""
     for form in (word, word.removesuffix("s")):
-        if form in SAME_MEDICINE:
-            return SAME_MEDICINE[form]
         if form in MEDICINES:
-            return form
+            return MEDICINES[form]
     if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None:
         return ""
-    from medqa.lexicon import is_general
+    from medqa.clinical.lexicon import is_general
 
     return "" if is_general(word) else word
 
@@ -221,7 +221,7 @@ class _Sentence:
 @lru_cache(maxsize=1 << 16)
 def _unknown_name(word: str) -> str:
     """A word right before an amount as its subject: "fondaparinux 2.5 mg"; "" for one of general English."""
-    from medqa.lexicon import canonical, is_general
+    from medqa.clinical.lexicon import canonical, is_general
 
     if len(word) < 5 or not word.isalpha() or word.endswith("ly") or word in FIRST_WORDS or is_general(word):
         return ""

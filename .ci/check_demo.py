@@ -1,0 +1,70 @@
+"""Check what `make demo` left: every file, every row, no NaN where a number is due, and tuned better than base."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+DEMO = Path("demo/output")
+FILES = {
+    "datasets": {
+        "holdout_dataset", "train_dataset", "eval_dataset", "eval_pool_dataset", "dataset_stats.json",
+        "rejected.jsonl", "manifest.json",
+    },
+    "results": {
+        "adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
+        "training_config.json", "training_metrics.jsonl", "training_curves.png", "README.md", "manifest.json",
+    },
+    "evaluation_results": {
+        "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
+        "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
+        "training_recommendations.json", "manifest.json",
+    },
+}  # fmt: skip
+COLUMNS = [
+    "question", "reference", "hypothesis", "specialty", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1",
+    "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match", "token_f1",
+]  # fmt: skip
+# A question whose reference has no dose, or no medical term, has no such score.
+MAY_NOT_APPLY = {"exact_match", "token_f1"}
+
+
+def problems() -> list[str]:
+    """What is wrong with the demo's outputs, one line each."""
+    found = []
+    for folder, wanted in FILES.items():
+        there = {path.name for path in (DEMO / folder).iterdir()}
+        there = {name for name in there if not name.startswith("checkpoint-")}
+        if there != wanted:
+            found.append(f"{folder}: missing {sorted(wanted - there)}, unexpected {sorted(there - wanted)}")
+    results = DEMO / "evaluation_results"
+    for name in ("base", "finetuned"):
+        table = pd.read_csv(results / f"{name}_model_results.csv", keep_default_na=False, na_values=[""])
+        if len(table) != 420:
+            found.append(f"{name}_model_results.csv has {len(table)} rows, not 420")
+        if missing := [column for column in COLUMNS if column not in table]:
+            found.append(f"{name}_model_results.csv lacks {missing}")
+        numbers = table[[c for c in [*COLUMNS[4:], "answer_loss"] if c in table and c not in MAY_NOT_APPLY]]
+        if numbers.isna().any(axis=None):
+            found.append(f"{name}_model_results.csv has NaN in {list(numbers.columns[numbers.isna().any()])}")
+        if not any(column in table for column in ("meteor", "meteor_without_synonyms")):
+            found.append(f"{name}_model_results.csv has no METEOR")
+    comparison = pd.read_csv(results / "model_comparison.csv").set_index("metric")
+    if not comparison.loc["ROUGE-L", "difference"] > 0:
+        found.append("the tuned model is not better in ROUGE-L")
+    if not comparison.loc["answer_loss", "difference"] < 0:
+        found.append("the tuned model is not better in answer loss")
+    advice = json.loads((results / "training_recommendations.json").read_text(encoding="utf-8"))
+    keys = ["low_performance_specialties", "recommended_sample_increases", "overall_improvement"]
+    if list(advice)[:3] != keys:
+        found.append(f"training_recommendations.json begins with {list(advice)[:3]}, not {keys}")
+    if len(pd.read_csv(results / "specialty_performance.csv")) != 42:
+        found.append("specialty_performance.csv has not 42 rows")
+    return found
+
+
+if __name__ == "__main__":
+    lines = problems()
+    print("\n".join(lines) if lines else "The demo's outputs are complete.")
+    sys.exit(bool(lines))

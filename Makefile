@@ -1,0 +1,45 @@
+# make demo    the whole pipeline on the demo data, on two CPU cores, without a Hugging Face Hub
+# make test    the tests
+# make lint    ruff
+# make clean   remove what the demo made
+
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+# What differs from an 8B run: the model, its size-related settings, and folders of its own.
+DEMO := demo/output
+PREPARE := dataset_preparation.py --OUTPUT_DIR $(DEMO)/datasets --TOKENIZER demo/base_model
+TRAIN := fine_tuning.py --MODEL_NAME demo/base_model --DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/results \
+	--LEARNING_RATE 1e-2 --NUM_EPOCHS 5
+EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PATH $(DEMO)/results \
+	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results \
+	--BERTSCORE_MODEL demo/bertscore_model --MAX_NEW_TOKENS 64
+
+.PHONY: demo test lint setup clean
+
+demo: .venv/installed
+	$(RUN) demo/build_model.py
+	$(RUN) $(PREPARE)
+	$(RUN) $(TRAIN)
+	$(RUN) $(EVALUATE)
+
+test: .venv/installed-dev
+	$(RUN) -m pytest -q
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(DEMO) demo/base_model demo/bertscore_model

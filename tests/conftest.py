@@ -1,0 +1,106 @@
+"""A tiny random Llama with an in-process tokenizer, and specialty files to run the stages on."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+SPECIALTIES = ("cardiology", "neurology", "dermatology")
+SUBJECTS = {
+    "cardiology": ["angina", "heart failure", "atrial fibrillation", "myocarditis", "pericarditis", "hypertension"],
+    "neurology": ["migraine", "epilepsy", "stroke", "multiple sclerosis", "meningitis", "neuropathy"],
+    "dermatology": ["acne", "psoriasis", "eczema", "rosacea", "melanoma", "urticaria"],
+}  # fmt: skip
+QUESTIONS = ("What defines {}?", "Which drug is given first for {}?", "How does one recognise {} early?",
+             "When does {} need urgent care?")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def specialty_files(tmp_path_factory) -> Path:
+    """A folder with three specialties of 24 pairs each."""
+    folder = tmp_path_factory.mktemp("data")
+    chance = random.Random(7)
+    for specialty in SPECIALTIES:
+        pairs = {
+            question.format(subject): f"{subject.capitalize()} is treated with {chance.randint(1, 90)} mg daily; "
+            f"watch for {chance.choice(['fever', 'pain', 'rash', 'cough'])} within {chance.randint(2, 9)} days."
+            for subject in SUBJECTS[specialty]
+            for question in QUESTIONS
+        }
+        path = folder / f"dataset_with_answers_{specialty}.json"
+        path.write_text(json.dumps(pairs), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, specialty_files) -> Path:
+    """A random Llama of two layers (sizes in multiples of 64) with Llama-3's control tokens, as a folder."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
+    core.train_from_iterator([path.read_text() for path in specialty_files.iterdir()], trainer)
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|start_header_id|>",
+               "<|end_header_id|>", "<|eot_id|>"]  # fmt: skip
+    core.add_special_tokens(special)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<|begin_of_text|>", eos_token="<|end_of_text|>"
+    )
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=512,
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=64,
+            max_position_embeddings=1024,
+            initializer_range=0.2,
+            bos_token_id=core.token_to_id("<|begin_of_text|>"),
+            eos_token_id=core.token_to_id("<|end_of_text|>"),
+        )
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def datasets(tmp_path, specialty_files) -> Path:
+    """Prepared splits of the specialty files, 4 held out of each."""
+    from config import DatasetConfig
+    from dataset_preparation import create_datasets
+
+    folder = tmp_path / "datasets"
+    create_datasets(
+        DatasetConfig(DATA_DIR=str(specialty_files), OUTPUT_DIR=str(folder), HOLDOUT_SAMPLES_PER_SPECIALTY=4)
+    )
+    return folder
+
+
+def run_script(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run one of the three scripts as a user does."""
+    return subprocess.run(
+        [sys.executable, script, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )

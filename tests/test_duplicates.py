@@ -1,0 +1,152 @@
+"""The search for near-duplicates against its definition, pair by pair."""
+
+import itertools
+import time
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from medqa import duplicates
+from medqa.duplicates import groups, jaccard, nearest_of, normal_form
+
+# Few words, so that 3-grams are shared often, and copies with one word other, so that similarities are high.
+WORDS = st.lists(st.sampled_from("abcde"), min_size=0, max_size=14)
+
+
+@st.composite
+def many_forms(draw: st.DrawFn) -> list[str]:
+    """Normal forms, many of them near-duplicates; each once, as after the refusal of twins."""
+    base = draw(st.lists(WORDS, min_size=1, max_size=8))
+    forms = {" ".join(words) for words in base}
+    for _ in range(draw(st.integers(0, 30))):
+        words = list(draw(st.sampled_from(base)))
+        if words:
+            words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from("xyz"))
+        forms.add(" ".join(words))
+    return draw(st.permutations(sorted(forms)))
+
+
+def groups_by_definition(forms: list[str]) -> list[set[int]]:
+    """Connected components of all pairs with a Jaccard similarity of 0.7 or more."""
+    found = [{position} for position in range(len(forms))]
+    for a, b in itertools.combinations(range(len(forms)), 2):
+        if jaccard(forms[a], forms[b]) >= 0.7:
+            joined = [group for group in found if group & {a, b}]
+            found = [group for group in found if not group & {a, b}] + [set().union(*joined)]
+    return sorted(found, key=min)
+
+
+def as_sets(numbers: np.ndarray) -> list[set[int]]:
+    """Group numbers as sets of positions."""
+    return sorted(
+        ({int(p) for p in np.flatnonzero(numbers == number)} for number in np.unique(numbers)), key=min
+    )
+
+
+@pytest.fixture(params=[48, 0], ids=["short lists", "pivots"])
+def list_length(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once as it is used, and once so that every meeting counts as crowded and pivots have to settle it."""
+    monkeypatch.setattr(duplicates, "SHORT_LIST", request.param)
+    monkeypatch.setattr(duplicates, "PIVOTS", 4 if request.param else 1)
+
+
+@pytest.mark.usefixtures("list_length")
+@settings(max_examples=150, deadline=None)
+@given(many_forms())
+def test_groups_are_those_of_the_definition(forms: list[str]) -> None:
+    assert as_sets(groups(forms)) == groups_by_definition(forms)
+
+
+@pytest.mark.usefixtures("list_length")
+@settings(max_examples=100, deadline=None)
+@given(many_forms(), st.integers(0, 30))
+def test_nearest_finds_each_question_with_a_near_duplicate(forms: list[str], border: int) -> None:
+    held, others = forms[:border], forms[border:]
+    found = nearest_of(held, others)
+    for form, position in zip(others, found.tolist(), strict=True):
+        exists = any(jaccard(form, one) >= 0.7 for one in held)
+        assert (position >= 0) == exists
+        if exists:
+            assert jaccard(form, held[position]) >= 0.7
+
+
+def test_the_threshold_itself_counts() -> None:
+    # 19 words have 17 3-grams; with another last word for three of them, 14 are shared: 14 / 20 = 0.7.
+    words = [f"w{number}" for number in range(19)]
+    other = [*words[:16], "x", "y", "z"]
+    assert jaccard(" ".join(words), " ".join(other)) == 0.7
+    assert as_sets(groups([" ".join(words), " ".join(other)])) == [{0, 1}]
+    # One word more on one side: 14 / 21.
+    assert as_sets(groups([" ".join(words), " ".join([*other, "v"])])) == [{0}, {1}]
+
+
+def test_groups_are_transitive() -> None:
+    words = [f"w{number}" for number in range(20)]
+    chain = [" ".join(words[start : start + 14]) for start in range(0, 6, 2)]
+    assert jaccard(chain[0], chain[1]) >= 0.7 > jaccard(chain[0], chain[2])
+    assert as_sets(groups(chain)) == [{0, 1, 2}]
+
+
+def test_short_questions_are_near_nothing_else() -> None:
+    assert as_sets(groups(["fever", "fever pain", "pain", "fever pain rash", ""])) == [{n} for n in range(5)]
+
+
+def test_nothing_to_compare() -> None:
+    assert len(groups([])) == 0
+    assert nearest_of([], ["a b c"]).tolist() == [-1]
+    assert nearest_of(["a b c"], []).tolist() == []
+
+
+def test_a_template_with_thousands_of_questions_costs_no_square() -> None:
+    """One word in ten differs: all are near-duplicates of all, 200 million pairs."""
+    template = "what is the first line treatment for people with condition {}"
+    forms = [template.format(f"name{number}") for number in range(20_000)]
+    begun = time.process_time()
+    assert len(np.unique(groups(forms))) == 1
+    assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "twins",
+    [
+        ("What is asthma?", "what is  ASTHMA"),
+        ("Crohn's disease", "Crohns disease", "Crohn’s disease"),
+        ("follow-up of COVID-19", "Follow up of covid 19!"),
+        ("What is/are (the) signs", "what is are the signs"),
+        ("Sjögren", unicodedata.normalize("NFD", "Sjögren"), "SJÖGREN"),
+        ("ﬁbrosis", "fibrosis"),
+        ("1,000 mg", "1000 mg"),
+        ("Straße", "STRASSE"),
+    ],
+)
+def test_twins_have_one_normal_form(twins: tuple[str, ...]) -> None:
+    assert len({normal_form(question) for question in twins}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Is 0.5 mg enough?", "Is 5 mg enough?"),
+        ("Is 1.5 mg enough?", "Is 15 mg enough?"),
+        ("What is atypical pneumonia?", "What is a typical pneumonia?"),
+        ("HER2+ cancer", "HER2 cancer"),
+        ("INR > 3", "INR < 3"),
+        ("adrenaline 1:1000", "adrenaline 1 1000"),
+        ("क्या", "कया"),
+    ],
+)
+def test_what_changes_the_meaning_stays(one: str, other: str) -> None:
+    assert normal_form(one) != normal_form(other)
+
+
+@settings(max_examples=300)
+@given(st.text())
+@example("a.1.b:2/3,000")
+def test_normal_form_is_stable(text: str) -> None:
+    form = normal_form(text)
+    assert normal_form(form) == form
+    assert normal_form(f"  {text.upper().lower()} ?!") == normal_form(text.upper().lower())
+    assert form == " ".join(form.split())

@@ -1,0 +1,79 @@
+"""The packed loss is the loss of the sequences one by one, in value and in gradient, however it is cut."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from medqa import attention, loss
+from medqa.chat import apply_chat_template, render
+from medqa.packing import bins, collate, tokenize
+
+SYSTEM = "Answer briefly."
+
+
+@pytest.fixture(scope="module")
+def examples(tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    pairs = [("What is angina?", "Chest pain on effort."), ("And migraine?", "Headache."), ("Acne?", "Spots " * 20)]
+    records = [
+        {"id": str(n), "specialty": "x", "question": q,
+         "formatted_chat": render(apply_chat_template, q, a, SYSTEM)}
+        for n, (q, a) in enumerate(pairs)
+    ]  # fmt: skip
+    return tokenize(records, tokenizer, apply_chat_template, SYSTEM, 512).examples
+
+
+def load(tiny_model, attn):
+    return AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation=attn)
+
+
+def plain_losses(model, example):
+    """Loss of each trained token by the library's own forward pass over one sequence."""
+    ids = torch.tensor(example.input_ids, dtype=torch.long)[None]
+    logits = model(input_ids=ids).logits[0, example.answer_start - 1 : -1]
+    return torch.nn.functional.cross_entropy(logits, ids[0, example.answer_start :], reduction="none")
+
+
+def test_packed_losses_equal_the_sequences_one_by_one(tiny_model, examples):
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    with torch.no_grad():
+        together = loss.packed_loss(packed, **collate(examples, "cpu"))
+        alone = torch.cat([plain_losses(plain, example) for example in examples])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("budget", [10_000, 120, 1])
+def test_gradients_do_not_depend_on_the_cut(tiny_model, examples, budget):
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    for model in (plain, packed):
+        model.get_output_embeddings().requires_grad_(False)
+    sum(plain_losses(plain, example).sum() for example in examples).backward()
+    for part in bins([len(example.input_ids) for example in examples], budget):
+        loss.packed_loss(packed, **collate([examples[index] for index in part], "cpu")).backward()
+    for (name, wanted), found in zip(plain.named_parameters(), packed.parameters(), strict=True):
+        if wanted.grad is not None:
+            assert torch.linalg.norm(found.grad - wanted.grad) <= 1e-5 * torch.linalg.norm(wanted.grad), name
+
+
+def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
+    model = load(tiny_model, attention.NAME)
+    model.get_output_embeddings().requires_grad_(False)
+    weight = model.get_decoder().layers[0].self_attn.q_proj.weight
+    gradients = []
+    for rows in (1024, 3):
+        monkeypatch.setattr(loss, "HEAD_ROWS", rows)
+        model.zero_grad()
+        loss.packed_loss(model, **collate(examples, "cpu")).backward()
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-7)
+
+
+def test_no_sequence_sees_another(tiny_model, examples):
+    model = load(tiny_model, attention.NAME)
+    changed = examples[0]._replace(input_ids=examples[0].input_ids[::-1].copy())
+    with torch.no_grad():
+        before = loss.packed_loss(model, **collate(examples, "cpu"))
+        after = loss.packed_loss(model, **collate([changed, *examples[1:]], "cpu"))
+    own = examples[0].labels
+    assert torch.equal(before[own:], after[own:])
+    assert not torch.allclose(before[:own], after[:own])
