@@ -10,10 +10,10 @@ RUN := .venv/bin/python
 DEMO := demo/output
 PREPARE := dataset_preparation.py --OUTPUT_DIR $(DEMO)/datasets --TOKENIZER demo/base_model
 TRAIN := fine_tuning.py --MODEL_NAME demo/base_model --DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/results \
-	--LEARNING_RATE 1e-2 --NUM_EPOCHS 5
+	--LEARNING_RATE 1e-2 --NUM_EPOCHS 3
 EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PATH $(DEMO)/results \
 	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results \
-	--BERTSCORE_MODEL demo/bertscore_model --MAX_NEW_TOKENS 64
+	--BERTSCORE_MODEL demo/bertscore_model --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 128
 
 .PHONY: demo test lint setup clean
 

@@ -203,7 +203,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
     say("", preview.specialty_table(stats["splits_per_specialty"]), "", *accounts.notes(stats))
     if manifest["growth"]:
-        say("", "Since the last iteration:", iterations.growth_table(manifest["growth"]))
+        say("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
     shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
     measured = preview.measure(
         shown, tokenizer, apply_chat_template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH

@@ -89,7 +89,7 @@ class AutomaticMetrics:
         """Number of quantities that contradict the reference."""
         from medqa import clinical
 
-        return clinical.dose_error(reference, hypothesis, self.lexicon)
+        return clinical.dose_error(reference, hypothesis)
 
 
 def evaluate(config: EvaluationConfig) -> dict[str, Any]:

@@ -32,7 +32,7 @@ VOCABULARY = 3072
 LENGTH = 128  # tokens of one training sequence
 BATCH = 16
 BASE_STEPS = 260
-ENCODER_STEPS = 240
+ENCODER_STEPS = 300
 LLAMA_TOKENS = [
     "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|start_header_id|>",
     "<|end_header_id|>", "<|eot_id|>",
@@ -80,14 +80,20 @@ def train_tokenizer(texts: list[str], special: list[str]) -> Any:
 
 
 def documents(answers: list[list[str]], chance: random.Random) -> Iterator[str]:
-    """Endless plain text: one to four neighbouring answers of a specialty make a document."""
+    """Endless plain text: one to three neighbouring answers of a specialty make a document.
+
+    Half of the documents say their answers twice, in another order. That is how so small a model learns to
+    look back and take words up again, which a question will need.
+    """
     while True:
         pieces = []
         for specialty in answers:
             start = 0
             while start < len(specialty):
-                count = chance.randint(1, 4)
-                pieces.append("\n\n".join(specialty[start : start + count]))
+                count = chance.randint(1, 3)
+                part = specialty[start : start + count]
+                again = chance.sample(part, len(part)) if chance.random() < 0.5 else []
+                pieces.append("\n\n".join(part + again))
                 start += count
         chance.shuffle(pieces)
         yield from pieces
@@ -185,7 +191,7 @@ def build_encoder(answers: list[list[str]], folder: Path) -> float:
     """Train and save the toy BERT on filling gaps; returns its last training loss in nats per gap."""
     import torch
     from tokenizers.processors import TemplateProcessing
-    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+    from transformers import ModernBertConfig, ModernBertForMaskedLM, PreTrainedTokenizerFast
 
     torch.manual_seed(SEED)
     core = train_tokenizer([text for specialty in answers for text in specialty], BERT_TOKENS)
@@ -205,27 +211,32 @@ def build_encoder(answers: list[list[str]], folder: Path) -> float:
         model_max_length=512,
         clean_up_tokenization_spaces=False,
     )
-    model = BertForMaskedLM(
-        BertConfig(
+    model = ModernBertForMaskedLM(
+        ModernBertConfig(
             vocab_size=VOCABULARY,
             hidden_size=128,
-            intermediate_size=512,
+            intermediate_size=256,
             num_hidden_layers=2,
             num_attention_heads=4,
             max_position_embeddings=512,
-            initializer_range=0.06,
+            global_attn_every_n_layers=1,
+            initializer_range=0.05,
             pad_token_id=core.token_to_id("[PAD]"),
+            cls_token_id=begin,
+            sep_token_id=end,
+            bos_token_id=begin,
+            eos_token_id=end,
         )
     )
     source = batches(answers, core, begin, end, SEED + 1)
 
     def loss() -> Any:
         batch = next(source)
-        gaps = torch.rand(batch.shape) < 0.25
+        gaps = torch.rand(batch.shape) < 0.3
         return model(input_ids=batch.masked_fill(gaps, gap), labels=batch.masked_fill(~gaps, -100)).loss
 
     last = optimise(model, ENCODER_STEPS, loss)
-    model.bert.save_pretrained(folder)
+    model.model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return last
 

@@ -88,7 +88,8 @@ def load_encoder(model: str, dtype: Any) -> tuple[Any, Any]:
 
 def _missing(reason: str) -> EncoderMissing:
     return EncoderMissing(
-        f"BERTScore has no encoder: {reason}. Name a folder with --BERTSCORE_MODEL FOLDER, or leave BERTScore "
+        f"BERTScore has no encoder: {reason}. Name a folder with --BERTSCORE_MODEL FOLDER, or leave "
+        f"BERTScore "
         'out with --BERTSCORE_MODEL ""'
     )
 

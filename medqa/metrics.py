@@ -3,8 +3,8 @@
 Every function takes (reference, hypothesis) as they stand, and gives a number for any text: an empty answer,
 or an answer without a single matching word, scores 0. The numbers are those of the field's own tools, digit
 by digit (nltk, sacrebleu, rouge_score, bert_score); `tests/test_metrics.py` compares them. They are computed
-here because the tools are slow (rouge_score's ROUGE-L fills a table cell by cell in Python) or fail (bert_score
-on empty texts). What none of these metrics sees is a wrong dose: that is `medqa/clinical.py`.
+here because the tools are slow (rouge_score's ROUGE-L fills a table cell by cell in Python) or fail
+(bert_score on empty texts). What none of these metrics sees is a wrong dose: that is `medqa/clinical.py`.
 """
 
 import math
@@ -35,7 +35,8 @@ SENTENCE_END = re.compile(
     r"\.(?:(?<=[^\W\d_]{2}\.)(?=\s)|(?<=[)\]%\"'\d]\.)(?=\s+[\"'(\[]*[A-Z]))",
 )
 
-# What must stand in a text for a rule of NLTKWordTokenizer to change it, in the order of its rules. Most rules
+# What must stand in a text for a rule of NLTKWordTokenizer to change it, in the order of its rules. Most
+# rules
 # have nothing to do in most texts, and leaving those out makes it three times as fast.
 STARTING_NEEDS = ("«“‘„`", '"', "`", "\"'", "'")
 PUNCTUATION_NEEDS = (".", ":,", ":,", ".", ";@#$%&", "\u2012\u2013\u2014\u2015", ".", "?!", "'", "*")
@@ -56,7 +57,8 @@ def _word_tokenizer() -> Any:
 def tokens(text: str) -> tuple[str, ...]:
     """Words and punctuation of a text, case kept; `0.5`, `1,000` and `mg/kg` stay whole.
 
-    The tokens are those of nltk's NLTKWordTokenizer, applied to the text with its sentences' full stops set apart.
+    The tokens are those of nltk's NLTKWordTokenizer, applied to the text with its sentences' full stops set
+    apart.
     """
     text = SENTENCE_END.sub(" .", text)
     tokenizer = _word_tokenizer()
@@ -103,7 +105,8 @@ def bleu(reference: str, hypothesis: str) -> dict[str, float]:
     """BLEU-1 to BLEU-4 of one answer: how many of its word sequences stand in the reference.
 
     Range 0 to 1, higher is better.
-    Formula: BLEU-n = BP · exp(Σ_{k≤n} log(p_k) / n), p_k = clipped matches of k-grams / k-grams of the answer,
+    Formula: BLEU-n = BP · exp(Σ_{k≤n} log(p_k) / n), p_k = clipped matches of k-grams / k-grams of the
+        answer,
         BP = min(1, exp(1 − |reference| / |answer|)). A p_k without a match counts 0.1 matches (smoothing
         method 1 of Chen and Cherry). The same numbers as `nltk.translate.bleu_score.sentence_bleu` with
         `SmoothingFunction().method1` and the weights 1/n, on `tokens`, case kept.
@@ -260,7 +263,7 @@ def _f_measure(shared: int, wanted: int, given: int) -> float:
 
 
 def meteor_variant() -> str:
-    """What `meteor` computes on this machine: "METEOR", or "METEOR without synonyms" when WordNet is absent."""
+    """What `meteor` computes here: "METEOR", or "METEOR without synonyms" when WordNet is absent."""
     return "METEOR" if wordnet() is not None else "METEOR without synonyms"
 
 
@@ -334,5 +337,4 @@ def _align_synonyms(given: Numbered, wanted: Numbered, pairs: list[tuple[int, in
 @lru_cache(maxsize=1 << 17)
 def synonyms(word: str) -> frozenset[str]:
     """Single words that share a WordNet sense with `word`."""
-    found = (name for synset in wordnet().synsets(word) for name in synset.lemma_names())
-    return frozenset(name for name in found if "_" not in name)
+    return wordnet().synonyms(word)

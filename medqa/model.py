@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa.run import UserError, world_size
+from medqa.run import UserError, say, world_size
 
 # Above this many parameters a model is no job for a CPU.
 LARGEST_ON_CPU = 1_500_000_000
@@ -64,6 +64,11 @@ def choose_device(model_name: str, script: str) -> Device:
             raise UserError(
                 f"{model_name} ({told}) needs an NVIDIA GPU with 24 GB or more, and torch "
                 f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
+            )
+        if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
+            say(
+                "Processes: 1, because accelerate launch starts no more with --cpu. For several on the CPU: "
+                f"accelerate launch --multi_gpu --num_processes N {script}"
             )
         return Device("cpu", "float32", "no GPU found, and the model is small enough for the CPU")
     if torch.cuda.device_count() > 1 and world_size() == 1 and "LOCAL_RANK" not in os.environ:

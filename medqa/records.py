@@ -67,10 +67,15 @@ class Refused(NamedTuple):
     like: str = ""  # the question that this one repeats
 
     def line(self) -> str:
-        """The pair as one line of JSON. A lone surrogate, which UTF-8 has not, stays an escape sequence."""
+        """The pair as one line of JSON, also for a reader that takes other characters for line breaks.
+
+        A lone surrogate, which UTF-8 has not, stays an escape sequence.
+        """
         content = {"file": file_name(self.specialty), **self._asdict()}
-        text = json.dumps(content, ensure_ascii=False)
-        return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+        text = (
+            json.dumps(content, ensure_ascii=False).encode("utf-8", errors="backslashreplace").decode("utf-8")
+        )
+        return LINE_BREAK.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @dataclass
@@ -202,7 +207,7 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
             f"Convert it, for example: iconv -f {known} -t UTF-8 -o new.json {path.name}"
         ) from None
     try:
-        top = json.loads(text, object_pairs_hook=_Object, parse_constant=lambda _: None)
+        top = json.loads(text, object_pairs_hook=_Object)
     except json.JSONDecodeError as error:
         before = LINE_BREAK.sub("\n", text[: error.pos])
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -260,7 +265,7 @@ def _plain(value: Any) -> Any:
         return dict(pairs) if len(names) == len(pairs) else [list(pair) for pair in pairs]
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    # 1e999 is JSON, but what Python reads it as is none.
+    # Python reads NaN, Infinity and 1e999 as numbers that JSON cannot hold.
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

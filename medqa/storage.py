@@ -50,8 +50,8 @@ def write(
     """Save records as a split, with the `formatted_chat` that `render(question, response)` gives.
 
     The list is empty afterwards: half a million records and the table made of them would need their memory
-    twice. The fingerprint that `datasets` keeps beside the rows is made from their content; left to itself it
-    would be random, and `state.json` another file each time.
+    twice. The fingerprint that `datasets` keeps beside the rows is made from their bytes; left to itself, it
+    would pickle the whole table to make one.
     """
     import pyarrow as pa
     from datasets import Dataset, Features, Value

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def require_balance(config: DatasetConfig, files: Files) -> None:
             assert jaccard(first, second) < 0.7
 
 
-# ---- what it leaves ------------------------------------------------------------------------------------
+# ---- what it leaves ----------------------------------------------------------------------------------
 
 
 def test_it_leaves_exactly_these_files(config: DatasetConfig) -> None:
@@ -149,7 +150,7 @@ def test_nothing_of_a_question_becomes_a_control_token(config: DatasetConfig) ->
             assert row["question"] == attack or row["response"].endswith(attack)
 
 
-# ---- the same input, the same bytes --------------------------------------------------------------------
+# ---- the same input, the same bytes ------------------------------------------------------------------
 
 
 # Letters and marks that meet in cleaning and in normal forms; few, so that twins and near-duplicates arise.
@@ -210,7 +211,7 @@ def test_any_input_is_partitioned_and_gives_the_same_bytes(
 def test_holdout_and_eval_stay_when_pairs_come_and_go(
     files: Files, later: Files, share: float, both: bool
 ) -> None:
-    """The files become others, or gain the pairs of others; shares rise; holdout and eval stay, byte by byte."""
+    """The files become others, or gain the pairs of others; shares rise; the constant ones stay."""
     if both:
         later = {
             name: {**files.get(name, {}), **later.get(name, {})}
@@ -245,7 +246,7 @@ def test_another_seed_gives_other_splits(config: DatasetConfig) -> None:
         assert set(one["id"]) != set(other["id"])
 
 
-# ---- iterations ------------------------------------------------------------------------------------------
+# ---- iterations --------------------------------------------------------------------------------------
 
 
 def test_raising_shares_only_moves_pairs_from_pool_to_train(config: DatasetConfig) -> None:
@@ -417,7 +418,7 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         create_datasets(config)
 
 
-# ---- what it refuses ---------------------------------------------------------------------------------------
+# ---- what it refuses ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -551,7 +552,7 @@ def test_input_without_a_usable_pair(config: DatasetConfig, capsys: pytest.Captu
     assert len(rejected(config.OUTPUT_DIR)) == 2
 
 
-# ---- what a person sees --------------------------------------------------------------------------------------
+# ---- what a person sees ------------------------------------------------------------------------------
 
 
 def test_the_report_ends_in_a_useful_order(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
@@ -598,6 +599,24 @@ def test_colours(
     assert ("\033" in told) == coloured
 
 
+@pytest.mark.parametrize(("patience", "terminal"), [(0, True), (60, True), (0, False)])
+def test_a_progress_bar_appears_when_it_takes_long(
+    patience: float,
+    terminal: bool,
+    config: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(preview, "PATIENCE", patience)
+    monkeypatch.setattr(preview, "shows_progress", lambda: terminal)
+    create_datasets(config)
+    told = capsys.readouterr().err
+    shown = patience == 0 and terminal
+    assert [what in told for what in ("Reading", "Comparing questions", "Writing train_dataset")] == [
+        shown
+    ] * 3
+
+
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> str:
     """Folder of a tokenizer with one token for each word, mark and control token."""
@@ -640,7 +659,7 @@ def test_a_wrong_tokenizer_is_told_before_anything_is_written(config: DatasetCon
     assert not Path(config.OUTPUT_DIR).exists()
 
 
-# ---- the command line ----------------------------------------------------------------------------------------
+# ---- the command line --------------------------------------------------------------------------------
 
 
 def type_in(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
@@ -686,7 +705,7 @@ def test_from_the_command_line(config: DatasetConfig, tmp_path: Path) -> None:
     assert contents(config.OUTPUT_DIR) == before
 
 
-# ---- real data -------------------------------------------------------------------------------------------------
+# ---- real data ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not MEDQUAD.is_dir(), reason="the MedQuAD sample is not beside this checkout")
@@ -701,20 +720,19 @@ def test_real_data_leaks_nowhere(tmp_path: Path) -> None:
         10
     }
 
+    def plain(question: str) -> str:
+        return " ".join(re.findall(r"[a-z0-9]+", question.lower()))
+
     # Twins by case and punctuation alone, found without the code under test.
     asked: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
     for path in sorted(MEDQUAD.glob("*.json")):
         for question in json.loads(path.read_text(encoding="utf-8")):
-            asked["".join(c for c in question.lower() if c.isalnum())].add((path.stem, question))
+            asked[plain(question)].add((path.stem, question))
     twins = {key for key, places in asked.items() if len(places) > 1}
     spelt = {key: {question for _, question in asked[key]} for key in twins}
     assert sum(len(spelt[key]) < len(asked[key]) for key in twins) == 5  # the same question in two files
     assert sum(len(spelt[key]) - 1 for key in twins) >= 188
-    placed = [
-        "".join(c for c in question.lower() if c.isalnum())
-        for split in splits.values()
-        for question in split["question"]
-    ]
+    placed = [plain(question) for split in splits.values() for question in split["question"]]
     for key in twins:
         assert placed.count(key) == 1
 

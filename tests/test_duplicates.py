@@ -23,8 +23,9 @@ def many_forms(draw: st.DrawFn) -> list[str]:
     forms = {" ".join(words) for words in base}
     for _ in range(draw(st.integers(0, 30))):
         words = list(draw(st.sampled_from(base)))
-        if words:
-            words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from("xyz"))
+        at = draw(st.integers(0, len(words)))
+        # A word other, one more, or one less.
+        words[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from("xyz"), max_size=1))
         forms.add(" ".join(words))
     return draw(st.permutations(sorted(forms)))
 
@@ -46,11 +47,11 @@ def as_sets(numbers: np.ndarray) -> list[set[int]]:
     )
 
 
-@pytest.fixture(params=[48, 0], ids=["short lists", "pivots"])
+@pytest.fixture(params=[(48, 4), (0, 1), (1, 2)], ids=["short lists", "pivots", "both"])
 def list_length(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once as it is used, and once so that every meeting counts as crowded and pivots have to settle it."""
-    monkeypatch.setattr(duplicates, "SHORT_LIST", request.param)
-    monkeypatch.setattr(duplicates, "PIVOTS", 4 if request.param else 1)
+    """Once as it is used; once so that pivots have to settle every meeting; and once in between."""
+    monkeypatch.setattr(duplicates, "SHORT_LIST", request.param[0])
+    monkeypatch.setattr(duplicates, "PIVOTS", request.param[1])
 
 
 @pytest.mark.usefixtures("list_length")

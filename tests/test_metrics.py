@@ -157,7 +157,9 @@ def test_meteor_is_that_of_nltk(with_wordnet):
     from nltk.translate.meteor_score import single_meteor_score
 
     assert metrics.meteor_variant() == "METEOR"
-    reader = wordnet.wordnet()
+    from medqa.clinical.words.build import nltk_reader
+
+    reader = nltk_reader()
     for reference, hypothesis in PAIRS:
         expected = single_meteor_score(tokens(reference), tokens(hypothesis), wordnet=reader)
         assert meteor(reference, hypothesis) == expected, (reference, hypothesis)
@@ -262,8 +264,7 @@ def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch):
 def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
     heavy = ("torch", "transformers", "nltk", "bert_score", "matplotlib")
     script = (
-        "import sys, medqa.metrics, medqa.clinical\n"
-        f"print([name for name in {heavy} if name in sys.modules])"
+        f"import sys, medqa.metrics, medqa.clinical\nprint([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

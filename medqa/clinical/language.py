@@ -19,11 +19,13 @@ MEDICINE_ENDING = re.compile(
 )
 # Other words that end so.
 NOT_MEDICINES = words(
-    "concept except precept percept intercept accept dioxin toxin neurotoxin endotoxin exotoxin antitoxin mycotoxin "
+    "concept except precept percept intercept accept dioxin toxin neurotoxin endotoxin exotoxin antitoxin "
+    "mycotoxin "
     "magazine april outline elvir"
 )
 
-# What makes a word clinical, beside at least three other letters; of general words that look so see is_general.
+# What makes a word clinical, beside at least three other letters; of general words that look so see
+# is_general.
 CLINICAL_ENDING = re.compile(
     "[a-z-]{3,}(?:"
     "itis|itides|osis|oses|emia|emic|oma|omas|omata|opathy|opathies|opathic|ectomy|ectomies|otomy|otomies|ostomy"
@@ -48,27 +50,31 @@ CLINICAL_BEGINNING = re.compile(
 
 # Words that begin a negation; some only with the word after them ("free of", not "free").
 NEGATION_WORDS = words(
-    "no not without never neither nor none cannot can't doesn't don't didn't isn't aren't wasn't weren't hasn't "
-    "haven't won't denies denied deny absence absent lack lacks lacking free negative excludes exclude excluding"
+    "no not without never neither nor none cannot can't doesn't don't didn't isn't aren't wasn't weren't "
+    "hasn't haven't won't denies denied deny absence absent lack lacks lacking free negative excludes "
+    "exclude excluding"
 )
 NEEDS_AFTER = {
-    "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "free": (" of ", " from "), "absent": " ",
-    "negative": " for ",
+    "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
+    "free": (" of ", " from "), "negative": " for ",
 }  # fmt: skip
 # What looks like a negation and is none.
 NO_NEGATION = re.compile(
     "not? (?:only|just|merely|necessarily|increase|decrease|change|longer|(?:more|less|later|earlier) than"
-    "|be certain|certain|rule out|ruled out|exclude|been excluded|doubt|until|uncommon|unusual|rare|always|matter|all"
-    "|every|enough|sure|know|known)(?![a-z])|without (?:delay|doubt)(?![a-z])"
+    "|be certain|certain|rule out|ruled out|exclude|been excluded|doubt|until|uncommon|unusual|rare|always"
+    "|matter|all|every|enough|sure|know|known)(?![a-z])"
+    "|without (?:delay|doubt)(?![a-z])"
 )
 # What negates backwards: "pneumonia was ruled out", "sepsis is unlikely".
 NEGATED_AFTER = re.compile(
-    r"[^.;:,!?\n]{0,30}? (?:(?:is|was|are|were|been|be) (?:ruled out|excluded|absent|unlikely|not (?:seen|present|found"
-    r"|likely|detected|evident|recommended|indicated|needed|required))|unlikely|absent)(?![a-z])"
+    r"[^.;:,!?\n]{0,30}? (?:(?:is|was|are|were|been|be) (?:ruled out|excluded|absent|unlikely"
+    r"|not (?:seen|present|found|likely|detected|evident|recommended|indicated|needed|required))"
+    r"|unlikely|absent)(?![a-z])"
 )
 # Words that end what a negation reaches.
 CLAUSE_END = words(
-    "but however although though yet except unless which who because since while whereas then therefore so still "
+    "but however although though yet except unless which who because since while whereas then therefore so "
+    "still "
     "instead and if when"
 )
 # How many words a negation reaches, counted anew after each negated term.

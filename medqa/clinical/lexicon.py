@@ -60,8 +60,9 @@ def canonical(word: str) -> str:
 
 
 PLURALS = (
-    ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"), ("eses", "esis"),
-    ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"), ("itides", "itis"),
+    ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
+    ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
+    ("itides", "itis"),
 )  # fmt: skip
 
 
@@ -71,15 +72,15 @@ class MedicalLexicon:
     Sources, each counted in `sources`; an earlier one decides what a term counts as:
         user lexicon: a text file of the user's own, a term of one or more words in each line, after commas
             its other names; "#" begins a comment.
-        medicines, everyday terms, abbreviations: lists of our own writing in `medqa/clinical/words`. A brand name
-            counts as the medicine, "AIDS" in capitals as the disease.
+        medicines, everyday terms, abbreviations: lists of our own writing in `medqa/clinical/words`. A brand
+            name counts as the medicine, "AIDS" in capitals as the disease.
         WordNet 3.0: what lies below disorders, symptoms, drugs, body parts, procedures, germs and the like,
             as far as the medical sense is the word's usual one; words of one sense are one term ("varicella"
-            is "chickenpox", "renal" is "kidney"). A list in `medqa/clinical/words` too, so that the measure is the same
-            on a machine without WordNet.
+            is "chickenpox", "renal" is "kidney"). A list in `medqa/clinical/words` too, so that the measure
+            is the same on a machine without WordNet.
         training answers: words that stand in at least two of them, in at most half, and that are rare in
-            general English, which is again a list in `medqa/clinical/words`: what the readers of the SemCor corpus met
-            twice or more and that is used mostly outside medicine, in any form of the word.
+            general English, which is again a list in `medqa/clinical/words`: what the readers of the SemCor
+            corpus met twice or more and that is used mostly outside medicine, in any form of the word.
         clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". Rules and no list, so they have no count.
 
     Generic words ("disease", "treatment") are no terms.
@@ -110,10 +111,14 @@ class MedicalLexicon:
         self._add("WordNet 3.0", word_lists.names("medical_terms"))
         rare = [term for term in rare_terms(training_texts) if self.known(term) is None]
         self._add("training answers", dict(zip(rare, rare, strict=True)))
+        # Most words of a term that begins with a word, and all beginnings of two words.
         self.longest: dict[str, int] = {}
+        self._beginnings: set[tuple[str, str]] = set()
         for term in self._concepts:
             first, *more = term.split()
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
+            if more:
+                self._beginnings.add((first, more[0]))
         self.sha256 = self._identify()
         self._roles = _Roles(self)
         # Terms of a text and how often each; kept with the lexicon, so that the memory goes when it goes.
@@ -141,7 +146,7 @@ class MedicalLexicon:
         return hashlib.sha256("\n".join(rules + terms).encode()).hexdigest()
 
     def known(self, word: str) -> str | None:
-        """The term that a single word, in its canonical form, counts as: by list or by affix; None for none."""
+        """The term that a word in canonical form counts as, by list or by affix; None for none."""
         if word in self._concepts:
             return self._concepts[word]
         if len(word) < 6 or word in self._generic or word in NOT_MEDICINES or is_general(word):
@@ -204,7 +209,8 @@ class MedicalLexicon:
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
         concept, longest = role
-        if longest > 1:
+        pair = tuple(canonical(word) for word, _ in tokens[place : place + 2]) if longest > 1 else ()
+        if pair in self._beginnings:
             forms = [canonical(word) for word, _ in tokens[place : place + longest]]
             for length in range(len(forms), 1, -1):
                 known = self._concepts.get(" ".join(forms[:length]))
@@ -237,7 +243,7 @@ MARK, END, NEGATION = "mark", "end of a clause", "negation"
 
 
 class _Roles(dict):
-    """What each word can be, found out once: a mark, an end, a negation, (term or None, most words), or None."""
+    """What each word can be, found out once: a mark, an end, a negation, (term, most words), or None."""
 
     def __init__(self, lexicon: MedicalLexicon) -> None:
         super().__init__()
@@ -295,8 +301,8 @@ def _user_terms(path: str | Path) -> dict[str, str]:
         content = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in each "
-            "line, after commas its other names."
+            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in "
+            "each line, after commas its other names."
         ) from None
     rows = [line.split("#")[0].split(",") for line in content.splitlines()]
     return {name: row[0] for row in rows for name in row}
@@ -315,7 +321,7 @@ def is_general(word: str) -> bool:
 
 
 def rare_terms(texts: Iterable[str]) -> list[str]:
-    """Words of at least four letters that at least two texts have, at most half have, and English rarely has."""
+    """Words of four letters or more that two texts have, at most half of them, and English rarely."""
     counts: Counter[str] = Counter()
     total = 0
     for text in texts:

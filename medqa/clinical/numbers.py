@@ -18,21 +18,17 @@ def even(text: str) -> tuple[str, str]:
     lower = raw.lower()
     if len(lower) != len(raw):
         # A few capitals (İ) have two characters in lower case; they are left as they are.
-        lower = "".join(
-            character.lower() if len(character.lower()) == 1 else character for character in raw
-        )
+        lower = "".join(character.lower() if len(character.lower()) == 1 else character for character in raw)
     return raw, lower
 
 
-_NAMES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-)
-WORDS = {word: Fraction(number) for number, word in enumerate(_NAMES.split())}
-WORDS |= {
-    word: Fraction(10 * number)
-    for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)
-}
+_ONES = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+WORDS = {word: Fraction(number) for number, word in enumerate(_ONES)}
+WORDS |= {word: Fraction(10 * number) for number, word in enumerate(_TENS, start=2)}
 WORDS |= {"hundred": Fraction(100), "half": Fraction(1, 2)}
 MARKS = {
     "½": Fraction(1, 2), "¼": Fraction(1, 4), "¾": Fraction(3, 4), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3),

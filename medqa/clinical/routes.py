@@ -38,13 +38,18 @@ CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
 # What the same adjective says of a place, not of a route: "oral cancer", "inhaled smoke", "PR interval".
 PLACE = {
     "oral": re.compile(
-        " (?:and|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex|surg|leuko|exam|care|temper"
+        " (?:and|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex|surg|leuko|exam"
+        "|care|temper"
         "|problem|infection|disease|symptom|tissue|pain|sore|manifest|finding|history|squamous|soft|bacteria|lichen)"
     ),
-    "subcutaneous": re.compile(" (?:fat|tissue|nodule|emphysema|layer|swelling|oedema|edema|lipoma|cyst|mass|tumou?r|bleed)"),
+    "subcutaneous": re.compile(
+        " (?:fat|tissue|nodule|emphysema|layer|swelling|oedema|edema|lipoma|cyst|mass|tumou?r|bleed)"
+    ),
     "sublingual": re.compile(" (?:gland|varic)"),
     "buccal": re.compile(" (?:mucosa|cavity|surface|swab)"),
-    "inhaled": re.compile(" (?:smoke|particle|dust|fume|allergen|foreign|toxin|chemical|irritant|object|into)"),
+    "inhaled": re.compile(
+        " (?:smoke|particle|dust|fume|allergen|foreign|toxin|chemical|irritant|object|into)"
+    ),
     "ophthalmic": re.compile(" (?:artery|zoster|nerve|exam)"),
     "epidural": re.compile(" (?:abscess|h(?:a)?ematoma|space)"),
     "intra-articular": re.compile(" fracture"),
@@ -61,7 +66,7 @@ DOTTED = re.compile(r"[a-z](?:\.[a-z])+\.?")
 
 
 def read_route(text: str, raw: str, start: int) -> tuple[str, int] | None:
-    """The route that begins at `start` of an evened text, and where its words end; None when there is none."""
+    """The route that begins at `start` of an evened text, and where its words end; None for none."""
     dotted = DOTTED.match(text, start)
     if dotted is not None:
         phrase = dotted.group().replace(".", "")

@@ -7,18 +7,18 @@ from medqa.clinical.numbers import WORDS, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {
-    "bid": 2, "bd": 2, "tid": 3, "tds": 3, "qid": 4, "qds": 4, "qd": 1, "qday": 1, "od": 1, "qam": 1, "qpm": 1,
-    "qhs": 1, "hs": 1, "nocte": 1, "mane": 1, "qod": Fraction(1, 2), "eod": Fraction(1, 2), "qw": Fraction(1, 7),
-    "qwk": Fraction(1, 7), "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
+    "bid": 2, "bd": 2, "tid": 3, "tds": 3, "qid": 4, "qds": 4, "qd": 1, "qday": 1, "od": 1, "qam": 1,
+    "qpm": 1, "qhs": 1, "hs": 1, "nocte": 1, "mane": 1, "qod": Fraction(1, 2), "eod": Fraction(1, 2),
+    "qw": Fraction(1, 7), "qwk": Fraction(1, 7), "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
 }  # fmt: skip
 # Codes that are words or names as well, taken only in capitals, with full stops, or soon after an amount.
 AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
 
 ADVERBS: dict[str, tuple[Fraction, str]] = {
     "daily": (Fraction(1), "day"), "nightly": (Fraction(1), "day"), "hourly": (Fraction(24), "day"),
-    "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"), "monthly": (Fraction(1), "month"),
-    "quarterly": (Fraction(1, 3), "month"), "yearly": (Fraction(1, 12), "month"),
-    "annually": (Fraction(1, 12), "month"),
+    "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"),
+    "monthly": (Fraction(1), "month"), "quarterly": (Fraction(1, 3), "month"),
+    "yearly": (Fraction(1, 12), "month"), "annually": (Fraction(1, 12), "month"),
 }  # fmt: skip
 # Length of a period in days or months; "morning" and "mealtime" come once a day.
 PERIODS: dict[str, tuple[Fraction, str]] = {
@@ -33,29 +33,41 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
 }  # fmt: skip
 ORDINALS = {"other": 2, "second": 2, "alternate": 2, "third": 3, "fourth": 4}
 
-_NUMBER = "(?:[0-9]{1,3}(?:\\.[0-9])?|" + "|".join(word for word in WORDS if word not in ("zero", "half")) + ")"
+_NUMBER = (
+    "(?:[0-9]{1,3}(?:\\.[0-9])?|" + "|".join(word for word in WORDS if word not in ("zero", "half")) + ")"
+)
 _TO = r"(?:-?(?: ?- ?| to | or ))"
-_PERIOD = r"(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?|min)"
+_PERIOD = (
+    "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
+    "|min)"
+)
 TIMES = re.compile(
-    rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?|({_NUMBER})(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
+    rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
+    rf"|({_NUMBER})(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
-    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER})(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z])"
+    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER})(?:{_TO}({_NUMBER}))?)?"
+    rf"[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(
-    r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
+    r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
+    r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
 INTERVAL = re.compile(rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly)(?![a-z])")
 ALTERNATE = re.compile(r"alternate days(?![a-z])|alternate-day(?![a-z])")
 # What "daily" is not a frequency of.
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
 # Once a day, when said of an amount: "10 mg at bedtime".
-ONCE = re.compile(r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])")
+ONCE = re.compile(
+    r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])"
+)
 
 # Words that may begin a frequency; a code such as q12h begins with "q".
-FREQUENCY_WORDS = {*CODES, *ADVERBS, *"once twice thrice every each alternate at in before with".split()}
+FREQUENCY_WORDS = {
+    *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
+}  # fmt: skip
 
 Range = tuple[Fraction, Fraction]
 
@@ -128,6 +140,8 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
     else:
         length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
         length *= _number(count) if count else 1
+        if not length:
+            return None
         rate = 1 / length
     return (lowest * rate, highest * rate), unit, match.end()
 
@@ -135,7 +149,7 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
 def _interval(
     low: str | None, high: str | None, period: str, factor: Fraction, end: int
 ) -> tuple[Range, str, int] | None:
-    """ "every 4 to 6 hours" is 4 to 6 times a day """
+    """ "every 4 to 6 hours" is 4 to 6 times a day"""
     length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
     shortest = (_number(low) if low else Fraction(1)) * length * factor
     longest = (_number(high) if high else Fraction(1)) * length * factor if high else shortest
@@ -148,7 +162,7 @@ def _interval(
 def show_frequency(rate: Range, unit: str) -> str:
     """ "2 a day", "4-6 a day", "every 28 days", "every 3 months" """
     low, high = rate
-    if high >= 1:
+    if high >= 1 or not low:
         numbers = show(low) if low == high else f"{show(low)}-{show(high)}"
         return f"{numbers} a {unit}"
     lengths = show(1 / high) if low == high else f"{show(1 / high)}-{show(1 / low)}"
@@ -159,7 +173,7 @@ def show_time(time: Range, unit: str) -> str:
     """A time in days or months, in the largest unit that needs no fraction: "6-24 hours", "65 years"."""
     scales = {"day": (("day", 1), ("hour", 24), ("minute", 1440), ("second", 86400)),
               "month": (("year", Fraction(1, 12)), ("month", 1))}  # fmt: skip
-    for name, scale in scales[unit]:
+    for name, scale in scales[unit]:  # noqa: B007 - the last name stays when none fits
         low, high = (value * scale for value in time)
         if low.denominator == high.denominator == 1:
             break

@@ -5,17 +5,17 @@ between two systems (pounds, °F, kPa) do not meet in round numbers; their resul
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-# dimension → (its own unit, {factor to it: spellings}). "s?" at the end is an optional plural; "(er|re)" is
-# American or British. All in lower case; EXACT_CASE lists those whose letter case decides.
+# dimension → (its own unit, {factor to it: spellings}). "s?" is an optional plural, "(er|re)" American or
+# British, "_" a space or hyphen; a factor with "~" crosses systems. All in lower case; see EXACT_CASE.
 WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "mass": ("mg", {
         "1": "mgs? milligrams? milligrammes?", "1000": "g gms? grams? grammes?",
         "1000000": "kgs? kilos? kilograms?", "1/1000": "mcgs? µg ug micrograms? microgrammes?",
         "1/1000000": "ng nanograms?", "1/1000000000": "pg picograms?",
-        "45359237/100": "lbs? pounds?", "28349523125/1000000": "oz ounces?",
+        "~45359237/100": "lbs? pounds?", "~28349523125/1000000": "oz ounces?",
     }),
     "volume": ("mL", {
         "1": "mls? ccs? millilit(er|re)s?", "1000": "l lit(er|re)s?", "100": "dl decilit(er|re)s?",
@@ -26,13 +26,13 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "length": ("mm", {
         "1": "mm millimet(er|re)s?", "10": "cms? centimet(er|re)s?", "1000": "m met(er|re)s?",
         "1/1000": "µm microns? micromet(er|re)s?", "1/1000000": "nm nanomet(er|re)s?",
-        "1000000": "km kilomet(er|re)s?", "254/10": "inch inches", "3048/10": "ft foot feet",
-        "1609344": "miles?",
+        "1000000": "km kilomet(er|re)s?", "~254/10": "inch inches", "~3048/10": "ft foot feet",
+        "~1609344": "miles?",
     }),
     "area": ("m2", {"1": "m2 m² m^2 square_met(er|re)s?", "1/10000": "cm2 cm² square_centimet(er|re)s?"}),
     "pressure": ("mmHg", {
-        "1": "mmhg mm_hg millimet(er|re)s?_of_mercury", "750062/100000": "kpa kilopascals?",
-        "73556/100000": "cm_h2o cmh2o cm_of_water",
+        "1": "mmhg mm_hg millimet(er|re)s?_of_mercury", "~750062/100000": "kpa kilopascals?",
+        "~73556/100000": "cm_h2o cmh2o cm_of_water",
     }),
     "substance": ("mmol", {
         "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmol umol mcmol micromol micromoles?",
@@ -82,12 +82,14 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "colonies": ("CFU", {"1": "cfus? colony_forming_units?"}),
     # Things whose name adds nothing to their number per minute or per litre.
     "count": ("", {
-        "1": "beats? breaths? compressions? cells? white_cells platelets? leukocytes? neutrophils? eosinophils? "
-             "lymphocytes? cd4_cells copies copy",
+        "1": "beats? breaths? compressions? cells? white_cells platelets? leukocytes? neutrophils? "
+             "eosinophils? lymphocytes? cd4_cells copies copy",
     }),
     "count/time": ("/h", {"60": "bpm"}),
-    "multiple": ("times", {"1": "fold times_the times_baseline times_normal times_more times_higher times_greater "
-                                "times_as times_upper"}),
+    "multiple": ("times", {
+        "1": "fold times_the times_baseline times_normal times_more times_higher times_greater times_as "
+             "times_upper",
+    }),
 }  # fmt: skip
 
 # Short spellings that are a unit only in this case: "5 U" of insulin, but nothing in "5 u".
@@ -104,15 +106,14 @@ BELOW = {
 }
 # Things that people take or count in whole numbers; "1 or 2 tablets" is the range 1 to 2.
 COUNTED = {
-    "tablets", "capsules", "puffs", "drops", "sprays", "patches", "sachets", "lozenges", "suppositories", "vials",
-    "doses", "injections", "cigarettes", "drinks",
+    "tablets", "capsules", "puffs", "drops", "sprays", "patches", "sachets", "lozenges", "suppositories",
+    "vials", "doses", "injections", "cigarettes", "drinks",
 }  # fmt: skip
-ROUNDED_DIMENSIONS = {"fahrenheit"}
 
 
-def _spellings() -> tuple[dict[str, tuple[str, Fraction]], set[str]]:
-    """Each spelling with its dimension and factor; and the first words of spellings of several words."""
-    found: dict[str, tuple[str, Fraction]] = {}
+def _spellings() -> tuple[dict[str, tuple[str, Fraction, bool]], set[str]]:
+    """Each spelling: (dimension, factor, whether it rounds); and the first words of those of several."""
+    found: dict[str, tuple[str, Fraction, bool]] = {}
     for dimension, (_, by_factor) in WRITTEN.items():
         for factor, names in by_factor.items():
             for name in names.split():
@@ -120,17 +121,13 @@ def _spellings() -> tuple[dict[str, tuple[str, Fraction]], set[str]]:
                 if "(er|re)" in name:
                     variants = [variants[0].replace("(er|re)", ending) for ending in ("er", "re")]
                 for variant in variants:
-                    # Every "s?" of a spelling is written or not: "millimeters of mercury".
                     for plural in ("s", ""):
-                        found[variant.replace("s?", plural)] = (dimension, Fraction(factor))
+                        meaning = (dimension, Fraction(factor.lstrip("~")), factor.startswith("~"))
+                        found[variant.replace("s?", plural)] = meaning
     return found, {name.split()[0] for name in found if " " in name}
 
 
 SPELLINGS, FIRST_OF_SEVERAL = _spellings()
-INEXACT = {
-    Fraction(text)
-    for text in ("45359237/100", "28349523125/1000000", "254/10", "3048/10", "1609344", "750062/100000", "73556/100000")
-}
 
 WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
@@ -159,15 +156,19 @@ class Unit:
     times: Fraction = Fraction(0)
 
 
-def read_unit(text: str, raw: str, start: int, below: bool = False) -> tuple[str, str, Fraction, int] | None:
-    """Read one simple unit at `start`: (spelling, dimension, factor, end).
+@dataclass(frozen=True)
+class _Simple:
+    """A simple unit in a text: its spelling, what it measures, its factor, and where it ends."""
 
-    Args:
-        text: lower case, as `quantities.even` makes it.
-        raw: the same text with its own letter case.
-        start: where the unit, or the space or hyphen before it, begins.
-        below: whether it stands under a fraction bar.
-    """
+    spelling: str
+    dimension: str
+    factor: Fraction
+    rounds: bool
+    end: int
+
+
+def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simple | None:
+    """Read one simple unit at `start`, where a space or hyphen may stand; `below`: under a bar."""
     words, ends, position = [], [], start
     while len(words) < 3 and (found := WORD.match(text, position)):
         words.append(found.group(1).replace("° ", "°"))
@@ -176,17 +177,16 @@ def read_unit(text: str, raw: str, start: int, below: bool = False) -> tuple[str
         if words[0] not in FIRST_OF_SEVERAL:
             break
     for count in range(len(words), 0, -1):
-        name = " ".join(words[:count])
+        name, end = " ".join(words[:count]), ends[count - 1]
         if name not in SPELLINGS:
             continue
-        end = ends[count - 1]
         if name in EXACT_CASE and raw[end - len(name) : end] != EXACT_CASE[name]:
             continue
         if name in GLUED and not below and end - start > len(name):
             continue
         if name == "m" and not text.startswith("/s", end):
             continue  # minutes, months or million; metres only in m/s
-        return (name, *SPELLINGS[name], end)
+        return _Simple(name, *SPELLINGS[name], end)
     return None
 
 
@@ -195,40 +195,44 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
 
     A part "per day", "per week" or "per year" at the end is no part of the unit but a frequency, given in
     `per` and `times`, because "10 mg/day", "10 mg daily" and "10 mg once a day" say the same.
+
+    Args:
+        text: lower case, as `numbers.even` makes it.
+        raw: the same text with its own letter case.
+        start: where the unit, or the space or hyphen before it, begins.
     """
-    first = read_unit(text, raw, start)
-    if first is None:
-        # "60 per minute", "3 per day": a plain number, or none of a unit at all.
-        dimension, name, factor, end, rounds = "count", "", Fraction(1), start, False
-        if not BAR.match(text, start):
-            return None
-    else:
-        _, dimension, factor, end = first
-        rounds = factor in INEXACT
-        name = WRITTEN[dimension][0]
-    per, times, parts = "", Fraction(0), 0
-    while not per and (bar := BAR.match(text, end)):
-        number = BELOW_NUMBER.match(text, bar.end())
-        lower = read_unit(text, raw, number.end() if number else bar.end(), below=True)
-        if lower is None or (first is None and number):
-            break  # "875/1250 mg" is no number per 1250 mg
-        spelling, lower_dimension, lower_factor, lower_end = lower
-        amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)
-        if lower_dimension == dimension and number and bar.group().strip() == "/":
-            break  # "875 mg/125 mg" is two amounts
-        if lower_dimension == "area" and amount == Fraction("1.73"):
-            pass  # clearance is given with or without the surface that it is normalised to
-        elif lower_dimension == "long time" or (lower_dimension == "time" and lower_factor >= 1):
-            per, times = ("day" if lower_dimension == "time" else "month"), 1 / (lower_factor * amount)
-        elif lower_dimension == "time" and spelling.startswith(("h", "min", "s")):
-            own, scale = BELOW["time"]
-            name, factor = f"{name}/{own}", factor / (lower_factor * amount / scale)
-            dimension += "/time"
-        else:
-            own, scale = BELOW.get(lower_dimension, (WRITTEN[lower_dimension][0], Fraction(1)))
-            name, factor = f"{name}/{own}", factor / (lower_factor * amount / scale)
-            dimension += f"/{lower_dimension}"
-        end, parts = lower_end, parts + 1
-    if first is None and not parts:
+    first = _read_simple(text, raw, start)
+    if first is None and not BAR.match(text, start):
         return None
-    return Unit(name, dimension, factor, rounds, per, times), end
+    # Without a unit of its own: "60 per minute", "3 per day".
+    above = first or _Simple("", "count", Fraction(1), False, start)
+    unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
+    while not unit.per and (bar := BAR.match(text, end)):
+        number = BELOW_NUMBER.match(text, bar.end())
+        lower = _read_simple(text, raw, number.end() if number else bar.end(), below=True)
+        amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)
+        # Neither is "875/1250 mg" a number per 1250 mg, nor "875 mg/125 mg" a quotient.
+        if lower is None or not amount or (first is None and number):
+            break
+        if lower.dimension == unit.dimension and number and "/" in bar.group():
+            break
+        unit, end = _under(unit, lower, amount), lower.end
+    return (unit, end) if end > start else None
+
+
+def _under(unit: Unit, lower: _Simple, amount: Fraction) -> Unit:
+    """A unit with `amount` of another under its bar."""
+    if lower.dimension == "area" and amount == Fraction("1.73"):
+        return unit  # clearance is given with or without the surface that it is normalised to
+    length = lower.factor * amount
+    if lower.dimension == "long time":
+        return replace(unit, per="month", times=1 / length)
+    if lower.dimension == "time" and lower.factor >= 1:
+        return replace(unit, per="day", times=1 / length)
+    own, scale = BELOW.get(lower.dimension, (WRITTEN[lower.dimension][0], Fraction(1)))
+    return replace(
+        unit,
+        name=f"{unit.name}/{own}",
+        dimension=f"{unit.dimension}/{lower.dimension}",
+        factor=unit.factor * scale / length,
+    )

@@ -1,6 +1,7 @@
 """Word lists in text files: a term in each line, after commas its other names; "#" begins a comment.
 
-`medical_terms.txt` and `general_english.txt` are drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`; the
+`medical_terms.txt` and `general_english.txt` are drawn from WordNet 3.0 by `python -m
+medqa.clinical.words.build`; the
 others are of our own writing. They come with the package, so that the lexicon of `token_f1` is one and the
 same on every machine, with and without WordNet and internet: a score that changes with what happens to be
 installed is no measure.
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).parent
 
 
 def lines(name: str) -> Iterator[list[str]]:
-    """The lines of a list, each as its names: "paracetamol, acetaminophen" → ["paracetamol", "acetaminophen"]."""
+    """The lines of a list, each as its names: ["paracetamol", "acetaminophen"]."""
     for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             yield [part.strip() for part in line.split(",")]

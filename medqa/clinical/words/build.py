@@ -4,63 +4,74 @@
 
 WordNet's licence allows that with its notice, which stands at the head of both.
 
-`medical_terms.txt` has a sense in each line: the name that it counts as, then its other names ("kidney, renal").
-`general_english.txt` has words that are common outside medicine.
+`medical_terms.txt` has a sense in each line: the name that it counts as, then its other names ("kidney,
+renal"). `general_english.txt` has words that are common outside medicine.
 """
 
+import warnings
 from collections import Counter, defaultdict
 from typing import Any
 
 from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
-from medqa.run import UserError, run_script, say, write_text
-from medqa.wordnet import wordnet
 from medqa.clinical.words import FOLDER, lines, words
+from medqa.run import UserError, run_script, say, write_text
 
 MEDICAL_TERMS = FOLDER / "medical_terms.txt"
 GENERAL_ENGLISH = FOLDER / "general_english.txt"
 
 # Whose narrower terms are medical: disorders, symptoms, drugs, parts of the body, procedures, germs, …
 MEDICAL_ROOTS = (
-    "disorder.n.01", "ill_health.n.01", "symptom.n.01", "drug.n.01", "body_part.n.01", "medical_procedure.n.01",
-    "medical_care.n.01", "bacteria.n.01", "virus.n.01", "hormone.n.01", "antibody.n.01", "vitamin.n.01",
-    "liquid_body_substance.n.01", "antigen.n.01", "diagnostic_procedure.n.01", "medical_instrument.n.01",
-    "neoplasm.n.01", "cell.n.02", "enzyme.n.01", "anesthesia.n.01", "vaccine.n.01", "gene.n.01", "chromosome.n.01",
-    "mutation.n.02", "amino_acid.n.01", "medicine.n.01",
+    "disorder.n.01", "ill_health.n.01", "symptom.n.01", "drug.n.01", "body_part.n.01",
+    "medical_procedure.n.01", "medical_care.n.01", "bacteria.n.01", "virus.n.01", "hormone.n.01",
+    "antibody.n.01", "vitamin.n.01", "liquid_body_substance.n.01", "antigen.n.01",
+    "diagnostic_procedure.n.01", "medical_instrument.n.01", "neoplasm.n.01", "cell.n.02", "enzyme.n.01",
+    "anesthesia.n.01", "vaccine.n.01", "gene.n.01", "chromosome.n.01", "mutation.n.02", "amino_acid.n.01",
+    "medicine.n.01",
 )  # fmt: skip
 # Diseases of plants answer no medical question.
 OTHER_ROOTS = ("plant_disease.n.01",)
 
 # A word is common when the readers of SemCor (234,000 tagged words of the Brown corpus) met it this often.
 LEAST_COUNT = 2
-# Common words of that corpus that only look clinical; the others with a clinical affix are left out of the list.
+# Common words of that corpus that only look clinical; the others with a clinical affix are left out of the
+# list.
 NOT_CLINICAL = words(
-    "academic accept analytic colonial colorado colorful colossal concept diagnosis except hyperbolic hypocrisy "
-    "hypocrite hypothesis hypothesize hypothetical intercept magazine microscopic nostalgia oklahoma perceptive "
+    "academic accept analytic colonial colorado colorful colossal concept diagnosis except hyperbolic "
+    "hypocrisy "
+    "hypocrite hypothesis hypothesize hypothetical intercept magazine microscopic nostalgia oklahoma "
+    "perceptive "
     "phonemic radioactive spectroscopy"
 )
 
 NOTICE = """\
 # {what}
-# Drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`, which says how. WordNet's licence asks for this notice:
+# Drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`, which says how. WordNet's licence asks
+# for this notice:
 #
 # WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.
 #
-# This software and database is being provided to you, the LICENSEE, by Princeton University under the following
+# This software and database is being provided to you, the LICENSEE, by Princeton University under the
+# following
 # license. By obtaining, using and/or copying this software and database, you agree that you have read,
 # understood, and will comply with these terms and conditions.
 #
-# Permission to use, copy, modify and distribute this software and database and its documentation for any purpose
+# Permission to use, copy, modify and distribute this software and database and its documentation for any
+# purpose
 # and without fee or royalty is hereby granted, provided that you agree to comply with the following copyright
-# notice and statements, including the disclaimer, and that the same appear on ALL copies of the software, database
+# notice and statements, including the disclaimer, and that the same appear on ALL copies of the software,
+# database
 # and documentation, including modifications that you make for internal use or for distribution.
 #
-# THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES,
+# THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR
+# WARRANTIES,
 # EXPRESS OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR
-# WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE LICENSED SOFTWARE,
+# WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE LICENSED
+# SOFTWARE,
 # DATABASE OR DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS.
 #
 # The name of Princeton University or Princeton may not be used in advertising or publicity pertaining to
-# distribution of the software and/or database. Title to copyright in this software, database and any associated
+# distribution of the software and/or database. Title to copyright in this software, database and any
+# associated
 # documentation shall at all times remain with Princeton University and LICENSEE agrees to preserve same.
 """
 
@@ -78,21 +89,28 @@ def medical_senses(reader: Any) -> set[Any]:
 def medical_terms(reader: Any) -> dict[str, str]:
     """Every medical term, and the first name of its sense as the concept that it counts as."""
     senses = medical_senses(reader)
+    names = {name for sense in senses for name in sense.lemma_names()}
+    # In lower case, abbreviations would be words: ADD, AIDS, ALS.
+    usable = {
+        name for name in names if len(name) >= 3 and not name.isupper() and _usual(reader, name, senses)
+    }
+
+    def concept(sense: Any) -> str | None:
+        return next((_plain(name) for name in sense.lemma_names() if name in usable), None)
+
     terms: dict[str, str] = {}
-    for name in sorted({name for sense in senses for name in sense.lemma_names()}):
-        # In lower case, abbreviations would be words: ADD, AIDS, ALS.
-        if len(name) < 3 or name.isupper() or not _usual(reader, name, senses):
-            continue
+    for name in sorted(usable):
         # WordNet lists the usual sense first: "stomach" is the organ, then the belly.
         usual = next(sense for sense in reader.synsets(name, "n") if sense in senses)
-        terms.setdefault(_plain(name), _plain(usual.lemma_names()[0]))
+        terms.setdefault(_plain(name), concept(usual) or _plain(name))
     for adjective in sorted(reader.all_synsets("a"), key=lambda item: item.name()):
         for lemma in adjective.lemmas():
             # "renal" pertains to the kidney, and counts as it.
             nouns = [noun.synset() for noun in lemma.pertainyms()]
-            if nouns and nouns[0] in senses:
-                terms.setdefault(_plain(lemma.name()), _plain(nouns[0].lemma_names()[0]))
-    return terms
+            if nouns and nouns[0] in senses and concept(nouns[0]):
+                terms.setdefault(_plain(lemma.name()), concept(nouns[0]))
+    # The name of a sense may itself count as another ("hindquarters" as "buttocks"); then so do its names.
+    return {term: terms.get(name, name) for term, name in terms.items()}
 
 
 def _plain(name: str) -> str:
@@ -131,10 +149,17 @@ def general_words(reader: Any) -> list[str]:
     clinical = {
         name
         for name in common - NOT_CLINICAL
-        if CLINICAL_ENDING.fullmatch(name) or CLINICAL_BEGINNING.fullmatch(name) or MEDICINE_ENDING.fullmatch(name)
+        if CLINICAL_ENDING.fullmatch(name)
+        or CLINICAL_BEGINNING.fullmatch(name)
+        or MEDICINE_ENDING.fullmatch(name)
     }
-    common = (common - clinical) | {word for line in lines("more_english") for word in line[0].split()}
+    common = (common - clinical) | more_words()
     return sorted(common | irregular_forms(reader, common))
+
+
+def more_words() -> set[str]:
+    """General words that WordNet does not have, from a list of our own."""
+    return {word for line in lines("more_english") for word in line[0].split()}
 
 
 def irregular_forms(reader: Any, words: set[str]) -> set[str]:
@@ -148,15 +173,33 @@ def irregular_forms(reader: Any, words: set[str]) -> set[str]:
     return forms
 
 
+def nltk_reader() -> Any:
+    """NLTK's reader of WordNet, which knows more of it than its synonyms."""
+    from nltk.corpus import WordNetCorpusReader
+    from nltk.corpus.util import LazyCorpusLoader
+
+    # A fresh loader: NLTK's own remembers a first failure, also after the data have come.
+    reader = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about other languages
+            reader.ensure_loaded()
+    except LookupError:
+        raise UserError(
+            "WordNet is not there. Fetch it with nltk.download('wordnet'), or set NLTK_DATA."
+        ) from None
+    return reader
+
+
 def main() -> None:
-    reader = wordnet()
-    if reader is None:
-        raise UserError("WordNet is not there. Fetch it with nltk.download('wordnet'), or set NLTK_DATA.")
+    reader = nltk_reader()
     terms = medical_terms(reader)
     by_concept = defaultdict(list)
     for term, concept in terms.items():
         by_concept[concept].append(term)
-    medical = [", ".join([name, *sorted(set(others) - {name})]) for name, others in sorted(by_concept.items())]
+    medical = [
+        ", ".join([name, *sorted(set(others) - {name})]) for name, others in sorted(by_concept.items())
+    ]
     general = general_words(reader)
     write_text(MEDICAL_TERMS, NOTICE.format(what="Medical terms") + "\n".join(medical) + "\n")
     write_text(GENERAL_ENGLISH, NOTICE.format(what="Words of general English") + "\n".join(general) + "\n")

@@ -1,0 +1,15 @@
+"""What matters in a medical answer and no overlap metric sees: quantities, doses, medical terms, negation.
+
+Each measure is None where it does not apply, because the reference has nothing of the kind; such questions
+are counted, and are not in its mean. An empty answer scores 0. No text raises.
+
+Rooms: `quantities` reads amounts (with `numbers`, `units`, `schedules`, `routes`, `ratios`), `facts` compares
+them, `doses` finds what each belongs to, `contradictions` tells the dangerous ones, `lexicon` knows the
+medical terms (with `language` and the lists in `words`).
+"""
+
+from medqa.clinical.contradictions import dose_error, dose_errors
+from medqa.clinical.facts import exact_match, factual_spans
+from medqa.clinical.lexicon import MedicalLexicon
+
+__all__ = ["MedicalLexicon", "dose_error", "dose_errors", "exact_match", "factual_spans"]

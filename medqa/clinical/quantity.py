@@ -1,0 +1,145 @@
+"""A quantity, when two of them are the same, and the words that bound a number or make it a range."""
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from medqa.clinical.numbers import read_number, show
+from medqa.clinical.schedules import show_frequency, show_time
+
+Range = tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One quantity of a text; two are equal when kind, unit, values and bound are.
+
+    Attributes:
+        kind: "amount", "duration", "age", "frequency", "pressure", "ratio", "score" or "route".
+        unit: as normalised, "mg" or "mmol/L"; of a score its name, of a route the route.
+        values: (lowest, highest) in that unit, equal unless it is a range; two of them for 140/90 and 1:1000.
+        bound: ">" (at least, above), "<" (at most, below) or "".
+        rounds: whether the value was converted between systems of units, so that 1.5 % are no difference.
+        start, end: where it stands in the text.
+        written: the words of the text.
+        number: the lowest number as written, to tell a wrong unit from a wrong number.
+    """
+
+    kind: str
+    unit: str
+    values: tuple[Range, ...]
+    bound: str = ""
+    rounds: bool = field(default=False, compare=False)
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+    written: str = field(default="", compare=False)
+    number: Fraction = field(default=Fraction(0), compare=False)
+
+    def __str__(self) -> str:
+        """Normalised: "500 mg", "5-10 mg", ">0.1 mg/L", "2 a day", "140/90 mmHg", "1:1000", "by mouth"."""
+        if self.kind == "route":
+            return self.unit
+        if self.kind == "frequency":
+            return self.bound + show_frequency(self.values[0], self.unit)
+        if self.kind in ("duration", "age"):
+            return self.bound + show_time(self.values[0], self.unit) + (" old" if self.kind == "age" else "")
+        numbers = [show(low) if low == high else f"{show(low)}-{show(high)}" for low, high in self.values]
+        if self.kind == "ratio":
+            return self.unit.join(numbers)
+        if self.kind == "score":
+            return f"{self.unit} {self.bound}{numbers[0]}"
+        return self.bound + "/".join(numbers) + (self.unit if self.unit[0] in "%/" else f" {self.unit}")
+
+
+def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> bool:
+    """Whether two values are equal, or as near as a conversion between two systems of units comes."""
+    if one == other:
+        return True
+    if not (first.rounds or second.rounds):
+        return False
+    if first.unit == "°C":
+        return abs(one - other) <= Fraction(1, 10)
+    return abs(one - other) * 1000 <= 15 * max(abs(one), abs(other))
+
+
+def same(first: Quantity, second: Quantity) -> bool:
+    """Whether two quantities state the same: equal values and no contrary bounds; one may be missing."""
+    kinds = {first.kind, second.kind}
+    if first.unit != second.unit or (len(kinds) > 1 and kinds != {"age", "duration"}):
+        return False
+    if first.bound and second.bound and first.bound != second.bound:
+        return False
+    return len(first.values) == len(second.values) and all(
+        near(one, other, first, second)
+        for ours, theirs in zip(first.values, second.values, strict=True)
+        for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+# ---- a text being read -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scan:
+    """A text being read: in its own case, in lower case, and the quantities found so far."""
+
+    raw: str
+    text: str
+    found: list[Quantity]
+
+    def before(self, start: int) -> str:
+        """The forty characters before a place."""
+        return self.text[max(0, start - 40) : start]
+
+    def just_after_amount(self, start: int) -> bool:
+        """Whether an amount ends within forty characters before a place."""
+        return any(item.kind == "amount" and start - item.end < 40 for item in self.found[-3:])
+
+
+# Quantities that begin at a place, and where they end.
+Found = tuple[list[Quantity], int]
+
+_LESS = (
+    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|up to"
+    "|no (?:more|longer|later|higher|greater) than|not more than|at most|max(?:imum)?[.]?(?: dose)?(?: of)?"
+    "|(?:not|never) (?:to )?exceed(?:ing)?|within"
+)
+_MORE = (
+    "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
+    "|at least"
+    "|(?:no|not) less than|min(?:imum)?[.]?(?: of)?|beyond"
+)
+# The earliest beginning wins, so that "no less than" is not read as "less than".
+BOUND_BEFORE = re.compile(
+    rf"(?:(?P<below>[<≤]=? ?|\b(?:{_LESS})(?: the age of| age)? )|(?P<above>[>≥]=? ?"
+    rf"|\b(?:{_MORE})(?: the age of| age)? ))"
+    r"(?:an? |about |approximately |~ ?)?$"
+)
+BOUND_AFTER = re.compile(
+    r" ?(?:(?P<above>\+(?![0-9])|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up"
+    r"|older)(?![a-z]))"
+    r"|(?P<below>(?:or|and) (?:less|below|lower|under|fewer|younger|shorter)(?![a-z])))"
+)
+RANGE_TO = re.compile(r" ?- ?-? ?(?:to )?| to (?:about )?| up to | through ")
+BETWEEN = re.compile(r"\bbetween (?:about |the ages of |ages )?$")
+AND = re.compile(r" and ")
+
+
+def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[str, int]:
+    """ ">" for "at least 5 mg" and "5 mg or more", "<" for "up to 5 mg", else ""; and where its words end."""
+    after = BOUND_AFTER.match(scan.text, end)
+    if after is not None:
+        return (">" if after.group("above") else "<"), after.end()
+    before = BOUND_BEFORE.search(scan.before(start))
+    # "30 mL/kg over 3 hours" takes three hours, not more.
+    if before is None or (dimension == "time" and before.group().strip() == "over"):
+        return "", end
+    return ("<" if before.group("below") else ">"), end
+
+
+def read_upper(scan: Scan, start: int, position: int) -> tuple[Fraction, int] | None:
+    """The higher number of a range that began at `start` and whose lower number ends at `position`."""
+    link = RANGE_TO.match(scan.text, position)
+    if link is None and BETWEEN.search(scan.before(start)):
+        link = AND.match(scan.text, position)
+    return None if link is None else read_number(scan.text, link.end())

@@ -1,0 +1,196 @@
+"""The training loop: the same steps however they are cut or shared out, and the same adapter after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT, run_script
+from safetensors.torch import load_file
+
+from config import TrainingConfig
+from fine_tuning import train
+from medqa.checkpoints import DONE, whole_checkpoints
+from medqa.run import UserError
+from medqa.training import Steps, plan_memory
+from medqa.training_log import read_records
+
+
+@pytest.fixture
+def config(tmp_path, datasets, tiny_model):
+    """Two epochs of five steps on the tiny model, in float32, so that numbers can be compared."""
+    return TrainingConfig(
+        MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
+        USE_4BIT=False, NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
+        EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
+    )  # fmt: skip
+
+
+def options(config: TrainingConfig) -> list[str]:
+    """A config as a command line."""
+    line = []
+    for name, value in vars(config).items():
+        values = value if isinstance(value, tuple) else (value,)
+        line += [f"--{name}", *map(str, values)] if value != "" else []
+    return line
+
+
+def adapter(folder):
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+def close(one, other, tolerance) -> bool:
+    return all((one[name] - other[name]).norm() <= tolerance * one[name].norm() + 1e-7 for name in one)
+
+
+def test_every_step_has_all_its_sequences_once_over_all_processes():
+    for processes in (1, 2, 3):
+        shares = [list(Steps(23, 6, 1, process, processes)) for process in range(processes)]
+        assert [len(share) for share in shares] == [4] * processes
+        steps = [sorted(index for share in shares for index in share[step]) for step in range(4)]
+        assert [len(step) for step in steps] == [6, 6, 6, 5]
+        assert sorted(sum(steps, [])) == list(range(23))
+        alone = [sorted(step) for step in Steps(23, 6, 1, 0, 1)]
+        assert steps == alone
+
+
+def test_epochs_differ_and_repeat():
+    steps = Steps(23, 6, 1, 0, 1)
+    first = list(steps)
+    steps.epoch = 1
+    assert list(steps) != first
+    steps.epoch = 0
+    assert list(steps) == first
+
+
+def test_memory_plan_for_the_8b_shape():
+    sizes = SimpleNamespace(num_hidden_layers=32, hidden_size=4096, intermediate_size=14336)
+    large = plan_memory(sizes, 70 * 2**30, "auto", 0, 2048)
+    small = plan_memory(sizes, 17 * 2**30, "auto", 0, 2048)
+    assert not large.checkpointing and 8192 <= large.tokens <= 16384
+    assert small.checkpointing and small.tokens >= 4096
+    assert plan_memory(sizes, 70 * 2**30, "on", 512, 2048)[:2] == (512, True)
+
+
+def test_training_saves_the_best_adapter_and_all_records(config):
+    output = train(config)
+    names = {path.name for path in output.iterdir() if not path.name.startswith("checkpoint-")}
+    assert names == {
+        "adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
+        "training_config.json", "training_metrics.jsonl", "training_curves.png", "README.md", "manifest.json",
+    }  # fmt: skip
+    records = read_records(output / "training_metrics.jsonl")
+    losses = [record["eval_loss"] for record in records if "eval_loss" in record]
+    assert min(losses) < losses[0]
+    assert json.loads((output / "training_config.json").read_text())["NUM_EPOCHS"] == 2
+    best = min((r for r in records if "eval_loss" in r), key=lambda r: r["eval_loss"])["step"]
+    assert same(adapter(output), adapter(output / f"checkpoint-{best}"))
+
+
+def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
+    whole = adapter(train(config))
+    for number, changes in enumerate(
+        ({"TOKENS_PER_BATCH": 1}, {"TOKENS_PER_BATCH": 300}, {"BATCH_SIZE": 1, "GRADIENT_ACCUMULATION_STEPS": 4},
+         {"GRADIENT_CHECKPOINTING": "on"})
+    ):  # fmt: skip
+        other = TrainingConfig(**vars(config) | changes | {"OUTPUT_DIR": str(tmp_path / str(number))})
+        assert close(whole, adapter(train(other)), 1e-3), changes
+
+
+def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
+    alone = adapter(train(config))
+    config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         "--main_process_port", "0", "fine_tuning.py", *options(config)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained ") == 1  # only the first process speaks
+    assert "1 x 2 x 2 processes = 4 each" in done.stdout
+    assert close(alone, adapter(tmp_path / "two"), 1e-3)
+
+
+def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
+    undisturbed = train(config)
+    config.OUTPUT_DIR = str(tmp_path / "killed")
+    process = subprocess.Popen(
+        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not whole_checkpoints(tmp_path / "killed") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "manifest.json").exists()
+    resumed = run_script("fine_tuning.py", *options(config))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming from" in resumed.stdout
+    assert same(adapter(undisturbed), adapter(tmp_path / "killed"))
+    kept = [(r["step"], r.get("loss"), r.get("eval_loss")) for r in
+            read_records(tmp_path / "killed" / "training_metrics.jsonl")]  # fmt: skip
+    wanted = [(r["step"], r.get("loss"), r.get("eval_loss")) for r in
+              read_records(undisturbed / "training_metrics.jsonl")]  # fmt: skip
+    assert kept == wanted
+
+
+def test_interrupt_saves_and_says_how_to_go_on(config, tmp_path):
+    config.NUM_EPOCHS = 200
+    process = subprocess.Popen(
+        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not whole_checkpoints(tmp_path / "results") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Interrupted." in errors and "Traceback" not in errors
+    assert whole_checkpoints(tmp_path / "results")
+
+
+def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_refused(config, capsys):
+    output = train(config)
+    before = (output / "manifest.json").read_bytes()
+    train(config)
+    assert "up to date" in capsys.readouterr().out
+    assert (output / "manifest.json").read_bytes() == before
+    (output / "manifest.json").unlink()  # now it looks like a run that was killed before its end
+    config.LORA_RANK = 4
+    with pytest.raises(UserError, match="LORA_RANK: 8 then, 4 now"):
+        train(config)
+    config.RESUME = "never"
+    assert json.loads((train(config) / "adapter_config.json").read_text())["r"] == 4
+
+
+def test_an_unmarked_checkpoint_is_not_resumed_from(config):
+    output = train(config)
+    (output / "manifest.json").unlink()
+    last = whole_checkpoints(output)[-1]
+    (last / DONE).unlink()
+    assert whole_checkpoints(output)[-1] != last
+    train(config)
+    assert (output / "manifest.json").exists()
+
+
+def test_wrong_settings_and_missing_stages_are_told(config, tmp_path):
+    config.LEARNING_RATES = 1
+    with pytest.raises(UserError, match="Did you mean LEARNING_RATE"):
+        train(config)
+    del config.LEARNING_RATES
+    config.LORA_TARGET_MODULES = ("nothing",)
+    with pytest.raises(UserError, match="q_proj"):
+        train(config)
+    config.DATASET_DIR = str(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="python dataset_preparation.py"):
+        train(config)
