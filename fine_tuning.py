@@ -35,6 +35,7 @@ def train(config: TrainingConfig) -> Path:
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    models.quiet()
 
     from accelerate import PartialState
 
@@ -52,7 +53,6 @@ def train(config: TrainingConfig) -> Path:
             checkpoints.clear(output, start)
 
         # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
-        models.quiet()
         tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
         examples = tokenised(config, data, "train_dataset", tokenizer, warnings)
         eval_examples = tokenised(config, data, "eval_dataset", tokenizer, warnings)
@@ -67,7 +67,7 @@ def train(config: TrainingConfig) -> Path:
         per_step = learned["sequences per step"]
         steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
         batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
-        say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all; {batch} = {per_step} each")
+        say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all, {batch} = {per_step}")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_batch, config, learned, device
         )

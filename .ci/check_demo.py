@@ -1,4 +1,4 @@
-"""Check what `make demo` left: every file, every row, no NaN where a number is due, and tuned better than base."""
+"""Check what `make demo` left: every file, every row, no NaN where a number is due, tuned better than base."""
 
 import json
 import sys
@@ -24,7 +24,8 @@ FILES = {
 }  # fmt: skip
 COLUMNS = [
     "question", "reference", "hypothesis", "specialty", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1",
-    "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match", "token_f1",
+    "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match",
+    "token_f1",
 ]  # fmt: skip
 # A question whose reference has no dose, or no medical term, has no such score.
 MAY_NOT_APPLY = {"exact_match", "token_f1"}

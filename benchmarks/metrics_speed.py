@@ -1,6 +1,6 @@
 """How fast the metrics are against the libraries that define them, and that the numbers are the same.
 
-    python benchmarks/metrics_speed.py                      # 840 pairs of 250 words: 420 questions, two models
+    python benchmarks/metrics_speed.py                      # 840 pairs of 250 words: 420 questions, 2 models
     python benchmarks/metrics_speed.py --pairs 40000        # a large evaluation
     python benchmarks/metrics_speed.py --encoder FOLDER     # BERTScore too, with an encoder of yours
     python benchmarks/metrics_speed.py --random_encoder     # ... with random weights, shape of deberta-xlarge
@@ -147,7 +147,7 @@ def libraries(pairs: list[tuple[str, str]], values: dict[str, list]) -> dict[str
     return found
 
 
-# ---- BERTScore -----------------------------------------------------------------------------------------------
+# ---- BERTScore ---------------------------------------------------------------------------------------------
 
 
 def random_encoder(folder: Path) -> Path:
@@ -167,9 +167,9 @@ def random_encoder(folder: Path) -> Path:
     torch.manual_seed(0)
     encoder = DebertaModel(
         DebertaConfig(
-            vocab_size=50_265, hidden_size=1024, num_hidden_layers=48, num_attention_heads=16, intermediate_size=4096,
-            max_position_embeddings=512, relative_attention=True, pos_att_type=["c2p", "p2c"],
-            position_biased_input=False, pad_token_id=tokenizer.pad_token_id,
+            vocab_size=50_265, hidden_size=1024, num_hidden_layers=48, num_attention_heads=16,
+            intermediate_size=4096, max_position_embeddings=512, relative_attention=True,
+            pos_att_type=["c2p", "p2c"], position_biased_input=False, pad_token_id=tokenizer.pad_token_id,
         )
     )  # fmt: skip
     target = folder / "deberta-xlarge-mnli"
@@ -179,7 +179,7 @@ def random_encoder(folder: Path) -> Path:
 
 
 def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
-    """Seconds of our BERTScore, in float32 and on a GPU in bfloat16, and of the library on some of the pairs."""
+    """Seconds of our BERTScore, in float32 and on a GPU also in bfloat16, and of the library."""
     import torch
 
     from medqa.metrics import BertScorer
@@ -234,7 +234,8 @@ def main() -> None:
     total = sum(seconds.values())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{len(pairs)} pairs of {WORDS} words: {total:.1f} s for all lexical and clinical metrics, {memory:.0f} MB"
+        f"{len(pairs)} pairs of {WORDS} words: {total:.1f} s for all lexical and clinical metrics, "
+        f"{memory:.0f} MB"
     )
     theirs = libraries(pairs[:LIBRARY_PAIRS], values)
     rows = []
@@ -243,7 +244,8 @@ def main() -> None:
         each = spent / len(pairs) * 1000
         rows.append([name, f"{spent:.2f}", f"{each:.2f}", "", "", ""] if library is None else [
             name, f"{spent:.2f}", f"{each:.2f}", f"{library['seconds'] / library['pairs'] * 1000:.2f}",
-            f"{library['seconds'] / library['pairs'] * 1000 / each:.1f}", f"{library['largest_difference']:.0e}",
+            f"{library['seconds'] / library['pairs'] * 1000 / each:.1f}",
+            f"{library['largest_difference']:.0e}",
         ])  # fmt: skip
     print(
         table(["metric", "s", "ms a pair", "library, ms a pair", "times faster", "largest difference"], rows)
@@ -252,7 +254,8 @@ def main() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results[f"{len(pairs)} pairs"] = {
         "seconds": {name: round(spent, 3) for name, spent in seconds.items()}, "total": round(total, 2),
-        "memory_mb": round(memory), "libraries": theirs, "cores": os.cpu_count(), "machine": platform.machine(),
+        "memory_mb": round(memory), "libraries": theirs, "cores": os.cpu_count(),
+        "machine": platform.machine(),
         "versions": versions(),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

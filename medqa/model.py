@@ -20,14 +20,14 @@ PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "
 
 def quiet() -> None:
     """Keep out the libraries' notes about things chosen on purpose here; real errors still come through."""
+    for library in ("bitsandbytes", "accelerate"):  # before their import, at which they speak already
+        logging.getLogger(library).setLevel(logging.ERROR)
     import datasets
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

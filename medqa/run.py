@@ -70,7 +70,7 @@ def say(*lines: str) -> None:
 
 
 def shows_progress() -> bool:
-    """Whether progress bars are drawn: by the first process, on a terminal, unless NO_COLOR asks for plain."""
+    """Whether progress bars are drawn: by the first process, on a terminal, without NO_COLOR."""
     return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -266,7 +266,7 @@ def sha256_of_files(folder: Path) -> dict[str, str]:
 
 
 def settings(config: object) -> dict[str, dict[str, Any]]:
-    """A config's settings as `{"given": …, "default": …}`: those that differ from the default, the rest."""
+    """A config's settings as `{"given": …, "default": …}`: those unlike the default, the rest."""
     told: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
     for item in fields(config):
         default = item.default_factory() if item.default_factory is not MISSING else item.default

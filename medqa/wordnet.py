@@ -1,7 +1,7 @@
-"""WordNet's synonyms, read from NLTK's data where they are; and the fetching of these data, only when asked for.
+"""WordNet's synonyms, read from NLTK's data where they are; and the fetching of these data, when asked for.
 
-The files are read here and not through NLTK's own reader, which takes 2.7 s to load and makes an object of every
-sense that it meets. The synonyms are the same.
+The files are read here and not through NLTK's own reader, which takes 2.7 s to load and makes an object of
+every sense that it meets. The synonyms are the same.
 """
 
 import os
@@ -40,8 +40,8 @@ class WordNet:
         self._data: dict[str, bytes] = {}
         self._exceptions: dict[str, dict[str, list[str]]] = {}
         for part in ENDINGS:
-            # A line of the index: word, part of speech, number of senses, …, their places in the data file. It is
-            # taken apart when its word is asked for. Lines that begin with a space are the licence.
+            # A line of the index: word, part of speech, number of senses, …, their places in the data file.
+            # It is taken apart when its word is asked for. Lines that begin with a space are the licence.
             lines = read(f"index.{part}").decode("latin-1").splitlines()
             self._index[part] = {line[: line.index(" ")]: line for line in lines if line[:1].strip()}
             self._data[part] = read(f"data.{part}")
@@ -64,7 +64,10 @@ class WordNet:
                     yield from self._sense(part, int(place))
 
     def _sense(self, part: str, place: int) -> Iterator[str]:
-        """The names of the sense at a place of a data file: place, file, kind, their number in hex, the names."""
+        """The names of the sense at a place of a data file.
+
+        Its line: place, file, kind, number of names in hexadecimal, each name with a number, …
+        """
         data = self._data[part]
         fields = data[place : data.index(b"\n", place)].decode("latin-1").split(" ")
         for name in fields[4 : 4 + 2 * int(fields[3], 16) : 2]:
@@ -74,7 +77,7 @@ class WordNet:
 
 @lru_cache(maxsize=1)
 def wordnet() -> WordNet | None:
-    """WordNet, loaded from where NLTK_DATA or NLTK's own places lead; None when it is nowhere. Never downloads."""
+    """WordNet, from where NLTK_DATA or NLTK's own places lead; None when it is nowhere. Never downloads."""
     import nltk
 
     # NLTK_DATA is read anew: NLTK itself looks at it only once, when it is first imported.

@@ -15,7 +15,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 SPECIALTIES = ("cardiology", "neurology", "dermatology")
 SUBJECTS = {
-    "cardiology": ["angina", "heart failure", "atrial fibrillation", "myocarditis", "pericarditis", "hypertension"],
+    "cardiology": ["angina", "heart failure", "atrial fibrillation", "myocarditis", "pericarditis", "shock"],
     "neurology": ["migraine", "epilepsy", "stroke", "multiple sclerosis", "meningitis", "neuropathy"],
     "dermatology": ["acne", "psoriasis", "eczema", "rosacea", "melanoma", "urticaria"],
 }  # fmt: skip
@@ -30,8 +30,10 @@ def specialty_files(tmp_path_factory) -> Path:
     chance = random.Random(7)
     for specialty in SPECIALTIES:
         pairs = {
-            question.format(subject): f"{subject.capitalize()} is treated with {chance.randint(1, 90)} mg daily; "
-            f"watch for {chance.choice(['fever', 'pain', 'rash', 'cough'])} within {chance.randint(2, 9)} days."
+            question.format(
+                subject
+            ): f"{subject.capitalize()} is treated with {chance.randint(1, 90)} mg daily; "
+            f"watch for {chance.choice(['fever', 'pain', 'cough'])} within {chance.randint(2, 9)} days."
             for subject in SUBJECTS[specialty]
             for question in QUESTIONS
         }

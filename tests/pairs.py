@@ -8,8 +8,9 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
 ODD_TEXTS = (
-    "", " ", "\n\t ", ".", "...", "?!", "a", "A.", "0", "0.5", "5.0 mg", "\x00", "\x1c\x1d", "\ufeff",
-    "\u200b", "\U0001f48a", "\U0001f48a take two \U0001f48a", "المريض يحتاج 500 ملغ مرتين يوميا", "\u202e5 mg\u202c",
+    "", " ", "\n\t ", ".", "...", "?!", "a", "A.", "0", "0.5", "5.0 mg", "\x00", "\x1c\x1d",
+    "\ufeff", "\u200b", "\U0001f48a", "\U0001f48a take two \U0001f48a", "المريض يحتاج 500 ملغ مرتين يوميا",
+    "\u202e5 mg\u202c",
     "患者每天服用500毫克", "é", "\u0130stanbul", "µg μg", "“fever”, ‘cough’ — rash…", "can't cannot 'tis",
     "a.,5", "1..2", "x-\ny", "<skipped>", "&quot;fever&quot; &amp; &lt;5 mg&gt;", "((((", "[SEP] [CLS]",
     "the the the the the the", "fevers", "e.g. 0.5 mg/kg b.i.d.", "line one\nline two\r\nline three",

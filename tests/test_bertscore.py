@@ -1,4 +1,4 @@
-"""BERTScore against the bert_score library, on small random encoders of the kinds of DeBERTa, BERT and RoBERTa."""
+"""BERTScore against the bert_score library, on small random encoders like DeBERTa, BERT and RoBERTa."""
 
 import json
 import math
@@ -89,6 +89,7 @@ def _save(build, path):
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    torch.set_num_threads(1)  # of these small encoders, more threads only wait for each other
     torch.manual_seed(0)
     tokenizer, model = build()
     with torch.no_grad():

@@ -91,6 +91,15 @@ def test_groups_are_transitive() -> None:
     assert as_sets(groups(chain)) == [{0, 1, 2}]
 
 
+@pytest.mark.usefixtures("list_length")
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_chain_holds_though_its_ends_share_nothing(step: int) -> None:
+    words = [f"w{number}" for number in range(60)]
+    chain = [" ".join(words[start : start + 16]) for start in range(0, 45, step)]
+    assert jaccard(chain[0], chain[-1]) == 0
+    assert as_sets(groups(chain)) == [set(range(len(chain)))]
+
+
 def test_short_questions_are_near_nothing_else() -> None:
     assert as_sets(groups(["fever", "fever pain", "pain", "fever pain rash", ""])) == [{n} for n in range(5)]
 

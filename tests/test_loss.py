@@ -14,7 +14,7 @@ SYSTEM = "Answer briefly."
 @pytest.fixture(scope="module")
 def examples(tiny_model):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    pairs = [("What is angina?", "Chest pain on effort."), ("And migraine?", "Headache."), ("Acne?", "Spots " * 20)]
+    pairs = [("What is angina?", "Chest pain."), ("And migraine?", "Headache."), ("Acne?", "Spots " * 20)]
     records = [
         {"id": str(n), "specialty": "x", "question": q,
          "formatted_chat": render(apply_chat_template, q, a, SYSTEM)}

@@ -25,7 +25,8 @@ def tokenizer(tiny_model):
 
 
 def test_only_the_answer_and_its_end_of_turn_are_trained(tokenizer):
-    [example] = tokenize([record("What is angina?", "Chest pain.")], tokenizer, apply_chat_template, SYSTEM, 512)[0]
+    records = [record("What is angina?", "Chest pain.")]
+    [example] = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 512).examples
     trained = example.input_ids[example.answer_start :]
     assert tokenizer.decode(trained) == "Chest pain.<|eot_id|>"
     text = tokenizer.decode(example.input_ids)
@@ -35,13 +36,18 @@ def test_only_the_answer_and_its_end_of_turn_are_trained(tokenizer):
 def test_prompt_tokens_are_those_of_generation(tokenizer):
     from medqa.generation import make_prompt
 
-    [example] = tokenize([record("What is angina?", "\n Pain")], tokenizer, apply_chat_template, SYSTEM, 512)[0]
+    records = [record("What is angina?", "\n Pain")]
+    [example] = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 512).examples
     prompt = make_prompt("a", "What is angina?", tokenizer, apply_chat_template, SYSTEM, 512)
     assert example.input_ids[: example.answer_start].tolist() == prompt.input_ids
 
 
 def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
-    records = [record("Short?", "word " * 300, "cut"), record("long " * 300, "Yes.", "out"), record("A?", "B.", "ok")]
+    records = [
+        record("Short?", "word " * 300, "cut"),
+        record("long " * 300, "Yes.", "out"),
+        record("A?", "B.", "ok"),
+    ]
     done = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 128)
     assert (done.cut, done.left_out) == (["cut"], ["out"])
     assert [len(example.input_ids) <= 128 for example in done.examples] == [True, True]

@@ -29,9 +29,10 @@ class Settings(SimpleNamespace):
 
 
 @pytest.fixture(autouse=True)
-def no_git(monkeypatch):
-    """A manifest asks git twice; the tests that kill a stage hundreds of times do without."""
+def no_git_no_gpu(monkeypatch):
+    """A manifest asks both; the tests that kill a stage hundreds of times do without."""
     monkeypatch.setattr(run, "code_state", lambda: {"git_commit": None, "git_dirty": None})
+    monkeypatch.setattr(run, "gpu_name", lambda: None)
 
 
 @pytest.fixture
@@ -162,17 +163,9 @@ def test_killed_anywhere_it_ends_with_all_of_the_new_or_all_of_the_old(finished,
 
 
 def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_path):
-    # The last rename of a stage's own writing makes the manifest whole; from there it only publishes.
-    with contextlib.suppress(RuntimeError):
-        with run.staged(finished) as staging:
-            for name, text in NEW.items():
-                (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                (staging / name).write_text(text)
-            run.write_manifest(staging, "stage", Settings(), "now", {})
-            shutil.copytree(finished, tmp_path / "whole")
-            raise RuntimeError
+    publish(finished, NEW, lambda: shutil.copytree(finished, tmp_path / "whole"))
     for first in range(1, 1000):
-        for second in range(1, 1000):
+        for second in range(1, 1000, 2):
             folder = tmp_path / f"{first} {second}"
             shutil.copytree(tmp_path / "whole", folder)
             died = killed_at(first, lambda folder=folder: run.recover(folder))
@@ -344,6 +337,7 @@ def user(): raise UserError("give a folder")
 def bug(): {}["x"]
 def no_file(): open("/nowhere/file")
 def full_disk(): raise OSError(28, "No space left on device")
+def prints(): print("help", flush=True)
 def wait():
     print("waiting", flush=True)
     time.sleep(60)
@@ -400,21 +394,25 @@ def test_interrupted_says_how_to_go_on(number, code):
     assert errors == "\nInterrupted. Run it again.\n"
 
 
-def test_work_goes_on_when_nobody_reads_its_output():
-    code = (
-        "import sys, os; from medqa.run import say; sys.stdin.read()\n"
-        "for _ in range(3): say('line')\n"
-        "os.write(2, b'worked')"
+def unread(code: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and errors of a program whose output nobody reads, as with `| head` when head has ended."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, text=True, stdout=writer, stderr=subprocess.PIPE
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    process.stdout.close()
-    process.stdin.close()
-    assert process.stderr.read() == "worked"
-    process.stderr.close()
-    assert process.wait() == 0
+    os.close(writer)
+    return done.returncode, done.stderr
+
+
+def test_work_goes_on_when_nobody_reads_its_report():
+    code = "import os; from medqa.run import say\nfor _ in range(3): say('line')\nos.write(2, b'worked')"
+    assert unread(code) == (0, "worked")
+
+
+def test_help_that_nobody_reads_ends_without_a_traceback():
+    """`python evaluation.py --help | head` prints through tyro, not through `say`."""
+    assert "Traceback" not in unread(SCRIPT, "prints")[1]
 
 
 # ---- printing ------------------------------------------------------------------------------------------

@@ -185,6 +185,16 @@ def test_whole_groups_fill_a_holdout_that_single_questions_do_not() -> None:
         assert short["holdout"] == ({"a": (got, wanted)} if got < wanted else {})
 
 
+def test_eval_goes_back_where_its_last_place_is_taken_by_a_group() -> None:
+    records = [*(record(number, "a") for number in range(3)), record(3, "b")]
+    last = ordered(records, 1)["a"][-1]
+    groups = np.array([3 if number == last else number for number in range(4)])
+    splits, short = first_splits(records, groups, {"a": 1, "b": 1}, 0, 0.2, 1)
+    assert [one.specialty for one in splits.eval] == ["a"]
+    assert records[last] in splits.train
+    assert short["eval"] == {}
+
+
 def test_a_group_in_two_specialties_goes_only_where_both_have_room() -> None:
     records = [record(number, "ab"[number % 2]) for number in range(8)]
     # Two groups, each with two of both.

@@ -98,8 +98,8 @@ def test_training_saves_the_best_adapter_and_all_records(config):
 def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
     whole = adapter(train(config))
     for number, changes in enumerate(
-        ({"TOKENS_PER_BATCH": 1}, {"TOKENS_PER_BATCH": 300}, {"BATCH_SIZE": 1, "GRADIENT_ACCUMULATION_STEPS": 4},
-         {"GRADIENT_CHECKPOINTING": "on"})
+        ({"TOKENS_PER_BATCH": 1}, {"TOKENS_PER_BATCH": 300},
+         {"BATCH_SIZE": 1, "GRADIENT_ACCUMULATION_STEPS": 4}, {"GRADIENT_CHECKPOINTING": "on"})
     ):  # fmt: skip
         other = TrainingConfig(**vars(config) | changes | {"OUTPUT_DIR": str(tmp_path / str(number))})
         assert close(whole, adapter(train(other)), 1e-3), changes
@@ -123,8 +123,8 @@ def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
     undisturbed = train(config)
     config.OUTPUT_DIR = str(tmp_path / "killed")
     process = subprocess.Popen(
-        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not whole_checkpoints(tmp_path / "killed") and time.monotonic() < deadline:
@@ -146,8 +146,8 @@ def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
 def test_interrupt_saves_and_says_how_to_go_on(config, tmp_path):
     config.NUM_EPOCHS = 200
     process = subprocess.Popen(
-        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not whole_checkpoints(tmp_path / "results") and time.monotonic() < deadline:

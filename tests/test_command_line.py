@@ -1,0 +1,314 @@
+"""Every setting under its own name, everywhere; and a mistake is told in a line, with the name that was meant."""
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from conftest import ROOT, run_script
+
+import config as settings
+from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
+from medqa.command_line import checked, parse
+from medqa.run import UserError
+
+CLASSES = {
+    "dataset_preparation.py": DatasetConfig,
+    "fine_tuning.py": TrainingConfig,
+    "evaluation.py": EvaluationConfig,
+}
+NAMES = [(kind, item.name) for kind in CLASSES.values() for item in fields(kind)]
+SWITCHES = [(kind, name) for kind, name in NAMES if isinstance(getattr(kind(), name), bool)]
+
+
+def other_value(kind: type, name: str) -> tuple[object, list[str]]:
+    """A value that is not the default, and how it is typed."""
+    default, hint = getattr(kind(), name), get_type_hints(kind)[name]
+    if get_origin(hint) is Literal:
+        choice = next(choice for choice in get_args(hint) if choice != default)
+        return choice, [choice]
+    if isinstance(default, bool):
+        return not default, [str(not default)]
+    if isinstance(default, (int, float)):
+        value = default + 1 if isinstance(default, int) else default / 2 + 0.125
+        return value, [str(value)]
+    if isinstance(default, tuple):
+        return ("one", "two"), ["one", "two"]
+    if isinstance(default, dict):
+        return {"cardiology": 0.8, "neurology": 0.6}, ["cardiology", "0.8", "neurology", "0.6"]
+    return "other/value", ["other/value"]
+
+
+def told(text: str) -> str:
+    """What tyro printed, without its frames and line breaks."""
+    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
+
+
+# ---- the command line ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_every_setting_can_be_given_under_its_own_name(kind, name):
+    value, typed = other_value(kind, name)
+    assert vars(parse(kind, "", [f"--{name}", *typed])) == vars(kind()) | {name: value}
+
+
+def test_no_arguments_give_the_defaults():
+    for kind in CLASSES.values():
+        config = parse(kind, "", [])
+        assert type(config) is kind and vars(config) == vars(kind())
+
+
+@pytest.mark.parametrize(("kind", "name"), SWITCHES)
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("--{}", True), ("--{} True", True), ("--{} true", True), ("--{}=True", True),
+     ("--no_{}", False), ("--{} False", False), ("--{} false", False), ("--{}=False", False)],
+)  # fmt: skip
+def test_a_switch_goes_both_ways(kind, name, typed, value):
+    arguments = typed.format(name).split()
+    assert getattr(parse(kind, "", arguments), name) is value
+    assert vars(parse(kind, "", [*arguments, "--SEED", "7"])) == vars(kind()) | {name: value, "SEED": 7}
+
+
+def test_true_and_false_after_other_settings_are_their_values():
+    assert parse(DatasetConfig, "", ["--DATA_DIR", "False"]).DATA_DIR == "False"
+    chosen = parse(TrainingConfig, "", ["--LORA_TARGET_MODULES", "true", "--USE_4BIT", "False"])
+    assert chosen.LORA_TARGET_MODULES == ("true",) and chosen.USE_4BIT is False
+
+
+@pytest.mark.parametrize("typed", ["--NUM_EPOCH 5", "--NUM_EPO 5", "--NUM_EPOCSH 5", "--NUM_EPOCH=5"])
+def test_a_shortened_or_misspelt_name_is_refused_with_the_one_that_was_meant(typed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(TrainingConfig, "", typed.split())
+    assert ended.value.code == 2
+    assert "Perhaps you meant: --NUM_EPOCHS" in told(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "typed", ["--NUM_EPOCHS three", "--NUM_EPOCHS 2.5", "--NUM_EPOCHS", "--RESUME always", "--USE_4BIT perhaps", "7"]
+)
+def test_a_wrong_value_is_refused(typed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(TrainingConfig, "", typed.split())
+    assert ended.value.code == 2
+    wrong = typed.split()[-1].removeprefix("--")
+    assert wrong in told(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("script", CLASSES)
+def test_a_script_answers_a_mistake_with_2_and_no_traceback(script, tmp_path):
+    name = "RANDOM_SEED" if script == "dataset_preparation.py" else "SEED"
+    for typed in ([f"--{name}", "1.5"], [f"--{name[:-1]}", "1"], [f"--{name}", "-1"]):
+        done = run_script(script, *typed, "--OUTPUT_DIR", tmp_path / "out")
+        assert done.returncode == 2, (typed, done.stderr)
+        assert done.stdout == "" and f"{name}" in done.stderr and "Traceback" not in done.stderr
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("script", "kind"), CLASSES.items())
+def test_help_shows_every_setting_with_its_comment_and_the_commands_line_by_line(script, kind):
+    done = run_script(script, "--help", COLUMNS="300")
+    assert done.returncode == 0
+    text = told(done.stdout)
+    for name, comment in comments(kind).items():
+        assert f"--{name}" in text
+        assert told(comment) in text, name
+    commands = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith(("python ", "accel"))]
+    documented = re.findall(r"^ *((?:python|accelerate) .*)$", (ROOT / script).read_text().split('"""')[1], re.M)
+    assert commands == documented and len(documented) > 1
+
+
+def test_help_and_mistakes_wait_for_no_heavy_library():
+    code = (
+        "import sys, dataset_preparation, fine_tuning, evaluation\n"
+        "from medqa.command_line import checked, parse\n"
+        "checked(parse(evaluation.EvaluationConfig, '', ['--LIMIT', '3']), evaluation.EvaluationConfig, {})\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'numpy', 'scipy', 'matplotlib', 'nltk'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+# ---- a config made in Python ---------------------------------------------------------------------------
+
+
+def refused(config: SimpleNamespace, kind: type = TrainingConfig) -> list[str]:
+    """The lines with which a config is refused."""
+    with pytest.raises(UserError) as error:
+        checked(config, kind, LIMITS)
+    return [line.strip() for line in str(error.value).splitlines()]
+
+
+def test_defaults_pass_and_stay():
+    for kind in CLASSES.values():
+        config = checked(kind(), kind, LIMITS)
+        assert type(config) is kind and vars(config) == vars(kind())
+
+
+def test_an_unknown_setting_is_told_with_the_nearest_name():
+    config = TrainingConfig()
+    config.NUM_EPOCS = 5
+    assert refused(config) == ["TrainingConfig has no setting NUM_EPOCS. Did you mean NUM_EPOCHS?"]
+    assert refused(SimpleNamespace(num_epochs=5)) == [
+        "TrainingConfig has no setting num_epochs. Did you mean NUM_EPOCHS?"
+    ]
+    [line] = refused(SimpleNamespace(zzz=5))
+    assert "has no setting zzz" in line and all(item.name in line for item in fields(TrainingConfig))
+
+
+def test_all_mistakes_are_told_together():
+    config = TrainingConfig(
+        NUM_EPOCHS="5", LEARNING_RATE=None, USE_4BIT=1, MODEL_NAME=8, LORA_TARGET_MODULES="q_proj",
+        RESUME="always", LORA_RANK=0, BATCH_SIZE=4,
+    )  # fmt: skip
+    config.LORA_RANKS = 8
+    assert sorted(refused(config)) == [
+        "LEARNING_RATE = None should be a number.",
+        "LORA_RANK = 0 should lie between 1 and 1024.",
+        "LORA_TARGET_MODULES = 'q_proj' should be a list of texts.",
+        "MODEL_NAME = 8 should be a text.",
+        "NUM_EPOCHS = '5' should be a whole number.",
+        "RESUME = 'always' should be one of 'auto', 'never'.",
+        "TrainingConfig has no setting LORA_RANKS. Did you mean LORA_RANK?",
+        "USE_4BIT = 1 should be True or False.",
+    ]
+
+
+def test_a_list_will_do_for_a_tuple_and_a_whole_number_for_a_number():
+    config = checked(
+        TrainingConfig(LORA_TARGET_MODULES=["q_proj"], LEARNING_RATE=1), TrainingConfig, LIMITS
+    )
+    assert config.LORA_TARGET_MODULES == ("q_proj",)
+    assert config.LEARNING_RATE == 1.0 and type(config.LEARNING_RATE) is float
+    shares = checked(
+        DatasetConfig(SPECIALTY_SAMPLE_PERCENTAGES={"cardiology": 1}), DatasetConfig, LIMITS
+    ).SPECIALTY_SAMPLE_PERCENTAGES
+    assert shares == {"cardiology": 1.0} and type(shares["cardiology"]) is float
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (TrainingConfig, "NUM_EPOCHS", True),
+        (TrainingConfig, "LEARNING_RATE", False),
+        (TrainingConfig, "NUM_EPOCHS", 3.0),
+        (TrainingConfig, "LORA_TARGET_MODULES", ["q_proj", 3]),
+        (TrainingConfig, "LORA_TARGET_MODULES", None),
+        (DatasetConfig, "SPECIALTY_SAMPLE_PERCENTAGES", {"cardiology": "0.8"}),
+        (DatasetConfig, "SPECIALTY_SAMPLE_PERCENTAGES", {"cardiology": True}),
+        (DatasetConfig, "SPECIALTY_SAMPLE_PERCENTAGES", {8: 0.8}),
+        (DatasetConfig, "SPECIALTY_SAMPLE_PERCENTAGES", [("cardiology", 0.8)]),
+    ],
+)
+def test_a_wrong_type_is_refused(kind, name, value):
+    [line] = refused(kind(**{name: value}), kind)
+    assert line.startswith(f"{name} = {value!r} should be ")
+
+
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items())
+def test_limits_are_allowed_and_what_lies_outside_is_refused(name, limits):
+    for kind in CLASSES.values():
+        if name not in get_type_hints(kind):
+            continue
+        number = type(getattr(kind(), name))
+        for edge in limits:
+            assert getattr(checked(kind(**{name: number(edge)}), kind, LIMITS), name) == edge
+        for outside in (number(limits[0] - 1), number(limits[1] * 2 + 1)):
+            [line] = refused(kind(**{name: outside}), kind)
+            assert line.startswith(f"{name} = {outside!r} should lie between ")
+        if number is float:
+            assert len(refused(kind(**{name: float("nan")}), kind)) == 1
+
+
+def test_a_plain_namespace_gets_the_other_settings_by_default():
+    config = checked(SimpleNamespace(NUM_EPOCHS=5), TrainingConfig, LIMITS)
+    assert type(config) is TrainingConfig
+    assert vars(config) == vars(TrainingConfig(NUM_EPOCHS=5))
+    first, second = (checked(SimpleNamespace(), DatasetConfig, LIMITS) for _ in range(2))
+    assert first.SPECIALTY_SAMPLE_PERCENTAGES is not second.SPECIALTY_SAMPLE_PERCENTAGES
+
+
+# ---- config.py -----------------------------------------------------------------------------------------
+
+
+def comments(kind: type) -> dict[str, str]:
+    """The comment right above each setting in config.py."""
+    source = (ROOT / "config.py").read_text(encoding="utf-8")
+    lines = source.splitlines()
+    body = next(node for node in ast.parse(source).body if getattr(node, "name", "") == kind.__name__)
+    found = {}
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign):
+            number, above = node.lineno - 2, []
+            while lines[number].strip().startswith("#"):
+                above.insert(0, lines[number].strip().lstrip("# "))
+                number -= 1
+            found[node.target.id] = " ".join(above)
+    return found
+
+
+@pytest.mark.parametrize("kind", CLASSES.values())
+def test_every_setting_has_a_comment_and_a_type_above_and_beside_it(kind):
+    found = comments(kind)
+    assert list(found) == [item.name for item in fields(kind)] == list(vars(kind()))
+    assert all(len(comment) > 10 for comment in found.values()), found
+    assert issubclass(kind, SimpleNamespace)
+
+
+def test_every_number_has_its_limits_and_every_limit_its_number():
+    numbers = {name for kind, name in NAMES if type(getattr(kind(), name)) in (int, float)}
+    assert set(LIMITS) - numbers == set()
+    assert numbers - set(LIMITS) == set()
+    for name, (low, high) in LIMITS.items():
+        assert low < high, name
+
+
+def test_config_needs_the_standard_library_only():
+    code = (
+        "import sys; before = set(sys.modules); sys.path.insert(0, '.'); import config\n"
+        "print(sorted(m for m in set(sys.modules) - before if m.split('.')[0] not in sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['config']\n", "")
+
+
+def test_promised_defaults():
+    data, training, evaluation = DatasetConfig(), TrainingConfig(), EvaluationConfig()
+    assert data.HOLDOUT_SAMPLES_PER_SPECIALTY == 10
+    assert data.INITIAL_TRAIN_PERCENTAGE == 0.5
+    assert data.EVAL_SPLIT_SIZE == 0.2
+    assert data.OUTPUT_DIR == training.DATASET_DIR == evaluation.DATASET_DIR == "datasets"
+    assert training.LORA_RANK == 8
+    assert training.LORA_ALPHA == 16
+    assert training.LORA_TARGET_MODULES == ("q_proj", "v_proj")
+    assert training.LORA_DROPOUT == 0
+    assert training.NUM_EPOCHS == 3
+    assert training.BATCH_SIZE == 4
+    assert training.GRADIENT_ACCUMULATION_STEPS == 4
+    assert training.LEARNING_RATE == 2e-4
+    assert training.MAX_SEQ_LENGTH == 2048
+    assert training.USE_4BIT is True and training.USE_WANDB is False
+    assert training.OUTPUT_DIR == evaluation.FINETUNED_MODEL_PATH == "results"
+    assert training.MODEL_NAME == evaluation.BASE_MODEL_PATH == "dmis-lab/llama-3-meerkat-8b-v1.0"
+    assert evaluation.OUTPUT_DIR == "evaluation_results"
+    assert evaluation.MAX_NEW_TOKENS == 512
+    assert evaluation.TEMPERATURE == 0.1
+    assert evaluation.BATCH_SIZE == 4 and evaluation.AUTO_BATCH_SIZE is True
+    assert evaluation.BERTSCORE_MODEL == "microsoft/deberta-xlarge-mnli"
+
+
+def test_the_scripts_hold_the_configs_that_the_readme_imports_from_them():
+    import dataset_preparation
+    import evaluation
+    import fine_tuning
+
+    assert dataset_preparation.DatasetConfig is settings.DatasetConfig
+    assert fine_tuning.TrainingConfig is settings.TrainingConfig
+    assert evaluation.EvaluationConfig is settings.EvaluationConfig
+    assert (ROOT / DatasetConfig().DATA_DIR).is_dir()

@@ -1,0 +1,245 @@
+"""The three stages together, as functions and as the commands that a user types."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from conftest import ROOT, SPECIALTIES, run_script
+
+import dataset_preparation
+import evaluation
+import fine_tuning
+from config import DatasetConfig, EvaluationConfig, TrainingConfig
+from medqa.run import UserError
+
+METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory, specialty_files, tiny_model):
+    """One run of all three stages from Python, in the shape that the README shows."""
+    folder = tmp_path_factory.mktemp("stages")
+    data = DatasetConfig()
+    data.DATA_DIR, data.OUTPUT_DIR = str(specialty_files), str(folder / "datasets")
+    data.HOLDOUT_SAMPLES_PER_SPECIALTY = 4
+    splits = dataset_preparation.create_datasets(data)
+    training = fine_tuning.TrainingConfig()
+    training.MODEL_NAME, training.DATASET_DIR = str(tiny_model), str(folder / "datasets")
+    training.OUTPUT_DIR, training.LEARNING_RATE = str(folder / "results"), 1e-2
+    fine_tuning.train(training)
+    config = evaluation.EvaluationConfig()
+    config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH = str(tiny_model), str(folder / "results")
+    config.DATASET_DIR, config.OUTPUT_DIR = str(folder / "datasets"), str(folder / "evaluation_results")
+    config.MAX_NEW_TOKENS, config.BERTSCORE_MODEL = 12, ""
+    advice = evaluation.evaluate(config)
+    return SimpleNamespace(
+        folder=folder, data=data, training=training, config=config, splits=splits, advice=advice
+    )
+
+
+def test_every_stage_leaves_its_files(stages):
+    names = {path.name for path in (stages.folder / "evaluation_results").iterdir()}
+    assert names == {
+        "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
+        "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
+        "training_recommendations.json", "manifest.json",
+    }  # fmt: skip
+    holdout, train, evaluated, pool = stages.splits
+    assert holdout.column_names == ["id", "specialty", "question", "response", "formatted_chat"]
+    assert len(holdout) == 12 and len(train) + len(evaluated) + len(pool) == 60
+
+
+def test_the_base_is_quantised_to_nf4_in_training(stages):
+    from bitsandbytes.nn import Linear4bit
+
+    from medqa.model import Device
+
+    model = fine_tuning.load_for_training(stages.training, Device("cpu", "float32", ""))
+    layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
+    assert len(layers) == 2 * 7 and {layer.weight.quant_type for layer in layers} == {"nf4"}
+    trained = {
+        name.split(".lora_")[0].split(".")[-1]
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+    assert trained == {"q_proj", "v_proj"}
+
+
+def test_results_have_every_metric_and_differ_between_the_models(stages):
+    tables = [
+        pd.read_csv(stages.folder / "evaluation_results" / f"{name}_model_results.csv", keep_default_na=False)
+        for name in ("base", "finetuned")
+    ]
+    for table in tables:
+        assert list(table.columns[:4]) == ["question", "reference", "hypothesis", "specialty"]
+        assert len(table) == 12 and not set(METRICS) - set(table.columns)
+        assert set(table["specialty"]) == set(SPECIALTIES)
+    assert list(tables[0]["question"]) == list(stages.splits[0]["question"])
+    assert (tables[1]["answer_loss"].astype(float) < tables[0]["answer_loss"].astype(float)).all()
+    assert list(tables[0]["hypothesis"]) != list(tables[1]["hypothesis"])
+
+
+def test_comparison_is_the_mean_of_the_results(stages):
+    results = stages.folder / "evaluation_results"
+    base = pd.read_csv(results / "base_model_results.csv")
+    comparison = pd.read_csv(results / "model_comparison.csv").set_index("metric")
+    assert comparison.loc["ROUGE-L", "base"] == pytest.approx(base["ROUGE-L"].mean())
+    assert len(pd.read_csv(results / "specialty_performance.csv")) == 3
+    advice = json.loads((results / "training_recommendations.json").read_text())
+    assert advice == json.loads(json.dumps(stages.advice))
+    assert list(advice)[:2] == ["low_performance_specialties", "recommended_sample_increases"]
+    assert advice["overall_improvement"]["answer_loss"] < 0
+
+
+def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
+    from medqa import answering, generation
+
+    def fail(*_):
+        raise AssertionError("an answer or a loss was made again")
+
+    monkeypatch.setattr(generation, "_answer_batch", fail)
+    monkeypatch.setattr(answering, "answer_losses", fail)
+    before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
+    evaluation.evaluate(stages.config)
+    assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before
+
+
+def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
+    """Greedy answers of the base pass are those of transformers' generate without any adapter."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    config = EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path), "TEMPERATURE": 0.0})
+    evaluation.evaluate(config)
+    found = pd.read_csv(tmp_path / "base_model_results.csv", keep_default_na=False)["hypothesis"]
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    stops = tokenizer.convert_tokens_to_ids(["<|eot_id|>", "<|end_of_text|>"])
+    for record, text in zip(stages.splits[0], found, strict=True):
+        prompt = record["formatted_chat"].split(record["response"])[0]
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+        made = model.generate(**ids, max_new_tokens=12, do_sample=False, eos_token_id=stops, pad_token_id=0)
+        assert (
+            tokenizer.decode(made[0, ids["input_ids"].shape[1] :], skip_special_tokens=True).strip() == text
+        )
+
+
+def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch, tmp_path):
+    class WithLength(evaluation.AutomaticMetrics):
+        def compute_length_ratio(self, reference: str, hypothesis: str) -> float:
+            return len(hypothesis) / len(reference)
+
+    monkeypatch.setattr(evaluation, "AutomaticMetrics", WithLength)
+    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
+    for name in ("base_model_results", "finetuned_model_results"):
+        assert "length_ratio" in pd.read_csv(tmp_path / f"{name}.csv")
+    assert "length_ratio" in set(pd.read_csv(tmp_path / "model_comparison.csv")["metric"])
+    assert "length_ratio_difference" in pd.read_csv(tmp_path / "specialty_performance.csv")
+
+
+def test_a_partial_run_says_so_and_recommends_nothing(stages, tmp_path, capsys):
+    config = EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path), "LIMIT": 5})
+    advice = evaluation.evaluate(config)
+    assert advice["partial"] and advice["recommended_sample_increases"] == {}
+    assert "PARTIAL" in capsys.readouterr().out
+    assert "PARTIAL" in pd.read_csv(tmp_path / "model_comparison.csv")
+
+
+def test_another_template_or_base_is_refused(stages, monkeypatch, tmp_path, specialty_files):
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "apply_chat_template", lambda q, a, s: f"{s} {q} {a or ''}")
+        with pytest.raises(UserError, match="trained with chat template"):
+            evaluation.evaluate(stages.config)
+    with monkeypatch.context() as patch:
+        patch.setattr(fine_tuning, "apply_chat_template", lambda q, a, s: f"{s} {q} {a or ''}")
+        with pytest.raises(UserError, match="another chat template"):
+            fine_tuning.train(stages.training)
+
+
+def test_the_loop_closes_with_recommended_shares(stages, specialty_files):
+    recommended = {"cardiology": 0.8}
+    holdout, train, evaluated, pool = dataset_preparation.update_training_data(stages.data, recommended)
+    assert holdout["id"] == stages.splits[0]["id"] and evaluated["id"] == stages.splits[2]["id"]
+    assert set(stages.splits[1]["id"]) < set(train["id"])
+    grown = {id for id in train["id"]} - set(stages.splits[1]["id"])
+    assert {row["specialty"] for row in train if row["id"] in grown} == {"cardiology"}
+
+
+@pytest.mark.parametrize("script", ["dataset_preparation.py", "fine_tuning.py", "evaluation.py"])
+def test_help_answers_at_once(script):
+    started = time.process_time(), os.times().children_user
+    done = run_script(script, "--help")
+    assert done.returncode == 0 and "--OUTPUT_DIR" in done.stdout
+    # processor time, which a busy machine does not stretch
+    assert os.times().children_user - started[1] < 1
+
+
+@pytest.mark.parametrize(
+    ("script", "typed", "meant"),
+    [
+        ("dataset_preparation.py", "--EVAL_SPLIT_SIZ", "--EVAL_SPLIT_SIZE"),
+        ("fine_tuning.py", "--NUM_EPOCH", "--NUM_EPOCHS"),
+        ("evaluation.py", "--MAX_NEW_TOKEN", "--MAX_NEW_TOKENS"),
+    ],
+)
+def test_a_mistyped_setting_is_named(script, typed, meant):
+    done = run_script(script, typed, "1")
+    assert done.returncode == 2
+    assert meant in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_missing_stage_names_the_command_that_makes_it(tmp_path, stages):
+    done = run_script("fine_tuning.py", "--DATASET_DIR", tmp_path / "none")
+    assert done.returncode == 2 and "python dataset_preparation.py" in done.stderr
+    done = run_script(
+        "evaluation.py",
+        "--DATASET_DIR",
+        stages.folder / "datasets",
+        "--FINETUNED_MODEL_PATH",
+        tmp_path / "none",
+    )
+    assert done.returncode == 2 and "python fine_tuning.py" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_8b_model_without_a_gpu_stops_with_one_sentence(stages):
+    done = run_script("fine_tuning.py", "--DATASET_DIR", stages.folder / "datasets", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2 and "make demo" in done.stderr and "24 GB" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_two_processes_give_the_answers_of_one(stages, tmp_path):
+    line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
+            stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
+            str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", ""]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         "--main_process_port", "0", "evaluation.py", *line],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
+        assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()
+
+
+def test_accelerate_launch_on_the_cpu_works(stages, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu",
+         "fine_tuning.py",
+         "--MODEL_NAME", stages.training.MODEL_NAME, "--DATASET_DIR", stages.training.DATASET_DIR,
+         "--OUTPUT_DIR", str(tmp_path / "results"), "--NUM_EPOCHS", "1"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "manifest.json").exists()
+
+
+def test_config_classes_are_importable_from_their_scripts():
+    assert dataset_preparation.DatasetConfig is DatasetConfig
+    assert fine_tuning.TrainingConfig is TrainingConfig
+    assert evaluation.EvaluationConfig is EvaluationConfig
