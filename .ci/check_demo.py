@@ -1,4 +1,4 @@
-"""Check what `make demo` left: every file, every row, no NaN where a number is due, tuned better than base."""
+"""Check what `make demo` left: each file, each row, no NaN where a number is due, tuned better than base."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Write a checkpoint of the exact Llama-3-8B shape with random weights: speed and memory do not depend on values.
+"""Write a checkpoint of the Llama-3-8B shape with random weights: speed and memory do not depend on values.
 
 python benchmarks/make_8b_shape.py FOLDER [--tokenizer demo/base_model]
 

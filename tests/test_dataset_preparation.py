@@ -312,13 +312,14 @@ def test_recommendations_are_applied(
 
 
 def test_new_pairs_and_specialties_come_in(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    create_datasets(config)
+    trained = set(create_datasets(config)[1]["id"])
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
     files = some_files(60) | {"urology": {f"urology {n} or {n}?": f"u {n}" for n in range(10)}}
     write(Path(config.DATA_DIR), files)
     _, train, _, pool = create_datasets(config)
     assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
     assert len(train) + len(pool) == 190 - 39
+    assert trained < set(train["id"])
     assert train["specialty"][:].count("urology") == 5
     told = capsys.readouterr().out
     assert "no holdout, so that evaluation says nothing about it: urology." in told

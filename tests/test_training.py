@@ -75,7 +75,8 @@ def test_memory_plan_for_the_8b_shape():
     sizes = SimpleNamespace(num_hidden_layers=32, hidden_size=4096, intermediate_size=14336)
     large = plan_memory(sizes, 70 * 2**30, "auto", 0, 2048)
     small = plan_memory(sizes, 17 * 2**30, "auto", 0, 2048)
-    assert not large.checkpointing and 8192 <= large.tokens <= 16384
+    # 14,336 tokens ran out of an H100's 80 GB, 8,192 took 55 GB
+    assert not large.checkpointing and 8192 <= large.tokens <= 11264
     assert small.checkpointing and small.tokens >= 4096
     assert plan_memory(sizes, 70 * 2**30, "on", 512, 2048)[:2] == (512, True)
 
@@ -103,6 +104,32 @@ def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
     ):  # fmt: skip
         other = TrainingConfig(**vars(config) | changes | {"OUTPUT_DIR": str(tmp_path / str(number))})
         assert close(whole, adapter(train(other)), 1e-3), changes
+
+
+def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, monkeypatch, capsys):
+    import torch
+
+    from medqa import training
+
+    whole = adapter(train(config))
+    collate = training.collate
+
+    def small_card(examples, device):
+        if sum(len(example.input_ids) for example in examples) > 400:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return collate(examples, device)
+
+    monkeypatch.setattr(training, "collate", small_card)
+    config.OUTPUT_DIR, config.EVAL_STEPS, config.SAVE_STEPS = str(tmp_path / "small"), 0, 0
+    with pytest.raises(torch.OutOfMemoryError):  # the eval split comes first and is not halved
+        train(config)
+    monkeypatch.setattr(training.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
+    config.RESUME = "never"
+    train(config)
+    assert "Out of memory: from now on up to" in capsys.readouterr().out
+    last = max((tmp_path / "small").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    assert close(adapter(tmp_path / "results" / last.name), adapter(last), 1e-3)
+    assert whole.keys() == adapter(last).keys()
 
 
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):

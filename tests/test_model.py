@@ -1,0 +1,400 @@
+"""What is loaded is what was asked for, frozen; and what cannot be used is refused in one line before it is read."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from medqa import model
+from medqa.run import UserError
+
+CPU = model.Device("cpu", "float32", "for the tests")
+LLAMA_3_8B = {
+    "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128_256, "intermediate_size": 14_336,
+    "num_attention_heads": 32, "num_key_value_heads": 8,
+}  # fmt: skip
+
+
+def refused(call, *arguments: object) -> str:
+    """The one line with which a call is refused."""
+    with pytest.raises(UserError) as error:
+        call(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.fixture
+def copy(tiny_model, tmp_path) -> Path:
+    """A copy of the tiny model, to be damaged."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+
+
+def base(folder: Path, four_bit: bool = False):
+    return model.load_base(str(folder), CPU, four_bit, "MODEL_NAME")
+
+
+# ---- device --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretend to have GPUs."""
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    chosen = []
+
+    def pretend(count: int, capability: tuple[int, int] = (8, 0)) -> list[int]:
+        answers = {
+            "is_available": lambda: count > 0,
+            "device_count": lambda: count,
+            "set_device": chosen.append,
+            "get_device_capability": lambda _: capability,
+            "get_device_name": lambda _: "NVIDIA X",
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
+        return chosen
+
+    return pretend
+
+
+def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
+    gpus(0)
+    device = model.choose_device(str(tiny_model), "fine_tuning.py")
+    assert device[:2] == ("cpu", "float32") and not device.is_cuda and "no GPU found" in device.reason
+
+
+def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
+    gpus(0)
+    told = refused(model.choose_device, "dmis-lab/llama-3-meerkat-8b-v1.0", "fine_tuning.py")
+    assert "dmis-lab/llama-3-meerkat-8b-v1.0" in told and "NVIDIA GPU" in told and told.endswith("make demo")
+
+
+def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
+    gpus(0)
+    edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
+    told = refused(model.choose_device, str(copy), "fine_tuning.py")
+    assert "8.0 billion parameters" in told and told.endswith("make demo")
+
+
+def test_several_gpus_want_a_launcher(gpus, monkeypatch):
+    gpus(2)
+    with pytest.raises(UserError) as error:
+        model.choose_device("owner/name", "evaluation.py")
+    assert "accelerate launch --num_processes 2 evaluation.py" in str(error.value)
+    assert "CUDA_VISIBLE_DEVICES=0 python evaluation.py" in str(error.value)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    chosen = gpus(2)
+    assert model.choose_device("owner/name", "evaluation.py")[:2] == ("cuda:1", "bfloat16")
+    assert chosen == [1]
+
+
+def test_one_gpu_is_taken_in_bfloat16_with_the_reason(gpus):
+    gpus(1, (9, 0))
+    device = model.choose_device("owner/name", "evaluation.py")
+    assert device[:2] == ("cuda:0", "bfloat16") and device.is_cuda
+    assert "NVIDIA X" in device.reason and "9.0" in device.reason
+
+
+def test_a_gpu_without_bfloat16_is_refused(gpus):
+    gpus(1, (7, 5))
+    assert "compute capability 7.5" in refused(model.choose_device, "owner/name", "evaluation.py")
+
+
+# ---- the model's files ---------------------------------------------------------------------------------
+
+
+def test_parameter_count_is_the_real_one(tiny_model):
+    loaded = AutoModelForCausalLM.from_pretrained(tiny_model)
+    assert model.parameter_count(str(tiny_model)) == pytest.approx(loaded.num_parameters(), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "billions"),
+    [
+        ({}, 8.030),
+        (
+            {"hidden_size": 2048, "num_hidden_layers": 16, "intermediate_size": 8192, "head_dim": 64,
+             "tie_word_embeddings": True},
+            1.236,
+        ),
+    ],
+    ids=["Llama-3-8B", "Llama-3.2-1B"],
+)  # fmt: skip
+def test_parameter_count_of_published_models(tmp_path, changes, billions):
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B | changes))
+    assert model.parameter_count(str(tmp_path)) / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_config(tmp_path):
+    assert model.parameter_count("owner/name") is None
+    assert "config.json cannot be read" in refused(model.parameter_count, str(tmp_path))
+    for text in ("{", "[]", "{}", '{"hidden_size": null}'):
+        (tmp_path / "config.json").write_text(text)
+        assert "config.json cannot be read" in refused(model.parameter_count, str(tmp_path))
+
+
+def test_require_model_takes_a_model_folder_and_a_name_of_the_hub(tiny_model):
+    model.require_model(str(tiny_model), "MODEL_NAME")
+    model.require_model("dmis-lab/llama-3-meerkat-8b-v1.0", "MODEL_NAME")
+
+
+@pytest.mark.parametrize("name", ["meerkat", "a/b/c", "./models/meerkat", "/models/meerkat", "~/meerkat"])
+def test_require_model_refuses_what_is_neither(name):
+    told = refused(model.require_model, name, "BASE_MODEL_PATH")
+    assert told.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in told
+    assert told.endswith("python demo/build_model.py")
+
+
+def test_require_model_refuses_a_folder_without_weights(tmp_path):
+    told = refused(model.require_model, str(tmp_path), "MODEL_NAME")
+    assert "no *.safetensors weights (found: nothing)" in told and "--MODEL_NAME" in told
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert "(found: pytorch_model.bin)" in refused(model.require_model, str(tmp_path), "MODEL_NAME")
+
+
+def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
+    own = model.fingerprint(str(tiny_model))
+    assert model.fingerprint(str(copy)) == own
+    (copy / "notes.txt").write_text("no part of the model")
+    assert model.fingerprint(str(copy)) == own
+    edit(copy / "config.json", rope_theta=1)
+    other = model.fingerprint(str(copy))
+    (copy / "model.safetensors").write_bytes(b"shorter")
+    assert len({own, other, model.fingerprint(str(copy))}) == 3
+    assert model.fingerprint("owner/name") == "owner/name"
+
+
+# ---- tokenizer -----------------------------------------------------------------------------------------
+
+
+def test_the_padding_token_is_no_stop_token(tiny_model):
+    tokenizer = model.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    assert tokenizer.pad_token == "<|reserved_special_token_0|>"
+    assert tokenizer.pad_token_id not in model.stop_token_ids(tokenizer)
+    assert len(tokenizer) == len(AutoTokenizer.from_pretrained(tiny_model))  # the embeddings need no new row
+
+
+@pytest.mark.parametrize(
+    ("ends", "pads"),
+    [("<|end_of_text|>", "<|end_of_text|>"), ("<|end_of_text|>", "<|eot_id|>"), ("<|end_header_id|>",) * 2],
+)
+def test_a_padding_token_that_ends_a_text_is_replaced(tiny_model, tmp_path, ends, pads):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.eos_token, tokenizer.pad_token = ends, pads
+    tokenizer.save_pretrained(tmp_path)
+    loaded = model.load_tokenizer(str(tmp_path), "MODEL_NAME")
+    assert loaded.pad_token == "<|reserved_special_token_0|>"
+    assert loaded.pad_token_id not in model.stop_token_ids(loaded)
+
+
+def test_a_padding_token_of_its_own_is_kept(tiny_model, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.pad_token = "!"
+    tokenizer.save_pretrained(tmp_path)
+    assert model.load_tokenizer(str(tmp_path), "MODEL_NAME").pad_token == "!"
+
+
+def test_an_answer_ends_with_the_turn_and_with_the_text(tiny_model):
+    tokenizer = model.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    wanted = {tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|end_of_text|>")}
+    assert set(model.stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
+
+
+def test_a_tokenizer_that_ends_nothing_is_refused():
+    other = SimpleNamespace(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1)
+    assert model.stop_token_ids(other) == [1]
+    endless = SimpleNamespace(get_vocab=lambda: {"a": 0}, eos_token_id=None)
+    assert "tokenizer_config.json" in refused(model.stop_token_ids, endless)
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
+def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
+    name = str(tmp_path) if name == "folder" else name
+    told = refused(model.load_tokenizer, name, "MODEL_NAME")
+    assert told.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in told
+
+
+# ---- base model ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_base_is_frozen_and_in_the_precision_of_the_device(tiny_model, dtype):
+    loaded = model.load_base(str(tiny_model), CPU._replace(dtype=dtype), False, "MODEL_NAME")
+    assert all(not weight.requires_grad for weight in loaded.parameters())
+    assert {weight.dtype for weight in loaded.parameters()} == {getattr(torch, dtype)}
+    assert loaded.config._attn_implementation == "sdpa" and not loaded.training
+
+
+def test_the_base_in_four_bits(tiny_model, monkeypatch):
+    import bitsandbytes.nn.modules as layers
+
+    monkeypatch.setattr(layers, "has_avx512bf16", lambda: True)  # as on the CPUs that repack their weights
+    loaded = base(tiny_model, four_bit=True)
+    assert all(not weight.requires_grad for weight in loaded.parameters())
+    quantised = {name: part for name, part in loaded.named_modules() if isinstance(part, layers.Linear4bit)}
+    assert len(quantised) == 2 * 7 and "lm_head" not in quantised
+    assert {part.support_avx512bf16_for_cpu for part in quantised.values()} == {False}
+    assert {part.weight.quant_type for part in quantised.values()} == {"nf4"}
+    assert {part.compute_dtype for part in quantised.values()} == {torch.float32}
+    assert {part.weight.dtype for part in quantised.values()} == {torch.uint8}
+    others = [weight for name, weight in loaded.named_parameters() if name.rpartition(".")[0] not in quantised]
+    assert {weight.dtype for weight in others} == {torch.float32}
+
+
+def test_no_repacking_in_evaluation_on_the_cpu(tiny_model):
+    loaded = base(tiny_model, four_bit=True).eval()
+    before = {name: weight.clone() for name, weight in loaded.named_parameters()}
+    with torch.inference_mode():
+        loaded(input_ids=torch.arange(8)[None])
+    assert all(torch.equal(weight, before[name]) for name, weight in loaded.named_parameters())
+
+
+def break_no_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def break_pickled_weights(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def break_half_copied(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:100_000])
+
+
+def break_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [break_no_weights, break_pickled_weights, break_half_copied, break_config])
+def test_a_broken_base_is_told_in_one_line(copy, damage):
+    damage(copy)
+    told = refused(base, copy)
+    assert told.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in told
+
+
+# ---- adapter -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model, tmp_path_factory) -> Path:
+    """A trained adapter on q_proj and v_proj, as a folder."""
+    folder = tmp_path_factory.mktemp("adapter")
+    tuned = model.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    torch.manual_seed(1)
+    for name, weight in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    tuned.save_pretrained(folder)
+    return folder
+
+
+def test_lora_is_the_only_part_that_is_trained(tiny_model):
+    tuned = model.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    trained = {name: tuple(w.shape) for name, w in tuned.named_parameters() if w.requires_grad}
+    assert len(trained) == 2 * 2 * 2
+    assert all(".q_proj.lora_" in name or ".v_proj.lora_" in name for name in trained)
+    assert all(4 in shape for shape in trained.values())
+
+
+@pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
+def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
+    told = refused(model.add_lora, base(tiny_model), 4, 8, 0.0, names)
+    assert told.startswith(f"LORA_TARGET_MODULES {list(names)}") and "q_proj" in told.split("The model has:")[1]
+
+
+def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapter):
+    ids = torch.arange(8)[None]
+    with torch.inference_mode():
+        plain = base(tiny_model).eval()(input_ids=ids).logits
+        tuned = model.load_adapter(base(tiny_model), str(adapter)).eval()
+        assert not any(weight.requires_grad for weight in tuned.parameters())
+        assert not torch.allclose(tuned(input_ids=ids).logits, plain, atol=1e-2)
+        with tuned.disable_adapter():
+            torch.testing.assert_close(tuned(input_ids=ids).logits, plain)
+
+
+def edit_weights(folder: Path, change) -> None:
+    path = folder / "adapter_model.safetensors"
+    save_file({name: w.clone() for name, w in change(load_file(path)).items()}, path)
+
+
+def break_weights_missing(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").unlink()
+
+
+def break_pickled(folder: Path) -> None:
+    torch.save(load_file(folder / "adapter_model.safetensors"), folder / "adapter_model.bin")
+    (folder / "adapter_model.safetensors").unlink()
+
+
+def break_cut_off(folder: Path) -> None:
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def break_empty(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+
+
+def break_config_missing(folder: Path) -> None:
+    (folder / "adapter_config.json").unlink()
+
+
+def break_config_text(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text('{"r": 4,')
+
+
+def break_rank(folder: Path) -> None:
+    edit(folder / "adapter_config.json", r=8)
+
+
+def break_layers_of_a_larger_model(folder: Path) -> None:
+    edit_weights(folder, lambda w: w | {name.replace("layers.1.", "layers.2."): w[name] for name in w})
+
+
+def break_layers_of_a_smaller_model(folder: Path) -> None:
+    edit_weights(folder, lambda w: {name: w[name] for name in w if "layers.1." not in name})
+
+
+def break_names(folder: Path) -> None:
+    edit_weights(folder, lambda w: {name.replace("layers", "blocks"): w[name] for name in w})
+
+
+def break_layers_that_the_base_has_not(folder: Path) -> None:
+    edit(folder / "adapter_config.json", target_modules=["query_key_value"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (break_weights_missing, "Make it with: python fine_tuning.py"),
+        (break_pickled, "pickled"),
+        (break_cut_off, "damaged"),
+        (break_empty, "damaged"),
+        (break_config_missing, "adapter_config.json"),
+        (break_config_text, "damaged"),
+        (break_rank, "size mismatch"),
+        (break_layers_of_a_larger_model, "layers.2."),
+        (break_layers_of_a_smaller_model, "layers.1."),
+        (break_names, "does not fit"),
+        (break_layers_that_the_base_has_not, "query_key_value"),
+    ],
+)
+def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage, told):
+    folder = shutil.copytree(adapter, tmp_path / "adapter")
+    damage(folder)
+    message = refused(model.load_adapter, base(tiny_model), str(folder))
+    assert str(folder) in message and told in message

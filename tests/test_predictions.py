@@ -1,0 +1,133 @@
+"""No finished answer is lost, none is counted twice, and nothing strange is taken for an answer."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from medqa.predictions import LossFile, Predictions, answer_key
+from medqa.run import UserError
+
+
+@pytest.fixture
+def file(tmp_path) -> Predictions:
+    return Predictions(tmp_path / "predictions" / "base.jsonl")
+
+
+def answer(number: int, text: str = "Rest.", **more: object) -> dict:
+    return {"key": f"k{number}", "id": str(number), "hypothesis": text} | more
+
+
+def test_answers_come_back_as_they_were(file):
+    assert file.read() == {}
+    texts = ["", "two\nlines\r\n", "µg ≥ 5 🩺", "U+2028 \u2028 and U+0085 \x85", '"quoted" \\ \x00']
+    for number, text in enumerate(texts):
+        file.add(answer(number, text, finish="stop", repetition=0.5))
+    found = Predictions(file.path).read()
+    assert found == {f"k{n}": answer(n, text, finish="stop", repetition=0.5) for n, text in enumerate(texts)}
+    assert len(file.path.read_bytes().splitlines()) == len(texts)
+
+
+def test_the_first_answer_with_a_key_counts(file):
+    file.add(answer(1, "first"))
+    file.add(answer(2))
+    file.add(answer(1, "second"))
+    assert [found["hypothesis"] for found in file.read().values()] == ["first", "Rest."]
+
+
+@pytest.mark.parametrize("kept", [1, 10, -1])
+def test_a_half_written_last_line_is_cut_off(file, kept):
+    file.add(answer(1))
+    whole = file.path.read_bytes()
+    file.add(answer(2, "µ" * 20))
+    half = file.path.read_bytes()[len(whole) :][:kept]
+    for before in (whole, b""):
+        file.path.write_bytes(before + half)
+        with pytest.raises(UserError) if kept > 0 else pytest.MonkeyPatch.context():
+            file.read()
+        file.repair()
+        assert file.path.read_bytes() == before
+        file.add(answer(3))
+        assert list(file.read()) == ["k1", "k3"] if before else ["k3"]
+
+
+def test_repair_leaves_whole_lines_and_a_missing_file_alone(file):
+    file.repair()
+    assert not file.path.exists()
+    file.add(answer(1))
+    before = file.path.read_bytes()
+    file.repair()
+    assert file.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"not json", b"[1, 2]", b"3", b"null", b'{"key": "k"}', b'{"hypothesis": "x"}', b'"hypothesis"',
+     b'{"key": "k", "hypothesis": null}', b'{"key": ["k"], "hypothesis": "x"}', b"\xff\xfe\x00", b"[" * 100_000],
+    ids=lambda line: repr(line[:12]),
+)  # fmt: skip
+def test_a_foreign_line_is_refused_with_file_and_line(file, line):
+    file.add(answer(1))
+    file.add(answer(2))
+    with open(file.path, "ab") as handle:
+        handle.write(line + b"\n")
+    file.add(answer(3))
+    with pytest.raises(UserError, match=r"line 3\b") as error:
+        file.read()
+    assert str(file.path) in str(error.value) and "Remove" in str(error.value)
+    assert len(str(error.value)) < 300 + len(str(file.path)) and "\n" not in str(error.value)
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from medqa.predictions import Predictions
+for number in range(200):
+    Predictions(Path(sys.argv[1])).add({"key": f"{sys.argv[2]} {number}", "hypothesis": "long text " * 500})
+"""
+
+
+def test_several_processes_write_at_once(file):
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE, file.path, str(n)], cwd=ROOT) for n in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert set(file.read()) == {f"{n} {number}" for n in range(3) for number in range(200)}
+
+
+def test_an_answer_is_one_write(file, monkeypatch):
+    """Two writes could be divided by another process's answer, or by a kill."""
+    written = []
+    monkeypatch.setattr(os, "write", lambda handle, data: written.append(data) or len(data))
+    file.add(answer(1))
+    assert [json.loads(data) for data in written] == [answer(1)]
+
+
+def test_the_key_tells_everything_apart_and_nothing_else():
+    own = answer_key(model={"base": "a", "dtype": "float32"}, prompt=[1, 2], temperature=0.1)
+    assert answer_key(temperature=0.1, prompt=[1, 2], model={"dtype": "float32", "base": "a"}) == own
+    others = [
+        answer_key(model={"base": "b", "dtype": "float32"}, prompt=[1, 2], temperature=0.1),
+        answer_key(model={"base": "a", "dtype": "float32"}, prompt=[2, 1], temperature=0.1),
+        answer_key(model={"base": "a", "dtype": "float32"}, prompt=[1, 2], temperature=0),
+        answer_key(model={"base": "a", "dtype": "float32"}, prompt=[1, 2]),
+        answer_key(model={"base": "a"}, prompt=[1, 2], temperature=0.1, dtype="float32"),
+    ]
+    assert len({own, *others}) == 6
+
+
+def test_losses_are_valid_for_what_they_were_made_of(tmp_path):
+    file = LossFile(tmp_path / "losses.json")
+    assert file.read("a") is None
+    file.write("a", {"1": (12.5, 3)})
+    assert file.read("a") == {"1": [12.5, 3]}
+    assert file.read("b") is None
+    file.write("b", {"1": (1.5, 3)})
+    assert file.read("a") is None and file.read("b") == {"1": [1.5, 3]}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"made_of": "a"}', b"\xff"])
+def test_a_strange_file_of_losses_is_made_again(tmp_path, content):
+    (tmp_path / "losses.json").write_bytes(content)
+    assert LossFile(tmp_path / "losses.json").read("a") is None

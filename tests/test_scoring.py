@@ -1,0 +1,204 @@
+"""A method is a column: with one model or two, with failures, in a subclass, in the order of the class."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from medqa.run import Warnings
+from medqa.scoring import NOTES, metric_names, results_tables, score_pairs
+
+REFERENCES = ["a b", "c", "d e f"]
+HYPOTHESES = ["a b", "", "f"]
+
+
+class Metrics:
+    """One of each kind."""
+
+    def compute_words(self, reference: str, hypothesis: str) -> float:
+        return len(hypothesis.split()) / len(reference.split())
+
+    def compute_pair(self, reference: str, hypothesis: str) -> dict[str, float]:
+        return {"same": reference == hypothesis, "length": len(hypothesis)}
+
+    def score_all(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
+        return {"rank": np.arange(len(references)) / 2, "known": [None, 1, math.inf][: len(references)] * 1}
+
+    def compute_applicable(self, reference: str, hypothesis: str) -> float | None:
+        return None if not hypothesis else 1
+
+    def _compute_hidden(self, reference: str, hypothesis: str) -> float:
+        raise AssertionError("no metric")
+
+    def prepare(self) -> None:
+        raise AssertionError("no metric")
+
+    compute_constant = 3  # no method
+
+
+def scores(metrics: object) -> tuple[dict[str, list[float]], list[str]]:
+    warnings = Warnings()
+    return score_pairs(metrics, REFERENCES, HYPOTHESES, warnings), warnings.texts
+
+
+def same(found: list[float], wanted: list[float]) -> bool:
+    return all(type(number) is float for number in found) and np.array_equal(found, wanted, equal_nan=True)
+
+
+def test_every_kind_of_result_becomes_columns_of_floats():
+    columns, warnings = scores(Metrics())
+    assert same(columns["words"], [1, 0, 1 / 3])
+    assert same(columns["same"], [1, 0, 0]) and same(columns["length"], [3, 0, 1])
+    assert same(columns["applicable"], [1, math.nan, 1])
+    assert same(columns["rank"], [0, 0.5, 1])
+    assert same(columns["known"], [math.nan, 1, math.nan])
+    assert warnings == []
+
+
+def test_columns_stand_in_the_order_of_the_methods_batch_metrics_last():
+    assert list(scores(Metrics())[0]) == ["words", "same", "length", "applicable", "rank", "known"]
+
+
+def test_a_subclass_adds_and_replaces():
+    class More(Metrics):
+        def compute_custom_metric(self, reference: str, hypothesis: str) -> float:
+            return 0.25
+
+        def compute_words(self, reference: str, hypothesis: str) -> float:
+            return 7
+
+    columns, _ = scores(More())
+    assert list(columns) == ["words", "same", "length", "applicable", "custom_metric", "rank", "known"]
+    assert same(columns["custom_metric"], [0.25] * 3) and same(columns["words"], [7] * 3)
+
+
+def test_a_metric_may_be_put_on_the_object():
+    metrics = Metrics()
+    metrics.compute_late = lambda reference, hypothesis: 0.5
+    assert same(scores(metrics)[0]["late"], [0.5] * 3)
+
+
+def test_a_metric_that_fails_costs_the_pair_and_not_the_run():
+    class Failing:
+        def compute_ratio(self, reference: str, hypothesis: str) -> float:
+            return 1 / len(hypothesis)
+
+        def compute_two(self, reference: str, hypothesis: str) -> dict[str, float]:
+            return {"x": 1 / len(hypothesis), "y": 2}
+
+        def compute_never(self, reference: str, hypothesis: str) -> float:
+            raise KeyError("lexicon")
+
+        def compute_good(self, reference: str, hypothesis: str) -> float:
+            return 1
+
+    columns, warnings = scores(Failing())
+    assert same(columns["ratio"], [1 / 3, math.nan, 1])
+    assert same(columns["x"], [1 / 3, math.nan, 1]) and same(columns["y"], [2, math.nan, 2])
+    assert same(columns["never"], [math.nan] * 3) and same(columns["good"], [1] * 3)
+    assert warnings == [
+        "metric ratio failed on 1 of 3 pairs; the first: ZeroDivisionError: division by zero",
+        "metric two failed on 1 of 3 pairs; the first: ZeroDivisionError: division by zero",
+        "metric never failed on 3 of 3 pairs; the first: KeyError: 'lexicon'",
+    ]
+
+
+@pytest.mark.parametrize("value", ["good", [1, 2], np.zeros(2), {"x": "good"}], ids=repr)
+def test_a_value_that_is_no_number_is_a_failure_of_the_metric(value):
+    class Odd:
+        def compute_odd(self, reference: str, hypothesis: str):
+            return value if hypothesis else 1
+
+    columns, warnings = scores(Odd())
+    assert same(columns["odd"], [math.nan, 1, math.nan])
+    [text] = warnings
+    assert text.startswith("metric odd failed on 2 of 3 pairs; the first: ")
+
+
+def test_what_is_not_finite_is_not_applicable():
+    class Infinite:
+        def compute_log(self, reference: str, hypothesis: str) -> float:
+            return -np.inf if not hypothesis else np.float32(0.5)
+
+        def compute_nan(self, reference: str, hypothesis: str) -> float:
+            return math.nan
+
+    columns, warnings = scores(Infinite())
+    assert same(columns["log"], [0.5, math.nan, 0.5]) and same(columns["nan"], [math.nan] * 3)
+    assert warnings == []
+
+
+def test_texts_of_different_number_are_refused():
+    with pytest.raises(ValueError):
+        score_pairs(Metrics(), REFERENCES, HYPOTHESES[:2], Warnings())
+
+
+# ---- tables --------------------------------------------------------------------------------------------
+
+HOLDOUT = {
+    "id": ["x", "y", "z"],
+    "specialty": ["heart", "heart", "skin"],
+    "question": ["Q1?", "Q2?", "Q3?"],
+    "response": REFERENCES,
+}
+
+
+def answers(texts: list[str], finish: str = "stop") -> list[dict]:
+    return [
+        {"id": id, "hypothesis": text, "finish": finish, "new_tokens": len(text), "repetition": 0.0,
+         "prompt_cut": False, "key": "k", "batch": 4}
+        for id, text in zip(HOLDOUT["id"], texts, strict=True)
+    ]  # fmt: skip
+
+
+class Words:
+    def __init__(self):
+        self.calls = 0
+
+    def compute_words(self, reference: str, hypothesis: str) -> float:
+        return len(hypothesis.split())
+
+    def score_batch(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
+        self.calls += 1
+        return {"match": [float(r == h) for r, h in zip(references, hypotheses, strict=True)]}
+
+
+@pytest.fixture
+def tables():
+    losses = {"base": {"x": (6.0, 3), "y": (5.0, 2), "z": (1.0, 1)}, "finetuned": {"x": [3.0, 3], "z": [2.0, 1]}}
+    warnings, metrics = Warnings(), Words()
+    found = {"base": answers(HYPOTHESES), "finetuned": answers(REFERENCES, "length")}
+    made = results_tables(metrics, found, losses, HOLDOUT, warnings)
+    assert metrics.calls == 1  # both models at once
+    return made, warnings.texts
+
+
+def test_a_table_holds_texts_metrics_loss_and_notes(tables):
+    for table in tables[0].values():
+        assert list(table.columns) == [
+            "question", "reference", "hypothesis", "specialty", "words", "match", "answer_loss", "id",
+            "finish", "new_tokens", "repetition", "prompt_cut",
+        ]  # fmt: skip
+        assert list(table.columns[-4:]) == list(NOTES)
+        assert metric_names(table) == ["words", "match", "answer_loss"]
+        assert table["id"].tolist() == HOLDOUT["id"] and table["question"].tolist() == HOLDOUT["question"]
+        assert table["reference"].tolist() == REFERENCES and table["specialty"].tolist() == HOLDOUT["specialty"]
+
+
+def test_each_model_has_its_own_answers_scores_and_losses(tables):
+    base, tuned = tables[0]["base"], tables[0]["finetuned"]
+    assert list(tables[0]) == ["base", "finetuned"]
+    assert base["hypothesis"].tolist() == HYPOTHESES and tuned["hypothesis"].tolist() == REFERENCES
+    assert base["words"].tolist() == [2, 0, 1] and tuned["words"].tolist() == [2, 1, 3]
+    assert base["match"].tolist() == [1, 0, 0] and tuned["match"].tolist() == [1, 1, 1]
+    assert base["answer_loss"].tolist() == [2, 2.5, 1]
+    assert same(tuned["answer_loss"].tolist(), [1, math.nan, 2])
+    assert tuned["finish"].tolist() == ["length"] * 3 and base["new_tokens"].tolist() == [3, 0, 1]
+
+
+def test_empty_and_endless_answers_are_told(tables):
+    assert tables[1] == [
+        "base: 1 answers are empty, 0 had not ended at MAX_NEW_TOKENS.",
+        "finetuned: 0 answers are empty, 3 had not ended at MAX_NEW_TOKENS.",
+    ]
