@@ -1,13 +1,14 @@
 """Stage 3: both models answer the holdout; the answers are scored, compared, and turned into advice.
 
 python evaluation.py
-python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128
+python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
 accelerate launch --num_processes 4 evaluation.py
 """
 
 import json
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from config import LIMITS, EvaluationConfig
 from medqa import run
@@ -15,9 +16,6 @@ from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
 from medqa.run import say
 from medqa.scoring import metric_names, results_tables
-
-if TYPE_CHECKING:
-    pass
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -108,9 +106,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     )
     from medqa import answering, model
 
-    answering.check_tuned(
-        config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, template_sha256(apply_chat_template)
-    )
+    # The template may have been edited since, in the data or here: the one in use must be the trained one.
+    data["chat_template_sha256"] = template_sha256(apply_chat_template)
+    answering.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
 
     device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
@@ -129,11 +127,11 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
-        results = compare(config, data, metrics, tables, losses, records)
+        results = compare(config, data, metrics, tables, losses, records, warnings)
 
         # 5. Write everything; the manifest comes last.
         write(config, data, metrics, tables, results, started)
-    tell_the_end(config, results, run.clock() - clock, warnings)
+    tell_the_end(config, results, data["command"], run.clock() - clock, warnings)
     return results["recommendations"]
 
 
@@ -148,7 +146,13 @@ def load_splits(config: EvaluationConfig) -> dict[str, Any]:
 
 
 def compare(
-    config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict, records: dict
+    config: EvaluationConfig,
+    data: dict,
+    metrics: AutomaticMetrics,
+    tables: dict,
+    losses: dict,
+    records: dict,
+    warnings: run.Warnings,
 ) -> dict[str, Any]:
     """Overall and specialty tables, and the recommendations."""
     from medqa import statistics
@@ -156,6 +160,10 @@ def compare(
 
     base, tuned = tables["base"], tables["finetuned"]
     names, lower = metric_names(base), metrics.LOWER_IS_BETTER
+    if absent := [name for name in config.PRIMARY_METRICS if name not in names]:
+        warnings.add(
+            f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
+        )
     comparison = statistics.compare(base, tuned, names, lower, config.SEED, config.PRIMARY_METRICS)
     witness: dict[str, list] = {}
     for id, specialty in zip(records["eval"]["id"], records["eval"]["specialty"], strict=True):
@@ -231,7 +239,9 @@ def write(
         )
 
 
-def tell_the_end(config: EvaluationConfig, results: dict, seconds: float, warnings: run.Warnings) -> None:
+def tell_the_end(
+    config: EvaluationConfig, results: dict, command: str, seconds: float, warnings: run.Warnings
+) -> None:
     """What was done, the table, the advice, the warnings, the files, the next command."""
     from medqa import report
 
@@ -251,8 +261,7 @@ def tell_the_end(config: EvaluationConfig, results: dict, seconds: float, warnin
     path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
     say("", f"Files: {config.OUTPUT_DIR}/ (tables as CSV, two figures, {path.name})")
     if advice["recommended_sample_increases"]:
-        folder = "" if config.DATASET_DIR == "datasets" else f" --OUTPUT_DIR {config.DATASET_DIR}"
-        say(f"Next:  python dataset_preparation.py --RECOMMENDATIONS {path}{folder}")
+        say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
         say(f"Next:  look at {Path(config.OUTPUT_DIR) / 'specialty_analysis.png'}")
 

@@ -6,6 +6,7 @@ accelerate launch --num_processes 4 fine_tuning.py
 """
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ def train(config: TrainingConfig) -> Path:
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
     with run.occupied(output) if run.rank() == 0 else run.nothing():
+        if run.rank() == 0:
+            run.recover(output)
+        processes.wait_for_everyone()
         start = checkpoints.where_to_start(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
@@ -78,7 +82,7 @@ def train(config: TrainingConfig) -> Path:
             save(config, trainer, tokenizer, data, learned, started)
         processes.wait_for_everyone()
     if not finished:
-        raise KeyboardInterrupt
+        raise run.Interrupted(trainer.stop_signal)
     tell_the_end(config, run.clock() - clock, warnings)
     return output
 
@@ -211,7 +215,11 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings)
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]
-    say("", f"Trained {sum('loss' in record for record in records)} steps in {run.elapsed(seconds)}.", "")
+    say(
+        "",
+        f"Trained: {sum('loss' in record for record in records)} steps, {run.elapsed(seconds)} this time.",
+        "",
+    )
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
         rows = [
@@ -227,7 +235,7 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings)
         "DATASET_DIR": "DATASET_DIR",
     }
     given = [
-        f" --{option} {getattr(config, name)}"
+        f" --{option} {shlex.quote(getattr(config, name))}"
         for option, name in options.items()
         if getattr(config, name) != getattr(TrainingConfig, name)
     ]

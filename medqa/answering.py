@@ -101,7 +101,7 @@ def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
     return False
 
 
-def check_tuned(tuned_name: str, base_name: str, template_sha: str) -> None:
+def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: run.Warnings) -> None:
     """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
 
     A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
@@ -117,6 +117,12 @@ def check_tuned(tuned_name: str, base_name: str, template_sha: str) -> None:
     ):
         return
     manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    template_sha = data["chat_template_sha256"]
+    if manifest["iteration"] != data["iteration"]:
+        warnings.add(
+            f"{tuned} was trained on iteration {manifest['iteration']} of the data, which is at iteration "
+            f"{data['iteration']} now. Train on it with: python fine_tuning.py"
+        )
     if manifest["chat_template_sha256"] != template_sha:
         raise UserError(
             f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in "

@@ -82,7 +82,6 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     Raises:
         UserError: an unfinished run with other settings lies in the folder.
     """
-    run.recover(output)
     manifest = run.read_manifest(output)
     finished = manifest["learned"] if manifest is not None else None
     if resume == "never":

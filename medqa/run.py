@@ -25,8 +25,16 @@ LOCK = ".running"
 # Packages whose versions can change a number.
 PACKAGES = (
     "torch", "transformers", "datasets", "peft", "bitsandbytes", "accelerate", "tokenizers", "numpy",
-    "pandas", "pyarrow", "scipy", "scikit-learn", "nltk", "rouge-score", "bert-score", "rapidfuzz",
+    "pandas", "pyarrow", "scipy", "nltk", "bert-score", "rapidfuzz",
 )  # fmt: skip
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work after it was saved; `number` is the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class UserError(Exception):
@@ -126,10 +134,13 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         if rank() == 0:
             print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if rank() == 0:
             print(f"\nInterrupted. {resume_hint}", file=sys.stderr)
-        sys.exit(128 + received)
+        sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
+    except BrokenPipeError:  # `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise

@@ -160,12 +160,15 @@ class AnswerTrainer(Trainer):
         by_specialty = self.answer_loss(self.eval_examples)
         total, count = (sum(column) for column in zip(*by_specialty.values(), strict=True))
         metrics = {"eval_loss": total / count}
-        if self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric:
+        better = self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric
+        if better:
             save_adapter(self.accelerator.unwrap_model(self.model), Path(self.args.output_dir) / BEST)
         self.log(dict(metrics))
         means = {name: total / count for name, (total, count) in by_specialty.items()}
         self.training_log.keep_evaluation(self.state.global_step, metrics["eval_loss"], means)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if better:  # the Trainer keeps no best for the evaluation before the first step
+            self.state.best_metric = metrics["eval_loss"]
         return metrics
 
     def answer_loss(self, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
@@ -206,6 +209,7 @@ class StopSoon(TrainerCallback):
 
     def __init__(self, trainer: AnswerTrainer) -> None:
         self.trainer = trainer
+        self.trainer.stop_signal = signal.SIGINT
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._received)
 
@@ -213,6 +217,7 @@ class StopSoon(TrainerCallback):
         if self.trainer.stop_requested:
             raise KeyboardInterrupt
         self.trainer.stop_requested = True
+        self.trainer.stop_signal = signal.Signals(number)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -72,7 +72,7 @@ def test_equal_quantities_match(first, second):
         ("4 weeks", "1 month"), ("above 125 pg/mL", "below 125 pg/mL"), ("5-10 mg", "5 mg"),
         ("140/90 mmHg", "90/140 mmHg"), ("1:1000", "1:100"), ("7 days", "7 weeks"), ("by mouth", "IV"),
         ("150 lb", "150 kg"), ("101 °F", "37 °C"), ("INR 2", "pH 2"), ("65 years old", "65 months old"),
-        ("10 mg daily", "10 mg"),
+        ("10 mg daily", "10 mg"), ("150 lb", "70 kg"), ("101 °F", "38.5 °C"),
     ],
 )  # fmt: skip
 def test_different_quantities_do_not_match(first, second):
@@ -231,6 +231,11 @@ def test_subjects_of_doses():
         ("oxygen saturation", "94 percent"),
         ("weight", "70 kg"),
     ]
+
+
+def test_a_dose_belongs_to_the_medicine_of_the_sentences_before():
+    text = "Start colchicine. Take 0.5 mg twice daily. Later take 1 mg. Eat well. Then 2 mg."
+    assert [dose.subject for dose in doses(text)] == ["colchicine", "colchicine", ""]
 
 
 # ---- medical terms and negation ----------------------------------------------------------------------------
