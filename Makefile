@@ -13,7 +13,7 @@ TRAIN := fine_tuning.py --MODEL_NAME demo/base_model --DATASET_DIR $(DEMO)/datas
 	--LEARNING_RATE 1e-2 --NUM_EPOCHS 3
 EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PATH $(DEMO)/results \
 	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results \
-	--BERTSCORE_MODEL demo/bertscore_model --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 128
+	--BERTSCORE_MODEL demo/toy_encoder --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 128
 
 .PHONY: demo test lint setup clean
 
@@ -42,4 +42,4 @@ setup: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf $(DEMO) demo/base_model demo/bertscore_model
+	rm -rf $(DEMO) demo/base_model demo/toy_encoder

@@ -220,7 +220,7 @@ def write(
             )
         for name, table in (("model_comparison", "comparison"), ("specialty_performance", "performance")):
             results[table].assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
-        report.comparison_figure(results["comparison"], staging / "model_comparison.png")
+        report.comparison_figure(labelled(results["comparison"], advice), staging / "model_comparison.png")
         report.specialty_figure(results["performance"], staging / "specialty_analysis.png", advice)
         run.write_json(staging / "training_recommendations.json", advice)
         run.write_manifest(
@@ -239,6 +239,15 @@ def write(
         )
 
 
+def labelled(comparison: Any, advice: dict[str, Any]) -> Any:
+    """The comparison with the encoder beside the name of every BERTScore, so that none passes for another's."""
+    encoder = Path((advice["bertscore_model"] or "").split(",")[0]).name
+    names = comparison["metric"]
+    return comparison.assign(
+        metric=[f"{name} ({encoder})" if name.startswith("bertscore") else name for name in names]
+    )
+
+
 def tell_the_end(
     config: EvaluationConfig, results: dict, command: str, seconds: float, warnings: run.Warnings
 ) -> None:
@@ -250,11 +259,9 @@ def tell_the_end(
         "",
         f"Evaluated both models in {run.elapsed(seconds)}.",
         "",
-        report.comparison_text(results["comparison"]),
+        report.comparison_text(labelled(results["comparison"], advice)),
     )
     say("", advice["summary"])
-    if advice["bertscore_model"]:
-        say(f"BERTScore by {advice['bertscore_model']}.")
     if config.LIMIT:
         warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
     warnings.show()

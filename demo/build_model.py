@@ -4,7 +4,7 @@ python demo/build_model.py
 
 `demo/base_model` is a Llama of 2 million parameters with Llama-3's control tokens. It has read the answers of
 the demo's train and pool pairs as plain text, never those of the holdout or the eval split. So it knows the
-language but not the question-answer form, and fine-tuning has something real to teach. `demo/bertscore_model`
+language but not the question-answer form, and fine-tuning has something real to teach. `demo/toy_encoder`
 is a BERT-like encoder of 1 million parameters, trained to fill gaps in the same text, so that BERTScore
 runs offline. Both are toys: they show that the pipeline works, not how good a model can be.
 """
@@ -243,7 +243,7 @@ def build_encoder(answers: list[list[str]], folder: Path) -> float:
 
 TOYS = {
     "base_model": ("Toy base model", build_base),
-    "bertscore_model": ("Toy BERTScore encoder", build_encoder),
+    "toy_encoder": ("Toy BERTScore encoder", build_encoder),
 }
 
 

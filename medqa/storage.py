@@ -2,12 +2,15 @@
 
 import contextlib
 import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.duplicates import normal_form
 from medqa.records import Record
+from medqa.run import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +23,8 @@ SPLITS = {
     "train": "train_dataset",
     "pool": "eval_pool_dataset",
 }
-ROWS_AT_ONCE = 5_000
+# A multiple of the rows that are rendered at once.
+ROWS_IN_FILE, ROWS_AT_ONCE = 50_000, 5_000
 
 
 def load(folder: Path) -> "Dataset":
@@ -49,27 +53,45 @@ def write(
 ) -> None:
     """Save records as a split, with the `formatted_chat` that `render(question, response)` gives.
 
-    The list is empty afterwards: half a million records and the table made of them would need their memory
-    twice. The fingerprint that `datasets` keeps beside the rows is made from their bytes; left to itself, it
-    would pickle the whole table to make one.
+    Each data file is a `save_to_disk` of its own rows, and one `state.json` lists them all: so a split of
+    half a million records never stands in memory as a table. The list of records is empty afterwards, for the
+    same reason. The fingerprint in `state.json` is made from the bytes of the rows.
     """
+    starts = range(0, max(1, len(records)), ROWS_IN_FILE)
+    names = [f"data-{number:05d}-of-{len(starts):05d}.arrow" for number in range(len(starts))]
+    digest = hashlib.sha256()
+    part = folder / "part"
+    for number, _ in enumerate(watch(starts, f"Writing {folder.name}")):
+        _save(part, records, render, digest)
+        (part / "data-00000-of-00001.arrow").rename(folder / names[number])
+    state = json.loads((part / "state.json").read_text(encoding="utf-8"))
+    state["_data_files"] = [{"filename": name} for name in names]
+    state["_fingerprint"] = digest.hexdigest()[:16]
+    write_text(folder / "state.json", json.dumps(state, indent=2, sort_keys=True))
+    (part / "dataset_info.json").rename(folder / "dataset_info.json")
+    shutil.rmtree(part)
+
+
+def _save(
+    folder: Path, records: list[Record], render: Callable[[str, str], str], digest: "hashlib._Hash"
+) -> None:
+    """Take records from the list and save them as a dataset of one file; `digest` gets their bytes."""
     import pyarrow as pa
     from datasets import Dataset, Features, Value
     from datasets.table import InMemoryTable
 
     schema = Features({name: Value("string") for name in COLUMNS}).arrow_schema
-    starts = range(0, len(records), ROWS_AT_ONCE)
-    batches = [_batch(records, render, schema) for _ in watch(starts, f"Writing {folder.name}")]
-    digest = hashlib.sha256()
-    for batch in batches:
+    batches = []
+    for _ in range(0, min(len(records), ROWS_IN_FILE), ROWS_AT_ONCE):
+        batch = _batch(records, render, schema)
         for column in batch.columns:
             for buffer in column.buffers():
                 digest.update(buffer or b"")
+        batches.append(batch)
     table = InMemoryTable(pa.Table.from_batches(batches, schema=schema))
-    dataset = Dataset(table, fingerprint=digest.hexdigest()[:16])
     with _no_progress_bars():
-        # By itself it saves an empty split as no file at all, which load_from_disk then fails to open.
-        dataset.save_to_disk(str(folder), num_shards=None if len(dataset) else 1)
+        # num_shards: by itself it saves an empty split as no file at all, which cannot be opened again.
+        Dataset(table, fingerprint="of one file").save_to_disk(str(folder), num_shards=1)
 
 
 def _batch(records: list[Record], render: Callable[[str, str], str], schema: "pa.Schema") -> "pa.RecordBatch":

@@ -126,6 +126,21 @@ def test_it_leaves_exactly_these_files(config: DatasetConfig) -> None:
     assert run.require_finished(output, "dataset_preparation", "")["iteration"] == 1
 
 
+def test_large_splits_are_several_files_with_the_same_rows(
+    config: DatasetConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = create_datasets(config)
+    monkeypatch.setattr(storage, "ROWS_IN_FILE", 10)
+    monkeypatch.setattr(storage, "ROWS_AT_ONCE", 5)
+    config.OUTPUT_DIR += "_2"
+    several = create_datasets(config)
+    for first, second in zip(one, several, strict=True):
+        assert first.to_list() == second.to_list()
+    names = {path.name for path in (Path(config.OUTPUT_DIR) / "train_dataset").iterdir()}
+    arrows = {f"data-0000{number}-of-00004.arrow" for number in range(4)}
+    assert names == {*arrows, "dataset_info.json", "state.json"}
+
+
 def test_the_manifest_says_what_was_done(config: DatasetConfig) -> None:
     config.RANDOM_SEED = 7
     create_datasets(config)

@@ -18,9 +18,18 @@ from medqa.packing import token_ids
 from medqa.run import UserError
 
 SYSTEM = "Answer briefly."
-QUESTIONS = ("Angina?", "What defines migraine?", "Which drug is given first for acne?", "Is rash urgent?",
-             "How does one recognise heart failure early, when a patient of 80 years has pain and cough?")  # fmt: skip
+QUESTIONS = (
+    "Angina?",
+    "What defines migraine?",
+    "Which drug is given first for acne?",
+    "Is rash urgent?",
+    "How does one recognise heart failure early, when a patient of 80 years has pain and cough?",
+)
 STEPS = 12
+
+
+def prompt_of(question: str, tokenizer, max_length: int, id: str = "x") -> Prompt:
+    return make_prompt(id, question, tokenizer, apply_chat_template, SYSTEM, max_length)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,7 @@ def model(tiny_model):
 
 @pytest.fixture(scope="module")
 def prompts(tokenizer) -> list[Prompt]:
-    made = [make_prompt(str(n), q, tokenizer, apply_chat_template, SYSTEM, 512) for n, q in enumerate(QUESTIONS)]
+    made = [prompt_of(question, tokenizer, 512, str(number)) for number, question in enumerate(QUESTIONS)]
     assert len({len(prompt.input_ids) for prompt in made}) > 3
     return made
 
@@ -54,7 +63,7 @@ def library(model, prompts) -> dict[str, list[int]]:
 
 
 class Numbers:
-    """A tokenizer whose texts are the token ids themselves, so that answers can be compared token by token."""
+    """A tokenizer whose texts are the token ids themselves, so that answers are compared token by token."""
 
     pad_token_id = 0
 
@@ -149,7 +158,7 @@ def sampled(model, prompts) -> dict[str, Answer]:
 @pytest.mark.parametrize("batch_size", [1, 3, len(QUESTIONS)])
 @pytest.mark.parametrize("order", ["backwards", "shuffled", "some of them"])
 def test_a_sampled_answer_depends_on_its_question_alone(model, prompts, sampled, batch_size, order):
-    asked = list(reversed(prompts)) if order == "backwards" else random.Random(1).sample(prompts, len(prompts))
+    asked = prompts[::-1] if order == "backwards" else random.Random(1).sample(prompts, len(prompts))
     asked = asked[:3] if order == "some of them" else asked
     found = answers(model, asked, Decoding(STEPS, 0.9, 0.95, 7, ()), batch_size)
     assert found == {prompt.id: sampled[prompt.id] for prompt in asked}
@@ -217,9 +226,10 @@ def test_shares_within_the_nucleus_are_kept():
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1, exclude_max=True), st.floats(0.01, 10), st.floats(0.01, 1))
 @settings(max_examples=50, deadline=None)
-def test_whatever_is_drawn_the_token_exists_and_is_likelier_than_what_lies_outside(seed, chance, temperature, top_p):
+def test_whatever_is_drawn_lies_among_the_likeliest(seed, chance, temperature, top_p):
     logits = torch.tensor(np.random.default_rng(seed).normal(0, 20, (1, 30)), dtype=torch.bfloat16)
-    [token] = choose(logits, torch.tensor([chance], dtype=torch.float64), Decoding(1, temperature, top_p, 0, ()))
+    drawn = torch.tensor([chance], dtype=torch.float64)
+    [token] = choose(logits, drawn, Decoding(1, temperature, top_p, 0, ()))
     shares = torch.softmax(logits[0].double() / temperature, 0)
     likelier = shares[logits[0] > logits[0, token]].sum()
     assert 0 <= token < 30 and likelier < top_p + 1e-6
@@ -278,7 +288,9 @@ def test_batches_hold_questions_of_similar_length(monkeypatch):
 
 
 def test_the_first_batch_follows_the_memory(monkeypatch):
-    sizes = SimpleNamespace(num_hidden_layers=32, num_key_value_heads=8, hidden_size=4096, num_attention_heads=32)
+    sizes = SimpleNamespace(
+        num_hidden_layers=32, num_key_value_heads=8, hidden_size=4096, num_attention_heads=32
+    )
     gpu = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=sizes)
     cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"), config=sizes)
     batches = []
@@ -316,7 +328,7 @@ def test_repeated(ids, share):
 
 
 def parts(prompt: Prompt, tokenizer) -> tuple[str, str]:
-    """What is left of a shortened question: its beginning and its end. The rest of the prompt must be whole."""
+    """Beginning and end of a shortened question; the rest of its prompt must be whole."""
     before, after = render(apply_chat_template, "\0", None, SYSTEM).split("\0")
     text = tokenizer.decode(prompt.input_ids, clean_up_tokenization_spaces=False)
     assert text.startswith(before) and text.endswith(after)
@@ -328,9 +340,9 @@ def parts(prompt: Prompt, tokenizer) -> tuple[str, str]:
 def test_a_prompt_that_fits_is_left_alone(tokenizer):
     [ids] = token_ids(tokenizer, [render(apply_chat_template, QUESTIONS[4], None, SYSTEM)])
     for length in (len(ids), len(ids) + 1, 10_000):
-        made = make_prompt("x", QUESTIONS[4], tokenizer, apply_chat_template, SYSTEM, length)
+        made = prompt_of(QUESTIONS[4], tokenizer, length)
         assert made == Prompt("x", ids, False)
-    assert make_prompt("x", QUESTIONS[4], tokenizer, apply_chat_template, SYSTEM, len(ids) - 1).cut
+    assert prompt_of(QUESTIONS[4], tokenizer, len(ids) - 1).cut
 
 
 @pytest.mark.parametrize(
@@ -346,7 +358,7 @@ def test_a_long_question_loses_only_its_middle(tokenizer, question):
     [template] = token_ids(tokenizer, [render(apply_chat_template, "", None, SYSTEM)])
     harmless = question.replace("<|", "< |")
     for length in range(len(template) + 24, len(template) + 130, 3):
-        made = make_prompt("x", question, tokenizer, apply_chat_template, SYSTEM, length)
+        made = prompt_of(question, tokenizer, length)
         assert made.cut and length - 16 <= len(made.input_ids) <= length
         start, end = parts(made, tokenizer)
         assert harmless.startswith(start) and harmless.endswith(end)
@@ -359,4 +371,4 @@ def test_a_length_that_leaves_no_room_for_the_question_is_refused(tokenizer):
     [template] = token_ids(tokenizer, [render(apply_chat_template, "", None, SYSTEM)])
     for length in (16, len(template) - 1, len(template) + 2):
         with pytest.raises(UserError, match="MAX_PROMPT_LENGTH"):
-            make_prompt("x", QUESTIONS[4] * 10, tokenizer, apply_chat_template, SYSTEM, length)
+            prompt_of(QUESTIONS[4] * 10, tokenizer, length)

@@ -146,8 +146,8 @@ def test_rouge_is_that_of_rouge_score():
 
     names = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
     library = RougeScorer(list(names.values()), use_stemmer=True)
-    # The library fills its table for ROUGE-L in Python: shorter texts keep the test short. Words of three letters
-    # are not stemmed.
+    # The library fills its table for ROUGE-L in Python: shorter texts keep the test short. Words of three
+    # letters are not stemmed.
     for reference, hypothesis in [*text_pairs(500, longest=500), ("gas was", "ga wa"), ("gases", "gas")]:
         expected = library.score(reference, hypothesis)
         for ours, theirs in names.items():

@@ -1,4 +1,4 @@
-"""What is loaded is what was asked for, frozen; and what cannot be used is refused in one line before it is read."""
+"""What is loaded is what was asked for, frozen; and what cannot be used is refused in one line."""
 
 import json
 import shutil
@@ -248,8 +248,8 @@ def test_the_base_in_four_bits(tiny_model, monkeypatch):
     assert {part.weight.quant_type for part in quantised.values()} == {"nf4"}
     assert {part.compute_dtype for part in quantised.values()} == {torch.float32}
     assert {part.weight.dtype for part in quantised.values()} == {torch.uint8}
-    others = [weight for name, weight in loaded.named_parameters() if name.rpartition(".")[0] not in quantised]
-    assert {weight.dtype for weight in others} == {torch.float32}
+    others = {name: w for name, w in loaded.named_parameters() if name.rpartition(".")[0] not in quantised}
+    assert {weight.dtype for weight in others.values()} == {torch.float32}
 
 
 def test_no_repacking_in_evaluation_on_the_cpu(tiny_model):
@@ -312,7 +312,8 @@ def test_lora_is_the_only_part_that_is_trained(tiny_model):
 @pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
 def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
     told = refused(model.add_lora, base(tiny_model), 4, 8, 0.0, names)
-    assert told.startswith(f"LORA_TARGET_MODULES {list(names)}") and "q_proj" in told.split("The model has:")[1]
+    assert told.startswith(f"LORA_TARGET_MODULES {list(names)}")
+    assert "q_proj" in told.split("The model has:")[1]
 
 
 def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapter):

@@ -1,4 +1,4 @@
-"""A stage's output is whole or the old one, whenever it is killed; and it ends with the promised exit code."""
+"""A stage's output is all new or all old, whenever it is killed; and it ends with the promised exit code."""
 
 import contextlib
 import json
@@ -17,7 +17,9 @@ from conftest import ROOT
 from medqa import run
 
 OLD = {"a.txt": "old a", "kept.txt": "old kept", "sub/x.txt": "old x", "gone/deep/y.txt": "old y"}
-NEW = {"a.txt": "new a", "kept.txt": "old kept", "sub/x.txt": "new x", "sub/z.txt": "new z", "more.txt": "new"}
+NEW = {"a.txt": "new a", "kept.txt": "old kept", "sub/x.txt": "new x", "sub/z.txt": "new z", "b.txt": "b"}
+NOTES = "notes of the user.txt"
+WRITING = os.O_WRONLY | os.O_RDWR
 KILLED = 9
 
 
@@ -40,7 +42,7 @@ def finished(tmp_path) -> Path:
     """An output folder with the old content, and a file that belongs to nobody."""
     folder = tmp_path / "out"
     publish(folder, OLD)
-    (folder / "notes of the user.txt").write_text("mine")
+    (folder / NOTES).write_text("mine")
     return folder
 
 
@@ -57,7 +59,7 @@ def publish(folder: Path, files: dict[str, str], then=lambda: None) -> None:
 def content(folder: Path) -> dict[str, str]:
     """All files of a folder but its manifest and the user's notes, with their text."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: files[name].read_text() for name in files if name not in (run.MANIFEST, "notes of the user.txt")}
+    return {name: path.read_text() for name, path in files.items() if name not in (run.MANIFEST, NOTES)}
 
 
 def killed_at(number: int, work) -> bool:
@@ -71,8 +73,8 @@ def killed_at(number: int, work) -> bool:
 
         def count(event: str, arguments: tuple) -> None:
             nonlocal changes
-            written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            if written or event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
+            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
+            if writes or event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
                 changes += 1
                 if changes == number:
                     os._exit(KILLED)
@@ -95,7 +97,7 @@ def test_staged_publishes_all_and_removes_what_is_no_longer_made(finished):
     publish(finished, NEW)
     assert content(finished) == NEW
     assert not (finished / "gone").exists() and not (finished / run.STAGING).exists()
-    assert (finished / "notes of the user.txt").read_text() == "mine"
+    assert (finished / NOTES).read_text() == "mine"
     manifest = run.require_finished(finished, "stage", "make it")
     assert set(manifest["outputs"]) == set(NEW)
 
@@ -155,11 +157,12 @@ def test_killed_anywhere_it_ends_with_all_of_the_new_or_all_of_the_old(finished,
         ended_with.append(content(folder))
         assert ended_with[-1] in (OLD, NEW), number
         assert set(run.require_finished(folder, "stage", "make it")["outputs"]) == set(ended_with[-1])
-        assert (folder / "notes of the user.txt").exists() and not (folder / run.STAGING).exists()
+        assert (folder / NOTES).exists() and not (folder / run.STAGING).exists()
         if not died:
             break
     assert OLD in ended_with and NEW in ended_with[:-1]
-    assert ended_with == sorted(ended_with, key=lambda found: found == NEW)  # first old, from one point on new
+    # Old up to one point, new from there on.
+    assert ended_with == sorted(ended_with, key=lambda found: found == NEW)
 
 
 def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_path):
@@ -347,8 +350,9 @@ run_script(globals()[sys.argv[1]], "Run it again.")
 
 def script(name: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, name], cwd=ROOT, capture_output=True, text=True, env=os.environ | environment
-    )
+        [sys.executable, "-c", SCRIPT, name], cwd=ROOT, text=True, capture_output=True,
+        env=os.environ | environment,
+    )  # fmt: skip
 
 
 def test_done_is_0():
@@ -385,8 +389,9 @@ def test_an_error_of_the_system_without_a_file_says_what_to_do_next():
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_says_how_to_go_on(number, code):
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(number)
     errors = process.communicate(timeout=30)[1]

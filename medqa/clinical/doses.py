@@ -26,15 +26,12 @@ LONGEST_MEASURE = max(len(name.split()) for name in MEASURES)
 
 # What may stand between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
-    "is are was were be at of to as the a an by in with for from between up usual usually typical typically "
-    "recommended standard oral orally intravenous intravenously intramuscular intramuscularly subcutaneous "
-    "subcutaneously topical sublingual dose doses dosage dosed given give started starting prescribed "
-    "taken take "
-    "initially daily weekly once single below above about approximately over under least less more than "
-    "level levels "
-    "value values concentration exceed exceeds exceeding rises falls reaches stays remains tablet tablets "
-    "capsule "
-    "capsules injection infusion solution"
+    "is are was were be at of to as the a an by in with for from between up usual usually typical "
+    "typically recommended standard oral orally intravenous intravenously intramuscular intramuscularly "
+    "subcutaneous subcutaneously topical sublingual dose doses dosage dosed given give started starting "
+    "prescribed taken take initially daily weekly once single below above about approximately over under "
+    "least less more than level levels value values concentration exceed exceeds exceeding rises falls "
+    "reaches stays remains tablet tablets capsule capsules injection infusion solution"
 )
 # How many words back a name may stand.
 REACH = 7
@@ -45,8 +42,7 @@ OF = re.compile(r" (?:of )?(?:the |oral |intravenous )?")
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
 # Units of doses, which belong to a name anywhere in the sentence. Others (percentages, lengths, rates) count
-# only
-# right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
+# only right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
 DOSE_UNIT = re.compile(
     "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
 )
@@ -69,8 +65,8 @@ class Dose:
     """An amount, what it is an amount of, and how it is given.
 
     Attributes:
-        subject: the medicine or measure, by one name ("paracetamol" for acetaminophen); "" when none is
-        named. amount: the quantity.
+        subject: the medicine or measure, by one name ("paracetamol" for acetaminophen); "" for none.
+        amount: the quantity.
         frequency: how often, None when the text does not say.
         written: the words of the text, frequency included.
         role: "maximum", "first", "later" or "".

@@ -20,8 +20,7 @@ MEDICINE_ENDING = re.compile(
 # Other words that end so.
 NOT_MEDICINES = words(
     "concept except precept percept intercept accept dioxin toxin neurotoxin endotoxin exotoxin antitoxin "
-    "mycotoxin "
-    "magazine april outline elvir"
+    "mycotoxin magazine april outline elvir"
 )
 
 # What makes a word clinical, beside at least three other letters; of general words that look so see
@@ -74,8 +73,7 @@ NEGATED_AFTER = re.compile(
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
-    "still "
-    "instead and if when"
+    "still instead and if when"
 )
 # How many words a negation reaches, counted anew after each negated term.
 NEGATION_REACH = 5

@@ -106,8 +106,7 @@ _LESS = (
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|at least"
-    "|(?:no|not) less than|min(?:imum)?[.]?(?: of)?|beyond"
+    "|at least|(?:no|not) less than|min(?:imum)?[.]?(?: of)?|beyond"
 )
 # The earliest beginning wins, so that "no less than" is not read as "less than".
 BOUND_BEFORE = re.compile(
@@ -116,8 +115,8 @@ BOUND_BEFORE = re.compile(
     r"(?:an? |about |approximately |~ ?)?$"
 )
 BOUND_AFTER = re.compile(
-    r" ?(?:(?P<above>\+(?![0-9])|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up"
-    r"|older)(?![a-z]))"
+    r" ?(?:(?P<above>\+(?![0-9])"
+    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z]))"
     r"|(?P<below>(?:or|and) (?:less|below|lower|under|fewer|younger|shorter)(?![a-z])))"
 )
 RANGE_TO = re.compile(r" ?- ?-? ?(?:to )?| to (?:about )?| up to | through ")

@@ -35,10 +35,8 @@ IMPLIED_UNITS = {
 # What may stand between a name and its value.
 LINK = re.compile(
     r"(?: (?:is|was|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal|between|from"
-    r"|should|be"
-    r"|falls|rises|reaches|drops|scale|index|less than|more than|greater than|below|above|over|under"
-    r"|at least|about"
-    r"|around|equal|within)\b| ?[=:<>≥≤])* ?(?=[0-9.]|-[0-9])"
+    r"|should|be|falls|rises|reaches|drops|scale|index|less than|more than|greater than|below|above|over"
+    r"|under|at least|about|around|equal|within)\b| ?[=:<>≥≤])* ?(?=[0-9.]|-[0-9])"
 )
 
 

@@ -39,8 +39,8 @@ CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
 PLACE = {
     "oral": re.compile(
         " (?:and|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex|surg|leuko|exam"
-        "|care|temper"
-        "|problem|infection|disease|symptom|tissue|pain|sore|manifest|finding|history|squamous|soft|bacteria|lichen)"
+        "|care|temper|problem|infection|disease|symptom|tissue|pain|sore|manifest|finding|history|squamous"
+        "|soft|bacteria|lichen)"
     ),
     "subcutaneous": re.compile(
         " (?:fat|tissue|nodule|emphysema|layer|swelling|oedema|edema|lipoma|cyst|mass|tumou?r|bleed)"

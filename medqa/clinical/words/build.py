@@ -10,6 +10,7 @@ renal"). `general_english.txt` has words that are common outside medicine.
 
 import warnings
 from collections import Counter, defaultdict
+from functools import lru_cache
 from typing import Any
 
 from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
@@ -37,42 +38,36 @@ LEAST_COUNT = 2
 # list.
 NOT_CLINICAL = words(
     "academic accept analytic colonial colorado colorful colossal concept diagnosis except hyperbolic "
-    "hypocrisy "
-    "hypocrite hypothesis hypothesize hypothetical intercept magazine microscopic nostalgia oklahoma "
-    "perceptive "
-    "phonemic radioactive spectroscopy"
+    "hypocrisy hypocrite hypothesis hypothesize hypothetical intercept magazine microscopic nostalgia "
+    "oklahoma perceptive phonemic radioactive spectroscopy"
 )
 
 NOTICE = """\
-# {what}
-# Drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`, which says how. WordNet's licence asks
-# for this notice:
+# {what}, drawn from WordNet 3.0 by `python -m medqa.clinical.words.build`, which says how. WordNet's
+# licence asks for this notice:
 #
 # WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.
 #
 # This software and database is being provided to you, the LICENSEE, by Princeton University under the
-# following
-# license. By obtaining, using and/or copying this software and database, you agree that you have read,
-# understood, and will comply with these terms and conditions.
+# following license. By obtaining, using and/or copying this software and database, you agree that you have
+# read, understood, and will comply with these terms and conditions.
 #
 # Permission to use, copy, modify and distribute this software and database and its documentation for any
-# purpose
-# and without fee or royalty is hereby granted, provided that you agree to comply with the following copyright
-# notice and statements, including the disclaimer, and that the same appear on ALL copies of the software,
-# database
-# and documentation, including modifications that you make for internal use or for distribution.
+# purpose and without fee or royalty is hereby granted, provided that you agree to comply with the following
+# copyright notice and statements, including the disclaimer, and that the same appear on ALL copies of the
+# software, database and documentation, including modifications that you make for internal use or for
+# distribution.
 #
 # THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR
-# WARRANTIES,
-# EXPRESS OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR
-# WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE LICENSED
-# SOFTWARE,
-# DATABASE OR DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS.
+# WARRANTIES, EXPRESS OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO
+# REPRESENTATIONS OR WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF
+# THE LICENSED SOFTWARE, DATABASE OR DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS,
+# TRADEMARKS OR OTHER RIGHTS.
 #
 # The name of Princeton University or Princeton may not be used in advertising or publicity pertaining to
 # distribution of the software and/or database. Title to copyright in this software, database and any
-# associated
-# documentation shall at all times remain with Princeton University and LICENSEE agrees to preserve same.
+# associated documentation shall at all times remain with Princeton University and LICENSEE agrees to preserve
+# same.
 """
 
 
@@ -173,6 +168,7 @@ def irregular_forms(reader: Any, words: set[str]) -> set[str]:
     return forms
 
 
+@lru_cache(maxsize=1)
 def nltk_reader() -> Any:
     """NLTK's reader of WordNet, which knows more of it than its synonyms."""
     from nltk.corpus import WordNetCorpusReader
