@@ -51,7 +51,7 @@ def index_of_grams(forms: Sequence[str]) -> Pairs:
 
 
 def sparse_product(forms: Sequence[str]) -> Pairs:
-    """scikit-learn's CountVectorizer and scipy's sparse product: the number of 3-grams that each two share."""
+    """CountVectorizer of scikit-learn, sparse product of scipy: the number of 3-grams that each two share."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(analyzer=lambda form: _grams(form), binary=True, dtype="int32")
@@ -136,7 +136,7 @@ SIZES = (3_000, 10_000, 30_000, 100_000, 1_000_000)
 
 
 def measured(way: str, number: int, send: "multiprocessing.connection.Connection") -> None:
-    """Group `number` questions in one way; send what it took and how many of the exact groups' pairs it found."""
+    """Group `number` questions in one way; send what it took, and what it found of the exact groups."""
     forms = made(number)
     exact = in_use(forms)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -62,7 +62,8 @@ class BertScorer:
             layer: hidden layer to compare; 0: the one tuned for the named model, else the last.
             device: "cpu", "cuda", …; None: the GPU when there is one.
             cache_folder: where scores are kept from one run to the next; None: nowhere.
-            dtype: "float32", or "bfloat16": faster on a GPU, and 0.001 off.
+            dtype: "float32", or "bfloat16", which on an H100 takes 7 s for 840 pairs in place of 16 s, and is
+                up to 0.0005 off.
 
         Raises:
             EncoderMissing: no such folder, no such model, no internet, or not an encoder.
@@ -71,12 +72,14 @@ class BertScorer:
 
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.dtype = dtype
-        self.tokenizer, self.encoder = load_encoder(str(model), getattr(torch, dtype))
+        self.tokenizer, self.encoder = load_encoder(str(model))
         self.name = known_name(str(model))
         self.layer = self._choose_layer(layer)
         self.max_tokens = longest_input(self.tokenizer, self.encoder.config)
         self._drop_unused_layers()
-        self.encoder.to(self.device).eval()
+        # Cast here, every tensor: loaded in bfloat16, transformers' DeBERTa keeps two biases in float32 and
+        # fails.
+        self.encoder.to(self.device, getattr(torch, dtype)).eval()
         self.baseline = _baseline(self.name, self.layer)
         self.tokens_per_batch = TOKENS_PER_BATCH
         self.encoded = 0

@@ -61,7 +61,7 @@ def download_encoder(model: str, folder: str | Path) -> Path:
     return target
 
 
-def load_encoder(model: str, dtype: Any) -> tuple[Any, Any]:
+def load_encoder(model: str) -> tuple[Any, Any]:
     """Tokenizer and encoder: from a folder, else from the Hub's cache on this machine, else from the Hub.
 
     Raises:
@@ -71,7 +71,7 @@ def load_encoder(model: str, dtype: Any) -> tuple[Any, Any]:
     if not model or (not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1)):
         raise _missing(f"there is no folder {model!r}")
     try:
-        return _from_disk(str(folder) if folder.is_dir() else model, dtype)
+        return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
             reason = f"the folder {model} holds none that can be loaded ({_first_line(error)})"
@@ -81,7 +81,7 @@ def load_encoder(model: str, dtype: Any) -> tuple[Any, Any]:
         raise _missing(f"{nowhere} HF_HUB_OFFLINE forbids fetching it")
     try:
         _ask_hub(model)
-        return _from_disk(model, dtype, fetch=True)
+        return _from_disk(model, fetch=True)
     except Exception as error:
         raise _missing(f"{nowhere} fetching it from the Hub failed ({_first_line(error)})") from error
 
@@ -101,7 +101,8 @@ def _ask_hub(model: str) -> list[str]:
     return [file.rfilename for file in HfApi().model_info(model, timeout=HUB_TIMEOUT).siblings or []]
 
 
-def _from_disk(model: str, dtype: Any, fetch: bool = False) -> tuple[Any, Any]:
+def _from_disk(model: str, fetch: bool = False) -> tuple[Any, Any]:
+    import torch
     from transformers import AutoModel, AutoTokenizer, logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -111,7 +112,7 @@ def _from_disk(model: str, dtype: Any, fetch: bool = False) -> tuple[Any, Any]:
         logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=not fetch)
-        encoder = AutoModel.from_pretrained(model, dtype=dtype, local_files_only=not fetch)
+        encoder = AutoModel.from_pretrained(model, dtype=torch.float32, local_files_only=not fetch)
     finally:
         logging.set_verbosity(verbosity)
         if bars:

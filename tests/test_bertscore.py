@@ -118,6 +118,18 @@ def test_scores_are_those_of_bert_score(folder):
     assert len({round(value, 3) for value in ours["bertscore_f1"]}) > 50
 
 
+def test_bfloat16_is_near_float32(folder):
+    references, hypotheses = map(list, zip(*SCORABLE[:40], strict=True))
+    exact, rounded = (
+        BertScorer(folder, layer=LAYER, device="cpu", dtype=dtype).score(references, hypotheses)[
+            "bertscore_f1"
+        ]
+        for dtype in ("float32", "bfloat16")
+    )
+    assert rounded == pytest.approx(exact, abs=0.02)
+    assert rounded != exact
+
+
 def test_the_layer_decides(deberta):
     pair = (["Apixaban prevents stroke."], ["Warfarin prevents clots."])
     by_layer = [
@@ -149,6 +161,7 @@ def test_tuned_layer_and_baseline_belong_to_the_named_model(tmp_path, deberta):
     assert (scorer.name, scorer.layer) == ("microsoft/deberta-base-mnli", 3)
 
 
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # bert_score's own
 def test_rescaled_values_are_those_of_bert_score(tmp_path, deberta):
     from bert_score import BERTScorer
 

@@ -92,11 +92,12 @@ def test_several_gpus_want_a_launcher(gpus, monkeypatch):
         model.choose_device("owner/name", "evaluation.py")
     assert "accelerate launch --num_processes 2 evaluation.py" in str(error.value)
     assert "CUDA_VISIBLE_DEVICES=0 python evaluation.py" in str(error.value)
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    chosen = gpus(2)
-    assert model.choose_device("owner/name", "evaluation.py")[:2] == ("cuda:1", "bfloat16")
-    assert chosen == [1]
+    # From here on started by `accelerate launch`, with --num_processes 1 and 2.
+    for number, processes in ((0, 1), (1, 2)):
+        monkeypatch.setenv("LOCAL_RANK", str(number))
+        monkeypatch.setenv("WORLD_SIZE", str(processes))
+        assert model.choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
+    assert gpus(2) == [0, 1]
 
 
 def test_one_gpu_is_taken_in_bfloat16_with_the_reason(gpus):
