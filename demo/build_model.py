@@ -31,8 +31,8 @@ SEED = 42
 VOCABULARY = 3072
 LENGTH = 128  # tokens of one training sequence
 BATCH = 16
-BASE_STEPS = 260
-ENCODER_STEPS = 300
+BASE_STEPS = 220
+ENCODER_STEPS = 240
 LLAMA_TOKENS = [
     "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|start_header_id|>",
     "<|end_header_id|>", "<|eot_id|>",

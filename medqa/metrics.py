@@ -132,9 +132,14 @@ def _ngram_matches(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple
     for order in range(1, 5):
         wanted = Counter(zip(*(reference[start:] for start in range(order)), strict=False))
         given = Counter(zip(*(hypothesis[start:] for start in range(order)), strict=False))
-        matches.append(sum((wanted & given).values()))
+        matches.append(_clipped(wanted, given))
         totals.append(max(0, len(hypothesis) - order + 1))
     return matches, totals
+
+
+def _clipped(wanted: Counter, given: Counter) -> int:
+    """How many items two multisets share."""
+    return sum(min(wanted[item], given[item]) for item in wanted.keys() & given.keys())
 
 
 def _brevity_penalty(reference_length: int, hypothesis_length: int) -> float:
@@ -190,7 +195,8 @@ MTEVAL_RULES = (
 MTEVAL_ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 
 
-def mteval_tokens(text: str) -> list[str]:
+@lru_cache(maxsize=KEPT_TEXTS)
+def mteval_tokens(text: str) -> tuple[str, ...]:
     """Tokens of mteval-v13a, which corpus BLEU is defined on (13a in sacrebleu)."""
     text = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     if "&" in text:
@@ -199,7 +205,7 @@ def mteval_tokens(text: str) -> list[str]:
     text = f" {text} "
     for pattern, replacement in MTEVAL_RULES:
         text = pattern.sub(replacement, text)
-    return text.split()
+    return tuple(text.split())
 
 
 # ---- ROUGE -----------------------------------------------------------------------------------------------
@@ -238,7 +244,7 @@ def _rouge_words(text: str) -> tuple[str, ...]:
 
 
 def _shared(wanted: Iterable, given: Iterable) -> int:
-    return sum((Counter(wanted) & Counter(given)).values())
+    return _clipped(Counter(wanted), Counter(given))
 
 
 def _longest_common(wanted: Sequence[str], given: Sequence[str]) -> int:

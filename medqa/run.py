@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-# Set before torch is imported. Threads that spin while they wait starve each other on a busy machine: with two
-# other processes on two cores, a step of the demo model took over 5 s, and 0.4 s with threads that sleep.
+# Set before torch is imported. Threads that spin while they wait starve each other on a busy machine: with
+# two other processes on two cores, a step of the demo model took over 5 s, and 0.4 s with threads that sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 MANIFEST = "manifest.json"

@@ -138,7 +138,7 @@ def test_corpus_bleu_of_one_short_pair_is_that_of_sacrebleu(pair):
 def test_mteval_tokens_are_those_of_sacrebleu_for_any_text(text):
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-    assert mteval_tokens(text) == Tokenizer13a()(text.rstrip()).split()
+    assert list(mteval_tokens(text)) == Tokenizer13a()(text.rstrip()).split()
 
 
 def test_rouge_is_that_of_rouge_score():

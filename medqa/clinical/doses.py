@@ -115,20 +115,25 @@ def doses(text: str) -> tuple[Dose, ...]:
 
 def _names(lower: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
-    place = 0
-    while place < len(words):
-        match = words[place]
-        length, name = 1, ""
-        if match.group() in MEASURE_BEGINNINGS:
-            for count in range(min(LONGEST_MEASURE, len(words) - place), 0, -1):
-                phrase = lower[match.start() : words[place + count - 1].end()]
-                if phrase in MEASURES:
-                    length, name = count, MEASURES[phrase]
-                    break
-        name = name or medicine(match.group())
+    following = 0
+    for place, match in enumerate(words):
+        word = match.group()
+        if place < following or not (word in MEASURE_BEGINNINGS or medicine(word)):
+            continue
+        length, name = _measure(lower, words[place : place + LONGEST_MEASURE])
+        name = name or medicine(word)
         if name:
-            yield match.start(), words[place + length - 1].end(), name
-        place += length
+            following = place + length
+            yield match.start(), words[following - 1].end(), name
+
+
+def _measure(lower: str, words: Sequence[re.Match[str]]) -> tuple[int, str]:
+    """How many of the words name a measure, and its one name; (1, "") when the first begins none."""
+    for count in range(len(words), 0, -1):
+        phrase = lower[words[0].start() : words[count - 1].end()]
+        if phrase in MEASURES:
+            return count, MEASURES[phrase]
+    return 1, ""
 
 
 @lru_cache(maxsize=1 << 16)
