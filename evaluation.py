@@ -240,7 +240,7 @@ def write(
 
 
 def labelled(comparison: Any, advice: dict[str, Any]) -> Any:
-    """The comparison with the encoder beside the name of every BERTScore, so that none passes for another's."""
+    """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
     encoder = Path((advice["bertscore_model"] or "").split(",")[0]).name
     names = comparison["metric"]
     return comparison.assign(

@@ -247,7 +247,7 @@ def main() -> None:
     total = sum(seconds.values())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{len(pairs)} pairs of {WORDS} words: {total:.1f} s of one core for all lexical and clinical metrics "
+        f"{len(pairs)} pairs of {WORDS} words, all lexical and clinical metrics: {total:.1f} s of one core "
         f"({clock:.1f} s by the clock), {memory:.0f} MB"
     )
     theirs = libraries(pairs[:LIBRARY_PAIRS], values)

@@ -34,6 +34,10 @@ def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
     switches = {f"--{name}" for name, kind in get_type_hints(config_class).items() if kind is bool}
     result: list[str] = []
     for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name in switches and value:  # --USE_4BIT=False
+            result.append(name)
+            argument = value
         if result and result[-1] in switches and argument.lower() in ("true", "false"):
             if argument.lower() == "false":
                 result[-1] = f"--no_{result[-1][2:]}"

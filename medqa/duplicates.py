@@ -11,7 +11,7 @@ import re
 import unicodedata
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,12 @@ OUTSIDE_NUMBERS = re.compile(r"(?<!\d)[.,:/]|[.,:/](?!\d)")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 # Questions that meet are compared each with each while the shorter of their two lists has about this many.
-SHORT_LIST = 48
-# From longer lists this many questions are taken first, and each is compared with all (at least 1).
-PIVOTS = 4
+SHORT_LIST = 16
+# Of longer lists, this many questions are first compared with all others (at least 1).
+PIVOTS = 2
 # Numbers compared at once: bounds the memory of a comparison to some tens of MB.
 AT_ONCE = 1 << 22
 
-Links = Iterator[tuple[np.ndarray, np.ndarray]]
 Watch = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
@@ -102,29 +101,64 @@ def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.nd
         watch: wraps a list that takes long to go through, with what is done; for a progress bar.
 
     Returns:
-        int64 [n], from 0 on: questions with the same number are in one group.
+        int64 [n]: questions with the same number, from 0 to n − 1, are in one group.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
+    known = _Known(len(forms))
     classes = _by_size(forms, np.zeros(len(forms), dtype=np.int64))
     meetings = [(a, b) for a in classes for b in classes if a.size <= b.size and _shared(a, b)]
-    rows, columns = _all_links(meetings, watch)
-    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(len(forms), len(forms)))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    for a, b in watch(meetings, "Comparing questions"):
+        _link(a, b, _shared(a, b), known)
+    known.update()
+    return known.label
 
 
 def nearest_of(
     held: Sequence[str], forms: Sequence[str], watch: Watch = lambda items, _: items
 ) -> np.ndarray:
     """For each of `forms` the position of a near-duplicate in `held`, −1 where there is none: int64 [n]."""
-    side = np.repeat([0, 1], [len(held), len(forms)])
-    classes = _by_size([*held, *forms], side)
-    pairs = [(a, b) for a in classes for b in classes if a.side < b.side and _shared(a, b)]
-    rows, columns = _all_links(pairs, watch)
-    found = np.full(len(forms), -1, dtype=np.int64)
-    found[columns - len(held)] = rows
-    return found
+    known = _Known(len(held) + len(forms))
+    # It does not matter which of the held questions another one is near: they belong together from the start.
+    known.label[: len(held)] = 0
+    classes = _by_size([*held, *forms], np.repeat([0, 1], [len(held), len(forms)]))
+    meetings = [(a, b) for a in classes for b in classes if a.side < b.side and _shared(a, b)]
+    for a, b in watch(meetings, "Comparing with holdout and eval"):
+        _link(a, b, _shared(a, b), known)
+    return known.near[len(held) :]
+
+
+class _Known:
+    """Which questions are known to belong together."""
+
+    def __init__(self, number: int) -> None:
+        self.label = np.arange(number)  # int64 [questions]: equal for those that belong together
+        self.near = np.full(number, -1)  # int64 [questions]: a near-duplicate of each
+        self._new: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, a: np.ndarray, b: np.ndarray) -> None:
+        """Note near-duplicates, as positions of questions; `update` makes use of them."""
+        if len(a):
+            self.near[a], self.near[b] = b, a
+            self._new.append((a, b))
+
+    def update(self) -> None:
+        """Give one label to all that belong together through what was added."""
+        if not self._new:
+            return
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        ends = np.concatenate([self.label[np.concatenate(side)] for side in zip(*self._new, strict=True)])
+        self._new = []
+        labels, number = np.unique(ends, return_inverse=True)
+        links = number.reshape(2, -1)
+        ones = np.ones(links.shape[1], dtype=bool)
+        graph = coo_array((ones, (links[0], links[1])), shape=(len(labels), len(labels)))
+        count, component = connected_components(graph, directed=False)
+        least = np.full(count, len(self.label))
+        np.minimum.at(least, component, labels)
+        renamed = np.arange(len(self.label))
+        renamed[labels] = least[component]
+        self.label = renamed[self.label]
 
 
 @dataclass
@@ -208,12 +242,6 @@ def _first_of_each(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.ones(min(1, len(values)), dtype=bool), values[1:] != values[:-1]])
 
 
-def _all_links(meetings: Sequence[tuple[_SameSize, _SameSize]], watch: Watch) -> tuple[np.ndarray, ...]:
-    links = [link for a, b in watch(meetings, "Comparing questions") for link in _links(a, b, _shared(a, b))]
-    empty = np.empty(0, dtype=np.int64)
-    return tuple(np.concatenate([empty, *(link[side] for link in links)]) for side in (0, 1))
-
-
 # ---- questions of two sizes --------------------------------------------------------------------------
 
 
@@ -225,45 +253,48 @@ class _Entries:
     node: np.ndarray  # int64 [entries]
     row: np.ndarray  # int64 [entries]: row of the question in `part`
     column: np.ndarray  # int64 [entries]: where the last shared 3-gram stands
-    family: np.ndarray  # int64 [entries]: number of the pivot it is a near-duplicate of; 0: none so far
 
     def of(self, chosen: np.ndarray) -> "_Entries":
         """Some of the entries, by position or by a mask."""
-        return _Entries(
-            self.part, self.node[chosen], self.row[chosen], self.column[chosen], self.family[chosen]
-        )
+        return _Entries(self.part, self.node[chosen], self.row[chosen], self.column[chosen])
+
+    def labelled(self, known: _Known) -> np.ndarray:
+        """Node and label of each entry in one number: node << 32 | label."""
+        return self.node << 32 | known.label[self.part.rows[self.row]]
 
 
-def _links(part_a: _SameSize, part_b: _SameSize, shared: int) -> Links:
-    """Yield near-duplicates of two sizes, as positions in the one and in the other.
+def _link(part_a: _SameSize, part_b: _SameSize, shared: int, known: _Known) -> None:
+    """Add near-duplicates of two sizes to what is known.
 
-    Not each pair is named, but those named connect all that belong together, and each question of `part_b`
-    with a near-duplicate in `part_a` is named with one.
+    Not each pair is found, but those found connect all that belong together.
 
     Questions that meet in a node are compared each with each if they are few. Where a template ("What are the
-    genetic changes related to …") made thousands meet, some of them serve as pivots: two near-duplicates of
-    one pivot are connected already. Nodes where too many pairs stay open are entered anew with one shared
-    3-gram more. So the cost follows the number of questions, not that of pairs.
+    genetic changes related to …") made thousands meet, some of them are compared with all others first, and
+    pairs that are known to belong together need no comparison any more. Nodes where many pairs stay open are
+    entered anew with one shared 3-gram more, where fewer meet. So the cost follows the number of questions,
+    not that of pairs.
     """
     a = _start(part_a)
     b = a if part_a is part_b else _start(part_b)
     for depth in range(shared):
         a, b, nodes = _meet(*_deeper(a, b, shared, depth))
-        if not nodes:
+        crowded = _crowded(a, b, nodes, known)
+        for pivot in range(PIVOTS):
+            if not crowded.any():
+                break
+            _compare_with_pivots(a, b, crowded, pivot, shared, known)
+            _compare_with_pivots(b, a, crowded, pivot, shared, known)
+            crowded = _crowded(a, b, nodes, known)
+        _compare_all(a, b, ~crowded, shared, known)
+        if not crowded.any():
             return
-        crowded = _open_pairs(a, b, nodes)[1]
-        for pivot in range(1, PIVOTS + 1) if crowded.any() else ():
-            yield from _compare_with_pivots(a, b, crowded, pivot, shared)
-        unsettled, crowded = _open_pairs(a, b, nodes)
-        yield from _compare_all(a, b, unsettled & ~crowded, shared)
         rest = a.of(crowded[a.node])
         a, b = rest, rest if a is b else b.of(crowded[b.node])
 
 
 def _start(part: _SameSize) -> _Entries:
-    number = len(part.rows)
-    nothing = np.zeros(number, dtype=np.int64)
-    return _Entries(part, nothing, np.arange(number), nothing - 1, nothing)
+    nothing = np.zeros(len(part.rows), dtype=np.int64)
+    return _Entries(part, nothing, np.arange(len(part.rows)), nothing - 1)
 
 
 def _deeper(a: _Entries, b: _Entries, shared: int, depth: int) -> tuple[_Entries, _Entries]:
@@ -283,7 +314,7 @@ def _deeper(a: _Entries, b: _Entries, shared: int, depth: int) -> tuple[_Entries
         node, row, column = (
             np.concatenate([getattr(one, name) for one in found]) for name in ("node", "row", "column")
         )
-        return _Entries(part, node, row, column, np.zeros(len(node), dtype=np.int64))
+        return _Entries(part, node, row, column)
 
     one = children(a)
     return one, one if a is b else children(b)
@@ -314,64 +345,66 @@ def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
 
 
-def _open_pairs(a: _Entries, b: _Entries, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per node, whether pairs are left that no pivot connects, and whether they are many: bool [nodes]."""
+def _crowded(a: _Entries, b: _Entries, nodes: int, known: _Known) -> np.ndarray:
+    """Whether a node has too many pairs to compare that are not known to belong together: bool [nodes]."""
     in_a, in_b = np.bincount(a.node, minlength=nodes), np.bincount(b.node, minlength=nodes)
-    pairs = in_a * in_b
-    for pivot in range(1, int(a.family.max(initial=0)) + 1):
-        of_a = np.bincount(a.node[a.family == pivot], minlength=nodes)
-        pairs -= of_a * np.bincount(b.node[b.family == pivot], minlength=nodes)
-    return pairs > 0, pairs > SHORT_LIST * (in_a + in_b)
+    most = SHORT_LIST * (in_a + in_b)
+    crowded = in_a * in_b > most
+    if not crowded.any():
+        return crowded
+    known.update()
+    of_a, of_b = (np.sort(side.of(crowded[side.node]).labelled(known)) for side in (a, b))
+    values = of_a[_first_of_each(of_a)]
+    together = _count(of_a, values) * _count(of_b, values)
+    open_pairs = in_a * in_b - np.bincount(values >> 32, together, minlength=nodes).astype(np.int64)
+    return crowded & (open_pairs > most)
 
 
-def _compare_with_pivots(a: _Entries, b: _Entries, crowded: np.ndarray, pivot: int, shared: int) -> Links:
-    """Take a question of `a` from each crowded node; its near-duplicates in `b` become family `pivot`.
-
-    Then take one of those found, and its near-duplicates in `a` become the same family.
-    """
-    chosen = _first_in_each(a, np.flatnonzero((a.family == 0) & crowded[a.node]), len(crowded))
-    other = np.flatnonzero((b.family == 0) & (chosen[b.node] >= 0))
-    rows_a, rows_b = chosen[b.node[other]], b.row[other]
-    found = _similar(a.part, rows_a, b.part, rows_b, shared)
-    b.family[other[found]] = pivot
-    yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
-    if a is b:
-        return
-    chosen = _first_in_each(b, other[found], len(crowded))
-    other = np.flatnonzero((a.family == 0) & (chosen[a.node] >= 0))
-    rows_a, rows_b = a.row[other], chosen[a.node[other]]
-    found = _similar(a.part, rows_a, b.part, rows_b, shared)
-    a.family[other[found]] = pivot
-    yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
+def _count(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """How often each of `of` stands in `values`, which are sorted: int64."""
+    return np.searchsorted(values, of, side="right") - np.searchsorted(values, of)
 
 
-def _first_in_each(entries: _Entries, positions: np.ndarray, nodes: int) -> np.ndarray:
-    """Row of the first of the given entries in each node, −1 where there is none: int64 [nodes]."""
-    rows = np.full(nodes, -1, dtype=np.int64)
-    first = positions[_first_of_each(entries.node[positions])]
-    rows[entries.node[first]] = entries.row[first]
-    return rows
+def _compare_with_pivots(
+    a: _Entries, b: _Entries, nodes: np.ndarray, pivot: int, shared: int, known: _Known
+) -> None:
+    """Compare one question of `a` in each of the nodes with all of `b` there: the first one, then others."""
+    in_a = np.bincount(a.node, minlength=len(nodes))
+    chosen = np.minimum(np.cumsum(in_a) - in_a + in_a * pivot // PIVOTS, len(a.node) - 1)
+    other = np.flatnonzero(nodes[b.node])
+    other = other[a.labelled(known)[chosen[b.node[other]]] != b.labelled(known)[other]]
+    _compare(a, chosen[b.node[other]], b, other, shared, known)
+    known.update()
 
 
-def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int) -> Links:
-    """Compare all pairs in the nodes marked in `nodes` that no pivot connects."""
-    in_b = np.bincount(b.node, minlength=len(nodes))
-    start = np.cumsum(in_b) - in_b
+def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known: _Known) -> None:
+    """Compare each question of `a` with each of `b`, in the nodes that `nodes` marks, that has another label."""
     left = np.flatnonzero(nodes[a.node])
-    until = np.cumsum(in_b[a.node[left]])
+    order = np.argsort(b.labelled(known))
+    of_b = b.labelled(known)[order]
+    # In `of_b` a node lies from `first` to `last`, and in it what has the label of a from `same` to `other`.
+    first, last = np.searchsorted(of_b, a.node[left] << 32), np.searchsorted(of_b, (a.node[left] + 1) << 32)
+    same, other = (np.searchsorted(of_b, a.labelled(known)[left], side) for side in ("left", "right"))
+    number = last - first - (other - same)
+    until = np.cumsum(number)
     total = int(until[-1]) if len(until) else 0
     for begin in range(0, total, AT_ONCE):
         pair = np.arange(begin, min(begin + AT_ONCE, total))
-        position = np.searchsorted(until, pair, side="right")
-        index_a = left[position]
-        node = a.node[index_a]
-        index_b = start[node] + pair - (until[position] - in_b[node])
-        compare = (a.family[index_a] == 0) | (a.family[index_a] != b.family[index_b])
-        if a is b:
-            compare &= a.row[index_a] < b.row[index_b]
-        rows_a, rows_b = a.row[index_a[compare]], b.row[index_b[compare]]
-        found = _similar(a.part, rows_a, b.part, rows_b, shared)
-        yield a.part.rows[rows_a[found]], b.part.rows[rows_b[found]]
+        which = np.searchsorted(until, pair, side="right")
+        place = first[which] + pair - (until[which] - number[which])
+        place += np.where(place >= same[which], (other - same)[which], 0)
+        index_a, index_b = left[which], order[place]
+        if a is b:  # each pair once
+            index_a, index_b = index_a[index_a < index_b], index_b[index_a < index_b]
+        _compare(a, index_a, b, index_b, shared, known)
+
+
+def _compare(
+    a: _Entries, index_a: np.ndarray, b: _Entries, index_b: np.ndarray, shared: int, known: _Known
+) -> None:
+    """Compare pairs of entries, and add what is found."""
+    near = _similar(a.part, a.row[index_a], b.part, b.row[index_b], shared)
+    known.add(a.part.rows[a.row[index_a[near]]], b.part.rows[b.row[index_b[near]]])
 
 
 def _similar(a: _SameSize, rows_a: np.ndarray, b: _SameSize, rows_b: np.ndarray, shared: int) -> np.ndarray:

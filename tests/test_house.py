@@ -12,7 +12,10 @@ from conftest import ROOT
 
 SCRIPTS = ("dataset_preparation", "fine_tuning", "evaluation")
 # Pinned although nothing here imports them by name.
-BY_OTHERS = {"safetensors": "transformers and peft save with it", "wandb": "transformers uses it, with USE_WANDB"}
+BY_OTHERS = {
+    "safetensors": "transformers and peft save with it",
+    "wandb": "transformers uses it, with USE_WANDB",
+}
 
 
 def imports(path: Path) -> set[str]:
