@@ -189,6 +189,8 @@ LIMITS = {
     "MAX_SHARE_STEP": (0, 1),
     "SPREAD_WHEN_FLAT": (0, 1),
     # several of them
+    "RANDOM_SEED": (0, 2**32 - 1),
+    "SEED": (0, 2**32 - 1),
     "BATCH_SIZE": (1, 4096),
     "MAX_SEQ_LENGTH": (16, 1_000_000),
 }

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config import DatasetConfig, TrainingConfig
+from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa import run
 from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
 from medqa.command_line import checked, parse
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
     Datasets = tuple[Dataset, Dataset, Dataset, Dataset]
 
-LIMITS = {
-    "HOLDOUT_SAMPLES_PER_SPECIALTY": (0, 1_000_000),
-    "INITIAL_TRAIN_PERCENTAGE": (0, 1),
-    "EVAL_SPLIT_SIZE": (0, 1),
-    "MAX_SEQ_LENGTH": (1, 10_000_000),
-}
 FILES = {
     "holdout_dataset/": "constant test set",
     "train_dataset/": "training data of this iteration",

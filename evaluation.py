@@ -1,8 +1,10 @@
 """Stage 3: both models answer the holdout; the answers are scored, compared, and turned into advice.
 
-python evaluation.py
-python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
-accelerate launch --num_processes 4 evaluation.py
+    python evaluation.py
+    python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
+    accelerate launch --num_processes 4 evaluation.py
+
+Answers are kept as they are made; the same command typed again makes only the missing ones.
 """
 
 import json

@@ -1,8 +1,10 @@
 """Stage 2: fine-tune the base model on the prepared data with QLoRA.
 
-python fine_tuning.py
-python fine_tuning.py --LORA_RANK 16 --LORA_ALPHA 32 --NUM_EPOCHS 5
-accelerate launch --num_processes 4 fine_tuning.py
+    python fine_tuning.py
+    python fine_tuning.py --LORA_RANK 16 --LORA_ALPHA 32 --NUM_EPOCHS 5
+    accelerate launch --num_processes 4 fine_tuning.py
+
+A run that was interrupted goes on from its last checkpoint when the same command is typed again.
 """
 
 import json

@@ -28,12 +28,17 @@ def apply_chat_template(question: str, answer: str | None, system_message: str) 
     return prompt if answer is None else f"{prompt}{answer}<|eot_id|>"
 
 
+def harmless(text: str) -> str:
+    """The text with every Llama-3 control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
+    return CONTROL_TOKEN.sub("< |", text)
+
+
 def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:
     """Apply `template` to texts whose control tokens are made harmless: `<|eot_id|>` → `< |eot_id|>`."""
     return template(
-        CONTROL_TOKEN.sub("< |", question),
-        None if answer is None else CONTROL_TOKEN.sub("< |", answer),
-        CONTROL_TOKEN.sub("< |", system_message),
+        harmless(question),
+        None if answer is None else harmless(answer),
+        harmless(system_message),
     )
 
 

@@ -372,13 +372,12 @@ def _compare_with_pivots(
     in_a = np.bincount(a.node, minlength=len(nodes))
     chosen = np.minimum(np.cumsum(in_a) - in_a + in_a * pivot // PIVOTS, len(a.node) - 1)
     other = np.flatnonzero(nodes[b.node])
-    other = other[a.labelled(known)[chosen[b.node[other]]] != b.labelled(known)[other]]
     _compare(a, chosen[b.node[other]], b, other, shared, known)
     known.update()
 
 
 def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known: _Known) -> None:
-    """Compare each question of `a` with each of `b`, in the nodes that `nodes` marks, that has another label."""
+    """Compare each question of `a` with each of `b` that has another label, in the nodes that are marked."""
     left = np.flatnonzero(nodes[a.node])
     order = np.argsort(b.labelled(known))
     of_b = b.labelled(known)[order]
@@ -389,6 +388,8 @@ def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known
     until = np.cumsum(number)
     total = int(until[-1]) if len(until) else 0
     for begin in range(0, total, AT_ONCE):
+        if begin:
+            known.update()
         pair = np.arange(begin, min(begin + AT_ONCE, total))
         which = np.searchsorted(until, pair, side="right")
         place = first[which] + pair - (until[which] - number[which])
@@ -402,9 +403,11 @@ def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known
 def _compare(
     a: _Entries, index_a: np.ndarray, b: _Entries, index_b: np.ndarray, shared: int, known: _Known
 ) -> None:
-    """Compare pairs of entries, and add what is found."""
-    near = _similar(a.part, a.row[index_a], b.part, b.row[index_b], shared)
-    known.add(a.part.rows[a.row[index_a[near]]], b.part.rows[b.row[index_b[near]]])
+    """Compare pairs of entries that are not known to belong together, and add what is found."""
+    position_a, position_b = a.part.rows[a.row[index_a]], b.part.rows[b.row[index_b]]
+    unknown = known.label[position_a] != known.label[position_b]
+    near = _similar(a.part, a.row[index_a[unknown]], b.part, b.row[index_b[unknown]], shared)
+    known.add(position_a[unknown][near], position_b[unknown][near])
 
 
 def _similar(a: _SameSize, rows_a: np.ndarray, b: _SameSize, rows_b: np.ndarray, shared: int) -> np.ndarray:

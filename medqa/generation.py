@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from medqa.chat import ChatTemplate, render
+from medqa.chat import ChatTemplate, harmless, render
 from medqa.packing import token_ids
+from medqa.run import UserError
 
 # Most questions that a batch holds on the CPU, where more would not be faster.
 CPU_BATCH = 64
@@ -59,14 +60,25 @@ def make_prompt(
     [ids] = token_ids(tokenizer, [render(template, question, None, system_message)])
     if len(ids) <= max_length:
         return Prompt(id, ids, False)
-    [inner] = token_ids(tokenizer, [question])
-    keep = len(inner)
-    while len(ids) > max_length and keep > 0:
-        keep = max(0, keep - (len(ids) - max_length) - 2)
-        start, end = inner[: (keep + 1) // 2], inner[len(inner) - keep // 2 :]
-        shorter = f"{tokenizer.decode(start)} ... {tokenizer.decode(end)}"
-        [ids] = token_ids(tokenizer, [render(template, shorter, None, system_message)])
+    question = harmless(question)  # before it is cut, or half a control token would stay
+    fewest, most = 0, len(question)  # characters that stay: `fewest` always fits
+    while most - fewest > 1:
+        keep = (fewest + most) // 2
+        trial = _shortened(question, keep, tokenizer, template, system_message)
+        fewest, most = (keep, most) if len(trial) <= max_length else (fewest, keep)
+    ids = _shortened(question, fewest, tokenizer, template, system_message)
+    if len(ids) > max_length:
+        raise UserError(
+            f"MAX_PROMPT_LENGTH {max_length} leaves no room for a question: it takes {len(ids)} tokens "
+            "without one."
+        )
     return Prompt(id, ids, True)
+
+
+def _shortened(question: str, keep: int, tokenizer: Any, template: ChatTemplate, system: str) -> list[int]:
+    """Token ids of the prompt whose question keeps `keep` characters, half at each end."""
+    shorter = f"{question[: (keep + 1) // 2]} ... {question[len(question) - keep // 2 :]}"
+    return token_ids(tokenizer, [render(template, shorter, None, system)])[0]
 
 
 def answer_all(

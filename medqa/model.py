@@ -103,8 +103,10 @@ def parameter_count(model_name: str) -> int | None:
         hidden, layers, vocabulary = (config[k] for k in ("hidden_size", "num_hidden_layers", "vocab_size"))
         inner = config.get("intermediate_size", 4 * hidden)
         heads = config["num_attention_heads"]
-        attention = 2 * hidden * hidden * (1 + config.get("num_key_value_heads", heads) / heads)
-        return int(layers * (attention + 3 * hidden * inner) + 2 * vocabulary * hidden)
+        head_size = config.get("head_dim") or hidden // heads
+        attention = 2 * hidden * head_size * (heads + config.get("num_key_value_heads", heads))
+        embeddings = (1 if config.get("tie_word_embeddings") else 2) * vocabulary * hidden
+        return layers * (attention + 3 * hidden * inner) + embeddings
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder / 'config.json'} cannot be read as the config of a causal language model ({error!r}). "
@@ -149,9 +151,11 @@ def fingerprint(model_name: str) -> str:
 @contextlib.contextmanager
 def _told_plainly(model_name: str, setting: str) -> Iterator[None]:
     """Turn the library's error about an unreachable or broken model into one line."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         first = str(error).strip().split("\n")[0]
         raise UserError(
             f"{model_name} could not be loaded: {first} Without internet, copy the model's folder here and "
@@ -165,7 +169,7 @@ def load_tokenizer(model_name: str, setting: str) -> Any:
 
     with _told_plainly(model_name, setting):
         tokenizer = AutoTokenizer.from_pretrained(model_name, clean_up_tokenization_spaces=False)
-    if tokenizer.pad_token is None or tokenizer.pad_token in STOP_TOKENS:
+    if tokenizer.pad_token in (None, tokenizer.eos_token, *STOP_TOKENS):
         vocabulary = tokenizer.get_vocab()
         spare = [token for token in PADDING_TOKENS if token in vocabulary]
         tokenizer.pad_token = spare[0] if spare else tokenizer.eos_token
@@ -247,6 +251,12 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
     """
     from peft import LoraConfig, get_peft_model
 
+    linear = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "in_features")}
+    if unknown := [name for name in target_modules if name.rsplit(".", 1)[-1] not in linear]:
+        raise UserError(
+            f"LORA_TARGET_MODULES {list(target_modules)}: this model has no {', '.join(unknown)}. "
+            f"The model has: {', '.join(sorted(linear))}."
+        )
     try:
         return get_peft_model(
             model,
@@ -274,7 +284,8 @@ def load_adapter(model: Any, folder: str) -> Any:
     Raises:
         UserError: no adapter there, only a pickled one, or one that does not fit this base.
     """
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import SafetensorError, safe_open
 
     path = Path(folder)
     if not (path / "adapter_model.safetensors").is_file():
@@ -285,9 +296,14 @@ def load_adapter(model: Any, folder: str) -> Any:
             )
         raise UserError(f"{path} holds no adapter_model.safetensors. Make it with: python fine_tuning.py")
     try:
-        return PeftModel.from_pretrained(model, str(path), is_trainable=False)
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        loaded = PeftModel.from_pretrained(model, str(path), is_trainable=False)
+        with safe_open(path / "adapter_model.safetensors", "pt") as file:
+            strangers = set(file.keys()) ^ set(get_peft_model_state_dict(loaded))
+        if strangers:  # peft only warns, and answers with an adapter that is half there
+            raise ValueError(f"{len(strangers)} weights have no counterpart, such as {min(strangers)}")
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+        told = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
-            f"the adapter in {path} does not fit this base model, or is damaged: {first}"
+            f"the adapter in {path} does not fit this base model, or is damaged: {told}"
         ) from None
+    return loaded

@@ -45,16 +45,17 @@ class Predictions:
         answers: dict[str, dict[str, Any]] = {}
         if not self.path.exists():
             return answers
-        with open(self.path, encoding="utf-8") as file:
+        with open(self.path, "rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    answer = json.loads(line)
+                    answer = json.loads(line.decode())
                     if not isinstance(answer["hypothesis"], str):
                         raise TypeError
                     answers.setdefault(answer["key"], answer)
                 except (ValueError, KeyError, TypeError, RecursionError):
+                    shown = line.decode(errors="replace").strip()[:60]
                     raise UserError(
-                        f"{self.path}, line {number}, is no answer ({line.strip()[:60]!r}). Remove the line, "
+                        f"{self.path}, line {number}, is no answer ({shown!r}). Remove the line, "
                         "or the whole file to have all answers made again."
                     ) from None
         return answers

@@ -146,9 +146,8 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"ERROR: {error.filename}: {error.strerror}. {resume_hint}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ERROR: {where}{error.strerror or error}. {resume_hint}", file=sys.stderr)
         sys.exit(1)
     except Exception:
         traceback.print_exc()
@@ -218,6 +217,7 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         yield staging
     except BaseException:
+        (staging / MANIFEST).unlink(missing_ok=True)  # so that `recover` never takes it for whole
         shutil.rmtree(staging, ignore_errors=True)
         raise
     recover(folder)
@@ -362,7 +362,7 @@ def gpu_name() -> str | None:
     return torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
     """The manifest of a finished stage, or None when `folder` holds none.
 
     Raises:
@@ -378,7 +378,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"{path} is damaged: it should be the JSON record of a finished stage. Remove {folder} and make "
-            "it again."
+            f"it again{f' with: {command}' if command else '.'}"
         ) from None
     return manifest
 
@@ -396,7 +396,7 @@ def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist. Make it with: {command}")
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, command)
     if manifest is None:
         raise UserError(
             f"{folder} has no {MANIFEST}, so {stage}.py has not finished there. Finish it with: {command}"
@@ -416,7 +416,7 @@ def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
 
 def elapsed(seconds: float) -> str:
     """A duration for people: "48 s", "3 min 05 s", "2 h 10 min"."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -36,7 +36,8 @@ def score_pairs(
         for reference, hypothesis in zip(references, hypotheses, strict=True):
             try:
                 value = compute(reference, hypothesis)
-                rows.append(value if isinstance(value, Mapping) else {title: value})
+                row = value if isinstance(value, Mapping) else {title: value}
+                rows.append({column: _number(one) for column, one in row.items()})
             except Exception as error:  # a user's metric may raise anything
                 rows.append({})
                 failed.append(f"{type(error).__name__}: {error}")
@@ -45,7 +46,7 @@ def score_pairs(
                 f"metric {title} failed on {len(failed)} of {len(rows)} pairs; the first: {failed[0]}"
             )
         names = list(dict.fromkeys(column for row in rows for column in row)) or [title]
-        columns |= {column: [_number(row.get(column)) for row in rows] for column in names}
+        columns |= {column: [row.get(column, math.nan) for row in rows] for column in names}
     for name in _methods(metrics, "score_"):
         scored = getattr(metrics, name)(references, hypotheses)
         columns |= {column: [_number(value) for value in values] for column, values in scored.items()}
