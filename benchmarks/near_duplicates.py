@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from preparation import near_copy, questions  # noqa: E402
 
-from medqa.duplicates import THRESHOLD, _grams, groups, jaccard, normal_form  # noqa: E402
+from medqa.duplicates import _grams, groups, near, normal_form  # noqa: E402
+from medqa.similarity_join import THRESHOLD  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "near_duplicates.json"
 Pairs = Iterator[tuple[int, int]]
@@ -31,7 +32,7 @@ def every_pair(forms: Sequence[str]) -> Pairs:
     """The definition: each question with each."""
     for a in range(len(forms)):
         for b in range(a):
-            if jaccard(forms[a], forms[b]) >= THRESHOLD:
+            if near(forms[a], forms[b]):
                 yield a, b
 
 
@@ -61,8 +62,8 @@ def sparse_product(forms: Sequence[str]) -> Pairs:
     for start in range(0, matrix.shape[0], 1000):
         shared = (matrix[start : start + 1000] @ transposed).tocoo()
         rows = shared.row + start
-        near = shared.data >= THRESHOLD * (sizes[rows] + sizes[shared.col] - shared.data)
-        yield from ((a, b) for a, b in zip(rows[near], shared.col[near], strict=True) if a < b)
+        found = shared.data >= THRESHOLD * (sizes[rows] + sizes[shared.col] - shared.data)
+        yield from ((a, b) for a, b in zip(rows[found], shared.col[found], strict=True) if a < b)
 
 
 def minhash(forms: Sequence[str]) -> Pairs:
@@ -73,7 +74,7 @@ def minhash(forms: Sequence[str]) -> Pairs:
     sets = [[" ".join(gram).encode() for gram in _grams(form)] for form in forms]
     for a, sketch in enumerate(MinHash.generator(sets, num_perm=128)):
         for b in index.query(sketch):
-            if jaccard(forms[a], forms[b]) >= THRESHOLD:
+            if near(forms[a], forms[b]):
                 yield a, b
         index.insert(a, sketch)
 

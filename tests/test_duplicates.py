@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medqa import duplicates
+from medqa import similarity_join
 from medqa.duplicates import groups, jaccard, nearest_of, normal_form
 
 # Few words, so that 3-grams are shared often, and copies with one word other, so that similarities are high.
@@ -47,11 +47,11 @@ def as_sets(numbers: np.ndarray) -> list[set[int]]:
     )
 
 
-@pytest.fixture(params=[(48, 4), (0, 1), (1, 2)], ids=["short lists", "pivots", "both"])
+@pytest.fixture(params=[(8, 2), (0, 1), (1, 2)], ids=["short lists", "pivots", "both"])
 def list_length(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once as it is used; once so that pivots have to settle every meeting; and once in between."""
-    monkeypatch.setattr(duplicates, "SHORT_LIST", request.param[0])
-    monkeypatch.setattr(duplicates, "PIVOTS", request.param[1])
+    monkeypatch.setattr(similarity_join, "SHORT_LIST", request.param[0])
+    monkeypatch.setattr(similarity_join, "PIVOTS", request.param[1])
 
 
 @pytest.mark.usefixtures("list_length")
