@@ -1,6 +1,7 @@
 """Questions that ask the same: one normal form for twins, word 3-grams for near-duplicates.
 
-Twins have the same normal form. Near-duplicates have a word-3-gram Jaccard similarity of at least 0.7. The search for them is exact (see similarity_join.py).
+Twins have the same normal form. Near-duplicates have a word-3-gram Jaccard similarity of at least 0.7; the
+search for them is exact (see similarity_join.py).
 """
 
 import re
@@ -133,7 +134,7 @@ def _by_size(forms: Sequence[str], side: np.ndarray) -> list[SameSize]:
     starts = np.cumsum(sizes) - sizes
     ranks = (members & 0xFFFFFFFF).astype(np.int32)
     del members
-    rare = int((counts == 1).sum())
+    rare = int((counts <= 1).sum())  # 0: three words across the border of two questions
     classes = []
     for number in range(int(side.max(initial=0)) + 1):
         for size in np.flatnonzero(np.bincount(sizes[side == number])).tolist():
