@@ -141,7 +141,7 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
         cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Trained ") == 1  # only the first process speaks
+    assert done.stdout.count("Trained: ") == 1  # only the first process speaks
     assert "1 x 2 x 2 processes = 4 each" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
