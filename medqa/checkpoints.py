@@ -40,7 +40,7 @@ def save_adapter(model: Any, folder: Path) -> None:
         return
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, safe_serialization=True)
+    model.save_pretrained(temporary, save_embedding_layers=False)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
 

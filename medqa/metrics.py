@@ -4,7 +4,7 @@ Every function takes (reference, hypothesis) as they stand, and gives a number f
 or an answer without a single matching word, scores 0. The numbers are those of the field's own tools, digit
 by digit (nltk, sacrebleu, rouge_score, bert_score); `tests/test_metrics.py` compares them. They are computed
 here because the tools are slow (rouge_score's ROUGE-L fills a table cell by cell in Python) or fail
-(bert_score on empty texts). What none of these metrics sees is a wrong dose: that is `medqa/clinical.py`.
+(bert_score on empty texts). What none of these metrics sees is a wrong dose: that is `medqa/clinical`.
 """
 
 import math

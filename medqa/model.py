@@ -298,7 +298,10 @@ def load_adapter(model: Any, folder: str) -> Any:
     try:
         loaded = PeftModel.from_pretrained(model, str(path), is_trainable=False)
         with safe_open(path / "adapter_model.safetensors", "pt") as file:
-            strangers = set(file.keys()) ^ set(get_peft_model_state_dict(loaded))
+            names = set(file.keys())
+        # Said aloud, because peft would else ask the Hub whether the base's vocabulary was changed.
+        embeddings = any(layer in name for name in names for layer in ("embed_tokens", "lm_head"))
+        strangers = names ^ set(get_peft_model_state_dict(loaded, save_embedding_layers=embeddings))
         if strangers:  # peft only warns, and answers with an adapter that is half there
             raise ValueError(f"{len(strangers)} weights have no counterpart, such as {min(strangers)}")
     except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:

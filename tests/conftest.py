@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pairs import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -107,3 +108,20 @@ def run_script(script: str, *arguments: str, **environment: str) -> subprocess.C
         timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
     )
+
+
+@pytest.fixture
+def with_wordnet(monkeypatch):
+    """WordNet, from NLTK_DATA or from beside the repository; without it the test is skipped."""
+    import nltk
+
+    from medqa import wordnet
+
+    # A copy of NLTK's list, put back afterwards: the other tests are to find what the machine itself has.
+    monkeypatch.setattr(nltk.data, "path", list(nltk.data.path))
+    if (SHARED / "nltk_data").is_dir():
+        wordnet.use_nltk_folder(SHARED / "nltk_data")
+    if wordnet.wordnet() is None:
+        pytest.skip("WordNet is not on this machine")
+    yield
+    wordnet.wordnet.cache_clear()

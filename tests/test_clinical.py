@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import ODD_TEXTS, ROOT, SHARED, answers, text_pairs
+from pairs import ODD_TEXTS, ROOT, answers, text_pairs
 
 from medqa import wordnet
 from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match, factual_spans
@@ -82,7 +82,6 @@ def test_different_quantities_do_not_match(first, second):
 def test_spans_say_where_they_stand():
     text = "Give apixaban 2.5\u00a0mg BID – up to 10 mg."
     assert [text[span.start : span.end] for span in read(text)] == ["2.5\u00a0mg", "BID", "10 mg"]
-    assert [span.written for span in read(text)] == ["2.5\u00a0mg", "BID", "10 mg"]
 
 
 def test_precision_recall_and_f1_of_facts():
@@ -321,11 +320,7 @@ def test_the_lexicon_does_not_depend_on_wordnet(monkeypatch, lexicon):
     assert lexicon.sources["WordNet 3.0"] > 8000
 
 
-def test_the_word_lists_are_what_wordnet_gives():
-    if (SHARED / "nltk_data").is_dir():
-        wordnet.use_nltk_folder(SHARED / "nltk_data")
-    if wordnet.wordnet() is None:
-        pytest.skip("WordNet is not on this machine")
+def test_the_word_lists_are_what_wordnet_gives(with_wordnet):
     from medqa.clinical import words
     from medqa.clinical.words import build
 
@@ -429,6 +424,8 @@ def test_odd_texts_have_scores_or_none(odd, lexicon):
         "5-",
         "1/2 ",
         "no fever, ",
+        "5 mg. A ",
+        "apixaban. Take 5 mg. Pain. ",
         "apixaban 5 mg ",
         "((((",
         "q",

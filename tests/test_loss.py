@@ -65,7 +65,7 @@ def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
         model.zero_grad()
         loss.packed_loss(model, **collate(examples, "cpu")).backward()
         gradients.append(weight.grad.clone())
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-7)
+    assert torch.linalg.norm(gradients[1] - gradients[0]) <= 1e-5 * torch.linalg.norm(gradients[0])
 
 
 def test_no_sequence_sees_another(tiny_model, examples):

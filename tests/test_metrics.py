@@ -60,15 +60,6 @@ ANY_TEXT = st.one_of(
 
 
 @pytest.fixture
-def with_wordnet():
-    """WordNet, from NLTK_DATA or from beside the repository; without it the test is skipped."""
-    if (SHARED / "nltk_data").is_dir():
-        wordnet.use_nltk_folder(SHARED / "nltk_data")
-    if wordnet.wordnet() is None:
-        pytest.skip("WordNet is not on this machine")
-
-
-@pytest.fixture
 def without_wordnet(monkeypatch):
     """A machine on which WordNet is nowhere."""
     monkeypatch.setattr(metrics, "wordnet", lambda: None)

@@ -328,6 +328,19 @@ def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapte
             torch.testing.assert_close(tuned(input_ids=ids).logits, plain)
 
 
+def test_loading_an_adapter_asks_nobody_else(tiny_model, adapter, tmp_path, monkeypatch):
+    """peft would ask the Hub about the vocabulary of a base that is named there: a wait without internet."""
+    import peft.utils.save_and_load as peft_files
+
+    def ask(*_):
+        raise AssertionError
+
+    folder = Path(shutil.copytree(adapter, tmp_path / "adapter"))
+    edit(folder / "adapter_config.json", base_model_name_or_path="owner/name")
+    monkeypatch.setattr(peft_files, "check_file_exists_on_hf_hub", ask)
+    model.load_adapter(base(tiny_model), str(folder))
+
+
 def edit_weights(folder: Path, change) -> None:
     path = folder / "adapter_model.safetensors"
     save_file({name: w.clone() for name, w in change(load_file(path)).items()}, path)

@@ -334,10 +334,11 @@ def test_occupying_leaves_nothing_behind(tmp_path):
 
 SCRIPT = """
 import os, signal, sys, time
-from medqa.run import UserError, run_script, say
+from medqa.run import Interrupted, UserError, run_script, say
 def good(): say("done")
 def user(): raise UserError("give a folder")
 def bug(): {}["x"]
+def stopped(): raise Interrupted(signal.SIGTERM)
 def no_file(): open("/nowhere/file")
 def full_disk(): raise OSError(28, "No space left on device")
 def prints(): print("help", flush=True)
@@ -397,6 +398,11 @@ def test_interrupted_says_how_to_go_on(number, code):
     errors = process.communicate(timeout=30)[1]
     assert process.returncode == code
     assert errors == "\nInterrupted. Run it again.\n"
+
+
+def test_work_that_was_saved_after_a_signal_ends_like_the_signal():
+    done = script("stopped")
+    assert (done.returncode, done.stderr) == (143, "\nInterrupted. Run it again.\n")
 
 
 def unread(code: str, *arguments: str) -> tuple[int, str]:

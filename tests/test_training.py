@@ -142,7 +142,7 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained: ") == 1  # only the first process speaks
-    assert "1 x 2 x 2 processes = 4 each" in done.stdout
+    assert "1 x 2 x 2 processes = 4\n" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 

@@ -97,13 +97,15 @@ def doses(text: str) -> tuple[Dose, ...]:
     _, lower = even(text)
     words = list(WORD.finditer(lower))
     names = list(_names(lower, words))
+    quantity_starts = [quantity.start for quantity in quantities]
+    name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
     carried = ""
     begin = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
-        inside = [quantity for quantity in quantities if begin <= quantity.start < end]
-        named = [name for name in names if begin <= name[0] < end]
-        found.extend(_Sentence(lower, begin, words, named, carried).doses(inside))
+        inside = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
+        named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
+        found.extend(_Sentence(text, lower, begin, words, named, carried).doses(inside))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
@@ -160,13 +162,15 @@ class _Sentence:
     """A sentence of a text.
 
     Attributes:
-        text: the whole text in lower case.
+        original: the whole text.
+        text: the whole text in lower case, each character in its place.
         begin: where the sentence begins.
         words: all words of the text.
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
     """
 
+    original: str
     text: str
     begin: int
     words: Sequence[re.Match[str]]
@@ -194,7 +198,16 @@ class _Sentence:
                 following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
                 # Frequency and route stand between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
-                yield _dose(subject, amount, given, context)
+                yield self._dose(subject, amount, given, context)
+
+    def _dose(self, subject: str, amount: Quantity, given: Sequence[Quantity], context: str) -> Dose:
+        """The dose of an amount, from the quantities that go with it and the words before it."""
+        frequency = next((item for item in given if item.kind == "frequency"), None)
+        route = next((item.unit for item in given if item.kind == "route"), "")
+        parts = [amount] if frequency is None or frequency.start == amount.start else [amount, frequency]
+        written = " ".join(self.original[part.start : part.end].strip() for part in parts)
+        people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
+        return Dose(subject, amount, frequency, written, _role(amount, context), people, route)
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name stands right beside it."""
@@ -202,7 +215,7 @@ class _Sentence:
             return "blood pressure", True
         if amount.kind == "score" and amount.unit not in ("score", "index"):
             return amount.unit, True
-        if amount.unit == "mg" and BODY_WEIGHT.search(amount.written):
+        if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
             return "weight", True
         beside = self._name_before(amount)
         if beside:
@@ -230,17 +243,6 @@ class _Sentence:
             if word.group() not in FILLERS:
                 return _unlisted_name(word.group()) if distance == 0 or not self.names else ""
         return ""
-
-
-def _dose(subject: str, amount: Quantity, given: Sequence[Quantity], context: str) -> Dose:
-    """The dose of an amount, from the quantities that go with it and the words before it."""
-    frequency = next((item for item in given if item.kind == "frequency"), None)
-    route = next((item.unit for item in given if item.kind == "route"), "")
-    written = amount.written
-    if frequency is not None and frequency.start != amount.start:
-        written = f"{written} {frequency.written}"
-    people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
-    return Dose(subject, amount, frequency, written, _role(amount, context), people, route)
 
 
 def _role(amount: Quantity, context: str) -> str:

@@ -6,7 +6,6 @@ with digits (vitamin B12, COVID-19, type 2) are no quantities.
 """
 
 import re
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -112,7 +111,7 @@ def read(text: str) -> tuple[Quantity, ...]:
         if start < end or (word not in BEGINNINGS and word[0] not in NUMBER_OR_CODE and "." not in word):
             continue
         found, end = (_at_word if word[0].isalpha() else _at_digit)(scan, start, anchor.end())
-        scan.found += [replace(item, written=text[item.start : item.end].strip()) for item in found]
+        scan.found += found
     return tuple(scan.found)
 
 
@@ -231,7 +230,11 @@ def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit:
     kind, end = _kind(scan, start, end, unit)
     found = []
     for low, high in ranges:
-        values = (low * low_unit.factor, high * unit.factor)
+        # Most units are the dimension's own; to multiply fractions by 1 takes a fifth of the whole time.
+        values = (
+            low if low_unit.factor == 1 else low * low_unit.factor,
+            high if unit.factor == 1 else high * unit.factor,
+        )
         common = {"bound": bound, "start": start, "end": end, "number": low, "rounds": unit.rounds}
         if unit.dimension == "fahrenheit":
             values = tuple(Fraction(round((value - 32) * 50 / 9), 10) for value in values)

@@ -21,7 +21,6 @@ class Quantity:
         bound: ">" (at least, above), "<" (at most, below) or "".
         rounds: whether the value was converted between systems of units, so that 1.5 % are no difference.
         start, end: where it stands in the text.
-        written: the words of the text.
         number: the lowest number as written, to tell a wrong unit from a wrong number.
     """
 
@@ -32,7 +31,6 @@ class Quantity:
     rounds: bool = field(default=False, compare=False)
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
-    written: str = field(default="", compare=False)
     number: Fraction = field(default=Fraction(0), compare=False)
 
     def __str__(self) -> str:
