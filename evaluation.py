@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import run
+from medqa import results, run
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
 from medqa.run import say
@@ -129,12 +129,12 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
-        results = compare(config, data, metrics, tables, losses, records, warnings)
+        found = compare(config, data, metrics, tables, losses, records, warnings)
 
         # 5. Write everything; the manifest comes last.
-        write(config, data, metrics, tables, results, started)
-    tell_the_end(config, results, data["command"], run.clock() - clock, warnings)
-    return results["recommendations"]
+        results.publish(config, data, found, started)
+    tell_the_end(config, found, data["command"], run.clock() - clock, warnings)
+    return found.advice
 
 
 def load_splits(config: EvaluationConfig) -> dict[str, Any]:
@@ -148,128 +148,52 @@ def load_splits(config: EvaluationConfig) -> dict[str, Any]:
 
 
 def compare(
-    config: EvaluationConfig,
-    data: dict,
-    metrics: AutomaticMetrics,
-    tables: dict,
-    losses: dict,
-    records: dict,
-    warnings: run.Warnings,
-) -> dict[str, Any]:
+    config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
+    records: dict, warnings: run.Warnings,
+) -> results.Results:  # fmt: skip
     """Overall and specialty tables, and the recommendations."""
     from medqa import statistics
     from medqa.recommendations import Thresholds, recommend
 
     base, tuned = tables["base"], tables["finetuned"]
-    names, lower = metric_names(base), metrics.LOWER_IS_BETTER
-    if absent := [name for name in config.PRIMARY_METRICS if name not in names]:
+    names, lower, primary = metric_names(base), metrics.LOWER_IS_BETTER, config.PRIMARY_METRICS
+    if absent := [name for name in primary if name not in names]:
         warnings.add(
             f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
         )
-    comparison = statistics.compare(base, tuned, names, lower, config.SEED, config.PRIMARY_METRICS)
-    witness: dict[str, list] = {}
-    for id, specialty in zip(records["eval"]["id"], records["eval"]["specialty"], strict=True):
-        witness.setdefault(specialty, []).append(losses["finetuned"].get(id, (0.0, 0)))
-    eval_loss = {
-        name: sum(total for total, _ in pairs) / count
-        for name, pairs in witness.items()
-        if (count := sum(n for _, n in pairs))
-    }
+    comparison = statistics.compare(base, tuned, names, lower, config.SEED, primary)
+    eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])
     performance = statistics.by_specialty(
-        base,
-        tuned,
-        names,
-        config.PRIMARY_METRICS,
-        lower,
-        config.SEED,
-        data["shares"],
-        eval_loss,
-        config.LOW_MARGIN,
+        base, tuned, names, primary, lower, config.SEED, data["shares"], eval_loss, config.LOW_MARGIN
     )
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
     thresholds = Thresholds(**{name: getattr(config, name) for name in vars(Thresholds())})
     advice = recommend(
-        performance,
-        comparison,
-        data["shares"],
-        pool,
-        config.SEED,
-        thresholds,
-        partial=bool(config.LIMIT),
+        performance, comparison, data["shares"], pool, config.SEED, thresholds, partial=bool(config.LIMIT)
     )
     encoder = metrics.bertscore
     advice["bertscore_model"] = None if encoder is None else f"{encoder.name}, layer {encoder.layer}"
     advice["lexicon"] = {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256}
     advice["iteration"], advice["versions"] = data["iteration"], run.versions()
-    return {"comparison": comparison, "performance": performance, "recommendations": advice}
-
-
-def write(
-    config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, results: dict, started: str
-) -> None:
-    """Publish tables, figures and recommendations."""
-    from medqa import report
-
-    output, advice = Path(config.OUTPUT_DIR), results["recommendations"]
-    notes = {"bertscore_model": advice["bertscore_model"] or "none"}
-    if config.LIMIT:
-        notes["PARTIAL"] = f"{len(tables['base'])} questions"
-    with run.staged(output) as staging:
-        for role, table in tables.items():
-            table.assign(**notes).to_csv(
-                staging / f"{role}_model_results.csv", index=False, lineterminator="\n"
-            )
-        for name, table in (("model_comparison", "comparison"), ("specialty_performance", "performance")):
-            results[table].assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
-        report.comparison_figure(labelled(results["comparison"], advice), staging / "model_comparison.png")
-        report.specialty_figure(results["performance"], staging / "specialty_analysis.png", advice)
-        run.write_json(staging / "training_recommendations.json", advice)
-        run.write_manifest(
-            staging,
-            "evaluation",
-            config,
-            started,
-            inputs={
-                f"{folder}/{run.MANIFEST}": run.sha256_of_file(Path(folder) / run.MANIFEST)
-                for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
-                if (Path(folder) / run.MANIFEST).exists()
-            },
-            chat_template_sha256=data["chat_template_sha256"],
-            iteration=data["iteration"],
-            partial=bool(config.LIMIT),
-        )
-
-
-def labelled(comparison: Any, advice: dict[str, Any]) -> Any:
-    """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
-    encoder = Path((advice["bertscore_model"] or "").split(",")[0]).name
-    names = comparison["metric"]
-    return comparison.assign(
-        metric=[f"{name} ({encoder})" if name.startswith("bertscore") else name for name in names]
-    )
+    return results.Results(tables, comparison, performance, advice)
 
 
 def tell_the_end(
-    config: EvaluationConfig, results: dict, command: str, seconds: float, warnings: run.Warnings
+    config: EvaluationConfig, found: results.Results, command: str, seconds: float, warnings: run.Warnings
 ) -> None:
     """What was done, the table, the advice, the warnings, the files, the next command."""
     from medqa import report
 
-    advice = results["recommendations"]
-    say(
-        "",
-        f"Evaluated both models in {run.elapsed(seconds)}.",
-        "",
-        report.comparison_text(labelled(results["comparison"], advice)),
-    )
-    say("", advice["summary"])
+    say("", f"Evaluated both models in {run.elapsed(seconds)}.")
+    say("", report.comparison_text(found.labelled_comparison()))
+    say("", found.advice["summary"])
     if config.LIMIT:
         warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
     warnings.show()
     path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
     say("", f"Files: {config.OUTPUT_DIR}/ (tables as CSV, two figures, {path.name})")
-    if advice["recommended_sample_increases"]:
+    if found.advice["recommended_sample_increases"]:
         say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
         say(f"Next:  look at {Path(config.OUTPUT_DIR) / 'specialty_analysis.png'}")

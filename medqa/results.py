@@ -1,0 +1,90 @@
+"""evaluation_results/: tables, figures and recommendations, published together with the manifest last."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medqa import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an evaluation found.
+
+    Attributes:
+        tables: role ("base", "finetuned") → one row a question.
+        comparison: one row a metric.
+        performance: one row a specialty.
+        advice: what training_recommendations.json holds.
+    """
+
+    tables: Mapping[str, "pd.DataFrame"]
+    comparison: "pd.DataFrame"
+    performance: "pd.DataFrame"
+    advice: dict[str, Any]
+
+    def labelled_comparison(self) -> "pd.DataFrame":
+        """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
+        encoder = Path((self.advice["bertscore_model"] or "").split(",")[0]).name
+        names = self.comparison["metric"]
+        return self.comparison.assign(
+            metric=[f"{name} ({encoder})" if name.startswith("bertscore") else name for name in names]
+        )
+
+
+def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Loss per token (nats) of the reference answers of a split, by specialty.
+
+    Args:
+        records: a split, with columns `id` and `specialty`.
+        losses: id → summed loss and number of tokens; what is missing there does not count.
+    """
+    sums: dict[str, list[float]] = {}
+    for id, specialty in zip(records["id"], records["specialty"], strict=True):
+        total, tokens = losses.get(id, (0.0, 0))
+        own = sums.setdefault(specialty, [0.0, 0])
+        own[0] += total
+        own[1] += tokens
+    return {name: total / tokens for name, (total, tokens) in sums.items() if tokens}
+
+
+def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
+    """Write tables, figures and recommendations into the output folder, all or nothing.
+
+    Args:
+        config: an EvaluationConfig.
+        data: the manifest of the datasets.
+        found: what is written.
+        started: when the run began, for the manifest.
+    """
+    from medqa import report
+
+    notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
+    if config.LIMIT:
+        notes["PARTIAL"] = f"{len(found.tables['base'])} questions"
+    written = {f"{role}_model_results": table for role, table in found.tables.items()}
+    written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
+    with run.staged(Path(config.OUTPUT_DIR)) as staging:
+        for name, table in written.items():
+            table.assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
+        report.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
+        report.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
+        run.write_json(staging / "training_recommendations.json", found.advice)
+        run.write_manifest(
+            staging,
+            "evaluation",
+            config,
+            started,
+            inputs={
+                f"{folder}/{run.MANIFEST}": run.sha256_of_file(Path(folder) / run.MANIFEST)
+                for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
+                if (Path(folder) / run.MANIFEST).exists()
+            },
+            chat_template_sha256=data["chat_template_sha256"],
+            iteration=data["iteration"],
+            partial=bool(config.LIMIT),
+        )
