@@ -1,4 +1,4 @@
-"""Attention over sequences laid end to end, each of which sees only itself."""
+"""Attention without padding: sequences laid end to end, or one new token each; each sees only itself."""
 
 from typing import Any
 
@@ -6,12 +6,27 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from medqa.decode_attention import decode_attention
+
 NAME = "medqa_packed"
+
+# Architectures whose attention is the plain one, and whose logits are the head's output as it is. Others cap
+# or scale their scores, add sinks, or are no transformers at all.
+PLAIN = ("llama", "mistral", "qwen2", "qwen3", "phi3")
 
 try:  # torch 2.11 and later
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:
     varlen_attn = None
+
+
+def is_plain(config: Any, longest: int) -> bool:
+    """Whether this attention gives the model's own numbers, for sequences of up to `longest` tokens."""
+    if config.model_type not in PLAIN:
+        return False
+    window = getattr(config, "sliding_window", None)
+    used = getattr(config, "use_sliding_window", True)
+    return not (window and used) or longest <= window
 
 
 def packed_attention(
@@ -21,8 +36,9 @@ def packed_attention(
     value: torch.Tensor,
     attention_mask: None,
     scaling: float,
-    cu_seq_lens_q: torch.Tensor,
-    max_length_q: int,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    max_length_q: int = 0,
+    kv_lengths: torch.Tensor | None = None,
     **_unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention inside each sequence, none across.
@@ -34,10 +50,13 @@ def packed_attention(
         scaling: factor on the scores before the softmax.
         cu_seq_lens_q: int32 [sequences + 1], where each sequence starts, and the end.
         max_length_q: length of the longest sequence.
+        kv_lengths: given in generation, see `decode_attention`; then the borders are not.
 
     Returns the output, [1, tokens, heads, head size], and no attention weights. On a CUDA card in half
     precision it is one call of torch's variable-length kernel; elsewhere one plain call per sequence.
     """
+    if kv_lengths is not None:
+        return decode_attention(query, key, value, kv_lengths, scaling), None
     if varlen_attn is not None and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         groups = query.shape[1] // key.shape[1]
         q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))

@@ -1,30 +1,29 @@
 """Batched answers, each kept as it finishes, and each depending on nothing but its own question."""
 
-import hashlib
+import gc
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from transformers import DynamicCache
 
+from medqa import attention
 from medqa.chat import ChatTemplate, harmless, render
 from medqa.packing import token_ids
-from medqa.run import UserError
+from medqa.run import UserError, say
+from medqa.sampling import Decoding, choose
+from medqa.slots import Prompt, Slots, cache_shape, chances
 
 # Most questions that a batch holds on the CPU, where more would not be faster.
 CPU_BATCH = 64
+# Most on a GPU, where the products are as large as the card can use.
+LARGEST_BATCH = 512
 
-
-class Prompt(NamedTuple):
-    """One question, ready for generation."""
-
-    id: str
-    input_ids: list[int]
-    cut: bool  # the question lost its middle, because the prompt was too long
+# Called with each finished answer: its prompt, its tokens, and whether the model ended it.
+Finished = Callable[[Prompt, list[int], bool], None]
 
 
 class Answer(NamedTuple):
@@ -36,17 +35,6 @@ class Answer(NamedTuple):
     new_tokens: int
     repetition: float  # share of repeated 4-grams among its tokens, 0 to 1
     prompt_cut: bool
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are decoded: everything that, with model and prompt, determines an answer."""
-
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop_ids: tuple[int, ...]
 
 
 def make_prompt(
@@ -91,43 +79,74 @@ def answer_all(
 ) -> int:
     """Answer every prompt and hand each answer to `keep` the moment it is finished.
 
-    Prompts of similar length share a batch. When the memory does not suffice, the batch is halved and the
-    unfinished questions start again. Returns the batch size that was used in the end.
+    When the memory does not suffice, the batch is halved and the unfinished questions start again. Returns
+    the batch size that was used in the end.
     """
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
+    answer_some = _answer_in_slots if attention.is_plain(causal.config, longest) else _answer_in_batches
     waiting = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     while waiting:
-        batch = waiting[:batch_size]
         done: set[str] = set()
 
-        def finished(answer: Answer, done: set[str] = done) -> None:
-            done.add(answer.id)
-            keep(answer)
+        def finished(prompt: Prompt, ids: list[int], stopped: bool, done: set[str] = done) -> None:
+            done.add(prompt.id)
+            keep(_answer(prompt, ids, "stop" if stopped else "length", tokenizer))
 
         try:
-            _answer_batch(model, tokenizer, batch, decoding, finished)
+            answer_some(model, waiting, decoding, batch_size, finished)
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
-            batch_size = max(1, batch_size // 2)
-            torch.cuda.empty_cache()
+            batch_size = max(1, min(batch_size, len(waiting)) // 2)
+            say(f"Out of memory: going on with {batch_size} questions at once")
         waiting = [prompt for prompt in waiting if prompt.id not in done]
+        if waiting:
+            gc.collect()  # a failed attempt's cache goes before the next one begins
+            torch.cuda.empty_cache()
     return batch_size
 
 
 @torch.inference_mode()
-def _answer_batch(
-    model: Any, tokenizer: Any, batch: Sequence[Prompt], decoding: Decoding, keep: Callable[[Answer], None]
+def _answer_in_slots(
+    model: Any, prompts: Sequence[Prompt], decoding: Decoding, rows: int, finished: Finished
 ) -> None:
-    """Answer one batch with a key-value cache; a row leaves the batch when its answer ends."""
+    """Answer prompts side by side; a question takes the row of one that ended."""
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    room = -(-(max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens) // 64) * 64
+    waiting = deque(prompts)
+    before = causal.config._attn_implementation
+    causal.set_attn_implementation(attention.NAME)
+    try:
+        slots = Slots(causal, decoding, min(rows, len(prompts)), room)
+        while waiting or len(slots):
+            if waiting and (not len(slots) or slots.free >= max(1, rows // 8)):
+                slots.fill([waiting.popleft() for _ in range(min(slots.free, len(waiting)))])
+            for prompt, ids, stopped in slots.advance():
+                finished(prompt, ids, stopped)
+    finally:
+        causal.set_attn_implementation(before)
+
+
+@torch.inference_mode()
+def _answer_in_batches(
+    model: Any, prompts: Sequence[Prompt], decoding: Decoding, rows: int, finished: Finished
+) -> None:
+    """Answer with transformers' own cache and attention, for models that `medqa.attention` does not fit."""
+    for start in range(0, len(prompts), rows):
+        _answer_batch(model, prompts[start : start + rows], decoding, finished)
+
+
+def _answer_batch(model: Any, batch: Sequence[Prompt], decoding: Decoding, finished: Finished) -> None:
+    """Answer one batch, padded on the left; a row leaves the batch when its answer ends."""
     device = model.device
     longest = max(len(prompt.input_ids) for prompt in batch)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    ids = [[pad] * (longest - len(prompt.input_ids)) + prompt.input_ids for prompt in batch]
-    mask = [[0] * (longest - len(prompt.input_ids)) + [1] * len(prompt.input_ids) for prompt in batch]
+    padding = [longest - len(prompt.input_ids) for prompt in batch]
+    ids = [[0] * more + prompt.input_ids for more, prompt in zip(padding, batch, strict=True)]
     tokens = torch.tensor(ids, device=device)
-    mask = torch.tensor(mask, device=device)
+    mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding], device=device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    chance = torch.from_numpy(np.stack([_chances(prompt, decoding) for prompt in batch])).to(device)
+    chance = torch.from_numpy(np.stack([chances(prompt, decoding) for prompt in batch])).to(device)
     written: list[list[int]] = [[] for _ in batch]
     rows = list(range(len(batch)))  # which question each row of the tensors belongs to
     cache = DynamicCache(config=model.config)
@@ -140,15 +159,16 @@ def _answer_batch(
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        chosen = choose(logits, chance[:, step], decoding)
+        chosen, _ = choose(logits, chance[:, step], decoding)
         going = []
         for row, token in enumerate(chosen.tolist()):
             text = written[rows[row]]
-            if token not in decoding.stop_ids:
-                text.append(token)
-            if token in decoding.stop_ids or step + 1 == decoding.max_new_tokens:
-                finish = "stop" if token in decoding.stop_ids else "length"
-                keep(_answer(batch[rows[row]], text, finish, tokenizer))
+            if token in decoding.stop_ids:
+                finished(batch[rows[row]], text, True)
+                continue
+            text.append(token)
+            if step + 1 == decoding.max_new_tokens:
+                finished(batch[rows[row]], text, False)
             else:
                 going.append(row)
         if not going:
@@ -160,38 +180,6 @@ def _answer_batch(
         tokens = chosen[:, None]
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         positions = positions[:, -1:] + 1
-
-
-def _chances(prompt: Prompt, decoding: Decoding) -> np.ndarray:
-    """One uniform number per step, from (seed, prompt) alone: float64 [max_new_tokens].
-
-    A seed for the whole batch would make an answer depend on its neighbours. Both models draw the same
-    numbers for the same question, which takes chance out of their comparison.
-    """
-    text = f"{decoding.seed}/{' '.join(map(str, prompt.input_ids))}"
-    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
-    return np.random.Generator(np.random.Philox(key=key)).random(decoding.max_new_tokens)
-
-
-def choose(logits: torch.Tensor, chance: torch.Tensor, decoding: Decoding) -> torch.Tensor:
-    """The next token of each row.
-
-    Args:
-        logits: [rows, vocabulary].
-        chance: float64 [rows], uniform in [0, 1).
-
-    Temperature 0 takes the likeliest. Otherwise a token is drawn by the inverse of the cumulative
-    distribution, among the likeliest tokens that together reach `top_p` (Holtzman et al., arXiv 1904.09751).
-    """
-    logits = logits.float()
-    if decoding.temperature == 0:
-        return logits.argmax(dim=-1)
-    ordered, tokens = logits.sort(dim=-1, descending=True, stable=True)
-    shares = torch.softmax(ordered / decoding.temperature, dim=-1, dtype=torch.float64).cumsum(dim=-1)
-    reached = (shares < decoding.top_p).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
-    drawn = chance[:, None] * shares.gather(1, reached)
-    place = (shares <= drawn).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
-    return tokens.gather(1, place)[:, 0]
 
 
 def _answer(prompt: Prompt, ids: list[int], finish: str, tokenizer: Any) -> Answer:
@@ -216,12 +204,11 @@ def starting_batch(wanted: int, automatic: bool, model: Any, longest: int) -> in
         return wanted
     if model.device.type == "cpu":
         return CPU_BATCH
-    sizes = model.config
-    head = getattr(sizes, "head_dim", None) or sizes.hidden_size // sizes.num_attention_heads
-    row = 2 * sizes.num_hidden_layers * sizes.num_key_value_heads * head * 2 * longest
+    layers, heads, size = cache_shape(model.config)
+    row = 2 * layers * heads * size * 2 * longest
     free = torch.cuda.mem_get_info(model.device)[0]
-    # Growing a cache copies it, so twice its size is needed for a moment.
-    return max(1, min(512, int(0.8 * free / (2 * row))))
+    # The rest is for the passes over prompts and for the logits.
+    return max(1, min(LARGEST_BATCH, int((0.9 * free - 2**31) / row)))
 
 
 def shard(prompts: Sequence[Prompt]) -> list[Prompt]:

@@ -1,5 +1,6 @@
 """Answers are those of the library, one question at a time, however they are batched; and none is lost."""
 
+import copy
 import random
 from types import SimpleNamespace
 
@@ -8,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from medqa import generation
+from medqa import attention, generation, slots
 from medqa.chat import apply_chat_template, render
+from medqa.decode_attention import decode_attention
 from medqa.generation import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
 from medqa.model import load_tokenizer, stop_token_ids
 from medqa.packing import token_ids
@@ -82,9 +84,20 @@ def greedy(*stops: int, steps: int = STEPS) -> Decoding:
     return Decoding(steps, 0.0, 0.9, 42, stops)
 
 
+@pytest.fixture(params=["slots", "batches"])
+def way(request, monkeypatch):
+    """Both ways of answering: in slots, and in batches for models that the slots do not fit."""
+    if request.param == "batches":
+        monkeypatch.setattr(attention, "PLAIN", ())
+
+
+both_ways = pytest.mark.usefixtures("way")
+
+
 # ---- greedy ----------------------------------------------------------------------------------------------
 
 
+@both_ways
 @pytest.mark.parametrize("batch_size", [1, 3, len(QUESTIONS)])
 def test_greedy_answers_are_the_librarys_token_for_token(model, prompts, library, batch_size):
     found = answers(model, prompts, greedy(), batch_size)
@@ -96,6 +109,7 @@ def test_greedy_answers_are_the_librarys_token_for_token(model, prompts, library
     assert {answer.new_tokens for answer in found.values()} == {STEPS}
 
 
+@both_ways
 @pytest.mark.parametrize("batch_size", [1, 3, len(QUESTIONS)])
 def test_an_answer_ends_before_its_stop_token_and_leaves_the_others_as_they_are(
     model, prompts, library, batch_size
@@ -110,6 +124,7 @@ def test_an_answer_ends_before_its_stop_token_and_leaves_the_others_as_they_are(
     assert found["0"].text == "" and len({answer.new_tokens for answer in found.values()}) > 2
 
 
+@both_ways
 def test_a_stop_token_in_the_very_last_step_is_a_stop(model, prompts, library):
     ids = library["1"]
     last = next(place for place in range(STEPS) if ids[place] not in ids[:place] and place)
@@ -119,6 +134,7 @@ def test_a_stop_token_in_the_very_last_step_is_a_stop(model, prompts, library):
     assert (found.finish, found.new_tokens) == ("length", last)
 
 
+@both_ways
 def test_an_answer_is_kept_the_moment_it_is_finished(model, prompts, library):
     stops = (library["0"][0],)
     kept: list[str] = []
@@ -134,7 +150,7 @@ def test_no_control_token_stands_in_a_text(model, prompts, tokenizer):
     script = [word[0], begin, word[0], stops[0], word[0]]
 
     class Scripted:
-        device, config, step = model.device, model.config, -1
+        device, config, step = model.device, copy.deepcopy(model.config), -1
 
         def __call__(self, input_ids, **_):
             self.step += 1
@@ -142,6 +158,7 @@ def test_no_control_token_stands_in_a_text(model, prompts, tokenizer):
             logits[:, :, script[self.step]] = 1
             return SimpleNamespace(logits=logits)
 
+    Scripted.config.model_type = "scripted"
     found = answers(Scripted(), prompts[:1], greedy(*stops), 1, tokenizer)["0"]
     assert found.text == tokenizer.decode([word[0]] * 2).strip() != ""
     assert (found.finish, found.new_tokens) == ("stop", 3)
@@ -155,6 +172,7 @@ def sampled(model, prompts) -> dict[str, Answer]:
     return answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 7, ()), 1)
 
 
+@both_ways
 @pytest.mark.parametrize("batch_size", [1, 3, len(QUESTIONS)])
 @pytest.mark.parametrize("order", ["backwards", "shuffled", "some of them"])
 def test_a_sampled_answer_depends_on_its_question_alone(model, prompts, sampled, batch_size, order):
@@ -165,6 +183,7 @@ def test_a_sampled_answer_depends_on_its_question_alone(model, prompts, sampled,
     assert found == {prompt.id: sampled[prompt.id] for prompt in asked}
 
 
+@both_ways
 def test_a_sampled_answer_does_not_depend_on_when_its_neighbours_end(model, prompts, sampled):
     third = [int(answer.text.split()[2]) for answer in sampled.values()]
     found = answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 7, (third[0], third[3])), 5)
@@ -173,12 +192,74 @@ def test_a_sampled_answer_does_not_depend_on_when_its_neighbours_end(model, prom
     assert all(found[id] == sampled[id] for id in found if id not in ended)
 
 
+@both_ways
 def test_sampling_follows_the_seed_and_longer_answers_start_alike(model, prompts, sampled, library):
     others = answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 8, ()), 5)
     assert all(others[id].text != sampled[id].text for id in sampled)
     assert all(sampled[id].text != " ".join(map(str, library[id])) for id in sampled)
     shorter = answers(model, prompts, Decoding(5, 0.9, 0.95, 7, ()), 5)
     assert all(sampled[id].text.split()[:5] == shorter[id].text.split() for id in sampled)
+
+
+# ---- slots -----------------------------------------------------------------------------------------------
+
+
+def test_a_flat_distribution_is_drawn_from_all_tokens(model, prompts, sampled, monkeypatch):
+    """Two candidates are too few for these settings: the steps are taken again over the whole vocabulary."""
+    seen = []
+    monkeypatch.setattr(slots, "CANDIDATES", 2)
+    monkeypatch.setattr(slots, "choose", lambda *a: seen.append(a[3]) or choose(*a))
+    assert answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 7, ()), 5) == sampled
+    assert seen == [2, *[0] * STEPS]
+
+
+def test_prompts_that_fill_several_passes_are_read_alike(model, prompts, library, monkeypatch):
+    monkeypatch.setattr(slots, "PROMPT_TOKENS", 1)
+    one = [Prompt("one token", [7], False)]
+    found = answers(model, [*prompts, *one], greedy(), 6)
+    assert all(found[id].text == " ".join(map(str, ids)) for id, ids in library.items())
+    assert found["one token"] == answers(model, one, greedy(), 1)["one token"]
+
+
+@pytest.mark.parametrize("kind", attention.PLAIN)
+def test_every_named_architecture_answers_as_with_transformers_own_attention(kind, prompts, monkeypatch):
+    torch.manual_seed(0)
+    small = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "pad_token_id": 0}  # fmt: skip
+    other = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **small)).float().eval()
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.normal_(0, 0.2) if weight.dim() > 1 else None
+    assert attention.is_plain(other.config, 512)
+    found = answers(other, prompts, greedy(), 2)
+    monkeypatch.setattr(attention, "PLAIN", ())
+    assert found == answers(other, prompts, greedy(), 2)
+    assert len({answer.text for answer in found.values()}) == len(prompts)
+
+
+def test_a_sliding_window_shorter_than_the_text_is_not_plain():
+    config = AutoConfig.for_model("mistral", sliding_window=4096)
+    assert attention.is_plain(config, 4096) and not attention.is_plain(config, 4097)
+    assert not attention.is_plain(AutoConfig.for_model("gemma2"), 10)
+    assert attention.is_plain(AutoConfig.for_model("qwen2", sliding_window=8, use_sliding_window=False), 4097)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_attention_of_one_token_is_the_formula(device):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    random = torch.Generator().manual_seed(0)
+    query, key, value = (
+        torch.randn(shape, generator=random) for shape in ((5, 8, 1, 32), (5, 2, 200, 32), (5, 2, 200, 32))
+    )
+    lengths = torch.tensor([1, 64, 65, 200, 130], dtype=torch.int32)
+    found = decode_attention(*(x.to(device) for x in (query, key, value, lengths)), 0.2).cpu()
+    assert found.shape == (5, 1, 8, 32)
+    for row, length in enumerate(lengths.tolist()):
+        for head in range(8):
+            shares = torch.softmax(key[row, head // 4, :length] @ query[row, head, 0] * 0.2, dim=0)
+            wanted = shares @ value[row, head // 4, :length]
+            torch.testing.assert_close(found[row, 0, head], wanted, rtol=1e-5, atol=1e-5)
 
 
 # ---- the choice of a token -------------------------------------------------------------------------------
@@ -210,9 +291,15 @@ def test_choose_is_nucleus_sampling(temperature, top_p):
     logits = random.normal(0, 2, (60, 40)).astype(np.float32)
     logits[30:] = logits[30:].round()  # ties: the lower token goes first
     chance = np.concatenate([[0.0, 0.999999] * 5, random.random(50)])
-    found = choose(torch.tensor(logits), torch.tensor(chance), Decoding(1, temperature, top_p, 0, ()))
+    decoding = Decoding(1, temperature, top_p, 0, ())
+    found, sure = choose(torch.tensor(logits), torch.tensor(chance), decoding)
     wanted = [slow_choice(row, c, temperature, top_p) for row, c in zip(logits, chance, strict=True)]
-    assert found.tolist() == wanted
+    assert found.tolist() == wanted and sure
+    for candidates in (2, 10, 40):
+        found, sure = choose(torch.tensor(logits), torch.tensor(chance), decoding, candidates)
+        assert not sure or found.tolist() == wanted
+        if candidates == 10 and top_p == 0.9 and temperature != 1:
+            assert sure if temperature == 0.1 else not sure
     assert found[0] == logits[0].argmax()
     if top_p < 1:
         assert found[1] != logits[1].argmin()
@@ -222,9 +309,9 @@ def test_shares_within_the_nucleus_are_kept():
     """1/2, 1/4, 1/8, 1/8 at top_p 0.6: the first two remain, 2 to 1."""
     logits = torch.log(torch.tensor([0.125, 0.5, 0.125, 0.25])).expand(3000, -1)
     chance = (torch.arange(3000, dtype=torch.float64) + 0.5) / 3000
-    found = choose(logits, chance, Decoding(1, 1.0, 0.6, 0, ()))
+    found, _ = choose(logits, chance, Decoding(1, 1.0, 0.6, 0, ()))
     assert torch.bincount(found, minlength=4).tolist() == [0, 2000, 0, 1000]
-    halves = choose(torch.zeros(2, 2), torch.tensor([0.4999, 0.5]).double(), Decoding(1, 1.0, 1.0, 0, ()))
+    halves, _ = choose(torch.zeros(2, 2), torch.tensor([0.4999, 0.5]).double(), Decoding(1, 1.0, 1.0, 0, ()))
     assert halves.tolist() == [0, 1]
 
 
@@ -233,7 +320,7 @@ def test_shares_within_the_nucleus_are_kept():
 def test_whatever_is_drawn_lies_among_the_likeliest(seed, chance, temperature, top_p):
     logits = torch.tensor(np.random.default_rng(seed).normal(0, 20, (1, 30)), dtype=torch.bfloat16)
     drawn = torch.tensor([chance], dtype=torch.float64)
-    [token] = choose(logits, drawn, Decoding(1, temperature, top_p, 0, ()))
+    [token], _ = choose(logits, drawn, Decoding(1, temperature, top_p, 0, ()))
     shares = torch.softmax(logits[0].double() / temperature, 0)
     likelier = shares[logits[0] > logits[0, token]].sum()
     assert 0 <= token < 30 and likelier < top_p + 1e-6
@@ -242,53 +329,57 @@ def test_whatever_is_drawn_lies_among_the_likeliest(seed, chance, temperature, t
 def test_temperature_zero_takes_the_likeliest():
     logits = torch.tensor([[0.0, 3.0, 1.0], [5.0, 5.0, 1.0]])
     chance = torch.tensor([0.999999, 0.999999], dtype=torch.float64)
-    assert choose(logits, chance, Decoding(1, 0.0, 0.9, 0, ())).tolist() == [1, 0]
-    assert choose(logits, chance * 0, Decoding(1, 1e-3, 1.0, 0, ())).tolist() == [1, 0]
+    assert choose(logits, chance, Decoding(1, 0.0, 0.9, 0, ()))[0].tolist() == [1, 0]
+    assert choose(logits, chance * 0, Decoding(1, 1e-3, 1.0, 0, ()))[0].tolist() == [1, 0]
 
 
 # ---- memory, processes -----------------------------------------------------------------------------------
 
 
+PLAIN_MODEL = SimpleNamespace(config=SimpleNamespace(model_type="llama"))
+
+
 def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(monkeypatch):
     tried, kept = [], []
 
-    def answer_batch(model, tokenizer, batch, decoding, keep):
-        tried.append([prompt.id for prompt in batch])
-        for place, prompt in enumerate(batch):
-            if place == 1 and len(batch) > 2:
+    def answer_some(model, prompts, decoding, rows, finished):
+        tried.append((rows, [prompt.id for prompt in prompts]))
+        for place, prompt in enumerate(prompts):
+            if place == 1 and rows > 2:
                 raise torch.OutOfMemoryError
-            keep(Answer(prompt.id, "", "stop", 0, 0.0, False))
+            finished(prompt, [], True)
 
-    monkeypatch.setattr(generation, "_answer_batch", answer_batch)
+    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
     prompts = [Prompt(str(n), [1] * (20 - n), False) for n in range(10)]
-    used = answer_all(None, None, prompts, greedy(), 8, lambda answer: kept.append(answer.id))
-    assert used == 2 and [len(batch) for batch in tried] == [8, 4, 2, 2, 2, 2]
+    used = answer_all(PLAIN_MODEL, Numbers(), prompts, greedy(), 8, lambda answer: kept.append(answer.id))
+    assert used == 2 and [rows for rows, _ in tried] == [8, 4, 2]
     assert sorted(kept, key=int) == [str(n) for n in range(10)]  # each once
-    assert tried[1][0] == "1"  # what was finished before the memory ran out is not asked again
+    assert tried[1][1][0] == "1"  # what was finished before the memory ran out is not asked again
 
 
 def test_a_single_question_that_does_not_fit_is_an_error(monkeypatch):
-    def answer_batch(*_):
+    def answer_some(*_):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(generation, "_answer_batch", answer_batch)
+    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
     with pytest.raises(torch.OutOfMemoryError):
-        answer_all(None, None, [Prompt(str(n), [1], False) for n in range(3)], greedy(), 3, print)
+        answer_all(PLAIN_MODEL, None, [Prompt(str(n), [1], False) for n in range(3)], greedy(), 3, print)
 
 
-def test_batches_hold_questions_of_similar_length(monkeypatch):
+def test_questions_are_asked_the_longest_first(monkeypatch):
+    """Memory runs out at once or never."""
     seen = []
 
-    def answer_batch(model, tokenizer, batch, decoding, keep):
-        seen.append([len(prompt.input_ids) for prompt in batch])
-        for prompt in batch:
-            keep(Answer(prompt.id, "", "stop", 0, 0.0, False))
+    def answer_some(model, prompts, decoding, rows, finished):
+        for prompt in prompts:
+            seen.append(len(prompt.input_ids))
+            finished(prompt, [], True)
 
-    monkeypatch.setattr(generation, "_answer_batch", answer_batch)
+    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
     lengths = [3, 50, 4, 49, 5, 51]
     prompts = [Prompt(str(n), [1] * length, False) for n, length in enumerate(lengths)]
-    answer_all(None, None, prompts, greedy(), 3, lambda _: None)
-    assert seen == [[51, 50, 49], [5, 4, 3]]  # the longest first: memory runs out at once or never
+    answer_all(PLAIN_MODEL, Numbers(), prompts, greedy(), 3, lambda _: None)
+    assert seen == [51, 50, 49, 5, 4, 3]
 
 
 def test_the_first_batch_follows_the_memory(monkeypatch):
@@ -302,7 +393,7 @@ def test_the_first_batch_follows_the_memory(monkeypatch):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (int(free), int(80e9)))
         batches.append(generation.starting_batch(4, True, gpu, 1024))
         assert generation.starting_batch(4, False, gpu, 1024) == 4
-    assert batches[0] * 1024 * 131_072 < 60e9 / 2 and 150 < batches[0] <= 512
+    assert batches[0] * 1024 * 131_072 < 60e9 and 300 < batches[0] <= 512
     assert 10 < batches[1] < 30 and batches[2] == 1
     assert generation.starting_batch(4, True, cpu, 1024) == generation.CPU_BATCH
     assert generation.starting_batch(4, False, cpu, 1024) == 4
