@@ -87,6 +87,10 @@ class TrainingConfig(SimpleNamespace):
     TOKENS_PER_BATCH: int = 0
     # Recompute activations to save memory: "auto" decides by the memory of the card
     GRADIENT_CHECKPOINTING: Literal["auto", "on", "off"] = "auto"
+    # Compile the layers for speed: "auto" does on a GPU when the run is long enough to gain from it
+    COMPILE: Literal["auto", "on", "off"] = "auto"
+    # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
+    GPU_MEMORY_GB: float = 0.0
 
     # Evaluation loss every so many optimizer steps; 0: once an epoch
     EVAL_STEPS: int = 0
@@ -102,6 +106,10 @@ class TrainingConfig(SimpleNamespace):
     SEED: int = 42
     # Send the training curves to Weights & Biases (needs WANDB_API_KEY or an earlier login)
     USE_WANDB: bool = False
+    # Check everything and foretell steps, memory and time, without loading a weight
+    DRY_RUN: bool = False
+    # Folder for a merged model (base and adapter in one, 16 GB for 8B), made after training; empty: none
+    MERGE_TO: str = ""
 
 
 @dataclass
@@ -129,6 +137,8 @@ class EvaluationConfig(SimpleNamespace):
     AUTO_BATCH_SIZE: bool = True
     # Base weights in NF4; off: bfloat16 on a GPU, float32 on the CPU
     USE_4BIT: bool = False
+    # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
+    GPU_MEMORY_GB: float = 0.0
     # Longest prompt in tokens; a longer question loses its middle, and is marked
     MAX_PROMPT_LENGTH: int = 1536
     # Questions to answer, for a quick look; 0: all. A partial run is marked so and recommends nothing
@@ -192,5 +202,6 @@ LIMITS = {
     "RANDOM_SEED": (0, 2**32 - 1),
     "SEED": (0, 2**32 - 1),
     "BATCH_SIZE": (1, 4096),
+    "GPU_MEMORY_GB": (0, 10_000),
     "MAX_SEQ_LENGTH": (16, 1_000_000),
 }

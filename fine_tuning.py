@@ -9,7 +9,6 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 
 import json
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +37,15 @@ def train(config: TrainingConfig) -> Path:
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    models.stay_within(config.GPU_MEMORY_GB, device)
     models.quiet()
+    if config.DRY_RUN:
+        foretell(config, data, device, warnings)
+        return output
 
     from accelerate import PartialState
 
-    from medqa import checkpoints, training
+    from medqa import checkpoints, plan, trained, training
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
@@ -53,6 +56,7 @@ def train(config: TrainingConfig) -> Path:
         start = checkpoints.where_to_start(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
+            merge_if_wanted(config, device)
             return output
         processes.wait_for_everyone()
         if run.rank() == 0:
@@ -60,31 +64,33 @@ def train(config: TrainingConfig) -> Path:
 
         # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
         tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
-        examples = tokenised(config, data, "train_dataset", tokenizer, warnings)
-        eval_examples = tokenised(config, data, "eval_dataset", tokenizer, warnings)
-        if not examples:
-            raise UserError(f"{config.DATASET_DIR}/train_dataset holds nothing to train on.")
+        examples, eval_examples = tokenised(config, data, tokenizer, warnings)
+        per_step = learned["sequences per step"]
+        steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
 
         # 3. Load the base in 4 bits, frozen, and add the adapter.
         model = load_for_training(config, device)
 
         # 4. Train, or go on from the last whole checkpoint.
-        tokens_per_batch = cut_steps(config, model, device)
-        per_step = learned["sequences per step"]
-        steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
+        free = models.free_memory(device.name) if device.is_cuda else None
+        tokens = sum(len(example.input_ids) for example in examples) * config.NUM_EPOCHS // run.world_size()
+        cut, compiled = plan.fit_to_card(config, model.config, tokens, free)
+        models.prepare_layers(model, cut.checkpointing, compiled)
         batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
         say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all, {batch} = {per_step}")
         trainer = training.build_trainer(
-            model, examples, eval_examples, steps, tokens_per_batch, config, learned, device
+            model, examples, eval_examples, steps, cut.tokens, config, learned, device
         )
         finished = training.fit(trainer, start)
 
         # 5. Save the best adapter with all that tells how it was made.
         if finished and run.rank() == 0:
-            save(config, trainer, tokenizer, data, learned, started)
+            trained.publish(config, trainer, tokenizer, data, learned, started)
         processes.wait_for_everyone()
     if not finished:
         raise run.Interrupted(trainer.stop_signal)
+    del model, trainer
+    merge_if_wanted(config, device)
     tell_the_end(config, run.clock() - clock, warnings)
     return output
 
@@ -108,30 +114,59 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": stats}
 
 
-def tokenised(config: TrainingConfig, data: dict, split: str, tokenizer: Any, warnings: run.Warnings) -> list:
-    """One split as examples; what was cut or left out becomes a warning."""
+def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: run.Warnings) -> list[list]:
+    """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
     from medqa.packing import tokenize
 
-    records = load_from_disk(str(Path(config.DATASET_DIR) / split))
-    done = tokenize(records, tokenizer, apply_chat_template, data["system_message"], config.MAX_SEQ_LENGTH)
-    tokens = sum(len(example.input_ids) for example in done.examples)
-    trained = sum(example.labels for example in done.examples)
-    say(
-        f"{split}: {len(done.examples):,} sequences, {tokens:,} tokens, {trained:,} of them trained (answers)"
-    )
-    if done.cut:
-        warnings.add(
-            f"{len(done.cut)} answers of {split} were cut at MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} "
-            f"(first: {done.cut[0]}); cut answers teach the model to stop in mid-sentence."
+    splits = []
+    for split in ("train_dataset", "eval_dataset"):
+        records = load_from_disk(str(Path(config.DATASET_DIR) / split))
+        done = tokenize(
+            records, tokenizer, apply_chat_template, data["system_message"], config.MAX_SEQ_LENGTH
         )
-    if done.left_out:
-        warnings.add(
-            f"{len(done.left_out)} pairs of {split} were left out, because the question alone fills "
-            f"MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
-        )
-    return done.examples
+        tokens = sum(len(example.input_ids) for example in done.examples)
+        answers = sum(example.labels for example in done.examples)
+        say(f"{split}: {len(done.examples):,} sequences, {tokens:,} tokens, {answers:,} of them in answers")
+        if done.cut:
+            warnings.add(
+                f"{len(done.cut)} answers of {split} were cut at MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} "
+                f"(first: {done.cut[0]}); cut answers teach the model to stop in mid-sentence."
+            )
+        if done.left_out:
+            warnings.add(
+                f"{len(done.left_out)} pairs of {split} were left out, because the question alone fills "
+                f"MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
+            )
+        splits.append(done.examples)
+    if not splits[0]:
+        warnings.show()
+        raise UserError(f"{config.DATASET_DIR}/train_dataset holds nothing to train on.")
+    return splits
+
+
+def foretell(config: TrainingConfig, data: dict, device: Any, warnings: run.Warnings) -> None:
+    """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
+    from datasets import load_from_disk
+    from transformers import AutoConfig
+
+    from medqa import model as models
+    from medqa import plan, preview
+    from medqa.training import Steps
+
+    tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
+    examples, eval_examples = tokenised(config, data, tokenizer, warnings)
+    records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
+    system, longest = data["system_message"], config.MAX_SEQ_LENGTH
+    say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
+    per_step = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
+    steps = Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
+    lengths = [[len(examples[index].input_ids) for index in step] for step in steps]
+    eval_tokens = sum(len(example.input_ids) for example in eval_examples) // run.world_size()
+    plan.foretell(config, AutoConfig.from_pretrained(config.MODEL_NAME), device, lengths, eval_tokens)
+    warnings.show()
+    say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 
 
 def load_for_training(config: TrainingConfig, device: Any) -> Any:
@@ -154,61 +189,12 @@ def load_for_training(config: TrainingConfig, device: Any) -> Any:
     return model
 
 
-def cut_steps(config: TrainingConfig, model: Any, device: Any) -> int:
-    """Tokens of one forward pass, and recomputation of activations, as the memory allows; both said once."""
-    import torch
+def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
+    """Write base and adapter as one model into MERGE_TO."""
+    if config.MERGE_TO and run.rank() == 0:
+        from medqa import trained
 
-    from medqa.training import plan_memory
-
-    free = torch.cuda.mem_get_info()[0] if device.is_cuda else None
-    plan = plan_memory(
-        model.config, free, config.GRADIENT_CHECKPOINTING, config.TOKENS_PER_BATCH, config.MAX_SEQ_LENGTH
-    )
-    if plan.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
-    kept = "recomputed" if plan.checkpointing else "kept"
-    say(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")
-    return plan.tokens
-
-
-def save(
-    config: TrainingConfig, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str
-) -> None:
-    """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last."""
-    from medqa.checkpoints import BEST, save_adapter
-    from medqa.model_card import model_card
-    from medqa.report import training_figure
-    from medqa.training_log import METRICS, read_records
-
-    output = Path(config.OUTPUT_DIR)
-    if not (output / BEST).is_dir():  # without an eval split there is no best one: the last is taken
-        save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
-    records = read_records(output / METRICS)
-    with run.staged(output) as staging:
-        for name in ("adapter_model.safetensors", "adapter_config.json"):
-            shutil.copy2(output / BEST / name, staging / name)
-        tokenizer.save_pretrained(staging)
-        shutil.copy2(output / METRICS, staging / METRICS)
-        told = {
-            "processes": run.world_size(),
-            "base_model": learned["base model"],
-            "versions": run.versions(),
-        }
-        run.write_json(staging / "training_config.json", vars(config) | told)
-        training_figure(records, staging / "training_curves.png")
-        run.write_text(staging / "README.md", model_card(vars(config), data, records))
-        run.write_manifest(
-            staging,
-            "fine_tuning",
-            config,
-            started,
-            inputs={f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()},
-            learned=learned,
-            chat_template_sha256=data["chat_template_sha256"],
-            iteration=data["iteration"],
-        )
-    shutil.rmtree(output / BEST)
+        trained.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
 
 
 def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings) -> None:

@@ -87,12 +87,10 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
 
 def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit the card."""
-    import torch
-
     size = model.parameter_count(name)
     if wanted or not device.is_cuda or size is None:
         return wanted
-    free = torch.cuda.mem_get_info()[0]
+    free = model.free_memory(device.name)
     if free < 2.4 * size:  # two bytes a weight, and room to work
         say(
             f"Precision: NF4, because {size / 1e9:.1f} billion weights in bfloat16 exceed {free / 1e9:.0f} GB"

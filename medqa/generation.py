@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from medqa import attention
 from medqa.chat import ChatTemplate, harmless, render
+from medqa.model import free_memory
 from medqa.packing import token_ids
 from medqa.run import UserError, say
 from medqa.sampling import Decoding, choose
@@ -206,7 +207,7 @@ def starting_batch(wanted: int, automatic: bool, model: Any, longest: int) -> in
         return CPU_BATCH
     layers, heads, size = cache_shape(model.config)
     row = 2 * layers * heads * size * 2 * longest
-    free = torch.cuda.mem_get_info(model.device)[0]
+    free = free_memory(str(model.device))
     # The rest is for the passes over prompts and for the logits.
     return max(1, min(LARGEST_BATCH, int((0.9 * free - 2**31) / row)))
 

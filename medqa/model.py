@@ -89,6 +89,36 @@ def choose_device(model_name: str, script: str) -> Device:
     return Device(f"cuda:{number}", "bfloat16", f"{name}, compute capability {major}.{minor}, has bfloat16")
 
 
+def stay_within(gigabytes: float, device: Device) -> None:
+    """Let this process take no more than so many GB of its card; 0 leaves it alone.
+
+    Raises:
+        UserError: the card has less.
+    """
+    if not gigabytes or not device.is_cuda:
+        return
+    import torch
+
+    total = torch.cuda.mem_get_info(device.name)[1]
+    if gigabytes * 1e9 > total:
+        raise UserError(
+            f"GPU_MEMORY_GB {gigabytes:g} is more than {device.name} has ({total / 1e9:.0f} GB). Lower it, "
+            "or leave it at 0 to use what is free."
+        )
+    torch.cuda.set_per_process_memory_fraction(gigabytes * 1e9 / total, device.name)
+
+
+def free_memory(device_name: str) -> int:
+    """Bytes of a card that this process can still take, within what `stay_within` allowed."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device_name)
+    reserved = torch.cuda.memory_reserved(device_name)
+    allowed = torch.cuda.get_per_process_memory_fraction(device_name) * total
+    own = reserved - torch.cuda.memory_allocated(device_name)  # torch keeps it, and can use it again
+    return int(min(free + own, allowed - reserved + own))
+
+
 def parameter_count(model_name: str) -> int | None:
     """Parameters of a Llama-like model in a local folder, counted from its config.json; None for a Hub name.
 
@@ -276,6 +306,16 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
             f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]} "
             f"The model has: {', '.join(names)}"
         ) from None
+
+
+def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
+    """Recompute activations in the backward pass, or compile the layers one by one, or neither."""
+    if recompute:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    if compiled:
+        for layer in model.get_base_model().get_decoder().layers:
+            layer.compile(dynamic=True)  # all layers share the code, for any number of tokens
 
 
 def load_adapter(model: Any, folder: str) -> Any:

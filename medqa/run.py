@@ -45,6 +45,10 @@ class UserError(Exception):
     """Something the user can put right: printed as it stands, without a traceback; exit code 2."""
 
 
+class Failed(Exception):
+    """The work cannot go on, although the user did nothing wrong: the message is shown, exit code 1."""
+
+
 # ---- printing, once under several processes ------------------------------------------------------------
 
 
@@ -138,6 +142,9 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         if rank() == 0:
             print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)
+    except Failed as error:  # on whichever process it happened
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
             print(f"\nInterrupted. {resume_hint}", file=sys.stderr)

@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -20,9 +20,10 @@ from transformers import (
     TrainingArguments,
 )
 
-from medqa.checkpoints import BEST, Checkpoints, save_adapter
+from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
 from medqa.packing import Example, bins, collate
-from medqa.run import say
+from medqa.plan import multiplied_weights, product_rate
+from medqa.run import Failed, say
 from medqa.training_log import TrainingLog
 
 
@@ -49,40 +50,6 @@ class Steps:
             yield order[start : start + self.per_step][self.process :: self.processes]
 
 
-class MemoryPlan(NamedTuple):
-    """How a step is cut: tokens in one forward pass, recomputation of activations, and why."""
-
-    tokens: int
-    checkpointing: bool
-    reason: str
-
-
-def plan_memory(
-    sizes: Any, free_bytes: int | None, checkpointing: str, tokens: int, longest: int
-) -> MemoryPlan:
-    """Choose the tokens of one forward pass.
-
-    Args:
-        sizes: the model's config.
-        free_bytes: free memory of the card once the weights are loaded; None on the CPU.
-        checkpointing: "on", "off" or "auto".
-        tokens: the user's choice, 0 for none.
-        longest: MAX_SEQ_LENGTH; a pass must hold at least one such sequence.
-
-    Bytes per token, measured on Llama-3-8B: 6.0 MB with all activations kept and 0.43 MB with recomputation,
-    that is 2 x layers x (16 x hidden + 2 x inner) and 3.3 x layers x hidden.
-    """
-    if free_bytes is None:
-        return MemoryPlan(tokens or max(4096, longest), checkpointing == "on", "the CPU's memory is enough")
-    kept = 2 * sizes.num_hidden_layers * (16 * sizes.hidden_size + 2 * sizes.intermediate_size)
-    recomputed = 3.3 * sizes.num_hidden_layers * sizes.hidden_size
-    room = 0.85 * free_bytes
-    on = checkpointing == "on" or (checkpointing == "auto" and room / kept < max(4096, longest))
-    fits = int(room / (recomputed if on else kept))
-    chosen = tokens or max(longest, min(16384, fits // 1024 * 1024))
-    return MemoryPlan(chosen, on, f"{free_bytes / 2**30:.0f} GiB free hold about {fits:,}")
-
-
 class AnswerTrainer(Trainer):
     """A Trainer whose batch is a whole optimizer step of one process.
 
@@ -98,7 +65,6 @@ class AnswerTrainer(Trainer):
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
         self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
-        self.weights = sum(weight.numel() for weight in model.parameters())
         self.stop_requested = False
         super().__init__(
             model=model,
@@ -130,7 +96,9 @@ class AnswerTrainer(Trainer):
 
         while True:
             try:
-                return self._forward_backward(model, examples, trained)
+                loss = self._forward_backward(model, examples, trained)
+                self._require_finite(loss.item(), examples)
+                return loss
             except torch.OutOfMemoryError:
                 # With several processes the others already wait for this one's gradients.
                 longest = max(len(example.input_ids) for example in examples)
@@ -140,6 +108,18 @@ class AnswerTrainer(Trainer):
                 torch.cuda.empty_cache()
                 self.tokens_per_batch = max(longest, self.tokens_per_batch // 2)
                 say(f"Out of memory: from now on up to {self.tokens_per_batch:,} tokens at once")
+
+    def _require_finite(self, loss: float, examples: Sequence[Example]) -> None:
+        """Stop before a broken gradient reaches the weights."""
+        if math.isfinite(loss):
+            return
+        whole = whole_checkpoints(Path(self.args.output_dir))
+        raise Failed(
+            f"the loss is {loss} in step {self.state.global_step + 1}, on the questions "
+            f"{', '.join(example.id for example in examples)}. The weights were not changed by it; the last "
+            f"good checkpoint is {whole[-1] if whole else 'none'}. A lower LEARNING_RATE often helps "
+            f"(now {self.args.learning_rate:g})."
+        )
 
     def _forward_backward(self, model: Any, examples: Sequence[Example], trained: int) -> torch.Tensor:
         """All bins of the step; gradients are exchanged between processes with the last one."""
@@ -160,6 +140,8 @@ class AnswerTrainer(Trainer):
         by_specialty = self.answer_loss(self.eval_examples)
         total, count = (sum(column) for column in zip(*by_specialty.values(), strict=True))
         metrics = {"eval_loss": total / count}
+        if not math.isfinite(metrics["eval_loss"]):
+            raise Failed(f"the eval split's loss is {metrics['eval_loss']} at step {self.state.global_step}.")
         better = self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric
         if better:
             save_adapter(self.accelerator.unwrap_model(self.model), Path(self.args.output_dir) / BEST)
@@ -188,7 +170,7 @@ class AnswerTrainer(Trainer):
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
-        return 4 * self.weights * sum(len(example.input_ids) for example in inputs["examples"])
+        return self.training_log.operations * sum(len(example.input_ids) for example in inputs["examples"])
 
 
 class EpochOfSteps(TrainerCallback):
@@ -265,7 +247,8 @@ def build_trainer(
     callbacks = [EpochOfSteps(steps), Checkpoints(config.SAVE_TOTAL_LIMIT, learned)]
     if config.EARLY_STOPPING_PATIENCE and evaluated:
         callbacks.append(EarlyStoppingCallback(config.EARLY_STOPPING_PATIENCE))
-    log = TrainingLog(Path(config.OUTPUT_DIR))
+    rate = product_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
+    log = TrainingLog(Path(config.OUTPUT_DIR), 4 * multiplied_weights(model.config), rate)
     return AnswerTrainer(model, arguments, examples, eval_examples, steps, tokens_per_batch, log, callbacks)
 
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -17,8 +18,10 @@ METRICS = "training_metrics.jsonl"
 class TrainingLog(TrainerCallback):
     """Keeps the record of every step, on the first process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, operations: int = 0, rate: float = 0.0) -> None:
+        """`operations`: of a token; `rate`: what all cards together reach in large products, 0 on the CPU."""
         self.path = folder / METRICS
+        self.operations, self.rate = operations, rate
         self.bar: tqdm | None = None
         self.started = 0.0
         self.tokens = 0
@@ -64,11 +67,19 @@ class TrainingLog(TrainerCallback):
                 "learning_rate": logs["learning_rate"],
                 "grad_norm": logs.get("grad_norm"),
                 "tokens_per_second": round(speed, 1),
+                **self._of_the_card(speed),
             }
         )
         if self.bar is not None:
             self.bar.update(state.global_step - self.bar.n)
             self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, {speed:,.0f} tok/s")
+
+    def _of_the_card(self, speed: float) -> dict[str, float]:
+        """Share of the card's rate that went into the model (MFU), and the highest memory so far in GB."""
+        if not self.rate:
+            return {}
+        highest = torch.cuda.max_memory_allocated() / 1e9
+        return {"mfu": round(self.operations * speed / self.rate, 4), "gpu_gb": round(highest, 2)}
 
     def keep_evaluation(self, step: int, loss: float, by_specialty: dict[str, float]) -> None:
         """Keep the record of an evaluation; a resumed run does not repeat the one of its checkpoint."""

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, run_script
@@ -14,9 +13,10 @@ from safetensors.torch import load_file
 
 from config import TrainingConfig
 from fine_tuning import train
+from medqa import run
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.run import UserError
-from medqa.training import Steps, plan_memory
+from medqa.training import Steps
 from medqa.training_log import read_records
 
 
@@ -69,16 +69,6 @@ def test_epochs_differ_and_repeat():
     assert list(steps) != first
     steps.epoch = 0
     assert list(steps) == first
-
-
-def test_memory_plan_for_the_8b_shape():
-    sizes = SimpleNamespace(num_hidden_layers=32, hidden_size=4096, intermediate_size=14336)
-    large = plan_memory(sizes, 70 * 2**30, "auto", 0, 2048)
-    small = plan_memory(sizes, 17 * 2**30, "auto", 0, 2048)
-    # 14,336 tokens ran out of an H100's 80 GB, 8,192 took 55 GB
-    assert not large.checkpointing and 8192 <= large.tokens <= 11264
-    assert small.checkpointing and small.tokens >= 4096
-    assert plan_memory(sizes, 70 * 2**30, "on", 512, 2048)[:2] == (512, True)
 
 
 def test_training_saves_the_best_adapter_and_all_records(config):
@@ -221,3 +211,79 @@ def test_wrong_settings_and_missing_stages_are_told(config, tmp_path):
     config.DATASET_DIR = str(tmp_path / "nowhere")
     with pytest.raises(UserError, match="python dataset_preparation.py"):
         train(config)
+
+
+def test_a_loss_that_is_no_number_stops_before_it_does_harm(config, monkeypatch):
+    from medqa import training
+
+    good = train(config)
+    kept = (good / "adapter_model.safetensors").read_bytes()
+    packed, seen = training.collate, []
+
+    def broken_in_the_seventh_step(examples, device):
+        batch = packed(examples, device)
+        seen.append([example.id for example in examples])
+        return batch
+
+    loss = training.AnswerTrainer._forward_backward
+
+    def not_a_number(self, model, examples, trained):
+        return loss(self, model, examples, trained) * (float("nan") if self.state.global_step == 6 else 1)
+
+    monkeypatch.setattr(training, "collate", broken_in_the_seventh_step)
+    monkeypatch.setattr(training.AnswerTrainer, "_forward_backward", not_a_number)
+    config.RESUME = "never"
+    with pytest.raises(run.Failed) as failure:
+        train(config)
+    told = str(failure.value)
+    assert "nan in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
+    assert all(id in told for id in seen[-1])
+    assert (good / "adapter_model.safetensors").read_bytes() == kept  # the finished one of before
+    assert [r["step"] for r in read_records(good / "training_metrics.jsonl") if "loss" in r] == list(
+        range(1, 7)
+    )
+
+
+def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
+    from medqa import model
+
+    def load(*_):
+        raise AssertionError("a weight was loaded")
+
+    monkeypatch.setattr(model, "load_base", load)
+    config.DRY_RUN = True
+    train(config)
+    told = capsys.readouterr().out
+    assert "Steps: 6 an epoch, 12 in all" in told
+    assert "masked, " in told and "trained, " in told and "nothing was trained" in told
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from medqa import model
+
+    config.MERGE_TO = str(tmp_path / "merged")
+    output = train(config)
+    merged = AutoModelForCausalLM.from_pretrained(config.MERGE_TO, dtype=torch.float32).eval()
+    plain = AutoModelForCausalLM.from_pretrained(config.MODEL_NAME, dtype=torch.float32).eval()
+    ids = torch.arange(5, 60)[None]
+    with torch.no_grad():
+        base = plain(ids).logits
+        tuned = model.load_adapter(plain, str(output)).eval()(ids).logits
+        found = merged(ids).logits
+    torch.testing.assert_close(found, tuned, rtol=1e-4, atol=1e-4)
+    assert (tuned - base).abs().max() > 0.1
+    assert (tmp_path / "merged" / "tokenizer.json").is_file()
+    # A finished run is merged again without training, and what is no merged model is left alone.
+    (tmp_path / "merged" / "model.safetensors").unlink()
+    train(config)
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    config.MERGE_TO = str(tmp_path / "other")
+    with pytest.raises(run.UserError, match="holds no merged model"):
+        train(config)
+    assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"

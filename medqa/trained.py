@@ -1,0 +1,81 @@
+"""results/: what training leaves, published together; and base and adapter merged into one model."""
+
+import gc
+import shutil
+from pathlib import Path
+from typing import Any
+
+from medqa import model, run
+from medqa.checkpoints import BEST, save_adapter
+from medqa.model_card import model_card
+from medqa.report import training_figure
+from medqa.run import UserError, say
+from medqa.training_log import METRICS, read_records
+
+MERGED = "merged_from.json"
+
+
+def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str) -> None:
+    """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last."""
+    output = Path(config.OUTPUT_DIR)
+    if not (output / BEST).is_dir():  # without an eval split there is no best one: the last is taken
+        save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
+    records = read_records(output / METRICS)
+    with run.staged(output) as staging:
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            shutil.copy2(output / BEST / name, staging / name)
+        tokenizer.save_pretrained(staging)
+        shutil.copy2(output / METRICS, staging / METRICS)
+        told = {
+            "processes": run.world_size(),
+            "base_model": learned["base model"],
+            "versions": run.versions(),
+        }
+        run.write_json(staging / "training_config.json", vars(config) | told)
+        training_figure(records, staging / "training_curves.png")
+        run.write_text(staging / "README.md", model_card(vars(config), data, records))
+        run.write_manifest(
+            staging,
+            "fine_tuning",
+            config,
+            started,
+            inputs={f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()},
+            learned=learned,
+            chat_template_sha256=data["chat_template_sha256"],
+            iteration=data["iteration"],
+        )
+    shutil.rmtree(output / BEST)
+
+
+def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> None:
+    """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
+
+    The base is read anew and not in 4 bits, or its rounding would become part of the merged weights. A
+    folder that an earlier merge made is replaced in one step; any other is refused.
+
+    Raises:
+        UserError: the folder holds something else, or the adapter does not fit the base.
+    """
+    import torch
+
+    target = Path(folder)
+    if target.exists() and not (target / MERGED).exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"MERGE_TO {target} exists and holds no merged model. Name another folder.")
+    gc.collect()
+    size = model.parameter_count(base_name)
+    if device.is_cuda:
+        torch.cuda.empty_cache()
+        if size and model.free_memory(device.name) < 2.2 * size:
+            device = model.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
+    say(f"Merging into {target} in {device.dtype}")
+    merged = model.load_adapter(model.load_base(base_name, device, False, "MODEL_NAME"), adapter)
+    merged = merged.merge_and_unload(safe_merge=True)
+    incomplete = target.with_name(f"{target.name}.incomplete")
+    shutil.rmtree(incomplete, ignore_errors=True)
+    merged.save_pretrained(incomplete)
+    model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
+    weights = run.sha256_of_file(Path(adapter) / "adapter_model.safetensors")
+    run.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
+    if target.exists():
+        shutil.rmtree(target)
+    incomplete.rename(target)

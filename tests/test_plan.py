@@ -1,0 +1,87 @@
+"""How a step is cut and what a run takes, against what was measured on the real shape."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from medqa import plan
+
+# Llama-3-8B
+SIZES = SimpleNamespace(
+    num_hidden_layers=32, hidden_size=4096, intermediate_size=14336, num_attention_heads=32,
+    num_key_value_heads=8, vocab_size=128_256, tie_word_embeddings=False,
+)  # fmt: skip
+H100, CARD_24 = int(72e9), int(24e9 - 6.1e9)  # beside the weights
+
+
+def step(free, checkpointing="auto", tokens=0, longest=2048, compiled=True):
+    return plan.plan_step(SIZES, free, checkpointing, tokens, longest, compiled)
+
+
+def test_a_large_card_keeps_activations_and_takes_as_many_tokens_as_pay():
+    assert step(H100)[:2] == (plan.MOST_KEPT, False)
+    assert step(H100, compiled=False)[:2] == (plan.MOST_KEPT, False)
+    assert step(H100, "on")[:2] == (plan.MOST_RECOMPUTED, True)
+
+
+def test_a_24_gb_card_trains_at_the_defaults_without_recomputing():
+    cut = step(CARD_24)
+    assert not cut.checkpointing and 2048 <= cut.tokens <= 4096
+    # 3,670 tokens of compiled layers took 21.4 GB
+    assert plan.forecast(SIZES, int(6.1e9), cut, True, [[cut.tokens]], 0, 0, 8e14).gigabytes < 23
+
+
+def test_a_small_card_recomputes_and_a_sequence_always_fits():
+    cut = step(int(8e9))
+    assert cut.checkpointing and cut.tokens >= 4096
+    assert step(int(8e9), "off")[:2] == (2048, False)  # as the user wants; the rest is up to the card
+    assert step(H100, "on", tokens=512)[:2] == (512, True)
+    assert step(None)[:2] == (4096, False)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "gigabytes", "compiled"),
+    [(3670, 21.37, True), (6070, 30.16, True), (8996, 41.05, True), (10322, 45.88, True),
+     (5796, 37.45, False), (8822, 52.98, False)],
+)  # fmt: skip
+def test_memory_is_foretold_as_it_was_measured(tokens, gigabytes, compiled):
+    cut = plan.Plan(tokens, False, "")
+    told = plan.forecast(SIZES, int(6.08e9), cut, compiled, [[tokens]], 0, 0, 8e14)
+    assert told.gigabytes == pytest.approx(gigabytes, rel=0.05)
+
+
+@pytest.mark.parametrize(("speed", "compiled"), [(17448, True), (12938, False)])
+def test_speed_is_foretold_as_it_was_measured(speed, compiled):
+    told = plan.forecast(SIZES, 0, plan.Plan(8192, False, ""), compiled, [[8000] * 10], 0, 0, 798e12)
+    assert told.tokens_per_second == pytest.approx(speed, rel=0.1)
+    assert told.seconds == pytest.approx(80_000 / told.tokens_per_second + 80 * compiled)
+
+
+def test_recomputing_and_evaluating_take_their_time():
+    kept, again = (
+        plan.forecast(SIZES, 0, plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14) for on in (False, True)
+    )
+    assert again.seconds == pytest.approx(1.5 * kept.seconds)
+    assert again.gigabytes < kept.gigabytes / 5
+    evaluated = plan.forecast(SIZES, 0, plan.Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14)
+    assert evaluated.seconds == pytest.approx(1.5 * kept.seconds)
+
+
+def test_weights_are_those_of_the_model():
+    assert plan.weight_bytes(SIZES, False, 2) == pytest.approx(2 * 8_030_261_248, rel=1e-3)
+    assert plan.weight_bytes(SIZES, True, 2) == pytest.approx(6.08e9, rel=0.01)
+    assert plan.multiplied_weights(SIZES) == pytest.approx(7.5e9, rel=0.01)
+
+
+def test_layers_are_compiled_where_it_pays(monkeypatch):
+    monkeypatch.setattr(plan.shutil, "which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
+    assert plan.compiles("auto", True, 10_000_000)[0]
+    assert (
+        not plan.compiles("auto", True, 10_000)[0]
+        and "10,000 tokens" in plan.compiles("auto", True, 10_000)[1]
+    )
+    assert plan.compiles("on", True, 10_000)[0] and not plan.compiles("off", True, 10_000_000)[0]
+    assert not plan.compiles("on", False, 10_000_000)[0]
+    monkeypatch.setattr(plan.shutil, "which", lambda name: None)
+    compiled, why = plan.compiles("on", True, 10_000_000)
+    assert not compiled and "gcc" in why
