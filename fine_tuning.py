@@ -177,8 +177,8 @@ def save(
 ) -> None:
     """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last."""
     from medqa.checkpoints import BEST, save_adapter
+    from medqa.figures import training_figure
     from medqa.model_card import model_card
-    from medqa.report import training_figure
     from medqa.training_log import METRICS, read_records
 
     output = Path(config.OUTPUT_DIR)

@@ -61,7 +61,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         found: what is written.
         started: when the run began, for the manifest.
     """
-    from medqa import report
+    from medqa import figures
 
     notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
     if config.LIMIT:
@@ -71,8 +71,8 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
     with run.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             table.assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
-        report.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
-        report.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
+        figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
+        figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         run.write_json(staging / "training_recommendations.json", found.advice)
         run.write_manifest(
             staging,
