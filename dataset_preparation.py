@@ -141,9 +141,9 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     """The tokenizer to count tokens with; None without one, and lengths are told in words."""
     if not config.TOKENIZER:
         return None
-    from medqa import model
+    from medqa import model, noise
 
-    model.quiet()
+    noise.quiet()
     return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
 
 

@@ -34,11 +34,12 @@ def train(config: TrainingConfig) -> Path:
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
     from medqa import model as models
+    from medqa.noise import quiet
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    models.quiet()
+    quiet()
 
     from accelerate import PartialState
 

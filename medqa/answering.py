@@ -160,7 +160,9 @@ def ask_both(
     """
     from accelerate import PartialState
 
-    model.quiet()
+    from medqa.noise import quiet
+
+    quiet()
     processes = PartialState(cpu=not device.is_cuda)
     four_bit = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
