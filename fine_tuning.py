@@ -8,15 +8,14 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 """
 
 import json
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
-from config import LIMITS, TrainingConfig
+from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import run
 from medqa.chat import apply_chat_template, template_sha256
-from medqa.command_line import checked, parse
+from medqa.command_line import checked, next_command, parse
 from medqa.run import UserError, say
 
 
@@ -54,6 +53,7 @@ def train(config: TrainingConfig) -> Path:
         start = checkpoints.where_to_start(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
+            show_next(config)
             return output
         processes.wait_for_everyone()
         if run.rank() == 0:
@@ -159,6 +159,8 @@ def cut_steps(config: TrainingConfig, model: Any, device: Any) -> int:
     """Tokens of one forward pass, and recomputation of activations, as the memory allows; both said once."""
     import torch
 
+    from medqa import attention
+    from medqa.model import recompute_activations
     from medqa.training import plan_memory
 
     free = torch.cuda.mem_get_info()[0] if device.is_cuda else None
@@ -166,9 +168,9 @@ def cut_steps(config: TrainingConfig, model: Any, device: Any) -> int:
         model.config, free, config.GRADIENT_CHECKPOINTING, config.TOKENS_PER_BATCH, config.MAX_SEQ_LENGTH
     )
     if plan.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
+        recompute_activations(model)
     kept = "recomputed" if plan.checkpointing else "kept"
+    say(f"Attention: {attention.told(device.is_cuda)}")
     say(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")
     return plan.tokens
 
@@ -214,7 +216,7 @@ def save(
 
 def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
-    from medqa.training_log import METRICS, read_records
+    from medqa.training_log import METRICS, losses_table, read_records
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]
@@ -225,25 +227,21 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings)
     )
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
-        rows = [
-            (f"step {e['step']}", f"{e['eval_loss']:.4f}", "saved" if e is best else "") for e in evaluations
-        ]
-        say(run.table(("eval split", "answer loss", ""), rows))
+        say(losses_table(evaluations, best))
         if best["step"] == 0:
             warnings.add("no evaluation was better than the base model: the saved adapter changes nothing.")
     warnings.show()
-    options = {
-        "BASE_MODEL_PATH": "MODEL_NAME",
-        "FINETUNED_MODEL_PATH": "OUTPUT_DIR",
-        "DATASET_DIR": "DATASET_DIR",
-    }
-    given = [
-        f" --{option} {shlex.quote(getattr(config, name))}"
-        for option, name in options.items()
-        if getattr(config, name) != getattr(TrainingConfig, name)
-    ]
-    say("", f"Files: {config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, README.md)")
-    say(f"Next:  python evaluation.py{''.join(given)}")
+    show_next(config)
+
+
+def show_next(config: TrainingConfig) -> None:
+    """Where the files are, and the next command."""
+    folders = {"FINETUNED_MODEL_PATH": config.OUTPUT_DIR, "DATASET_DIR": config.DATASET_DIR}
+    command = next_command(
+        "evaluation.py", EvaluationConfig, {"BASE_MODEL_PATH": config.MODEL_NAME} | folders
+    )
+    say("", f"Files: {config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)")
+    say(f"Next:  {command}")
 
 
 if __name__ == "__main__":

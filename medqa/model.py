@@ -262,6 +262,15 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
         ) from None
 
 
+def recompute_activations(model: Any) -> None:
+    """Keep no activations between forward and backward pass, which takes less memory and more time."""
+    # transformers 5.23 gave it another name and warns about the old one.
+    known = hasattr(model, "activation_checkpointing_enable")
+    enable = model.activation_checkpointing_enable if known else model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    model.enable_input_require_grads()
+
+
 def load_adapter(model: Any, folder: str) -> Any:
     """Put a trained adapter on the base model.
 

@@ -1,4 +1,4 @@
-"""The model card: what was trained, on what, how well, and what it is not for. The Hugging Face Hub reads it."""
+"""The model card, which the Hub reads: what was trained, on what, how well, and what it is not for."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -69,13 +69,13 @@ def model_card(
         LIMITS,
         "",
         "- It knows what its data says; gaps and mistakes of the data are its own.",
-        "- Its answers were judged by automatic metrics at most, which cannot tell whether an answer is right.",
+        "- Its answers were judged by automatic metrics at most, which cannot tell whether one is right.",
         "- The licence of the base model and the rights to the data hold for the adapter too.",
     ]
     if not on_hub:
         body.append(
-            f"- Trained from the local folder `{name}`. Before publishing, name that model with `base_model:` "
-            "in the first lines of this file."
+            f"- Trained from the local folder `{name}`. Before publishing, name that model with "
+            "`base_model:` in the first lines of this file."
         )
     return _whole(metadata, "\n".join([*body, ""]))
 
@@ -90,9 +90,9 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
     return [
         "## Data",
         "",
-        f"{stats['train_samples']:,} question-answer pairs from {stats['total_specialties']} specialties were "
-        f"trained on (iteration {data['iteration']}). {stats['eval_samples']:,} pairs chose the best checkpoint; "
-        f"{stats['holdout_samples']:,} were held out and never seen.",
+        f"Trained on {stats['train_samples']:,} question-answer pairs from {stats['total_specialties']} "
+        f"specialties (iteration {data['iteration']}). {stats['eval_samples']:,} pairs chose the best "
+        f"checkpoint; {stats['holdout_samples']:,} were held out and never seen.",
         "",
         "<details><summary>Pairs by specialty</summary>",
         "",
@@ -121,7 +121,9 @@ def evaluated_card(
     from huggingface_hub import EvalResult, ModelCard
 
     rows = [row for row in comparison.to_dict("records") if row["n"]]
-    plain = f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
+    plain = (
+        f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
+    )
     whole = ModelCard(card or plain)
     whole.data.model_name = name
     whole.data.eval_results = [
@@ -146,7 +148,8 @@ def evaluated_card(
         "",
         f"{finding(comparison.iloc[0])}. {summary}",
         "",
-        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: questions that the metric applies to.",
+        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: questions that the metric "
+        "applies to.",
         "",
         "| metric | base | tuned | difference | 95 % interval | n |",
         "|---|---:|---:|---:|---:|---:|",

@@ -37,7 +37,7 @@ class _Unneeded(logging.Filter):
 
 
 def quiet() -> None:
-    """Keep out the libraries' noise: on every process what is listed here, on all but the first any warning."""
+    """Keep out what is listed here; on all processes but the first, every warning."""
     for name, beginnings in MESSAGES.items():
         logger = logging.getLogger(name)
         if not any(isinstance(one, _Unneeded) for one in logger.filters):

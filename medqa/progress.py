@@ -71,7 +71,7 @@ class Progress:
             self.bar.close()
 
 
-def watch(items: Sequence[Any], what: str, unit: str = "record") -> Iterator[Any]:
+def watch(items: Sequence[Any], what: str, unit: str = "item") -> Iterator[Any]:
     """Go through items and show how far it is."""
     with Progress(what, len(items), unit) as progress:
         for item in items:

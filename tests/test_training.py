@@ -161,7 +161,7 @@ def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
     assert not (tmp_path / "killed" / "manifest.json").exists()
     resumed = run_script("fine_tuning.py", *options(config))
     assert resumed.returncode == 0, resumed.stderr
-    assert "Resuming from" in resumed.stdout
+    assert "Start: from" in resumed.stdout and "had not finished" in resumed.stdout
     assert same(adapter(undisturbed), adapter(tmp_path / "killed"))
     kept = [(r["step"], r.get("loss"), r.get("eval_loss")) for r in
             read_records(tmp_path / "killed" / "training_metrics.jsonl")]  # fmt: skip
