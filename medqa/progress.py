@@ -50,7 +50,8 @@ class Progress:
 
     def line(self, note: str = "") -> str:
         """The state in words: `training: 120 of 500 steps (24 %), about 12 min 05 s left, loss 1.234`."""
-        text = f"{self.what}: {self.done:,} of {self.total:,} {self.unit}s ({self.done / self.total:.0%})"
+        share = round(100 * self.done / self.total) if self.total else 100
+        text = f"{self.what}: {self.done:,} of {self.total:,} {self.unit}s ({share} %)"
         made = self.done - self.first
         if made:
             passed = time.monotonic() - self.started

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SPECIALTIES, run_script
+from conftest import LAUNCHER, ROOT, SPECIALTIES, run_script
 
 import dataset_preparation
 import evaluation
@@ -219,10 +219,10 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
             str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", ""]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         "--main_process_port", "0", "evaluation.py", *line],
+         *LAUNCHER, "--main_process_port", "0", "evaluation.py", *line],
         cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
         assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()
 
