@@ -21,10 +21,15 @@ SYSTEM_MESSAGE = (
 class DatasetConfig(SimpleNamespace):
     """Settings of dataset_preparation.py: which files to read, and how to split them."""
 
+    # == Folders ==
+
     # Folder with the files dataset_with_answers_{specialty}.json
     DATA_DIR: str = "demo/data"
     # Folder for the splits; a folder that holds splits already keeps its holdout and eval for good
     OUTPUT_DIR: str = "datasets"
+
+    # == Splits ==
+
     # Questions per specialty in the constant test set (at most half of a specialty's pairs)
     HOLDOUT_SAMPLES_PER_SPECIALTY: int = 10
     # Share of each specialty's remaining pairs that the first iteration uses, 0 to 1
@@ -35,19 +40,24 @@ class DatasetConfig(SimpleNamespace):
     SPECIALTY_SAMPLE_PERCENTAGES: dict[str, float] = field(default_factory=dict)
     # training_recommendations.json of an evaluation, whose shares are applied; empty: none
     RECOMMENDATIONS: str = ""
+    # Seed of the order in which pairs are taken
+    RANDOM_SEED: int = 42
+
+    # == Prompt and lengths ==
+
     # System message of every prompt
     SYSTEM_MESSAGE: str = SYSTEM_MESSAGE
     # Folder of a tokenizer to count tokens with (empty: lengths are told in words)
     TOKENIZER: str = ""
     # Longest sequence that fine-tuning will take, in tokens; only to warn about longer answers
     MAX_SEQ_LENGTH: int = 2048
-    # Seed of the order in which pairs are taken
-    RANDOM_SEED: int = 42
 
 
 @dataclass
 class TrainingConfig(SimpleNamespace):
     """Settings of fine_tuning.py: the model, the adapter, the optimizer, what is saved."""
+
+    # == Model and folders ==
 
     # Base model: a folder, or a name on the Hugging Face Hub
     MODEL_NAME: str = "dmis-lab/llama-3-meerkat-8b-v1.0"
@@ -55,6 +65,8 @@ class TrainingConfig(SimpleNamespace):
     DATASET_DIR: str = "datasets"
     # Folder for the adapter, its checkpoints and its records
     OUTPUT_DIR: str = "results"
+
+    # == Adapter ==
 
     # Rank of the LoRA matrices: capacity of the adapter
     LORA_RANK: int = 8
@@ -66,6 +78,8 @@ class TrainingConfig(SimpleNamespace):
     LORA_DROPOUT: float = 0.0
     # Base weights in NF4 (QLoRA); off: bfloat16 on a GPU, float32 on the CPU
     USE_4BIT: bool = True
+
+    # == Optimizer ==
 
     # Passes over the training data
     NUM_EPOCHS: int = 3
@@ -81,6 +95,9 @@ class TrainingConfig(SimpleNamespace):
     WEIGHT_DECAY: float = 0.0
     # Gradients are scaled down to this norm
     MAX_GRAD_NORM: float = 1.0
+
+    # == Length and memory ==
+
     # Longest sequence in tokens; a longer answer is cut, a longer question is left out and reported
     MAX_SEQ_LENGTH: int = 2048
     # Tokens in one forward pass; 0: as many as the memory allows
@@ -91,6 +108,8 @@ class TrainingConfig(SimpleNamespace):
     COMPILE: Literal["auto", "on", "off"] = "auto"
     # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
     GPU_MEMORY_GB: float = 0.0
+
+    # == Evaluations, checkpoints and records ==
 
     # Evaluation loss every so many optimizer steps; 0: once an epoch
     EVAL_STEPS: int = 0
@@ -116,6 +135,8 @@ class TrainingConfig(SimpleNamespace):
 class EvaluationConfig(SimpleNamespace):
     """Settings of evaluation.py: the two models, how they answer, how answers are judged."""
 
+    # == Models and folders ==
+
     # Base model: a folder, or a name on the Hugging Face Hub
     BASE_MODEL_PATH: str = "dmis-lab/llama-3-meerkat-8b-v1.0"
     # Folder that fine_tuning.py wrote
@@ -124,6 +145,8 @@ class EvaluationConfig(SimpleNamespace):
     DATASET_DIR: str = "datasets"
     # Folder for answers, tables, figures and recommendations
     OUTPUT_DIR: str = "evaluation_results"
+
+    # == Answers ==
 
     # Longest answer in tokens
     MAX_NEW_TOKENS: int = 512
@@ -144,10 +167,14 @@ class EvaluationConfig(SimpleNamespace):
     # Questions to answer, for a quick look; 0: all. A partial run is marked so and recommends nothing
     LIMIT: int = 0
 
+    # == BERTScore ==
+
     # Encoder of BERTScore: a folder, or a name on the Hugging Face Hub; empty: BERTScore is left out
     BERTSCORE_MODEL: str = "microsoft/deberta-xlarge-mnli"
     # Hidden layer that BERTScore compares; 0: the one tuned for the named model, else the last
     BERTSCORE_LAYER: int = 0
+
+    # == Comparison and recommendations ==
 
     # Metrics whose mean is the primary score, by which specialties are compared
     PRIMARY_METRICS: tuple[str, ...] = ("ROUGE-L", "bertscore_f1", "token_f1")

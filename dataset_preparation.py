@@ -1,6 +1,7 @@
 """Stage 1: specialty files → holdout, eval, train and pool.
 
     python dataset_preparation.py --DATA_DIR /path/to/json/files
+    python dataset_preparation.py --SPECIALTY_SAMPLE_PERCENTAGES cardiology 0.8 neurology 0.6
     python dataset_preparation.py --RECOMMENDATIONS evaluation_results/training_recommendations.json
 
 The first run chooses holdout and eval, which stay constant. Every later run in the same OUTPUT_DIR is an
@@ -8,7 +9,6 @@ iteration: it raises shares and takes in new pairs; pairs move from the pool to 
 """
 
 import json
-import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa import run
 from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
-from medqa.command_line import checked, parse
+from medqa.command_line import checked, next_command, parse
 from medqa.run import UserError, say
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, iterations, preview, records
+    from medqa import accounts, duplicates, iterations, progress, records
     from medqa.splits import first_splits
 
     started, clock = run.now(), run.clock()
@@ -95,9 +95,12 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             say(f"{folder} is up to date: same input, shares and prompt.")
             return report(folder, config, tokenizer)
 
+        constant = f"stay as in iteration {before.number}" if before else "are chosen now"
+        say(f"Input: {len(found.files)} specialty files in {config.DATA_DIR}; holdout and eval {constant}")
+
         # 3. Read and clean, and group questions that ask nearly the same.
-        source = records.read_files(found, preview.watch)
-        groups = duplicates.groups([record.form for record in source.records], preview.watch)
+        source = records.read_files(found, progress.watch)
+        groups = duplicates.groups([record.form for record in source.records], progress.watch)
 
         # 4. Split: holdout and eval once for the life of the folder, the rest into train and pool.
         if before is None:
@@ -141,9 +144,9 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     """The tokenizer to count tokens with; None without one, and lengths are told in words."""
     if not config.TOKENIZER:
         return None
-    from medqa import model
+    from medqa import model, noise
 
-    model.quiet()
+    noise.quiet()
     return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
 
 
@@ -151,7 +154,7 @@ def split_again(
     source: "Source", before: "Iteration", shares: Mapping[str, float], config: DatasetConfig
 ) -> "tuple[Splits, list[Refused]]":
     """Keep holdout and eval as they are on disk, and divide the other pairs of the input."""
-    from medqa import preview, splits, storage
+    from medqa import progress, splits, storage
 
     folder = Path(config.OUTPUT_DIR)
     holdout, evals = (storage.read(folder / storage.SPLITS[name]) for name in ("holdout", "eval"))
@@ -164,7 +167,7 @@ def split_again(
             f"{data_before}. Go on with --DATA_DIR {data_before}, or give the new data a folder of its own: "
             "--OUTPUT_DIR …"
         )
-    others, refused = splits.without_near(holdout, evals, others, preview.watch)
+    others, refused = splits.without_near(holdout, evals, others, progress.watch)
     train_folder = storage.SPLITS["train"]
     lost = any(name.startswith(train_folder) for name in before.damaged)
     trained = set() if lost else set(storage.ids(folder / train_folder))
@@ -174,7 +177,7 @@ def split_again(
 
 def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged_in: Path | None) -> None:
     """Write the four splits; holdout and eval are copied byte by byte from where they are unchanged."""
-    from medqa import preview, storage
+    from medqa import progress, storage
 
     def chat(question: str, response: str) -> str:
         return render(apply_chat_template, question, response, system_message)
@@ -184,7 +187,7 @@ def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged
         if unchanged_in and name in ("holdout", "eval"):
             shutil.copytree(unchanged_in / storage.SPLITS[name], target)
         else:
-            storage.write(target, records, chat, preview.watch)
+            storage.write(target, records, chat, progress.watch)
 
 
 def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
@@ -209,9 +212,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
         warnings.add(text)
     warnings.show()
     say("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
-    usual = config.OUTPUT_DIR == TrainingConfig().DATASET_DIR
-    where = "" if usual else f" --DATASET_DIR {shlex.quote(config.OUTPUT_DIR)}"
-    say("", f"Next: python fine_tuning.py{where}")
+    say("", f"Next:  {next_command('fine_tuning.py', TrainingConfig, {'DATASET_DIR': config.OUTPUT_DIR})}")
     return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
 
 

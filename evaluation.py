@@ -194,6 +194,9 @@ def tell_the_end(
     warnings.show()
     path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
     say("", f"Files: {config.OUTPUT_DIR}/ (tables as CSV, two figures, {path.name})")
+    if not config.LIMIT:
+        card = f"{config.OUTPUT_DIR}/{results.CARD}"
+        say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
     if found.advice["recommended_sample_increases"]:
         say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:

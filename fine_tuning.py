@@ -8,14 +8,13 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 """
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
-from config import LIMITS, TrainingConfig
+from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import run
 from medqa.chat import apply_chat_template, template_sha256
-from medqa.command_line import checked, parse
+from medqa.command_line import checked, next_command, parse
 from medqa.run import UserError, say
 
 
@@ -33,19 +32,20 @@ def train(config: TrainingConfig) -> Path:
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
     from medqa import model as models
+    from medqa.noise import quiet
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     models.stay_within(config.GPU_MEMORY_GB, device)
-    models.quiet()
+    quiet()
     if config.DRY_RUN:
         foretell(config, data, device, warnings)
         return output
 
     from accelerate import PartialState
 
-    from medqa import checkpoints, plan, trained, training
+    from medqa import attention, checkpoints, plan, trained, training
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
@@ -57,6 +57,7 @@ def train(config: TrainingConfig) -> Path:
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
+            show_next(config)
             return output
         processes.wait_for_everyone()
         if run.rank() == 0:
@@ -72,6 +73,7 @@ def train(config: TrainingConfig) -> Path:
         model = load_for_training(config, device)
 
         # 4. Train, or go on from the last whole checkpoint.
+        say(f"Attention: {attention.told(device.is_cuda)}")
         free = models.free_memory(device.name) if device.is_cuda else None
         tokens = sum(len(example.input_ids) for example in examples) * config.NUM_EPOCHS // run.world_size()
         cut, compiled = plan.fit_to_card(config, model.config, tokens, free)
@@ -199,7 +201,7 @@ def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
 
 def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
-    from medqa.training_log import METRICS, read_records
+    from medqa.training_log import METRICS, losses_table, read_records
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]
@@ -210,25 +212,21 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings)
     )
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
-        rows = [
-            (f"step {e['step']}", f"{e['eval_loss']:.4f}", "saved" if e is best else "") for e in evaluations
-        ]
-        say(run.table(("eval split", "answer loss", ""), rows))
+        say(losses_table(evaluations, best))
         if best["step"] == 0:
             warnings.add("no evaluation was better than the base model: the saved adapter changes nothing.")
     warnings.show()
-    options = {
-        "BASE_MODEL_PATH": "MODEL_NAME",
-        "FINETUNED_MODEL_PATH": "OUTPUT_DIR",
-        "DATASET_DIR": "DATASET_DIR",
-    }
-    given = [
-        f" --{option} {shlex.quote(getattr(config, name))}"
-        for option, name in options.items()
-        if getattr(config, name) != getattr(TrainingConfig, name)
-    ]
-    say("", f"Files: {config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, README.md)")
-    say(f"Next:  python evaluation.py{''.join(given)}")
+    show_next(config)
+
+
+def show_next(config: TrainingConfig) -> None:
+    """Where the files are, and the next command."""
+    folders = {"FINETUNED_MODEL_PATH": config.OUTPUT_DIR, "DATASET_DIR": config.DATASET_DIR}
+    command = next_command(
+        "evaluation.py", EvaluationConfig, {"BASE_MODEL_PATH": config.MODEL_NAME} | folders
+    )
+    say("", f"Files: {config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)")
+    say(f"Next:  {command}")
 
 
 if __name__ == "__main__":

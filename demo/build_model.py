@@ -259,7 +259,7 @@ def main() -> None:
         say(f"{TOYS[name][0]}: demo/{name} is there, reused")
     if not missing:
         return
-    from medqa.model import quiet
+    from medqa.noise import quiet
 
     quiet()
     answers = seen_answers(HERE / "data")

@@ -13,6 +13,7 @@ from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.predictions import LossFile, Predictions, answer_key
+from medqa.progress import Progress
 from medqa.run import UserError, rank, say, sha256_of_file
 
 BASE, TUNED = "base", "finetuned"
@@ -56,7 +57,8 @@ class Models:
         if self._name != name:
             self._loaded = None
             gc.collect()
-            say(f"Loading {name} in {'NF4' if self.four_bit else self.device.dtype}")
+            why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
+            say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
             self._loaded = model.load_base(name, self.device, self.four_bit, "BASE_MODEL_PATH")
             if self.has_adapter:
                 self._loaded = model.load_adapter(self._loaded, self.tuned)
@@ -158,7 +160,9 @@ def ask_both(
     """
     from accelerate import PartialState
 
-    model.quiet()
+    from medqa.noise import quiet
+
+    quiet()
     processes = PartialState(cpu=not device.is_cuda)
     four_bit = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
@@ -207,7 +211,6 @@ def answer_missing(
 ) -> list[dict]:  # fmt: skip
     """Answer the prompts, by key, that `predictions` does not hold yet; returns all answers, in order."""
     import torch
-    from tqdm import tqdm
 
     if rank() == 0:
         predictions.repair()
@@ -219,21 +222,20 @@ def answer_missing(
     if missing:
         key_of = {prompts[key].id: key for key in missing}
         mine = generation.shard([prompts[key] for key in missing])
-        with (
-            models.using(role) as loaded,
-            tqdm(
-                total=len(mine), desc=f"{role} answers", unit="answer", disable=not run.shows_progress()
-            ) as bar,
-        ):
+        with models.using(role) as loaded, Progress(f"{role} model", len(mine), "answer") as progress:
             longest = max((len(prompt.input_ids) for prompt in mine), default=0) + decoding.max_new_tokens
             batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
+            why = (
+                "what the memory holds" if config.AUTO_BATCH_SIZE else "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
+            )
+            say(f"Batch: up to {batch} questions at once ({why})")
 
             def keep(answer: Answer) -> None:
                 told = answer._asdict()
                 predictions.add(
                     {"key": key_of[answer.id], "hypothesis": told.pop("text"), "batch": batch} | told
                 )
-                bar.update()
+                progress.advance()
 
             generation.answer_all(loaded, tokenizer, mine, decoding, batch, keep)
         if torch.distributed.is_initialized():

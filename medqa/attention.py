@@ -29,6 +29,18 @@ def is_plain(config: Any, longest: int) -> bool:
     return not (window and used) or longest <= window
 
 
+def told(on_gpu: bool) -> str:
+    """Which way `packed_attention` goes in training, and why, for the beginning of a stage."""
+    if on_gpu and varlen_attn is not None:
+        return "packed, by torch's variable-length kernel (a GPU in half precision)"
+    why = (
+        "torch before 2.11 has no variable-length kernel"
+        if on_gpu
+        else "the variable-length kernel needs a GPU"
+    )
+    return f"packed, one call for each sequence ({why})"
+
+
 def packed_attention(
     module: torch.nn.Module,
     query: torch.Tensor,

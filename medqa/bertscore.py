@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.encoder import EncoderMissing, known_name, load_encoder, longest_input
-from medqa.run import rank
+from medqa.progress import Progress
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
 TOKENS_PER_BATCH = 16_384
@@ -142,13 +142,10 @@ class BertScorer:
     def _compute(self, pairs: list[tuple[str, str]], ids: dict[str, list[int]]) -> Iterator[dict]:
         """Score pairs block by block; a text that a later block needs again is kept until then."""
         import torch
-        from tqdm import tqdm
 
         uses = Counter(text for pair in pairs for text in set(pair))
         states: dict[str, Any] = {}
-        # Shown only when it takes long enough for somebody to wonder.
-        bar = tqdm(total=len(uses), desc="BERTScore", unit="text", delay=5, disable=rank() != 0, leave=False)
-        with bar, torch.inference_mode():
+        with Progress("BERTScore", len(uses), "text") as progress, torch.inference_mode():
             for start in range(0, len(pairs), PAIRS_PER_BLOCK):
                 block = pairs[start : start + PAIRS_PER_BLOCK]
                 needed = {text for pair in block for text in pair} - states.keys()
@@ -156,7 +153,7 @@ class BertScorer:
                     sorted(needed, key=lambda text: (len(ids[text]), text)), ids
                 ):
                     states[text] = hidden
-                    bar.update()
+                    progress.advance()
                 rows = torch.stack([self._match(ids[a], states[a], ids[b], states[b]) for a, b in block])
                 for pair in block:
                     for text in set(pair):

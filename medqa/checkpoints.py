@@ -86,19 +86,21 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     manifest = run.read_manifest(output)
     finished = manifest["learned"] if manifest is not None else None
     if resume == "never":
-        say("Starting over: --RESUME never")
+        say("Start: from the base model, because of --RESUME never")
         return ""
     if finished == learned:
         return "done"
     checkpoints = whole_checkpoints(output)
     if not checkpoints:
+        changed = ", as data or settings have changed since the adapter there was made" if finished else ""
+        say(f"Start: from the base model; {output} has no checkpoint to go on from{changed}")
         return ""
     before = json.loads((checkpoints[-1] / DONE).read_text(encoding="utf-8"))
     if before == learned:
-        say(f"Resuming from {checkpoints[-1]}: same data and settings, and the run had not finished")
+        say(f"Start: from {checkpoints[-1]}; same data and settings, and the run had not finished")
         return str(checkpoints[-1])
     if before == finished:
-        say("Starting anew: the adapter here is finished, and data or settings have changed since")
+        say("Start: from the base model; the adapter here is finished, and data or settings have changed")
         return ""
     changes = [
         f"{name}: {_short(before.get(name))} then, {_short(learned[name])} now"

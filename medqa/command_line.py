@@ -1,6 +1,7 @@
 """A config class becomes a command line, and a config made in Python gets the same checks."""
 
 import difflib
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -16,11 +17,17 @@ Limits = Mapping[str, tuple[float, float]]
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
     """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
 
-    A misspelt or shortened name or a wrong type is answered with what was expected: exit code 2.
+    A misspelt or shortened name or a wrong type is answered with what was expected: exit code 2. `--help`
+    prints `description` and all settings, and ends the process with exit code 0.
     """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if {"-h", "--help"} & set(arguments):
+        from medqa.settings_help import help_text
+
+        print(help_text(config_class, description))
+        sys.exit(0)
     import tyro
 
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     return tyro.cli(
         config_class,
         args=_switches_as_flags(config_class, arguments),
@@ -44,6 +51,13 @@ def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
         else:
             result.append(argument)
     return result
+
+
+def next_command(script: str, config_class: type, given: Mapping[str, str]) -> str:
+    """The line that runs a script, with those of the `given` settings that differ from their defaults."""
+    defaults = {item.name: item.default for item in fields(config_class)}
+    words = [f"--{name} {shlex.quote(value)}" for name, value in given.items() if value != defaults[name]]
+    return " ".join(["python", script, *words])
 
 
 def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits) -> Config:

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import json
-import logging
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +14,6 @@ from medqa.run import UserError, say, world_size
 LARGEST_ON_CPU = 1_500_000_000
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<end_of_turn>", "</s>")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
-
-
-def quiet() -> None:
-    """Keep out the libraries' notes about things chosen on purpose here; real errors still come through."""
-    for library in ("bitsandbytes", "accelerate"):  # before their import, at which they speak already
-        logging.getLogger(library).setLevel(logging.ERROR)
-    import datasets
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 class Device(NamedTuple):
@@ -311,7 +295,10 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
 def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
     """Recompute activations in the backward pass, or compile the layers one by one, or neither."""
     if recompute:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # transformers 5.23 gave it another name and warns about the old one.
+        known = hasattr(model, "activation_checkpointing_enable")
+        enable = model.activation_checkpointing_enable if known else model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if compiled:
         for layer in model.get_base_model().get_decoder().layers:

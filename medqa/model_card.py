@@ -1,44 +1,52 @@
-"""The model card, `results/README.md`: what was trained, on what, how well, and what it is not for."""
+"""The model card, which the Hub reads: what was trained, on what, how well, and what it is not for."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medqa.report import finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from huggingface_hub import ModelCardData
+
+TAGS = ("lora", "medical", "question-answering")
+TASK = "text-generation"
+# Names that the Hub has for a metric, by how ours begin; the others keep their own name.
+HUB_METRICS = {"BLEU-": "bleu", "ROUGE-": "rouge", "bertscore_": "bertscore"}
+WARNING = (
+    "**Not for clinical use without review.** The model can state wrong doses and wrong facts in fluent "
+    "words. It is meant for research on medical question answering, judged by people who know the field."
+)
+LIMITS = "## Limits"
 
 
 def model_card(
     settings: Mapping[str, Any], data: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Markdown with the metadata block that the Hugging Face Hub reads.
+    """The card of a trained adapter, `results/README.md`.
 
     Args:
         settings: the training settings by name.
         data: manifest of the datasets, with dataset_stats.json as `stats`.
         records: lines of training_metrics.jsonl.
     """
-    stats = data["stats"]
-    evaluations = [record for record in records if "eval_loss" in record]
-    losses = [f"| {record['step']} | {record['eval_loss']:.4f} |" for record in evaluations]
+    from huggingface_hub import ModelCardData
+
+    name = settings["MODEL_NAME"]
+    # A folder on this machine is no name on the Hub, although it may look like one.
+    on_hub = not Path(name).is_dir()
+    metadata = ModelCardData(
+        base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS)
+    )
     precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "full precision"
-    lines = [
-        "---",
-        f"base_model: {settings['MODEL_NAME']}",
-        "library_name: peft",
-        "pipeline_tag: text-generation",
-        "tags:",
-        "- lora",
-        "- medical",
-        "- question-answering",
-        "---",
+    body = [
+        f"# LoRA adapter for {name}",
         "",
-        f"# LoRA adapter for {settings['MODEL_NAME']}",
+        WARNING,
         "",
-        f"Trained on {stats['train_samples']:,} medical question-answer pairs from "
-        f"{stats['total_specialties']} specialties (iteration {data['iteration']}). "
-        f"{stats['eval_samples']:,} pairs chose the best checkpoint; {stats['holdout_samples']:,} were held "
-        "out and never seen.",
-        "",
-        "**Not for clinical use without review.** The model can state wrong doses and wrong facts in fluent",
-        "words. It is meant for research on medical question answering, judged by people who know the field.",
-        "",
+        *_data_section(data),
         "## Training",
         "",
         f"- Base weights frozen in {precision}; LoRA rank {settings['LORA_RANK']}, alpha "
@@ -48,8 +56,8 @@ def model_card(
         "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
         "",
     ]
-    if losses:
-        lines += [
+    if losses := [f"| {r['step']} | {r['eval_loss']:.4f} |" for r in records if "eval_loss" in r]:
+        body += [
             "Mean loss per answer token (nats) on the eval split; step 0 is the base model:",
             "",
             "| step | answer loss |",
@@ -57,11 +65,115 @@ def model_card(
             *losses,
             "",
         ]
-    lines += [
-        "## Limits",
+    body += [
+        LIMITS,
         "",
         "- It knows what its data says; gaps and mistakes of the data are its own.",
-        "- The comparison with the base model, by specialty, is in the evaluation's results.",
+        "- Its answers were judged by automatic metrics at most, which cannot tell whether one is right.",
+        "- The licence of the base model and the rights to the data hold for the adapter too.",
+    ]
+    if not on_hub:
+        body.append(
+            f"- Trained from the local folder `{name}`. Before publishing, name that model with "
+            "`base_model:` in the first lines of this file."
+        )
+    return _whole(metadata, "\n".join([*body, ""]))
+
+
+def _data_section(data: Mapping[str, Any]) -> list[str]:
+    """How many pairs of which specialties were used for what."""
+    stats = data["stats"]
+    rows = [
+        f"| {name} | {row['train']:,} | {row['eval']:,} | {row['holdout']:,} |"
+        for name, row in sorted(stats["splits_per_specialty"].items())
+    ]
+    return [
+        "## Data",
+        "",
+        f"Trained on {stats['train_samples']:,} question-answer pairs from {stats['total_specialties']} "
+        f"specialties (iteration {data['iteration']}). {stats['eval_samples']:,} pairs chose the best "
+        f"checkpoint; {stats['holdout_samples']:,} were held out and never seen.",
+        "",
+        "<details><summary>Pairs by specialty</summary>",
+        "",
+        "| specialty | trained | eval | holdout |",
+        "|---|---:|---:|---:|",
+        *rows,
+        "",
+        "</details>",
         "",
     ]
-    return "\n".join(lines)
+
+
+def evaluated_card(
+    card: str, name: str, comparison: "pd.DataFrame", summary: str, decoding: str, holdout: str
+) -> str:
+    """A card completed with an evaluation: its numbers as `model-index`, and a section for readers.
+
+    Args:
+        card: the card of the tuned model, or "" where it has none of ours.
+        name: what to call the tuned model.
+        comparison: one row a metric, BERTScore with its encoder's name.
+        summary: what was found out about the specialties.
+        decoding: how the answers were made, in words.
+        holdout: what was asked, in words.
+    """
+    from huggingface_hub import EvalResult, ModelCard
+
+    rows = [row for row in comparison.to_dict("records") if row["n"]]
+    plain = (
+        f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
+    )
+    whole = ModelCard(card or plain)
+    whole.data.model_name = name
+    whole.data.eval_results = [
+        EvalResult(
+            task_type=TASK,
+            dataset_type="medqa-holdout",
+            dataset_name=holdout,
+            dataset_split="holdout",
+            metric_type=_hub_metric(row["metric"]),
+            metric_name=row["metric"],
+            metric_value=round(row["finetuned"], 4),
+        )
+        for row in rows
+    ]
+    table = [
+        f"| {row['metric']} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
+        f"{row['difference']:+.3f} | {_interval(row)} | {row['n']} |"
+        for row in rows
+    ]
+    section = [
+        "## Evaluation",
+        "",
+        f"{finding(comparison.iloc[0])}. {summary}",
+        "",
+        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: questions that the metric "
+        "applies to.",
+        "",
+        "| metric | base | tuned | difference | 95 % interval | n |",
+        "|---|---:|---:|---:|---:|---:|",
+        *table,
+        "",
+        "Overlap with a reference is no proof that an answer is right.",
+        "",
+        "",
+    ]
+    before, limits, after = whole.text.partition(LIMITS)
+    return _whole(whole.data, before + "\n".join(section) + limits + after)
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """A difference's interval, where there is one."""
+    return f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
+
+
+def _hub_metric(name: str) -> str:
+    """What the Hub calls one of our metrics."""
+    known = [hub for start, hub in HUB_METRICS.items() if name.startswith(start)]
+    return known[0] if known else name
+
+
+def _whole(metadata: "ModelCardData", body: str) -> str:
+    """Metadata and text as one file."""
+    return f"---\n{metadata.to_yaml()}\n---\n\n{body.lstrip()}"

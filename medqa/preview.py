@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from medqa.chat import ChatTemplate, render
-from medqa.run import shows_progress, table
+from medqa.run import table
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -17,18 +17,9 @@ if TYPE_CHECKING:
 SAMPLE = 20_000
 # Characters shown of a long answer, half from its beginning and half from its end.
 SHOWN = 600
-# Seconds after which a progress bar appears.
-PATIENCE = 3
 HEADING = "Examples: the masked part is read, the trained part is learned."
 PERCENTILES = (50, 90, 95, 99)
 TRAINED, MASKED, RESET = "\033[32m", "\033[2m", "\033[0m"
-
-
-def watch(items: Sequence[Any], what: str) -> Iterable[Any]:
-    """Go through items with a progress bar, which appears when it takes longer than some seconds."""
-    from tqdm import tqdm
-
-    return tqdm(items, desc=what, delay=PATIENCE, disable=not shows_progress(), leave=False)
 
 
 def use_colour() -> bool:

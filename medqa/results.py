@@ -10,6 +10,8 @@ from medqa import run
 if TYPE_CHECKING:
     import pandas as pd
 
+CARD = "model_card.md"
+
 
 @dataclass(frozen=True)
 class Results:
@@ -52,6 +54,33 @@ def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> di
     return {name: total / tokens for name, (total, tokens) in sums.items() if tokens}
 
 
+def card(config: Any, found: Results) -> str:
+    """The tuned model's card, completed with this evaluation. The one in its own folder stays as it is.
+
+    Args:
+        config: an EvaluationConfig.
+        found: what is told.
+    """
+    from medqa.model_card import evaluated_card
+
+    folder = Path(config.FINETUNED_MODEL_PATH)
+    # Only a card of ours: another's may say anything, also of other evaluations.
+    ours = run.read_manifest(folder) is not None and (folder / "README.md").is_file()
+    asked = found.tables["base"]
+    sampled = (
+        f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "the likeliest token"
+    )
+    return evaluated_card(
+        (folder / "README.md").read_text(encoding="utf-8") if ours else "",
+        f"{Path(config.BASE_MODEL_PATH).name}, fine-tuned",
+        found.labelled_comparison(),
+        found.advice["summary"],
+        f"Answers of up to {config.MAX_NEW_TOKENS} tokens, {sampled}.",
+        f"{len(asked)} held-out questions of {asked['specialty'].nunique()} specialties, iteration "
+        f"{found.advice['iteration']} of the data",
+    )
+
+
 def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
     """Write tables, figures and recommendations into the output folder, all or nothing.
 
@@ -61,7 +90,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         found: what is written.
         started: when the run began, for the manifest.
     """
-    from medqa import report
+    from medqa import figures
 
     notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
     if config.LIMIT:
@@ -71,9 +100,11 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
     with run.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             table.assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
-        report.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
-        report.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
+        figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
+        figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         run.write_json(staging / "training_recommendations.json", found.advice)
+        if not config.LIMIT:
+            run.write_text(staging / CARD, card(config, found))
         run.write_manifest(
             staging,
             "evaluation",

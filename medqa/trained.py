@@ -7,8 +7,8 @@ from typing import Any
 
 from medqa import model, run
 from medqa.checkpoints import BEST, save_adapter
+from medqa.figures import training_figure
 from medqa.model_card import model_card
-from medqa.report import training_figure
 from medqa.run import UserError, say
 from medqa.training_log import METRICS, read_records
 

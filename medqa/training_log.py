@@ -1,16 +1,17 @@
-"""training_metrics.jsonl, one line a step and one an evaluation, and the progress bar beside it."""
+"""training_metrics.jsonl, one line a step and one an evaluation, and the progress beside it."""
 
 import contextlib
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from medqa.run import rank, shows_progress
+from medqa.progress import Progress
+from medqa.run import rank, table
 
 METRICS = "training_metrics.jsonl"
 
@@ -22,7 +23,7 @@ class TrainingLog(TrainerCallback):
         """`operations`: of a token; `rate`: what all cards together reach in large products, 0 on the CPU."""
         self.path = folder / METRICS
         self.operations, self.rate = operations, rate
-        self.bar: tqdm | None = None
+        self.progress: Progress | None = None
         self.started = 0.0
         self.tokens = 0
 
@@ -36,10 +37,7 @@ class TrainingLog(TrainerCallback):
         if state.global_step == 0:
             kept = []
         self.path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        self.bar = tqdm(
-            total=state.max_steps, initial=state.global_step, desc="training", unit="step",
-            disable=not shows_progress(),
-        )  # fmt: skip
+        self.progress = Progress("training", state.max_steps, "step", state.global_step)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -70,9 +68,9 @@ class TrainingLog(TrainerCallback):
                 **self._of_the_card(speed),
             }
         )
-        if self.bar is not None:
-            self.bar.update(state.global_step - self.bar.n)
-            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, {speed:,.0f} tok/s")
+        if self.progress is not None:
+            note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
+            self.progress.advance(state.global_step - self.progress.done, note)
 
     def _of_the_card(self, speed: float) -> dict[str, float]:
         """Share of the card's rate that went into the model (MFU), and the highest memory so far in GB."""
@@ -89,13 +87,22 @@ class TrainingLog(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Close the progress bar."""
-        if self.bar is not None:
-            self.bar.close()
+        """Remove the progress bar."""
+        if self.progress is not None:
+            self.progress.close()
 
     def _append(self, record: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
+    """The eval split's loss at each evaluation, for the end of a training; the saved adapter is marked."""
+    rows = [
+        (f"step {one['step']}", f"{one['eval_loss']:.4f}", "saved" if one is best else "")
+        for one in evaluations
+    ]
+    return table(("eval split", "answer loss", ""), rows)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# What accelerate's launcher would else print a note about.
+LAUNCHER = ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+
 SPECIALTIES = ("cardiology", "neurology", "dermatology")
 SUBJECTS = {
     "cardiology": ["angina", "heart failure", "atrial fibrillation", "myocarditis", "pericarditis", "shock"],

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import duplicates, preview, run, storage
+from medqa import duplicates, preview, progress, run, storage
 from medqa.duplicates import jaccard, normal_form
 from medqa.run import UserError
 
@@ -583,7 +583,7 @@ def test_the_report_ends_in_a_useful_order(config: DatasetConfig, capsys: pytest
         "Answers in words: 50 % up to",
         "WARNING: not read, because not named dataset_with_answers_{specialty}.json: notes.txt.",
         "train_dataset/",
-        f"Next: python fine_tuning.py --DATASET_DIR {config.OUTPUT_DIR}",
+        f"Next:  python fine_tuning.py --DATASET_DIR {config.OUTPUT_DIR}",
     )
     places = [told.index(mark) for mark in marks]
     assert places == sorted(places)
@@ -623,8 +623,8 @@ def test_a_progress_bar_appears_when_it_takes_long(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(preview, "PATIENCE", patience)
-    monkeypatch.setattr(preview, "shows_progress", lambda: terminal)
+    monkeypatch.setattr(progress, "PATIENCE", patience)
+    monkeypatch.setattr(progress, "shows_progress", lambda: terminal)
     create_datasets(config)
     told = capsys.readouterr().err
     shown = patience == 0 and terminal

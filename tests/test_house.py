@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
+
+from config import DatasetConfig, EvaluationConfig, TrainingConfig
 
 SCRIPTS = ("dataset_preparation", "fine_tuning", "evaluation")
 # Pinned although nothing here imports them by name.
@@ -89,7 +92,166 @@ def test_a_command_of_the_readme_runs_as_written(command):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_names_only_files_that_exist():
+DOCS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as the places that a link can name."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_page_links_only_to_what_exists(page):
+    for target, _, place in (link.partition("#") for link in LINK.findall(page.read_text(encoding="utf-8"))):
+        other = page.parent / target if target else page
+        assert other.exists(), target
+        assert not place or place in anchors(other), (target, place)
+
+
+LINK = re.compile(r"\]\(((?!https?:)[^)]+)\)")
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).exists(), target
+    assert len(text.splitlines()) < 300
+    linked = {target.partition("#")[0] for target in LINK.findall(text)}
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def documented_lines() -> list[str]:
+    """Every line in the documentation that runs one of the three scripts."""
+    found = []
+    for page in DOCS:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                found += [line] if re.search(rf"\b({'|'.join(SCRIPTS)})\.py", line) else []
+    return found
+
+
+@pytest.mark.parametrize("line", documented_lines())
+def test_a_documented_command_is_understood(line):
+    """All but the folders: names of settings, types, and the words of several values."""
+    from medqa.command_line import parse
+
+    script, words = re.search(rf"\b({'|'.join(SCRIPTS)})\.py(.*)$", line).groups()
+    kinds = {
+        "dataset_preparation": DatasetConfig,
+        "fine_tuning": TrainingConfig,
+        "evaluation": EvaluationConfig,
+    }
+    if "--help" not in words:
+        parse(kinds[script], "", shlex.split(words))
+
+
+# ---- the project's papers ------------------------------------------------------------------------------
+
+
+def test_the_citation_is_complete_and_of_the_last_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "version", "date-released", "license"} <= set(
+        citation
+    )
+    assert citation["authors"] == [{"name": "The medqa contributors"}]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, day = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", changes, re.M)[0]
+    assert (citation["version"], citation["date-released"]) == (version, day)
+    assert "## [Unreleased]" in changes
+
+
+def test_the_commit_hooks_fetch_nothing_and_run():
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system"
+        program, *rest = shlex.split(hook["entry"])
+        if (ROOT / program).exists():  # as `make test` builds it
+            done = subprocess.run(
+                [program, *rest, "--diff", "config.py"], cwd=ROOT, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+
+
+def test_docs_design_names_every_room_and_no_other():
+    rows = [
+        line
+        for line in (ROOT / "docs" / "design.md").read_text(encoding="utf-8").splitlines()
+        if line[:1] == "|"
+    ]
+    named = {name: row for row in rows for name in re.findall(r"`(medqa/\w+(?:\.py|/))`", row.split("|")[1])}
+    rooms = {f"medqa/{path.name}" for path in (ROOT / "medqa").glob("*.py") if path.name != "__init__.py"}
+    houses = {path.parent for path in (ROOT / "medqa").glob("*/__init__.py")}
+    assert set(named) == rooms | {f"medqa/{folder.name}/" for folder in houses}
+    for folder in houses:  # the rooms of a house stand in its row, without folder and ending
+        inside = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        inside |= {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+        assert set(re.findall(r"`(\w+/?)`", named[f"medqa/{folder.name}/"])) == inside, folder
+
+
+def test_docs_design_names_every_script():
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    for script in ROOT.glob("*.py"):
+        assert f"| `{script.name}` |" in text, script
+
+
+def test_every_manifest_key_and_column_group_of_the_design_is_written_somewhere():
+    """A contract that the code no longer keeps would stay in the docs unnoticed."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("## 3.")[1].split("## 4.")[0]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in code())
+    names = set(re.findall(r"`([a-z_]+(?:\.json|\.jsonl|\.csv|\.png|\.md)?)`", text))
+    missing = {name for name in names if name not in source and not name.endswith((".csv", ".png"))}
+    assert missing <= FROM_LIBRARIES, missing
+
+
+# Names in the contracts that libraries write.
+FROM_LIBRARIES = {"question", "loss"}
+
+
+def code() -> list[Path]:
+    """All modules that a user runs or imports."""
+    return [*ROOT.glob("*.py"), *(ROOT / "medqa").rglob("*.py")]
+
+
+def texts() -> list[set[str]]:
+    """The words of every text in the code, docstrings aside."""
+    found = []
+    for path in code():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if id(node) in docstrings:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                found.append(" ".join(v.value for v in node.values if isinstance(v, ast.Constant)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return [words(text) for text in found]
+
+
+def words(text: str) -> set[str]:
+    """Words of three letters and more, names of files and settings aside."""
+    return set(re.findall(r"[^\W\d_]{3,}", re.sub(r"\S*[_{}/]\S*|\w+\.(?:py|json)\b", " ", text)))
+
+
+# Messages in docs/ that come from a library.
+OF_LIBRARIES = ("Unrecognized options", "Perhaps you meant", "Error parsing", "torch.OutOfMemoryError",
+                "The following values were not passed")  # fmt: skip
+
+
+def messages() -> list[str]:
+    """Messages that docs/troubleshooting.md and docs/faq.md quote."""
+    table = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    faq = re.findall(r"^## .*$", (ROOT / "docs" / "faq.md").read_text(encoding="utf-8"), re.M)
+    found = [message for cell in [*cells, *faq] for message in re.findall(r"`([^`]+)`", cell)]
+    return [message for message in found if not message.startswith(OF_LIBRARIES) and len(words(message)) > 2]
+
+
+def test_a_message_in_the_docs_is_one_that_the_programs_print():
+    known, strange = texts(), []
+    for message in messages():
+        wanted = words(message)
+        # The rest are names of the example, which are gaps in the code, or the text beside this one.
+        if max(len(wanted & text) for text in known) < 0.5 * len(wanted):
+            strange.append(message)
+    assert len(messages()) > 40 and not strange, strange

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SPECIALTIES, run_script
+from conftest import LAUNCHER, ROOT, SPECIALTIES, run_script
+from huggingface_hub import ModelCard
 
 import dataset_preparation
 import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
+from medqa import run
 from medqa.run import UserError
 
 METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
@@ -47,11 +49,26 @@ def test_every_stage_leaves_its_files(stages):
     assert names == {
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
         "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
-        "training_recommendations.json", "manifest.json",
+        "training_recommendations.json", "model_card.md", "manifest.json",
     }  # fmt: skip
     holdout, train, evaluated, pool = stages.splits
     assert holdout.column_names == ["id", "specialty", "question", "response", "formatted_chat"]
     assert len(holdout) == 12 and len(train) + len(evaluated) + len(pool) == 60
+
+
+def test_the_evaluation_completes_the_card_of_the_training(stages):
+    trained = ModelCard.load(stages.folder / "results" / "README.md")
+    assert trained.data.eval_results is None
+    whole = ModelCard.load(stages.folder / "evaluation_results" / "model_card.md")
+    comparison = pd.read_csv(stages.folder / "evaluation_results" / "model_comparison.csv")
+    comparison = comparison[comparison["n"] > 0].set_index("metric")
+    told = {one.metric_name: one.metric_value for one in whole.data.eval_results}
+    assert told == pytest.approx(dict(comparison["finetuned"]), abs=5e-5)
+    assert whole.data.tags == trained.data.tags
+    head = trained.text.split("## Limits")[0]
+    assert whole.text.startswith(head) and "12 held-out questions of 3 specialties, iteration 1" in whole.text
+    # The card in results/ is an output like the others: a later stage still finds it as it was.
+    run.require_finished(stages.folder / "results", "fine_tuning", "")
 
 
 def test_the_base_is_quantised_to_nf4_in_training(stages):
@@ -148,6 +165,7 @@ def test_a_partial_run_says_so_and_recommends_nothing(stages, tmp_path, capsys):
     assert advice["partial"] and advice["recommended_sample_increases"] == {}
     assert "PARTIAL" in capsys.readouterr().out
     assert "PARTIAL" in pd.read_csv(tmp_path / "model_comparison.csv")
+    assert not (tmp_path / "model_card.md").exists()  # a part's numbers are not for publication
 
 
 def test_another_template_or_base_is_refused(stages, monkeypatch, tmp_path, specialty_files):
@@ -219,10 +237,10 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
             str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", ""]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         "--main_process_port", "0", "evaluation.py", *line],
+         *LAUNCHER, "--main_process_port", "0", "evaluation.py", *line],
         cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
         assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()
 

@@ -1,0 +1,90 @@
+"""What `--help` prints: the script's own words, then every setting with its comment and its default."""
+
+import ast
+import inspect
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+# Letters of a default that are shown.
+LONGEST_DEFAULT = 40
+
+
+class Setting(NamedTuple):
+    """What the source says of a setting: the group it stands in, and the comment above it."""
+
+    group: str
+    comment: str
+
+
+def described(config_class: type) -> dict[str, Setting]:
+    """Group and comment of every setting, read from the source of the class.
+
+    A group begins with a comment of the form `# == Name ==`; a setting's comment is the block right above it.
+    """
+    lines = Path(inspect.getsourcefile(config_class)).read_text(encoding="utf-8").splitlines()
+    tree = ast.parse("\n".join(lines))
+    [body] = [one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == config_class.__name__]
+    places = {one.lineno - 1: one.target.id for one in body.body if isinstance(one, ast.AnnAssign)}
+    found: dict[str, Setting] = {}
+    group, above = "Settings", []
+    for number in range(body.lineno, body.end_lineno):
+        text = lines[number].strip()
+        if text.startswith("# == ") and text.endswith(" =="):
+            group = text[5:-3]
+        elif text.startswith("#"):
+            above.append(text.lstrip("# "))
+        elif number in places:
+            found[places[number]] = Setting(group, " ".join(above))
+            above = []
+        else:
+            above = []
+    return found
+
+
+def help_text(config_class: type, description: str) -> str:
+    """Everything that `--help` says, one line a setting; on a terminal lines are broken at its width."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    settings, kinds = described(config_class), get_type_hints(config_class)
+    left = max(len(name) for name in settings) + 6
+    lines = [
+        description.strip(),
+        "",
+        "Settings are given as --NAME VALUE; [in brackets] is what they are otherwise. The defaults stand in",
+        "config.py, where they can be changed for good.",
+    ]
+    group = None
+    for item in fields(config_class):
+        setting = settings[item.name]
+        if setting.group != group:
+            group = setting.group
+            lines += ["", f"{group}:"]
+        default = item.default_factory() if item.default_factory is not MISSING else item.default
+        text = f"{setting.comment} [{_shown(item.name, default, kinds[item.name])}]"
+        first, *rest = textwrap.wrap(text, max(30, width - left)) if width < left + len(text) else [text]
+        lines.append(f"  --{item.name:<{left - 4}}{first}")
+        lines += [" " * left + more for more in rest]
+    return "\n".join(lines)
+
+
+def _shown(name: str, default: Any, kind: Any) -> str:
+    """A default as it is typed, with the other choices where there are few."""
+    if isinstance(default, bool):
+        return f"on; off: --no_{name}" if default else "off; on: the name alone"
+    if get_origin(kind) is Literal:
+        others = [choice for choice in get_args(kind) if choice != default]
+        return f"{default}; or {', '.join(others)}"
+    if isinstance(default, Mapping):
+        return " ".join(f"{key} {value:g}" for key, value in default.items()) or "none; as NAME NUMBER pairs"
+    if isinstance(default, tuple):
+        return " ".join(default)
+    if isinstance(default, float):
+        return f"{default:g}"
+    if default == "":
+        return "empty"
+    text = str(default)
+    return text if len(text) <= LONGEST_DEFAULT else f"{text[: LONGEST_DEFAULT - 1].rstrip()}…"

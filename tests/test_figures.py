@@ -1,0 +1,255 @@
+"""Figures: same bytes for same numbers, nothing cut off, nothing on top of another."""
+
+import math
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from medqa import figures, report
+from medqa.statistics import by_specialty, compare, recommend
+
+METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
+PRIMARY = ("ROUGE-L", "bertscore_f1")
+LESS = {"dose_error", "answer_loss"}
+
+
+def results(
+    specialties: int, questions: int = 10, name: str = "specialty"
+) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    """Comparison, specialties and recommendations of a made-up holdout; meteor applies to nothing."""
+    random = np.random.default_rng(specialties)
+    rows = np.repeat(np.arange(specialties), questions)
+    theta, difficulty = random.normal(0, 0.07, specialties)[rows], random.normal(0, 0.1, len(rows))
+    tables = []
+    for gain in (0.0, 0.03):
+        scores = {
+            metric: 0.4 + theta + difficulty + gain + random.normal(0, 0.03, len(rows)) for metric in METRICS
+        }
+        scores["exact_match"] = (random.random(len(rows)) < 0.1).astype(float)
+        scores["dose_error"] = (random.random(len(rows)) < 0.2 - gain).astype(float)
+        scores["answer_loss"] = scores["answer_loss"] + 1.5
+        scores["meteor"] = np.full(len(rows), np.nan)
+        names = [f"{name}_{row:02d}" for row in rows]
+        tables.append(pd.DataFrame({"id": np.arange(len(rows)), "specialty": names, **scores}))
+    comparison = compare(*tables, METRICS, LESS, 0, PRIMARY)
+    performance = by_specialty(*tables, METRICS, PRIMARY, LESS, 0)
+    half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
+    return comparison, performance, recommend(performance, comparison, half, pool, 0)
+
+
+def training_log(steps: int) -> list[dict[str, float]]:
+    """Lines as training writes them, the eval loss rising again at the end."""
+    random = np.random.default_rng(0)
+    lines = []
+    for step in range(1, steps + 1):
+        line = {"step": step, "loss": 2 / step**0.05 + random.normal(0, 0.05)}
+        line |= {"learning_rate": 2e-4 * (1 - step / steps), "grad_norm": 0.5, "tokens_per_second": 11000.0}
+        lines.append(line)
+        if step % 50 == 0:
+            lines.append({"step": step, "eval_loss": 1.6 + (step / steps - 0.6) ** 2})
+    return lines
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures as they are saved, for a look at their texts."""
+    saved: list[Figure] = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    return saved
+
+
+def texts_of(figure: Figure) -> list[str]:
+    """All that is written in a figure."""
+    return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
+
+
+def assert_readable(figure: Figure) -> None:
+    """All that is drawn lies inside the figure, and names of rows neither touch nor meet their numbers."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    drawn, whole = figure.get_tightbbox(renderer), figure.bbox_inches
+    assert drawn.x0 > -0.02 and drawn.x1 < whole.x1 + 0.02
+    assert drawn.y0 > -0.02 and drawn.y1 < whole.y1 + 0.02
+    for axis in figure.axes:
+        beside = [text.get_window_extent(renderer) for text in axis.texts if not text.get_text()[0].isdigit()]
+        names = [label.get_window_extent(renderer) for label in axis.get_yticklabels()]
+        for boxes in (beside, names if len(names) == len(beside) else []):
+            boxes.sort(key=lambda box: box.y0)
+            assert all(lower.y1 <= upper.y0 for lower, upper in zip(boxes, boxes[1:], strict=False))
+
+
+@pytest.mark.parametrize("specialties", [1, 3, 42, 80])
+def test_specialty_figure_is_readable(specialties: int, tmp_path: Path, drawn: list[Figure]) -> None:
+    name = "paediatric_and_adolescent_gastroentero"[:37]
+    _, performance, advice = results(specialties, name=name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    assert_readable(drawn[0])
+    texts = texts_of(drawn[0])
+    names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    assert len(names) == specialties and all(text.startswith(name) for text in names)
+    assert sum(text.startswith("n = 10") for text in texts) == specialties
+    assert sum(text.startswith("n = 10, low") for text in texts) == len(advice["low_performance_specialties"])
+    assert drawn[0].get_suptitle().replace("\n", " ") == advice["summary"]
+    # A line at the mean of all says nothing about a single one.
+    assert ("mean of tuned" in texts) == (specialties > 1)
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.width == 1350 and image.height < 150 * (3 + 0.3 * specialties)
+
+
+def test_specialties_are_sorted_and_marked(tmp_path: Path, drawn: list[Figure]) -> None:
+    _, performance, advice = results(42)
+    assert advice["low_performance_specialties"]
+    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    assert names == list(performance.sort_values("shrunken_mean", ascending=False)["specialty"])
+    squares = {line.get_xydata()[0, 0] for line in drawn[0].axes[0].lines if line.get_marker() == "s"}
+    low = performance[performance["specialty"].isin(advice["low_performance_specialties"])]
+    assert squares == set(low["shrunken_mean"])
+
+
+def test_endless_names_are_cut_in_the_middle(tmp_path: Path, drawn: list[Figure]) -> None:
+    _, performance, advice = results(3, name="x" * 100)
+    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    assert_readable(drawn[0])
+    names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    assert all(len(name) == 44 and "…" in name for name in names)
+    assert {name[-3:] for name in names} == {"_00", "_01", "_02"}
+
+
+def test_specialty_figure_without_shrinkage(tmp_path: Path, drawn: list[Figure]) -> None:
+    _, performance, advice = results(5, questions=1)
+    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    assert_readable(drawn[0])
+    assert drawn[0].axes[0].get_xlabel() == "primary score (mean of ROUGE-L, bertscore_f1)"
+    figures.specialty_figure(performance, tmp_path / "figure.png")
+    assert drawn[1].get_suptitle() == "Primary score of 5 specialties, base and tuned"
+
+
+def test_comparison_figure_says_what_was_found(tmp_path: Path, drawn: list[Figure]) -> None:
+    comparison, _, _ = results(42)
+    figures.comparison_figure(comparison, tmp_path / "figure.png")
+    assert_readable(drawn[0])
+    assert drawn[0].get_suptitle().startswith("Fine-tuning improved the primary score")
+    texts = texts_of(drawn[0])
+    assert "ROUGE-L ↑" in texts and "answer_loss ↓" in texts and "meteor ↑" not in texts
+    assert drawn[0].axes[-1].get_xlabel().endswith("each panel has its own scale\nwithout a value: meteor")
+    # answer_loss lies above 1, and the interval of a rate is wide: each has a scale of its own.
+    alone = [[label.get_text() for label in axis.get_yticklabels()] for axis in drawn[0].axes[1:]]
+    assert ["answer_loss ↓"] in alone and ["dose_error ↓"] in alone
+    assert drawn[0].axes[0].get_yticklabels()[0].get_text() == "primary_score ↑"
+
+
+def test_comparison_without_any_number(tmp_path: Path, drawn: list[Figure]) -> None:
+    comparison, _, _ = results(2)
+    nothing = comparison.assign(n=0, difference=math.nan, base=math.nan, finetuned=math.nan)
+    figures.comparison_figure(nothing, tmp_path / "figure.png")
+    assert drawn[0].get_suptitle() == "No question has a primary score"
+    assert "not applicable" in report.comparison_text(nothing)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        training_log(400),
+        training_log(7),
+        [],
+        [{"step": 3, "loss": 1.2, "eval_loss": None}],
+        [{"step": 1, "grad_norm": 0.1, "loss": math.nan}],
+    ],
+)
+def test_training_figure_draws_what_is_there(lines: list, tmp_path: Path, drawn: list[Figure]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures.training_figure(lines, tmp_path / "figure.png")
+    assert_readable(drawn[0])
+    panels = {axis.get_title() for axis in drawn[0].axes}
+    assert ("gradient norm" in panels) == any("grad_norm" in line for line in lines)
+
+
+def test_training_figure_names_the_best_step(tmp_path: Path, drawn: list[Figure]) -> None:
+    figures.training_figure(training_log(400), tmp_path / "figure.png")
+    assert drawn[0].get_suptitle() == "Eval loss 1.826 → 1.760 over 400 steps, lowest (1.601) at step 250"
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["1.601, saved"]
+    figures.training_figure(training_log(7), tmp_path / "figure.png")
+    assert "no eval loss yet" in drawn[1].get_suptitle()
+
+
+def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, drawn: list[Figure]) -> None:
+    lines = [{"step": step, "eval_loss": 2.0 + step} for step in (0, 5, 10)]
+    figures.training_figure(lines, tmp_path / "figure.png")
+    title = "Eval loss 2.000 → 12.000 over 10 steps: never below the base model's"
+    assert drawn[0].get_suptitle() == title
+
+
+@pytest.mark.parametrize(
+    ("title", "broken"),
+    [
+        ("short", "short"),
+        (
+            "No detectable differences between the 42 specialties (F test, p = 0.83): ranking them would follow chance, so none is called low.",
+            "No detectable differences between the 42 specialties (F test, p = 0.83):\nranking them would follow chance, so none is called low.",
+        ),
+        ("word " * 30 + "end", "\n".join(["word " * 16 + "word", "word " * 13 + "end"])),
+    ],
+)
+def test_a_title_is_broken_where_a_clause_ends(title: str, broken: str) -> None:
+    assert figures._broken(title) == broken
+    assert max(map(len, broken.split("\n"))) <= figures.LONGEST_LINE
+
+
+def test_running_mean_of_a_constant_is_the_constant() -> None:
+    np.testing.assert_allclose(figures._running_mean([3.0] * 100), 3.0)
+    assert figures._running_mean([0.0] * 50 + [1.0] * 50)[-1] > 0.99
+
+
+def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
+    comparison, performance, advice = results(3)
+    for name in ("first.png", "second.png"):
+        (tmp_path / name).mkdir()
+        figures.comparison_figure(comparison, tmp_path / name / "comparison.png")
+        figures.specialty_figure(performance, tmp_path / name / "specialty.png", advice)
+        figures.training_figure(training_log(60), tmp_path / name / "training.png")
+    for path in (tmp_path / "first.png").iterdir():
+        assert path.read_bytes() == (tmp_path / "second.png" / path.name).read_bytes()
+        with Image.open(path) as image:
+            assert set(image.info) <= {"dpi"}
+
+
+def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
+    import matplotlib
+
+    comparison, _, _ = results(3)
+    figures.comparison_figure(comparison, tmp_path / "plain.png")
+    with matplotlib.rc_context({"font.size": 25, "axes.facecolor": "black", "savefig.dpi": 30}):
+        figures.comparison_figure(comparison, tmp_path / "styled.png")
+        assert matplotlib.rcParams["font.size"] == 25
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "styled.png").read_bytes()
+
+
+def test_importing_the_rooms_is_light() -> None:
+    """`--help` of the scripts must not wait for matplotlib, scipy or pandas."""
+    code = (
+        "import sys, medqa.figures, medqa.report, medqa.statistics, medqa.recommendations;"
+        "print([name for name in ('matplotlib', 'scipy', 'pandas', 'seaborn') if name in sys.modules])"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    code = (
+        "import sys, medqa.figures; medqa.figures.training_figure([], '/dev/null');"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

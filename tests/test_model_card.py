@@ -1,0 +1,113 @@
+"""Model cards as the Hub's own tools read them."""
+
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from test_figures import results
+
+from medqa.model_card import LIMITS, evaluated_card, model_card
+
+SETTINGS = {
+    "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,
+    "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
+}  # fmt: skip
+DATA = {
+    "iteration": 2,
+    "stats": {
+        "train_samples": 1234,
+        "eval_samples": 56,
+        "holdout_samples": 20,
+        "total_specialties": 2,
+        "splits_per_specialty": {
+            "neurology": {"train": 1000, "eval": 30, "holdout": 10},
+            "cardiology": {"train": 234, "eval": 26, "holdout": 10},
+        },
+    },
+}
+RECORDS = [{"step": 0, "eval_loss": 2.5}, {"step": 1, "loss": 2.4}, {"step": 9, "eval_loss": 1.25}]
+
+
+def card(**settings: Any) -> ModelCard:
+    """A trained adapter's card, as the Hub's tools read it."""
+    return ModelCard(model_card(SETTINGS | settings, DATA, RECORDS))
+
+
+def test_metadata_is_what_the_hub_needs() -> None:
+    assert card().data.to_dict() == {
+        "base_model": "dmis-lab/llama-3-meerkat-8b-v1.0",
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["lora", "medical", "question-answering"],
+    }
+
+
+def test_the_text_has_counts_losses_and_the_warning() -> None:
+    text = card().text
+    assert "Trained on 1,234 question-answer pairs from 2 specialties (iteration 2)" in text
+    assert "| cardiology | 234 | 26 | 10 |\n| neurology | 1,000 | 30 | 10 |" in text
+    assert "| 0 | 2.5000 |\n| 9 | 1.2500 |" in text
+    assert "Not for clinical use without review" in text and LIMITS in text
+    assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
+
+
+@pytest.mark.parametrize("name", ["models/base", "odd: name # with 'signs'"])
+def test_a_folder_is_no_base_model_on_the_hub(name: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir(parents=True)
+    local = card(MODEL_NAME=name)
+    assert local.data.base_model is None
+    assert f"local folder `{name}`" in local.text and "`base_model:`" in local.text
+    assert "local folder" not in card().text
+
+
+@pytest.mark.parametrize("name", ["owner/odd: name", "owner/- [x] 'y' #z", 'owner/"quoted"'])
+def test_a_name_with_signs_of_yaml_stays_what_it_is(name: str) -> None:
+    assert card(MODEL_NAME=name).data.base_model == name
+
+
+def evaluated(text: str) -> ModelCard:
+    """A card completed with a made-up evaluation."""
+    comparison, _, advice = results(3)
+    how = "Answers of up to 512 tokens."
+    return ModelCard(
+        evaluated_card(text, "base, fine-tuned", comparison, advice["summary"], how, "30 questions")
+    )
+
+
+def test_the_evaluation_becomes_a_model_index() -> None:
+    comparison, _, advice = results(3)
+    whole = evaluated(model_card(SETTINGS, DATA, RECORDS))
+    told = {one.metric_name: one for one in whole.data.eval_results}
+    expected = {row["metric"]: row for row in comparison.to_dict("records") if row["n"]}
+    assert set(told) == set(expected) and "meteor" not in told
+    for name, one in told.items():
+        assert one.metric_value == pytest.approx(expected[name]["finetuned"], abs=5e-5)
+        assert (one.dataset_name, one.dataset_split) == ("30 questions", "holdout")
+    kinds = {name: one.metric_type for name, one in told.items()}
+    assert kinds["ROUGE-L"] == "rouge" and kinds["bertscore_f1"] == "bertscore"
+    assert kinds["exact_match"] == "exact_match" and kinds["dose_error"] == "dose_error"
+    assert whole.data.to_dict()["model-index"][0]["name"] == "base, fine-tuned"
+
+
+def test_the_evaluation_leaves_the_card_as_it_is_and_adds_a_section_before_the_limits() -> None:
+    before = card()
+    after = evaluated(str(before))
+    assert after.data.base_model == before.data.base_model and after.data.tags == before.data.tags
+    head, section = after.text.split("## Evaluation")
+    section, limits = section.split(LIMITS)
+    assert (head + LIMITS + limits).strip() == before.text.strip()
+    comparison, _, advice = results(3)
+    row = comparison.iloc[0]
+    assert advice["summary"] in section
+    assert (
+        f"| primary_score ↑ | {row['base']:.3f} | {row['finetuned']:.3f} | {row['difference']:+.3f} |"
+        in section
+    )
+    assert "nan" not in section
+
+
+def test_a_model_without_a_card_of_ours_gets_one() -> None:
+    whole = evaluated("")
+    assert "Not for clinical use without review" in whole.text and len(whole.data.eval_results) == 6
+    assert whole.text.index("## Evaluation") < whole.text.index(LIMITS)

@@ -1,0 +1,120 @@
+"""What the three stages print: their own words alone, in the order that a stage promises, plain where it must be."""
+
+import os
+import pty
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT, run_script
+
+# What each stage begins with, and what it ends with before the next command.
+BEGINNING = {"1": ["Input: "], "2": ["Device: ", "Start: ", "Attention: ", "Batch: ", "Steps: "],
+             "3": ["Device: ", "Model: ", "Batch: "]}  # fmt: skip
+ENDING = {"1": ["Prepared ", "specialty ", "In ", "Next:  "], "2": ["Trained: ", "eval split", "Files: ", "Next:  "],
+          "3": ["Evaluated ", "metric ", "WARNING: ", "Files: ", "Next:  "]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
+    """The three stages as a user types them, with standard output and error piped."""
+    folder = tmp_path_factory.mktemp("said")
+    data, adapter, results = (str(folder / name) for name in ("datasets", "results", "evaluation_results"))
+    prepare = ["dataset_preparation.py", "--DATA_DIR", specialty_files, "--OUTPUT_DIR", data,
+               "--HOLDOUT_SAMPLES_PER_SPECIALTY", "4", "--TOKENIZER", tiny_model]  # fmt: skip
+    train = ["fine_tuning.py", "--MODEL_NAME", tiny_model, "--DATASET_DIR", data, "--OUTPUT_DIR", adapter,
+             "--NUM_EPOCHS", "1", "--GRADIENT_CHECKPOINTING", "on"]  # fmt: skip
+    evaluate = ["evaluation.py", "--BASE_MODEL_PATH", tiny_model, "--FINETUNED_MODEL_PATH", adapter,
+                "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--USE_4BIT",
+                "--BERTSCORE_MODEL", "", "--PRIMARY_METRICS", "ROUGE-L"]  # fmt: skip
+    done = {str(number): run_script(*line) for number, line in enumerate((prepare, train, evaluate), 1)}
+    return SimpleNamespace(done=done, prepare=prepare, train=train)
+
+
+@pytest.mark.parametrize("stage", ["1", "2", "3"])
+def test_no_library_speaks(runs, stage) -> None:
+    assert runs.done[stage].returncode == 0
+    assert runs.done[stage].stderr == ""
+
+
+@pytest.mark.parametrize("stage", ["1", "2", "3"])
+def test_a_stage_begins_with_its_decisions_and_ends_with_the_next_command(runs, stage) -> None:
+    lines = runs.done[stage].stdout.splitlines()
+    places = [next(n for n, line in enumerate(lines) if line.startswith(start))
+              for start in BEGINNING[stage] + ENDING[stage]]  # fmt: skip
+    assert places == sorted(places), runs.done[stage].stdout
+    # Each decision has its reason in brackets, behind a comma or after a semicolon.
+    assert all(any(mark in lines[place] for mark in "(,;") for place in places[: len(BEGINNING[stage])])
+    assert lines[-1].startswith("Next:  ")
+    assert "\033" not in runs.done[stage].stdout
+
+
+def test_a_run_with_nothing_to_do_still_says_what_comes_next(runs) -> None:
+    again = run_script(*runs.train)
+    assert "is up to date" in again.stdout and again.stderr == ""
+    assert again.stdout.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
+
+
+def on_a_terminal(arguments: list, **environment: str) -> str:
+    """What a script shows on a terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, stdout=slave, stderr=slave,
+        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"} | environment,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    try:
+        while block := os.read(master, 65536):
+            shown += block
+    except OSError:  # the terminal is gone with its last process
+        pass
+    os.close(master)
+    assert process.wait() == 0
+    return shown.decode()
+
+
+def test_a_terminal_has_colours_unless_told_otherwise(runs) -> None:
+    assert "\033[32m" in on_a_terminal(runs.prepare)
+    assert "\033" not in on_a_terminal(runs.prepare, NO_COLOR="1")
+
+
+def quietened(code: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run code after `quiet`, in a process of its own."""
+    before = "import logging, warnings; from medqa.noise import quiet; quiet(); import transformers\n"
+    return subprocess.run(
+        [sys.executable, "-c", before + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+REAL = (
+    "transformers.logging.get_logger('transformers.trainer').warning('a real one')\n"
+    "logging.getLogger('bitsandbytes.backends.cpu.ops').warning('Failed to do the sum')\n"
+    "warnings.warn('the future is near', FutureWarning)\n"
+)
+
+
+def test_real_warnings_come_through() -> None:
+    told = quietened(REAL).stderr
+    assert "a real one" in told and "Failed to do the sum" in told and "the future is near" in told
+
+
+def test_other_processes_than_the_first_do_not_repeat_them() -> None:
+    done = quietened(REAL, RANK="1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_listed_is_kept_out() -> None:
+    code = (
+        "from medqa import noise\n"
+        "for name, beginnings in noise.MESSAGES.items():\n"
+        "    for text in beginnings: logging.getLogger(name).warning(text + ' and so on')\n"
+        "warnings.warn('`is_gradient_checkpointing` is deprecated and', FutureWarning)\n"
+        "warnings.warn('Found missing adapter keys while loading', UserWarning)\n"
+    )
+    assert quietened(code).stderr == ""
