@@ -151,7 +151,6 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: run.
 def foretell(config: TrainingConfig, data: dict, device: Any, warnings: run.Warnings) -> None:
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
-    from transformers import AutoConfig
 
     from medqa import model as models
     from medqa import plan, preview
@@ -166,7 +165,7 @@ def foretell(config: TrainingConfig, data: dict, device: Any, warnings: run.Warn
     steps = Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
     lengths = [[len(examples[index].input_ids) for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // run.world_size()
-    plan.foretell(config, AutoConfig.from_pretrained(config.MODEL_NAME), device, lengths, eval_tokens)
+    plan.foretell(config, models.load_config(config.MODEL_NAME, "MODEL_NAME"), device, lengths, eval_tokens)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 
@@ -179,6 +178,7 @@ def load_for_training(config: TrainingConfig, device: Any) -> Any:
     from medqa import model as models
     from medqa.loss import use_packed_loss
 
+    attention.require_plain(models.load_config(config.MODEL_NAME, "MODEL_NAME"), config.MAX_SEQ_LENGTH)
     set_seed(config.SEED)
     base = models.load_base(config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", attention.NAME)
     model = models.add_lora(

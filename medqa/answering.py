@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 from medqa import attention, generation, model, run
 from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
-from medqa.loss import packed_loss
+from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.predictions import LossFile, Predictions, answer_key
 from medqa.progress import Progress
-from medqa.run import UserError, rank, say, sha256_of_file
+from medqa.run import UserError, elapsed, rank, say, sha256_of_file
 
 BASE, TUNED = "base", "finetuned"
 ROLES = (BASE, TUNED)
@@ -76,6 +77,12 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
     losses: dict[str, tuple[float, int]] = {}
     with models.using(role) as loaded, torch.inference_mode():
         causal = loaded.get_base_model() if models.has_adapter else loaded
+        longest = max((len(example.input_ids) for example in examples), default=0)
+        if not attention.is_plain(causal.config, longest):
+            for example in examples:
+                own = plain_loss(causal, example.input_ids, example.answer_start).double().cpu()
+                losses[example.id] = (own.sum().item(), len(own))
+            return losses
         before = causal.config._attn_implementation
         causal.set_attn_implementation(attention.NAME)
         for part in bins([len(example.input_ids) for example in examples], LOSS_TOKENS):
@@ -230,14 +237,20 @@ def answer_missing(
             )
             say(f"Batch: up to {batch} questions at once ({why})")
 
+            tokens, clock = 0, time.monotonic()
+
             def keep(answer: Answer) -> None:
+                nonlocal tokens
+                tokens += answer.new_tokens
                 told = answer._asdict()
                 predictions.add(
                     {"key": key_of[answer.id], "hypothesis": told.pop("text"), "batch": batch} | told
                 )
-                progress.advance()
+                progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
 
             generation.answer_all(loaded, tokenizer, mine, decoding, batch, keep)
+            seconds = time.monotonic() - clock
+            say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         known = predictions.read()

@@ -7,6 +7,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from medqa.decode_attention import decode_attention
+from medqa.run import UserError
 
 NAME = "medqa_packed"
 
@@ -27,6 +28,23 @@ def is_plain(config: Any, longest: int) -> bool:
     window = getattr(config, "sliding_window", None)
     used = getattr(config, "use_sliding_window", True)
     return not (window and used) or longest <= window
+
+
+def require_plain(config: Any, longest: int) -> None:
+    """Refuse to train a model with another attention than this one, which would train it wrongly.
+
+    Raises:
+        UserError: with the architectures that are known.
+    """
+    if is_plain(config, longest):
+        return
+    why = f"architecture {config.model_type}"
+    if config.model_type in PLAIN:
+        why = f"sliding window of {config.sliding_window} tokens, shorter than MAX_SEQ_LENGTH {longest}"
+    raise UserError(
+        f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, without a "
+        "window shorter than the sequences."
+    )
 
 
 def told(on_gpu: bool) -> str:

@@ -60,6 +60,17 @@ def packed_loss(
     return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)
 
 
+def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:
+    """Loss of each answer token, float32 [labels], by a model's own forward pass, for one sequence.
+
+    For models that `medqa.attention` does not fit: their attention, and what they do to their logits, is
+    their own business here.
+    """
+    tokens = torch.as_tensor(ids, dtype=torch.int64, device=causal.device)
+    logits = causal(input_ids=tokens[None], use_cache=False).logits[0, answer_start - 1 : -1]
+    return cross_entropy(logits.float(), tokens[answer_start:], reduction="none")
+
+
 def use_packed_loss(model: Any) -> None:
     """Make calling a peft `model` mean `packed_loss`, so that DDP and FSDP see an ordinary forward pass."""
     causal = model.get_base_model()

@@ -177,6 +177,14 @@ def _told_plainly(model_name: str, setting: str) -> Iterator[None]:
         ) from None
 
 
+def load_config(model_name: str, setting: str) -> Any:
+    """The architecture and sizes of a model, without its weights."""
+    from transformers import AutoConfig
+
+    with _told_plainly(model_name, setting):
+        return AutoConfig.from_pretrained(model_name)
+
+
 def load_tokenizer(model_name: str, setting: str) -> Any:
     """The tokenizer, with a padding token that is none of the tokens that end a text."""
     from transformers import AutoTokenizer

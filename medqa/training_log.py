@@ -24,13 +24,14 @@ class TrainingLog(TrainerCallback):
         self.path = folder / METRICS
         self.operations, self.rate = operations, rate
         self.progress: Progress | None = None
-        self.started = 0.0
+        self.began = self.started = 0.0
         self.tokens = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Drop records of steps that a killed run had made after the checkpoint it goes on from."""
+        self.began = time.monotonic()
         if rank() != 0:
             return
         kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
@@ -64,7 +65,9 @@ class TrainingLog(TrainerCallback):
                 "loss": logs["loss"],
                 "learning_rate": logs["learning_rate"],
                 "grad_norm": logs.get("grad_norm"),
+                "tokens": self.tokens,
                 "tokens_per_second": round(speed, 1),
+                "seconds": round(time.monotonic() - self.began, 3),
                 **self._of_the_card(speed),
             }
         )

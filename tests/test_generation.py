@@ -238,6 +238,10 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
 
 
 def test_a_sliding_window_shorter_than_the_text_is_not_plain():
+    with pytest.raises(UserError, match="architecture gemma2"):
+        attention.require_plain(AutoConfig.for_model("gemma2"), 10)
+    with pytest.raises(UserError, match="window of 8 tokens"):
+        attention.require_plain(AutoConfig.for_model("mistral", sliding_window=8), 10)
     config = AutoConfig.for_model("mistral", sliding_window=4096)
     assert attention.is_plain(config, 4096) and not attention.is_plain(config, 4097)
     assert not attention.is_plain(AutoConfig.for_model("gemma2"), 10)

@@ -55,6 +55,14 @@ def test_gradients_do_not_depend_on_the_cut(tiny_model, examples, budget):
             assert torch.linalg.norm(found.grad - wanted.grad) <= 1e-5 * torch.linalg.norm(wanted.grad), name
 
 
+def test_a_models_own_forward_pass_gives_the_same_loss(tiny_model, examples):
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    with torch.no_grad():
+        wanted = loss.packed_loss(packed, **collate(examples, "cpu"))
+        found = torch.cat([loss.plain_loss(plain, e.input_ids, e.answer_start) for e in examples])
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
     model = load(tiny_model, attention.NAME)
     model.get_output_embeddings().requires_grad_(False)
