@@ -394,7 +394,7 @@ def test_the_first_batch_follows_the_memory(monkeypatch):
     cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"), config=sizes)
     batches = []
     for free in (60e9, 6e9, 6e5):
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (int(free), int(80e9)))
+        monkeypatch.setattr(generation, "free_memory", lambda _, free=free: int(free))
         batches.append(generation.starting_batch(4, True, gpu, 1024))
         assert generation.starting_batch(4, False, gpu, 1024) == 4
     assert batches[0] * 1024 * 131_072 < 60e9 and 300 < batches[0] <= 512

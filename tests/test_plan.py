@@ -50,21 +50,25 @@ def test_memory_is_foretold_as_it_was_measured(tokens, gigabytes, compiled):
     assert told.gigabytes == pytest.approx(gigabytes, rel=0.05)
 
 
-@pytest.mark.parametrize(("speed", "compiled"), [(17448, True), (12938, False)])
-def test_speed_is_foretold_as_it_was_measured(speed, compiled):
-    told = plan.forecast(SIZES, 0, plan.Plan(8192, False, ""), compiled, [[8000] * 10], 0, 0, 798e12)
+@pytest.mark.parametrize(
+    ("speed", "tokens", "compiled"),
+    [(17448, 8657, True), (15706, 4562, True), (13075, 2600, True), (12938, 8616, False)],
+)
+def test_speed_is_foretold_as_it_was_measured(speed, tokens, compiled):
+    cut = plan.Plan(16384, False, "")
+    told = plan.forecast(SIZES, 0, cut, compiled, [[tokens]] * 10, 0, 0, 787e12)
     assert told.tokens_per_second == pytest.approx(speed, rel=0.1)
-    assert told.seconds == pytest.approx(80_000 / told.tokens_per_second + 80 * compiled)
+    assert told.seconds == pytest.approx(10 * tokens / told.tokens_per_second + 80 * compiled)
 
 
 def test_recomputing_and_evaluating_take_their_time():
     kept, again = (
         plan.forecast(SIZES, 0, plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14) for on in (False, True)
     )
-    assert again.seconds == pytest.approx(1.5 * kept.seconds)
+    assert again.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
     assert again.gigabytes < kept.gigabytes / 5
     evaluated = plan.forecast(SIZES, 0, plan.Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14)
-    assert evaluated.seconds == pytest.approx(1.5 * kept.seconds)
+    assert evaluated.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
 
 
 def test_weights_are_those_of_the_model():
