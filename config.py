@@ -109,7 +109,7 @@ class TrainingConfig(SimpleNamespace):
     # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
     GPU_MEMORY_GB: float = 0.0
 
-    # == Evaluations, checkpoints and records ==
+    # == Evaluations and checkpoints ==
 
     # Evaluation loss every so many optimizer steps; 0: once an epoch
     EVAL_STEPS: int = 0
@@ -119,6 +119,9 @@ class TrainingConfig(SimpleNamespace):
     SAVE_TOTAL_LIMIT: int = 2
     # Evaluations without improvement after which training stops; 0: never
     EARLY_STOPPING_PATIENCE: int = 3
+
+    # == The run ==
+
     # "auto" goes on from the last checkpoint when the settings are the same; "never" starts over
     RESUME: Literal["auto", "never"] = "auto"
     # Seed of the data order, the adapter's first weights and dropout

@@ -232,9 +232,13 @@ def answer_missing(
         with models.using(role) as loaded, Progress(f"{role} model", len(mine), "answer") as progress:
             longest = max((len(prompt.input_ids) for prompt in mine), default=0) + decoding.max_new_tokens
             batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
-            why = (
-                "what the memory holds" if config.AUTO_BATCH_SIZE else "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
-            )
+            causal = loaded.get_base_model() if models.has_adapter else loaded
+            plain = attention.is_plain(causal.config, longest)
+            say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
+            why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
+            if config.AUTO_BATCH_SIZE:
+                on_gpu = models.device.is_cuda
+                why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
             say(f"Batch: up to {batch} questions at once ({why})")
 
             tokens, clock = 0, time.monotonic()
