@@ -169,6 +169,8 @@ class EvaluationConfig(SimpleNamespace):
     MAX_PROMPT_LENGTH: int = 1536
     # Questions to answer, for a quick look; 0: all. A partial run is marked so and recommends nothing
     LIMIT: int = 0
+    # Score the answers of the last evaluation anew, without loading a model
+    SCORE_ONLY: bool = False
 
     # == BERTScore ==
 

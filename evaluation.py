@@ -106,21 +106,26 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    from medqa import answering, model
+    from medqa import answering, model, predictions
 
     # The template may have been edited since, in the data or here: the one in use must be the trained one.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
-    answering.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
-
-    device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
-    say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    model.stay_within(config.GPU_MEMORY_GB, device)
+    if not config.SCORE_ONLY:
+        answering.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
+        device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
+        say(f"Device: {device.name} in {device.dtype} ({device.reason})")
+        model.stay_within(config.GPU_MEMORY_GB, device)
+    results.keep_a_whole_evaluation(output, config.LIMIT)
     with run.occupied(output) if run.rank() == 0 else run.nothing():
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
-        answers, losses = answering.ask_both(
-            config, records, data["system_message"], apply_chat_template, device, warnings
-        )
+        if config.SCORE_ONLY:
+            answers, losses, made_with = predictions.asked_before(output, records["holdout"]["id"])
+            vars(config).update(made_with)
+        else:
+            answers, losses = answering.ask_both(
+                config, records, data["system_message"], apply_chat_template, device, warnings
+            )
         if run.rank() != 0:
             return {}
 

@@ -13,13 +13,18 @@ from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
-from medqa.predictions import LossFile, Predictions, answer_key
+from medqa.plan import weight_bytes
+from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key
 from medqa.progress import Progress
 from medqa.run import UserError, elapsed, rank, say, sha256_of_file
 
-BASE, TUNED = "base", "finetuned"
-ROLES = (BASE, TUNED)
+BASE, TUNED = ROLES
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
+# Settings that answers are made with; scoring them later takes these from there.
+MADE_WITH = (
+    "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
+    "MAX_PROMPT_LENGTH", "SEED",
+)  # fmt: skip
 
 
 class Models:
@@ -96,14 +101,14 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
 
 def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit the card."""
-    size = model.parameter_count(name)
-    if wanted or not device.is_cuda or size is None:
+    if wanted or not device.is_cuda:
         return wanted
-    free = model.free_memory(device.name)
-    if free < 2.4 * size:  # two bytes a weight, and room to work
-        say(
-            f"Precision: NF4, because {size / 1e9:.1f} billion weights in bfloat16 exceed {free / 1e9:.0f} GB"
-        )
+    sizes = model.load_config(name, "BASE_MODEL_PATH")
+    if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
+        return wanted
+    weights, free = weight_bytes(sizes, False, 2), model.free_memory(device.name)
+    if free < 1.2 * weights:  # room to work
+        say(f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB")
         return True
     return False
 
@@ -192,6 +197,9 @@ def ask_both(
         ).examples
     ]
     answers, losses = {}, {}
+    made_with = {name: getattr(config, name) for name in MADE_WITH}
+    ids = [prompt.id for prompt in prompts]
+    asked: dict[str, Any] = {"questions": ids, "settings": made_with, "answers": {}, "losses": {}}
     for role in ROLES:
         identity = models.identity(role)
         path = Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl"
@@ -208,7 +216,10 @@ def ask_both(
             if losses[role] is None:
                 losses[role] = answer_losses(models, role, examples)
                 file.write(made_of, losses[role])
+            asked["answers"][role], asked["losses"][role] = list(keyed), made_of
         processes.wait_for_everyone()
+    if run.rank() == 0:
+        run.write_json(Path(config.OUTPUT_DIR) / "predictions" / ASKED, asked)
     return answers, losses
 
 

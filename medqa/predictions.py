@@ -3,11 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medqa.run import UserError, write_json
+
+ROLES = ("base", "finetuned")
+# In the folder of answers: which of them belong to the last evaluation that had them all.
+ASKED = "asked.json"
 
 
 def answer_key(**determined_by: object) -> str:
@@ -87,3 +91,36 @@ class LossFile:
     def write(self, made_of: str, losses: Mapping[str, Any]) -> None:
         """Replace the file in one step."""
         write_json(self.path, {"made_of": made_of, "losses": losses})
+
+
+def asked_before(
+    folder: Path, questions: Sequence[str]
+) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:
+    """What `answering.ask_both` returned when it last came to its end here, from the files: without a model.
+
+    Args:
+        folder: the evaluation's output folder.
+        questions: ids of the holdout's questions, in order.
+
+    Returns answers and losses as `ask_both` does, and the settings that they were made with.
+
+    Raises:
+        UserError: there are no complete answers to these very questions.
+    """
+    place = folder / "predictions"
+    how = "Make them with: python evaluation.py, without --SCORE_ONLY"
+    try:
+        asked = json.loads((place / ASKED).read_text(encoding="utf-8"))
+        ids, made_of, settings = asked["questions"], asked["losses"], asked["settings"]
+        answers, losses = {}, {}
+        for role in ROLES:
+            known = Predictions(place / f"{role}.jsonl").read()
+            answers[role] = [known[key] for key in asked["answers"][role]]
+            losses[role] = LossFile(place / f"{role}_losses.json").read(made_of[role])
+    except FileNotFoundError:
+        raise UserError(f"{place} holds no finished set of answers to score. {how}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{place / ASKED} names answers that are not there ({error!r}). {how}") from None
+    if ids != list(questions) or None in losses.values():
+        raise UserError(f"the answers in {place} are of other questions or texts than these datasets. {how}")
+    return answers, losses, settings

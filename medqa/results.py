@@ -81,6 +81,20 @@ def card(config: Any, found: Results) -> str:
     )
 
 
+def keep_a_whole_evaluation(folder: Path, limit: int) -> None:
+    """Refuse to put a look at some questions where an evaluation of all of them lies.
+
+    Raises:
+        UserError: with what to type.
+    """
+    manifest = run.read_manifest(folder)
+    if limit and manifest is not None and not manifest.get("partial", True):
+        raise run.UserError(
+            f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
+            f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
+        )
+
+
 def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
     """Write tables, figures and recommendations into the output folder, all or nothing.
 

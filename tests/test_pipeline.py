@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 from conftest import LAUNCHER, ROOT, SPECIALTIES, run_script
 from huggingface_hub import ModelCard
@@ -168,6 +170,42 @@ def test_a_partial_run_says_so_and_recommends_nothing(stages, tmp_path, capsys):
     assert not (tmp_path / "model_card.md").exists()  # a part's numbers are not for publication
 
 
+def test_a_partial_run_does_not_replace_a_whole_one(stages):
+    before = (stages.folder / "evaluation_results" / "manifest.json").read_bytes()
+    with pytest.raises(UserError, match="whole holdout.*--OUTPUT_DIR"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"LIMIT": 5}))
+    assert (stages.folder / "evaluation_results" / "manifest.json").read_bytes() == before
+
+
+def test_scoring_alone_needs_no_model(stages, monkeypatch, tmp_path):
+    """The very same tables from the answers on disk, on a machine that has neither base nor adapter."""
+    shutil.copytree(stages.folder / "evaluation_results" / "predictions", tmp_path / "predictions")
+    monkeypatch.setattr(
+        evaluation.AutomaticMetrics, "compute_words", lambda s, r, h: len(h.split()), raising=False
+    )
+    nowhere = {"BASE_MODEL_PATH": "/nowhere/base", "FINETUNED_MODEL_PATH": "/nowhere/results"}
+    config = EvaluationConfig(
+        **vars(stages.config) | nowhere | {"OUTPUT_DIR": str(tmp_path), "SCORE_ONLY": True}
+    )
+    evaluation.evaluate(config)
+    for name in ("base_model_results.csv", "finetuned_model_results.csv"):
+        first = pd.read_csv(stages.folder / "evaluation_results" / name)
+        anew = pd.read_csv(tmp_path / name)
+        assert "words" in anew and anew.drop(columns="words").equals(first)
+    settings = json.loads((tmp_path / "manifest.json").read_text())["settings"]
+    assert settings["given"]["BASE_MODEL_PATH"] == stages.config.BASE_MODEL_PATH  # what really answered
+
+    config.LIMIT = 3
+    with pytest.raises(UserError, match="of other questions"):
+        evaluation.evaluate(EvaluationConfig(**vars(config) | {"OUTPUT_DIR": str(copy_of_answers(tmp_path))}))
+    with pytest.raises(UserError, match="no finished set of answers.*evaluation.py"):
+        evaluation.evaluate(EvaluationConfig(**vars(config) | {"OUTPUT_DIR": str(tmp_path / "empty")}))
+
+
+def copy_of_answers(folder):
+    return shutil.copytree(folder / "predictions", folder / "copy" / "predictions").parent
+
+
 def test_another_template_or_base_is_refused(stages, monkeypatch, tmp_path, specialty_files):
     with monkeypatch.context() as patch:
         patch.setattr(evaluation, "apply_chat_template", lambda q, a, s: f"{s} {q} {a or ''}")
@@ -243,6 +281,35 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
         assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()
+
+
+def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, tmp_path):
+    line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
+            stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
+            str(tmp_path), "--MAX_NEW_TOKENS", "300", "--BERTSCORE_MODEL", "", "--AUTO_BATCH_SIZE", "False",
+            "--BATCH_SIZE", "1"]  # fmt: skip
+    launched = subprocess.Popen(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         *LAUNCHER, "--main_process_port", "0", "evaluation.py", *line],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    answers, deadline = tmp_path / "predictions" / "base.jsonl", time.monotonic() + 120
+    while not (answers.exists() and answers.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [
+        child for child in psutil.Process(launched.pid).children(recursive=True)
+        if any("evaluation.py" in word for word in child.cmdline())
+    ]  # fmt: skip
+    assert len(workers) == 2
+    workers[1].kill()
+    _, errors = launched.communicate(timeout=120)
+    assert launched.returncode != 0 and "evaluation.py" in errors
+    assert not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
+    kept = len(answers.read_text().splitlines())
+    again = run_script("evaluation.py", *line)
+    assert again.returncode == 0, again.stderr
+    assert f"base: 12 answers wanted, {kept} reused" in again.stdout and 0 < kept < 12
 
 
 def test_accelerate_launch_on_the_cpu_works(stages, tmp_path):
