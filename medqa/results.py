@@ -158,14 +158,15 @@ def _read_table(path: Path) -> "pd.DataFrame":
     """A table as it was before it was published, to the last bit of its numbers."""
     import pandas as pd
 
+    # From version 3 on, pandas reads a number exactly without being told.
+    exact = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
     table = pd.read_csv(
         path,
         dtype=dict.fromkeys((*TEXTS, *NOTES), str),
         keep_default_na=False,
         na_values=[""],
-        float_precision="round_trip",
-        encoding="utf-8",
         lineterminator="\n",
+        **exact,
     )
     texts = [name for name in TEXTS if name in table]
     return table.drop(columns=[name for name in NOTES if name in table]).fillna(dict.fromkeys(texts, ""))

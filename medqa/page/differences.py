@@ -1,14 +1,15 @@
 """Which words of an answer differ from another text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 WORD = re.compile(r"\S+")
 # Around a word, these are no part of it: "fever," is "fever", but 0.5 is not 5.
 AROUND = ".,;:!?\"'()[]{}“”‘’*…"
 
 
-def runs(text: str, others: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
     """Cut a text into stretches of words that differ from the same other texts.
 
     Words are compared without regard to case and to punctuation around them, along the longest common
@@ -16,36 +17,32 @@ def runs(text: str, others: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
     Args:
         text: what is cut.
-        others: (mark, other text): words that the other text lacks get the mark.
+        others: mark → other text; words that the other text lacks get the mark, which is one letter.
 
     Returns:
-        (stretch, marks), marks being those of `others` with a space between, or "". Joined, the stretches
-        are the text.
+        (stretch, its marks one after the other, or ""). Joined, the stretches are the text.
     """
     spans = [match.span() for match in WORD.finditer(text)]
     keys = [_key(text[start:end]) for start, end in spans]
-    marks: list[set[str]] = [set() for _ in spans]
-    for mark, other in others:
+    marks = [""] * len(spans)
+    for mark, other in others.items():
         for place in _lacking(keys, [_key(word) for word in WORD.findall(other)]):
-            marks[place].add(mark)
-    names = [mark for mark, _ in others]
+            marks[place] += mark
     cut: list[tuple[str, str]] = []
-    end, before = 0, set()
-    for (start, stop), own in zip(spans, marks, strict=True):
-        _append(cut, text[end:start], before & own, names)
-        _append(cut, text[start:stop], own, names)
+    end, before = 0, ""
+    for own, places in groupby(range(len(spans)), marks.__getitem__):
+        first, *others_in_run = places
+        start, stop = spans[first][0], spans[(others_in_run or [first])[-1]][1]
+        # The space between two stretches differs from what both differ from.
+        between = "".join(mark for mark in before if mark in own)
+        cut += [(text[end:start], between), (text[start:stop], own)]
         end, before = stop, own
-    _append(cut, text[end:], set(), names)
-    return cut
-
-
-def _append(cut: list[tuple[str, str]], piece: str, marks: set[str], names: Sequence[str]) -> None:
-    """Add a piece of text, to the last stretch when its marks are the same."""
-    told = " ".join(name for name in names if name in marks)
-    if cut and cut[-1][1] == told:
-        cut[-1] = (cut[-1][0] + piece, told)
-    elif piece:
-        cut.append((piece, told))
+    cut.append((text[end:], ""))
+    return [
+        ("".join(piece for piece, _ in pieces), mark)
+        for mark, group in groupby((piece for piece in cut if piece[0]), lambda piece: piece[1])
+        for pieces in [list(group)]
+    ]
 
 
 def _key(word: str) -> str:

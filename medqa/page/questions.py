@@ -45,16 +45,14 @@ def entries(
     metrics: Sequence[str],
     lower_is_better: Sequence[str],
     scores: Mapping[str, np.ndarray],
-    longest: int | None,
 ) -> list[dict[str, Any]]:
-    """What the page says of the questions at `places`.
+    """What the page says of the questions at `places`, but for the texts (`texts` gives these).
 
     Args:
         tables: role → results table, the same questions in the same order.
         metrics: metric columns, in the order of the page.
         lower_is_better: those for which less is better.
         scores: role → primary score of every question.
-        longest: characters after which a text is cut; None: never.
     """
     whole = {name for name in metrics if all(_whole(table[name]) for table in tables.values())}
     rows = {role: table.iloc[list(places)].to_dict("records") for role, table in tables.items()}
@@ -67,17 +65,11 @@ def entries(
             _metric(name, before, after, name in lower_is_better, name in whole)
             for name, before, after in columns
         ]
-        reference, rest = _cut(base["reference"], longest)
         found.append(
             {
                 "number": place + 1,
-                "id": base["id"],
-                "specialty": base["specialty"],
-                "question": base["question"],
-                "reference": {"text": reference, "rest": rest},
-                "answers": {
-                    role: _answer(role, pair, reference, longest) for role in ROLES
-                },
+                "pair": pair,
+                **{name: base[name] for name in ("id", "specialty", "question")},
                 "metrics": measured,
                 "score": measured[0],
                 # Larger is better, whatever the metric; "-" where it does not apply.
@@ -85,8 +77,34 @@ def entries(
                 "flags": [flag for role in ROLES for flag in flags(role, pair[role])],
                 "errors": [error for role in ROLES for error in errors(role, pair[role])],
             }
-        )  # fmt: skip
+        )
     return found
+
+
+def texts(pair: Mapping[str, Mapping[str, Any]], longest: int | None) -> dict[str, Any]:
+    """Reference and answers of a question, the answers as stretches of words with marks.
+
+    The mark `n` is for words not in the reference, `o` for words only in this one of the two answers.
+
+    Args:
+        pair: role → row of its results table.
+        longest: characters after which a text is cut; None: never.
+    """
+    reference, left_out = _cut(pair["base"]["reference"], longest)
+    cut = {role: _cut(row["hypothesis"].strip(), longest) for role, row in pair.items()}
+    answers = []
+    for role, other in (("base", "finetuned"), ("finetuned", "base")):
+        text, rest = cut[role]
+        tokens = pair[role].get("new_tokens")
+        answers.append(
+            {
+                "role": ROLES[role],
+                "runs": runs(text, {"n": reference, "o": cut[other][0]}),
+                "rest": rest,
+                "note": "" if tokens is None else f"{tokens:,} tokens",
+            }
+        )
+    return {"reference": {"text": reference, "rest": left_out}, "answers": answers}
 
 
 def flags(role: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -108,20 +126,6 @@ def errors(role: str, row: Mapping[str, Any]) -> list[dict[str, str]]:
     if not row.get("dose_error", 0) > 0:
         return []
     return [{"role": ROLES[role], **error} for error in dose_errors(row["reference"], row["hypothesis"])]
-
-
-def _answer(
-    role: str, pair: Mapping[str, Mapping[str, Any]], reference: str, longest: int | None
-) -> dict[str, Any]:
-    """One answer as stretches of words: `n` not in the reference, `o` only in this one of the two answers."""
-    other = next(row["hypothesis"] for name, row in pair.items() if name != role)
-    text, rest = _cut(pair[role]["hypothesis"].strip(), longest)
-    return {
-        "role": ROLES[role],
-        "runs": runs(text, [("n", reference), ("o", _cut(other, longest)[0])]),
-        "rest": rest,
-        "notes": [f"{pair[role]['new_tokens']:.0f} tokens"] if "new_tokens" in pair[role] else [],
-    }
 
 
 def _cut(text: str, longest: int | None) -> tuple[str, int]:

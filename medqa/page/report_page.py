@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Bytes of the page: in proportion to its questions, at least as for so many, and never more than the last.
-BYTES_PER_QUESTION = 11_000
+BYTES_PER_QUESTION = 11_700
 FEWEST = 420
 MOST_BYTES = 18_000_000
-# Characters at which texts are cut, one after the other until the page is small enough.
-CUTS = (None, 20_000, 10_000, 6_000, 4_000, 2_500, 1_500, 800, 300)
+# Characters after which texts are cut where the page would be too large.
+CUTS = (20_000, 10_000, 7_000, 5_000, 4_000, 3_000, 2_500, 2_000, 1_750, 1_500, 1_250, 1_000, 700, 400, 200)
 # Contradictions listed in one table; each stands at its question as well.
 MOST_ERRORS = 200
 # Settings that say where the run wrote or what was added later, not what was compared.
@@ -54,30 +54,50 @@ def report_html(found: "Results", settings: Mapping[str, Mapping[str, Any]]) -> 
         "left_out": len(base) - len(places),
         "extremes": questions.EXTREMES,
     }
-    budget = min(MOST_BYTES, BYTES_PER_QUESTION * max(FEWEST, len(places)))
+    entries = questions.entries(found.tables, places, metrics, lower, scores)
+    _add_review(entries, found)
+    return _fitting(content, entries, min(MOST_BYTES, BYTES_PER_QUESTION * max(FEWEST, len(places))))
+
+
+def _fitting(content: Mapping[str, Any], entries: Sequence[dict[str, Any]], budget: int) -> str:
+    """The page with whole texts, or cut as late as makes it no larger than `budget` bytes."""
+    page = _page(content, entries, None)
+    size = len(page.encode())
+    if size <= budget:
+        return page
+    # All that is not text, and the bytes that a character takes with its marks.
+    fixed = len(_page(content, entries, 0).encode())
+    each = (size - fixed) / max(_characters(entries, None), 1)
     for longest in CUTS:
-        if longest != CUTS[-1] and _at_least(found, places, longest) > budget:
-            continue
-        asked = questions.entries(found.tables, places, metrics, lower, scores, longest)
-        page = _page(content, asked, found, longest)
-        if len(page.encode()) <= budget:
-            break
+        if fixed + each * _characters(entries, longest) <= budget or longest == CUTS[-1]:
+            page = _page(content, entries, longest)
+            if len(page.encode()) <= budget:
+                break
     return page
 
 
-def _at_least(found: "Results", places: Sequence[int], longest: int | None) -> int:
-    """Bytes that the texts alone take, so that a page which is bound to be too large is not made."""
-    texts = [found.tables["base"]["reference"], *(table["hypothesis"] for table in found.tables.values())]
-    return sum(len(text[:longest].encode()) for column in texts for text in column.iloc[list(places)])
+def _characters(entries: Sequence[Mapping[str, Any]], longest: int | None) -> int:
+    """Characters of all texts, cut at `longest`."""
+    pairs = [entry["pair"] for entry in entries]
+    texts = [pair["base"]["reference"] for pair in pairs]
+    texts += [row["hypothesis"] for pair in pairs for row in pair.values()]
+    return sum(len(text) if longest is None else min(len(text), longest) for text in texts)
 
 
-def _page(content: Mapping[str, Any], asked: list[dict], found: "Results", longest: int | None) -> str:
-    """The page over the questions that were chosen for it."""
-    counts: dict[str, dict[str, int]] = {}
-    for entry in asked:
-        entry["review"] = found.review.by_question.get(entry["id"], []) if found.review else []
+def _add_review(entries: Sequence[dict[str, Any]], found: "Results") -> None:
+    """Put to each question what reviewers said of it."""
+    said = found.review.by_question if found.review else {}
+    for entry in entries:
+        entry["review"] = said.get(entry["id"], [])
         for mark in entry["review"]:
             entry["flags"] += [flag for flag in mark["flags"] if flag not in entry["flags"]]
+
+
+def _page(content: Mapping[str, Any], entries: Sequence[dict[str, Any]], longest: int | None) -> str:
+    """The page, with texts cut at `longest`."""
+    asked = [entry | questions.texts(entry["pair"], longest) for entry in entries]
+    counts: dict[str, dict[str, int]] = {}
+    for entry in asked:
         for kind, whose in entry["flags"]:
             own = counts.setdefault(kind, {})
             own[whose] = own.get(whose, 0) + 1
@@ -96,7 +116,7 @@ def _page(content: Mapping[str, Any], asked: list[dict], found: "Results", longe
 
 def _is_cut(entry: Mapping[str, Any]) -> bool:
     """Whether a text of a question is not whole on the page."""
-    return bool(entry["reference"]["rest"] or any(one["rest"] for one in entry["answers"].values()))
+    return bool(entry["reference"]["rest"] or any(one["rest"] for one in entry["answers"]))
 
 
 def _about(found: "Results", settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

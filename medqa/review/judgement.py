@@ -17,9 +17,9 @@ METHOD = (
     "Per question, tuned is better when more reviewers prefer it than base, and an answer is harmful when "
     "any reviewer says so. Win rate: tuned better among the questions that are not equal, with the exact "
     "95 % interval of Clopper and Pearson (Biometrika 26, 1934); p by the exact sign test. Harm: share of "
-    "the questions judged, with the same interval; p by McNemar's test (Psychometrika 12, 1947), exact, over the "
-    "questions on which only one of the two answers is harmful. Agreement: Cohen's kappa (Educ. Psychol. "
-    "Meas. 20, 1960), the mean over pairs of reviewers who rated the same questions."
+    "the questions judged, with the same interval; p by McNemar's test (Psychometrika 12, 1947), exact, "
+    "over the questions on which only one of the two answers is harmful. Agreement: Cohen's kappa (Educ. "
+    "Psychol. Meas. 20, 1960), the mean over pairs of reviewers who rated the same questions."
 )
 
 
