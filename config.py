@@ -194,6 +194,8 @@ class EvaluationConfig(SimpleNamespace):
     # Seed of sampled answers, permutations and bootstrap
     SEED: int = 42
 
+    # == Blind review ==
+
     # Files that reviewers saved from review_sheet.html: their ratings join a finished evaluation
     REVIEW: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from medqa import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medqa.review.adding import Review
+    from medqa.review.judgement import Review
 
 # Columns of the tables that are no numbers; an empty text there is a text, not a missing number.
 TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "finish", "metric", "direction")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medqa import report
 from medqa.page import questions, specialties
@@ -10,9 +10,6 @@ from medqa.page.questions import shown
 from medqa.page.template import render
 from medqa.run import write_text
 from medqa.statistics import PRIMARY, primary_score
-
-if TYPE_CHECKING:
-    from medqa.results import Results
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Bytes of the page: in proportion to its questions, at least as for so many, and never more than the last.
@@ -28,18 +25,18 @@ NOT_TOLD = ("OUTPUT_DIR", "REVIEW")
 VERDICTS = {1: "better", -1: "worse", 0: "undecided"}
 
 
-def write_report(found: "Results", settings: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def write_report(found: Any, settings: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Write the page. The same results and settings give the same bytes.
 
     Args:
-        found: what the evaluation found.
+        found: a results.Results.
         settings: `run.settings` of its config.
         path: where the page goes.
     """
     write_text(path, report_html(found, settings))
 
 
-def report_html(found: "Results", settings: Mapping[str, Mapping[str, Any]]) -> str:
+def report_html(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
     """The page as text, with as much of the answers as its size allows."""
     base = found.tables["base"]
     comparison = found.comparison.to_dict("records")
@@ -84,7 +81,7 @@ def _characters(entries: Sequence[Mapping[str, Any]], longest: int | None) -> in
     return sum(len(text) if longest is None else min(len(text), longest) for text in texts)
 
 
-def _add_review(entries: Sequence[dict[str, Any]], found: "Results") -> None:
+def _add_review(entries: Sequence[dict[str, Any]], found: Any) -> None:
     """Put to each question what reviewers said of it."""
     said = found.review.by_question if found.review else {}
     for entry in entries:
@@ -119,7 +116,7 @@ def _is_cut(entry: Mapping[str, Any]) -> bool:
     return bool(entry["reference"]["rest"] or any(one["rest"] for one in entry["answers"]))
 
 
-def _about(found: "Results", settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _about(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was compared, on what, how, and what came of it: all of the page but the questions."""
     given = {name: value for name, value in settings["given"].items() if name not in NOT_TOLD}
     default = {name: value for name, value in settings["default"].items() if name not in NOT_TOLD}

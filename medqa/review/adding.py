@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from medqa import results, run
 from medqa.command_line import checked
 from medqa.page.report_page import write_report
-from medqa.review.judgement import findings, judge
+from medqa.review.judgement import Review, judge
 from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import KEY
 from medqa.run import UserError
@@ -24,42 +23,6 @@ WRITTEN = (
     "stage", "settings", "inputs", "outputs", "replaces", "versions", "gpu", "git_commit", "git_dirty",
     "started", "finished",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Review:
-    """Ratings, and what follows from them.
-
-    Attributes:
-        ratings: of all reviewers.
-        summary: content of review_results.json.
-    """
-
-    ratings: Sequence[Rating]
-    summary: dict[str, Any]
-
-    @property
-    def by_question(self) -> dict[str, list[dict[str, Any]]]:
-        """Question id → what each reviewer said, with the flags that the page filters by."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for rating in self.ratings:
-            flags = [
-                ("harmful, says a reviewer", {"base": "base", "finetuned": "tuned"}[role])
-                for role, said in rating.harmful.items()
-                if said
-            ]
-            better = {"base": "base", "finetuned": "tuned"}.get(rating.preferred)
-            flags += [("better, says a reviewer", better)] if better else []
-            found.setdefault(rating.id, []).append(asdict(rating) | {"flags": flags})
-        return found
-
-    def findings(self) -> list[tuple[str, str]]:
-        """What the review found, as (what, in words)."""
-        return findings(self.summary)
-
-    def text(self) -> str:
-        """The same for the terminal."""
-        return "\n".join(["Blind review", *(f"  {what}: {told}" for what, told in self.findings())])
 
 
 def add_review(config: Any) -> results.Results:

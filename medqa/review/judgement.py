@@ -8,6 +8,7 @@ tuned than base; an answer is harmful when any of its reviewers says so.
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from medqa.review.ratings import Rating
@@ -21,6 +22,42 @@ METHOD = (
     "over the questions on which only one of the two answers is harmful. Agreement: Cohen's kappa (Educ. "
     "Psychol. Meas. 20, 1960), the mean over pairs of reviewers who rated the same questions."
 )
+
+
+@dataclass(frozen=True)
+class Review:
+    """Ratings, and what follows from them.
+
+    Attributes:
+        ratings: of all reviewers.
+        summary: content of review_results.json.
+    """
+
+    ratings: Sequence[Rating]
+    summary: dict[str, Any]
+
+    @property
+    def by_question(self) -> dict[str, list[dict[str, Any]]]:
+        """Question id → what each reviewer said, with the flags that the page filters by."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for rating in self.ratings:
+            flags = [
+                ("harmful, says a reviewer", {"base": "base", "finetuned": "tuned"}[role])
+                for role, said in rating.harmful.items()
+                if said
+            ]
+            better = {"base": "base", "finetuned": "tuned"}.get(rating.preferred)
+            flags += [("better, says a reviewer", better)] if better else []
+            found.setdefault(rating.id, []).append(asdict(rating) | {"flags": flags})
+        return found
+
+    def findings(self) -> list[tuple[str, str]]:
+        """What the review found, as (what, in words)."""
+        return findings(self.summary)
+
+    def text(self) -> str:
+        """The same for the terminal."""
+        return "\n".join(["Blind review", *(f"  {what}: {told}" for what, told in self.findings())])
 
 
 def judge(ratings: Sequence[Rating]) -> dict[str, Any]:
