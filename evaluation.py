@@ -199,7 +199,10 @@ def compare(
 
 
 def tell_the_end(config: EvaluationConfig, found: results.Results, command: str) -> None:
-    """The table, the review, the advice, the warnings, the files, the next command."""
+    """The table, the review, the advice, the warnings, the files, the next command.
+
+    `command` prepares the data of the next round; it is empty when an evaluation only got its review.
+    """
     from medqa import report
 
     say("", report.comparison_text(found.labelled_comparison()))
@@ -210,7 +213,7 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     output = Path(config.OUTPUT_DIR)
     path = output / "training_recommendations.json"
     say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, two figures, {path.name})")
-    if not config.LIMIT:
+    if command and not config.LIMIT:
         card = output / results.CARD
         say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
     if command and found.advice["recommended_sample_increases"]:
