@@ -196,6 +196,11 @@ class EvaluationConfig(SimpleNamespace):
     # Seed of sampled answers, permutations and bootstrap
     SEED: int = 42
 
+    # == Blind review ==
+
+    # Files that reviewers saved from review_sheet.html: their ratings join a finished evaluation
+    REVIEW: tuple[str, ...] = ()
+
 
 # Smallest and largest value of each number, both allowed; whatever lies outside is refused with this range.
 LIMITS = {

@@ -3,6 +3,7 @@
     python evaluation.py
     python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
     accelerate launch --num_processes 4 evaluation.py
+    python evaluation.py --REVIEW ratings.json
 
 Answers are kept as they are made; the same command typed again makes only the missing ones.
 """
@@ -101,6 +102,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     started, clock = run.now(), run.clock()
     config = checked(config, EvaluationConfig, LIMITS)
     output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
+    if config.REVIEW:  # everything else is there already: no model is loaded
+        return add_review(config)
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = run.require_finished(
@@ -139,7 +142,20 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 5. Write everything; the manifest comes last.
         results.publish(config, data, found, started)
-    tell_the_end(config, found, data["command"], run.clock() - clock, warnings)
+    say("", f"Evaluated both models in {run.elapsed(run.clock() - clock)}.")
+    tell_the_end(config, found, data["command"])
+    return found.advice
+
+
+def add_review(config: EvaluationConfig) -> dict[str, Any]:
+    """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
+    from medqa.review import adding
+
+    if run.rank() != 0:
+        return {}
+    found = adding.add_review(config)
+    say("", f"Added {len(config.REVIEW)} review files to {config.OUTPUT_DIR}.")
+    tell_the_end(config, found, "")
     return found.advice
 
 
@@ -182,30 +198,33 @@ def compare(
     advice["bertscore_model"] = None if encoder is None else f"{encoder.name}, layer {encoder.layer}"
     advice["lexicon"] = {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256}
     advice["iteration"], advice["versions"] = data["iteration"], run.versions()
-    return results.Results(tables, comparison, performance, advice)
-
-
-def tell_the_end(
-    config: EvaluationConfig, found: results.Results, command: str, seconds: float, warnings: run.Warnings
-) -> None:
-    """What was done, the table, the advice, the warnings, the files, the next command."""
-    from medqa import report
-
-    say("", f"Evaluated both models in {run.elapsed(seconds)}.")
-    say("", report.comparison_text(found.labelled_comparison()))
-    say("", found.advice["summary"])
     if config.LIMIT:
         warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
-    warnings.show()
-    path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
-    say("", f"Files: {config.OUTPUT_DIR}/ (tables as CSV, two figures, {path.name})")
-    if not config.LIMIT:
-        card = f"{config.OUTPUT_DIR}/{results.CARD}"
+    return results.Results(tables, comparison, performance, advice, warnings)
+
+
+def tell_the_end(config: EvaluationConfig, found: results.Results, command: str) -> None:
+    """The table, the review, the advice, the warnings, the files, the next command.
+
+    `command` prepares the data of the next round; it is empty when an evaluation only got its review.
+    """
+    from medqa import report
+
+    say("", report.comparison_text(found.labelled_comparison()))
+    if found.review:
+        say("", found.review.text())
+    say("", found.advice["summary"])
+    found.warnings.show()
+    output = Path(config.OUTPUT_DIR)
+    path = output / "training_recommendations.json"
+    say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, two figures, {path.name})")
+    if command and not config.LIMIT:
+        card = output / results.CARD
         say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
-    if found.advice["recommended_sample_increases"]:
+    if command and found.advice["recommended_sample_increases"]:
         say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
-        say(f"Next:  look at {Path(config.OUTPUT_DIR) / 'specialty_analysis.png'}")
+        say(f"Next:  open {output / 'report.html'} in a browser")
 
 
 if __name__ == "__main__":

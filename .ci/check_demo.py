@@ -19,7 +19,8 @@ FILES = {
     "evaluation_results": {
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
         "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
-        "training_recommendations.json", "model_card.md", "manifest.json",
+        "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
+        "review_key.json",
     },
 }  # fmt: skip
 COLUMNS = [

@@ -1,7 +1,8 @@
 """evaluation_results/: tables, figures and recommendations, published together with the manifest last."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,12 @@ from medqa import run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from medqa.review.judgement import Review
+
+# Columns of the tables that are no numbers; an empty text there is a text, not a missing number.
+TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "finish", "metric", "direction")
+# Columns that `publish` adds to each table.
+NOTES = ("bertscore_model", "PARTIAL")
 CARD = "model_card.md"
 
 
@@ -22,12 +29,16 @@ class Results:
         comparison: one row a metric.
         performance: one row a specialty.
         advice: what training_recommendations.json holds.
+        warnings: of the run.
+        review: what reviewers said of the answers, once they have.
     """
 
     tables: Mapping[str, "pd.DataFrame"]
     comparison: "pd.DataFrame"
     performance: "pd.DataFrame"
     advice: dict[str, Any]
+    warnings: run.Warnings = field(default_factory=run.Warnings)
+    review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
         """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
@@ -105,6 +116,8 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         started: when the run began, for the manifest.
     """
     from medqa import figures
+    from medqa.page.report_page import write_report
+    from medqa.review.sheet import write_sheet
 
     notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
     if config.LIMIT:
@@ -119,6 +132,8 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         run.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
             run.write_text(staging / CARD, card(config, found))
+        write_report(found, run.settings(config), staging / "report.html")
+        write_sheet(found.tables, config.SEED, staging, bool(config.LIMIT))
         run.write_manifest(
             staging,
             "evaluation",
@@ -132,4 +147,40 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
             partial=bool(config.LIMIT),
+            warnings=found.warnings.texts,
         )
+
+
+def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
+    """What a finished evaluation found, from the files that it published: no model is needed.
+
+    Args:
+        folder: the evaluation's output folder.
+        manifest: its manifest, from `run.require_finished`.
+    """
+    tables = {role: _read_table(folder / f"{role}_model_results.csv") for role in ("base", "finetuned")}
+    comparison, performance = (
+        _read_table(folder / f"{name}.csv") for name in ("model_comparison", "specialty_performance")
+    )
+    advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
+    warnings = run.Warnings()
+    warnings.texts.extend(manifest["warnings"])
+    return Results(tables, comparison, performance, advice, warnings)
+
+
+def _read_table(path: Path) -> "pd.DataFrame":
+    """A table as it was before it was published, to the last bit of its numbers."""
+    import pandas as pd
+
+    # From version 3 on, pandas reads a number exactly without being told.
+    exact = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
+    table = pd.read_csv(
+        path,
+        dtype=dict.fromkeys((*TEXTS, *NOTES), str),
+        keep_default_na=False,
+        na_values=[""],
+        lineterminator="\n",
+        **exact,
+    )
+    texts = [name for name in TEXTS if name in table]
+    return table.drop(columns=[name for name in NOTES if name in table]).fillna(dict.fromkeys(texts, ""))

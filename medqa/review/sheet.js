@@ -1,0 +1,175 @@
+// Keeps a reviewer's marks in this browser, saves them to a file and loads one again.
+"use strict";
+(() => {
+  const KIND = "medical answer review";
+  const FIELDS = ["choice", "harmful_A", "harmful_B"];
+  const one = (id) => document.getElementById(id);
+  const sheet = document.body.dataset.sheet;
+  const place = `review-${sheet}`;
+  const items = [...document.querySelectorAll(".item")];
+  let ratings = {};
+  let saved = true;
+
+  const tell = (text) => { one("message").textContent = text; };
+  const field = (name, what) => document.getElementsByName(`${name}-${what}`);
+
+  function content() {
+    return { kind: KIND, version: 1, sheet, reviewer: one("reviewer").value.trim(), ratings };
+  }
+
+  function keep() {
+    saved = false;
+    try {
+      localStorage.setItem(place, JSON.stringify(content()));
+    } catch {
+      one("kept").textContent = "This browser keeps nothing: save a file before you close this page.";
+    }
+  }
+
+  // A radio button's value as the file has it, and back.
+  const meant = { yes: true, no: false };
+  const told = (value) => (value === true ? "yes" : value === false ? "no" : value);
+
+  function read(item) {
+    const own = {};
+    for (const what of FIELDS) {
+      const chosen = [...field(item.id, what)].find((button) => button.checked);
+      if (chosen) own[what] = Object.hasOwn(meant, chosen.value) ? meant[chosen.value] : chosen.value;
+    }
+    const note = field(item.id, "note")[0].value.trim();
+    if (note) own.note = note;
+    if (Object.keys(own).length) ratings[item.id] = own;
+    else delete ratings[item.id];
+  }
+
+  function write(item) {
+    const own = ratings[item.id] || {};
+    for (const what of FIELDS) {
+      for (const button of field(item.id, what)) button.checked = button.value === told(own[what]);
+    }
+    field(item.id, "note")[0].value = own.note || "";
+  }
+
+  function progress() {
+    const rated = items.filter((item) => ratings[item.id]?.choice).length;
+    one("progress").textContent = `${rated} of ${items.length} rated`;
+  }
+
+  function hide() {
+    for (const item of items) item.hidden = one("unmarked").checked && Boolean(ratings[item.id]?.choice);
+  }
+
+  // Takes over what a file or this browser holds; an error says why it does not fit.
+  function take(text) {
+    const found = JSON.parse(text);
+    if (found?.kind !== KIND || typeof found.ratings !== "object" || !found.ratings) throw new Error("it is no review file");
+    if (found.sheet !== sheet) throw new Error("it belongs to another sheet");
+    ratings = {};
+    for (const item of items) {
+      if (Object.hasOwn(found.ratings, item.id)) ratings[item.id] = found.ratings[item.id];
+      write(item);
+      read(item);
+    }
+    one("reviewer").value = typeof found.reviewer === "string" ? found.reviewer : "";
+    progress();
+    hide();
+  }
+
+  async function load(file) {
+    const had = Object.keys(ratings).length;
+    if (had && !confirm(`Replace the ${had} marked questions on this page by those of the file?`)) return;
+    try {
+      take(await file.text());
+      keep();
+      tell(`Loaded ${file.name}.`);
+    } catch (error) {
+      tell(`${file.name} was not loaded: ${error instanceof SyntaxError ? "it is no review file" : error.message}.`);
+    }
+  }
+
+  function save() {
+    const url = URL.createObjectURL(new Blob([JSON.stringify(content(), null, 2)], { type: "application/json" }));
+    const name = one("reviewer").value.trim().replace(/[^\p{L}\p{N}]+/gu, "_");
+    const link = Object.assign(document.createElement("a"), { href: url, download: `review_${name || sheet}.json` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    saved = true;
+    tell(`Saved as ${link.download}.`);
+  }
+
+  let current = null;
+  function select(item) {
+    current?.classList.remove("current");
+    current = item;
+    current.classList.add("current");
+  }
+  function go(step) {
+    const shown = items.filter((item) => !item.hidden || item === current);
+    const next = shown[current ? shown.indexOf(current) + step : 0];
+    if (!next) return;
+    select(next);
+    next.scrollIntoView({ block: "start" });
+    next.focus({ preventScroll: true });
+  }
+  function set(what, value) {
+    if (!current) go(1);
+    if (!current) return;
+    const buttons = [...field(current.id, what)];
+    const button = value === undefined ? buttons.find((other) => !other.checked && (buttons.some((b) => b.checked) || other.value === "yes"))
+      : buttons.find((other) => other.value === value);
+    button.checked = true;
+    changed(current);
+  }
+  const keys = {
+    j: () => go(1),
+    k: () => go(-1),
+    1: () => set("choice", "A"),
+    2: () => set("choice", "equal"),
+    3: () => set("choice", "B"),
+    a: () => set("harmful_A"),
+    b: () => set("harmful_B"),
+    n: () => { if (current) field(current.id, "note")[0].focus(); },
+  };
+
+  function changed(item) {
+    read(item);
+    progress();
+    keep();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      document.activeElement.blur();
+      return;
+    }
+    if (event.target.closest?.("textarea, #reviewer") || !Object.hasOwn(keys, event.key)) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  for (const item of items) {
+    item.addEventListener("input", () => changed(item));
+    item.querySelector(".clear").addEventListener("click", () => { delete ratings[item.id]; write(item); changed(item); });
+    item.addEventListener("focusin", () => { if (current !== item) select(item); });
+  }
+  one("reviewer").addEventListener("input", keep);
+  one("unmarked").addEventListener("input", hide);
+  one("save").addEventListener("click", save);
+  one("load").addEventListener("click", () => one("file").click());
+  one("file").addEventListener("change", () => {
+    if (one("file").files.length) load(one("file").files[0]);
+    one("file").value = "";
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!saved && Object.keys(ratings).length) event.preventDefault();
+  });
+
+  try {
+    const kept = localStorage.getItem(place);
+    if (kept) take(kept);
+  } catch {
+    one("kept").textContent = "This browser keeps nothing: save a file before you close this page.";
+  }
+  for (const item of items) read(item); // what the browser has put back into the form by itself
+  progress();
+})();

@@ -1,0 +1,117 @@
+"""A made-up evaluation with hostile texts, and a browser to look at pages with."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from config import EvaluationConfig
+from medqa import results, run
+from medqa.statistics import by_specialty, compare, recommend
+
+METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
+PRIMARY = ("ROUGE-L", "token_f1")
+LESS = {"dose_error", "answer_loss"}
+# Texts that would do harm, or vanish, in a page that does not escape them.
+HOSTILE = (
+    "<script>document.title = 'taken'</script>",
+    "{{7*7}} and {% if true %}branch{% endif %}",
+    "</textarea><img src=x onerror=\"document.title = 'taken'\">",
+    "</script></details>&lt;b&gt; \" ' & &amp;",
+)
+
+
+def evaluation(
+    questions: int = 12, specialties: int = 3, nli: bool = False, **more: object
+) -> results.Results:
+    """Results of a made-up holdout; question 0 has dose errors, 1 an empty answer, 2 one that was cut off."""
+    random = np.random.default_rng(questions)
+    names = [f"specialty_{number % specialties:02d}" for number in range(questions)]
+    asked = [f"{HOSTILE[number % len(HOSTILE)]} number {number}?" for number in range(questions)]
+    reference = [f"Give aspirin 100 mg daily for {number} days." for number in range(questions)]
+    tables = {}
+    for role, dose in (("base", 100), ("finetuned", 1000)):
+        answers = [
+            f"Take aspirin 100 mg {role[0]} daily. {HOSTILE[number % len(HOSTILE)]}"
+            for number in range(questions)
+        ]
+        answers[0] = f"Give aspirin {dose} mg daily."
+        finish = ["length" if number == 2 else "stop" for number in range(questions)]
+        if role == "base" and questions > 1:
+            answers[1] = ""
+        table = {"question": asked, "reference": reference, "hypothesis": answers, "specialty": names}
+        table |= {metric: random.random(questions).round(3) for metric in METRICS}
+        table["dose_error"] = [float(dose == 1000 and number == 0) for number in range(questions)]
+        if nli:
+            table["nli_contradicted"] = [float(role == "base" and number == 3) for number in range(questions)]
+        table |= {"id": [f"id{number}" for number in range(questions)], "finish": finish}
+        table |= {"new_tokens": [9] * questions, "repetition": [0.0] * questions}
+        tables[role] = pd.DataFrame(table | {"prompt_cut": [False] * questions})
+    metrics = [*METRICS, *["nli_contradicted"] * nli]
+    less = LESS | {"nli_contradicted"}
+    comparison = compare(*tables.values(), metrics, less, 0, PRIMARY)
+    performance = by_specialty(*tables.values(), metrics, PRIMARY, less, 0)
+    half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
+    advice = recommend(performance, comparison, half, pool, 0, partial=bool(more.get("partial")))
+    advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
+    advice |= {"iteration": 1, "versions": {"python": "3"}}
+    warnings = run.Warnings()
+    warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
+    return results.Results(tables, comparison, performance, json.loads(json.dumps(advice)), warnings)
+
+
+def config(folder: Path | str, **settings: object) -> EvaluationConfig:
+    """A config that publishes into a folder."""
+    return EvaluationConfig(OUTPUT_DIR=str(folder), DATASET_DIR="no_datasets", **settings)
+
+
+def published(folder: Path, found: results.Results, **settings: object) -> Path:
+    """Publish an evaluation as evaluation.py does, and return its folder."""
+    data = {"chat_template_sha256": "c" * 64, "iteration": 1}
+    results.publish(config(folder, **settings), data, found, run.now())
+    return folder
+
+
+CHROMIUM = shutil.which("chromium")
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on this machine")
+
+
+def browse(page: Path, script: str = "", at: str = "") -> tuple[object, str]:
+    """Open a page in headless Chromium; returns what `script` returned, and the page as it then is.
+
+    The script runs after the page's own, without the page's policy that forbids it. Any message on the
+    console fails the test.
+    """
+    if script:
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+        text = text.replace(
+            "</body>\n</html>",
+            "<script>window.confirm = () => true; (async () => { const report = document.createElement('pre');"
+            "report.id = 'told'; try { report.textContent = JSON.stringify(await (async () => {"
+            + script
+            + "})()); } catch (error) { report.textContent = JSON.stringify('FAILED ' + error.stack); }"
+            "document.body.append(report); })();</script></body></html>",
+        )
+        page = page.with_name(f"with_script_{page.name}")
+        page.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
+         "--virtual-time-budget=5000", f"--user-data-dir={page.parent / 'chromium'}", page.as_uri() + at],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not messages, messages
+    told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.S)
+    if not script:
+        return None, done.stdout
+    assert told, done.stdout[-2000:]
+    import html
+
+    return json.loads(html.unescape(told[1])), done.stdout
