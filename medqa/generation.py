@@ -186,6 +186,7 @@ def _answer_batch(model: Any, batch: Sequence[Prompt], decoding: Decoding, finis
 def _answer(prompt: Prompt, ids: list[int], finish: str, tokenizer: Any) -> Answer:
     """Decode a finished answer and note what a reader should know of it."""
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # which no CSV can hold before Python 3.11
     return Answer(prompt.id, text, finish, len(ids), round(repeated(ids), 4), prompt.cut)
 
 

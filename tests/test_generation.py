@@ -414,6 +414,14 @@ def test_processes_share_the_questions(monkeypatch, prompts, processes):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():
+    class Odd(Numbers):
+        def decode(self, ids: list[int], **_: object) -> str:
+            return " one\0two "
+
+    assert generation._answer(Prompt("x", [1], False), [5], "stop", Odd()).text == "one\ufffdtwo"
+
+
 @pytest.mark.parametrize(
     ("ids", "share"),
     [([], 0), ([1, 2, 3], 0), ([1, 2, 3, 4], 0), (list(range(50)), 0), ([1] * 4, 0), ([1] * 5, 1 / 2),

@@ -165,7 +165,7 @@ def test_same_results_same_bytes_wherever_they_lie(tmp_path):
 
 def test_tables_are_read_back_as_they_were_written(tmp_path):
     found = evaluation()
-    odd = ["NA", "", "a\rb\r\nc", '"q", \x00', "\u2028", "007", "nan", "null", "1e5", "=1", " x ", "-"]
+    odd = ["NA", "", "a\rb\r\nc", '"q", \x01', "\u2028", "007", "nan", "null", "1e5", "=1", " x ", "-"]
     found.tables["base"]["hypothesis"] = odd
     found.tables["base"].loc[3, "ROUGE-L"] = np.nan
     folder = published(tmp_path, found)
