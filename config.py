@@ -193,6 +193,9 @@ class EvaluationConfig(SimpleNamespace):
     MAX_SHARE_STEP: float = 0.3
     # When no specialty can be told apart: give each one this much more data; 0: recommend nothing
     SPREAD_WHEN_FLAT: float = 0.0
+    # history.csv of earlier rounds, or the folder that holds it, when OUTPUT_DIR is new and the data were
+    # prepared without RECOMMENDATIONS; empty: none
+    HISTORY: str = ""
     # Seed of sampled answers, permutations and bootstrap
     SEED: int = 42
 

@@ -62,7 +62,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, iterations, progress, records
+    from medqa import accounts, duplicates, history, iterations, progress, records
     from medqa.splits import first_splits
 
     started, clock = run.now(), run.clock()
@@ -76,9 +76,9 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         "system_message": config.SYSTEM_MESSAGE,
     }
     found = records.find_files(Path(config.DATA_DIR))
-    requests = {"specialty_adjustments": adjustments}
+    requests, rounds = {"specialty_adjustments": adjustments}, []
     if config.RECOMMENDATIONS:
-        recommended = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
+        recommended, rounds = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
         requests = {config.RECOMMENDATIONS: recommended, **requests}
     tokenizer = load_tokenizer(config)
 
@@ -133,6 +133,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 train_samples=train_samples,
                 growth=iterations.growth(before, shares, train_samples),
                 command=iterations.command(config),
+                history=history.merged(before.history if before else [], rounds),
                 **prompt,
             )
         seconds = run.elapsed(run.clock() - clock)

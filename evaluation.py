@@ -134,11 +134,13 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 3. Score every answer.
         say("Scoring")
-        metrics = AutomaticMetrics(config, records["train"]["response"], warnings)
+        # Train and pool together are the same in every round, so that its scores can be compared.
+        lexicon_texts = [*records["train"]["response"], *records["pool"]["response"]]
+        metrics = AutomaticMetrics(config, lexicon_texts, warnings)
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
-        found = compare(config, data, metrics, tables, losses, records, warnings)
+        found = compare(config, data, metrics, tables, losses, records, started, warnings)
 
         # 5. Write everything; the manifest comes last.
         results.publish(config, data, found, started)
@@ -160,21 +162,21 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
 
 
 def load_splits(config: EvaluationConfig) -> dict[str, Any]:
-    """The three splits that an evaluation reads; LIMIT shortens the holdout."""
-    from datasets import load_from_disk
+    """The four splits; LIMIT shortens the holdout."""
+    from medqa import storage
 
     folder = Path(config.DATASET_DIR)
-    records = {name: load_from_disk(str(folder / f"{name}_dataset")) for name in ("holdout", "eval", "train")}
+    records = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
     asked = min(config.LIMIT or len(records["holdout"]), len(records["holdout"]))
     return records | {"holdout": records["holdout"].select(range(asked))}
 
 
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
-    records: dict, warnings: run.Warnings,
+    records: dict, started: str, warnings: run.Warnings,
 ) -> results.Results:  # fmt: skip
-    """Overall and specialty tables, and the recommendations."""
-    from medqa import statistics
+    """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
+    from medqa import history, leakage, statistics
     from medqa.recommendations import Thresholds, recommend
 
     base, tuned = tables["base"], tables["finetuned"]
@@ -183,7 +185,12 @@ def compare(
         warnings.add(
             f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
         )
-    comparison = statistics.compare(base, tuned, names, lower, config.SEED, primary)
+
+    def overall(base: Any, tuned: Any) -> Any:
+        return statistics.compare(base, tuned, names, lower, config.SEED, primary)
+
+    comparison = overall(base, tuned)
+    near = leakage.look(config, records["holdout"], tables, overall, warnings)
     eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])
     performance = statistics.by_specialty(
         base, tuned, names, primary, lower, config.SEED, data["shares"], eval_loss, config.LOW_MARGIN
@@ -191,16 +198,26 @@ def compare(
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
     thresholds = Thresholds(**{name: getattr(config, name) for name in vars(Thresholds())})
-    advice = recommend(
-        performance, comparison, data["shares"], pool, config.SEED, thresholds, partial=bool(config.LIMIT)
-    )
     encoder = metrics.bertscore
-    advice["bertscore_model"] = None if encoder is None else f"{encoder.name}, layer {encoder.layer}"
-    advice["lexicon"] = {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256}
-    advice["iteration"], advice["versions"] = data["iteration"], run.versions()
-    if config.LIMIT:
+    judged_by = {
+        "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
+        "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
+    }
+    scale = judged_by | {"primary_metrics": comparison.attrs["primary_metrics"]}
+    this, rounds = results.round_and_earlier(config, data, scale, started)
+    uses = [row["low"] for row in history.before(rounds, this)]
+    shares, partial = data["shares"], bool(config.LIMIT)
+    advice = recommend(performance, comparison, shares, pool, config.SEED, thresholds, partial, uses)
+    advice |= judged_by | {"near_training": near, "iteration": data["iteration"], "versions": run.versions()}
+    if partial:
         warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
-    return results.Results(tables, comparison, performance, advice, warnings)
+    else:
+        eval_mean = results.mean_loss(records["eval"]["id"], losses["finetuned"])
+        rounds = history.merged(rounds, [this | history.measured(comparison, advice, eval_mean)])
+    if uses:
+        warnings.add(advice["holdout_use"]["note"])
+    advice["history"] = [row for row in rounds if row["holdout"] == this["holdout"]]
+    return results.Results(tables, comparison, performance, advice, warnings, rounds)
 
 
 def tell_the_end(config: EvaluationConfig, found: results.Results, command: str) -> None:
@@ -208,16 +225,18 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
 
     `command` prepares the data of the next round; it is empty when an evaluation only got its review.
     """
-    from medqa import report
+    from medqa import history, report
 
     say("", report.comparison_text(found.labelled_comparison()))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])
+    if len(rounds := history.comparable(found.rounds)) > 1:
+        say("", history.told(rounds))
     found.warnings.show()
     output = Path(config.OUTPUT_DIR)
     path = output / "training_recommendations.json"
-    say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, two figures, {path.name})")
+    say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
     if command and not config.LIMIT:
         card = output / results.CARD
         say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from medqa import history
 from medqa.records import listed, specialty_of
 from medqa.run import MANIFEST, UserError, read_manifest, settings, sha256_of_file, table
 from medqa.splits import Short
@@ -35,6 +36,7 @@ class Iteration:
     prompt: dict[str, str]  # what `formatted_chat` was made with
     short: Short  # splits that came out smaller than they should, at the first preparation
     damaged: list[str]  # outputs that are missing or were changed
+    history: list[history.Row]  # rounds on this holdout, as far as recommendations told of them
 
 
 def read(folder: Path) -> Iteration | None:
@@ -76,6 +78,7 @@ def read(folder: Path) -> Iteration | None:
         prompt={name: manifest[name] for name in ("chat_template_sha256", "system_message")},
         short=manifest["short_of_pairs"],
         damaged=damaged,
+        history=manifest.get("history", []),  # older manifests have none
     )
 
 
@@ -100,8 +103,8 @@ def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) 
 # ---- shares --------------------------------------------------------------------------------------
 
 
-def read_recommendations(path: Path) -> dict[str, Any]:
-    """Specialty → recommended share, from the `training_recommendations.json` of an evaluation.
+def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history.Row]]:
+    """Specialty → recommended share, and the rounds so far, from a training_recommendations.json.
 
     Raises:
         UserError: no such file, or it is something else.
@@ -118,7 +121,7 @@ def read_recommendations(path: Path) -> dict[str, Any]:
         raise UserError(
             f'{expected}: it has no "recommended_sample_increases" with a share for each specialty.'
         )
-    return shares
+    return shares, history.checked(content.get("history", []), path)
 
 
 def next_shares(

@@ -93,6 +93,15 @@ class LossFile:
         write_json(self.path, {"made_of": made_of, "losses": losses})
 
 
+def model_asked(folder: Path, role: str) -> str:
+    """Identifies the model, with its precision, that gave a role's answers in an evaluation's folder.
+
+    It is what `ask_both` noted when it came to its end: weights may have been replaced since.
+    """
+    asked = json.loads((folder / "predictions" / ASKED).read_text(encoding="utf-8"))
+    return asked["losses"][role]
+
+
 def asked_before(
     folder: Path, questions: Sequence[str]
 ) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:

@@ -221,14 +221,15 @@ def holdout_use(
     `flattery_if_best_is_reported`: the best of k rounds that are in truth equal: the expected maximum of k
     independent standard normals times the standard error of the difference; less if rounds answer alike.
     `flattery_at_most`: whatever training made of the recommendations: SE·sqrt(2·I), where I bounds the
-    information (in nats) that earlier rounds gave away (Russo & Zou, AISTATS 2016): ln C(S, L) for which L of
-    S specialties were low, and ln(possible steps) for each one's share.
+    information (in nats) that earlier rounds gave away (Russo & Zou, AISTATS 2016): ln(S + 1) for how many
+    specialties were low, ln C(S, L) for which L of S they were, and ln(possible steps) for each one's share.
     """
     errors = comparison.loc[comparison["metric"] == "primary_score", "standard_error"].tolist()
     rounds = len(earlier_rounds) + 1
     possible = math.log(max(1, round(limits.MAX_SHARE_STEP * 100)))
     told = sum(
-        math.log(math.comb(specialties, min(low, specialties))) + low * possible for low in earlier_rounds
+        math.log((specialties + 1) * math.comb(specialties, min(low, specialties))) + low * possible
+        for low in earlier_rounds
     )
     if rounds == 1:
         note = (
@@ -241,11 +242,18 @@ def holdout_use(
             "may flatter the tuned model."
         )
     known = bool(errors) and math.isfinite(errors[0])
+    best = errors[0] * _expected_maximum(rounds) if known else None
+    most = errors[0] * math.sqrt(2 * told) if known else None
+    if known and rounds > 1:
+        note += (
+            f" Of equal rounds the best flatters by {best:.3f} on average; steering by the recommendations "
+            f"flatters the primary score by at most {most:.3f}."
+        )
     return {
         "rounds": rounds,
         "note": note + " The eval split's answer loss by specialty is a second witness.",
-        "flattery_if_best_is_reported": errors[0] * _expected_maximum(rounds) if known else None,
-        "flattery_at_most": errors[0] * math.sqrt(2 * told) if known else None,
+        "flattery_if_best_is_reported": best,
+        "flattery_at_most": most,
     }
 
 

@@ -11,22 +11,29 @@ if TYPE_CHECKING:
 
 
 def comparison_text(comparison: "pd.DataFrame") -> str:
-    """The end table for the terminal: a line per metric with its better direction, interval and test."""
+    """The end table for the terminal: a line per metric with its better direction, intervals and tests.
+
+    Beside the difference stands its standard error. n/a: questions to which the metric does not apply.
+    """
     rows = []
     for row in comparison.to_dict("records"):
         name = f"{row['metric']} {row['direction']}"
         if not row["n"]:
-            rows.append([name, "-", "-", "-", "not applicable", "-", "-", 0])
+            rows.append([name, *["-"] * 2, "not applicable", *["-"] * 5, 0, row["n_not_applicable"]])
             continue
         known = math.isfinite(row["ci_low"])
         rows.append([
-            name, f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f}",
-            f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if known else "one question",
-            f"{row['p_holm']:.4f}", f"{row['wins']}/{row['ties']}/{row['losses']}", row["n"],
+            name, f"{row['base']:.3f}", f"{row['finetuned']:.3f}",
+            f"{row['difference']:+.3f}" + (f" ({row['standard_error']:.3f})" if known else ""),
+            f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}" if known else "one question",
+            f"{row['bootstrap_low']:+.3f}, {row['bootstrap_high']:+.3f}" if known else "-",
+            f"{row['p_value']:.4f}", f"{row['p_holm']:.4f}",
+            f"{row['wins']}/{row['ties']}/{row['losses']}", row["n"], row["n_not_applicable"],
         ])  # fmt: skip
     return table(
-        ["metric", "base", "tuned", "difference", "95 % interval", "p (Holm)", "won/tied/lost", "n"], rows
-    )
+        ["metric", "base", "tuned", "difference (s.e.)", "95 % (t)", "95 % (bootstrap)", "p", "Holm",
+         "won/tied/lost", "n", "n/a"], rows,
+    )  # fmt: skip
 
 
 def verdict(row: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import run
+from medqa import history, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ class Results:
         performance: one row a specialty.
         advice: what training_recommendations.json holds.
         warnings: of the run.
+        rounds: those so far, this one among them unless it is partial (medqa/history.py).
         review: what reviewers said of the answers, once they have.
     """
 
@@ -38,6 +39,7 @@ class Results:
     performance: "pd.DataFrame"
     advice: dict[str, Any]
     warnings: run.Warnings = field(default_factory=run.Warnings)
+    rounds: Sequence[history.Row] = ()
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
@@ -106,6 +108,42 @@ def keep_a_whole_evaluation(folder: Path, limit: int) -> None:
         )
 
 
+def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> float | None:
+    """Loss per token (nats) of the reference answers of a whole split; None when there is none."""
+    known = [losses[id] for id in ids if id in losses]
+    tokens = sum(count for _, count in known)
+    return sum(total for total, _ in known) / tokens if tokens else None
+
+
+def round_and_earlier(
+    config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
+) -> tuple[history.Row, list[history.Row]]:
+    """What tells this round from others, and the rows of all rounds that are known.
+
+    Args:
+        config: an EvaluationConfig.
+        data: the manifest of the datasets, which knows the rounds that its recommendations told of.
+        judged_by: the part of the scale that the metrics know.
+        started: when the evaluation began.
+    """
+    from medqa import storage
+    from medqa.predictions import model_asked
+
+    output = Path(config.OUTPUT_DIR)
+    settings = ("MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT", "MAX_PROMPT_LENGTH")
+    scale = {name: getattr(config, name) for name in settings} | dict(judged_by)
+    scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
+    scale["base"] = model_asked(output, "base")
+    ids = storage.ids(Path(config.DATASET_DIR) / storage.SPLITS["holdout"])
+    this = history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
+    sources = [data.get("history", [])]
+    if config.HISTORY:
+        sources.append(history.read(Path(config.HISTORY)))
+    if (output / history.FILE).exists():
+        sources.append(history.read(output))
+    return this, history.merged(*sources)
+
+
 def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
     """Write tables, figures and recommendations into the output folder, all or nothing.
 
@@ -116,6 +154,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         started: when the run began, for the manifest.
     """
     from medqa import figures
+    from medqa.history_figure import progress_figure
     from medqa.page.report_page import write_report
     from medqa.review.sheet import write_sheet
 
@@ -129,6 +168,9 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
             table.assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
         figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
+        if found.rounds:
+            run.write_text(staging / history.FILE, history.text(found.rounds))
+            progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
         run.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
             run.write_text(staging / CARD, card(config, found))
@@ -165,7 +207,8 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
     warnings = run.Warnings()
     warnings.texts.extend(manifest["warnings"])
-    return Results(tables, comparison, performance, advice, warnings)
+    rounds = history.read(folder) if (folder / history.FILE).exists() else []
+    return Results(tables, comparison, performance, advice, warnings, rounds)
 
 
 def _read_table(path: Path) -> "pd.DataFrame":

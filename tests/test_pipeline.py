@@ -52,6 +52,7 @@ def test_every_stage_leaves_its_files(stages):
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
         "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
+        "history.csv", "iteration_progress.png",
         "review_key.json",
     }  # fmt: skip
     holdout, train, evaluated, pool = stages.splits

@@ -184,8 +184,9 @@ def test_holdout_use_counts_rounds_and_bounds_the_flattery() -> None:
     assert third["rounds"] == 3 and "Round 3" in third["note"]
     # The expected maximum of three standard normals is 3/(2√π).
     assert third["flattery_if_best_is_reported"] == pytest.approx(0.006 * 1.5 / math.sqrt(math.pi))
-    nats = math.log(math.comb(42, 3)) + 3 * math.log(30)
+    nats = 2 * math.log(43) + math.log(math.comb(42, 3)) + 3 * math.log(30)
     assert third["flattery_at_most"] == pytest.approx(0.006 * math.sqrt(2 * nats))
+    assert f"at most {third['flattery_at_most']:.3f}" in third["note"]
     nothing = COMPARISON.assign(standard_error=math.nan)
     assert holdout_use([1], nothing, 42, limits)["flattery_at_most"] is None
 

@@ -33,12 +33,16 @@ def test_end_table() -> None:
     row = comparison.iloc[0]
     for part in (
         "primary_score ↑",
-        f"{row['difference']:+.3f}",
-        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
+        f"{row['difference']:+.3f} ({row['standard_error']:.3f})",
+        f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}",
+        f"{row['bootstrap_low']:+.3f}, {row['bootstrap_high']:+.3f}",
+        f"{row['p_value']:.4f}  {row['p_holm']:.4f}",
+        f"{row['wins']}/{row['ties']}/{row['losses']}  {row['n']}",
     ):
         assert part in lines[2]
     assert "dose_error ↓" in lines[6] and "not applicable" in lines[8]
-    assert max(map(len, lines)) <= 110
+    assert lines[8].split()[-2:] == ["0", "420"]
+    assert max(map(len, lines)) <= 140
 
 
 def test_one_question_has_no_interval_in_the_table() -> None:

@@ -1,0 +1,140 @@
+"""Holdout questions that stand near the training data are found, marked, and counted out once more."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medqa import leakage, storage
+from medqa.duplicates import normal_form
+from medqa.records import Record
+from medqa.run import Warnings
+from medqa.statistics import compare
+
+ANSWER = "Give adrenaline into the thigh at once and call for help without delay"
+
+
+def split(folder: Path, pairs: dict[str, str], name: str = "train_dataset") -> Path:
+    """A prepared split of one specialty."""
+    records = [Record(f"id {q}", "skin", q, a, normal_form(q)) for q, a in pairs.items()]
+    storage.write(folder / name, records, lambda q, a: f"{q} {a}")
+    return folder
+
+
+@pytest.fixture
+def holdout(tmp_path: Path):
+    """Three pairs: one near a training question, one with a training answer, one far from everything."""
+    pairs = {
+        "How is acute anaphylaxis after a bee sting treated first?": "With adrenaline.",
+        "Which medicine saves a life in shock?": ANSWER,
+        "What does psoriasis look like?": "Silver scales.",
+    }
+    return storage.load(split(tmp_path / "held", pairs, "holdout_dataset") / "holdout_dataset")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """Training pairs near two of them."""
+    return split(
+        tmp_path / "datasets",
+        {
+            "How is acute anaphylaxis after a bee sting treated first today?": "Adrenaline it is.",
+            "What do you do about swelling of the tongue?": ANSWER.upper() + ".",
+            "What is acne?": "Silver scales.",
+        },
+    )
+
+
+def tuned(folder: Path, datasets: Path, inputs: dict[str, str]) -> Path:
+    """A tuned folder that says what it was trained on."""
+    folder.mkdir()
+    manifest = {"stage": "fine_tuning", "outputs": {}, "inputs": inputs,
+                "settings": {"default": {}, "given": {"DATASET_DIR": str(datasets)}}}  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_near_questions_and_long_equal_answers_are_found(holdout, trained: Path) -> None:
+    found = leakage.near_training(holdout, [trained])
+    assert {id.removeprefix("id "): one["why"] for id, one in found.items()} == {
+        "How is acute anaphylaxis after a bee sting treated first?": leakage.NEAR_QUESTION,
+        "Which medicine saves a life in shock?": leakage.SAME_ANSWER,
+    }
+    likes = [one["like"] for one in found.values()]
+    assert likes[0].endswith("first today?") and likes[1].endswith("of the tongue?")
+
+
+def test_nothing_is_found_where_nothing_is(holdout, tmp_path: Path) -> None:
+    assert leakage.near_training(holdout, [split(tmp_path / "far", {"What is a stroke?": "A clot."})]) == {}
+    assert leakage.near_training(holdout, [split(tmp_path / "empty", {})]) == {}
+
+
+def test_the_data_that_the_model_was_trained_on_is_looked_at(trained: Path, tmp_path: Path) -> None:
+    other = split(tmp_path / "other", {"What is a stroke?": "A clot."})
+    assert leakage.trained_on(trained, tuned(tmp_path / "a", trained, {})) == ([trained], "")
+    assert leakage.trained_on(trained, tuned(tmp_path / "b", other, {})) == ([trained, other], "")
+    folders, unknown = leakage.trained_on(trained, tmp_path / "foreign")
+    assert folders == [trained] and "does not say what it was trained on" in unknown
+
+
+def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tmp_path: Path) -> None:
+    from medqa.run import sha256_of_file
+
+    same = {
+        f"gone/train_dataset/{path.name}": sha256_of_file(path)
+        for path in (trained / "train_dataset").iterdir()
+    }
+    gone = tmp_path / "gone"
+    assert leakage.trained_on(trained, tuned(tmp_path / "a", gone, same)) == ([trained], "")
+    folders, unknown = leakage.trained_on(trained, tuned(tmp_path / "b", gone, {"gone/train_dataset/x": "0"}))
+    assert folders == [trained] and "gone" in unknown and "not here" in unknown
+
+
+def results(holdout) -> dict[str, pd.DataFrame]:
+    """Tables in which the pair that is far alone got worse."""
+    base = pd.DataFrame({"id": holdout["id"], "specialty": holdout["specialty"], "score": [0.2, 0.2, 0.5]})
+    return {"base": base, "finetuned": base.assign(score=[0.9, 0.9, 0.4])}
+
+
+def look(holdout, datasets: Path, tables: dict, warnings: Warnings) -> dict:
+    config = SimpleNamespace(DATASET_DIR=str(datasets), FINETUNED_MODEL_PATH=str(datasets.parent / "tuned"))
+    return leakage.look(
+        config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0, ["score"]), warnings
+    )
+
+
+def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Path) -> None:
+    tuned(tmp_path / "tuned", trained, {})
+    tables, warnings = results(holdout), Warnings()
+    found = look(holdout, trained, tables, warnings)
+    json.dumps(found, allow_nan=False)
+    assert (found["questions"], found["of"], found["not_compared"]) == (2, 3, "")
+    assert [pair["why"] for pair in found["pairs"]] == [leakage.NEAR_QUESTION, leakage.SAME_ANSWER]
+    assert list(tables["base"]["near_training"]) == list(tables["finetuned"]["near_training"])
+    assert list(tables["base"]["near_training"]) == [True, True, False]
+    without = {row["metric"]: row for row in found["comparison_without"]}
+    assert without["score"]["difference"] == pytest.approx(-0.1) and without["score"]["n"] == 1
+    assert without["score"]["ci_low"] is None
+    assert compare(*tables.values(), ["score"], (), 0)["difference"][0] > 0.4
+    assert "2 of 3" in warnings.texts[0] and "-0.100" in warnings.texts[0]
+
+
+def test_when_nothing_or_all_is_near(holdout, trained: Path, tmp_path: Path) -> None:
+    tuned(tmp_path / "tuned", trained, {})
+    warnings = Warnings()
+    for folder in (trained / "train_dataset").iterdir():
+        folder.unlink()
+    shutil.rmtree(trained / "train_dataset")
+    split(trained, {"What is a stroke?": "A clot."})
+    found = look(holdout, trained, results(holdout), warnings)
+    assert found["questions"] == 0 and found["comparison_without"] == [] and warnings.texts == []
+    shutil.rmtree(trained / "train_dataset")
+    split(trained, dict(zip(holdout["question"], holdout["response"], strict=True)))
+    found = look(holdout, trained, results(holdout), warnings)
+    assert found["questions"] == 3 and found["comparison_without"] == []
+    assert "No other question is left" in warnings.texts[0]
+    assert not np.isnan(found["of"])
