@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import results, run
+from medqa import offline, results, run
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
 from medqa.run import say
-from medqa.scoring import metric_names, results_tables
+from medqa.scoring import about, metric_names, results_tables
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -32,27 +32,34 @@ class AutomaticMetrics:
     """
 
     # Of all others, more is better.
-    LOWER_IS_BETTER = ("answer_loss", "dose_error")
+    LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
 
     def __init__(self, config: EvaluationConfig, training_answers: list[str], warnings: run.Warnings) -> None:
-        from medqa import bertscore, clinical, metrics
+        from medqa import bertscore, clinical, encoder, entailment, wordnet
 
-        self.lexicon = clinical.MedicalLexicon(training_answers)
-        self.meteor_column = "meteor" if metrics.meteor_variant() == "METEOR" else "meteor_without_synonyms"
-        if self.meteor_column != "meteor":
-            warnings.add(
-                "WordNet is not here, so METEOR counts no synonyms; its column is meteor_without_synonyms. "
-                "Get it with: python -m nltk.downloader wordnet"
-            )
-        self.bertscore = None
-        if config.BERTSCORE_MODEL:
-            try:
-                cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
-                self.bertscore = bertscore.BertScorer(
-                    config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache_folder=cache
-                )
-            except bertscore.EncoderMissing as missing:
-                warnings.add(f"BERTScore is left out: {missing}")
+        # What this machine cannot compute, and why: told at the end and in training_recommendations.json.
+        self.left_out: dict[str, str] = {}
+        self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
+        if reason := wordnet.fetch_wordnet(encoder.may_go_online()):
+            self.left_out["meteor"] = reason
+        self.meteor_column = "meteor_without_synonyms" if reason else "meteor"
+        self.bertscore = self.entailment = None
+        cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
+        name, layer = config.BERTSCORE_MODEL, config.BERTSCORE_LAYER
+        try:
+            self.bertscore = bertscore.BertScorer(name, layer, cache_folder=cache) if name else None
+            self.entailment = entailment.EntailmentScorer(name, cache_folder=cache) if name else None
+        except encoder.EncoderMissing as missing:
+            self.left_out |= {
+                "bertscore": f"BERTScore is left out: {missing}",
+                "nli": "Entailment is left out: no encoder",
+            }
+        except encoder.HeadMissing as missing:
+            self.left_out["nli"] = f"Entailment is left out: {missing}"
+        for why in self.left_out.values():
+            warnings.add(f"{why}.")
+        if not name:  # on purpose: no warning
+            self.left_out |= dict.fromkeys(("bertscore", "nli"), 'BERTSCORE_MODEL is ""')
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
@@ -75,6 +82,10 @@ class AutomaticMetrics:
     def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
         """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""
         return {} if self.bertscore is None else self.bertscore.score(references, hypotheses)
+
+    def score_entailment(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float | None]]:
+        """Shares of the reference's statements that the answer entails, and that it contradicts."""
+        return {} if self.entailment is None else self.entailment.score(references, hypotheses)
 
     def compute_exact_match(self, reference: str, hypothesis: str) -> dict[str, float | None]:
         """Exact match of factual spans (doses, quantities, frequencies), with precision, recall, F1."""
@@ -101,6 +112,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     """
     started, clock = run.now(), run.clock()
     config = checked(config, EvaluationConfig, LIMITS)
+    if config.DOWNLOAD_ONLY:
+        return offline.download_all(config.DOWNLOAD_ONLY, config.BASE_MODEL_PATH, config.BERTSCORE_MODEL)
     output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)
@@ -110,7 +123,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa import answering, model, predictions
+    from medqa.clinical.lexicon import user_terms
 
+    user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
@@ -194,9 +209,7 @@ def compare(
     advice = recommend(
         performance, comparison, data["shares"], pool, config.SEED, thresholds, partial=bool(config.LIMIT)
     )
-    encoder = metrics.bertscore
-    advice["bertscore_model"] = None if encoder is None else f"{encoder.name}, layer {encoder.layer}"
-    advice["lexicon"] = {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256}
+    advice |= about(metrics, tables)
     advice["iteration"], advice["versions"] = data["iteration"], run.versions()
     if config.LIMIT:
         warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
@@ -211,6 +224,7 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     from medqa import report
 
     say("", report.comparison_text(found.labelled_comparison()))
+    say(results.corpus_bleu_text(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])

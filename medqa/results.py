@@ -41,12 +41,20 @@ class Results:
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
-        """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
+        """The comparison with the encoder beside each of its scores, so that none passes for another's."""
         encoder = Path((self.advice["bertscore_model"] or "").split(",")[0]).name
         names = self.comparison["metric"]
         return self.comparison.assign(
-            metric=[f"{name} ({encoder})" if name.startswith("bertscore") else name for name in names]
+            metric=[
+                f"{name} ({encoder})" if name.startswith(("bertscore", "nli_")) else name for name in names
+            ]
         )
+
+
+def corpus_bleu_text(advice: Mapping[str, Any]) -> str:
+    """Corpus BLEU of both models with its signature, in a line."""
+    found = advice["corpus_bleu"]
+    return f"Corpus BLEU: base {found['base']:.4f}, tuned {found['finetuned']:.4f} ({found['signature']})"
 
 
 def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
