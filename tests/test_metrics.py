@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -298,18 +299,60 @@ def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
         assert done.stderr == ""
 
 
-def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch):
+@pytest.fixture
+def no_nltk_data(tmp_path, monkeypatch):
+    """A machine whose NLTK looks nowhere; its own list is put back afterwards."""
     import nltk
 
-    asked = []
-    monkeypatch.setattr(
-        nltk, "download", lambda name, **options: asked.append((name, options["download_dir"]))
-    )
-    folder = tmp_path / "nltk_data"
-    assert metrics.download_nltk(folder) is False
-    assert asked == [("wordnet", str(folder)), ("punkt_tab", str(folder))]
-    assert nltk.data.path.pop(0) == str(folder)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("NLTK_DATA", "")
     wordnet.wordnet.cache_clear()
+    yield nltk
+    wordnet.wordnet.cache_clear()
+
+
+def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch, no_nltk_data):
+    asked = []
+
+    def unreachable(name, **options):
+        asked.append((name, options["download_dir"]))
+        raise ValueError("Error loading wordnet:\n no address")
+
+    monkeypatch.setattr(no_nltk_data, "download", unreachable)
+    folder = tmp_path / "nltk_data"
+    assert wordnet.download_nltk(folder) == "Error loading wordnet: no address"
+    assert asked == [("wordnet", str(folder))]
+    assert no_nltk_data.data.path == [str(folder)]
+
+
+def test_wordnet_is_fetched_when_it_can_be(tmp_path, monkeypatch, with_wordnet_files, no_nltk_data):
+    import shutil
+
+    def download(name, download_dir, **options):
+        """As NLTK: into the first of its own places."""
+        if name == "wordnet":
+            shutil.copytree(with_wordnet_files, tmp_path / "corpora")
+        return True
+
+    monkeypatch.setattr(no_nltk_data, "download", download)
+    no_nltk_data.data.path.append(str(tmp_path))
+    reason = wordnet.fetch_wordnet(online=False)
+    assert reason.startswith("WordNet is not here (HF_HUB_OFFLINE forbids fetching it), so METEOR counts no")
+    assert wordnet.fetch_wordnet(online=True) == ""
+    assert metrics.meteor_variant() == "METEOR"
+    monkeypatch.setattr(no_nltk_data, "download", None)  # what is here is not fetched again
+    assert wordnet.fetch_wordnet(online=True) == ""
+
+
+@pytest.fixture
+def with_wordnet_files():
+    """A folder `corpora` with WordNet in it; without it the test is skipped."""
+    import os
+
+    for folder in (SHARED / "nltk_data", *map(Path, filter(None, [os.environ.get("NLTK_DATA")]))):
+        if (folder / "corpora").is_dir():
+            return folder / "corpora"
+    pytest.skip("WordNet is not on this machine")
 
 
 def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
