@@ -17,6 +17,8 @@ EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PA
 
 .PHONY: demo test lint setup clean
 
+# The demo asks no server, so that it gives the same on every machine.
+demo: export HF_HUB_OFFLINE := 1
 demo: .venv/installed
 	$(RUN) demo/build_model.py
 	$(RUN) $(PREPARE)

@@ -362,3 +362,52 @@ def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# ---- what each one says of itself --------------------------------------------------------------------------
+
+
+def _told():
+    from medqa import answering, clinical
+    from medqa.entailment import EntailmentScorer
+
+    return {
+        "compute_bleu": metrics.bleu,
+        "compute_rouge": metrics.rouge,
+        "compute_meteor": metrics.meteor,
+        "score_bertscore": metrics.BertScorer,
+        "score_entailment": EntailmentScorer,
+        "compute_exact_match": clinical.exact_match,
+        "compute_token_f1": clinical.MedicalLexicon.token_f1,
+        "compute_dose_error": clinical.dose_error,
+        "corpus_bleu": metrics.corpus_bleu,
+        "answer_loss": answering.answer_losses,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_told()))
+def test_a_metric_tells_range_direction_formula_source_and_what_it_cannot_see(name):
+    text = " ".join(_told()[name].__doc__.split())
+    for part in ("Range", "is better", "Formula:", "Source:", "Does not see:"):
+        assert part in text, (name, part)
+
+
+def test_no_metric_of_the_class_is_without_such_an_account():
+    from evaluation import AutomaticMetrics
+
+    found = {name for name in vars(AutomaticMetrics) if name.startswith(("compute_", "score_"))}
+    assert found == {name for name in _told() if name.startswith(("compute_", "score_"))}
+
+
+def test_wordnets_licence_stands_beside_what_is_drawn_from_it():
+    folder = ROOT / "medqa" / "clinical" / "words"
+    licence = " ".join((folder / "LICENSE.WordNet.txt").read_text(encoding="utf-8").split())
+    for part in ("WordNet 3.0 Copyright 2006 by Princeton University", "without fee or royalty", "AS IS"):
+        assert part in licence
+    for name in ("medical_terms.txt", "general_english.txt"):
+        head = (folder / name).read_text(encoding="utf-8").replace("# ", "")
+        notice = " ".join(head.split("OTHER RIGHTS.")[0].split())
+        # The permission and the disclaimer, word by word.
+        for start, end in (("Permission to use", "distribution."), ("THIS SOFTWARE", "TRADEMARKS")):
+            permission = licence[licence.index(start) : licence.index(end) + len(end)]
+            assert permission.replace("MERCHANT- ABILITY", "MERCHANTABILITY") in notice

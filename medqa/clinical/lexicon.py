@@ -227,9 +227,9 @@ class MedicalLexicon:
         Range: 0 to 1, higher is better. None (not applicable, to be counted) when the reference names no
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
-            (multisets), as SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016).
-        Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia" (after Chapman et
-            al., "A Simple Algorithm for Identifying Negated Findings", 2001).
+            (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
+        Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
+            Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
             at a distance of more than a clause.
         """
