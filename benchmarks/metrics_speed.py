@@ -271,6 +271,8 @@ def main() -> None:
     )
     with get_context("spawn").Pool(1) as pool:  # a process of its own, which has read none of these texts
         in_one = pool.apply(whole, (options.pairs,))
+        pool.close()
+        pool.join()
     print(f"by the class of an evaluation, in a fresh process: {in_one:.1f} s of one core")
     theirs = libraries(pairs[:LIBRARY_PAIRS], values)
     rows = []

@@ -106,17 +106,36 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
                 if str(text).lower().startswith(label[:6]) and "not" not in str(text).lower()
             }
             if len(places) < 2:
-                raise ValueError(f"its labels are {', '.join(map(str, names.values()))}")
+                told = ", ".join(map(str, names.values()))
+                raise ValueError(f"its config names no entailment and contradiction, but {told}")
             tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            if type(tokenizer).__name__ == "DebertaTokenizer":
+                _one_separator(tokenizer)
             classifier, info = AutoModelForSequenceClassification.from_pretrained(
                 name, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
     except Exception as error:
         raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
     # A head that is not among the weights is a random one, and transformers only warns of it.
-    if absent := sorted(key for key in info["missing_keys"] if "position_ids" not in key):
+    body = f"{classifier.base_model_prefix}."
+    if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):
         raise HeadMissing(f"{model} does not judge entailment (its weights lack {absent[0]})")
     return tokenizer, classifier, places
+
+
+def _one_separator(tokenizer: Any) -> None:
+    """Have a pair read [CLS] A [SEP] B [SEP], as DeBERTa was trained (He et al., ICLR 2021).
+
+    transformers 5 puts RoBERTa's two separators between the texts; transformers 4 put one.
+    """
+    from tokenizers import processors
+
+    first, last = tokenizer.cls_token, tokenizer.sep_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B:1 {last}:1",
+        special_tokens=[(first, tokenizer.cls_token_id), (last, tokenizer.sep_token_id)],
+    )
 
 
 def _missing(reason: str) -> EncoderMissing:

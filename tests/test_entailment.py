@@ -5,6 +5,7 @@ import math
 
 import pytest
 from pairs import ODD_TEXTS, answers, text_pairs
+from test_bertscore import _deberta
 
 from medqa import entailment
 from medqa.encoder import HeadMissing
@@ -37,7 +38,10 @@ def _pieces():
         special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
     )
     names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
-    return PreTrainedTokenizerFast(tokenizer_object=core, mask_token="[MASK]", **names)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, mask_token="[MASK]", model_input_names=inputs, **names
+    )
 
 
 def _sizes(tokenizer, labels):
@@ -54,6 +58,8 @@ def _save(kind, path, labels=LABELS):
     from transformers import (
         BertConfig,
         BertForSequenceClassification,
+        DebertaConfig,
+        DebertaForSequenceClassification,
         DebertaV2Config,
         DebertaV2ForSequenceClassification,
         logging,
@@ -62,9 +68,16 @@ def _save(kind, path, labels=LABELS):
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    tokenizer = _pieces()
+    tokenizer = _deberta()[0] if kind == "deberta" else _pieces()
+    tokenizer.model_max_length = 10**30  # as that of microsoft/deberta-xlarge-mnli
     sizes = _sizes(tokenizer, labels)
-    if kind == "deberta":
+    if kind == "deberta":  # of the kind of microsoft/deberta-xlarge-mnli
+        config = DebertaConfig(
+            **sizes, relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False,
+            pooler_hidden_size=32,
+        )  # fmt: skip
+        model = DebertaForSequenceClassification(config)
+    elif kind == "deberta_v2":
         config = DebertaV2Config(
             **sizes, relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False,
             position_buckets=16, share_att_key=True, norm_rel_ebd="layer_norm", pooler_hidden_size=32,
@@ -86,7 +99,7 @@ def _save(kind, path, labels=LABELS):
     return path
 
 
-@pytest.fixture(scope="module", params=["deberta", "bert"])
+@pytest.fixture(scope="module", params=["deberta", "deberta_v2", "bert"])
 def folder(request, tmp_path_factory):
     return _save(request.param, tmp_path_factory.mktemp("judge") / request.param)
 
@@ -105,12 +118,17 @@ def plain(folder, answer, statement):
         model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
         _loaded[folder] = AutoTokenizer.from_pretrained(folder), model
     tokenizer, model = _loaded[folder]
-    inputs = tokenizer(answer, statement, return_tensors="pt")
-    if inputs["input_ids"].shape[1] > LONGEST:
+    first, second = (tokenizer.encode(text, add_special_tokens=False) for text in (answer, statement))
+    ids = [tokenizer.cls_token_id, *first, tokenizer.sep_token_id, *second, tokenizer.sep_token_id]
+    if len(ids) > LONGEST:
         return None
+    types = [0] * (len(first) + 2) + [1] * (len(second) + 1)
+    if model.config.model_type != "deberta":  # whose tokenizer puts two separators in transformers 5
+        inputs = tokenizer(answer, statement)
+        assert (inputs["input_ids"], inputs["token_type_ids"]) == (ids, types)
     with torch.no_grad():
-        shares = model(**inputs).logits.softmax(-1)[0].tolist()
-    return {name.lower(): share for name, share in zip(LABELS.values(), shares, strict=True)}
+        shares = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits.softmax(-1)
+    return {name.lower(): share for name, share in zip(LABELS.values(), shares[0].tolist(), strict=True)}
 
 
 _loaded: dict = {}
@@ -331,13 +349,13 @@ def test_an_encoder_without_a_head_is_refused(tmp_path):
     config = json.loads((bare / "config.json").read_text())
     del config["id2label"], config["label2id"]
     (bare / "config.json").write_text(json.dumps(config))
-    with pytest.raises(HeadMissing, match="its labels are LABEL_0, LABEL_1"):
+    with pytest.raises(HeadMissing, match="no entailment and contradiction, but LABEL_0, LABEL_1"):
         EntailmentScorer(bare, device="cpu")
 
 
 def test_labels_without_contradiction_are_refused(tmp_path):
     two = _save("bert", tmp_path / "two", {0: "entailment", 1: "not_entailment"})
-    with pytest.raises(HeadMissing, match="its labels are entailment, not_entailment"):
+    with pytest.raises(HeadMissing, match="but entailment, not_entailment"):
         EntailmentScorer(two, device="cpu")
     with pytest.raises(HeadMissing, match="does not judge entailment"):
         EntailmentScorer(tmp_path / "nothing", device="cpu")
