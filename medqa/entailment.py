@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from medqa.encoder import HeadMissing, clean, fingerprint, known_name, load_classifier, longest_input
-from medqa.run import shows_progress
+from medqa.progress import Progress
 from medqa.score_file import Pair, ScoreFile, Scores
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
@@ -147,8 +147,6 @@ class EntailmentScorer:
         Of the parts of a long answer those of the part that decides: the likeliest to entail if one entails,
         else the likeliest to contradict.
         """
-        from tqdm import tqdm
-
         wanted = dict.fromkeys(pairs)
         length = {
             text: len(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
@@ -162,12 +160,7 @@ class EntailmentScorer:
         missing = sorted(
             wanted.keys() - found.keys(), key=lambda pair: (-length[pair[0]] - length[pair[1]], pair)
         )
-        # Shown only when it takes long enough for somebody to wonder.
-        bar = tqdm(
-            total=len(missing), desc="Entailment", unit="statement", delay=5, leave=False,
-            disable=not shows_progress(),
-        )  # fmt: skip
-        with bar:
+        with Progress("Entailment", len(missing), "statement") as progress:
             for start in range(0, len(missing), PAIRS_PER_BLOCK):
                 block = missing[start : start + PAIRS_PER_BLOCK]
                 inputs = [(pair, row) for pair in block for row in self._inputs(pair)]
@@ -178,7 +171,7 @@ class EntailmentScorer:
                 found |= judged
                 self._cache.add(judged)
                 self.judged += len(block)
-                bar.update(len(block))
+                progress.advance(len(block))
         return found
 
     def _inputs(self, pair: Pair) -> list[dict[str, list[int]]]:

@@ -4,9 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tqdm import tqdm
-
-from medqa.run import Warnings, shows_progress
+from medqa.progress import watch
+from medqa.run import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +48,7 @@ def score_pairs(
     rows: dict[str, list[Mapping[str, float] | Exception]] = {name: [{}] * len(references) for name in names}
     # All metrics of a pair before the next pair, and pairs of one reference together: what one metric has
     # read of a text is still at hand for the others, however many pairs there are.
-    order = _by_reference(references, hypotheses)
-    for place in tqdm(order, desc="Scores", unit="pair", delay=5, disable=not shows_progress(), leave=False):
+    for place in watch(_by_reference(references, hypotheses), "Lexical scores", "pair"):
         for name in names:
             rows[name][place] = _row(metrics, name, references[place], hypotheses[place])
     for name in names:
