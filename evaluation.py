@@ -224,7 +224,8 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     from medqa import report
 
     say("", report.comparison_text(found.labelled_comparison()))
-    say(results.corpus_bleu_text(found.advice))
+    if command:
+        say(results.corpus_bleu_text(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])
