@@ -148,6 +148,8 @@ class EvaluationConfig(SimpleNamespace):
     DATASET_DIR: str = "datasets"
     # Folder for answers, tables, figures and recommendations
     OUTPUT_DIR: str = "evaluation_results"
+    # Only fetch all that a machine without internet needs into this folder, and say how to use it there
+    DOWNLOAD_ONLY: str = ""
 
     # == Answers ==
 
@@ -172,12 +174,14 @@ class EvaluationConfig(SimpleNamespace):
     # Score the answers of the last evaluation anew, without loading a model
     SCORE_ONLY: bool = False
 
-    # == BERTScore ==
+    # == Metrics ==
 
-    # Encoder of BERTScore: a folder, or a name on the Hugging Face Hub; empty: BERTScore is left out
+    # Encoder of BERTScore and judge of entailment: a folder, or a name on the Hub; empty: both are left out
     BERTSCORE_MODEL: str = "microsoft/deberta-xlarge-mnli"
     # Hidden layer that BERTScore compares; 0: the one tuned for the named model, else the last
     BERTSCORE_LAYER: int = 0
+    # Your own medical terms for token_f1 and exact_match: a text file, a term in each line; empty: none
+    LEXICON: str = ""
 
     # == Comparison and recommendations ==
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import results, run
+from medqa import offline, results, run
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
 from medqa.run import say
-from medqa.scoring import metric_names, results_tables
+from medqa.scoring import about, metric_names, results_tables
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -32,27 +32,32 @@ class AutomaticMetrics:
     """
 
     # Of all others, more is better.
-    LOWER_IS_BETTER = ("answer_loss", "dose_error")
+    LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
 
     def __init__(self, config: EvaluationConfig, training_answers: list[str], warnings: run.Warnings) -> None:
-        from medqa import bertscore, clinical, metrics
+        from medqa import bertscore, clinical, encoder, entailment, wordnet
 
-        self.lexicon = clinical.MedicalLexicon(training_answers)
-        self.meteor_column = "meteor" if metrics.meteor_variant() == "METEOR" else "meteor_without_synonyms"
-        if self.meteor_column != "meteor":
-            warnings.add(
-                "WordNet is not here, so METEOR counts no synonyms; its column is meteor_without_synonyms. "
-                "Get it with: python -m nltk.downloader wordnet"
-            )
-        self.bertscore = None
-        if config.BERTSCORE_MODEL:
-            try:
-                cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
-                self.bertscore = bertscore.BertScorer(
-                    config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache_folder=cache
-                )
-            except bertscore.EncoderMissing as missing:
-                warnings.add(f"BERTScore is left out: {missing}")
+        # What this machine cannot compute, and why: told at the end and in training_recommendations.json.
+        self.left_out: dict[str, str] = {}
+        self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
+        if reason := wordnet.fetch_wordnet(encoder.may_go_online()):
+            self.left_out["meteor"] = reason
+        self.meteor_column = "meteor_without_synonyms" if reason else "meteor"
+        self.bertscore = self.entailment = None
+        cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
+        name, layer = config.BERTSCORE_MODEL, config.BERTSCORE_LAYER
+        try:
+            self.bertscore = bertscore.BertScorer(name, layer, cache_folder=cache) if name else None
+            self.entailment = entailment.EntailmentScorer(name, cache_folder=cache) if name else None
+        except encoder.EncoderMissing as missing:
+            self.left_out["bertscore"] = f"BERTScore is left out: {missing}"
+            self.left_out["nli"] = "Entailment is left out: no encoder"
+        except encoder.HeadMissing as missing:
+            self.left_out["nli"] = f"Entailment is left out: {missing}"
+        for why in self.left_out.values():
+            warnings.add(f"{why}.")
+        if not name:  # on purpose: no warning
+            self.left_out |= dict.fromkeys(("bertscore", "nli"), 'BERTSCORE_MODEL is ""')
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
@@ -75,6 +80,10 @@ class AutomaticMetrics:
     def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
         """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""
         return {} if self.bertscore is None else self.bertscore.score(references, hypotheses)
+
+    def score_entailment(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float | None]]:
+        """Shares of the reference's statements that the answer entails, and that it contradicts."""
+        return {} if self.entailment is None else self.entailment.score(references, hypotheses)
 
     def compute_exact_match(self, reference: str, hypothesis: str) -> dict[str, float | None]:
         """Exact match of factual spans (doses, quantities, frequencies), with precision, recall, F1."""
@@ -101,6 +110,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     """
     started, clock = run.now(), run.clock()
     config = checked(config, EvaluationConfig, LIMITS)
+    if config.DOWNLOAD_ONLY:
+        return offline.download_all(config.DOWNLOAD_ONLY, config.BASE_MODEL_PATH, config.BERTSCORE_MODEL)
     output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)
@@ -110,7 +121,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa import answering, model, predictions
+    from medqa.clinical.lexicon import user_terms
 
+    user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
@@ -176,7 +189,7 @@ def compare(
     records: dict, started: str, warnings: run.Warnings,
 ) -> results.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
-    from medqa import history, leakage, statistics
+    from medqa import leakage, rounds, statistics
     from medqa.recommendations import Thresholds, recommend
 
     base, tuned = tables["base"], tables["finetuned"]
@@ -198,26 +211,13 @@ def compare(
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
     thresholds = Thresholds(**{name: getattr(config, name) for name in vars(Thresholds())})
-    encoder = metrics.bertscore
-    judged_by = {
-        "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
-        "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
-    }
-    scale = judged_by | {"primary_metrics": comparison.attrs["primary_metrics"]}
-    this, rounds = results.round_and_earlier(config, data, scale, started)
-    uses = [row["low"] for row in history.before(rounds, this)]
+    judged_by = about(metrics, tables)
+    among = rounds.Rounds(config, data, judged_by, comparison, started)
     shares, partial = data["shares"], bool(config.LIMIT)
-    advice = recommend(performance, comparison, shares, pool, config.SEED, thresholds, partial, uses)
+    advice = recommend(performance, comparison, shares, pool, config.SEED, thresholds, partial, among.uses)
     advice |= judged_by | {"near_training": near, "iteration": data["iteration"], "versions": run.versions()}
-    if partial:
-        warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
-    else:
-        eval_mean = results.mean_loss(records["eval"]["id"], losses["finetuned"])
-        rounds = history.merged(rounds, [this | history.measured(comparison, advice, eval_mean)])
-    if uses:
-        warnings.add(advice["holdout_use"]["note"])
-    advice["history"] = [row for row in rounds if row["holdout"] == this["holdout"]]
-    return results.Results(tables, comparison, performance, advice, warnings, rounds)
+    rows = among.join(advice, rounds.mean_loss(records["eval"]["id"], losses["finetuned"]), warnings)
+    return results.Results(tables, comparison, performance, advice, warnings, rows)
 
 
 def tell_the_end(config: EvaluationConfig, found: results.Results, command: str) -> None:
@@ -228,11 +228,13 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     from medqa import history, report
 
     say("", report.comparison_text(found.labelled_comparison()))
+    if command:
+        say(results.corpus_bleu_text(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])
-    if len(rounds := history.comparable(found.rounds)) > 1:
-        say("", history.told(rounds))
+    if len(rows := history.comparable(found.rounds)) > 1:
+        say("", history.told(rows))
     found.warnings.show()
     output = Path(config.OUTPUT_DIR)
     path = output / "training_recommendations.json"

@@ -76,7 +76,19 @@ class Models:
 
 
 def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
-    """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id."""
+    """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
+
+    What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
+        the question and the answer's words so far.
+    Range: 0 to infinity, lower is better; nats per token of this tokenizer, so models with different
+        tokenizers must not be compared. None (not applicable, to be counted) when the question alone fills
+        the longest input.
+    Formula: −Σ log p(token | prompt, tokens before) / tokens, over the answer and its end of turn; e to this
+        power is the perplexity.
+    Source: the loss that fine-tuning lowers; perplexity: Jelinek et al., 1977.
+    Does not see: what the model writes by itself; whether the reference is right; what lies beyond
+        MAX_PROMPT_LENGTH + MAX_NEW_TOKENS.
+    """
     import torch
 
     losses: dict[str, tuple[float, int]] = {}
@@ -189,13 +201,17 @@ def ask_both(
     if any(prompt.cut for prompt in prompts):
         count = sum(prompt.cut for prompt in prompts)
         warnings.add(f"{count} questions lost their middle at MAX_PROMPT_LENGTH {longest}.")
-    examples = [
-        example
-        for split in ("holdout", "eval")
-        for example in tokenize(
-            records[split], tokenizer, template, system_message, longest + config.MAX_NEW_TOKENS
-        ).examples
-    ]
+    most = longest + config.MAX_NEW_TOKENS
+    examples = []
+    for split in ("holdout", "eval"):
+        made = tokenize(records[split], tokenizer, template, system_message, most)
+        examples += made.examples
+        if made.cut or made.left_out:
+            warnings.add(
+                f"answer_loss of {split}: {len(made.cut)} reference answers count up to token {most} "
+                f"(MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) only, and {len(made.left_out)} questions are so long "
+                "that they have none."
+            )
     answers, losses = {}, {}
     made_with = {name: getattr(config, name) for name in MADE_WITH}
     ids = [prompt.id for prompt in prompts]

@@ -4,16 +4,15 @@ The library itself fails on transformers 5 for `microsoft/deberta-xlarge-mnli` (
 longest input) and for any empty text, and it keeps every hidden state of a run in memory.
 """
 
-import hashlib
 import importlib.util
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa.encoder import EncoderMissing, known_name, load_encoder, longest_input
+from medqa.encoder import EncoderMissing, clean, fingerprint, known_name, load_encoder, longest_input
 from medqa.progress import Progress
+from medqa.score_file import ScoreFile
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
 TOKENS_PER_BATCH = 16_384
@@ -84,8 +83,8 @@ class BertScorer:
         self.tokens_per_batch = TOKENS_PER_BATCH
         self.encoded = 0
         self._cut: set[str] = set()
-        self.fingerprint = self._identify()
-        self._cache = _ScoreFile(cache_folder, self.fingerprint)
+        self.fingerprint = fingerprint(self.encoder, self.layer, self.max_tokens, self.dtype)
+        self._cache = ScoreFile(cache_folder, "bertscore", self.fingerprint)
 
     @property
     def truncated(self) -> int:
@@ -102,7 +101,7 @@ class BertScorer:
             `bertscore_precision`, `bertscore_recall`, `bertscore_f1`, and the same names with `_rescaled`
             when bert_score packages a baseline for this encoder; lists in the order of the pairs.
         """
-        keys = list(zip(map(_clean, references), map(_clean, hypotheses), strict=True))
+        keys = list(zip(map(clean, references), map(clean, hypotheses), strict=True))
         ids = self._tokenize({text for pair in keys for text in pair})
         scores = {key: known for key in set(keys) if (known := self._cache.get(key)) is not None}
         scores |= {key: (0.0, 0.0, 0.0) for key in set(keys) if not (ids[key[0]] and ids[key[1]])}
@@ -238,54 +237,6 @@ class BertScorer:
         self._trimmed = isinstance(layers, torch.nn.ModuleList)
         if self._trimmed:
             body.layer = layers[: self.layer]
-
-    def _identify(self) -> str:
-        """SHA-256 over 64 evenly spaced weights of every tensor, and all else that changes a score."""
-        digest = hashlib.sha256(f"{self.layer} {self.max_tokens} {self.dtype}".encode())
-        for name, weights in sorted(self.encoder.state_dict().items()):
-            flat = weights.flatten()
-            sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
-            digest.update(f"{name} {tuple(weights.shape)}".encode() + sample.tobytes())
-        return digest.hexdigest()
-
-
-def _clean(text: str) -> str:
-    """A text as the tokenizer takes it: without spaces around it, and without halves of characters."""
-    return text.strip().encode("utf-8", "replace").decode("utf-8")
-
-
-class _ScoreFile:
-    """Scores kept from run to run, a line for each pair: a killed run loses at most its last block."""
-
-    def __init__(self, folder: str | Path | None, fingerprint: str) -> None:
-        self.path = None if folder is None else Path(folder) / f"bertscore_{fingerprint[:16]}.jsonl"
-        self.scores: dict[str, tuple[float, float, float]] = {}
-        if self.path is None or not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                key, precision, recall, f1 = json.loads(line)
-                self.scores[key] = (float(precision), float(recall), float(f1))
-            except (ValueError, TypeError):
-                continue  # a line cut off by a killed run: that pair is scored again
-
-    @staticmethod
-    def key(pair: tuple[str, str]) -> str:
-        """SHA-256 of both texts; their lengths keep ("ab", "c") apart from ("a", "bc")."""
-        text = f"{len(pair[0])} {pair[0]}{pair[1]}"
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def get(self, pair: tuple[str, str]) -> tuple[float, float, float] | None:
-        return self.scores.get(self.key(pair)) if self.path is not None else None
-
-    def add(self, found: dict[tuple[str, str], tuple[float, float, float]]) -> None:
-        if self.path is None:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps([self.key(pair), *scores]) + "\n" for pair, scores in found.items()]
-        # One write to the end of the file; a new line first, in case a killed run left half a line.
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write("\n" + "".join(lines))
 
 
 def _baseline(name: str, layer: int) -> tuple[float, float, float] | None:

@@ -1,6 +1,12 @@
-"""The encoder of BERTScore: found in a folder, in the Hub's cache, or on the Hub; or one sentence why not."""
+"""The encoder of BERTScore and of entailment: found in a folder, in the Hub's cache, or on the Hub.
 
+Where there is none, one sentence says why.
+"""
+
+import contextlib
+import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +15,6 @@ from medqa.run import UserError
 # Seconds after which the Hub counts as out of reach.
 HUB_TIMEOUT = 5
 OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-# What an encoder needs on an air-gapped machine; weights in the older format only where there is no other.
-ENCODER_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 # Used when neither the tokenizer nor the encoder says how long an input may be.
 DEFAULT_MAX_TOKENS = 512
 
@@ -39,26 +43,11 @@ def known_name(model: str) -> str:
     return model
 
 
-def download_encoder(model: str, folder: str | Path) -> Path:
-    """Fetch an encoder from the Hub into a folder below `folder`, to be carried to another machine.
-
-    Returns:
-        The folder to name as BERTSCORE_MODEL there.
-
-    Raises:
-        EncoderMissing: it could not be fetched.
-    """
-    from huggingface_hub import snapshot_download
-
-    target = Path(folder) / model.split("/")[-1]
-    try:
-        patterns = list(ENCODER_FILES)
-        if not any(name.endswith(".safetensors") for name in _ask_hub(model)):
-            patterns.append("pytorch_model*.bin")
-        snapshot_download(model, local_dir=target, allow_patterns=patterns)
-    except Exception as error:
-        raise _missing(f"{model} could not be fetched from the Hub ({_first_line(error)})") from error
-    return target
+def may_go_online() -> bool:
+    """Whether no switch forbids asking a server: HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE."""
+    return not any(
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in OFFLINE_SWITCHES
+    )
 
 
 def load_encoder(model: str) -> tuple[Any, Any]:
@@ -74,16 +63,79 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
-            reason = f"the folder {model} holds none that can be loaded ({_first_line(error)})"
+            reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
             raise _missing(reason) from error
     nowhere = f"{model} is neither a folder nor in the Hub's cache on this machine, and"
-    if any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in OFFLINE_SWITCHES):
+    if not may_go_online():
         raise _missing(f"{nowhere} HF_HUB_OFFLINE forbids fetching it")
     try:
         _ask_hub(model)
         return _from_disk(model, fetch=True)
     except Exception as error:
-        raise _missing(f"{nowhere} fetching it from the Hub failed ({_first_line(error)})") from error
+        raise _missing(f"{nowhere} fetching it from the Hub failed ({first_line(error)})") from error
+
+
+class HeadMissing(UserError):
+    """The encoder judges no entailment; the message says why."""
+
+
+def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
+    """Tokenizer, encoder with its head for entailment, and the place of each label.
+
+    What `load_encoder` has found or fetched is on this machine by now: the Hub is not asked again.
+
+    Returns:
+        tokenizer; model; {"entailment": place, "contradiction": place}, by the names in the config: models
+        differ in the order of their labels.
+
+    Raises:
+        HeadMissing: no such labels, no head among the weights, or nothing that can be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = Path(model).expanduser()
+    name = str(folder) if folder.is_dir() else model
+    try:
+        with _quiet_loading():
+            names = AutoConfig.from_pretrained(name, local_files_only=True).id2label
+            places = {
+                label: place
+                for place, text in names.items()
+                for label in ("entailment", "contradiction")
+                if str(text).lower().startswith(label[:6]) and "not" not in str(text).lower()
+            }
+            if len(places) < 2:
+                told = ", ".join(map(str, names.values()))
+                raise ValueError(f"its config names no entailment and contradiction, but {told}")
+            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            if type(tokenizer).__name__ == "DebertaTokenizer":
+                _one_separator(tokenizer)
+            classifier, info = AutoModelForSequenceClassification.from_pretrained(
+                name, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            )
+    except Exception as error:
+        raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
+    # A head that is not among the weights is a random one, and transformers only warns of it.
+    body = f"{classifier.base_model_prefix}."
+    if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):
+        raise HeadMissing(f"{model} does not judge entailment (its weights lack {absent[0]})")
+    return tokenizer, classifier, places
+
+
+def _one_separator(tokenizer: Any) -> None:
+    """Have a pair read [CLS] A [SEP] B [SEP], as DeBERTa was trained (He et al., ICLR 2021).
+
+    transformers 5 puts RoBERTa's two separators between the texts; transformers 4 put one.
+    """
+    from tokenizers import processors
+
+    first, last = tokenizer.cls_token, tokenizer.sep_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B:1 {last}:1",
+        special_tokens=[(first, tokenizer.cls_token_id), (last, tokenizer.sep_token_id)],
+    )
 
 
 def _missing(reason: str) -> EncoderMissing:
@@ -101,25 +153,48 @@ def _ask_hub(model: str) -> list[str]:
     return [file.rfilename for file in HfApi().model_info(model, timeout=HUB_TIMEOUT).siblings or []]
 
 
-def _from_disk(model: str, fetch: bool = False) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModel, AutoTokenizer, logging
+@contextlib.contextmanager
+def _quiet_loading(progress: bool = False) -> Iterator[None]:
+    """Without notes on weights that are not used: an MNLI model has a head that BERTScore leaves aside."""
+    from transformers import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    # Quiet: the classification head that an MNLI model has and BERTScore does not use is no news.
     logging.set_verbosity_error()
-    if not fetch:
+    if not progress:
         logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=not fetch)
-        encoder = AutoModel.from_pretrained(model, dtype=torch.float32, local_files_only=not fetch)
+        yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+def _from_disk(model: str, fetch: bool = False) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    with _quiet_loading(progress=fetch):
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=not fetch)
+        encoder = AutoModel.from_pretrained(model, dtype=torch.float32, local_files_only=not fetch)
     if getattr(encoder.config, "is_decoder", False) or tokenizer.cls_token_id is None:
         raise ValueError("it is no encoder of BERT's kind (no [CLS] token)")
     return tokenizer, encoder
+
+
+def fingerprint(model: Any, *settings: object) -> str:
+    """SHA-256 over 64 evenly spaced weights of every tensor, and all else that changes a score."""
+    digest = hashlib.sha256(" ".join(map(str, settings)).encode())
+    for name, weights in sorted(model.state_dict().items()):
+        flat = weights.flatten()
+        sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
+        digest.update(f"{name} {tuple(weights.shape)}".encode() + sample.tobytes())
+    return digest.hexdigest()
+
+
+def clean(text: str) -> str:
+    """A text as a tokenizer takes it: without spaces around it, and without halves of characters."""
+    return text.strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:
@@ -134,7 +209,7 @@ def longest_input(tokenizer: Any, config: Any) -> int:
     return min(positions, tokenizer.model_max_length)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The first line of an error's message without its full stop: the Hub's messages run over many lines."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__

@@ -23,8 +23,7 @@ __all__ = [
     "meteor_variant", "rouge", "stem", "tokens", "use_nltk_folder",
 ]  # fmt: skip
 
-# A reference is scored against the base model's answer and the tuned model's: as many texts are kept
-# tokenised as two passes over a holdout of a thousand questions touch.
+# What is kept tokenised: a text is read by several metrics, and a reference serves both models' answers.
 KEPT_TEXTS = 2048
 
 # NLTKWordTokenizer expects one sentence and takes only the last full stop off its word. This finds the
@@ -139,7 +138,8 @@ def _ngram_matches(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple
 
 def _clipped(wanted: Counter, given: Counter) -> int:
     """How many items two multisets share."""
-    return sum(min(wanted[item], given[item]) for item in wanted.keys() & given.keys())
+    both = wanted.keys() & given.keys()
+    return sum(map(min, map(wanted.__getitem__, both), map(given.__getitem__, both)))
 
 
 def _brevity_penalty(reference_length: int, hypothesis_length: int) -> float:

@@ -43,12 +43,20 @@ class Results:
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
-        """The comparison with the encoder beside each BERTScore, so that none passes for another's."""
+        """The comparison with the encoder beside each of its scores, so that none passes for another's."""
         encoder = Path((self.advice["bertscore_model"] or "").split(",")[0]).name
         names = self.comparison["metric"]
         return self.comparison.assign(
-            metric=[f"{name} ({encoder})" if name.startswith("bertscore") else name for name in names]
+            metric=[
+                f"{name} ({encoder})" if name.startswith(("bertscore", "nli_")) else name for name in names
+            ]
         )
+
+
+def corpus_bleu_text(advice: Mapping[str, Any]) -> str:
+    """Corpus BLEU of both models with its signature, in a line."""
+    found = advice["corpus_bleu"]
+    return f"Corpus BLEU: base {found['base']:.4f}, tuned {found['finetuned']:.4f} ({found['signature']})"
 
 
 def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -106,42 +114,6 @@ def keep_a_whole_evaluation(folder: Path, limit: int) -> None:
             f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
             f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
         )
-
-
-def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> float | None:
-    """Loss per token (nats) of the reference answers of a whole split; None when there is none."""
-    known = [losses[id] for id in ids if id in losses]
-    tokens = sum(count for _, count in known)
-    return sum(total for total, _ in known) / tokens if tokens else None
-
-
-def round_and_earlier(
-    config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
-) -> tuple[history.Row, list[history.Row]]:
-    """What tells this round from others, and the rows of all rounds that are known.
-
-    Args:
-        config: an EvaluationConfig.
-        data: the manifest of the datasets, which knows the rounds that its recommendations told of.
-        judged_by: the part of the scale that the metrics know.
-        started: when the evaluation began.
-    """
-    from medqa import storage
-    from medqa.predictions import model_asked
-
-    output = Path(config.OUTPUT_DIR)
-    settings = ("MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT", "MAX_PROMPT_LENGTH")
-    scale = {name: getattr(config, name) for name in settings} | dict(judged_by)
-    scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
-    scale["base"] = model_asked(output, "base")
-    ids = storage.ids(Path(config.DATASET_DIR) / storage.SPLITS["holdout"])
-    this = history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
-    sources = [data.get("history", [])]
-    if config.HISTORY:
-        sources.append(history.read(Path(config.HISTORY)))
-    if (output / history.FILE).exists():
-        sources.append(history.read(output))
-    return this, history.merged(*sources)
 
 
 def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from medqa.progress import watch
 from medqa.run import Warnings
 
 if TYPE_CHECKING:
@@ -13,9 +14,26 @@ if TYPE_CHECKING:
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
 
 
+class Scored(NamedTuple):
+    """What `score_pairs` found.
+
+    Attributes:
+        columns: column → one value a pair; NaN stands for "not applicable", and for a pair on which the
+            metric failed.
+        failed: column → the places of the pairs on which it failed; columns without a failure are not there.
+    """
+
+    columns: dict[str, list[float]]
+    failed: dict[str, list[int]]
+
+
+class MetricFailed(Exception):
+    """A metric returned something that is no number."""
+
+
 def score_pairs(
     metrics: Any, references: Sequence[str], hypotheses: Sequence[str], warnings: Warnings
-) -> dict[str, list[float]]:
+) -> Scored:
     """Run every metric of an object over pairs of texts.
 
     Args:
@@ -24,33 +42,84 @@ def score_pairs(
             pairs at once and return a dict of columns.
         references, hypotheses: texts, pair by pair.
         warnings: where failures are told.
-
-    Returns:
-        column → one value a pair; NaN stands for "not applicable" and for a pair on which the metric failed.
     """
-    columns: dict[str, list[float]] = {}
-    for name in _methods(metrics, "compute_"):
-        compute, title = getattr(metrics, name), name.removeprefix("compute_")
-        rows: list[Mapping[str, Any]] = []
-        failed: list[str] = []
-        for reference, hypothesis in zip(references, hypotheses, strict=True):
-            try:
-                value = compute(reference, hypothesis)
-                row = value if isinstance(value, Mapping) else {title: value}
-                rows.append({column: _number(one) for column, one in row.items()})
-            except Exception as error:  # a user's metric may raise anything
-                rows.append({})
-                failed.append(f"{type(error).__name__}: {error}")
-        if failed:
-            warnings.add(
-                f"metric {title} failed on {len(failed)} of {len(rows)} pairs; the first: {failed[0]}"
-            )
-        names = list(dict.fromkeys(column for row in rows for column in row)) or [title]
-        columns |= {column: [row.get(column, math.nan) for row in rows] for column in names}
+    scored = Scored({}, {})
+    names = _methods(metrics, "compute_")
+    rows: dict[str, list[Mapping[str, float] | Exception]] = {name: [{}] * len(references) for name in names}
+    # All metrics of a pair before the next pair, and pairs of one reference together: what one metric has
+    # read of a text is still at hand for the others, however many pairs there are.
+    for place in watch(_by_reference(references, hypotheses), "Lexical scores", "pair"):
+        for name in names:
+            rows[name][place] = _row(metrics, name, references[place], hypotheses[place])
+    for name in names:
+        title = name.removeprefix("compute_")
+        failed = {place: row for place, row in enumerate(rows[name]) if isinstance(row, Exception)}
+        numbers = [{} if isinstance(row, Exception) else row for row in rows[name]]
+        columns = list(dict.fromkeys(column for row in numbers for column in row)) or [title]
+        scored.columns.update({key: [row.get(key, math.nan) for row in numbers] for key in columns})
+        _tell_failures(scored, title, columns, failed, len(references), warnings)
     for name in _methods(metrics, "score_"):
-        scored = getattr(metrics, name)(references, hypotheses)
-        columns |= {column: [_number(value) for value in values] for column, values in scored.items()}
-    return columns
+        title = name.removeprefix("score_")
+        failed = {}
+        try:
+            found = dict(getattr(metrics, name)(references, hypotheses))
+            columns = {key: _checked(values, len(references), failed) for key, values in found.items()}
+        except Exception as error:  # a user's metric may raise anything
+            columns = {title: [math.nan] * len(references)}
+            failed = dict.fromkeys(range(len(references)), error)
+        scored.columns.update(columns)
+        _tell_failures(scored, title, list(columns), failed, len(references), warnings)
+    return scored
+
+
+def _by_reference(references: Sequence[str], hypotheses: Sequence[str]) -> list[int]:
+    """The places of all pairs, those of one reference next to each other."""
+    first: dict[str, int] = {}
+    for place, (reference, _) in enumerate(zip(references, hypotheses, strict=True)):
+        first.setdefault(reference, place)
+    return sorted(range(len(references)), key=lambda place: first[references[place]])
+
+
+def _row(metrics: Any, name: str, reference: str, hypothesis: str) -> Mapping[str, float] | Exception:
+    """The columns of one metric for one pair, or the error with which it failed."""
+    try:
+        value = getattr(metrics, name)(reference, hypothesis)
+        row = value if isinstance(value, Mapping) else {name.removeprefix("compute_"): value}
+        return {column: _number(one) for column, one in row.items()}
+    except Exception as error:  # a user's metric may raise anything
+        return error
+
+
+def _checked(values: Sequence[Any], pairs: int, failed: dict[int, Exception]) -> list[float]:
+    """A column of a metric that takes all pairs at once; what is no number is noted in `failed`."""
+    if len(values) != pairs:
+        raise MetricFailed(f"it gave {len(values)} values for {pairs} pairs")
+    numbers = []
+    for place, value in enumerate(values):
+        try:
+            numbers.append(_number(value))
+        except (MetricFailed, TypeError, ValueError) as error:
+            numbers.append(math.nan)
+            failed.setdefault(place, error)
+    return numbers
+
+
+def _tell_failures(
+    scored: Scored,
+    title: str,
+    columns: Sequence[str],
+    failed: Mapping[int, Exception],
+    pairs: int,
+    warnings: Warnings,
+) -> None:
+    """Note on which pairs a metric failed, and tell the first error."""
+    if failed:
+        scored.failed.update({column: list(failed) for column in columns})
+        first = next(iter(failed.values()))
+        warnings.add(
+            f"metric {title} failed on {len(failed)} of {pairs} pairs, which do not count; the first: "
+            f"{type(first).__name__}: {first}"
+        )
 
 
 def _methods(metrics: Any, prefix: str) -> list[str]:
@@ -67,9 +136,17 @@ def _methods(metrics: Any, prefix: str) -> list[str]:
 
 
 def _number(value: Any) -> float:
-    """A metric's value as a float; None, and what is not finite, become NaN."""
-    number = math.nan if value is None else float(value)
-    return number if math.isfinite(number) else math.nan
+    """A metric's value as a float; None, which says that the metric does not apply, becomes NaN.
+
+    Raises:
+        MetricFailed: it is NaN or infinite: an empty cell would hide a division by zero.
+    """
+    if value is None:
+        return math.nan
+    number = float(value)
+    if not math.isfinite(number):
+        raise MetricFailed(f"it gave {number}; a metric that does not apply returns None")
+    return number
 
 
 def results_tables(
@@ -80,6 +157,8 @@ def results_tables(
     warnings: Warnings,
 ) -> dict[str, "pd.DataFrame"]:
     """One table per model: question, texts, specialty, every metric, `answer_loss`, and notes on the answer.
+
+    `table.attrs["failed"]` has, for each column whose metric failed, the rows on which it did.
 
     Args:
         metrics: see `score_pairs`.
@@ -93,7 +172,7 @@ def results_tables(
     references = holdout["response"][:]
     hypotheses = [answer["hypothesis"] for found in answers.values() for answer in found]
     # Both models in one call, so that a metric can share what it knows of a reference.
-    columns = score_pairs(metrics, references * len(answers), hypotheses, warnings)
+    scored = score_pairs(metrics, references * len(answers), hypotheses, warnings)
     tables = {}
     for number, (role, found) in enumerate(answers.items()):
         rows = slice(number * len(references), (number + 1) * len(references))
@@ -103,12 +182,16 @@ def results_tables(
             "hypothesis": hypotheses[rows],
             "specialty": holdout["specialty"][:],
         }
-        table |= {name: values[rows] for name, values in columns.items()}
+        table |= {name: values[rows] for name, values in scored.columns.items()}
         sums = [losses[role].get(id, (math.nan, 1)) for id in holdout["id"]]
         table["answer_loss"] = [total / count for total, count in sums]
         table["id"] = holdout["id"][:]
         table |= {name: [answer[name] for answer in found] for name in NOTES}
         tables[role] = pd.DataFrame(table)
+        tables[role].attrs["failed"] = {
+            name: [place - rows.start for place in places if rows.start <= place < rows.stop]
+            for name, places in scored.failed.items()
+        }
         empty = sum(not answer["hypothesis"].strip() for answer in found)
         endless = sum(answer["finish"] == "length" for answer in found)
         if empty or endless:
@@ -120,3 +203,36 @@ def metric_names(table: "pd.DataFrame") -> list[str]:
     """The metric columns of a results table."""
     columns = list(table.columns)
     return columns[columns.index("specialty") + 1 : columns.index("id")]
+
+
+def about(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
+    """What a reader must know of the metrics of a run, for training_recommendations.json.
+
+    Returns:
+        `bertscore_model` and `entailment_model` (None: left out), `lexicon` (its size and hash),
+        `corpus_bleu` of each model with its signature, `left_out` (what could not be computed here → why),
+        `failed` (column → role → number of questions on which the metric raised an error), `too_long` (texts
+        that were longer than an encoder's input).
+    """
+    from medqa.metrics import CORPUS_BLEU_SIGNATURE, corpus_bleu
+
+    encoder, judge = metrics.bertscore, metrics.entailment
+    failed: dict[str, dict[str, int]] = {}
+    for role, table in tables.items():
+        for name, rows in table.attrs["failed"].items():
+            failed.setdefault(name, {})[role] = len(rows)
+    return {
+        "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
+        "entailment_model": None if judge is None else judge.name,
+        "too_long": {
+            "texts_cut_by_bertscore": 0 if encoder is None else encoder.truncated,
+            "answers_read_in_parts_for_entailment": 0 if judge is None else judge.windowed,
+        },
+        "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
+        "corpus_bleu": {
+            role: corpus_bleu(table["reference"], table["hypothesis"]) for role, table in tables.items()
+        }
+        | {"signature": CORPUS_BLEU_SIGNATURE},
+        "left_out": dict(metrics.left_out),
+        "failed": failed,
+    }

@@ -94,6 +94,17 @@ def _paired(
     return before, after, used
 
 
+def _failed(table: "pd.DataFrame", metrics: Sequence[str], used: Sequence[str]) -> np.ndarray:
+    """On which questions which metric raised an error (n, 1 + metrics); the primary score comes first."""
+    failed = np.zeros((len(table), 1 + len(metrics)), dtype=bool)
+    for name, rows in table.attrs.get("failed", {}).items():
+        if name in metrics:
+            failed[rows, 1 + list(metrics).index(name)] = True
+        if name in used:
+            failed[rows, 0] = True
+    return failed
+
+
 def _specialties(table: "pd.DataFrame") -> tuple[np.ndarray, np.ndarray]:
     """Names of the specialties in alphabetical order, and the number of each row's specialty."""
     return np.unique(table["specialty"].to_numpy(dtype=str), return_inverse=True)
@@ -113,8 +124,9 @@ def compare(
     (finetuned − base) with its standard_error and t interval ci_low, ci_high (`stratified_mean`), and
     bootstrap_low, bootstrap_high; p_value by sign flips; p_holm, Holm over the metrics, where the primary
     score stands outside because it was declared before looking; wins, ties, losses: questions on which tuned
-    is better, equal, worse, whichever direction is better; n; n_not_applicable; direction, ↑ when higher is
-    better.
+    is better, equal, worse, whichever direction is better; n, n_not_applicable and n_failed (questions on
+    which the metric raised an error, by the tables' `attrs["failed"]`), which together are all questions;
+    direction, ↑ when higher is better.
 
     NaN: all numbers of a metric when n is 0; standard error and intervals when n is 1.
 
@@ -133,6 +145,7 @@ def compare(
     before, after, used = _paired(base, tuned, metrics, primary_metrics, lower_is_better)
     differences = after - before
     known = np.isfinite(differences)
+    failed = _failed(base, metrics, used) | _failed(tuned, metrics, used)
     names = ("base", "finetuned", "difference", "standard_error", "ci_low", "ci_high",
              "bootstrap_low", "bootstrap_high")  # fmt: skip
     numbers = np.full((len(names), differences.shape[1]), np.nan)
@@ -166,7 +179,8 @@ def compare(
             "ties": (known & (np.abs(gains) <= TIE)).sum(axis=0),
             "losses": (gains < -TIE).sum(axis=0),
             "n": known.sum(axis=0),
-            "n_not_applicable": (~known).sum(axis=0),
+            "n_not_applicable": (~known & ~failed).sum(axis=0),
+            "n_failed": (~known & failed).sum(axis=0),
             "direction": np.where(sign > 0, "↑", "↓"),
         }
     )

@@ -1,10 +1,13 @@
-"""WordNet's synonyms, read from NLTK's data where they are; and the fetching of these data, when asked for.
+"""WordNet's synonyms, read from NLTK's data where they are; and the fetching of these data.
 
 The files are read here and not through NLTK's own reader, which takes 2.7 s to load and makes an object of
 every sense that it meets. The synonyms are the same.
 """
 
+import contextlib
+import io
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -13,6 +16,8 @@ from pathlib import Path
 # What an air-gapped machine needs. The metrics themselves need only WordNet; `punkt_tab` is what users' own
 # metrics ask for when they call `nltk.word_tokenize`.
 NLTK_PACKAGES = ("wordnet", "punkt_tab")
+# Seconds without a byte after which NLTK's server counts as out of reach.
+SILENCE = 10
 
 # Parts of speech, and the rules that lead from a form back to its word (morphy, WordNet 3.0).
 ENDINGS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -106,16 +111,54 @@ def use_nltk_folder(folder: str | Path) -> None:
         wordnet.cache_clear()
 
 
-def download_nltk(folder: str | Path) -> bool:
-    """Fetch WordNet and punkt_tab into `folder`, laid out so that NLTK_DATA can point at it.
+def download_nltk(folder: str | Path | None = None) -> str:
+    """Fetch WordNet and punkt_tab, laid out so that NLTK_DATA can point at it; what is there is kept.
 
-    What is there already is kept. Returns False when something could not be fetched (no internet); nothing
-    is raised, because every metric has a defined value without these data.
+    Args:
+        folder: where they go; None: the first of NLTK's own places that can be written to.
+
+    Returns:
+        "", or why something could not be fetched (no internet); nothing is raised, because every metric has a
+        defined value without these data.
     """
     import nltk
+    from nltk import downloader
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    fetched = [nltk.download(name, download_dir=str(folder), quiet=True) for name in NLTK_PACKAGES]
-    use_nltk_folder(folder)
-    wordnet.cache_clear()  # it may have been looked for, in vain, before its data came
-    return all(fetched)
+    patience = downloader.NETWORK_TIMEOUT
+    try:
+        downloader.NETWORK_TIMEOUT = SILENCE  # its own two minutes are long for a run that can do without
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        # NLTK warns of folders that others may write to; the files' hashes are checked all the same.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            for name in NLTK_PACKAGES:
+                told = {"quiet": True, "raise_on_error": True, "print_error_to": io.StringIO()}
+                if not nltk.download(name, download_dir=folder and str(folder), **told):
+                    return f"{name} could not be fetched"
+    except Exception as error:  # no internet, a full disk, a folder that must not be written to
+        return " ".join(str(error).split()) or type(error).__name__
+    finally:
+        downloader.NETWORK_TIMEOUT = patience
+        if folder is not None:
+            use_nltk_folder(folder)
+        wordnet.cache_clear()  # it may have been looked for, in vain, before its data came
+    return ""
+
+
+def fetch_wordnet(online: bool) -> str:
+    """Have WordNet: found on this machine, else fetched into NLTK's own place when `online`.
+
+    Returns:
+        "", or why METEOR has to do without it, and what to type.
+    """
+    if wordnet() is not None:
+        return ""
+    reason = download_nltk() if online else "HF_HUB_OFFLINE forbids fetching it"
+    if wordnet() is not None:
+        return ""
+    return (
+        f"WordNet is not here ({reason or 'what was fetched cannot be read'}), so METEOR counts no synonyms; "
+        "its column is meteor_without_synonyms. Get it with: python -m nltk.downloader wordnet, or set "
+        "NLTK_DATA to a folder that has it"
+    )

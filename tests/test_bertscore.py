@@ -359,22 +359,3 @@ def test_a_hub_out_of_reach_is_one_sentence(monkeypatch):
     monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
     with pytest.raises(EncoderMissing, match="failed \\(Name or service not known\\)"):
         BertScorer("nobody/such-an-encoder")
-    with pytest.raises(EncoderMissing, match="could not be fetched from the Hub"):
-        encoder.download_encoder("nobody/such-an-encoder", "/tmp")
-
-
-def test_download_fetches_one_format_of_the_weights(monkeypatch, tmp_path):
-    import huggingface_hub
-
-    asked = []
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda model, **options: asked.append(options))
-    for files, expected in (
-        (["config.json", "model.safetensors", "pytorch_model.bin"], False),
-        (["config.json", "pytorch_model.bin"], True),
-    ):
-        monkeypatch.setattr(encoder, "_ask_hub", lambda model, files=files: files)
-        assert (
-            encoder.download_encoder("microsoft/deberta-xlarge-mnli", tmp_path)
-            == tmp_path / "deberta-xlarge-mnli"
-        )
-        assert ("pytorch_model*.bin" in asked[-1]["allow_patterns"]) is expected

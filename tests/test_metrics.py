@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -298,18 +299,60 @@ def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
         assert done.stderr == ""
 
 
-def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch):
+@pytest.fixture
+def no_nltk_data(tmp_path, monkeypatch):
+    """A machine whose NLTK looks nowhere; its own list is put back afterwards."""
     import nltk
 
-    asked = []
-    monkeypatch.setattr(
-        nltk, "download", lambda name, **options: asked.append((name, options["download_dir"]))
-    )
-    folder = tmp_path / "nltk_data"
-    assert metrics.download_nltk(folder) is False
-    assert asked == [("wordnet", str(folder)), ("punkt_tab", str(folder))]
-    assert nltk.data.path.pop(0) == str(folder)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("NLTK_DATA", "")
     wordnet.wordnet.cache_clear()
+    yield nltk
+    wordnet.wordnet.cache_clear()
+
+
+def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch, no_nltk_data):
+    asked = []
+
+    def unreachable(name, **options):
+        asked.append((name, options["download_dir"]))
+        raise ValueError("Error loading wordnet:\n no address")
+
+    monkeypatch.setattr(no_nltk_data, "download", unreachable)
+    folder = tmp_path / "nltk_data"
+    assert wordnet.download_nltk(folder) == "Error loading wordnet: no address"
+    assert asked == [("wordnet", str(folder))]
+    assert no_nltk_data.data.path == [str(folder)]
+
+
+def test_wordnet_is_fetched_when_it_can_be(tmp_path, monkeypatch, with_wordnet_files, no_nltk_data):
+    import shutil
+
+    def download(name, download_dir, **options):
+        """As NLTK: into the first of its own places."""
+        if name == "wordnet":
+            shutil.copytree(with_wordnet_files, tmp_path / "corpora")
+        return True
+
+    monkeypatch.setattr(no_nltk_data, "download", download)
+    no_nltk_data.data.path.append(str(tmp_path))
+    reason = wordnet.fetch_wordnet(online=False)
+    assert reason.startswith("WordNet is not here (HF_HUB_OFFLINE forbids fetching it), so METEOR counts no")
+    assert wordnet.fetch_wordnet(online=True) == ""
+    assert metrics.meteor_variant() == "METEOR"
+    monkeypatch.setattr(no_nltk_data, "download", None)  # what is here is not fetched again
+    assert wordnet.fetch_wordnet(online=True) == ""
+
+
+@pytest.fixture
+def with_wordnet_files():
+    """A folder `corpora` with WordNet in it; without it the test is skipped."""
+    import os
+
+    for folder in (SHARED / "nltk_data", *map(Path, filter(None, [os.environ.get("NLTK_DATA")]))):
+        if (folder / "corpora").is_dir():
+            return folder / "corpora"
+    pytest.skip("WordNet is not on this machine")
 
 
 def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
@@ -319,3 +362,52 @@ def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# ---- what each one says of itself --------------------------------------------------------------------------
+
+
+def _told():
+    from medqa import answering, clinical
+    from medqa.entailment import EntailmentScorer
+
+    return {
+        "compute_bleu": metrics.bleu,
+        "compute_rouge": metrics.rouge,
+        "compute_meteor": metrics.meteor,
+        "score_bertscore": metrics.BertScorer,
+        "score_entailment": EntailmentScorer,
+        "compute_exact_match": clinical.exact_match,
+        "compute_token_f1": clinical.MedicalLexicon.token_f1,
+        "compute_dose_error": clinical.dose_error,
+        "corpus_bleu": metrics.corpus_bleu,
+        "answer_loss": answering.answer_losses,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_told()))
+def test_a_metric_tells_range_direction_formula_source_and_what_it_cannot_see(name):
+    text = " ".join(_told()[name].__doc__.split())
+    for part in ("Range", "is better", "Formula:", "Source:", "Does not see:"):
+        assert part in text, (name, part)
+
+
+def test_no_metric_of_the_class_is_without_such_an_account():
+    from evaluation import AutomaticMetrics
+
+    found = {name for name in vars(AutomaticMetrics) if name.startswith(("compute_", "score_"))}
+    assert found == {name for name in _told() if name.startswith(("compute_", "score_"))}
+
+
+def test_wordnets_licence_stands_beside_what_is_drawn_from_it():
+    folder = ROOT / "medqa" / "clinical" / "words"
+    licence = " ".join((folder / "LICENSE.WordNet.txt").read_text(encoding="utf-8").split())
+    for part in ("WordNet 3.0 Copyright 2006 by Princeton University", "without fee or royalty", "AS IS"):
+        assert part in licence
+    for name in ("medical_terms.txt", "general_english.txt"):
+        head = (folder / name).read_text(encoding="utf-8").replace("# ", "")
+        notice = " ".join(head.split("OTHER RIGHTS.")[0].split())
+        # The permission and the disclaimer, word by word.
+        for start, end in (("Permission to use", "distribution."), ("THIS SOFTWARE", "TRADEMARKS")):
+            permission = licence[licence.index(start) : licence.index(end) + len(end)]
+            assert permission.replace("MERCHANT- ABILITY", "MERCHANTABILITY") in notice

@@ -19,7 +19,7 @@ import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa import run
-from medqa.run import UserError
+from medqa.run import UserError, Warnings
 
 METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
 
@@ -161,6 +161,110 @@ def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch,
         assert "length_ratio" in pd.read_csv(tmp_path / f"{name}.csv")
     assert "length_ratio" in set(pd.read_csv(tmp_path / "model_comparison.csv")["metric"])
     assert "length_ratio_difference" in pd.read_csv(tmp_path / "specialty_performance.csv")
+
+
+def test_a_metric_that_fails_is_counted_in_the_outputs(stages, monkeypatch, tmp_path, capsys):
+    class Fragile(evaluation.AutomaticMetrics):
+        def compute_fragile(self, reference: str, hypothesis: str) -> float:
+            if "fever" in reference:
+                raise KeyError("fever")
+            return 1.0
+
+    monkeypatch.setattr(evaluation, "AutomaticMetrics", Fragile)
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
+    failed = sum("fever" in reference for reference in stages.splits[0]["response"])
+    assert 0 < failed < 12
+    assert advice["failed"] == {"fragile": {"base": failed, "finetuned": failed}}
+    row = pd.read_csv(tmp_path / "model_comparison.csv").set_index("metric").loc["fragile"]
+    assert (row["n"], row["n_not_applicable"], row["n_failed"]) == (12 - failed, 0, failed)
+    assert f"metric fragile failed on {2 * failed} of 24 pairs" in capsys.readouterr().out
+
+
+def test_what_is_left_out_is_told_with_the_reason(stages, tmp_path, capsys, monkeypatch):
+    import nltk
+
+    from medqa import wordnet
+
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("NLTK_DATA", "")
+    wordnet.wordnet.cache_clear()
+    given = {"OUTPUT_DIR": str(tmp_path), "BERTSCORE_MODEL": "/no/such/encoder"}
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
+    wordnet.wordnet.cache_clear()
+    told = capsys.readouterr().out.split("WARNING", 1)[1]
+    assert list(advice["left_out"]) == ["meteor", "bertscore", "nli"]
+    for reason in advice["left_out"].values():
+        assert reason in told
+    assert advice["bertscore_model"] is advice["entailment_model"] is None
+    columns = set(pd.read_csv(tmp_path / "base_model_results.csv"))
+    assert "meteor_without_synonyms" in columns and "meteor" not in columns
+    assert not {name for name in columns if name.startswith(("bertscore_f", "nli_"))}
+
+
+def test_an_encoder_with_a_head_judges_entailment_in_every_output(stages, tmp_path, capsys):
+    from test_entailment import _save
+
+    given = {"OUTPUT_DIR": str(tmp_path / "out"), "BERTSCORE_MODEL": str(_save("bert", tmp_path / "judge"))}
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
+    assert advice["entailment_model"] and "nli" not in advice["left_out"]
+    table = pd.read_csv(tmp_path / "out" / "finetuned_model_results.csv")
+    assert table[["nli_entailed", "nli_contradicted"]].notna().all(axis=None)
+    comparison = pd.read_csv(tmp_path / "out" / "model_comparison.csv").set_index("metric")
+    assert list(comparison.loc[["nli_entailed", "nli_contradicted"], "direction"]) == ["↑", "↓"]
+    assert "nli_contradicted (judge) ↓" in capsys.readouterr().out
+
+
+def test_corpus_bleu_stands_with_its_signature(stages, capsys):
+    import sacrebleu
+
+    found = stages.advice["corpus_bleu"]
+    assert found["signature"] == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
+    for role in ("base", "finetuned"):
+        path = stages.folder / "evaluation_results" / f"{role}_model_results.csv"
+        table = pd.read_csv(path, keep_default_na=False)
+        library = sacrebleu.corpus_bleu(list(table["hypothesis"]), [list(table["reference"])])
+        assert found[role] == pytest.approx(library.score / 100, abs=1e-12)
+
+
+def test_a_lexicon_of_ones_own_counts(stages, tmp_path):
+    lexicon = tmp_path / "terms.txt"
+    lexicon.write_text("zeta sign\n", encoding="utf-8")
+    given = {"OUTPUT_DIR": str(tmp_path / "out"), "LEXICON": str(lexicon)}
+    config = EvaluationConfig(**vars(stages.config) | given)
+    advice = evaluation.evaluate(config)
+    assert advice["lexicon"]["terms"] == stages.advice["lexicon"]["terms"] + 1
+    assert advice["lexicon"]["sha256"] != stages.advice["lexicon"]["sha256"]
+    metrics = evaluation.AutomaticMetrics(config, [], Warnings())
+    assert metrics.compute_token_f1("A zeta sign.", "Zeta signs.") == 1.0
+    assert metrics.compute_exact_match("A zeta sign.", "Zeta signs.")["exact_match"] == 1.0
+    done = run_script("evaluation.py", "--LEXICON", tmp_path / "none.txt", "--DATASET_DIR",
+                      stages.config.DATASET_DIR)  # fmt: skip
+    assert done.returncode == 2 and "The lexicon" in done.stderr and "--LEXICON" in done.stderr
+
+
+def test_answer_loss_is_that_of_transformers_over_the_reference(stages, tiny_model):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    table = pd.read_csv(stages.folder / "evaluation_results" / "base_model_results.csv")
+    for record, found in zip(stages.splits[0], table["answer_loss"], strict=True):
+        prompt, rest = record["formatted_chat"].split(record["response"])
+        start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        ids += tokenizer(record["response"] + rest, add_special_tokens=False)["input_ids"]
+        labels = torch.tensor([[-100] * start + ids[start:]])
+        with torch.no_grad():
+            loss = model(input_ids=torch.tensor([ids]), labels=labels).loss.item()
+        assert found == pytest.approx(loss, abs=1e-4)
+
+
+def test_reference_answers_that_are_cut_for_the_loss_are_told(stages, tmp_path, capsys):
+    short = {"OUTPUT_DIR": str(tmp_path), "MAX_PROMPT_LENGTH": 150, "MAX_NEW_TOKENS": 1}
+    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | short))
+    told = [line for line in capsys.readouterr().out.splitlines() if "answer_loss of holdout" in line]
+    assert told and "count up to token 151" in told[0]
 
 
 def test_a_partial_run_says_so_and_recommends_nothing(stages, tmp_path, capsys):

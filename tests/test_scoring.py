@@ -23,7 +23,7 @@ class Metrics:
         return {"same": reference == hypothesis, "length": len(hypothesis)}
 
     def score_all(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
-        return {"rank": np.arange(len(references)) / 2, "known": [None, 1, math.inf][: len(references)] * 1}
+        return {"rank": np.arange(len(references)) / 2, "known": [None, 1, 0.5]}
 
     def compute_applicable(self, reference: str, hypothesis: str) -> float | None:
         return None if not hypothesis else 1
@@ -39,7 +39,7 @@ class Metrics:
 
 def scores(metrics: object) -> tuple[dict[str, list[float]], list[str]]:
     warnings = Warnings()
-    return score_pairs(metrics, REFERENCES, HYPOTHESES, warnings), warnings.texts
+    return score_pairs(metrics, REFERENCES, HYPOTHESES, warnings).columns, warnings.texts
 
 
 def same(found: list[float], wanted: list[float]) -> bool:
@@ -52,7 +52,7 @@ def test_every_kind_of_result_becomes_columns_of_floats():
     assert same(columns["same"], [1, 0, 0]) and same(columns["length"], [3, 0, 1])
     assert same(columns["applicable"], [1, math.nan, 1])
     assert same(columns["rank"], [0, 0.5, 1])
-    assert same(columns["known"], [math.nan, 1, math.nan])
+    assert same(columns["known"], [math.nan, 1, 0.5])
     assert warnings == []
 
 
@@ -98,9 +98,9 @@ def test_a_metric_that_fails_costs_the_pair_and_not_the_run():
     assert same(columns["x"], [1 / 3, math.nan, 1]) and same(columns["y"], [2, math.nan, 2])
     assert same(columns["never"], [math.nan] * 3) and same(columns["good"], [1] * 3)
     assert warnings == [
-        "metric ratio failed on 1 of 3 pairs; the first: ZeroDivisionError: division by zero",
-        "metric two failed on 1 of 3 pairs; the first: ZeroDivisionError: division by zero",
-        "metric never failed on 3 of 3 pairs; the first: KeyError: 'lexicon'",
+        "metric ratio failed on 1 of 3 pairs, which do not count; the first: ZeroDivisionError: division by zero",
+        "metric two failed on 1 of 3 pairs, which do not count; the first: ZeroDivisionError: division by zero",
+        "metric never failed on 3 of 3 pairs, which do not count; the first: KeyError: 'lexicon'",
     ]
 
 
@@ -113,10 +113,10 @@ def test_a_value_that_is_no_number_is_a_failure_of_the_metric(value):
     columns, warnings = scores(Odd())
     assert same(columns["odd"], [math.nan, 1, math.nan])
     [text] = warnings
-    assert text.startswith("metric odd failed on 2 of 3 pairs; the first: ")
+    assert text.startswith("metric odd failed on 2 of 3 pairs, which do not count; the first: ")
 
 
-def test_what_is_not_finite_is_not_applicable():
+def test_what_is_not_finite_is_a_failure_and_none_is_not():
     class Infinite:
         def compute_log(self, reference: str, hypothesis: str) -> float:
             return -np.inf if not hypothesis else np.float32(0.5)
@@ -124,9 +124,59 @@ def test_what_is_not_finite_is_not_applicable():
         def compute_nan(self, reference: str, hypothesis: str) -> float:
             return math.nan
 
+        def compute_none(self, reference: str, hypothesis: str) -> None:
+            return None
+
+        def score_batch(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list]:
+            return {"first": [1, None, math.nan], "second": [1, 2, 3]}
+
     columns, warnings = scores(Infinite())
-    assert same(columns["log"], [0.5, math.nan, 0.5]) and same(columns["nan"], [math.nan] * 3)
-    assert warnings == []
+    assert same(columns["log"], [0.5, math.nan, 0.5])
+    assert same(columns["nan"], [math.nan] * 3) and same(columns["none"], [math.nan] * 3)
+    assert same(columns["first"], [1, math.nan, math.nan]) and same(columns["second"], [1, 2, 3])
+    end = "; a metric that does not apply returns None"
+    assert warnings == [
+        f"metric log failed on 1 of 3 pairs, which do not count; the first: MetricFailed: it gave -inf{end}",
+        f"metric nan failed on 3 of 3 pairs, which do not count; the first: MetricFailed: it gave nan{end}",
+        f"metric batch failed on 1 of 3 pairs, which do not count; the first: MetricFailed: it gave nan{end}",
+    ]
+    found = score_pairs(Infinite(), REFERENCES, HYPOTHESES, Warnings()).failed
+    assert found == {"log": [1], "nan": [0, 1, 2], "first": [2], "second": [2]}
+
+
+def test_a_batch_metric_that_fails_costs_itself_and_not_the_run():
+    class Batches:
+        def score_broken(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list]:
+            raise RuntimeError("out of memory")
+
+        def score_short(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list]:
+            return {"x": [1, 2]}
+
+        def score_absent(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list]:
+            return {}
+
+    columns, warnings = scores(Batches())
+    assert list(columns) == ["broken", "short"]
+    assert same(columns["broken"], [math.nan] * 3) and same(columns["short"], [math.nan] * 3)
+    assert "RuntimeError: out of memory" in warnings[0] and "it gave 2 values for 3 pairs" in warnings[1]
+
+
+def test_all_metrics_see_a_pair_before_the_next_and_pairs_of_one_reference_together():
+    """So that what they keep of a text is still there, however many pairs there are."""
+    seen = []
+
+    class Watching:
+        def compute_one(self, reference: str, hypothesis: str) -> float:
+            seen.append(("one", reference, hypothesis))
+            return len(hypothesis)
+
+        def compute_two(self, reference: str, hypothesis: str) -> float:
+            seen.append(("two", reference, hypothesis))
+            return len(hypothesis)
+
+    found = score_pairs(Watching(), ["a", "b", "a"], ["1", "22", "333"], Warnings()).columns
+    assert [entry[1:] for entry in seen] == [("a", "1")] * 2 + [("a", "333")] * 2 + [("b", "22")] * 2
+    assert found["one"] == found["two"] == [1, 2, 3]
 
 
 def test_texts_of_different_number_are_refused():
@@ -196,6 +246,23 @@ def test_each_model_has_its_own_answers_scores_and_losses(tables):
     assert base["answer_loss"].tolist() == [2, 2.5, 1]
     assert same(tuned["answer_loss"].tolist(), [1, math.nan, 2])
     assert tuned["finish"].tolist() == ["length"] * 3 and base["new_tokens"].tolist() == [3, 0, 1]
+
+
+def test_failures_are_counted_by_model_and_in_the_comparison(tables):
+    from medqa.statistics import compare
+
+    class Fragile:
+        def compute_ratio(self, reference: str, hypothesis: str) -> float | None:
+            return None if reference == "c" else 1 / (len(hypothesis) - 1)
+
+    warnings = Warnings()
+    found = {"base": answers(["ab", "x", "f"]), "finetuned": answers(["abc", "y", "ef"])}
+    made = results_tables(Fragile(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
+    assert made["base"].attrs["failed"] == {"ratio": [2]}
+    assert made["finetuned"].attrs["failed"] == {"ratio": []}
+    row = compare(made["base"], made["finetuned"], ["ratio"], (), 0, ["ratio"]).set_index("metric")
+    for name in ("ratio", "primary_score"):
+        assert list(row.loc[name, ["n", "n_not_applicable", "n_failed"]]) == [1, 1, 1]
 
 
 def test_empty_and_endless_answers_are_told(tables):

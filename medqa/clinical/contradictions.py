@@ -54,7 +54,15 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]]:
 
 
 def dose_error(reference: str, hypothesis: str) -> int | None:
-    """Number of `dose_errors`: 0 or more, lower is better; None when the reference has no dose or value."""
+    """How many quantities of an answer contradict the reference for the same medicine or measure.
+
+    What it measures: the answer's most dangerous mistakes, of all four kinds of `dose_errors`.
+    Range: 0, 1, 2, …, lower is better. None (not applicable, to be counted) when the reference has no dose
+        or value. An empty answer contradicts nothing: 0.
+    Formula: |`dose_errors`|.
+    Source: our own.
+    Does not see: see `dose_errors`; an answer that leaves the dose out, which `fact_recall` sees.
+    """
     return len(dose_errors(reference, hypothesis)) if doses(reference) else None
 
 

@@ -105,7 +105,7 @@ class MedicalLexicon:
         self._abbreviations = word_lists.pairs("abbreviations")
         self._concepts: dict[str, str] = {}  # each term, and the one that it counts as
         self.sources: dict[str, int] = {}
-        self._add("user lexicon", _user_terms(user_file))
+        self._add("user lexicon", user_terms(user_file))
         self._add("medicines", word_lists.names("medicines"))
         self._add("everyday terms", word_lists.names("everyday_terms"))
         self._add("WordNet 3.0", word_lists.names("medical_terms"))
@@ -209,8 +209,9 @@ class MedicalLexicon:
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
         concept, longest = role
-        pair = tuple(canonical(word) for word, _ in tokens[place : place + 2]) if longest > 1 else ()
-        if pair in self._beginnings:
+        if longest < 2 or place + 1 == len(tokens):
+            return 1, concept
+        if (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
             forms = [canonical(word) for word, _ in tokens[place : place + longest]]
             for length in range(len(forms), 1, -1):
                 known = self._concepts.get(" ".join(forms[:length]))
@@ -226,9 +227,9 @@ class MedicalLexicon:
         Range: 0 to 1, higher is better. None (not applicable, to be counted) when the reference names no
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
-            (multisets), as SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016).
-        Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia" (after Chapman et
-            al., "A Simple Algorithm for Identifying Negated Findings", 2001).
+            (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
+        Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
+            Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
             at a distance of more than a clause.
         """
@@ -293,8 +294,12 @@ def _form(term: str) -> str:
     return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
 
 
-def _user_terms(path: str | Path) -> dict[str, str]:
-    """Names of the user's own file, each with the first name of its line."""
+def user_terms(path: str | Path) -> dict[str, str]:
+    """Names of the user's own file, each with the first name of its line; none without a file.
+
+    Raises:
+        UserError: it cannot be read as UTF-8 text.
+    """
     if not str(path):
         return {}
     try:
@@ -302,7 +307,7 @@ def _user_terms(path: str | Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in "
-            "each line, after commas its other names."
+            "each line, after commas its other names. Give its path with --LEXICON."
         ) from None
     rows = [line.split("#")[0].split(",") for line in content.splitlines()]
     return {name: row[0] for row in rows for name in row}

@@ -53,7 +53,13 @@ POWER = re.compile(r" ?x ?10 ?(?:\^ ?\(?([0-9]{1,2})\)?|\(([0-9]{1,2})\)|([⁰¹
 WORD = re.compile(r"[a-z]+")
 ONES = re.compile(r"[ -]([a-z]+)")
 ARTICLE = re.compile(r" (?:of )?an?(?![a-z])")
-AND_HALF = re.compile(r" and a half(?![a-z])")
+AND_HALF = re.compile(r" and (?:a|one)[ -]half(?![a-z])")
+# "10^6" and "10⁶", which POWER reads only after a factor.
+BARE_POWER = re.compile(r"10(?: ?\^ ?\(?([0-9]{1,2})\)?|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
+# "one-half", "three quarters"
+PART = re.compile(r"[ -](half|halves|quarters?)(?![a-z])")
+# A number in words and again in digits, as prescriptions have it: "six (6) weeks".
+IN_DIGITS = re.compile(r" ?\(([0-9]{1,3})\)")
 
 
 def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
@@ -63,6 +69,9 @@ def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
     if (part := FRACTION.match(text, start)) is not None and int(part.group(2)) < int(part.group(3)):
         value = Fraction(part.group(1) or 0) + Fraction(int(part.group(2)), int(part.group(3)))
         return value, _skip_article(text, part.end())
+    if (power := BARE_POWER.match(text, start)) is not None:
+        exponent = power.group(1) or power.group(2).translate(SUPERSCRIPTS)
+        return Fraction(10 ** int(exponent)), power.end()
     if (numeral := NUMERAL.match(text, start)) is None:
         return _read_words(text, start)
     digits = numeral.group()
@@ -84,12 +93,16 @@ def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
     value, end = WORDS[word.group()], word.end()
     if word.group() == "half":
         return value, _skip_article(text, end)
+    if 1 <= value <= 3 and (part := PART.match(text, end)) is not None:
+        return value / (2 if part.group(1).startswith("hal") else 4), _skip_article(text, part.end())
     if 20 <= value < 100 and (following := ONES.match(text, end)) is not None:
         ones = WORDS.get(following.group(1), Fraction(0))
         if 0 < ones < 10 and ones.denominator == 1:
             value, end = value + ones, following.end()
     if (half := AND_HALF.match(text, end)) is not None:
         return value + Fraction(1, 2), half.end()
+    if (again := IN_DIGITS.match(text, end)) is not None and int(again.group(1)) == value:
+        return value, again.end()
     return _scaled(text, value, end)
 
 

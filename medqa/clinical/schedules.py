@@ -36,6 +36,8 @@ ORDINALS = {"other": 2, "second": 2, "alternate": 2, "third": 3, "fourth": 4}
 _NUMBER = (
     "(?:[0-9]{1,3}(?:\\.[0-9])?|" + "|".join(word for word in WORDS if word not in ("zero", "half")) + ")"
 )
+# "three (3) times a day"
+_AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
     "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
@@ -43,12 +45,12 @@ _PERIOD = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER})(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
-    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER})(?:{_TO}({_NUMBER}))?)?"
+    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
     rf"[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(

@@ -227,7 +227,7 @@ def _under(unit: Unit, lower: _Simple, amount: Fraction) -> Unit:
     length = lower.factor * amount
     if lower.dimension == "long time":
         return replace(unit, per="month", times=1 / length)
-    if lower.dimension == "time" and lower.factor >= 1:
+    if lower.dimension == "time" and length >= 1:  # a day or more; "per 24 h" is a day
         return replace(unit, per="day", times=1 / length)
     own, scale = BELOW.get(lower.dimension, (WRITTEN[lower.dimension][0], Fraction(1)))
     return replace(

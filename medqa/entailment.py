@@ -1,0 +1,238 @@
+"""Entailment: which statements of the reference an answer implies, and which it contradicts.
+
+The judge is an encoder that was trained to tell entailment (MNLI), as microsoft/deberta-xlarge-mnli, the
+default encoder of BERTScore: one download serves both.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from medqa.encoder import HeadMissing, clean, fingerprint, known_name, load_classifier, longest_input
+from medqa.progress import Progress
+from medqa.score_file import Pair, ScoreFile, Scores
+
+# Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
+TOKENS_PER_BATCH = 16_384
+# Pairs of an answer and a statement that are tokenised at once.
+PAIRS_PER_BLOCK = 4096
+# Above this many parameters a CPU would need hours: an answer is read once for each statement.
+LARGEST_ON_CPU = 250_000_000
+# A part of a long answer begins before the end of the part before it, by this share of its length.
+OVERLAP = 0.25
+
+# The end of a statement: a full stop after a word, a number or a bracket, before a capital, a digit or a
+# bracket. Not after "e.g.", "Dr.", or a single letter ("b.i.d.", "B. Smith").
+STATEMENT_END = re.compile(
+    r"(?:(?<=[^\W\d_]{2}[.!?])|(?<=[0-9)\]%\"'”’][.!?])|(?<=[.!?][\"')\]”’]))(?<!\b[DMS][rt]\.)(?<!\bMrs\.)"
+    r"(?<!\bvs\.)(?<!\bcf\.)(?<!\bFig\.)(?<!\bapprox\.)(?<!\bca\.)\s+(?=[\"'(\[“‘]*[A-Z0-9])"
+)
+BULLET = re.compile(r"\s*(?:[-*•‣–]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s+")
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a text, each once, in order: its sentences and the items of its lists.
+
+    An item keeps the words that lead to its list: "Watch for:\\n- fever" is the statement "Watch for: fever".
+    What has no letter states nothing.
+    """
+    found: list[str] = []
+    lead = ""
+    for line in filter(str.strip, text.splitlines()):
+        bullet = BULLET.match(line)
+        if bullet is None:
+            lead = ""
+        parts = [part.strip() for part in STATEMENT_END.split(line[bullet.end() :] if bullet else line)]
+        if bullet is not None and lead:
+            parts[0] = f"{lead} {parts[0]}"
+        elif parts[-1].endswith(":"):
+            lead = parts.pop()
+        found += parts
+    stated = [part for part in found if any(character.isalpha() for character in part)]
+    return list(dict.fromkeys(map(clean, stated)))
+
+
+class EntailmentScorer:
+    """How many statements of the reference an answer entails, and how many it contradicts.
+
+    What it measures: whether what the reference says follows from the answer (`nli_entailed`), and whether
+        the answer says the opposite (`nli_contradicted`), in the eyes of an encoder trained on MNLI.
+    Range: 0 to 1. `nli_entailed`: higher is better; `nli_contradicted`: lower is better. None (not
+        applicable, to be counted) when the reference has no statement. An empty answer entails nothing and
+        contradicts nothing: 0 and 0.
+    Formula: with s the statements (sentences, list items) of the reference and the answer as premise,
+        nli_entailed = |{s: the likeliest label is entailment}| / |s|, nli_contradicted the same with
+        contradiction. An answer longer than the encoder's input is read in parts that overlap by a quarter:
+        a statement is entailed when any part entails it, contradicted when any part contradicts it and none
+        entails it. A statement longer than half of the input loses its end.
+    Source: K-QA's comprehensiveness and hallucination rate (Manor et al., arXiv 2401.14493), with the
+        sentences of the reference in place of statements that physicians marked as necessary; MNLI: Williams
+        et al., NAACL 2018.
+    Does not see: what the question was; numbers, reliably (an encoder of general English may take 50 mg for
+        5 mg); facts that the reference lacks; statements that need two parts of a long answer together.
+
+    Attributes:
+        name: name of the encoder, or the folder's name.
+        max_tokens: longest input, of answer and statement together.
+        judged: pairs of an answer and a statement judged so far (the others came from the cache).
+        windowed: distinct answers so far that had to be read in parts.
+        fingerprint: identifies weights, labels, longest input and precision.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        device: str | None = None,
+        cache_folder: str | Path | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Load an encoder with its head.
+
+        Args:
+            model: a folder, or a name on the Hugging Face Hub that is in the Hub's cache on this machine.
+            device: "cpu", "cuda", …; None: the GPU when there is one.
+            cache_folder: where judgements are kept from one run to the next; None: nowhere.
+            dtype: "float32" or "bfloat16".
+
+        Raises:
+            HeadMissing: not there, no labels of entailment and contradiction, no head among the weights, or
+                too large for a CPU.
+        """
+        import torch
+
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.tokenizer, self.classifier, self.labels = load_classifier(str(model))
+        size = sum(weights.numel() for weights in self.classifier.parameters())
+        if self.device.type == "cpu" and size > LARGEST_ON_CPU:
+            raise HeadMissing(
+                f"{model} needs a GPU to judge entailment: it has {size / 1e6:.0f} million parameters, and "
+                "reads each answer once for each statement of its reference"
+            )
+        self.name = known_name(str(model))
+        self.max_tokens = longest_input(self.tokenizer, self.classifier.config)
+        self.classifier.to(self.device, getattr(torch, dtype)).eval()
+        self.tokens_per_batch = TOKENS_PER_BATCH
+        self.judged = 0
+        self._long: set[str] = set()
+        self.fingerprint = fingerprint(
+            self.classifier, sorted(self.labels.items()), self.max_tokens, dtype, OVERLAP
+        )
+        self._cache = ScoreFile(cache_folder, "entailment", self.fingerprint)
+
+    @property
+    def windowed(self) -> int:
+        """Distinct answers that did not fit into the encoder's input beside a statement."""
+        return len(self._long)
+
+    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float | None]]:
+        """Score pairs of texts; each distinct pair of an answer and a statement is judged once.
+
+        Returns:
+            `nli_entailed` and `nli_contradicted`, lists in the order of the pairs.
+        """
+        stated = {reference: statements(reference) for reference in set(references)}
+        pairs = list(zip(references, map(clean, hypotheses), strict=True))
+        found = self.judge([(answer, one) for reference, answer in pairs for one in stated[reference]])
+        columns: dict[str, list[float | None]] = {"nli_entailed": [], "nli_contradicted": []}
+        for reference, answer in pairs:
+            labels = [_label(found[answer, one]) for one in stated[reference]]
+            for name, values in columns.items():
+                share = labels.count(name.removeprefix("nli_")) / len(labels) if labels else None
+                values.append(share)
+        return columns
+
+    def judge(self, pairs: Sequence[Pair]) -> dict[Pair, Scores]:
+        """Probabilities of entailment, of contradiction, and of the likeliest other label, for each pair.
+
+        Of the parts of a long answer those of the part that decides: the likeliest to entail if one entails,
+        else the likeliest to contradict.
+        """
+        wanted = dict.fromkeys(pairs)
+        length = {
+            text: len(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+            for text in dict.fromkeys(text for pair in wanted for text in pair)
+        }
+        room = self.max_tokens - self.tokenizer.num_special_tokens_to_add(pair=True)
+        self._long |= {answer for answer, one in wanted if length[answer] + length[one] > room}
+        found = {pair: known for pair in wanted if (known := self._cache.get(pair)) is not None}
+        found |= {pair: (0.0, 0.0, 1.0) for pair in wanted if not pair[0]}
+        # Sorted by length, so that one block and one batch need little padding.
+        missing = sorted(
+            wanted.keys() - found.keys(), key=lambda pair: (-length[pair[0]] - length[pair[1]], pair)
+        )
+        with Progress("Entailment", len(missing), "statement") as progress:
+            for start in range(0, len(missing), PAIRS_PER_BLOCK):
+                block = missing[start : start + PAIRS_PER_BLOCK]
+                inputs = [(pair, row) for pair in block for row in self._inputs(pair)]
+                inputs.sort(key=lambda item: len(item[1]["input_ids"]))
+                judged: dict[Pair, Scores] = {}
+                for pair, scores in self._forward(inputs):
+                    judged[pair] = max(judged.get(pair, scores), scores, key=_decides)
+                found |= judged
+                self._cache.add(judged)
+                self.judged += len(block)
+                progress.advance(len(block))
+        return found
+
+    def _inputs(self, pair: Pair) -> list[dict[str, list[int]]]:
+        """What the encoder reads for a pair: one input, or several when the answer is long."""
+        answer, statement = pair
+        whole = self.tokenizer(answer, statement, verbose=False)
+        if len(whole["input_ids"]) <= self.max_tokens:
+            return [dict(whole)]
+        own = self.tokenizer.encode(statement, add_special_tokens=False, verbose=False)
+        if len(own) > self.max_tokens // 2:
+            own = own[: self.max_tokens // 2]
+            statement = self.tokenizer.decode(own, clean_up_tokenization_spaces=False)
+            own = self.tokenizer.encode(statement, add_special_tokens=False, verbose=False)
+        room = self.max_tokens - len(own) - self.tokenizer.num_special_tokens_to_add(pair=True)
+        parts = self.tokenizer(
+            answer, statement, truncation="only_first", max_length=self.max_tokens,
+            stride=int(room * OVERLAP), return_overflowing_tokens=True,
+        )  # fmt: skip
+        names = [name for name in self.tokenizer.model_input_names if name in parts]
+        return [dict(zip(names, row, strict=True)) for row in zip(*map(parts.get, names), strict=True)]
+
+    def _forward(self, inputs: list[tuple[Pair, dict[str, list[int]]]]) -> Iterator[tuple[Pair, Scores]]:
+        """Probabilities of each input; `inputs` come sorted by length, and are taken from their end."""
+        import torch
+
+        padding = {"input_ids": self.tokenizer.pad_token_id or 0}
+        places = [self.labels["entailment"], self.labels["contradiction"]]
+        while inputs:
+            longest = len(inputs[-1][1]["input_ids"])
+            batch = inputs[-max(1, self.tokens_per_batch // longest) :]
+            tensors = {
+                name: torch.tensor([
+                    row[name] + [padding.get(name, 0)] * (longest - len(row[name])) for _, row in batch
+                ]).to(self.device)
+                for name in batch[0][1]
+            }  # fmt: skip
+            try:
+                with torch.inference_mode():
+                    shares = self.classifier(**tensors).logits.double().softmax(-1).cpu()
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.tokens_per_batch //= 2
+                torch.cuda.empty_cache()
+                continue
+            for (pair, _), row in zip(batch, shares.tolist(), strict=True):
+                others = [share for place, share in enumerate(row) if place not in places]
+                yield pair, (row[places[0]], row[places[1]], max(others, default=0.0))
+            inputs = inputs[: -len(batch)]
+
+
+def _label(scores: Scores) -> str:
+    """The likeliest label."""
+    entailed, contradicted, neither = scores
+    if entailed >= max(contradicted, neither):
+        return "entailed"
+    return "contradicted" if contradicted >= neither else "neither"
+
+
+def _decides(scores: Scores) -> tuple[int, float]:
+    """Which part of a long answer decides: one that entails before one that contradicts, the surest first."""
+    label = _label(scores)
+    rank = ("neither", "contradicted", "entailed").index(label)
+    return rank, scores[(2, 1, 0)[rank]]

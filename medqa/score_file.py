@@ -1,0 +1,51 @@
+"""Scores of pairs of texts kept from run to run, a line for each pair: a killed run loses its last block."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+Pair = tuple[str, str]
+Scores = tuple[float, float, float]
+
+
+class ScoreFile:
+    """Three numbers a pair, in a file named after what they depend on beside the texts.
+
+    Args:
+        folder: where the file lies; None: nothing is kept.
+        kind: begins the file's name, such as "bertscore".
+        fingerprint: identifies the model and all settings that change a score.
+    """
+
+    def __init__(self, folder: str | Path | None, kind: str, fingerprint: str) -> None:
+        self.path = None if folder is None else Path(folder) / f"{kind}_{fingerprint[:16]}.jsonl"
+        self.scores: dict[str, Scores] = {}
+        if self.path is None or not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                key, first, second, third = json.loads(line)
+                self.scores[key] = (float(first), float(second), float(third))
+            except (ValueError, TypeError):
+                continue  # a line cut off by a killed run: that pair is scored again
+
+    @staticmethod
+    def key(pair: Pair) -> str:
+        """SHA-256 of both texts; their lengths keep ("ab", "c") apart from ("a", "bc")."""
+        text = f"{len(pair[0])} {pair[0]}{pair[1]}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def get(self, pair: Pair) -> Scores | None:
+        """The scores of a pair, None when they are not known."""
+        return self.scores.get(self.key(pair)) if self.path is not None else None
+
+    def add(self, found: Mapping[Pair, Scores]) -> None:
+        """Append scores, in one write."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps([self.key(pair), *scores]) + "\n" for pair, scores in found.items()]
+        # A new line first, in case a killed run left half a line.
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("\n" + "".join(lines))

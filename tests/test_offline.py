@@ -1,0 +1,147 @@
+"""--DOWNLOAD_ONLY: what is fetched, what is said, and one line when something cannot be had. No Hub is asked."""
+
+import hashlib
+import os
+import re
+import shlex
+
+import pytest
+
+import evaluation
+from config import EvaluationConfig
+from medqa import offline
+from medqa.run import UserError
+
+BASE, ENCODER = "dmis-lab/llama-3-meerkat-8b-v1.0", "microsoft/deberta-xlarge-mnli"
+# What the Hub has of each.
+ON_THE_HUB = {
+    BASE: ["config.json", "tokenizer.json", "tokenizer_config.json", "model-00001-of-00002.safetensors",
+           "model-00002-of-00002.safetensors", "original/consolidated.00.pth", "model.gguf"],
+    ENCODER: ["config.json", "vocab.json", "merges.txt", "pytorch_model.bin", "tf_model.h5"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Hub and NLTK's server, in memory; returns the names of what was asked for."""
+    import huggingface_hub
+    import nltk
+    from huggingface_hub.utils import filter_repo_objects
+
+    asked: list[str] = []
+
+    def snapshot_download(name, local_dir, allow_patterns, ignore_patterns):
+        asked.append(name)
+        for file in filter_repo_objects(
+            ON_THE_HUB[name], allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        ):
+            path = local_dir / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.truncate(path, 150_000_000 if "00001" in file else 2_000_000)
+
+    def download(name, download_dir, **_):
+        asked.append(name)
+        path = os.path.join(download_dir, "corpora", f"{name}.zip")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(b"z" * 1_000_000)
+        return True
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr(nltk, "download", download)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def test_everything_comes_into_one_folder(hub, tmp_path, capsys):
+    assert evaluation.evaluate(EvaluationConfig(DOWNLOAD_ONLY="carry")) == {}
+    there = {path.relative_to(tmp_path / "carry").as_posix() for path in (tmp_path / "carry").rglob("*.*")}
+    folder = "llama-3-meerkat-8b-v1.0"
+    assert there >= {
+        f"{folder}/{name}" for name in ("config.json", "tokenizer.json", "model-00002-of-00002.safetensors")
+    }
+    assert there >= {"deberta-xlarge-mnli/pytorch_model.bin", "nltk_data/corpora/wordnet.zip"}
+    assert not {name for name in there if name.endswith((".gguf", ".pth", ".h5"))}
+    assert not (tmp_path / "evaluation_results").exists()
+    told = capsys.readouterr().out
+    assert re.search(rf"carry/{re.escape(folder)} +0\.16 GB", told)
+    assert re.search(r"carry/nltk_data +2\.0 MB", told) and re.search(r"all of it +\d", told)
+
+
+def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
+    """Each line's settings exist, and each path is a folder that was fetched."""
+    from medqa.command_line import parse
+
+    offline.download_all("carry", BASE, ENCODER)
+    guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
+    assert guide in capsys.readouterr().out
+    lines = [shlex.split(line) for line in guide.splitlines() if line.startswith("    ")]
+    (evaluate,) = [line for line in lines if "evaluation.py" in line]
+    config = parse(EvaluationConfig, "", evaluate[2:])
+    assert (tmp_path / config.BASE_MODEL_PATH / "config.json").is_file()
+    assert (tmp_path / config.BERTSCORE_MODEL / "pytorch_model.bin").is_file()
+    (export,) = [line for line in lines if line[0] == "export"]
+    settings = dict(part.split("=") for part in export[1:])
+    assert settings["HF_HUB_OFFLINE"] == "1"
+    assert (tmp_path / settings["NLTK_DATA"] / "corpora" / "wordnet.zip").is_file()
+    for line in (tmp_path / "carry" / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((tmp_path / "carry" / name).read_bytes()).hexdigest() == digest
+    assert any("sha256sum" in word for line in lines for word in line)
+
+
+def test_local_models_stay_where_they_are(hub, tmp_path):
+    (tmp_path / "my base").mkdir()
+    offline.download_all("carry", "my base", "")
+    assert hub == ["wordnet", "punkt_tab"]
+    guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
+    assert "--MODEL_NAME 'my base'" in guide and "--BERTSCORE_MODEL ''" in guide
+    assert "carry them too: my base" in guide
+
+
+@pytest.mark.parametrize("what", ["hub", "nltk"])
+def test_a_failed_download_is_one_line(hub, monkeypatch, what):
+    import huggingface_hub
+    import nltk
+
+    def unreachable(*_, **__):
+        raise OSError("Name or service not known\nand many more lines\nof advice")
+
+    monkeypatch.setattr(
+        *{"hub": (huggingface_hub, "snapshot_download"), "nltk": (nltk, "download")}[what], unreachable
+    )
+    with pytest.raises(UserError) as caught:
+        offline.download_all("carry", BASE, ENCODER)
+    message = str(caught.value)
+    assert "could not be fetched: Name or service not known" in message and "\n" not in message
+    assert "type the same command" in message
+
+
+def test_a_model_without_weights_is_told(hub, monkeypatch):
+    monkeypatch.setitem(ON_THE_HUB, BASE, ["config.json", "README.md"])
+    with pytest.raises(UserError, match=r"no weights as \*.safetensors; found: config.json"):
+        offline.download_all("carry", BASE, "")
+
+
+def test_a_switch_that_forbids_the_internet_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE .* forbids it. Try: env -u HF_HUB_OFFLINE"):
+        offline.download_all(tmp_path / "carry", BASE, ENCODER)
+    assert not (tmp_path / "carry").exists()
+
+
+def test_a_command_without_internet_ends_with_one_line(tmp_path):
+    """As typed: exit code 2, no traceback. The machine of the tests may have internet: a proxy that is none."""
+    from conftest import run_script
+
+    nowhere = {
+        name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+    }
+    done = run_script(
+        "evaluation.py", "--DOWNLOAD_ONLY", tmp_path / "carry", HF_HUB_OFFLINE="", NLTK_DATA="", **nowhere
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "could not be fetched" in done.stderr
