@@ -26,6 +26,8 @@ HINT = "Answers made so far are kept; the same command makes only the missing on
 class AutomaticMetrics:
     """The metrics of an answer against its reference, each a column in every table.
 
+    Range, direction, formula, source, and what it cannot see stand with the function that each one calls.
+
     To add one, write a method `compute_NAME(self, reference, hypothesis)` that returns a number, None where
     the metric does not apply, or a dict of several columns. To add one that wants all pairs at once, write
     `score_NAME(self, references, hypotheses)` that returns a dict of lists.
@@ -35,29 +37,14 @@ class AutomaticMetrics:
     LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
 
     def __init__(self, config: EvaluationConfig, training_answers: list[str], warnings: run.Warnings) -> None:
-        from medqa import bertscore, clinical, encoder, entailment, wordnet
+        from medqa import clinical, judges
 
-        # What this machine cannot compute, and why: told at the end and in training_recommendations.json.
-        self.left_out: dict[str, str] = {}
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
-        if reason := wordnet.fetch_wordnet(encoder.may_go_online()):
-            self.left_out["meteor"] = reason
-        self.meteor_column = "meteor_without_synonyms" if reason else "meteor"
-        self.bertscore = self.entailment = None
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
-        name, layer = config.BERTSCORE_MODEL, config.BERTSCORE_LAYER
-        try:
-            self.bertscore = bertscore.BertScorer(name, layer, cache_folder=cache) if name else None
-            self.entailment = entailment.EntailmentScorer(name, cache_folder=cache) if name else None
-        except encoder.EncoderMissing as missing:
-            self.left_out["bertscore"] = f"BERTScore is left out: {missing}"
-            self.left_out["nli"] = "Entailment is left out: no encoder"
-        except encoder.HeadMissing as missing:
-            self.left_out["nli"] = f"Entailment is left out: {missing}"
-        for why in self.left_out.values():
-            warnings.add(f"{why}.")
-        if not name:  # on purpose: no warning
-            self.left_out |= dict.fromkeys(("bertscore", "nli"), 'BERTSCORE_MODEL is ""')
+        self.bertscore, self.entailment, self.left_out = judges.load(
+            config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings
+        )
+        self.meteor_column = "meteor_without_synonyms" if "meteor" in self.left_out else "meteor"
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""

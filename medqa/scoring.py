@@ -158,7 +158,7 @@ def results_tables(
 ) -> dict[str, "pd.DataFrame"]:
     """One table per model: question, texts, specialty, every metric, `answer_loss`, and notes on the answer.
 
-    `table.attrs["failed"]` has, for each column whose metric failed, the rows on which it did.
+    `table.attrs["failed"]` has, for each column whose metric failed, the ids of these questions.
 
     Args:
         metrics: see `score_pairs`.
@@ -188,9 +188,9 @@ def results_tables(
         table["id"] = holdout["id"][:]
         table |= {name: [answer[name] for answer in found] for name in NOTES}
         tables[role] = pd.DataFrame(table)
+        ids = dict(enumerate(holdout["id"], start=rows.start))
         tables[role].attrs["failed"] = {
-            name: [place - rows.start for place in places if rows.start <= place < rows.stop]
-            for name, places in scored.failed.items()
+            name: [ids[place] for place in places if place in ids] for name, places in scored.failed.items()
         }
         empty = sum(not answer["hypothesis"].strip() for answer in found)
         endless = sum(answer["finish"] == "length" for answer in found)

@@ -97,7 +97,8 @@ def _paired(
 def _failed(table: "pd.DataFrame", metrics: Sequence[str], used: Sequence[str]) -> np.ndarray:
     """On which questions which metric raised an error (n, 1 + metrics); the primary score comes first."""
     failed = np.zeros((len(table), 1 + len(metrics)), dtype=bool)
-    for name, rows in table.attrs.get("failed", {}).items():
+    for name, ids in table.attrs.get("failed", {}).items():
+        rows = table["id"].isin(ids).to_numpy()
         if name in metrics:
             failed[rows, 1 + list(metrics).index(name)] = True
         if name in used:

@@ -258,11 +258,15 @@ def test_failures_are_counted_by_model_and_in_the_comparison(tables):
     warnings = Warnings()
     found = {"base": answers(["ab", "x", "f"]), "finetuned": answers(["abc", "y", "ef"])}
     made = results_tables(Fragile(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
-    assert made["base"].attrs["failed"] == {"ratio": [2]}
+    assert made["base"].attrs["failed"] == {"ratio": ["z"]}
     assert made["finetuned"].attrs["failed"] == {"ratio": []}
     row = compare(made["base"], made["finetuned"], ["ratio"], (), 0, ["ratio"]).set_index("metric")
     for name in ("ratio", "primary_score"):
         assert list(row.loc[name, ["n", "n_not_applicable", "n_failed"]]) == [1, 1, 1]
+    # Also of a part of the questions, as when those near the training data are left out.
+    some = [table[table["id"] != "x"] for table in made.values()]
+    row = compare(*some, ["ratio"], (), 0, ["ratio"]).set_index("metric").loc["ratio"]
+    assert list(row[["n", "n_not_applicable", "n_failed"]]) == [0, 1, 1]
 
 
 def test_empty_and_endless_answers_are_told(tables):

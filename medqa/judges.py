@@ -1,0 +1,45 @@
+"""BERTScore and entailment, the metrics that need an encoder; and what a machine has to do without."""
+
+from pathlib import Path
+
+from medqa.bertscore import BertScorer
+from medqa.encoder import EncoderMissing, HeadMissing, may_go_online
+from medqa.entailment import EntailmentScorer
+from medqa.run import Warnings
+from medqa.wordnet import fetch_wordnet
+
+
+def load(
+    model: str, layer: int, cache: Path, warnings: Warnings
+) -> tuple[BertScorer | None, EntailmentScorer | None, dict[str, str]]:
+    """Load what can be had, fetched where this machine may go online; the rest is left out with a warning.
+
+    Args:
+        model: encoder of both, a folder or a name on the Hub; empty: neither, on purpose and without a
+            warning.
+        layer: see `BertScorer`.
+        cache: folder for their scores.
+        warnings: told of what is left out.
+
+    Returns:
+        the scorer of BERTScore and the one of entailment, None for one that is left out; and what is left out
+        ("meteor": its synonyms, "bertscore", "nli") → the reason.
+    """
+    left_out: dict[str, str] = {}
+    scorer = judge = None
+    if reason := fetch_wordnet(may_go_online()):
+        left_out["meteor"] = reason
+    if model:
+        try:
+            scorer = BertScorer(model, layer, cache_folder=cache)
+            judge = EntailmentScorer(model, cache_folder=cache)
+        except EncoderMissing as missing:
+            left_out["bertscore"] = f"BERTScore is left out: {missing}"
+            left_out["nli"] = "Entailment is left out: it has no encoder either"
+        except HeadMissing as missing:
+            left_out["nli"] = f"Entailment is left out: {missing}"
+    for told in left_out.values():
+        warnings.add(f"{told}.")
+    if not model:
+        left_out |= dict.fromkeys(("bertscore", "nli"), 'BERTSCORE_MODEL is ""')
+    return scorer, judge, left_out
