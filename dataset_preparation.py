@@ -21,11 +21,12 @@ from medqa.command_line import checked, next_command, parse
 from medqa.run import UserError, say
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
 
     from medqa.iterations import Iteration
     from medqa.records import Refused, Source
-    from medqa.splits import Splits
+    from medqa.splits import Short, Splits
 
     Datasets = tuple[Dataset, Dataset, Dataset, Dataset]
 
@@ -63,7 +64,6 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
     from medqa import accounts, duplicates, history, iterations, progress, records
-    from medqa.splits import first_splits
 
     started, clock = run.now(), run.clock()
     config = checked(config, DatasetConfig, LIMITS)
@@ -100,17 +100,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
 
         # 3. Read and clean, and group questions that ask nearly the same.
         source = records.read_files(found, progress.watch)
-        groups = duplicates.groups([record.form for record in source.records], progress.watch)
+        vanished = vanished_from(source, before, config)
+        groups = duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
 
         # 4. Split: holdout and eval once for the life of the folder, the rest into train and pool.
-        if before is None:
-            sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
-            splits, short = first_splits(source.records, groups, shares, *sizes, config.RANDOM_SEED)
-            refused = source.refused
-        else:
-            splits, refused = split_again(source, before, shares, config)
-            short = before.short
-        stats = accounts.statistics(source, refused, splits, groups, shares, short)
+        splits, refused, short = split(source, groups, before, shares, config)
+        size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
+        stats = accounts.statistics(source, refused, splits, groups, shares, short, size)
         train_samples = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
         source.records.clear()  # the splits hold the records, and writing takes them from there
 
@@ -151,29 +147,52 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
 
 
-def split_again(
-    source: "Source", before: "Iteration", shares: Mapping[str, float], config: DatasetConfig
-) -> "tuple[Splits, list[Refused]]":
-    """Keep holdout and eval as they are on disk, and divide the other pairs of the input."""
+def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:
+    """Normal forms of the holdout and eval questions that have left the input: new pairs avoid them, too."""
+    from medqa import storage
+
+    if before is None:
+        return []
+    now = {record.id for record in source.records}
+    forms: list[str] = []
+    number = 0
+    for name in ("holdout", "eval"):
+        split = Path(config.OUTPUT_DIR) / storage.SPLITS[name]
+        ids = storage.ids(split)
+        forms += storage.forms(split, [position for position, key in enumerate(ids) if key not in now])
+        number += len(ids)
+    data_before = before.settings["DATA_DIR"]
+    if number and len(forms) == number and data_before != config.DATA_DIR:
+        raise UserError(
+            f"{config.DATA_DIR} has none of the holdout and eval questions in {config.OUTPUT_DIR}, which "
+            f"came from {data_before}. Go on with --DATA_DIR {data_before}, or give the new data a folder of "
+            "its own: --OUTPUT_DIR …"
+        )
+    return forms
+
+
+def split(
+    source: "Source",
+    groups: "np.ndarray",
+    before: "Iteration | None",
+    shares: Mapping[str, float],
+    config: DatasetConfig,
+) -> "tuple[Splits, list[Refused], Short]":
+    """Choose holdout and eval, or keep them as they are on disk; divide the other pairs of the input."""
     from medqa import progress, splits, storage
 
+    if before is None:
+        sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
+        first, short = splits.first_splits(source.records, groups, shares, *sizes, config.RANDOM_SEED)
+        return first, source.refused, short
     folder = Path(config.OUTPUT_DIR)
     holdout, evals = (storage.read(folder / storage.SPLITS[name]) for name in ("holdout", "eval"))
-    held = {record.id for record in [*holdout, *evals]}
-    others = [record for record in source.records if record.id not in held]
-    data_before = before.settings["DATA_DIR"]
-    if held and len(others) == len(source.records) and data_before != config.DATA_DIR:
-        raise UserError(
-            f"{config.DATA_DIR} has none of the holdout and eval questions in {folder}, which came from "
-            f"{data_before}. Go on with --DATA_DIR {data_before}, or give the new data a folder of its own: "
-            "--OUTPUT_DIR …"
-        )
-    others, refused = splits.without_near(holdout, evals, others, progress.watch)
+    others, refused = splits.without_near(holdout, evals, source.records, groups, progress.watch)
     train_folder = storage.SPLITS["train"]
     lost = any(name.startswith(train_folder) for name in before.damaged)
     trained = set() if lost else set(storage.ids(folder / train_folder))
-    divided = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
-    return divided, source.refused + refused
+    later = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
+    return later, source.refused + refused, before.short
 
 
 def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged_in: Path | None) -> None:

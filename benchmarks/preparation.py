@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,21 +224,24 @@ def write_file(folder: Path, index: int, pairs: dict[str, str]) -> None:
 # ---- measuring ---------------------------------------------------------------------------------------
 
 
+# Started between this process and the script: a process begins with the peak of the one that started it.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+begun = time.monotonic()
+done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+seconds, usage = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+if done.returncode:
+    sys.exit(f"dataset_preparation.py ended with status {done.returncode}: {done.stderr[-2000:]}")
+print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9]))
+"""
+
+
 def run_script(*arguments: str) -> dict[str, float]:
     """Run dataset_preparation.py in a process of its own: seconds, and the peak of its memory in GB."""
-    begun = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "dataset_preparation.py"), *arguments], stdout=subprocess.PIPE, text=True
-    )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"dataset_preparation.py ended with status {status}: {output[-2000:]}")
-    return {
-        "seconds": round(time.monotonic() - begun, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_gb": round(usage.ru_maxrss * 1024 / 1e9, 2),
-    }
+    script = [sys.executable, str(ROOT / "dataset_preparation.py"), *arguments]
+    launched = subprocess.run([sys.executable, "-c", LAUNCHER, *script], stdout=subprocess.PIPE, check=True)
+    seconds, cpu_seconds, peak = json.loads(launched.stdout)
+    return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "peak_gb": round(peak, 2)}
 
 
 def sides(output: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ def statistics(
     groups: np.ndarray,
     shares: Mapping[str, float],
     short: Short,
+    holdout_size: int,
 ) -> dict[str, Any]:
     """The content of dataset_stats.json.
 
@@ -27,9 +28,10 @@ def statistics(
         source: what was read.
         refused: every pair that is in no split.
         splits: the records of each split.
-        groups: int64 [records of source], equal for near-duplicates.
+        groups: int64 [records of source, and more], equal for near-duplicates.
         shares: specialty → share.
-        short: splits that are smaller than they should be.
+        short: splits that near-duplicates made smaller than they should be.
+        holdout_size: records of each specialty for the holdout, where it has twice as many or more.
 
     Raises:
         RuntimeError: a pair is neither in a split nor refused, or is in two places: an error of this program.
@@ -52,7 +54,7 @@ def statistics(
     if placed + len(refused) != number:
         raise RuntimeError(f"{number} pairs were read, but {placed} are in splits and {len(refused)} refused")
     in_train = {record.response for record in splits.train}
-    sizes = Counter(np.bincount(groups).tolist()) if len(groups) else Counter()
+    sizes = Counter(np.bincount(groups[: len(source.records)]).tolist())
     grouped = {size: times for size, times in sizes.items() if size > 1}
     return {
         "total_specialties": len(names),
@@ -82,6 +84,7 @@ def statistics(
         "shared_answers": shared_answers(source.records),
         "holdout_answers_in_train": sum(record.response in in_train for record in splits.holdout),
         "short_of_pairs": {split: dict(sorted(missing.items())) for split, missing in short.items()},
+        "holdout_per_specialty": holdout_size,
         "vanished_from_input": vanished,
         "other_answer_in_input": other_text,
         "repeated_keys": source.repeated_keys,
@@ -155,6 +158,18 @@ def _warnings_of_size(
     told = []
     if not stats["holdout_samples"] + stats["train_samples"] + stats["eval_pool_samples"]:
         told.append("no pair could be used; rejected.jsonl says why.")
+    size = stats["holdout_per_specialty"]
+    parted = stats["short_of_pairs"]["holdout"]
+    small = [
+        f"{name} {row['holdout']}"
+        for name, row in rows.items()
+        if 0 < row["holdout"] < size and name not in parted
+    ]
+    if small:
+        told.append(
+            f"the holdout has fewer than {size:,} questions of a specialty that had fewer than {2 * size:,} "
+            f"usable pairs, because it takes at most half of them: {listed(small)}."
+        )
     untested = [name for name, row in rows.items() if not row["holdout"] and row["train"] + row["pool"]]
     if untested:
         told.append(f"no holdout, so that evaluation says nothing about it: {listed(untested)}.")

@@ -199,24 +199,46 @@ def _fullest(sizes: Sequence[int], room: int) -> list[int]:
 
 
 def without_near(
-    holdout: Sequence[Record], evals: Sequence[Record], others: Sequence[Record], watch: Watch
+    holdout: Sequence[Record],
+    evals: Sequence[Record],
+    records: Sequence[Record],
+    groups: np.ndarray,
+    watch: Watch,
 ) -> tuple[list[Record], list[Refused]]:
     """Refuse records that ask nearly what a holdout or eval question asks.
 
     At the first preparation there are none. A pair that came later must not enter train or pool, because
     holdout and eval are constant.
+
+    Args:
+        holdout, evals: records of the last iteration.
+        records: clean records of the input; those in holdout and eval are left out of the result.
+        groups: int64 [records, and then the records of holdout and eval that are not among them], equal for
+            near-duplicates. Only records in a group with a held one need to be compared with these.
+        watch: wraps a list that takes long to go through, with what is done.
+
+    Returns:
+        The other records that are free to be trained on, and those that are refused.
     """
     held = [*holdout, *evals]
-    near = nearest_of([record.form for record in held], [record.form for record in others], watch)
-    free, refused = [], []
-    for record, position in zip(others, near.tolist(), strict=True):
-        if position < 0:
-            free.append(record)
-        else:
-            reason = NEAR_HOLDOUT if position < len(holdout) else NEAR_EVAL
-            like = held[position].question
-            refused.append(Refused(record.specialty, record.question, record.response, reason, like))
-    return free, refused
+    ids = {record.id for record in held}
+    in_holdout_or_eval = np.ones(len(groups), dtype=bool)
+    in_holdout_or_eval[: len(records)] = [record.id in ids for record in records]
+    close = np.isin(groups, groups[in_holdout_or_eval])
+    close &= ~in_holdout_or_eval
+    suspects = np.flatnonzero(close)
+    near = nearest_of(
+        [record.form for record in held], [records[position].form for position in suspects], watch
+    )
+    refused = []
+    for position, like in zip(suspects[near >= 0], near[near >= 0].tolist(), strict=True):
+        record = records[position]
+        reason = NEAR_HOLDOUT if like < len(holdout) else NEAR_EVAL
+        question = held[like].question
+        refused.append(Refused(record.specialty, record.question, record.response, reason, question))
+    gone = in_holdout_or_eval
+    gone[suspects[near >= 0]] = True
+    return [record for record, is_gone in zip(records, gone.tolist(), strict=False) if not is_gone], refused
 
 
 def next_splits(

@@ -45,6 +45,11 @@ def ids(folder: Path) -> list[str]:
     return load(folder).select_columns(["id"]).to_dict()["id"]
 
 
+def forms(folder: Path, positions: list[int]) -> list[str]:
+    """The normal forms of some questions of a split."""
+    return [normal_form(question) for question in load(folder).select(positions)["question"]]
+
+
 def write(
     folder: Path,
     records: list[Record],

@@ -364,6 +364,39 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     require_balance(config, files)
 
 
+def test_near_duplicates_of_a_vanished_question_stay_out(config: DatasetConfig) -> None:
+    files = {"cardiology": {f"{n} " + " ".join(f"w{n}{k}" for k in range(9)): f"{n}" for n in range(40)}}
+    write(Path(config.DATA_DIR), files)
+    holdout, _, evals, _ = create_datasets(config)
+    gone = holdout["question"][3], evals["question"][2]
+    for question in gone:
+        del files["cardiology"][question]
+        files["cardiology"][f"{question} indeed"] = "Yes."
+    write(Path(config.DATA_DIR), files)
+    create_datasets(config)
+    assert {line["like"]: line["reason"] for line in rejected(config.OUTPUT_DIR)} == {
+        gone[0]: "near-duplicate of a holdout question",
+        gone[1]: "near-duplicate of an eval question",
+    }
+    require_balance(config, files)
+
+
+def test_a_small_holdout_is_said_aloud(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    files = some_files(20)
+    files["dermatology"] = dict(list(files["dermatology"].items())[:7])
+    write(Path(config.DATA_DIR), files)
+    create_datasets(config)
+    told = capsys.readouterr().out
+    assert "fewer than 10 questions of a specialty that had fewer than 20 usable pairs" in told
+    assert "at most half of them: dermatology 3." in told
+    write(Path(config.DATA_DIR), some_files(20))  # the holdout is constant, and as small as before
+    create_datasets(config)
+    assert "at most half of them: dermatology 3." in capsys.readouterr().out
+    config.OUTPUT_DIR += "_whole"
+    create_datasets(config)
+    assert "usable pairs, because" not in capsys.readouterr().out
+
+
 def test_later_twins_and_near_duplicates_of_the_holdout_stay_out(config: DatasetConfig) -> None:
     files = some_files()
     long = "which of two drugs is given first for severe asthma in {} who smoke and cannot stop"
@@ -665,6 +698,22 @@ def test_lengths_are_told_in_tokens(
     too_long = sum(masked[0] + len(response.split()) + 1 > 100 for response in train["response"])
     assert 0 < too_long < len(train)
     assert f"{too_long / len(train):.1%} of the sequences are longer than MAX_SEQ_LENGTH = 100" in told
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 200_000))
+def test_the_sample_lies_in_few_places_all_along_the_split(number: int) -> None:
+    """Rows that lie apart would bring all of a split of a million into memory."""
+    most = 2_000
+    chosen = preview._in_blocks(number, most)
+    assert len(set(chosen)) == len(chosen) == min(number, most)
+    if number > most:
+        assert chosen[0] == 0
+        assert chosen[-1] == number - 1
+        gaps = [b - a for a, b in itertools.pairwise(chosen) if b - a != 1]
+        assert len(gaps) < most / preview.BLOCK
+        assert max(gaps, default=1) - min(gaps, default=1) <= 1
+    assert chosen == sorted(chosen)
 
 
 def test_a_wrong_tokenizer_is_told_before_anything_is_written(config: DatasetConfig, tmp_path: Path) -> None:

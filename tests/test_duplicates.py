@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medqa import similarity_join
+from medqa import duplicates, similarity_join
 from medqa.duplicates import groups, jaccard, nearest_of, normal_form
 
 # Few words, so that 3-grams are shared often, and copies with one word other, so that similarities are high.
@@ -72,6 +72,15 @@ def test_nearest_finds_each_question_with_a_near_duplicate(forms: list[str], bor
         assert (position >= 0) == exists
         if exists:
             assert jaccard(form, held[position]) >= 0.7
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=200))
+def test_equal_pairs_have_equal_numbers(pairs: list[tuple[int, int]]) -> None:
+    first, second = (np.array([pair[side] for pair in pairs], dtype=np.uint32) for side in (0, 1))
+    numbers = duplicates._numbered(first, second).tolist()
+    assert len(set(zip(pairs, numbers, strict=True))) == len(set(pairs)) == len(set(numbers))
+    assert set(numbers) == set(range(len(set(pairs))))
 
 
 def test_the_threshold_itself_counts() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medqa.duplicates import jaccard, normal_form
+from medqa import splits
+from medqa.duplicates import jaccard, nearest_of, normal_form
 from medqa.records import Record, identity
 from medqa.splits import (
     NEAR_EVAL,
@@ -231,7 +232,7 @@ def test_shares_are_rounded_once_and_never_fall() -> None:
     assert all(taken(p / 100, 37) <= taken((p + 1) / 100, 37) for p in range(100))
 
 
-def test_later_near_duplicates_of_holdout_and_eval_are_refused() -> None:
+def test_later_near_duplicates_of_holdout_and_eval_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(question: str) -> Record:
         return Record(identity(question), "a", question, "x", normal_form(question))
 
@@ -243,8 +244,16 @@ def test_later_near_duplicates_of_holdout_and_eval_are_refused() -> None:
     ]
     far = asked("which drugs are given first for gout")
     assert jaccard(near[0].form, holdout[0].form) >= 0.7 > jaccard(far.form, holdout[0].form)
-    free, refused = without_near(holdout, evals, [far, *near], lambda items, _: items)
-    assert free == [far]
+    # The holdout question is in the input still; that of eval left, and its group stands at the end. Who is
+    # in a group through others alone is no near-duplicate.
+    through_others = asked("which drugs are given to grown people with asthma")
+    records = [far, holdout[0], *near, through_others]
+    groups = np.array([0, 1, 1, 2, 1, 2])
+    compared = []
+    monkeypatch.setattr(splits, "nearest_of", lambda *given: compared.append(given[1]) or nearest_of(*given))
+    free, refused = without_near(holdout, evals, records, groups, lambda items, _: items)
+    assert compared == [[one.form for one in (*near, through_others)]]  # of a million, those in a held group
+    assert free == [far, through_others]
     assert [(one.reason, one.like) for one in refused] == [
         (NEAR_HOLDOUT, holdout[0].question),
         (NEAR_EVAL, evals[0].question),
