@@ -25,7 +25,7 @@ EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 .PHONY: demo loop test lint setup clean
 
 # The demo asks no server, so that it gives the same on every machine.
-demo: export HF_HUB_OFFLINE := 1
+demo loop: export HF_HUB_OFFLINE := 1
 demo: .venv/installed
 	$(RUN) demo/build_model.py
 	$(RUN) $(PREPARE)

@@ -158,7 +158,7 @@ def _warnings_of_size(
     told = []
     if not stats["holdout_samples"] + stats["train_samples"] + stats["eval_pool_samples"]:
         told.append("no pair could be used; rejected.jsonl says why.")
-    size = stats["holdout_per_specialty"]
+    size = stats.get("holdout_per_specialty", 0)  # version 0.1.0 did not write it
     parted = stats["short_of_pairs"]["holdout"]
     small = [
         f"{name} {row['holdout']}"
