@@ -1,6 +1,7 @@
 # make demo    the whole pipeline on the demo data, on two CPU cores, without a Hugging Face Hub
 # make loop    a second round on what the demo made: recommend, prepare, train, evaluate
 # make test    the tests
+# make faults  all kills, bad inputs and fuzzing of tests/faults (half an hour; make test takes a part of them)
 # make lint    ruff
 # make clean   remove what the demo made
 
@@ -22,7 +23,7 @@ LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
 EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
-.PHONY: demo loop test lint setup clean
+.PHONY: demo loop test faults lint setup clean
 
 # The demo asks no server, so that it gives the same on every machine.
 demo loop: export HF_HUB_OFFLINE := 1
@@ -42,6 +43,9 @@ loop: demo
 
 test: .venv/installed-dev
 	$(RUN) -m pytest -q
+
+faults: .venv/installed-dev
+	$(RUN) -m pytest -q tests/faults --whole
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .

@@ -82,7 +82,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         requests = {config.RECOMMENDATIONS: recommended, **requests}
     tokenizer = load_tokenizer(config)
 
-    with run.occupied(folder):
+    with run.occupied(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
         run.recover(folder)
         before = iterations.read(folder)

@@ -118,6 +118,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         model.stay_within(config.GPU_MEMORY_GB, device)
+    run.require_own(output, "evaluation")
     results.keep_a_whole_evaluation(output, config.LIMIT)
     with run.occupied(output) if run.rank() == 0 else run.nothing():
         # 2. Both models answer; what an earlier run has answered is taken from there.

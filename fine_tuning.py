@@ -31,6 +31,7 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
+    from medqa import hub
     from medqa import model as models
     from medqa.noise import quiet
 
@@ -39,6 +40,9 @@ def train(config: TrainingConfig) -> Path:
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     models.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
+    hub.announce(config.MODEL_NAME, "MODEL_NAME")
+    if config.USE_WANDB:
+        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
     if config.DRY_RUN:
         foretell(config, data, device, warnings)
         return output
@@ -49,12 +53,14 @@ def train(config: TrainingConfig) -> Path:
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
-    with run.occupied(output) if run.rank() == 0 else run.nothing():
+    with run.occupied(output, "fine_tuning") if run.rank() == 0 else run.nothing():
         if run.rank() == 0:
             run.recover(output)
         processes.wait_for_everyone()
         start = checkpoints.where_to_start(output, learned, config.RESUME)
         if start == "done":
+            if run.rank() == 0:
+                checkpoints.clear(output, start)
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
             show_next(config)

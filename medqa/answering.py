@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medqa import attention, generation, model, run
+from medqa import attention, generation, hub, model, run
+from medqa.adapter import adapter_identity
 from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
@@ -16,7 +17,7 @@ from medqa.packing import Example, bins, collate, tokenize
 from medqa.plan import weight_bytes
 from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key
 from medqa.progress import Progress
-from medqa.run import UserError, elapsed, rank, say, sha256_of_file
+from medqa.run import UserError, elapsed, rank, say
 
 BASE, TUNED = ROLES
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
@@ -51,7 +52,7 @@ class Models:
         """What makes this model this model: fingerprints of its weights, and its precision."""
         told = {"base": model.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
         if role == TUNED and self.has_adapter:
-            told["adapter"] = sha256_of_file(Path(self.tuned) / "adapter_model.safetensors")
+            told |= adapter_identity(self.tuned)
         elif role == TUNED:
             told["base"] = model.fingerprint(self.tuned)
         return told
@@ -187,6 +188,7 @@ def ask_both(
     from medqa.noise import quiet
 
     quiet()
+    hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda)
     four_bit = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)

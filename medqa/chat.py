@@ -8,9 +8,12 @@ from medqa.run import UserError
 
 ChatTemplate = Callable[[str, str | None, str], str]
 
-# A Llama-3 control token as somebody might write it inside a question. Broken by a space it is ordinary
-# text for the tokenizer, so that no question can close its own turn or open a system turn.
-CONTROL_TOKEN = re.compile(r"<\|(?=\w+\|>)")
+# A control token as somebody might write it inside a question: of Llama-3 and its like, and those of other
+# families. Broken by a space it is ordinary text for the tokenizer, so that no question can close its own
+# turn or open a system turn.
+CONTROL_TOKEN = re.compile(
+    r"<(?=\|\w+\|>|｜[^\s｜<>]+｜>|/?s>|(?:pad|unk|bos|eos|(?:start|end)_of_turn)>)|\[(?=/?INST\])"
+)
 
 
 def apply_chat_template(question: str, answer: str | None, system_message: str) -> str:
@@ -29,8 +32,8 @@ def apply_chat_template(question: str, answer: str | None, system_message: str) 
 
 
 def harmless(text: str) -> str:
-    """The text with every Llama-3 control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
-    return CONTROL_TOKEN.sub("< |", text)
+    """The text with every control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
+    return CONTROL_TOKEN.sub(r"\g<0> ", text)
 
 
 def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:

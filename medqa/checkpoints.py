@@ -10,6 +10,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa import run
+from medqa.adapter import write_adapter
 from medqa.run import UserError, say
 
 BEST = "best_adapter"
@@ -41,9 +42,26 @@ def save_adapter(model: Any, folder: Path) -> None:
         return
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, save_embedding_layers=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    write_adapter(model, temporary)
+    replace_folder(temporary, folder)
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`. Killed in between, `folder` is at hand as `folder.old`."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(folder: Path) -> None:
+    """Undo a `replace_folder` that was killed before the new folder was in place; remove what it left."""
+    old = folder.with_name(f"{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class Checkpoints(TrainerCallback):
@@ -61,14 +79,16 @@ class Checkpoints(TrainerCallback):
         if run.rank() != 0:
             return
         output = Path(args.output_dir)
-        run.write_json(output / f"checkpoint-{state.global_step}" / DONE, self.learned)
+        checkpoint = output / f"checkpoint-{state.global_step}"
+        files = run.sha256_of_files(checkpoint)
+        run.write_json(checkpoint / DONE, {"learned": self.learned, "files": files})
         for old in whole_checkpoints(output)[: -self.keep]:
             shutil.rmtree(old)
 
 
 def whole_checkpoints(output: Path) -> list[Path]:
     """Finished checkpoints in the output folder, oldest first."""
-    found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}")]
+    found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}") if path.parent.name[11:].isdecimal()]
     return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
@@ -90,12 +110,14 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
         return ""
     if finished == learned:
         return "done"
+    if run.rank() == 0:
+        put_back(output / BEST)
     checkpoints = whole_checkpoints(output)
     if not checkpoints:
         changed = ", as data or settings have changed since the adapter there was made" if finished else ""
         say(f"Start: from the base model; {output} has no checkpoint to go on from{changed}")
         return ""
-    before = json.loads((checkpoints[-1] / DONE).read_text(encoding="utf-8"))
+    before = require_readable(checkpoints[-1])
     if before == learned:
         say(f"Start: from {checkpoints[-1]}; same data and settings, and the run had not finished")
         return str(checkpoints[-1])
@@ -113,6 +135,28 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     )
 
 
+def require_readable(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint learns, after a look at each of its files: part of one may be lost.
+
+    Raises:
+        UserError: a file cannot be read back; with what to remove.
+    """
+    path = checkpoint / DONE
+    try:
+        told = json.loads(run.read_whole(path, run.LARGEST_MANIFEST))
+        learned, files = dict(told["learned"]), dict(told["files"])
+        for name, expected in files.items():
+            path = checkpoint / Path(name).name
+            if run.sha256_of_file(path) != expected:
+                raise ValueError("it is not what was written")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} cannot be used ({error}). Remove {checkpoint}: the run then goes on from the checkpoint "
+            "before it, or from the beginning."
+        ) from None
+    return learned
+
+
 def _short(value: object) -> str:
     """A value for one line of a message; fingerprints are cut."""
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
@@ -120,9 +164,15 @@ def _short(value: object) -> str:
 
 
 def clear(output: Path, start: str) -> None:
-    """Remove what this run will not use: all of it when starting, half-written checkpoints on a resume."""
-    unused = set(output.glob("checkpoint-*"))
-    if start:
+    """Remove what this run will not use: all of it when starting, half-written checkpoints on a resume.
+
+    After a finished run ("done") that is the working copy of the adapter, if the run was killed at its end.
+    """
+    unused = {path for path in output.glob("checkpoint-*") if path.is_dir()}
+    if start == "done":
+        unused = set(output.glob(f"{BEST}*"))
+    elif start:
+        unused |= {output / f"{BEST}.tmp"} & set(output.iterdir())
         unused -= set(whole_checkpoints(output))
     else:
         unused |= set(output.glob(f"{BEST}*"))

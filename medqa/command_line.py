@@ -1,6 +1,7 @@
 """A config class becomes a command line, and a config made in Python gets the same checks."""
 
 import difflib
+import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -82,10 +83,10 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
             continue
         converted = _converted(value, kinds[name])
         if converted is None:
-            problems.append(f"{name} = {value!r} should be {_told(kinds[name])}.")
+            problems.append(f"{name} = {value!r:.200} should be {_told(kinds[name])}.")
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
-            problems.append(f"{name} = {value!r} should lie between {low:g} and {high:g}.")
+            problems.append(f"{name} = {value!r:.80} should lie between {low:g} and {high:g}.")
         else:
             values[name] = converted
     if problems:
@@ -113,8 +114,19 @@ def _converted(value: Any, kind: Any) -> Any:
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is float and isinstance(value, (int, float)):
-        return float(value)
+        return float(value) if abs(value) < 1e300 else math.inf  # nan, too: no limit allows it
+    if kind is str and isinstance(value, str) and ("\0" in value or not _is_text(value)):
+        return None
     return value if isinstance(value, kind) else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be written as UTF-8; bytes on a command line that are none come as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _told(kind: Any) -> str:

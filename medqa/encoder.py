@@ -5,16 +5,13 @@ Where there is none, one sentence says why.
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from medqa import hub
 from medqa.run import UserError
 
-# Seconds after which the Hub counts as out of reach.
-HUB_TIMEOUT = 5
-OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 # Used when neither the tokenizer nor the encoder says how long an input may be.
 DEFAULT_MAX_TOKENS = 512
 
@@ -45,9 +42,7 @@ def known_name(model: str) -> str:
 
 def may_go_online() -> bool:
     """Whether no switch forbids asking a server: HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE."""
-    return not any(
-        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in OFFLINE_SWITCHES
-    )
+    return not hub.forbidden()
 
 
 def load_encoder(model: str) -> tuple[Any, Any]:
@@ -70,6 +65,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         raise _missing(f"{nowhere} HF_HUB_OFFLINE forbids fetching it")
     try:
         _ask_hub(model)
+        hub.announce(model, "BERTSCORE_MODEL")
         return _from_disk(model, fetch=True)
     except Exception as error:
         raise _missing(f"{nowhere} fetching it from the Hub failed ({first_line(error)})") from error
@@ -98,7 +94,7 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
     name = str(folder) if folder.is_dir() else model
     try:
         with _quiet_loading():
-            names = AutoConfig.from_pretrained(name, local_files_only=True).id2label
+            names = AutoConfig.from_pretrained(name, local_files_only=True, trust_remote_code=False).id2label
             places = {
                 label: place
                 for place, text in names.items()
@@ -108,11 +104,16 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
             if len(places) < 2:
                 told = ", ".join(map(str, names.values()))
                 raise ValueError(f"its config names no entailment and contradiction, but {told}")
-            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True, trust_remote_code=False)
             if type(tokenizer).__name__ == "DebertaTokenizer":
                 _one_separator(tokenizer)
             classifier, info = AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=torch.float32, local_files_only=True, output_loading_info=True
+                name,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+                weights_only=True,
             )
     except Exception as error:
         raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
@@ -147,10 +148,8 @@ def _missing(reason: str) -> EncoderMissing:
 
 
 def _ask_hub(model: str) -> list[str]:
-    """The model's files. Asked first, because without internet the downloader would retry for minutes."""
-    from huggingface_hub import HfApi
-
-    return [file.rfilename for file in HfApi().model_info(model, timeout=HUB_TIMEOUT).siblings or []]
+    """The names of the model's files, asked first, or a download without internet would retry for minutes."""
+    return [file.rfilename for file in hub.files_of(model)]
 
 
 @contextlib.contextmanager
@@ -175,8 +174,11 @@ def _from_disk(model: str, fetch: bool = False) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     with _quiet_loading(progress=fetch):
-        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=not fetch)
-        encoder = AutoModel.from_pretrained(model, dtype=torch.float32, local_files_only=not fetch)
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=not fetch, trust_remote_code=False)
+        # An older format is read as numbers alone (weights_only): a pickle in it cannot run code.
+        encoder = AutoModel.from_pretrained(
+            model, dtype=torch.float32, local_files_only=not fetch, trust_remote_code=False, weights_only=True
+        )
     if getattr(encoder.config, "is_decoder", False) or tokenizer.cls_token_id is None:
         raise ValueError("it is no encoder of BERT's kind (no [CLS] token)")
     return tokenizer, encoder

@@ -12,7 +12,7 @@ from typing import Any
 
 from medqa import history
 from medqa.records import listed, specialty_of
-from medqa.run import MANIFEST, UserError, read_manifest, settings, sha256_of_file, table
+from medqa.run import MANIFEST, UserError, read_manifest, read_whole, settings, sha256_of_file, table
 from medqa.splits import Short
 from medqa.storage import SPLITS
 
@@ -20,6 +20,11 @@ STAGE = "dataset_preparation"
 # They decide what is in holdout and eval, which never change.
 CONSTANT = ("RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE")
 
+
+# Most that is read of a training_recommendations.json: one of 1,000 specialties has 1 MB.
+LARGEST_RECOMMENDATIONS = 64_000_000
+# Most mistakes that are told at once.
+MOST_PROBLEMS = 20
 
 ONLY_GROWS = "Training data only grows in a folder, so that iterations can be compared:"
 
@@ -111,11 +116,11 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history.Row]]
     """
     expected = f"{path} should be the training_recommendations.json that evaluation.py wrote"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_whole(path, LARGEST_RECOMMENDATIONS).decode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"{expected}: it cannot be read ({error.strerror}).") from None
-    except ValueError as error:
-        raise UserError(f"{expected}: it is no JSON ({error}).") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{expected}: it is no JSON ({str(error)[:200]}).") from None
     shares = content.get("recommended_sample_increases") if isinstance(content, dict) else None
     if not isinstance(shares, dict):
         raise UserError(
@@ -165,11 +170,12 @@ def next_shares(
             continue
         for name, share in asked.items():
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                near = difflib.get_close_matches(str(name)[:80], known, n=1, cutoff=0.5)
                 hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
-                problems.append(f"{source} names the specialty {name!r}, which has no file. {hint}")
+                problems.append(f"{source} names the specialty {name!r:.80}, which has no file. {hint}")
             elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
-                problems.append(f"{source}: the share of {name} is {share!r}; expected a number from 0 to 1.")
+                told = f"{share!r:.80}"
+                problems.append(f"{source}: the share of {name} is {told}; expected a number from 0 to 1.")
             else:
                 shares[name] = float(share)
     for name, share in (before.shares if before else {}).items():
@@ -179,7 +185,9 @@ def next_shares(
                 f"{ONLY_GROWS} give at least {share:g}, or another --OUTPUT_DIR."
             )
     if problems:
-        raise UserError("\n       ".join(problems))
+        more = len(problems) - MOST_PROBLEMS
+        told = [*problems[:MOST_PROBLEMS], *([f"… and {more:,} more."] if more > 0 else [])]
+        raise UserError("\n       ".join(told))
     return shares
 
 

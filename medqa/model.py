@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa.run import UserError, say, world_size
+from medqa.adapter import require_adapter
+from medqa.run import UserError, launched, read_whole, say, world_size
 
 # Above this many parameters a model is no job for a CPU.
 LARGEST_ON_CPU = 1_500_000_000
+# Most that is read of a config.json.
+LARGEST_CONFIG = 16_000_000
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<end_of_turn>", "</s>")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 
@@ -41,6 +44,11 @@ def choose_device(model_name: str, script: str) -> Device:
     """
     import torch
 
+    if world_size() > 1 and "MASTER_ADDR" not in os.environ:
+        raise UserError(
+            f"the environment says WORLD_SIZE={world_size()} without MASTER_ADDR. Start several processes "
+            f"with: accelerate launch --num_processes N {script}\n       or alone with: unset WORLD_SIZE RANK"
+        )
     if not torch.cuda.is_available():
         size = parameter_count(model_name)
         if size is None or size > LARGEST_ON_CPU:
@@ -62,7 +70,7 @@ def choose_device(model_name: str, script: str) -> Device:
             f"accelerate launch --num_processes {count} {script}\n"
             f"       or choose one with: CUDA_VISIBLE_DEVICES=0 python {script}"
         )
-    number = int(os.environ.get("LOCAL_RANK", "0"))
+    number = launched("LOCAL_RANK", 0)
     torch.cuda.set_device(number)
     major, minor = torch.cuda.get_device_capability(number)
     name = torch.cuda.get_device_name(number)
@@ -113,18 +121,30 @@ def parameter_count(model_name: str) -> int | None:
     if not folder.is_dir():
         return None
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_whole(folder / "config.json", LARGEST_CONFIG))
         hidden, layers, vocabulary = (config[k] for k in ("hidden_size", "num_hidden_layers", "vocab_size"))
         inner = config.get("intermediate_size", 4 * hidden)
         heads = config["num_attention_heads"]
         head_size = config.get("head_dim") or hidden // heads
+        numbers = (hidden, layers, vocabulary, inner, heads, head_size)
+        if not all(isinstance(number, int) and number > 0 for number in numbers):
+            raise ValueError(f"sizes that are no whole numbers above 0: {numbers}")
         attention = 2 * hidden * head_size * (heads + config.get("num_key_value_heads", heads))
         embeddings = (1 if config.get("tie_word_embeddings") else 2) * vocabulary * hidden
         return layers * (attention + 3 * hidden * inner) + embeddings
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise UserError(
-            f"{folder / 'config.json'} cannot be read as the config of a causal language model ({error!r}). "
-            "Give the folder that holds config.json, the tokenizer and the *.safetensors files."
+            f"{folder / 'config.json'} cannot be read as the config of a causal language model "
+            f"({error!r:.200}). Give the folder that holds config.json, the tokenizer and the *.safetensors "
+            "files."
         ) from None
 
 
@@ -165,15 +185,21 @@ def fingerprint(model_name: str) -> str:
 @contextlib.contextmanager
 def _told_plainly(model_name: str, setting: str) -> Iterator[None]:
     """Turn the library's error about an unreachable or broken model into one line."""
-    from safetensors import SafetensorError
+    import torch
 
     try:
         yield
-    except (OSError, ValueError, SafetensorError) as error:
-        first = str(error).strip().split("\n")[0]
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the libraries raise all kinds for a file that is not what it should be
+        first = (str(error).strip().split("\n")[0] or type(error).__name__)[:300]
+        way = (
+            "Put the model's own files back."
+            if Path(model_name).is_dir()
+            else "Without internet, copy the model's folder here."
+        )
         raise UserError(
-            f"{model_name} could not be loaded: {first} Without internet, copy the model's folder here and "
-            f"give its path with --{setting}."
+            f"{model_name} could not be loaded: {first} {way} Set its path with --{setting}."
         ) from None
 
 
@@ -182,7 +208,7 @@ def load_config(model_name: str, setting: str) -> Any:
     from transformers import AutoConfig
 
     with _told_plainly(model_name, setting):
-        return AutoConfig.from_pretrained(model_name)
+        return AutoConfig.from_pretrained(model_name, trust_remote_code=False)
 
 
 def load_tokenizer(model_name: str, setting: str) -> Any:
@@ -190,7 +216,11 @@ def load_tokenizer(model_name: str, setting: str) -> Any:
     from transformers import AutoTokenizer
 
     with _told_plainly(model_name, setting):
-        tokenizer = AutoTokenizer.from_pretrained(model_name, clean_up_tokenization_spaces=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            model_name, clean_up_tokenization_spaces=False, trust_remote_code=False
+        )
+    # Saved otherwise, so that the same tokenizer had other bytes when the machine was offline.
+    tokenizer.init_kwargs.pop("local_files_only", None)
     if tokenizer.pad_token in (None, tokenizer.eos_token, *STOP_TOKENS):
         vocabulary = tokenizer.get_vocab()
         spare = [token for token in PADDING_TOKENS if token in vocabulary]
@@ -238,7 +268,7 @@ def load_base(model_name: str, device: Device, four_bit: bool, setting: str, att
             bnb_4bit_use_double_quant=False,
         )
     with _told_plainly(model_name, setting):
-        model = AutoModelForCausalLM.from_pretrained(
+        model, loading = AutoModelForCausalLM.from_pretrained(
             model_name,
             dtype=dtype,
             quantization_config=quantization,
@@ -246,7 +276,14 @@ def load_base(model_name: str, device: Device, four_bit: bool, setting: str, att
             device_map={"": device.name},
             attn_implementation=attention,
             use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
+        # The library fills what is missing with random numbers, and says so in a warning only.
+        if absent := sorted({*loading["missing_keys"], *map(str, loading["mismatched_keys"])}):
+            raise ValueError(
+                f"its weights lack {len(absent)} of what config.json names, such as {absent[0]}."
+            )
     if four_bit and not device.is_cuda:
         _keep_4bit_weights_as_they_are(model)
     model.requires_grad_(False)
@@ -319,17 +356,12 @@ def load_adapter(model: Any, folder: str) -> Any:
     Raises:
         UserError: no adapter there, only a pickled one, or one that does not fit this base.
     """
+    import torch
     from peft import PeftModel, get_peft_model_state_dict
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = Path(folder)
-    if not (path / "adapter_model.safetensors").is_file():
-        if (path / "adapter_model.bin").is_file():
-            raise UserError(
-                f"{path} holds a pickled adapter_model.bin, which can run code when it is read. Save it as "
-                "adapter_model.safetensors with peft's save_pretrained on a machine where you trust it."
-            )
-        raise UserError(f"{path} holds no adapter_model.safetensors. Make it with: python fine_tuning.py")
+    require_adapter(path)
     try:
         loaded = PeftModel.from_pretrained(model, str(path), is_trainable=False)
         with safe_open(path / "adapter_model.safetensors", "pt") as file:
@@ -339,7 +371,9 @@ def load_adapter(model: Any, folder: str) -> Any:
         strangers = names ^ set(get_peft_model_state_dict(loaded, save_embedding_layers=embeddings))
         if strangers:  # peft only warns, and answers with an adapter that is half there
             raise ValueError(f"{len(strangers)} weights have no counterpart, such as {min(strangers)}")
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a strange adapter_config.json fails in as many ways as peft has
         told = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
             f"the adapter in {path} does not fit this base model, or is damaged: {told}"

@@ -48,6 +48,8 @@ def quiet() -> None:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # transformers would ask the Hub, on its own, to make safetensors of a model in an older format.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
     import datasets
     import transformers

@@ -1,7 +1,9 @@
 """Answers on disk: one line each, written as it finishes, found again by what determines it."""
 
+import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,14 @@ from medqa.run import UserError, write_json
 ROLES = ("base", "finetuned")
 # In the folder of answers: which of them belong to the last evaluation that had them all.
 ASKED = "asked.json"
+# What a line of answers holds, and of which type.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "key": str, "id": str, "hypothesis": str, "finish": str, "new_tokens": int, "repetition": (int, float),
+    "prompt_cut": bool,
+}  # fmt: skip
+# Longest line that is taken for an answer, in bytes: 100,000 tokens are 1 MB.
+LONGEST_LINE = 16_000_000
+BLOCK = 1 << 20
 
 
 def answer_key(**determined_by: object) -> str:
@@ -34,11 +44,17 @@ class Predictions:
         """Cut off a half-written last line."""
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with open(self.path, "r+b") as file:
-                file.truncate(whole)
+        with open(self.path, "r+b") as file:
+            end = size = file.seek(0, os.SEEK_END)
+            while end:  # backwards, block by block: a line may be longer than the memory
+                start = max(0, end - BLOCK)
+                file.seek(start)
+                if (found := file.read(end - start).rfind(b"\n")) >= 0:
+                    end = start + found + 1
+                    break
+                end = start
+            if end < size:
+                file.truncate(end)
 
     def read(self) -> dict[str, dict[str, Any]]:
         """All answers by key; of two with the same key the first counts.
@@ -50,14 +66,18 @@ class Predictions:
         if not self.path.exists():
             return answers
         with open(self.path, "rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
                 try:
                     answer = json.loads(line.decode())
-                    if not isinstance(answer["hypothesis"], str):
-                        raise TypeError
+                    for name, kind in FIELDS.items():
+                        if not isinstance(answer[name], kind):
+                            raise TypeError
+                    answer["hypothesis"].encode()  # a lone surrogate cannot be written into a table
+                    if not math.isfinite(answer["repetition"]):
+                        raise ValueError
                     answers.setdefault(answer["key"], answer)
                 except (ValueError, KeyError, TypeError, RecursionError):
-                    shown = line.decode(errors="replace").strip()[:60]
+                    shown = line[:60].decode(errors="replace").strip()
                     raise UserError(
                         f"{self.path}, line {number}, is no answer ({shown!r}). Remove the line, "
                         "or the whole file to have all answers made again."
@@ -66,10 +86,11 @@ class Predictions:
 
     def add(self, answer: Mapping[str, Any]) -> None:
         """Append one answer, in one write."""
-        line = json.dumps(answer, ensure_ascii=False) + "\n"
+        line = (json.dumps(answer, ensure_ascii=False) + "\n").encode()
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, line.encode())
+            if os.write(handle, line) < len(line):  # the disk is full: nothing may follow half a line
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         finally:
             os.close(handle)
 
@@ -84,8 +105,14 @@ class LossFile:
         """The losses by example id, or None when the file is absent or of something else."""
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            return content["losses"] if content["made_of"] == made_of else None
-        except (OSError, ValueError, KeyError, TypeError):
+            if content["made_of"] != made_of:
+                return None
+            losses = content["losses"]
+            for total, tokens in losses.values():
+                if not math.isfinite(total) or not isinstance(tokens, int):
+                    return None
+            return losses
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def write(self, made_of: str, losses: Mapping[str, Any]) -> None:

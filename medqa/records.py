@@ -22,7 +22,11 @@ from medqa.run import UserError, sha256_of_file
 PREFIX, SUFFIX = "dataset_with_answers_", ".json"
 FILE_PATTERN = PREFIX + "{specialty}" + SUFFIX
 # In the name of a specialty: a path, or what makes a file hidden.
-UNFIT_NAME = re.compile(r"[\\/:\x00-\x1f]|^\.")
+UNFIT_NAME = re.compile(r"[\\/:\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.")
+# Most that is read of one file, about 250,000 pairs: JSON can take thirty times its size in memory.
+LARGEST_FILE = 256_000_000
+# Longest question or answer, in characters. What is longer is no answer but a file that went astray.
+LONGEST_TEXT = 1_000_000
 
 # C0 and C1 control characters, lone surrogates, zero-width space and word joiner, byte-order marks and
 # noncharacters: nothing that a reader sees or that a model should learn. Tabs and line breaks are whitespace.
@@ -38,6 +42,7 @@ NO_RECORD = "no record with question and answer"
 REPEATED_FIELD = "question or answer given twice in one record"
 QUESTION_NOT_TEXT = "question is not text"
 ANSWER_NOT_TEXT = "answer is not text"
+TOO_LONG = f"longer than {LONGEST_TEXT:,} characters"
 EMPTY_QUESTION = "empty question"
 EMPTY_ANSWER = "empty answer"
 ANSWER_IS_QUESTION = "answer repeats the question"
@@ -124,16 +129,23 @@ def find_files(folder: Path) -> Folder:
         raise UserError(f"{folder} {state}. Give the folder with the {FILE_PATTERN} files: --DATA_DIR …")
     for path in sorted(folder.iterdir()):
         if not (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX)):
-            found.left_out.append(path.name)
+            found.left_out.append(shown(path.name))
             continue
         specialty = specialty_of(path)
         if not specialty.strip() or UNFIT_NAME.search(specialty):
-            found.problems.append(f"{path.name}: {specialty!r} is no name of a specialty. Rename the file.")
+            found.problems.append(
+                f"{shown(path.name)}: {specialty!r} is no name of a specialty. Rename the file."
+            )
         elif specialty in found.files:
             other = found.files[specialty].name
             found.problems.append(f"{path.name}: {other} is of the same specialty. Merge the two.")
         elif path.exists() and not path.is_file():
             found.problems.append(f"{path.name}: is no file. Move it away, or put the file in its place.")
+        elif path.exists() and (size := path.stat().st_size) > LARGEST_FILE:
+            found.problems.append(
+                f"{path.name}: holds {size / 1e6:,.0f} MB; at most {LARGEST_FILE / 1e6:,.0f} MB are read of "
+                "a file. Divide it into several specialties."
+            )
         else:
             found.files[specialty] = path
     if not found.files and not found.problems:
@@ -142,6 +154,11 @@ def find_files(folder: Path) -> Folder:
             "right folder (--DATA_DIR …) or rename the files."
         )
     return found
+
+
+def shown(name: str) -> str:
+    """A file's name for a screen: what is no text, or would command a terminal, as escape sequences."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
@@ -282,6 +299,9 @@ def _clean_pair(question: Any, answer: Any, specialty: str, source: Source) -> R
         return refuse(QUESTION_NOT_TEXT)
     if not isinstance(answer, str):
         return refuse(ANSWER_NOT_TEXT)
+    if max(len(question), len(answer)) > LONGEST_TEXT:
+        question, answer = f"{question[:100]} …", f"{answer[:100]} …"  # enough to find it again
+        return refuse(TOO_LONG)
     clean_question, clean_answer = clean(question).replace("\n\n", " ").replace("\n", " "), clean(answer)
     form = normal_form(clean_question)
     if not form:  # a question of punctuation alone asks nothing

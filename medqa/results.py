@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa import history, run
+from medqa.tables import plain, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +138,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
     with run.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
-            table.assign(**notes).to_csv(staging / f"{name}.csv", index=False, lineterminator="\n")
+            write_table(table.assign(**notes), staging / f"{name}.csv")
         figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
@@ -198,4 +199,5 @@ def _read_table(path: Path) -> "pd.DataFrame":
         **exact,
     )
     texts = [name for name in TEXTS if name in table]
-    return table.drop(columns=[name for name in NOTES if name in table]).fillna(dict.fromkeys(texts, ""))
+    table = table.drop(columns=[name for name in NOTES if name in table]).fillna(dict.fromkeys(texts, ""))
+    return table.assign(**{name: table[name].map(plain) for name in texts}).rename(columns=plain)

@@ -1,11 +1,13 @@
 """A stage's life: what it prints, how it writes so that nothing is lost, how it ends."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 # Set before torch is imported. Threads that spin while they wait starve each other on a busy machine: with
@@ -26,6 +28,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 MANIFEST = "manifest.json"
 STAGING = ".incomplete"
 LOCK = ".running"
+# Most that is read of a manifest: thousands of files with their hashes are 1 MB.
+LARGEST_MANIFEST = 64 << 20
+# What the next stage takes from a manifest, and of which type.
+IN_MANIFEST: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "dataset_preparation": {
+        "settings": dict, "inputs": dict, "iteration": int, "changes": list, "shares": dict,
+        "short_of_pairs": dict, "train_samples": dict, "growth": list, "command": str,
+        "chat_template_sha256": str, "system_message": str,
+    },
+    "fine_tuning": {"settings": dict, "learned": dict, "chat_template_sha256": str, "iteration": int},
+}  # fmt: skip
 # Packages whose versions can change a number.
 PACKAGES = (
     "torch", "transformers", "datasets", "peft", "bitsandbytes", "accelerate", "tokenizers", "numpy",
@@ -54,12 +67,27 @@ class Failed(Exception):
 
 def rank() -> int:
     """Number of this process among those that `accelerate launch` started; 0 when it runs alone."""
-    return int(os.environ.get("RANK", "0"))
+    return launched("RANK", 0)
 
 
 def world_size() -> int:
     """How many processes `accelerate launch` started; 1 when this one runs alone."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return launched("WORLD_SIZE", 1)
+
+
+def launched(name: str, alone: int) -> int:
+    """A number that the launcher left in the environment; `alone` where there was no launcher.
+
+    Raises:
+        UserError: it is there, and is no number.
+    """
+    value = os.environ.get(name, "")
+    if value and not value.isdecimal():
+        raise UserError(
+            f"the environment says {name}={value!r}; expected a whole number, as accelerate launch sets it. "
+            f"Remove it with: unset {name}"
+        )
+    return int(value or alone)
 
 
 _silent = False
@@ -136,10 +164,12 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that knows ASCII alone gets "?" for an arrow
+        sys.stdout.reconfigure(errors="replace")
     try:
         main()
     except UserError as error:
-        if rank() == 0:
+        if os.environ.get("RANK", "0") == "0" or not os.environ["RANK"].isdecimal():
             print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)
     except Failed as error:  # on whichever process it happened
@@ -147,7 +177,7 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
-            print(f"\nInterrupted. {resume_hint}", file=sys.stderr)
+            print(f"\nInterrupted. {resume_hint}{_typed()}", file=sys.stderr)
         sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -156,10 +186,34 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"ERROR: {where}{error.strerror or error}. {resume_hint}", file=sys.stderr)
         sys.exit(1)
-    except Exception:
+    except MemoryError:
+        print(f"ERROR: the memory of this machine does not suffice. {resume_hint}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if _disk_full(error):
+            print(f"ERROR: {os.strerror(errno.ENOSPC)}. {resume_hint}", file=sys.stderr)
+            sys.exit(1)
         traceback.print_exc()
         print(f"FAILED. {resume_hint}", file=sys.stderr)
         sys.exit(1)
+
+
+def _typed() -> str:
+    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown."""
+    if world_size() > 1 or not sys.argv[0].endswith(".py"):
+        return ""
+    return f"\n  {shlex.join(['python', *sys.argv])}"
+
+
+def _disk_full(error: BaseException) -> bool:
+    """Whether a library's error comes from a disk without space; few of them raise an OSError for it."""
+    told = str(error)
+    inner = error.__cause__ or error.__context__
+    return (
+        os.strerror(errno.ENOSPC) in told
+        or "PytorchStreamWriter failed writing" in told
+        or (isinstance(inner, OSError) and inner.errno == errno.ENOSPC)
+    )
 
 
 # ---- writing so that a reader never sees half a file -------------------------------------------------------
@@ -181,12 +235,19 @@ def write_json(path: Path, content: object) -> None:
 
 
 @contextlib.contextmanager
-def occupied(folder: Path) -> Iterator[None]:
+def occupied(folder: Path, stage: str = "") -> Iterator[None]:
     """Hold `folder` for this process alone; a second run is told who holds it.
 
+    Args:
+        folder: where this stage writes.
+        stage: its name, as in the manifest; a folder that another stage has written is refused.
+
     Raises:
-        UserError: another live process writes there. The lock dies with its process, also after SIGKILL.
+        UserError: another stage wrote there, or another live process writes there now. The lock dies with
+            its process, also after SIGKILL.
     """
+    if stage:
+        require_own(folder, stage)
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -194,8 +255,10 @@ def occupied(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        note = folder / LOCK
-        holder = note.read_text(encoding="utf-8") if note.exists() else "another process"
+        try:
+            holder = (folder / LOCK).read_text(encoding="utf-8", errors="replace")[:200]
+        except OSError:  # it has not written its name yet, or has just ended
+            holder = "another process"
         raise UserError(
             f"{folder} is being written by {holder.strip()}. Wait for it to end, or give this run its own "
             "--OUTPUT_DIR."
@@ -209,6 +272,25 @@ def occupied(folder: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         os.close(handle)
+
+
+def require_own(folder: Path, stage: str) -> None:
+    """Refuse to publish a stage over the files of another one, or over code.
+
+    Raises:
+        UserError: the folder has the manifest of another stage, or is this repository itself.
+    """
+    manifest = read_manifest(folder)
+    if manifest is not None and manifest["stage"] != stage:
+        raise UserError(
+            f"{folder} holds what {manifest['stage']}.py wrote, and {stage}.py would replace it. Give "
+            "another folder: --OUTPUT_DIR …"
+        )
+    if folder.resolve() == Path(__file__).resolve().parent.parent:
+        raise UserError(
+            f"OUTPUT_DIR {str(folder)!r} is the folder of the scripts themselves, whose README.md would be "
+            "replaced. Give another folder: --OUTPUT_DIR …"
+        )
 
 
 @contextlib.contextmanager
@@ -241,13 +323,14 @@ def recover(folder: Path) -> None:
     if not (staging / MANIFEST).exists():
         shutil.rmtree(staging)
         return
-    replaced = json.loads((staging / MANIFEST).read_text(encoding="utf-8"))["replaces"]
+    told = read_manifest(staging)
+    replaced = [name for name in told.get("replaces", []) if _is_inside(name) and "/" not in name]
     (folder / MANIFEST).unlink(missing_ok=True)
     new = sorted(path.name for path in staging.iterdir() if path.name != MANIFEST)
     for name in dict.fromkeys([*replaced, *new]):  # each once: what was moved must not be removed again
         target = folder / name
-        if name in replaced and name not in new and _moved_already(name, staging):
-            continue
+        if name not in new and any(path.split("/")[0] == name for path in told["outputs"]):
+            continue  # an earlier run, killed, has put it in place
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
         else:
@@ -258,10 +341,17 @@ def recover(folder: Path) -> None:
     staging.rmdir()
 
 
-def _moved_already(name: str, staging: Path) -> bool:
-    """Whether `name` belongs to the staged output and an earlier, killed run has put it in place."""
-    outputs = json.loads((staging / MANIFEST).read_text(encoding="utf-8"))["outputs"]
-    return any(path.split("/")[0] == name for path in outputs)
+def _is_inside(name: object) -> bool:
+    """Whether a name of a manifest lies inside its folder: no way up, no other root, no hidden file."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    path = PurePosixPath(name)
+    return (
+        bool(path.parts)
+        and str(path) == name
+        and not path.is_absolute()
+        and not any(p.startswith(".") for p in path.parts)
+    )
 
 
 # ---- the manifest ------------------------------------------------------------------------------------------
@@ -379,15 +469,38 @@ def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(manifest["outputs"], dict) or not isinstance(manifest["stage"], str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, RecursionError):
+        manifest = json.loads(read_whole(path, LARGEST_MANIFEST))
+        wanted = {"outputs": dict, "stage": str} | IN_MANIFEST.get(manifest["stage"], {})
+        if strange := [name for name, kind in wanted.items() if not isinstance(manifest.get(name), kind)]:
+            raise ValueError(f"nothing usable as {', '.join(strange)}")
+        if outside := [name for name in manifest["outputs"] if not _is_inside(name)]:
+            raise ValueError(f"{outside[0]!r:.60} is no name of a file in {folder}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged: it should be the JSON record of a finished stage. Remove {folder} and make "
-            f"it again{f' with: {command}' if command else '.'}"
+            f"{path} is damaged: it should be the JSON record of a finished stage ({_first_line(error)}). "
+            f"Remove {folder} and make it again{f' with: {command}' if command else '.'}"
         ) from None
     return manifest
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The bytes of a file that is to be taken into memory at once.
+
+    Raises:
+        UserError: it is no regular file (a pipe never ends), or holds more than `most` bytes.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file. Move it away, or name the right file.")
+    if (size := path.stat().st_size) > most:
+        raise UserError(
+            f"{path} holds {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB are read of such a file. Look "
+            "what it is, and make it smaller or divide it."
+        )
+    return path.read_bytes()
 
 
 def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:

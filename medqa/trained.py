@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa import model, run
-from medqa.checkpoints import BEST, save_adapter
+from medqa.checkpoints import BEST, put_back, replace_folder, save_adapter
 from medqa.figures import training_figure
 from medqa.model_card import model_card
 from medqa.run import UserError, say
@@ -59,6 +59,7 @@ def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> No
     import torch
 
     target = Path(folder)
+    put_back(target)
     if target.exists() and not (target / MERGED).exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"MERGE_TO {target} exists and holds no merged model. Name another folder.")
     gc.collect()
@@ -76,6 +77,4 @@ def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> No
     model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
     weights = run.sha256_of_file(Path(adapter) / "adapter_model.safetensors")
     run.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
-    if target.exists():
-        shutil.rmtree(target)
-    incomplete.rename(target)
+    replace_folder(incomplete, target)

@@ -20,6 +20,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from medqa.adapter import write_adapter
 from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
 from medqa.packing import Example, bins, collate
 from medqa.plan import multiplied_weights, product_rate
@@ -168,6 +169,12 @@ class AnswerTrainer(Trainer):
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """Save a checkpoint's adapter, and no pickled arguments beside it."""
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            write_adapter(self.accelerator.unwrap_model(self.model), folder)
+
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
         return self.training_log.operations * sum(len(example.input_ids) for example in inputs["examples"])
@@ -192,8 +199,13 @@ class StopSoon(TrainerCallback):
     def __init__(self, trainer: AnswerTrainer) -> None:
         self.trainer = trainer
         self.trainer.stop_signal = signal.SIGINT
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._received)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self.before = {number: signal.signal(number, self._received) for number in signals}
+
+    def let_go(self) -> None:
+        """Give the signals back: what follows training has no step to wait for."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def _received(self, number: int, _frame: object) -> None:
         if self.trainer.stop_requested:
@@ -254,7 +266,11 @@ def build_trainer(
 
 def fit(trainer: AnswerTrainer, start: str) -> bool:
     """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
-    trainer.add_callback(StopSoon(trainer))
+    stop = StopSoon(trainer)
+    trainer.add_callback(stop)
     trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
-    trainer.train(resume_from_checkpoint=start or None)
+    try:
+        trainer.train(resume_from_checkpoint=start or None)
+    finally:
+        stop.let_go()
     return not trainer.stop_requested or trainer.state.global_step >= trainer.state.max_steps

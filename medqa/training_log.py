@@ -11,7 +11,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa.progress import Progress
-from medqa.run import rank, table
+from medqa.run import rank, table, write_text
 
 METRICS = "training_metrics.jsonl"
 
@@ -37,7 +37,7 @@ class TrainingLog(TrainerCallback):
         kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
         if state.global_step == 0:
             kept = []
-        self.path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
         self.progress = Progress("training", state.max_steps, "step", state.global_step)
 
     def on_step_begin(
@@ -109,11 +109,13 @@ def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, An
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Lines of training_metrics.jsonl; a half-written last line is left out."""
+    """Lines of training_metrics.jsonl; a half-written last line, and what else is no record, is left out."""
     if not path.exists():
         return []
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            records.append(json.loads(line))
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("step"), int):
+                records.append(record)
     return records

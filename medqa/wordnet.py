@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from medqa.run import say
+
 # What an air-gapped machine needs. The metrics themselves need only WordNet; `punkt_tab` is what users' own
 # metrics ask for when they call `nltk.word_tokenize`.
 NLTK_PACKAGES = ("wordnet", "punkt_tab")
@@ -154,6 +156,8 @@ def fetch_wordnet(online: bool) -> str:
     """
     if wordnet() is not None:
         return ""
+    if online:
+        say("Fetching WordNet and punkt_tab from NLTK's server, about 15 MB. To do without: HF_HUB_OFFLINE=1")
     reason = download_nltk() if online else "HF_HUB_OFFLINE forbids fetching it"
     if wordnet() is not None:
         return ""

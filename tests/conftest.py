@@ -28,6 +28,19 @@ QUESTIONS = ("What defines {}?", "Which drug is given first for {}?", "How does 
              "When does {} need urgent care?")  # fmt: skip
 
 
+def pytest_addoption(parser) -> None:
+    """`make faults` asks for the whole of the fault tests; `make test` takes a short version of them."""
+    parser.addoption(
+        "--whole", action="store_true", help="all faults, some 30 minutes, with the results as JSON"
+    )
+
+
+@pytest.fixture(scope="session")
+def whole(request) -> bool:
+    """Whether all faults are wanted."""
+    return request.config.getoption("--whole")
+
+
 @pytest.fixture(scope="session")
 def specialty_files(tmp_path_factory) -> Path:
     """A folder with three specialties of 24 pairs each."""
@@ -86,6 +99,14 @@ def tiny_model(tmp_path_factory, specialty_files) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, specialty_files, tiny_model):
+    """A folder after each of the three stages, each run as a process that nothing disturbed."""
+    import stages
+
+    return stages.undisturbed(tmp_path_factory.mktemp("stages"), specialty_files, tiny_model)
 
 
 @pytest.fixture

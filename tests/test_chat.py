@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
+from medqa.chat import CONTROL_TOKEN, apply_chat_template, render, require_prefix, template_sha256
 from medqa.model import STOP_TOKENS
 from medqa.packing import token_ids
 from medqa.run import UserError
@@ -47,9 +47,8 @@ def test_nobody_but_the_template_writes_control_tokens(question, answer, system_
 def test_other_text_is_untouched(text):
     """What is changed is one space in each control token; text without them stays letter for letter."""
     shown = render(lambda question, *_: question, text, None, "")
-    assert re.sub(r"< \|(?=\w+\|>)", "<|", shown) == re.sub(r"< \|(?=\w+\|>)", "<|", text)
-    if not re.search(r"<\|\w+\|>", text):
-        assert shown == text
+    assert shown.replace(" ", "") == text.replace(" ", "")
+    assert len(shown) - len(text) == len(CONTROL_TOKEN.findall(text))
     assert render(lambda question, *_: question, shown, None, "") == shown
 
 

@@ -1,6 +1,7 @@
 """No finished answer is lost, none is counted twice, and nothing strange is taken for an answer."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
+from medqa import predictions
 from medqa.predictions import LossFile, Predictions, answer_key
 from medqa.run import UserError
 
@@ -18,7 +20,8 @@ def file(tmp_path) -> Predictions:
 
 
 def answer(number: int, text: str = "Rest.", **more: object) -> dict:
-    return {"key": f"k{number}", "id": str(number), "hypothesis": text} | more
+    whole = {"key": f"k{number}", "id": str(number), "hypothesis": text, "finish": "stop", "new_tokens": 2}
+    return whole | {"repetition": 0.0, "prompt_cut": False} | more
 
 
 def test_answers_come_back_as_they_were(file):
@@ -36,6 +39,34 @@ def test_the_first_answer_with_a_key_counts(file):
     file.add(answer(2))
     file.add(answer(1, "second"))
     assert [found["hypothesis"] for found in file.read().values()] == ["first", "Rest."]
+
+
+def test_a_disk_that_fills_leaves_half_a_line_at_the_end_alone(file, monkeypatch):
+    """The system writes what there is room for and reports the rest; the next answer must not follow it."""
+    file.add(answer(1))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:9]))
+    with pytest.raises(OSError, match="No space left"):
+        file.add(answer(2))
+    monkeypatch.undo()
+    file.repair()
+    assert list(file.read()) == ["k1"]
+
+
+def test_a_line_longer_than_a_block_is_cut_off_too(file, monkeypatch):
+    monkeypatch.setattr(predictions, "BLOCK", 7)
+    file.add(answer(1))
+    before = file.path.read_bytes()
+    file.path.write_bytes(before + b"x" * 100)
+    file.repair()
+    assert file.path.read_bytes() == before
+
+
+def test_an_endless_line_is_refused_without_being_read(file, monkeypatch):
+    monkeypatch.setattr(predictions, "LONGEST_LINE", 1000)
+    file.path.write_bytes(b'{"key": "' + b"x" * 5000 + b'"}\n')
+    with pytest.raises(UserError, match="line 1,"):
+        file.read()
 
 
 @pytest.mark.parametrize("kept", [1, 10, -1])
@@ -64,7 +95,9 @@ def test_repair_leaves_whole_lines_and_a_missing_file_alone(file):
 @pytest.mark.parametrize(
     "line",
     [b"", b"not json", b"[1, 2]", b"3", b"null", b'{"key": "k"}', b'{"hypothesis": "x"}', b'"hypothesis"',
-     b'{"key": "k", "hypothesis": null}', b'{"key": ["k"], "hypothesis": "x"}', b"\xff\xfe\x00", b"[" * 99_999],
+     b'{"key": "k", "hypothesis": null}', json.dumps(answer(3, "\ud800")).encode(),
+     json.dumps(answer(3, repetition=math.nan)).encode(), json.dumps(answer(3, new_tokens="2")).encode(),
+     b'{"key": ["k"], "hypothesis": "x"}', b"\xff\xfe\x00", b"[" * 99_999],
     ids=lambda line: repr(line[:12]),
 )  # fmt: skip
 def test_a_foreign_line_is_refused_with_file_and_line(file, line):
@@ -84,7 +117,9 @@ import sys
 from pathlib import Path
 from medqa.predictions import Predictions
 for number in range(200):
-    Predictions(Path(sys.argv[1])).add({"key": f"{sys.argv[2]} {number}", "hypothesis": "long text " * 500})
+    Predictions(Path(sys.argv[1])).add(
+        {"key": f"{sys.argv[2]} {number}", "id": "", "hypothesis": "long text " * 500, "finish": "stop",
+         "new_tokens": 1, "repetition": 0.0, "prompt_cut": False})
 """
 
 
@@ -125,7 +160,21 @@ def test_losses_are_valid_for_what_they_were_made_of(tmp_path):
     assert file.read("a") is None and file.read("b") == {"1": [1.5, 3]}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"made_of": "a"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"made_of": "a"}',
+        b"\xff",
+        b'{"made_of": "a", "losses": {"1": [NaN, 2]}}',
+        b'{"made_of": "a", "losses": [1]}',
+        b'{"made_of": "a", "losses": {"1": 5}}',
+    ],
+)
 def test_a_strange_file_of_losses_is_made_again(tmp_path, content):
     (tmp_path / "losses.json").write_bytes(content)
     assert LossFile(tmp_path / "losses.json").read("a") is None

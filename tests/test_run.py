@@ -190,6 +190,61 @@ def test_a_block_without_a_manifest_publishes_nothing(finished):
     assert content(finished) == OLD
 
 
+@pytest.mark.parametrize("name", ["..", "../beside", "", ".", "/", "/etc", "a/../../beside", "a\0", 5])
+def test_no_manifest_leads_out_of_its_folder(finished, tmp_path, name):
+    """Neither one that came with a download nor a staged one: what they list is replaced and removed."""
+    beside = tmp_path / "beside"
+    beside.write_text("mine")
+    publish(finished, NEW, lambda: edit_manifest(finished / run.STAGING, replaces=[name, "gone"]))
+    assert beside.read_text() == "mine" and content(finished) == NEW
+    if isinstance(name, str):
+        edit_manifest(finished, outputs={name: "0"})
+        with pytest.raises(run.UserError, match="damaged"):
+            run.read_manifest(finished)
+
+
+def test_a_stage_does_not_publish_over_another_one_or_over_the_scripts(finished):
+    with (
+        pytest.raises(run.UserError, match="stage.py wrote, and other.py would replace it"),
+        run.occupied(finished, "other"),
+    ):
+        pass
+    with run.occupied(finished, "stage"):
+        pass
+    with pytest.raises(run.UserError, match="README.md"), run.occupied(ROOT, "stage"):
+        pass
+    assert content(finished) == OLD
+
+
+def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_path):
+    from medqa.checkpoints import put_back, replace_folder
+
+    ended_with = []
+    for number in range(1, 100):
+        top = tmp_path / str(number)
+        for name in ("old", "new"):
+            (top / name).mkdir(parents=True)
+            (top / name / "file").write_text(name)
+        (top / "old").rename(top / "folder")
+        died = killed_at(number, lambda top=top: replace_folder(top / "new", top / "folder"))
+        put_back(top / "folder")
+        ended_with.append((top / "folder" / "file").read_text())
+        assert {path.name for path in top.iterdir()} - {"new"} == {"folder"}
+        if not died:
+            break
+    assert set(ended_with) == {"old", "new"} and ended_with == sorted(ended_with, reverse=True)
+
+
+def test_signals_are_given_back_after_training():
+    from medqa.training import StopSoon
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    stop = StopSoon(SimpleNamespace(stop_requested=False))
+    assert signal.getsignal(signal.SIGTERM) != before[1]
+    stop.let_go()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
 # ---- the manifest --------------------------------------------------------------------------------------
 
 
@@ -217,7 +272,7 @@ def break_missing_manifest(folder: Path) -> None:
 
 
 def break_other_stage(folder: Path) -> None:
-    edit_manifest(folder, stage="fine_tuning")
+    edit_manifest(folder, stage="fine_tuning", learned={}, chat_template_sha256="", iteration=1)
 
 
 def break_missing_file(folder: Path) -> None:
@@ -341,6 +396,10 @@ def bug(): {}["x"]
 def stopped(): raise Interrupted(signal.SIGTERM)
 def no_file(): open("/nowhere/file")
 def full_disk(): raise OSError(28, "No space left on device")
+def torch_full(): raise RuntimeError("PytorchStreamWriter failed writing file data/4: file write failed")
+def rust_full(): raise ValueError("I/O error: No space left on device (os error 28)")
+def memory(): bytearray(1 << 62)
+def arrow(): say("base → tuned")
 def prints(): print("help", flush=True)
 def wait():
     print("waiting", flush=True)
@@ -385,6 +444,32 @@ def test_an_error_of_the_system_without_a_file_says_what_to_do_next():
     done = script("full_disk")
     assert done.returncode == 1
     assert "No space left on device" in done.stderr and "Run it again." in done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch_full", "rust_full"])
+def test_a_full_disk_is_known_in_the_words_of_the_libraries(name):
+    done = script(name)
+    assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device. Run it again.\n")
+
+
+def test_memory_that_does_not_suffice_is_one_line():
+    done = script("memory")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "ERROR: the memory of this machine does not suffice. Run it again.\n",
+    )
+
+
+def test_a_terminal_that_knows_ascii_alone_ends_no_stage():
+    done = script("arrow", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "base ? tuned\n", "")
+
+
+@pytest.mark.parametrize(("name", "value"), [("RANK", "one"), ("WORLD_SIZE", "-2")])
+def test_a_launcher_that_left_no_number_is_told(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(run.UserError, match=f"{name}='{value}'"):
+        run.launched(name, 0)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,0 +1,66 @@
+"""An adapter's files: saved the same for the same adapter, told apart from every other, never a pickle."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from medqa.run import UserError, read_whole, sha256_of_file, write_json
+
+CONFIG = "adapter_config.json"
+# Most that is read of it.
+LARGEST = 16_000_000
+
+
+def write_adapter(model: Any, folder: Path) -> None:
+    """Save the adapter of a peft model, the same bytes for the same adapter.
+
+    peft holds the names of layers as a set, whose order is another in every process. And unless told not to,
+    it asks the Hub about a base that is named there.
+    """
+    model.save_pretrained(folder, save_embedding_layers=False)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    for name in ("target_modules", "modules_to_save"):
+        if isinstance(config.get(name), list):
+            config[name].sort()
+    write_json(folder / CONFIG, config)
+
+
+def adapter_identity(folder: str) -> dict[str, str]:
+    """What makes an adapter this one: its weights, and the settings by which they act (rank, scale, layers).
+
+    Raises:
+        UserError: a file is missing or is not what it should be.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        config = json.loads(read_whole(path, LARGEST))
+        told = {name: sorted(v) if isinstance(v, list) else v for name, v in config.items()}
+        told.pop("base_model_name_or_path", None)  # another path to the same base
+        settings = json.dumps(told, sort_keys=True)
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} cannot be read as the settings of an adapter ({error!r:.200}). Put the adapter's own "
+            "files back, or make it with: python fine_tuning.py"
+        ) from None
+    require_adapter(Path(folder))
+    return {
+        "adapter": sha256_of_file(Path(folder) / "adapter_model.safetensors"),
+        "adapter settings": hashlib.sha256(settings.encode()).hexdigest(),
+    }
+
+
+def require_adapter(path: Path) -> None:
+    """Refuse a folder without an adapter's weights as safetensors.
+
+    Raises:
+        UserError: no weights there, or only pickled ones.
+    """
+    if (path / "adapter_model.safetensors").is_file():
+        return
+    if (path / "adapter_model.bin").is_file():
+        raise UserError(
+            f"{path} holds a pickled adapter_model.bin, which can run code when it is read. Save it as "
+            "adapter_model.safetensors with peft's save_pretrained on a machine where you trust it."
+        )
+    raise UserError(f"{path} holds no adapter_model.safetensors. Make it with: python fine_tuning.py")

@@ -1,0 +1,62 @@
+"""CSV tables that a spreadsheet opens without running anything, and that come back as they were."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medqa.run import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What makes a spreadsheet take a cell for a formula, when the cell begins with it.
+FORMULA = r"=+\-@\t\r"
+UNSAFE = re.compile(f"'*[{FORMULA}]")
+ESCAPED = re.compile(f"'+[{FORMULA}]")
+# A lone carriage return ends a line for many readers, so it is quoted like a line feed.
+QUOTED = re.compile('[,"\r\n]')
+
+
+def neutral(cell: Any) -> Any:
+    """A text that a spreadsheet would run with an apostrophe before it; all else as it is.
+
+    A text that begins with apostrophes and such a sign gets one more, so that `plain` finds every text again.
+    """
+    return f"'{cell}" if isinstance(cell, str) and UNSAFE.match(cell) else cell
+
+
+def plain(cell: Any) -> Any:
+    """What `neutral` was given."""
+    return cell[1:] if isinstance(cell, str) and ESCAPED.match(cell) else cell
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a CSV in UTF-8, its lines ended by a line feed.
+
+    Texts are made neutral, numbers stay numbers, a cell that does not apply is empty.
+    """
+    rows = [list(table.columns), *table.itertuples(index=False, name=None)]
+    write_text(path, "".join(",".join(map(_cell, row)) + "\n" for row in rows))
+
+
+def _cell(value: Any) -> str:
+    """A value as it stands between two commas."""
+    if value is None or value != value:  # NaN is no number, not even itself
+        return ""
+    text = str(neutral(value))
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a CSV of the evaluation: texts as they were before `write_table`.
+
+    An empty cell is NaN in a column of numbers and "" in one of texts, where an answer may be empty.
+    """
+    import pandas as pd
+
+    # "nan" and "None" are words that a model may answer; only an empty cell is none.
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""]).rename(columns=plain)
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = table[name].fillna("").map(plain)
+    return table

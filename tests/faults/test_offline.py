@@ -1,0 +1,266 @@
+"""Without a network all stages work, and nobody tries to reach one unless the user named something there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from faults_results import keep
+from stages import EVALUATE, PREPARE, ROOT, TRAIN, copy, differences, left
+
+# Every attempt to reach another machine fails, and is written down.
+NO_NETWORK = """
+import runpy, socket, sys
+def fail(*arguments, **more):
+    with open("attempts.txt", "a") as file:
+        print(*arguments, file=file)
+    raise OSError("no network here")
+socket.getaddrinfo = socket.create_connection = fail
+class NoSocket(socket.socket):
+    def connect(self, address):
+        return super().connect(address) if self.family == socket.AF_UNIX else fail(address)
+    connect_ex = connect
+socket.socket = NoSocket
+script = sys.argv[1]
+sys.argv = sys.argv[1:]
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def online() -> dict[str, str]:
+    """The environment without the switches that would forbid a request."""
+    switches = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+    return {name: value for name, value in os.environ.items() if name not in switches} | {
+        "OMP_NUM_THREADS": "1"
+    }
+
+
+def test_no_stage_tries_to_reach_the_network(undisturbed, whole):
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "offline")
+    for line in (PREPARE, TRAIN, EVALUATE) if whole else (PREPARE, TRAIN):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_NETWORK, ROOT / line[0], *line[1:]],
+            cwd=folder, env=online() | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert not (folder / "attempts.txt").exists(), (folder / "attempts.txt").read_text()
+    keep(whole, "offline", "sockets that fail", stages=3, attempts=0)
+    state = "evaluate" if whole else "train"
+    assert not differences(left(folder), left(undisturbed.states[state]))
+
+
+def test_all_stages_work_in_a_network_namespace_without_a_route(undisturbed, whole):
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a network namespace can be made by root alone")
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
+        pytest.skip("this machine makes no network namespace")
+    if not whole:
+        pytest.skip("three processes that load all libraries: in make faults")
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "namespace")
+    for line in (PREPARE, TRAIN, EVALUATE):
+        done = subprocess.run(
+            ["unshare", "-n", sys.executable, ROOT / line[0], *line[1:]],
+            cwd=folder, env=online() | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    keep(whole, "offline", "namespace without a route", stages=3)
+
+
+@pytest.fixture
+def of_the_hub(tiny_model):
+    """A model with an adapter whose base is named on the Hub."""
+    from transformers import AutoModelForCausalLM
+
+    from medqa.model import add_lora
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    base.name_or_path = base.config._name_or_path = "owner/base"
+    return add_lora(base, 4, 8, 0.0, ("q_proj", "v_proj", "k_proj", "o_proj"))
+
+
+def test_saving_an_adapter_or_a_checkpoint_asks_the_hub_nothing(of_the_hub, tmp_path, monkeypatch):
+    import peft.utils.save_and_load as peft_saving
+
+    from medqa.adapter import write_adapter
+    from medqa.training import AnswerTrainer
+
+    asked = []
+    monkeypatch.setattr(peft_saving, "check_file_exists_on_hf_hub", lambda *names, **_: asked.append(names))
+    of_the_hub.save_pretrained(tmp_path / "as peft does")
+    assert asked == [("owner/base", "config.json")]  # what is to be kept from happening
+    write_adapter(of_the_hub, tmp_path / "adapter")
+    trainer = SimpleNamespace(
+        args=SimpleNamespace(should_save=True, output_dir=""),
+        accelerator=SimpleNamespace(unwrap_model=lambda model: model),
+        model=of_the_hub,
+    )
+    AnswerTrainer._save(trainer, str(tmp_path / "checkpoint"))
+    assert len(asked) == 1
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("adapter", "checkpoint")
+    ]
+    assert files[0] == files[1] and "training_args.bin" not in files[0]
+
+
+def test_an_adapter_has_the_same_bytes_in_every_process(of_the_hub, tmp_path):
+    """peft keeps the names of layers in a set, whose order depends on the process."""
+    import json
+
+    from medqa.adapter import write_adapter
+
+    write_adapter(of_the_hub, tmp_path)
+    layers = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert layers == ["k_proj", "o_proj", "q_proj", "v_proj"]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (
+            [("model-1.safetensors", 9_000_000_000), ("model-2.safetensors", 7_100_000_000), ("old.bin", 1)],
+            "16.1 GB",
+        ),
+        ([("pytorch_model.bin", 5)], "of unknown size"),
+        (None, "of unknown size"),
+    ],
+)
+def test_what_is_fetched_is_said_in_one_line(monkeypatch, capsys, files, told):
+    from medqa import hub
+
+    def asked(name, sizes=False):
+        if files is None:
+            raise OSError("no internet")
+        return [SimpleNamespace(rfilename=file, size=size) for file, size in files]
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
+    monkeypatch.setattr(hub, "files_of", asked)
+    hub.announce("owner/base", "MODEL_NAME")
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"MODEL_NAME: fetching owner/base ({told})") and "--MODEL_NAME FOLDER" in line
+    hub.announce(str(ROOT), "MODEL_NAME")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.announce("owner/base", "MODEL_NAME")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_model_in_the_cache_is_not_called_fetched(monkeypatch, capsys, tmp_path):
+    from huggingface_hub import constants
+
+    from medqa import hub
+
+    snapshot = tmp_path / "models--owner--base" / "snapshots" / "1f"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").touch()
+    (tmp_path / "models--owner--base" / "refs").mkdir()
+    (tmp_path / "models--owner--base" / "refs" / "main").write_text("1f")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    if not hub.in_cache("owner/base"):  # the cache's place was read when the library was loaded
+        monkeypatch.setattr(hub, "in_cache", lambda name: name == "owner/base")
+    hub.announce("owner/base", "MODEL_NAME")
+    assert "from the Hub's cache" in capsys.readouterr().out
+
+
+# ---- hostile models and settings -------------------------------------------------------------------------
+
+
+def mark(path: Path):
+    """An object whose pickle makes a file when it is read."""
+
+    class Mark:
+        def __reduce__(self):
+            return Path.touch, (path,)
+
+    return Mark()
+
+
+def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
+    import torch
+
+    from medqa.encoder import EncoderMissing, load_encoder
+
+    folder = copy(undisturbed.states["empty"] / "model", tmp_path / "encoder")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": mark(tmp_path / "ran")}, folder / "pytorch_model.bin")
+    with pytest.raises(EncoderMissing):
+        load_encoder(str(folder))
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(Exception, match="safetensors"):  # the base model is never read from one at all
+        from medqa.model import Device, load_base
+
+        load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed, tmp_path, monkeypatch):
+    import builtins
+    import json
+
+    from medqa import encoder, model
+    from medqa.run import UserError
+
+    folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
+    (folder / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Mine: pass\n")
+    settings = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "mine.Mine", "AutoModel": "mine.Mine", "AutoModelForCausalLM": "mine.Mine"}
+    settings |= {"model_type": "mine", "auto_map": own}
+    (folder / "config.json").write_text(json.dumps(settings))
+    told = json.loads((folder / "tokenizer_config.json").read_text()) | {"tokenizer_class": "Mine"}
+    told["auto_map"] = {"AutoTokenizer": ["mine.Mine", None]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    monkeypatch.setattr(builtins, "input", lambda *_: pytest.fail("the user was asked"))
+    for load in (
+        lambda: model.load_config(str(folder), "MODEL_NAME"),
+        lambda: model.load_tokenizer(str(folder), "MODEL_NAME"),
+        lambda: model.load_base(str(folder), model.Device("cpu", "float32", ""), False, "MODEL_NAME"),
+        lambda: encoder.load_encoder(str(folder)),
+    ):
+        with pytest.raises(UserError):
+            load()
+    assert not (tmp_path / "ran").exists()
+
+
+SECRETS = {"HF_TOKEN": "hf_PlantedSecretOfATest", "WANDB_API_KEY": "planted0wandb0key0of0a0test"}
+
+
+def test_no_token_stands_in_any_output(undisturbed):
+    from stages import run
+
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "secrets")
+    for line in (PREPARE, TRAIN, EVALUATE, (*EVALUATE, "--TEMPERATURE", "-5")):
+        ended = run(folder, line, lambda: os.environ.update(SECRETS))
+        assert not [secret for secret in SECRETS.values() if secret in ended.out + ended.err]
+    searched = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(searched) > 40
+    for path in searched:
+        assert not [secret for secret in SECRETS.values() if secret.encode() in path.read_bytes()], path
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["<|eot_id|>", "<|im_start|>", "<|end_of_text|>", "<s>", "</s>", "<pad>", "<unk>", "[INST]", "[/INST]",
+     "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<｜end▁of▁sentence｜>"],
+)  # fmt: skip
+def test_a_control_token_of_any_family_is_text_in_a_question(token):
+    """Also for a tokenizer that knows it: what stands in the prompt is no longer the token."""
+    from tokenizers import Tokenizer, models
+
+    from medqa.chat import harmless
+
+    tokenizer = Tokenizer(models.BPE({"a": 0}, []))
+    tokenizer.add_special_tokens([token])
+    known = tokenizer.token_to_id(token)
+    assert known in tokenizer.encode(f"a{token}a").ids
+    assert known not in tokenizer.encode(harmless(f"a{token}a")).ids
+    assert harmless(harmless(token)) == harmless(token)
+
+
+def test_what_only_resembles_a_control_token_stays():
+    from medqa.chat import harmless
+
+    for text in ("5 < 6 | 7 > 2", "[ADHD]", "<sub>2</sub>", "a <| b |>", "p<0.05", "<so>", "[INSTR]"):
+        assert harmless(text) == text

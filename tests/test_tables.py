@@ -1,0 +1,60 @@
+"""A spreadsheet runs nothing of a results table, and the table comes back as it was."""
+
+import csv
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medqa.tables import neutral, plain, read_table, write_table
+
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@given(st.text(alphabet=st.sampled_from([*RUN_BY_SPREADSHEETS, "'", "a", "1", '"', "\n"])))
+def test_every_text_is_harmless_and_comes_back(text):
+    assert not neutral(text).startswith(RUN_BY_SPREADSHEETS)
+    assert plain(neutral(text)) == text
+    assert neutral(text) == text or text.lstrip("'").startswith(RUN_BY_SPREADSHEETS)
+
+
+def test_numbers_are_not_texts():
+    assert neutral(-1.5) == -1.5 and neutral(None) is None
+
+
+TEXTS = ["=cmd|' /C calc'!A0", "@SUM(1)", "-5 mg", "'tis", "'=", "\rx", "\tx", "a\rb", "a\nb", 'say "no", or',
+         "", "nan", "None", "NA", "\x00", "é\u2028ü", "12", "0.50", "x" * 200_000]  # fmt: skip
+
+
+def test_a_table_comes_back_as_it_was(tmp_path):
+    numbers = [-1.5, math.nan, 1e-7, *map(float, range(len(TEXTS) - 3))]
+    table = pd.DataFrame({"question": TEXTS, "-score": numbers, "n": range(len(TEXTS))})
+    write_table(table, tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_dtype=False)
+    csv.field_size_limit(1_000_000)
+    with open(tmp_path / "table.csv", encoding="utf-8", newline="") as file:
+        cells = [row[0] for row in csv.reader(file)]
+    assert len(cells) == len(TEXTS) + 1
+    assert not [cell for cell in cells if cell.startswith(RUN_BY_SPREADSHEETS)]
+
+
+def test_numbers_are_written_as_pandas_writes_them(tmp_path):
+    table = pd.DataFrame(
+        {
+            "a": [0.1, -2.0, math.nan, 1e300],
+            "b": [1, -2, 3, 4],
+            "c": [True, False, True, False],
+            "d": ["x"] * 4,
+        }
+    )
+    write_table(table, tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
+
+
+@pytest.mark.parametrize("name", ["=specialty", "@x", "a\rb"])
+def test_names_of_columns_are_texts_too(tmp_path, name):
+    write_table(pd.DataFrame({name: [1]}), tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_bytes()[:1] in (b"'", b'"')
+    assert list(read_table(tmp_path / "table.csv").columns) == [name]
