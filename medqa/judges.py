@@ -27,7 +27,8 @@ def load(
     """
     left_out: dict[str, str] = {}
     scorer = judge = None
-    if reason := fetch_wordnet(may_go_online()):
+    # An encoder named on the Hub goes online anyway; a run from folders alone asks no server for anything.
+    if reason := fetch_wordnet(may_go_online() and bool(model) and not Path(model).is_dir()):
         left_out["meteor"] = reason
     if model:
         try:

@@ -158,7 +158,7 @@ def fetch_wordnet(online: bool) -> str:
         return ""
     if online:
         say("Fetching WordNet and punkt_tab from NLTK's server, about 15 MB. To do without: HF_HUB_OFFLINE=1")
-    reason = download_nltk() if online else "HF_HUB_OFFLINE forbids fetching it"
+    reason = download_nltk() if online else "no server was asked, as all else here is local or offline"
     if wordnet() is not None:
         return ""
     return (
