@@ -96,6 +96,7 @@ def test_several_gpus_want_a_launcher(gpus, monkeypatch):
     for number, processes in ((0, 1), (1, 2)):
         monkeypatch.setenv("LOCAL_RANK", str(number))
         monkeypatch.setenv("WORLD_SIZE", str(processes))
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
         assert model.choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
     assert gpus(2) == [0, 1]
 
