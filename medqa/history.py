@@ -135,18 +135,21 @@ def comparable(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if all(row[name] == rows[-1][name] for name in ("holdout", "scale"))]
 
 
-def told(rows: Sequence[Row]) -> str:
-    """A table of rounds for the terminal."""
+HEADER = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
+
+
+def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Rounds for people, a tuple of texts for each, under `HEADER`."""
 
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    lines = []
+    found = []
     for row in rows:
         score = {part: row.get(f"primary_score_{part}") for part in PARTS}
-        lines.append(
+        found.append(
             (
-                row["round"],
+                str(row["round"]),
                 f"{row['train_pairs']:,}",
                 cell(score["finetuned"], ".3f"),
                 cell(score["difference"], "+.3f"),
@@ -154,8 +157,12 @@ def told(rows: Sequence[Row]) -> str:
                 cell(row.get("eval_answer_loss"), ".3f"),
             )
         )
-    header = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
-    return table(header, lines)
+    return found
+
+
+def told(rows: Sequence[Row]) -> str:
+    """A table of rounds for the terminal."""
+    return table(HEADER, lines(rows))
 
 
 # ---- on disk -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """report.html: everything is on it, nothing in the data can break it, and its controls work in a browser."""
 
+import dataclasses
 import html
 import re
 from dataclasses import replace
@@ -174,6 +175,25 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
         pd.testing.assert_frame_equal(again.tables[role], table, check_dtype=False, check_exact=True)
     pd.testing.assert_frame_equal(again.comparison, found.comparison, check_dtype=False, check_exact=True)
     assert again.advice == found.advice and again.warnings.texts == found.warnings.texts
+
+
+def test_rounds_and_questions_near_the_training_data_are_shown():
+    found = evaluation()
+    assert "Rounds on this holdout" not in page_of(found) and "near the training data" not in page_of(found)
+    for table in found.tables.values():
+        table["near_training"] = [number == 4 for number in range(12)]
+    score = {
+        f"primary_score_{part}": 0.25 for part in ("base", "finetuned", "difference", "ci_low", "ci_high")
+    }
+    rows = [
+        {"round": number, "holdout": "h", "scale": "s", "train_pairs": 1000 * number, "eval_answer_loss": 1.5}
+        | score
+        for number in (1, 2)
+    ]
+    text = page_of(dataclasses.replace(found, rounds=rows))
+    assert text.count("near the training data, question") == 2  # the filter, and question 5
+    shown = re.search(r"Rounds on this holdout.*?</table>", text, re.S)[0]
+    assert "<td>2</td><td>2,000</td><td>0.250</td><td>+0.250</td>" in shown
 
 
 # ---- size -----------------------------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ def entries(
                 "score": measured[0],
                 # Larger is better, whatever the metric; "-" where it does not apply.
                 "gains": " ".join(metric["gain"] for metric in measured),
-                "flags": [flag for role in ROLES for flag in flags(role, pair[role])],
+                "flags": [flag for role in ROLES for flag in flags(role, pair[role])]
+                + [("near the training data", "question")] * bool(base.get("near_training", False)),
                 "errors": [error for role in ROLES for error in errors(role, pair[role])],
             }
         )

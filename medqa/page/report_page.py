@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa import report
+from medqa import history, report
 from medqa.page import questions, specialties
 from medqa.page.questions import shown
 from medqa.page.template import render
@@ -140,6 +140,8 @@ def _about(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         "finding": report.finding(found.comparison.iloc[0]).replace(" %", "\N{NO-BREAK SPACE}%"),
         "summary": advice["summary"],
         "holdout_use": advice["holdout_use"]["note"],
+        "rounds": history.lines(rounds) if len(rounds := history.comparable(found.rounds)) > 1 else [],
+        "rounds_header": history.HEADER,
         "facts": facts,
         "versions": ", ".join(f"{name} {version}" for name, version in advice["versions"].items()),
         "settings": [(name, _told(value), True) for name, value in given.items()]
