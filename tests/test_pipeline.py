@@ -150,6 +150,22 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
         )
 
 
+def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
+    """A whole model in place of an adapter, and the very same answers."""
+    from medqa import model, trained
+
+    merged, device = tmp_path / "merged", model.Device("cpu", "float32", "")
+    trained.merge(str(tiny_model), str(stages.folder / "results"), str(merged), device)
+    settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
+    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
+    for role in ("base", "finetuned"):
+        one, other = (
+            pd.read_csv(folder / f"{role}_model_results.csv", keep_default_na=False)
+            for folder in (stages.folder / "evaluation_results", tmp_path / "evaluated")
+        )
+        assert list(one["hypothesis"]) == list(other["hypothesis"])
+
+
 def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch, tmp_path):
     class WithLength(evaluation.AutomaticMetrics):
         def compute_length_ratio(self, reference: str, hypothesis: str) -> float:
