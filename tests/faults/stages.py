@@ -6,6 +6,7 @@ work takes; it runs the script's file from its first line, with the arguments th
 
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -20,7 +21,11 @@ KILLED = -signal.SIGKILL
 # Of a line of training_metrics.jsonl; everything else must come out the same.
 TIMES = ("tokens_per_second", "seconds")
 # Files whose hash changes with the times in them; one panel of the training's curves is its speed.
-TIMED = ("training_metrics.jsonl", "training_curves.png", "results/manifest.json", "datasets/manifest.json")
+TIMED = (
+    "training_metrics.jsonl", "training_curves.png", "results/manifest.json", "datasets/manifest.json",
+    "history.csv", "training_recommendations.json",
+)  # fmt: skip
+MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+:\d]*")
 
 PREPARE = ("dataset_preparation.py", "--DATA_DIR", "data", "--HOLDOUT_SAMPLES_PER_SPECIALTY", "3")
 AGAIN = (*PREPARE, "--SPECIALTY_SAMPLE_PERCENTAGES", "cardiology", "0.9")
@@ -162,6 +167,8 @@ def left(folder: Path) -> dict[str, object]:
             continue
         if "/checkpoint-" in f"/{name}" and path.name not in ("adapter_model.safetensors", "complete.json"):
             found[name] = "there"  # state of libraries, with times in it
+        elif path.name in ("history.csv", "training_recommendations.json"):
+            found[name] = MOMENT.sub(b"", path.read_bytes())
         elif path.name == "training_curves.png":
             found[name] = path.read_bytes()[:8]
         elif path.name == "manifest.json":

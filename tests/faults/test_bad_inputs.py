@@ -26,7 +26,9 @@ def contents(folder) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_bad_input_is_refused_in_words(undisturbed, case: Case):
+def test_a_bad_input_is_refused_in_words(undisturbed, case: Case, whole):
+    if not whole and CASES.index(case) % 3:
+        pytest.skip("two of three only in make faults")
     folder = copy(undisturbed.states[case.state], undisturbed.top / "bad")
     case.damage(folder)
     before = contents(folder)
