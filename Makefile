@@ -25,8 +25,9 @@ EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
 .PHONY: demo loop test faults lint setup clean
 
-# The demo asks no server, so that it gives the same on every machine.
+# The demo asks no server and uses no GPU, so that it gives the same on every machine.
 demo loop: export HF_HUB_OFFLINE := 1
+demo loop: export CUDA_VISIBLE_DEVICES :=
 demo: .venv/installed
 	$(RUN) demo/build_model.py
 	$(RUN) $(PREPARE)

@@ -47,7 +47,7 @@ class DatasetConfig(SimpleNamespace):
 
     # System message of every prompt
     SYSTEM_MESSAGE: str = SYSTEM_MESSAGE
-    # Folder of a tokenizer to count tokens with (empty: lengths are told in words)
+    # Folder of a tokenizer to count tokens with (empty: lengths are counted in words)
     TOKENIZER: str = ""
     # Longest sequence that fine-tuning will take, in tokens; only to warn about longer answers
     MAX_SEQ_LENGTH: int = 2048
@@ -163,7 +163,7 @@ class EvaluationConfig(SimpleNamespace):
     BATCH_SIZE: int = 4
     # Answer as many questions at once as the memory holds
     AUTO_BATCH_SIZE: bool = True
-    # Base weights in NF4; off: bfloat16 on a GPU, float32 on the CPU
+    # Base weights in NF4; off: bfloat16 on a GPU where it fits, else NF4 all the same; float32 on the CPU
     USE_4BIT: bool = False
     # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
     GPU_MEMORY_GB: float = 0.0
@@ -195,7 +195,7 @@ class EvaluationConfig(SimpleNamespace):
     REGRESSED_PROBABILITY: float = 0.9
     # Most that a share of data may grow in one iteration
     MAX_SHARE_STEP: float = 0.3
-    # When no specialty can be told apart: give each one this much more data; 0: recommend nothing
+    # When no specialty is low: give each one this much more data, at most MAX_SHARE_STEP; 0: nothing
     SPREAD_WHEN_FLAT: float = 0.0
     # history.csv of earlier rounds, or the folder that holds it, when OUTPUT_DIR is new and the data were
     # prepared without RECOMMENDATIONS; empty: none

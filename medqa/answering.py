@@ -190,8 +190,9 @@ def ask_both(
     quiet()
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda)
-    four_bit = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
-    models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, four_bit)
+    # From here on the setting says what was done: manifest, report and history take it from there.
+    config.USE_4BIT = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
     tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     stops = tuple(model.stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)

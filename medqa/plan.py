@@ -80,10 +80,10 @@ def compiles(wanted: str, is_cuda: bool, tokens_in_run: int) -> tuple[bool, str]
     if not is_cuda or wanted == "off":
         return False, "COMPILE is off" if is_cuda else "no GPU"
     if not any(shutil.which(name) for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))):
-        return False, "there is no C compiler here; with one, such as gcc, training is 30 % faster"
+        return False, "there is no C compiler here; with one, such as gcc, training is a third faster"
     if wanted == "auto" and tokens_in_run < COMPILING_PAYS_FROM:
         return False, f"it would take longer than it saves on {tokens_in_run:,} tokens"
-    return True, f"about {COMPILING_SECONDS} s at the start, then 30 % faster"
+    return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
 
 
 def fit_to_card(config: Any, sizes: Any, tokens_in_run: int, free: int | None) -> tuple[Plan, bool]:

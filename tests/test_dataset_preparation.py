@@ -573,8 +573,9 @@ def test_folders_of_others_are_not_touched(config: DatasetConfig) -> None:
     with pytest.raises(UserError, match="was not finished by"):
         create_datasets(config)
     (output / "holdout_dataset").rmdir()
-    (output / "manifest.json").write_text('{"stage": "fine_tuning", "outputs": {}}')
-    with pytest.raises(UserError, match="written by fine_tuning.py"):
+    other = {"stage": "fine_tuning", "outputs": {}, "settings": {}, "learned": {}, "iteration": 1}
+    (output / "manifest.json").write_text(json.dumps(other | {"chat_template_sha256": ""}))
+    with pytest.raises(UserError, match="what fine_tuning.py wrote"):
         create_datasets(config)
 
 

@@ -52,7 +52,7 @@ def trained(tmp_path: Path) -> Path:
 def tuned(folder: Path, datasets: Path, inputs: dict[str, str]) -> Path:
     """A tuned folder that says what it was trained on."""
     folder.mkdir()
-    manifest = {"stage": "fine_tuning", "outputs": {}, "inputs": inputs,
+    manifest = {"stage": "fine_tuning", "outputs": {}, "inputs": inputs, "learned": {}, "chat_template_sha256": "", "iteration": 1,
                 "settings": {"default": {}, "given": {"DATASET_DIR": str(datasets)}}}  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
