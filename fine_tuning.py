@@ -40,12 +40,12 @@ def train(config: TrainingConfig) -> Path:
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     models.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
-    hub.announce(config.MODEL_NAME, "MODEL_NAME")
-    if config.USE_WANDB:
-        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
     if config.DRY_RUN:
         foretell(config, data, device, warnings)
         return output
+    hub.announce(config.MODEL_NAME, "MODEL_NAME")
+    if config.USE_WANDB:
+        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
 
     from accelerate import PartialState
 

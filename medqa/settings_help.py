@@ -81,7 +81,7 @@ def _shown(name: str, default: Any, kind: Any) -> str:
     if isinstance(default, Mapping):
         return " ".join(f"{key} {value:g}" for key, value in default.items()) or "none; as NAME NUMBER pairs"
     if isinstance(default, tuple):
-        return " ".join(default)
+        return " ".join(default) or "none"
     if isinstance(default, float):
         return f"{default:g}"
     if default == "":
