@@ -49,7 +49,7 @@ def train(config: TrainingConfig) -> Path:
 
     from accelerate import PartialState
 
-    from medqa import attention, checkpoints, plan, trained, training
+    from medqa import checkpoints, trained, training
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
@@ -58,16 +58,14 @@ def train(config: TrainingConfig) -> Path:
             run.recover(output)
         processes.wait_for_everyone()
         start = checkpoints.where_to_start(output, learned, config.RESUME)
+        processes.wait_for_everyone()
+        if run.rank() == 0:
+            checkpoints.clear(output, start)
         if start == "done":
-            if run.rank() == 0:
-                checkpoints.clear(output, start)
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
             show_next(config)
             return output
-        processes.wait_for_everyone()
-        if run.rank() == 0:
-            checkpoints.clear(output, start)
 
         # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
         tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
@@ -75,19 +73,16 @@ def train(config: TrainingConfig) -> Path:
         per_step = learned["sequences per step"]
         steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
 
-        # 3. Load the base in 4 bits, frozen, and add the adapter.
+        # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
         model = load_for_training(config, device)
+        tokens = sum(len(example.input_ids) for example in examples) * config.NUM_EPOCHS // run.world_size()
+        tokens_per_pass = fit_to_card(config, model, device, tokens)
 
         # 4. Train, or go on from the last whole checkpoint.
-        say(f"Attention: {attention.told(device.is_cuda)}")
-        free = models.free_memory(device.name) if device.is_cuda else None
-        tokens = sum(len(example.input_ids) for example in examples) * config.NUM_EPOCHS // run.world_size()
-        cut, compiled = plan.fit_to_card(config, model.config, tokens, free)
-        models.prepare_layers(model, cut.checkpointing, compiled)
         batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
         say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all, {batch} = {per_step}")
         trainer = training.build_trainer(
-            model, examples, eval_examples, steps, cut.tokens, config, learned, device
+            model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
         )
         finished = training.fit(trainer, start)
 
@@ -195,6 +190,18 @@ def load_for_training(config: TrainingConfig, device: Any) -> Any:
     precision = "NF4" if config.USE_4BIT else device.dtype
     say(f"Model: {total - trainable:,} weights in {precision}, frozen; adapter: {trainable:,} weights")
     return model
+
+
+def fit_to_card(config: TrainingConfig, model: Any, device: Any, tokens_in_run: int) -> int:
+    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
+    from medqa import attention, plan
+    from medqa import model as models
+
+    say(f"Attention: {attention.told(device.is_cuda)}")
+    free = models.free_memory(device.name) if device.is_cuda else None
+    cut, compiled = plan.fit_to_card(config, model.config, tokens_in_run, free)
+    models.prepare_layers(model, cut.checkpointing, compiled)
+    return cut.tokens
 
 
 def merge_if_wanted(config: TrainingConfig, device: Any) -> None:

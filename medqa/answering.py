@@ -101,14 +101,12 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
                 own = plain_loss(causal, example.input_ids, example.answer_start).double().cpu()
                 losses[example.id] = (own.sum().item(), len(own))
             return losses
-        before = causal.config._attn_implementation
-        causal.set_attn_implementation(attention.NAME)
-        for part in bins([len(example.input_ids) for example in examples], LOSS_TOKENS):
-            chosen = [examples[index] for index in part]
-            each = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-            for example, own in zip(chosen, each.split([e.labels for e in chosen]), strict=True):
-                losses[example.id] = (own.sum().item(), len(own))
-        causal.set_attn_implementation(before)
+        with attention.in_use(causal):
+            for part in bins([len(example.input_ids) for example in examples], LOSS_TOKENS):
+                chosen = [examples[index] for index in part]
+                each = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
+                for example, own in zip(chosen, each.split([e.labels for e in chosen]), strict=True):
+                    losses[example.id] = (own.sum().item(), len(own))
     return losses
 
 

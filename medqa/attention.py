@@ -1,5 +1,7 @@
 """Attention without padding: sequences laid end to end, or one new token each; each sees only itself."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -45,6 +47,17 @@ def require_plain(config: Any, longest: int) -> None:
         f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, without a "
         "window shorter than the sequences."
     )
+
+
+@contextlib.contextmanager
+def in_use(causal: Any) -> Iterator[None]:
+    """A model attends this way inside, and its own way again afterwards."""
+    before = causal.config._attn_implementation
+    causal.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        causal.set_attn_implementation(before)
 
 
 def told(on_gpu: bool) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa.encoder import EncoderMissing, clean, fingerprint, known_name, load_encoder, longest_input
+from medqa.encoder import Batched, EncoderMissing, clean, fingerprint, known_name, load_encoder, longest_input
 from medqa.progress import Progress
 from medqa.score_file import ScoreFile
 
@@ -20,7 +20,7 @@ TOKENS_PER_BATCH = 16_384
 PAIRS_PER_BLOCK = 512
 
 
-class BertScorer:
+class BertScorer(Batched):
     """BERTScore precision, recall and F1 of answers against their references.
 
     What it measures: whether each word piece of one text has a similar one, in its context, in the other.
@@ -165,34 +165,26 @@ class BertScorer:
         """Unit-length hidden states, a [tokens, size] tensor for each text; `texts` come sorted by length."""
         import torch
 
-        while texts:
-            size = max(1, self.tokens_per_batch // len(ids[texts[-1]]))
-            batch = texts[-size:]
+        def forward(batch: list[str]) -> Any:
             longest = len(ids[batch[-1]])
             padded = torch.full((len(batch), longest), self.tokenizer.pad_token_id or 0)
             mask = torch.zeros_like(padded)
             for row, text in enumerate(batch):
                 padded[row, : len(ids[text])] = torch.tensor(ids[text])
                 mask[row, : len(ids[text])] = 1
-            try:
-                output = self.encoder(
-                    padded.to(self.device),
-                    attention_mask=mask.to(self.device),
-                    output_hidden_states=not self._trimmed,
-                )
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-                self.tokens_per_batch //= 2
-                torch.cuda.empty_cache()
-                continue
+            return self.encoder(
+                padded.to(self.device),
+                attention_mask=mask.to(self.device),
+                output_hidden_states=not self._trimmed,
+            )
+
+        for batch, output in self._through(texts, lambda text: len(ids[text]), forward):
             hidden = output.last_hidden_state if self._trimmed else output.hidden_states[self.layer]
             hidden = torch.nn.functional.normalize(hidden.float(), dim=-1, eps=1e-30)
             for row, text in enumerate(batch):
                 # A copy, or the padding would stay in memory with the text.
                 yield text, hidden[row, : len(ids[text])].clone()
             self.encoded += len(batch)
-            texts = texts[: -len(batch)]
 
     def _match(
         self, reference_ids: list[int], reference: Any, hypothesis_ids: list[int], hypothesis: Any

@@ -5,7 +5,7 @@ Where there is none, one sentence says why.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,6 @@ def known_name(model: str) -> str:
     return model
 
 
-def may_go_online() -> bool:
-    """Whether no switch forbids asking a server: HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE."""
-    return not hub.forbidden()
-
-
 def load_encoder(model: str) -> tuple[Any, Any]:
     """Tokenizer and encoder: from a folder, else from the Hub's cache on this machine, else from the Hub.
 
@@ -61,7 +56,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
             reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
             raise _missing(reason) from error
     nowhere = f"{model} is neither a folder nor in the Hub's cache on this machine, and"
-    if not may_go_online():
+    if hub.forbidden():
         raise _missing(f"{nowhere} HF_HUB_OFFLINE forbids fetching it")
     try:
         _ask_hub(model)
@@ -69,6 +64,41 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         return _from_disk(model, fetch=True)
     except Exception as error:
         raise _missing(f"{nowhere} fetching it from the Hub failed ({first_line(error)})") from error
+
+
+class Batched:
+    """A scorer that sends its texts through an encoder in batches.
+
+    Attributes:
+        tokens_per_batch: padded tokens of a batch; halved whenever the memory does not suffice.
+    """
+
+    tokens_per_batch: int
+
+    def _through(
+        self, items: list[Any], length: Callable[[Any], int], forward: Callable[[list[Any]], Any]
+    ) -> Iterator[tuple[list[Any], Any]]:
+        """Each batch with what `forward` made of it.
+
+        Args:
+            items: sorted by length; they are taken from their end, so that memory runs out at once or never.
+            length: tokens of an item.
+            forward: the encoder, on one batch.
+        """
+        import torch
+
+        while items:
+            batch = items[-max(1, self.tokens_per_batch // length(items[-1])) :]
+            try:
+                made = forward(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.tokens_per_batch //= 2
+                torch.cuda.empty_cache()
+                continue
+            yield batch, made
+            items = items[: -len(batch)]
 
 
 class HeadMissing(UserError):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from medqa.encoder import HeadMissing, clean, fingerprint, known_name, load_classifier, longest_input
+from medqa.encoder import Batched, HeadMissing, clean, fingerprint, known_name, load_classifier, longest_input
 from medqa.progress import Progress
 from medqa.score_file import Pair, ScoreFile, Scores
 
@@ -52,7 +52,7 @@ def statements(text: str) -> list[str]:
     return list(dict.fromkeys(map(clean, stated)))
 
 
-class EntailmentScorer:
+class EntailmentScorer(Batched):
     """How many statements of the reference an answer entails, and how many it contradicts.
 
     What it measures: whether what the reference says follows from the answer (`nli_entailed`), and whether
@@ -199,28 +199,25 @@ class EntailmentScorer:
 
         padding = {"input_ids": self.tokenizer.pad_token_id or 0}
         places = [self.labels["entailment"], self.labels["contradiction"]]
-        while inputs:
-            longest = len(inputs[-1][1]["input_ids"])
-            batch = inputs[-max(1, self.tokens_per_batch // longest) :]
+
+        def length(item: tuple[Pair, dict[str, list[int]]]) -> int:
+            return len(item[1]["input_ids"])
+
+        def forward(batch: list[tuple[Pair, dict[str, list[int]]]]) -> list[list[float]]:
+            longest = length(batch[-1])
             tensors = {
                 name: torch.tensor([
                     row[name] + [padding.get(name, 0)] * (longest - len(row[name])) for _, row in batch
                 ]).to(self.device)
                 for name in batch[0][1]
             }  # fmt: skip
-            try:
-                with torch.inference_mode():
-                    shares = self.classifier(**tensors).logits.double().softmax(-1).cpu()
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-                self.tokens_per_batch //= 2
-                torch.cuda.empty_cache()
-                continue
-            for (pair, _), row in zip(batch, shares.tolist(), strict=True):
+            with torch.inference_mode():
+                return self.classifier(**tensors).logits.double().softmax(-1).cpu().tolist()
+
+        for batch, shares in self._through(inputs, length, forward):
+            for (pair, _), row in zip(batch, shares, strict=True):
                 others = [share for place, share in enumerate(row) if place not in places]
                 yield pair, (row[places[0]], row[places[1]], max(others, default=0.0))
-            inputs = inputs[: -len(batch)]
 
 
 def _label(scores: Scores) -> str:

@@ -95,7 +95,7 @@ def answer_all(
             keep(_answer(prompt, ids, "stop" if stopped else "length", tokenizer))
 
         try:
-            answer_some(model, waiting, decoding, batch_size, finished)
+            answer_some(causal, waiting, decoding, batch_size, finished)
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
@@ -110,23 +110,18 @@ def answer_all(
 
 @torch.inference_mode()
 def _answer_in_slots(
-    model: Any, prompts: Sequence[Prompt], decoding: Decoding, rows: int, finished: Finished
+    causal: Any, prompts: Sequence[Prompt], decoding: Decoding, rows: int, finished: Finished
 ) -> None:
     """Answer prompts side by side; a question takes the row of one that ended."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     room = -(-(max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens) // 64) * 64
     waiting = deque(prompts)
-    before = causal.config._attn_implementation
-    causal.set_attn_implementation(attention.NAME)
-    try:
+    with attention.in_use(causal):
         slots = Slots(causal, decoding, min(rows, len(prompts)), room)
         while waiting or len(slots):
             if waiting and (not len(slots) or slots.free >= max(1, rows // 8)):
                 slots.fill([waiting.popleft() for _ in range(min(slots.free, len(waiting)))])
             for prompt, ids, stopped in slots.advance():
                 finished(prompt, ids, stopped)
-    finally:
-        causal.set_attn_implementation(before)
 
 
 @torch.inference_mode()

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from medqa import hub
 from medqa.bertscore import BertScorer
-from medqa.encoder import EncoderMissing, HeadMissing, may_go_online
+from medqa.encoder import EncoderMissing, HeadMissing
 from medqa.entailment import EntailmentScorer
 from medqa.run import Warnings
 from medqa.wordnet import fetch_wordnet
@@ -28,7 +29,7 @@ def load(
     left_out: dict[str, str] = {}
     scorer = judge = None
     # An encoder named on the Hub goes online anyway; a run from folders alone asks no server for anything.
-    if reason := fetch_wordnet(may_go_online() and bool(model) and not Path(model).is_dir()):
+    if reason := fetch_wordnet(not hub.forbidden() and bool(model) and not Path(model).is_dir()):
         left_out["meteor"] = reason
     if model:
         try:

@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from medqa.encoder import first_line, may_go_online
+from medqa import hub
+from medqa.encoder import first_line
 from medqa.run import UserError, rank, say, sha256_of_files, table, write_text
 
 # Patterns of the files that are needed beside the weights, and of the weights in their two formats.
@@ -37,7 +38,7 @@ def download_all(folder: str | Path, base_model: str, encoder: str) -> dict[str,
     if rank() != 0:
         return {}
     folder = Path(folder).expanduser()
-    if not may_go_online():
+    if hub.forbidden():
         raise UserError(
             "--DOWNLOAD_ONLY has to go online, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids it. "
             "Try: env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python evaluation.py --DOWNLOAD_ONLY "

@@ -11,8 +11,6 @@ from medqa.run import UserError
 if TYPE_CHECKING:
     import torch
 
-NOT_TRAINED = -100
-
 
 class Example(NamedTuple):
     """One tokenised exchange."""

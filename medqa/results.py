@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa import history, run
-from medqa.tables import plain, write_table
+from medqa.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,31 +173,15 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
         folder: the evaluation's output folder.
         manifest: its manifest, from `run.require_finished`.
     """
-    tables = {role: _read_table(folder / f"{role}_model_results.csv") for role in ("base", "finetuned")}
-    comparison, performance = (
-        _read_table(folder / f"{name}.csv") for name in ("model_comparison", "specialty_performance")
-    )
+
+    def table(name: str) -> "pd.DataFrame":
+        found = read_table(folder / f"{name}.csv", (*TEXTS, *NOTES))
+        return found.drop(columns=[note for note in NOTES if note in found])
+
+    tables = {role: table(f"{role}_model_results") for role in ("base", "finetuned")}
+    comparison, performance = table("model_comparison"), table("specialty_performance")
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
     warnings = run.Warnings()
     warnings.texts.extend(manifest["warnings"])
     rounds = history.read(folder) if (folder / history.FILE).exists() else []
     return Results(tables, comparison, performance, advice, warnings, rounds)
-
-
-def _read_table(path: Path) -> "pd.DataFrame":
-    """A table as it was before it was published, to the last bit of its numbers."""
-    import pandas as pd
-
-    # From version 3 on, pandas reads a number exactly without being told.
-    exact = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
-    table = pd.read_csv(
-        path,
-        dtype=dict.fromkeys((*TEXTS, *NOTES), str),
-        keep_default_na=False,
-        na_values=[""],
-        lineterminator="\n",
-        **exact,
-    )
-    texts = [name for name in TEXTS if name in table]
-    table = table.drop(columns=[name for name in NOTES if name in table]).fillna(dict.fromkeys(texts, ""))
-    return table.assign(**{name: table[name].map(plain) for name in texts}).rename(columns=plain)

@@ -1,6 +1,7 @@
 """CSV tables that a spreadsheet opens without running anything, and that come back as they were."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +48,27 @@ def _cell(value: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read a CSV of the evaluation: texts as they were before `write_table`.
+def read_table(path: Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
+    """Read a CSV of the evaluation as it was before `write_table`, to the last bit of its numbers.
 
     An empty cell is NaN in a column of numbers and "" in one of texts, where an answer may be empty.
+
+    Args:
+        texts: columns that are texts whatever stands in them; of the others the cells tell.
     """
     import pandas as pd
 
+    # From version 3 on, pandas reads a number exactly without being told.
+    exact = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
     # "nan" and "None" are words that a model may answer; only an empty cell is none.
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""]).rename(columns=plain)
+    table = pd.read_csv(
+        path,
+        dtype=dict.fromkeys(texts, str),
+        keep_default_na=False,
+        na_values=[""],
+        lineterminator="\n",
+        **exact,
+    ).rename(columns=plain)
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = table[name].fillna("").map(plain)
