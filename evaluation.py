@@ -107,14 +107,14 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    from medqa import answering, model, predictions
+    from medqa import answering, model, pair, predictions
     from medqa.clinical.lexicon import user_terms
 
     user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
-        answering.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
+        pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
         device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         model.stay_within(config.GPU_MEMORY_GB, device)

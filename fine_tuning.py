@@ -31,7 +31,7 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import hub
+    from medqa import hub, sharding
     from medqa import model as models
     from medqa.noise import quiet
 
@@ -40,8 +40,9 @@ def train(config: TrainingConfig) -> Path:
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     models.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
+    sharded = sharding.asked_for()
     if config.DRY_RUN:
-        foretell(config, data, device, warnings)
+        foretell(config, data, device, sharded, warnings)
         return output
     hub.announce(config.MODEL_NAME, "MODEL_NAME")
     if config.USE_WANDB:
@@ -49,7 +50,8 @@ def train(config: TrainingConfig) -> Path:
 
     from accelerate import PartialState
 
-    from medqa import checkpoints, trained, training
+    from medqa import checkpoints, trainable, trained, training
+    from medqa.steps import Steps
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
@@ -71,12 +73,13 @@ def train(config: TrainingConfig) -> Path:
         tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
         examples, eval_examples = tokenised(config, data, tokenizer, warnings)
         per_step = learned["sequences per step"]
-        steps = training.Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
+        lengths = [len(example.input_ids) for example in examples]
+        steps = Steps(lengths, per_step, config.SEED, run.rank(), run.world_size())
 
         # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
-        model = load_for_training(config, device)
-        tokens = sum(len(example.input_ids) for example in examples) * config.NUM_EPOCHS // run.world_size()
-        tokens_per_pass = fit_to_card(config, model, device, tokens)
+        model = trainable.load(config, device, sharded)
+        tokens = sum(lengths) * config.NUM_EPOCHS // run.world_size()
+        tokens_per_pass = trainable.fit_to_card(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
         batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
@@ -149,13 +152,13 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: run.
     return splits
 
 
-def foretell(config: TrainingConfig, data: dict, device: Any, warnings: run.Warnings) -> None:
+def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: run.Warnings) -> None:
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
     from medqa import model as models
     from medqa import plan, preview
-    from medqa.training import Steps
+    from medqa.steps import Steps
 
     tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
@@ -163,45 +166,14 @@ def foretell(config: TrainingConfig, data: dict, device: Any, warnings: run.Warn
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH
     say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
     per_step = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
-    steps = Steps(len(examples), per_step, config.SEED, run.rank(), run.world_size())
-    lengths = [[len(examples[index].input_ids) for index in step] for step in steps]
+    lengths = [len(example.input_ids) for example in examples]
+    steps = Steps(lengths, per_step, config.SEED, run.rank(), run.world_size())
+    of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // run.world_size()
-    plan.foretell(config, models.load_config(config.MODEL_NAME, "MODEL_NAME"), device, lengths, eval_tokens)
+    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), run.world_size() if sharded else 1
+    plan.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
-
-
-def load_for_training(config: TrainingConfig, device: Any) -> Any:
-    """The base model with a fresh adapter, packed attention, and a loss over the answers only."""
-    from transformers import set_seed
-
-    from medqa import attention
-    from medqa import model as models
-    from medqa.loss import use_packed_loss
-
-    attention.require_plain(models.load_config(config.MODEL_NAME, "MODEL_NAME"), config.MAX_SEQ_LENGTH)
-    set_seed(config.SEED)
-    base = models.load_base(config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", attention.NAME)
-    model = models.add_lora(
-        base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
-    )
-    use_packed_loss(model)
-    trainable, total = model.get_nb_trainable_parameters()
-    precision = "NF4" if config.USE_4BIT else device.dtype
-    say(f"Model: {total - trainable:,} weights in {precision}, frozen; adapter: {trainable:,} weights")
-    return model
-
-
-def fit_to_card(config: TrainingConfig, model: Any, device: Any, tokens_in_run: int) -> int:
-    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
-    from medqa import attention, plan
-    from medqa import model as models
-
-    say(f"Attention: {attention.told(device.is_cuda)}")
-    free = models.free_memory(device.name) if device.is_cuda else None
-    cut, compiled = plan.fit_to_card(config, model.config, tokens_in_run, free)
-    models.prepare_layers(model, cut.checkpointing, compiled)
-    return cut.tokens
 
 
 def merge_if_wanted(config: TrainingConfig, device: Any) -> None:

@@ -13,28 +13,38 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def ours(model: str, adapter: str, data: Path, output: Path, *more: str) -> dict:
-    """evaluation.py: what it says of each model's speed."""
+def options(model: str, adapter: str, data: Path, output: Path) -> list[str]:
+    """Of evaluation.py, for an evaluation without an encoder."""
     folders = {"BASE_MODEL_PATH": model, "FINETUNED_MODEL_PATH": adapter, "DATASET_DIR": str(data),
                "OUTPUT_DIR": str(output), "BERTSCORE_MODEL": ""}  # fmt: skip
-    given = [word for name, value in folders.items() for word in (f"--{name}", value)]
-    line = [sys.executable, "evaluation.py", *given, *more]
+    return [word for name, value in folders.items() for word in (f"--{name}", value)]
+
+
+def said(output: str) -> dict:
+    """What evaluation.py says of its speed: of each model, and of several processes together."""
+    found = re.findall(r"(base|finetuned|\d+ processes): ([\d,]+) tokens in .*?, ([\d,]+) a second", output)
+    return {
+        "tokens_per_second": {role: int(speed.replace(",", "")) for role, _, speed in found},
+        "tokens": {role: int(tokens.replace(",", "")) for role, tokens, _ in found},
+        "said": [text for text in output.splitlines() if text.startswith(("Batch:", "Device:"))],
+    }
+
+
+def ours(model: str, adapter: str, data: Path, output: Path, *more: str) -> dict:
+    """evaluation.py: what it says of each model's speed."""
+    line = [sys.executable, "evaluation.py", *options(model, adapter, data, output), *more]
     began = time.monotonic()
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    said = re.findall(r"(base|finetuned): ([\d,]+) tokens in .*?, ([\d,]+) a second", done.stdout)
-    return {
-        "tokens_per_second": {role: int(speed.replace(",", "")) for role, _, speed in said},
-        "tokens": {role: int(tokens.replace(",", "")) for role, tokens, _ in said},
-        "whole_command_seconds": round(time.monotonic() - began, 1),
-        "said": [text for text in done.stdout.splitlines() if text.startswith(("Batch:", "Device:"))],
-    }
+    return {"whole_command_seconds": round(time.monotonic() - began, 1)} | said(done.stdout)
 
 
 def steady(model_name: str, data: Path) -> dict:
@@ -90,7 +100,28 @@ def steady(model_name: str, data: Path) -> dict:
                 new = (out.shape[1] - batch["input_ids"].shape[1]) * rows
                 speeds.append(new / (time.monotonic() - began))
             found[f"transformers' generate, {rows} at once"] = {"tokens_per_second": round(speeds[-1], 1)}
+    found["transformers' generate_batch, 420 questions, 128 tokens"] = continuous(model, prompts)
     return found
+
+
+def continuous(model: Any, prompts: list) -> dict:
+    """Speed of transformers' continuous batching; the first call is a warm-up."""
+    import torch
+    from transformers import GenerationConfig
+
+    wanted = GenerationConfig(
+        max_new_tokens=128, do_sample=True, temperature=0.1, top_p=0.9, eos_token_id=-1, pad_token_id=0
+    )
+    inputs = [prompt.input_ids for prompt in prompts]
+    speeds, statuses = [], Counter()
+    for part in (inputs[:32], inputs):
+        torch.cuda.synchronize()
+        began = time.monotonic()
+        made = model.generate_batch(part, generation_config=wanted)
+        passed = time.monotonic() - began
+        statuses = Counter(str(output.status) for output in made.values())
+        speeds.append(sum(len(output.generated_tokens) for output in made.values()) / passed)
+    return {"tokens_per_second": round(speeds[-1], 1), "statuses": statuses}
 
 
 def exact(small: str, data: Path) -> dict:

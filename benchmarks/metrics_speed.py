@@ -186,7 +186,7 @@ def random_encoder(folder: Path) -> Path:
     """An encoder with random weights in the shape of microsoft/deberta-xlarge-mnli (3 GB)."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import DebertaConfig, DebertaModel, DebertaTokenizer
+    from transformers import DebertaConfig, DebertaForSequenceClassification, DebertaTokenizer
 
     pieces = Tokenizer(models.BPE())
     pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -197,8 +197,9 @@ def random_encoder(folder: Path) -> Path:
     model = json.loads(pieces.to_str())["model"]
     tokenizer = DebertaTokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]])
     torch.manual_seed(0)
-    encoder = DebertaModel(
+    encoder = DebertaForSequenceClassification(
         DebertaConfig(
+            id2label=dict(enumerate(("CONTRADICTION", "NEUTRAL", "ENTAILMENT"))),
             vocab_size=50_265, hidden_size=1024, num_hidden_layers=48, num_attention_heads=16,
             intermediate_size=4096, max_position_embeddings=512, relative_attention=True,
             pos_att_type=["c2p", "p2c"], position_biased_input=False, pad_token_id=tokenizer.pad_token_id,
@@ -214,7 +215,7 @@ def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
     """Seconds of our BERTScore, in float32 and on a GPU also in bfloat16, and of the library."""
     import torch
 
-    from medqa.metrics import BertScorer
+    from medqa.bertscore import BertScorer
 
     gpu = torch.cuda.is_available()
     pairs = pairs if gpu else pairs[:ENCODER_PAIRS]
@@ -252,6 +253,24 @@ def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
     return found
 
 
+def entailment(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
+    """Seconds of the judgements on a GPU, in both precisions, and how many labels differ."""
+    from medqa.entailment import EntailmentScorer
+
+    references, hypotheses = map(list, zip(*pairs, strict=True))
+    found: dict[str, object] = {"pairs": len(pairs)}
+    scores = {}
+    for dtype in ("float32", "bfloat16"):
+        scorer = EntailmentScorer(folder, dtype=dtype)
+        scorer.score(references[:2], hypotheses[:2])
+        found[f"seconds {dtype}"], scores[dtype] = timed(lambda s=scorer: s.score(references, hypotheses))
+        found["judgements"] = scorer.judged
+    for name in ("nli_entailed", "nli_contradicted"):
+        gaps = [abs(a - b) for a, b in zip(scores["float32"][name], scores["bfloat16"][name], strict=True)]
+        found[f"mean difference of bfloat16, {name}"] = sum(gaps) / len(gaps)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -259,9 +278,28 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=840)
     parser.add_argument("--encoder", default="")
     parser.add_argument("--random_encoder", action="store_true")
+    parser.add_argument("--encoder_only", action="store_true", help="leave the lexical metrics out")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
 
     pairs = make_pairs(options.pairs)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    if not options.encoder_only:
+        results[f"{len(pairs)} pairs"] = lexical(pairs)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = random_encoder(Path(folder)) if options.random_encoder else options.encoder
+        if encoder:
+            found = bertscore(Path(encoder), pairs)
+            if found["device"] != "CPU":
+                found["entailment"] = entailment(Path(encoder), pairs)
+            name = "random weights, shape of deberta-xlarge" if options.random_encoder else Path(encoder).name
+            results[f"BERTScore, {found['device']}"] = {"encoder": name} | found
+            print(table(["BERTScore", ""], [[key, value] for key, value in found.items()]))
+    write_json(options.output, results)
+
+
+def lexical(pairs: list[tuple[str, str]]) -> dict[str, object]:
+    """All metrics that need no encoder, beside the libraries."""
     clock, (seconds, values) = timed(lambda: ours(pairs))
     total = sum(seconds.values())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -270,7 +308,7 @@ def main() -> None:
         f"({clock:.1f} s by the clock), {memory:.0f} MB"
     )
     with get_context("spawn").Pool(1) as pool:  # a process of its own, which has read none of these texts
-        in_one = pool.apply(whole, (options.pairs,))
+        in_one = pool.apply(whole, (len(pairs),))
         pool.close()
         pool.join()
     print(f"by the class of an evaluation, in a fresh process: {in_one:.1f} s of one core")
@@ -288,22 +326,13 @@ def main() -> None:
         table(["metric", "s", "ms a pair", "library, ms a pair", "times faster", "largest difference"], rows)
     )
 
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    results[f"{len(pairs)} pairs"] = {
+    return {
         "seconds": {name: round(spent, 3) for name, spent in seconds.items()}, "total": round(total, 2),
         "by the class of an evaluation": round(in_one, 2), "memory_mb": round(memory), "libraries": theirs,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "versions": versions(),
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        encoder = random_encoder(Path(folder)) if options.random_encoder else options.encoder
-        if encoder:
-            found = bertscore(Path(encoder), pairs)
-            name = "random weights, shape of deberta-xlarge" if options.random_encoder else Path(encoder).name
-            results[f"BERTScore, {found['device']}"] = {"encoder": name} | found
-            print(table(["BERTScore", ""], [[key, value] for key, value in found.items()]))
-    write_json(RESULTS, results)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,15 @@ def write_pairs(folder: Path, tokenizer: object) -> None:
         (folder / f"dataset_with_answers_s{part}.json").write_text(json.dumps(pairs), encoding="utf-8")
 
 
+def prepare(folder: Path) -> None:
+    """Datasets of the pairs in `folder`, nearly all of them for training."""
+    settings = {"DATA_DIR": folder / "data", "OUTPUT_DIR": folder / "datasets", "EVAL_SPLIT_SIZE": 0.02,
+                "INITIAL_TRAIN_PERCENTAGE": 1, "HOLDOUT_SAMPLES_PER_SPECIALTY": 2}  # fmt: skip
+    run(
+        "dataset_preparation.py", *(str(word) for name in settings for word in (f"--{name}", settings[name]))
+    )  # fmt: skip
+
+
 def run(script: str, *options: str) -> str:
     """Output of one of the three scripts; its errors end the benchmark."""
     done = subprocess.run(
@@ -111,13 +120,14 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     import torch
 
     from medqa import model as models
+    from medqa import trainable
 
     device = models.choose_device(model_name, "")
     tokenizer = models.load_tokenizer(model_name, "")
-    model = models.add_lora(
+    model = trainable.add_lora(
         models.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
     ).train()
-    models.prepare_layers(model, True, False)
+    trainable.prepare_layers(model, True, False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], 2e-4)
     tokens = began = 0
     for step in range(steps):
@@ -207,19 +217,7 @@ def main() -> None:
 
     folder = given.folder or Path(tempfile.mkdtemp())
     write_pairs(folder / "data", AutoTokenizer.from_pretrained(given.model))
-    run(
-        "dataset_preparation.py",
-        "--DATA_DIR",
-        str(folder / "data"),
-        "--OUTPUT_DIR",
-        str(folder / "datasets"),
-        "--INITIAL_TRAIN_PERCENTAGE",
-        "1",
-        "--EVAL_SPLIT_SIZE",
-        "0.02",
-        "--HOLDOUT_SAMPLES_PER_SPECIALTY",
-        "2",
-    )
+    prepare(folder)
     result = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
     result["fine_tuning.py"] = ours(RUNS, given.model, folder, left)
     given.out.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,163 +1,41 @@
-"""Both models answer the same questions: one base model in memory, the adapter on for tuned, off for base."""
+"""Both models answer the same questions, and say how surprised they are by the reference answers."""
 
-import contextlib
-import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from medqa import attention, generation, hub, model, run
-from medqa.adapter import adapter_identity
+from medqa import attention, generation, hub, model, run, sharding
 from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
-from medqa.plan import weight_bytes
+from medqa.pair import Models, four_bit_needed
 from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key
 from medqa.progress import Progress
-from medqa.run import UserError, elapsed, rank, say
+from medqa.run import elapsed, rank, say, world_size
 
-BASE, TUNED = ROLES
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
+# How long a process waits for the others, which may still be answering; one that died is noticed at once.
+LONGEST_WAIT = timedelta(days=7)
 # Settings that answers are made with; scoring them later takes these from there.
 MADE_WITH = (
     "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
     "MAX_PROMPT_LENGTH", "SEED",
 )  # fmt: skip
 
-
-class Models:
-    """Base and tuned model, loaded when first needed and never both at once.
-
-    A tuned folder with an adapter shares the base's weights; one with a whole (merged) model is loaded after
-    the base has been let go.
-    """
-
-    def __init__(self, base: str, tuned: str, device: model.Device, four_bit: bool) -> None:
-        self.base, self.tuned, self.device = base, tuned, device
-        self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
-        self.four_bit = four_bit
-        self._loaded: Any = None
-        self._name = ""
-        model.require_model(base, "BASE_MODEL_PATH")
-        if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
-            raise UserError(
-                f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
-                "(model*.safetensors). Make it with: python fine_tuning.py"
-            )
-
-    def identity(self, role: str) -> dict[str, object]:
-        """What makes this model this model: fingerprints of its weights, and its precision."""
-        told = {"base": model.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
-        if role == TUNED and self.has_adapter:
-            told |= adapter_identity(self.tuned)
-        elif role == TUNED:
-            told["base"] = model.fingerprint(self.tuned)
-        return told
-
-    @contextlib.contextmanager
-    def using(self, role: str) -> Iterator[Any]:
-        """The model of a role, in evaluation mode."""
-        name = self.tuned if role == TUNED and not self.has_adapter else self.base
-        if self._name != name:
-            self._loaded = None
-            gc.collect()
-            why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
-            say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
-            self._loaded = model.load_base(name, self.device, self.four_bit, "BASE_MODEL_PATH")
-            if self.has_adapter:
-                self._loaded = model.load_adapter(self._loaded, self.tuned)
-            self._loaded.eval()
-            self._name = name
-        off = role == BASE and self.has_adapter
-        with self._loaded.disable_adapter() if off else contextlib.nullcontext():
-            yield self._loaded
+# By role, then by the key of the answer.
+Keyed = Mapping[str, Mapping[str, Prompt]]
 
 
-def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
-    """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
+class Made(NamedTuple):
+    """What one process did with one model: tokens written, the seconds it took, losses by example id."""
 
-    What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
-        the question and the answer's words so far.
-    Range: 0 to infinity, lower is better; nats per token of this tokenizer, so models with different
-        tokenizers must not be compared. None (not applicable, to be counted) when the question alone fills
-        the longest input.
-    Formula: −Σ log p(token | prompt, tokens before) / tokens, over the answer and its end of turn; e to this
-        power is the perplexity.
-    Source: the loss that fine-tuning lowers; perplexity: Jelinek et al., 1977.
-    Does not see: what the model writes by itself; whether the reference is right; what lies beyond
-        MAX_PROMPT_LENGTH + MAX_NEW_TOKENS.
-    """
-    import torch
-
-    losses: dict[str, tuple[float, int]] = {}
-    with models.using(role) as loaded, torch.inference_mode():
-        causal = loaded.get_base_model() if models.has_adapter else loaded
-        longest = max((len(example.input_ids) for example in examples), default=0)
-        if not attention.is_plain(causal.config, longest):
-            for example in examples:
-                own = plain_loss(causal, example.input_ids, example.answer_start).double().cpu()
-                losses[example.id] = (own.sum().item(), len(own))
-            return losses
-        with attention.in_use(causal):
-            for part in bins([len(example.input_ids) for example in examples], LOSS_TOKENS):
-                chosen = [examples[index] for index in part]
-                each = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-                for example, own in zip(chosen, each.split([e.labels for e in chosen]), strict=True):
-                    losses[example.id] = (own.sum().item(), len(own))
-    return losses
-
-
-def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
-    """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit the card."""
-    if wanted or not device.is_cuda:
-        return wanted
-    sizes = model.load_config(name, "BASE_MODEL_PATH")
-    if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
-        return wanted
-    weights, free = weight_bytes(sizes, False, 2), model.free_memory(device.name)
-    if free < 1.2 * weights:  # room to work
-        say(f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB")
-        return True
-    return False
-
-
-def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: run.Warnings) -> None:
-    """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
-
-    A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
-
-    Raises:
-        UserError: with what differs, and what to type.
-    """
-    tuned = Path(tuned_name)
-    if (
-        tuned.is_dir()
-        and not (tuned / "training_config.json").exists()
-        and not any(tuned.glob("checkpoint-*"))
-    ):
-        return
-    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
-    template_sha = data["chat_template_sha256"]
-    if manifest["iteration"] != data["iteration"]:
-        warnings.add(
-            f"{tuned} was trained on iteration {manifest['iteration']} of the data, which is at iteration "
-            f"{data['iteration']} now. Train on it with: python fine_tuning.py"
-        )
-    if manifest["chat_template_sha256"] != template_sha:
-        raise UserError(
-            f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in "
-            f"use is {template_sha[:12]}. Restore the template in medqa/chat.py, or prepare and train again "
-            "with: python dataset_preparation.py && python fine_tuning.py"
-        )
-    if manifest["learned"]["base model"] != model.fingerprint(base_name):
-        name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
-        raise UserError(
-            f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "
-            f"with: --BASE_MODEL_PATH {name}"
-        )
+    tokens: int
+    seconds: float
+    losses: dict[str, Any]
 
 
 def ask_both(
@@ -175,25 +53,82 @@ def ask_both(
         records: the splits `holdout` (answered) and `eval` (losses only).
         system_message, template: make the prompts.
         device: where the models run.
-        warnings: told of shortened questions.
+        warnings: told of shortened questions and answers.
 
     Returns:
-        role → one answer a holdout question, in order; role → example id → (summed loss, tokens), on
-        the first process only.
+        role → one answer a holdout question, in order; role → example id → (summed loss, tokens).
     """
     from accelerate import PartialState
 
     from medqa.noise import quiet
 
     quiet()
+    if sharding.asked_for():
+        say("FSDP is for training: here each process holds a whole model.")
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    processes = PartialState(cpu=not device.is_cuda)
+    processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # From here on the setting says what was done: manifest, report and history take it from there.
     config.USE_4BIT = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
     tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     stops = tuple(model.stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
+    prompts, examples = texts(config, records, tokenizer, system_message, template, warnings)
+    folder = Path(config.OUTPUT_DIR) / "predictions"
+    identity = {role: models.identity(role) for role in ROLES}
+    keyed = {
+        role: {
+            answer_key(model=identity[role], decoding=asdict(decoding), prompt=prompt.input_ids): prompt
+            for prompt in prompts
+        }
+        for role in ROLES
+    }
+    files = {role: Predictions(folder / f"{role}.jsonl") for role in ROLES}
+    if rank() == 0:
+        for file in files.values():
+            file.repair()
+    processes.wait_for_everyone()
+    made_of = {
+        role: answer_key(model=identity[role], ids=[example.input_ids.tolist() for example in examples])
+        for role in ROLES
+    }
+    loss_files = {role: LossFile(folder / f"{role}_losses.json") for role in ROLES}
+    mine = share(missing_answers(keyed, files))
+    made: dict[str, Made] = {}
+    for role in ROLES:  # all that one model has to do before the next one is loaded
+        own = {key: keyed[role][key] for of, key in mine if of == role}
+        tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
+        losses = loss_files[role].read(made_of[role])
+        made[role] = Made(tokens, seconds, losses or answer_losses(models, role, examples))
+    losses = gather(made, examples)
+    processes.wait_for_everyone()
+    if rank() == 0:
+        for role, file in loss_files.items():
+            if file.read(made_of[role]) is None:
+                file.write(made_of[role], losses[role])
+        asked = {
+            "questions": [prompt.id for prompt in prompts],
+            "settings": {name: getattr(config, name) for name in MADE_WITH},
+            "answers": {role: list(keyed[role]) for role in ROLES},
+            "losses": made_of,
+        }
+        run.write_json(folder / ASKED, asked)
+    answers = {}
+    for role in ROLES:
+        known = files[role].read()
+        answers[role] = [known[key] for key in keyed[role]]
+    return answers, losses
+
+
+def texts(
+    config: Any,
+    records: dict[str, Any],
+    tokenizer: Any,
+    system_message: str,
+    template: ChatTemplate,
+    warnings: run.Warnings,
+) -> tuple[list[Prompt], list[Example]]:
+    """Prompts of the holdout, and holdout and eval split with their reference answers, for the losses."""
     longest = config.MAX_PROMPT_LENGTH
     prompts = [
         generation.make_prompt(record["id"], record["question"], tokenizer, template, system_message, longest)
@@ -213,77 +148,115 @@ def ask_both(
                 f"(MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) only, and {len(made.left_out)} questions are so long "
                 "that they have none."
             )
-    answers, losses = {}, {}
-    made_with = {name: getattr(config, name) for name in MADE_WITH}
-    ids = [prompt.id for prompt in prompts]
-    asked: dict[str, Any] = {"questions": ids, "settings": made_with, "answers": {}, "losses": {}}
+    return prompts, examples
+
+
+def missing_answers(keyed: Keyed, files: Mapping[str, Predictions]) -> list[tuple[str, str]]:
+    """Role and key of each answer that the files do not hold yet.
+
+    One list of both models' answers, so that with two processes each has all the questions of one model: the
+    fewer questions are answered together, the dearer is each.
+    """
+    missing = []
     for role in ROLES:
-        identity = models.identity(role)
-        path = Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl"
-        keyed = {
-            answer_key(model=identity, decoding=asdict(decoding), prompt=prompt.input_ids): prompt
-            for prompt in prompts
-        }
-        answers[role] = answer_missing(models, role, tokenizer, keyed, decoding, config, Predictions(path))
-        processes.wait_for_everyone()
-        if run.rank() == 0:
-            file = LossFile(path.with_name(f"{role}_losses.json"))
-            made_of = answer_key(model=identity, ids=[example.input_ids.tolist() for example in examples])
-            losses[role] = file.read(made_of)
-            if losses[role] is None:
-                losses[role] = answer_losses(models, role, examples)
-                file.write(made_of, losses[role])
-            asked["answers"][role], asked["losses"][role] = list(keyed), made_of
-        processes.wait_for_everyone()
-    if run.rank() == 0:
-        run.write_json(Path(config.OUTPUT_DIR) / "predictions" / ASKED, asked)
-    return answers, losses
+        known = files[role].read()
+        absent = [(role, key) for key in keyed[role] if key not in known]
+        count = len(keyed[role])
+        say(f"{role}: {count} answers wanted, {count - len(absent)} reused from an earlier run")
+        missing += absent
+    return missing
 
 
-def answer_missing(
-    models: Models, role: str, tokenizer: Any, prompts: dict[str, Prompt], decoding: Decoding, config: Any,
-    predictions: Predictions,
-) -> list[dict]:  # fmt: skip
-    """Answer the prompts, by key, that `predictions` does not hold yet; returns all answers, in order."""
+def answer(
+    models: Models, role: str, tokenizer: Any, keyed: Mapping[str, Prompt], decoding: Decoding, config: Any,
+    file: Predictions,
+) -> tuple[int, float]:  # fmt: skip
+    """Answer prompts with one model, each answer written as it is finished; tokens and seconds it took."""
+    if not keyed:
+        return 0, 0.0
+    key_of = {prompt.id: key for key, prompt in keyed.items()}
+    with models.using(role) as loaded, Progress(f"{role} model", len(keyed), "answer") as progress:
+        longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
+        batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
+        causal = loaded.get_base_model() if models.has_adapter else loaded
+        plain = attention.is_plain(causal.config, longest)
+        say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
+        why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
+        if config.AUTO_BATCH_SIZE:
+            on_gpu = models.device.is_cuda
+            why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
+        say(f"Batch: up to {batch} questions at once ({why})")
+
+        tokens, clock = 0, time.monotonic()
+
+        def keep(made: Answer) -> None:
+            nonlocal tokens
+            tokens += made.new_tokens
+            told = made._asdict()
+            file.add({"key": key_of[made.id], "hypothesis": told.pop("text"), "batch": batch} | told)
+            progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
+
+        generation.answer_all(loaded, tokenizer, list(keyed.values()), decoding, batch, keep)
+        seconds = time.monotonic() - clock
+        say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
+    return tokens, seconds
+
+
+def gather(made: Mapping[str, Made], examples: Sequence[Example]) -> dict[str, dict]:
+    """Role → example id → loss from what each process made; the speed of several together is said."""
+    from accelerate.utils import gather_object
+
+    each = gather_object([made])
+    tokens = sum(one[role].tokens for one in each for role in ROLES)
+    if tokens and len(each) > 1:
+        seconds = max(sum(one[role].seconds for role in ROLES) for one in each)
+        speed = f"{tokens / seconds:,.0f} a second"
+        say(f"{len(each)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
+    losses = {}
+    for role in ROLES:
+        found = {name: loss for one in each for name, loss in one[role].losses.items()}
+        losses[role] = {example.id: found[example.id] for example in examples}
+    return losses
+
+
+def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
+    """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
+
+    Of this process's share of the examples, under `accelerate launch`.
+
+    What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
+        the question and the answer's words so far.
+    Range: 0 to infinity, lower is better; nats per token of this tokenizer, so models with different
+        tokenizers must not be compared. None (not applicable, to be counted) when the question alone fills
+        the longest input.
+    Formula: −Σ log p(token | prompt, tokens before) / tokens, over the answer and its end of turn; e to this
+        power is the perplexity.
+    Source: the loss that fine-tuning lowers; perplexity: Jelinek et al., 1977.
+    Does not see: what the model writes by itself; whether the reference is right; what lies beyond
+        MAX_PROMPT_LENGTH + MAX_NEW_TOKENS.
+    """
     import torch
 
-    if rank() == 0:
-        predictions.repair()
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-    known = predictions.read()
-    missing = [key for key in prompts if key not in known]
-    say(f"{role}: {len(prompts)} answers wanted, {len(prompts) - len(missing)} reused from an earlier run")
-    if missing:
-        key_of = {prompts[key].id: key for key in missing}
-        mine = generation.shard([prompts[key] for key in missing])
-        with models.using(role) as loaded, Progress(f"{role} model", len(mine), "answer") as progress:
-            longest = max((len(prompt.input_ids) for prompt in mine), default=0) + decoding.max_new_tokens
-            batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
-            causal = loaded.get_base_model() if models.has_adapter else loaded
-            plain = attention.is_plain(causal.config, longest)
-            say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
-            why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
-            if config.AUTO_BATCH_SIZE:
-                on_gpu = models.device.is_cuda
-                why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
-            say(f"Batch: up to {batch} questions at once ({why})")
+    losses: dict[str, tuple[float, int]] = {}
+    with models.using(role) as loaded, torch.inference_mode():
+        causal = loaded.get_base_model() if models.has_adapter else loaded
+        longest = max((len(example.input_ids) for example in examples), default=0)
+        if not attention.is_plain(causal.config, longest):
+            for example in share(examples):
+                own = plain_loss(causal, example.input_ids, example.answer_start).double().cpu()
+                losses[example.id] = (own.sum().item(), len(own))
+            return losses
+        with attention.in_use(causal):
+            # Cut before it is shared out: a sum's last digits depend on what is computed together.
+            for part in share(bins([len(example.input_ids) for example in examples], LOSS_TOKENS)):
+                chosen = [examples[index] for index in part]
+                each = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
+                for example, own in zip(chosen, each.split([e.labels for e in chosen]), strict=True):
+                    losses[example.id] = (own.sum().item(), len(own))
+    return losses
 
-            tokens, clock = 0, time.monotonic()
 
-            def keep(answer: Answer) -> None:
-                nonlocal tokens
-                tokens += answer.new_tokens
-                told = answer._asdict()
-                predictions.add(
-                    {"key": key_of[answer.id], "hypothesis": told.pop("text"), "batch": batch} | told
-                )
-                progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
-
-            generation.answer_all(loaded, tokenizer, mine, decoding, batch, keep)
-            seconds = time.monotonic() - clock
-            say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()
-        known = predictions.read()
-    return [known[key] for key in prompts]
+def share(items: Sequence[Any]) -> list[Any]:
+    """This process's part of a list, under `accelerate launch`: what stands together stays together."""
+    first, last = (len(items) * number // world_size() for number in (rank(), rank() + 1))
+    return list(items[first:last])

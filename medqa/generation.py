@@ -1,7 +1,6 @@
 """Batched answers, each kept as it finishes, and each depending on nothing but its own question."""
 
 import gc
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -206,9 +205,3 @@ def starting_batch(wanted: int, automatic: bool, model: Any, longest: int) -> in
     free = free_memory(str(model.device))
     # The rest is for the passes over prompts and for the logits.
     return max(1, min(LARGEST_BATCH, int((0.9 * free - 2**31) / row)))
-
-
-def shard(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """This process's share of the prompts, under `accelerate launch`."""
-    process, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    return list(prompts)[process::processes]

@@ -248,8 +248,13 @@ def stop_token_ids(tokenizer: Any) -> list[int]:
     return sorted(ids)
 
 
-def load_base(model_name: str, device: Device, four_bit: bool, setting: str, attention: str = "sdpa") -> Any:
+def load_base(
+    model_name: str, device: Device, four_bit: bool, setting: str, attention: str = "sdpa",
+    sharded: bool = False,
+) -> Any:  # fmt: skip
     """The base model on `device`, frozen: in NF4 (QLoRA, arXiv 2305.14314) or in `device.dtype`.
+
+    With `sharded`, it is made ready for `sharding.shard_base`.
 
     Weights are frozen by hand: peft's `prepare_model_for_kbit_training` would also turn the embeddings, the
     norms and the head into float32, which costs 2 GB and a quarter of the speed for nothing here.
@@ -266,6 +271,8 @@ def load_base(model_name: str, device: Device, four_bit: bool, setting: str, att
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=dtype,
             bnb_4bit_use_double_quant=False,
+            # FSDP cuts layers whose weights are all of one type, norms and 4-bit ones.
+            bnb_4bit_quant_storage=dtype if sharded else torch.uint8,
         )
     with _told_plainly(model_name, setting):
         model, loading = AutoModelForCausalLM.from_pretrained(
@@ -300,54 +307,6 @@ def _keep_4bit_weights_as_they_are(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
-
-
-def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: tuple[str, ...]) -> Any:
-    """Add a fresh LoRA adapter (Hu et al., arXiv 2106.09685), the only part that is trained.
-
-    Raises:
-        UserError: no layer of the model has one of the names.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    linear = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "in_features")}
-    if unknown := [name for name in target_modules if name.rsplit(".", 1)[-1] not in linear]:
-        raise UserError(
-            f"LORA_TARGET_MODULES {list(target_modules)}: this model has no {', '.join(unknown)}. "
-            f"The model has: {', '.join(sorted(linear))}."
-        )
-    try:
-        return get_peft_model(
-            model,
-            LoraConfig(
-                task_type="CAUSAL_LM",
-                r=rank,
-                lora_alpha=alpha,
-                lora_dropout=dropout,
-                target_modules=list(target_modules),
-            ),
-        )
-    except ValueError as error:
-        names = sorted(
-            {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "weight")}
-        )
-        raise UserError(
-            f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]} "
-            f"The model has: {', '.join(names)}"
-        ) from None
-
-
-def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
-    """Recompute activations in the backward pass, or compile the layers one by one, or neither."""
-    if recompute:
-        # transformers 5.23 gave it another name and warns about the old one.
-        known = hasattr(model, "activation_checkpointing_enable")
-        enable = model.activation_checkpointing_enable if known else model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-        model.enable_input_require_grads()
-    if compiled:
-        for layer in model.get_base_model().get_decoder().layers:
-            layer.compile(dynamic=True)  # all layers share the code, for any number of tokens
 
 
 def load_adapter(model: Any, folder: str) -> Any:

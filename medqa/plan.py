@@ -69,14 +69,17 @@ def plan_step(
     return Plan(chosen, on, f"{free_bytes / 1e9:.0f} GB free hold about {fits:,}")
 
 
-def compiles(wanted: str, is_cuda: bool, tokens_in_run: int) -> tuple[bool, str]:
+def compiles(wanted: str, is_cuda: bool, tokens_in_run: int, sharded: bool) -> tuple[bool, str]:
     """Whether the layers are compiled, and why.
 
     Args:
         wanted: "on", "off" or "auto".
         is_cuda: whether there is a GPU; on the CPU it would not pay.
         tokens_in_run: tokens of all epochs of this process.
+        sharded: whether the processes share the base.
     """
+    if is_cuda and sharded:
+        return False, "the base is shared out"
     if not is_cuda or wanted == "off":
         return False, "COMPILE is off" if is_cuda else "no GPU"
     if not any(shutil.which(name) for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))):
@@ -86,7 +89,9 @@ def compiles(wanted: str, is_cuda: bool, tokens_in_run: int) -> tuple[bool, str]
     return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
 
 
-def fit_to_card(config: Any, sizes: Any, tokens_in_run: int, free: int | None) -> tuple[Plan, bool]:
+def fit_to_card(
+    config: Any, sizes: Any, tokens_in_run: int, free: int | None, sharded: bool = False
+) -> tuple[Plan, bool]:
     """How a step is cut, and whether the layers are compiled; both said once, with the reason.
 
     Args:
@@ -94,10 +99,11 @@ def fit_to_card(config: Any, sizes: Any, tokens_in_run: int, free: int | None) -
         sizes: the model's config.
         tokens_in_run: tokens of all epochs on this process.
         free: bytes free on the card beside the weights; None on the CPU.
+        sharded: whether the processes share the base.
 
     Returns the plan, and whether to compile.
     """
-    compiled, why = compiles(config.COMPILE, free is not None, tokens_in_run)
+    compiled, why = compiles(config.COMPILE, free is not None, tokens_in_run, sharded)
     wishes = (config.GRADIENT_CHECKPOINTING, config.TOKENS_PER_BATCH, config.MAX_SEQ_LENGTH)
     plan = plan_step(sizes, free, *wishes, compiled)
     if plan.checkpointing and compiled:
@@ -123,10 +129,16 @@ def _linear_weights(sizes: Any) -> int:
     return sizes.num_hidden_layers * (attention + 3 * hidden * sizes.intermediate_size)
 
 
-def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:
-    """Bytes of a Llama-like model's weights; NF4 takes 4 bits a weight and 4 bytes for every 64."""
+def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) -> int:
+    """Bytes of a Llama-like model's weights on one card; NF4 takes 4 bits a weight and 4 bytes for every 64.
+
+    The linear layers may lie in shards on several cards; embeddings, head and the 4-byte scales do not, and
+    two layers at a time are gathered.
+    """
     embeddings = sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
-    return int(_linear_weights(sizes) * (0.5625 if four_bit else dtype_bytes) + embeddings * dtype_bytes)
+    bits, scales = (0.5, 0.0625) if four_bit else (dtype_bytes, 0.0)
+    gathered = min(1.0, 1 / shards + (shards > 1) * 2 / sizes.num_hidden_layers)
+    return int(_linear_weights(sizes) * (bits * gathered + scales) + embeddings * dtype_bytes)
 
 
 class Forecast(NamedTuple):
@@ -191,8 +203,9 @@ def product_rate(device: str) -> float:
 
 
 def foretell(
-    config: Any, sizes: Any, device: model.Device, lengths: Sequence[Sequence[int]], eval_tokens: int
-) -> None:
+    config: Any, sizes: Any, device: model.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
+    shards: int = 1,
+) -> None:  # fmt: skip
     """Say what a run will take, before any weight is loaded.
 
     Args:
@@ -201,11 +214,12 @@ def foretell(
         device: the card; on the CPU no time is foretold.
         lengths: lengths of the sequences of each optimizer step of an epoch, on this process.
         eval_tokens: tokens of the eval split, on this process.
+        shards: processes that share the base; 1 where each has its own.
     """
-    weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4)
+    weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
     free = model.free_memory(device.name) - weights if device.is_cuda else None
-    cut, compiled = fit_to_card(config, sizes, sum(map(sum, steps)), free)
+    cut, compiled = fit_to_card(config, sizes, sum(map(sum, steps)), free, shards > 1)
     say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
     if not device.is_cuda:
         say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")

@@ -2,9 +2,8 @@
 
 import contextlib
 import math
-import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +24,9 @@ from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
 from medqa.packing import Example, bins, collate
 from medqa.plan import multiplied_weights, product_rate
 from medqa.run import Failed, say
+from medqa.sharding import is_shard
+from medqa.steps import EpochOfSteps, Steps
 from medqa.training_log import TrainingLog
-
-
-class Steps:
-    """Batch sampler: each item is one process's share of one optimizer step.
-
-    The order of an epoch depends on the seed and the epoch alone, not on the number of processes: n processes
-    with batches of b see the steps of one process with batches of n x b. The last step of an epoch has
-    whatever is left; nothing is repeated and nothing dropped.
-    """
-
-    def __init__(self, examples: int, per_step: int, seed: int, process: int, processes: int) -> None:
-        self.examples, self.per_step, self.seed = examples, per_step, seed
-        self.process, self.processes = process, processes
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return math.ceil(self.examples / self.per_step)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = list(range(self.examples))
-        random.Random(f"{self.seed}/{self.epoch}").shuffle(order)
-        for start in range(0, self.examples, self.per_step):
-            yield order[start : start + self.per_step][self.process :: self.processes]
 
 
 class AnswerTrainer(Trainer):
@@ -66,6 +44,7 @@ class AnswerTrainer(Trainer):
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
         self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
+        self.sharded = any(map(is_shard, model.parameters()))
         self.stop_requested = False
         super().__init__(
             model=model,
@@ -92,8 +71,7 @@ class AnswerTrainer(Trainer):
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
         trained, self.stop_requested, self.training_log.tokens = whole[0], bool(whole[1]), whole[2]
         if not examples:  # the rest of an epoch may leave a process without work; it still joins the step
-            first = self.examples[0]
-            examples = [first._replace(answer_start=len(first.input_ids))]
+            examples = [without_answer(self.examples[0])]
 
         while True:
             try:
@@ -125,16 +103,28 @@ class AnswerTrainer(Trainer):
     def _forward_backward(self, model: Any, examples: Sequence[Example], trained: int) -> torch.Tensor:
         """All bins of the step; gradients are exchanged between processes with the last one."""
         total = torch.zeros((), device=self.args.device)
-        parts = bins([len(example.input_ids) for example in examples], self.tokens_per_batch)
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
+        passes = self._passes(examples)
+        for number, chosen in enumerate(passes):
+            last = number == len(passes) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                packed = collate([examples[index] for index in part], self.args.device)
+                packed = collate(chosen, self.args.device)
                 # Processes average their gradients, so each one's share is scaled up by their number.
                 loss = model(**packed) * (self.args.world_size / trained)
                 self.accelerator.backward(loss)
             total += loss.detach()
         return total
+
+    def _passes(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """Sequences of each forward pass, up to `tokens_per_batch` tokens.
+
+        Processes that share the base need each other for every layer: they go through as many passes each.
+        """
+        parts = bins([len(example.input_ids) for example in examples], self.tokens_per_batch)
+        passes = [[examples[index] for index in part] for part in parts]
+        if self.sharded:
+            counts = self.accelerator.gather(torch.tensor([len(passes)], device=self.args.device))
+            passes += [[without_answer(self.examples[0])]] * (int(counts.max()) - len(passes))
+        return passes
 
     def evaluate(self, *_unused: Any, **_unused_too: Any) -> dict[str, float]:
         """Loss per token over all answer tokens of the eval split, as `eval_loss`; keeps the best adapter."""
@@ -161,11 +151,13 @@ class AnswerTrainer(Trainer):
         sums = torch.zeros(len(names), 2, dtype=torch.float64)
         mine = examples[self.args.process_index :: self.args.world_size]
         with torch.no_grad():
-            for part in bins([len(example.input_ids) for example in mine], self.tokens_per_batch):
-                chosen = [mine[index] for index in part]
+            for chosen in self._passes(mine):
                 losses = self.model(**collate(chosen, self.args.device)).double().cpu()
                 for example, own in zip(chosen, losses.split([e.labels for e in chosen]), strict=True):
-                    sums[names.index(example.specialty)] += torch.stack([own.sum(), torch.tensor(len(own))])
+                    if len(own):
+                        sums[names.index(example.specialty)] += torch.stack(
+                            [own.sum(), torch.tensor(len(own))]
+                        )
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 
@@ -178,19 +170,6 @@ class AnswerTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
         return self.training_log.operations * sum(len(example.input_ids) for example in inputs["examples"])
-
-
-class EpochOfSteps(TrainerCallback):
-    """Tells the sampler its epoch; a resumed run starts in the middle of one."""
-
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Derive the epoch from the steps done."""
-        self.steps.epoch = state.global_step // len(self.steps)
 
 
 class StopSoon(TrainerCallback):
@@ -220,6 +199,11 @@ class StopSoon(TrainerCallback):
         if self.trainer.stop_requested and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
+
+
+def without_answer(example: Example) -> Example:
+    """One token and nothing to learn, for a process that has no work but must not be missed."""
+    return example._replace(input_ids=example.input_ids[:1], answer_start=1)
 
 
 def build_trainer(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from medqa import attention, generation, slots
+from medqa import answering, attention, generation, slots
 from medqa.chat import apply_chat_template, render
 from medqa.decode_attention import decode_attention
 from medqa.generation import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
@@ -409,7 +409,7 @@ def test_processes_share_the_questions(monkeypatch, prompts, processes):
     shares = []
     for process in range(processes):
         monkeypatch.setenv("RANK", str(process))
-        shares.append([prompt.id for prompt in generation.shard(prompts)])
+        shares.append([prompt.id for prompt in answering.share(prompts)])
     assert sorted(sum(shares, [])) == [prompt.id for prompt in prompts]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

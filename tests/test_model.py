@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa import model
+from medqa import model, trainable
 from medqa.run import UserError
 
 CPU = model.Device("cpu", "float32", "for the tests")
@@ -294,7 +294,7 @@ def test_a_broken_base_is_told_in_one_line(copy, damage):
 def adapter(tiny_model, tmp_path_factory) -> Path:
     """A trained adapter on q_proj and v_proj, as a folder."""
     folder = tmp_path_factory.mktemp("adapter")
-    tuned = model.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    tuned = trainable.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
     torch.manual_seed(1)
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
@@ -304,7 +304,7 @@ def adapter(tiny_model, tmp_path_factory) -> Path:
 
 
 def test_lora_is_the_only_part_that_is_trained(tiny_model):
-    tuned = model.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    tuned = trainable.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
     trained = {name: tuple(w.shape) for name, w in tuned.named_parameters() if w.requires_grad}
     assert len(trained) == 2 * 2 * 2
     assert all(".q_proj.lora_" in name or ".v_proj.lora_" in name for name in trained)
@@ -313,7 +313,7 @@ def test_lora_is_the_only_part_that_is_trained(tiny_model):
 
 @pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
 def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
-    told = refused(model.add_lora, base(tiny_model), 4, 8, 0.0, names)
+    told = refused(trainable.add_lora, base(tiny_model), 4, 8, 0.0, names)
     assert told.startswith(f"LORA_TARGET_MODULES {list(names)}")
     assert "q_proj" in told.split("The model has:")[1]
 

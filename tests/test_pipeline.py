@@ -78,9 +78,10 @@ def test_the_evaluation_completes_the_card_of_the_training(stages):
 def test_the_base_is_quantised_to_nf4_in_training(stages):
     from bitsandbytes.nn import Linear4bit
 
+    from medqa import trainable
     from medqa.model import Device
 
-    model = fine_tuning.load_for_training(stages.training, Device("cpu", "float32", ""))
+    model = trainable.load(stages.training, Device("cpu", "float32", ""), False)
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
     assert len(layers) == 2 * 7 and {layer.weight.quant_type for layer in layers} == {"nf4"}
     trained = {
@@ -416,8 +417,9 @@ def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, t
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    answers, deadline = tmp_path / "predictions" / "base.jsonl", time.monotonic() + 120
-    while not (answers.exists() and answers.stat().st_size) and time.monotonic() < deadline:
+    answers = {role: tmp_path / "predictions" / f"{role}.jsonl" for role in ("base", "finetuned")}
+    deadline = time.monotonic() + 120
+    while not any(path.exists() for path in answers.values()) and time.monotonic() < deadline:
         time.sleep(0.05)
     workers = [
         child for child in psutil.Process(launched.pid).children(recursive=True)
@@ -428,10 +430,12 @@ def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, t
     _, errors = launched.communicate(timeout=120)
     assert launched.returncode != 0 and "evaluation.py" in errors
     assert not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
-    kept = len(answers.read_text().splitlines())
+    kept = {role: path.read_text().count("\n") if path.exists() else 0 for role, path in answers.items()}
     again = run_script("evaluation.py", *line)
     assert again.returncode == 0, again.stderr
-    assert f"base: 12 answers wanted, {kept} reused" in again.stdout and 0 < kept < 12
+    for role, count in kept.items():
+        assert f"{role}: 12 answers wanted, {count} reused" in again.stdout
+    assert 0 < sum(kept.values()) < 24
 
 
 def test_accelerate_launch_on_the_cpu_works(stages, tmp_path):

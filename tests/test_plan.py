@@ -79,13 +79,13 @@ def test_weights_are_those_of_the_model():
 
 def test_layers_are_compiled_where_it_pays(monkeypatch):
     monkeypatch.setattr(plan.shutil, "which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
-    assert plan.compiles("auto", True, 10_000_000)[0]
-    assert (
-        not plan.compiles("auto", True, 10_000)[0]
-        and "10,000 tokens" in plan.compiles("auto", True, 10_000)[1]
-    )
-    assert plan.compiles("on", True, 10_000)[0] and not plan.compiles("off", True, 10_000_000)[0]
-    assert not plan.compiles("on", False, 10_000_000)[0]
+    assert plan.compiles("auto", True, 10_000_000, False)[0]
+    compiled, why = plan.compiles("auto", True, 10_000, False)
+    assert not compiled and "10,000 tokens" in why
+    assert plan.compiles("on", True, 10_000, False)[0]
+    assert not plan.compiles("off", True, 10_000_000, False)[0]
+    assert not plan.compiles("on", False, 10_000_000, False)[0]
+    assert not plan.compiles("on", True, 10_000_000, True)[0]
     monkeypatch.setattr(plan.shutil, "which", lambda name: None)
-    compiled, why = plan.compiles("on", True, 10_000_000)
+    compiled, why = plan.compiles("on", True, 10_000_000, False)
     assert not compiled and "gcc" in why

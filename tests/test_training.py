@@ -16,8 +16,10 @@ from fine_tuning import train
 from medqa import run
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.run import UserError
-from medqa.training import Steps
+from medqa.steps import Steps
 from medqa.training_log import read_records
+
+LENGTHS = [10 + 37 * index % 90 for index in range(23)]
 
 
 @pytest.fixture
@@ -53,17 +55,17 @@ def close(one, other, tolerance) -> bool:
 
 def test_every_step_has_all_its_sequences_once_over_all_processes():
     for processes in (1, 2, 3):
-        shares = [list(Steps(23, 6, 1, process, processes)) for process in range(processes)]
+        shares = [list(Steps(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
         assert [len(share) for share in shares] == [4] * processes
         steps = [sorted(index for share in shares for index in share[step]) for step in range(4)]
         assert [len(step) for step in steps] == [6, 6, 6, 5]
         assert sorted(sum(steps, [])) == list(range(23))
-        alone = [sorted(step) for step in Steps(23, 6, 1, 0, 1)]
+        alone = [sorted(step) for step in Steps(LENGTHS, 6, 1, 0, 1)]
         assert steps == alone
 
 
 def test_epochs_differ_and_repeat():
-    steps = Steps(23, 6, 1, 0, 1)
+    steps = Steps(LENGTHS, 6, 1, 0, 1)
     first = list(steps)
     steps.epoch = 1
     assert list(steps) != first
@@ -133,6 +135,23 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("Trained: ") == 1  # only the first process speaks
     assert "1 x 2 x 2 processes = 4\n" in done.stdout
+    assert close(alone, adapter(tmp_path / "two"), 1e-3)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"USE_4BIT": True, "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
+)
+def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config, tmp_path, changes):
+    vars(config).update(changes)
+    alone = adapter(train(config))
+    vars(config).update(OUTPUT_DIR=str(tmp_path / "two"), BATCH_SIZE=1)
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "launch/fsdp_qlora.yaml",
+         *LAUNCHER, "--main_process_port", "0", "fine_tuning.py", *options(config)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "FSDP: each of 2 processes holds its part" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 

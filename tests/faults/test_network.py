@@ -77,7 +77,7 @@ def of_the_hub(tiny_model):
     """A model with an adapter whose base is named on the Hub."""
     from transformers import AutoModelForCausalLM
 
-    from medqa.model import add_lora
+    from medqa.trainable import add_lora
 
     base = AutoModelForCausalLM.from_pretrained(tiny_model)
     base.name_or_path = base.config._name_or_path = "owner/base"

@@ -1,0 +1,113 @@
+"""The two models that are compared: whether they belong together, and each loaded when its turn comes."""
+
+import contextlib
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medqa import model, run
+from medqa.adapter import adapter_identity
+from medqa.plan import weight_bytes
+from medqa.predictions import ROLES
+from medqa.run import UserError, say
+
+BASE, TUNED = ROLES
+
+
+class Models:
+    """Base and tuned model, loaded when first needed and never both at once.
+
+    A tuned folder with an adapter shares the base's weights; one with a whole (merged) model is loaded after
+    the base has been let go.
+    """
+
+    def __init__(self, base: str, tuned: str, device: model.Device, four_bit: bool) -> None:
+        self.base, self.tuned, self.device = base, tuned, device
+        self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
+        self.four_bit = four_bit
+        self._loaded: Any = None
+        self._name = ""
+        model.require_model(base, "BASE_MODEL_PATH")
+        if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
+            raise UserError(
+                f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
+                "(model*.safetensors). Make it with: python fine_tuning.py"
+            )
+
+    def identity(self, role: str) -> dict[str, object]:
+        """What makes this model this model: fingerprints of its weights, and its precision."""
+        told = {"base": model.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
+        if role == TUNED and self.has_adapter:
+            told |= adapter_identity(self.tuned)
+        elif role == TUNED:
+            told["base"] = model.fingerprint(self.tuned)
+        return told
+
+    @contextlib.contextmanager
+    def using(self, role: str) -> Iterator[Any]:
+        """The model of a role, in evaluation mode."""
+        name = self.tuned if role == TUNED and not self.has_adapter else self.base
+        if self._name != name:
+            self._loaded = None
+            gc.collect()
+            why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
+            say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
+            self._loaded = model.load_base(name, self.device, self.four_bit, "BASE_MODEL_PATH")
+            if self.has_adapter:
+                self._loaded = model.load_adapter(self._loaded, self.tuned)
+            self._loaded.eval()
+            self._name = name
+        off = role == BASE and self.has_adapter
+        with self._loaded.disable_adapter() if off else contextlib.nullcontext():
+            yield self._loaded
+
+
+def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
+    """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit the card."""
+    if wanted or not device.is_cuda:
+        return wanted
+    sizes = model.load_config(name, "BASE_MODEL_PATH")
+    if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
+        return wanted
+    weights, free = weight_bytes(sizes, False, 2), model.free_memory(device.name)
+    if free < 1.2 * weights:  # room to work
+        say(f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB")
+        return True
+    return False
+
+
+def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: run.Warnings) -> None:
+    """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
+
+    A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
+
+    Raises:
+        UserError: with what differs, and what to type.
+    """
+    tuned = Path(tuned_name)
+    if (
+        tuned.is_dir()
+        and not (tuned / "training_config.json").exists()
+        and not any(tuned.glob("checkpoint-*"))
+    ):
+        return
+    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    template_sha = data["chat_template_sha256"]
+    if manifest["iteration"] != data["iteration"]:
+        warnings.add(
+            f"{tuned} was trained on iteration {manifest['iteration']} of the data, which is at iteration "
+            f"{data['iteration']} now. Train on it with: python fine_tuning.py"
+        )
+    if manifest["chat_template_sha256"] != template_sha:
+        raise UserError(
+            f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in "
+            f"use is {template_sha[:12]}. Restore the template in medqa/chat.py, or prepare and train again "
+            "with: python dataset_preparation.py && python fine_tuning.py"
+        )
+    if manifest["learned"]["base model"] != model.fingerprint(base_name):
+        name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
+        raise UserError(
+            f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "
+            f"with: --BASE_MODEL_PATH {name}"
+        )

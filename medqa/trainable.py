@@ -1,0 +1,95 @@
+"""The model as it is trained: the frozen base with a fresh adapter, on one card or in parts on several."""
+
+from typing import Any
+
+import torch
+from transformers import set_seed
+
+from medqa import attention, model, plan, sharding
+from medqa.loss import use_packed_loss
+from medqa.run import UserError, say, world_size
+
+
+def load(config: Any, device: model.Device, sharded: bool) -> Any:
+    """The base model with a fresh adapter, packed attention, and a loss over the answers only.
+
+    Args:
+        config: a TrainingConfig.
+        device: where this process trains.
+        sharded: whether the processes share the base.
+    """
+    sizes = model.load_config(config.MODEL_NAME, "MODEL_NAME")
+    attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    set_seed(config.SEED)
+    first = sharding.loaded_on(config, sizes, device) if sharded else device
+    base = model.load_base(config.MODEL_NAME, first, config.USE_4BIT, "MODEL_NAME", attention.NAME, sharded)
+    peft_model = add_lora(
+        base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
+    )
+    use_packed_loss(peft_model)
+    trained, total = peft_model.get_nb_trainable_parameters()
+    precision = "NF4" if config.USE_4BIT else device.dtype
+    say(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
+    if sharded:
+        sharding.shard_base(peft_model, device.name)
+        say(f"FSDP: each of {world_size()} processes holds its part of the frozen layers")
+    return peft_model
+
+
+def fit_to_card(config: Any, peft_model: Any, device: model.Device, tokens_in_run: int, sharded: bool) -> int:
+    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
+    say(f"Attention: {attention.told(device.is_cuda)}")
+    free = model.free_memory(device.name) if device.is_cuda else None
+    cut, compiled = plan.fit_to_card(config, peft_model.config, tokens_in_run, free, sharded)
+    prepare_layers(peft_model, cut.checkpointing, compiled)
+    return cut.tokens
+
+
+def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: tuple[str, ...]) -> Any:
+    """Add a fresh LoRA adapter (Hu et al., arXiv 2106.09685), the only part that is trained.
+
+    Raises:
+        UserError: no layer of the model has one of the names.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    linear = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "in_features")}
+    if unknown := [name for name in target_modules if name.rsplit(".", 1)[-1] not in linear]:
+        raise UserError(
+            f"LORA_TARGET_MODULES {list(target_modules)}: this model has no {', '.join(unknown)}. "
+            f"The model has: {', '.join(sorted(linear))}."
+        )
+    try:
+        return get_peft_model(
+            model,
+            LoraConfig(
+                task_type="CAUSAL_LM",
+                r=rank,
+                lora_alpha=alpha,
+                lora_dropout=dropout,
+                target_modules=list(target_modules),
+            ),
+        )
+    except ValueError as error:
+        names = sorted(
+            {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "weight")}
+        )
+        raise UserError(
+            f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]} "
+            f"The model has: {', '.join(names)}"
+        ) from None
+
+
+def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
+    """Recompute activations in the backward pass, or compile the layers one by one, or neither."""
+    if recompute:
+        # transformers 5.23 gave it another name and warns about the old one.
+        known = hasattr(model, "activation_checkpointing_enable")
+        enable = model.activation_checkpointing_enable if known else model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    if compiled:
+        # Several processes exchange the gradients of the adapter alone: no graph need be cut for that.
+        torch._dynamo.config.optimize_ddp = False
+        for layer in model.get_base_model().get_decoder().layers:
+            layer.compile(dynamic=True)  # all layers share the code, for any number of tokens
