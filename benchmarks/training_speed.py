@@ -25,13 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PAIRS = 900
 RUNS = {
     "4 x 4": ["--BATCH_SIZE", "4", "--GRADIENT_ACCUMULATION_STEPS", "4", "--COMPILE", "on"],
-    "16 x 4": ["--BATCH_SIZE", "16", "--GRADIENT_ACCUMULATION_STEPS", "4", "--COMPILE", "on"],
-    "4 x 4, within 24 GB": ["--COMPILE", "on", "--GPU_MEMORY_GB", "24"],
 }
-WITHOUT = {"4 x 4, not compiled": ["--COMPILE", "off"]}
+MORE_RUNS = {
+    "4 x 4, within 24 GB": ["--COMPILE", "on", "--GPU_MEMORY_GB", "24"],
+    "16 x 4": ["--BATCH_SIZE", "16", "--GRADIENT_ACCUMULATION_STEPS", "4", "--COMPILE", "on"],
+    "4 x 4, not compiled": ["--COMPILE", "off"],
+}
 
 
-def write_pairs(folder: Path, tokenizer: object) -> None:
+def write_pairs(folder: Path, tokenizer: object, count: int = PAIRS) -> None:
     """Specialty files whose whole sequences have the lengths wanted."""
     words = [
         word
@@ -43,7 +45,7 @@ def write_pairs(folder: Path, tokenizer: object) -> None:
     folder.mkdir(parents=True)
     for part in range(4):
         pairs = {}
-        while len(pairs) < PAIRS // 4:
+        while len(pairs) < count // 4:
             question = f"Question {part} {len(pairs)} about {' '.join(draw.choices(words, k=6))}?"
             wanted = min(1950, draw.lognormvariate(math.log(229), 0.702) - 110)  # the prompt takes the rest
             ids = tokenizer(" ".join(draw.choices(words, k=2000)))["input_ids"][: max(10, int(wanted))]
@@ -237,7 +239,7 @@ def main() -> None:
             result[peer] = {"skipped": "no time left"}
         print(peer, result[peer], flush=True)
         given.out.write_text(json.dumps(result, indent=2) + "\n")
-    result["fine_tuning.py"] |= ours(WITHOUT, given.model, folder, left)
+    result["fine_tuning.py"] |= ours(MORE_RUNS, given.model, folder, left)
     given.out.write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -25,6 +25,8 @@ LAUNCH = ("-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_pr
           "--dynamo_backend", "no", "--num_processes", "2")  # fmt: skip
 SHARED = (*LAUNCH, "--config_file", "launch/fsdp_qlora.yaml")
 FOUR, EIGHT = ("--GRADIENT_ACCUMULATION_STEPS", "4"), ("--GRADIENT_ACCUMULATION_STEPS", "8")
+# Not printed: a number a step.
+LONG = ("losses", "speeds")
 # Name of the run, what stands before the script's name, and its options. Two processes see 32 sequences a
 # step, as one does with 4 x 8.
 RUNS = {
@@ -67,6 +69,7 @@ def train(name: str, model: str, folder: Path, limit: float) -> dict:
     records = [json.loads(text) for text in (output / "training_metrics.jsonl").read_text().splitlines()]
     said = ("Batch:", "Layers:", "Steps:", "FSDP:", "Loading:")
     return found | training_speed.steady(records) | {
+        "speeds": [round(record["tokens_per_second"]) for record in records if "loss" in record],
         "losses": [record["loss"] for record in records if "loss" in record],
         "eval_losses": [record["eval_loss"] for record in records if "eval_loss" in record],
         "said": [text for text in told.splitlines() if text.startswith(said)],
@@ -98,6 +101,8 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=560)
+    parser.add_argument("--pairs", type=int, default=1800)
+    parser.add_argument("--only", nargs="*", default=[*RUNS, "answers"], help="some of the runs")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     began = time.monotonic()
@@ -106,7 +111,7 @@ def main() -> None:
     from transformers import AutoTokenizer
 
     folder = Path(tempfile.mkdtemp())
-    training_speed.write_pairs(folder / "data", AutoTokenizer.from_pretrained(given.model))
+    training_speed.write_pairs(folder / "data", AutoTokenizer.from_pretrained(given.model), given.pairs)
     training_speed.prepare(folder)
     training_speed.run("dataset_preparation.py", "--OUTPUT_DIR", str(folder / "questions"))
     cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -117,26 +122,28 @@ def main() -> None:
 
     def keep(part: str, name: str, found: dict) -> None:
         result[part][name] = found
-        print(name, {key: value for key, value in found.items() if "losses" not in key}, flush=True)
+        print(name, {key: value for key, value in found.items() if key not in LONG}, flush=True)
         given.out.write_text(json.dumps(result, indent=2) + "\n")
 
     def train_some(*names: str) -> None:
-        for name in names:
+        for name in given.only:
+            if name not in names:
+                continue
             keep("training", name, train(name, given.model, folder, left() - 10) if left() > 60 else {})
 
     names = list(RUNS)
     train_some(*names[:3])
     adapter = folder / names[0].replace(" ", "_").replace(",", "")
     for name, before in (("one card", ()), ("two cards", LAUNCH)):
-        if left() > 60:
+        if "answers" in given.only and left() > 60:
             output = folder / name.replace(" ", "_")
             keep("answers", name, answers(before, given.model, adapter, folder / "questions", output))
     train_some(*names[3:])
     trained = {name: found for name, found in result["training"].items() if "losses" in found}
     for name in ("two cards, 4 x 4", "two cards, FSDP, 4 x 4", "two cards, FSDP, 8 GB each"):
-        if name in trained and "one card, 4 x 8" in trained:
-            gaps = apart(trained["one card, 4 x 8"], trained[name])
-            keep("training", f"losses of {name} against one card, 4 x 8", gaps)
+        for other in ("one card, 4 x 8", "two cards, 4 x 4"):
+            if name != other and name in trained and other in trained:
+                keep("training", f"losses of {name} against {other}", apart(trained[other], trained[name]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """FSDP for QLoRA: every process holds a part of each layer's frozen weights, and the whole adapter.
 
 A layer's parts are gathered when it is needed and dropped again, so that a base that no single card holds can
-be trained. Only the frozen weights are shared out. The adapter is small: it stays whole, its gradients are
-averaged as in any training in parallel, and checkpoints are the same files as on one card.
+be trained. Only the frozen weights are shared out. The adapter is small: it stays whole, the trainer averages
+its gradients, and checkpoints are the same files as on one card.
 """
 
 import os
@@ -53,7 +53,6 @@ def shard_base(peft_model: Any, device_name: str) -> None:
     from bitsandbytes.nn import Linear4bit
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
-    from torch.nn.parallel import DistributedDataParallel
 
     for module in peft_model.modules():
         if isinstance(module, Linear4bit):
@@ -72,9 +71,6 @@ def shard_base(peft_model: Any, device_name: str) -> None:
         tensor.data = tensor.data.to(device_name)
     if getattr(base, "hf_device_map", None):  # accelerate asks it where the model is
         base.hf_device_map = {"": device_name}
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
-        peft_model, [name for name, weight in peft_model.named_parameters() if not weight.requires_grad]
-    )
 
 
 def is_shard(weight: Any) -> bool:

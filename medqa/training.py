@@ -1,6 +1,7 @@
 """The training loop: transformers' Trainer, fed with whole optimizer steps that are cut to fit the memory."""
 
 import contextlib
+import functools
 import math
 import signal
 from collections.abc import Sequence
@@ -54,6 +55,11 @@ class AnswerTrainer(Trainer):
             callbacks=[log, *callbacks],
         )
         self.remove_callback(PrinterCallback)
+        if (
+            self.sharded
+        ):  # accelerate wraps no model in parts; its gradients are averaged in `_forward_backward`
+            prepare = self.accelerator.prepare_model
+            self.accelerator.prepare_model = functools.partial(prepare, evaluation_mode=True)
 
     def get_train_dataloader(self) -> DataLoader:
         """Steps in the seeded order; not prepared by accelerate, because `Steps` shares them out already."""
@@ -112,6 +118,11 @@ class AnswerTrainer(Trainer):
                 loss = model(**packed) * (self.args.world_size / trained)
                 self.accelerator.backward(loss)
             total += loss.detach()
+        if self.sharded:
+            gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+            means = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), reduction="mean")
+            for gradient, mean in zip(gradients, means.split([g.numel() for g in gradients]), strict=True):
+                gradient.copy_(mean.view_as(gradient))
         return total
 
     def _passes(self, examples: Sequence[Example]) -> list[list[Example]]:
