@@ -248,13 +248,8 @@ def stop_token_ids(tokenizer: Any) -> list[int]:
     return sorted(ids)
 
 
-def load_base(
-    model_name: str, device: Device, four_bit: bool, setting: str, attention: str = "sdpa",
-    sharded: bool = False,
-) -> Any:  # fmt: skip
+def load_base(model_name: str, device: Device, four_bit: bool, setting: str, attention: str = "sdpa") -> Any:
     """The base model on `device`, frozen: in NF4 (QLoRA, arXiv 2305.14314) or in `device.dtype`.
-
-    With `sharded`, it is made ready for `sharding.shard_base`.
 
     Weights are frozen by hand: peft's `prepare_model_for_kbit_training` would also turn the embeddings, the
     norms and the head into float32, which costs 2 GB and a quarter of the speed for nothing here.
@@ -271,8 +266,6 @@ def load_base(
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=dtype,
             bnb_4bit_use_double_quant=False,
-            # FSDP cuts layers whose weights are all of one type, norms and 4-bit ones.
-            bnb_4bit_quant_storage=dtype if sharded else torch.uint8,
         )
     with _told_plainly(model_name, setting):
         model, loading = AutoModelForCausalLM.from_pretrained(

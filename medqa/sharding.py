@@ -5,11 +5,13 @@ be trained. Only the frozen weights are shared out. The adapter is small: it sta
 its gradients, and checkpoints are the same files as on one card.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from medqa import model, plan
-from medqa.run import launched, say, world_size
+from medqa.run import say, world_size
 
 
 def asked_for() -> bool:
@@ -21,32 +23,54 @@ def asked_for() -> bool:
     return os.environ.pop("ACCELERATE_USE_FSDP", "").lower() == "true" and world_size() > 1
 
 
-def loaded_on(config: Any, sizes: Any, device: model.Device) -> model.Device:
-    """Where the whole base lies until it is shared out: on the card, or in the machine's memory.
+def load_whole(config: Any, sizes: Any, device: model.Device, attention: str) -> Any:
+    """The base before it is shared out: on the card, or in the machine's memory when that is too small.
 
     Args:
         config: a TrainingConfig.
         sizes: the base's config.
         device: where this process trains.
+        attention: name of the attention in use.
     """
-    import torch
-
+    where = device
     needed = 1.4 * plan.weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
-    if not device.is_cuda or model.free_memory(device.name) > needed:
-        return device
-    # The launcher leaves each process one thread, with which 8 billion weights take four minutes.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // launched("LOCAL_WORLD_SIZE", 1)))
-    say("Loading: in the machine's memory, because a card does not hold the whole base")
-    return device._replace(name="cpu")
+    if device.is_cuda and model.free_memory(device.name) < needed:
+        say("Loading: by way of the machine's memory, because a card does not hold the whole base")
+        where = device._replace(name="cpu")
+    with _quantised_on(device.name):
+        return model.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention)
+
+
+@contextlib.contextmanager
+def _quantised_on(device_name: str) -> Iterator[None]:
+    """Weights loaded into the machine's memory are quantised on the card, and their scales stay there.
+
+    bitsandbytes quantises a weight where it lies, and a CPU takes minutes for what a card does in seconds.
+    """
+    from bitsandbytes.nn import Params4bit
+
+    quantize = Params4bit._quantize
+
+    def by_way_of_the_card(weight: Any, device: Any) -> Any:
+        quantize(weight, device_name)
+        weight.data = weight.data.to(device)
+        return weight
+
+    Params4bit._quantize = by_way_of_the_card
+    try:
+        yield
+    finally:
+        Params4bit._quantize = quantize
 
 
 def shard_base(peft_model: Any, device_name: str) -> None:
-    """Leave this process its part of the frozen weights of the decoder's layers, on its device.
+    """Leave this process its part of the frozen matrices of the decoder's layers, on its device.
 
-    Embeddings, head and norms outside of the layers stay whole: they are needed by all processes at once.
+    Embeddings, head and norms stay whole. What FSDP cuts of a layer must be of one type: the 4-bit matrices
+    are bytes.
 
     Args:
-        peft_model: its base was loaded by `load_base(..., sharded=True)`, on the CPU or the device.
+        peft_model: on the CPU or the device.
         device_name: "cuda:0" or "cpu".
     """
     import torch
@@ -64,7 +88,8 @@ def shard_base(peft_model: Any, device_name: str) -> None:
     base = peft_model.get_base_model()
     decoder = base.get_decoder()
     for layer in decoder.layers:
-        fully_shard(layer, mesh=mesh, ignored_params={w for w in layer.parameters() if w.requires_grad})
+        whole = {weight for weight in layer.parameters() if weight.requires_grad or weight.dim() < 2}
+        fully_shard(layer, mesh=mesh, ignored_params=whole)
     whole = {weight for weight in peft_model.parameters() if not is_shard(weight)}
     fully_shard(decoder, mesh=mesh, ignored_params=whole)  # the root: layers are gathered ahead of their turn
     for tensor in (*whole, *peft_model.buffers()):

@@ -21,8 +21,10 @@ def load(config: Any, device: model.Device, sharded: bool) -> Any:
     sizes = model.load_config(config.MODEL_NAME, "MODEL_NAME")
     attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
     set_seed(config.SEED)
-    first = sharding.loaded_on(config, sizes, device) if sharded else device
-    base = model.load_base(config.MODEL_NAME, first, config.USE_4BIT, "MODEL_NAME", attention.NAME, sharded)
+    if sharded:
+        base = sharding.load_whole(config, sizes, device, attention.NAME)
+    else:
+        base = model.load_base(config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", attention.NAME)
     peft_model = add_lora(
         base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
     )
