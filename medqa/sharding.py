@@ -66,8 +66,10 @@ def _quantised_on(device_name: str) -> Iterator[None]:
 def shard_base(peft_model: Any, device_name: str) -> None:
     """Leave this process its part of the frozen matrices of the decoder's layers, on its device.
 
-    Embeddings, head and norms stay whole. What FSDP cuts of a layer must be of one type: the 4-bit matrices
-    are bytes.
+    Embeddings, head and norms stay whole. What FSDP cuts of a layer must be of one type, and torch 2.11 wants a
+    floating-point one: the 4-bit matrices travel as float32. As bfloat16, which is what other projects store
+    them in, they do not arrive as they were sent: the copy into the message rounds by way of float32, and all
+    patterns that read as not-a-number (one in 256) become the same one.
 
     Args:
         peft_model: on the CPU or the device.
@@ -83,7 +85,8 @@ def shard_base(peft_model: Any, device_name: str) -> None:
             # FSDP cuts plain tensors; the scales of the 4-bit weights stay whole, where bitsandbytes looks.
             module.quant_state = module.weight.quant_state
             module.quant_state.to(device_name)
-            module.weight = torch.nn.Parameter(module.weight.data, requires_grad=False)
+            stored = module.weight.data.flatten().view(torch.float32).unsqueeze(1)
+            module.weight = torch.nn.Parameter(stored, requires_grad=False)
     mesh = init_device_mesh(torch.device(device_name).type, (world_size(),))
     base = peft_model.get_base_model()
     decoder = base.get_decoder()
