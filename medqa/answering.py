@@ -15,7 +15,7 @@ from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.plan import weight_bytes
-from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key
+from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
 from medqa.progress import Progress
 from medqa.run import UserError, elapsed, rank, say
 
@@ -221,14 +221,14 @@ def ask_both(
         identity = models.identity(role)
         path = Path(config.OUTPUT_DIR) / "predictions" / f"{role}.jsonl"
         keyed = {
-            answer_key(model=identity, decoding=asdict(decoding), prompt=prompt.input_ids): prompt
+            answer_key(model=identity, decoding=asdict(decoding), prompt=prompt.input_ids.tolist()): prompt
             for prompt in prompts
         }
         answers[role] = answer_missing(models, role, tokenizer, keyed, decoding, config, Predictions(path))
         processes.wait_for_everyone()
         if run.rank() == 0:
             file = LossFile(path.with_name(f"{role}_losses.json"))
-            made_of = answer_key(model=identity, ids=[example.input_ids.tolist() for example in examples])
+            made_of = losses_key(identity, (example.input_ids.tolist() for example in examples))
             losses[role] = file.read(made_of)
             if losses[role] is None:
                 losses[role] = answer_losses(models, role, examples)
