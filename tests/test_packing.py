@@ -56,7 +56,14 @@ def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
 
 def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
     records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * ROWS_AT_ONCE + 1)]
-    done = tokenize(iter(records), tokenizer, apply_chat_template, SYSTEM, 100)
+    together = []
+
+    def counted(texts, **more):
+        together.append(len(texts))
+        return tokenizer(texts, **more)
+
+    done = tokenize(iter(records), counted, apply_chat_template, SYSTEM, 100)
+    assert max(together) == ROWS_AT_ONCE
     assert 0 < len(done.cut) < len(records) and done.cut == sorted(done.cut, key=int)
     alone = [tokenize([one], tokenizer, apply_chat_template, SYSTEM, 100).examples[0] for one in records]
     assert [(e.id, e.answer_start, e.input_ids.tolist()) for e in done.examples] == [

@@ -1,6 +1,7 @@
 """A method is a column: with one model or two, with failures, in a subclass, in the order of the class."""
 
 import math
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -201,6 +202,22 @@ def test_the_failure_that_is_told_is_that_of_the_first_pair():
     warnings = Warnings()
     found = score_pairs(Failing(), ["a", "b", "a"], ["1", "22", "333"], warnings)
     assert found.failed == {"one": [1, 2]} and "ValueError: 22" in warnings.texts[0]
+
+
+def test_scores_take_little_more_than_their_numbers():
+    """8 bytes each: 50,000 questions and two models are 100,000 pairs of some twenty numbers."""
+
+    class Four:
+        def compute_four(self, reference: str, hypothesis: str) -> dict[str, float]:
+            return {name: len(hypothesis) / 7 for name in "abcd"}
+
+    texts = [str(number) for number in range(20_000)]
+    score_pairs(Four(), texts[:10], texts[:10], Warnings())
+    tracemalloc.start()
+    scored = score_pairs(Four(), texts, texts, Warnings())
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(scored.columns) == 4 and kept < 2 * 4 * 8 * len(texts)
 
 
 def test_texts_of_different_number_are_refused():
