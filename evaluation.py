@@ -10,6 +10,8 @@ Answers are kept as they are made; the same command typed again makes only the m
 
 import json
 import shlex
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,9 @@ class AutomaticMetrics:
     # Of all others, more is better.
     LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
 
-    def __init__(self, config: EvaluationConfig, training_answers: list[str], warnings: run.Warnings) -> None:
+    def __init__(
+        self, config: EvaluationConfig, training_answers: Iterable[str], warnings: run.Warnings
+    ) -> None:
         from medqa import clinical, judges
 
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
@@ -136,7 +140,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 3. Score every answer.
         say("Scoring")
         # Train and pool together are the same in every round, so that its scores can be compared.
-        lexicon_texts = [*records["train"]["response"], *records["pool"]["response"]]
+        lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
         metrics = AutomaticMetrics(config, lexicon_texts, warnings)
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
 

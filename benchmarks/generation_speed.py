@@ -86,7 +86,7 @@ def steady(model_name: str, data: Path) -> dict:
             torch.cuda.empty_cache()
         for rows in (1, 4):
             batch = tokenizer.pad(
-                {"input_ids": [prompt.input_ids for prompt in prompts[:rows]]}, padding_side="left",
+                {"input_ids": [prompt.input_ids.tolist() for prompt in prompts[:rows]]}, padding_side="left",
                 return_tensors="pt",
             ).to("cuda")  # fmt: skip
             model.set_attn_implementation("sdpa")

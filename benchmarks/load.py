@@ -1,6 +1,6 @@
 """Does the memory stay flat and the time linear with many pairs and many questions?
 
-    python benchmarks/load.py            # about 30 minutes on two cores, writes load.json
+    python benchmarks/load.py            # about 35 minutes on two cores, writes load.json
     python benchmarks/load.py --pairs 20000 --questions 5000
 
 Preparation reads synthetic pairs in 42 files; an evaluation answers questions with a random

@@ -13,7 +13,7 @@ from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
-from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key
+from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
 from medqa.progress import Progress
 from medqa.run import elapsed, rank, say, world_size
 
@@ -78,7 +78,9 @@ def ask_both(
     identity = {role: models.identity(role) for role in ROLES}
     keyed = {
         role: {
-            answer_key(model=identity[role], decoding=asdict(decoding), prompt=prompt.input_ids): prompt
+            answer_key(
+                model=identity[role], decoding=asdict(decoding), prompt=prompt.input_ids.tolist()
+            ): prompt
             for prompt in prompts
         }
         for role in ROLES
@@ -89,7 +91,7 @@ def ask_both(
             file.repair()
     processes.wait_for_everyone()
     made_of = {
-        role: answer_key(model=identity[role], ids=[example.input_ids.tolist() for example in examples])
+        role: losses_key(identity[role], (example.input_ids.tolist() for example in examples))
         for role in ROLES
     }
     loss_files = {role: LossFile(folder / f"{role}_losses.json") for role in ROLES}

@@ -1,6 +1,7 @@
 """Batched answers, each kept as it finishes, and each depending on nothing but its own question."""
 
 import gc
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ def make_prompt(
     """
     [ids] = token_ids(tokenizer, [render(template, question, None, system_message)])
     if len(ids) <= max_length:
-        return Prompt(id, ids, False)
+        return Prompt(id, array("i", ids), False)
     question = harmless(question)  # before it is cut, or half a control token would stay
     fewest, most = 0, len(question)  # characters that stay: `fewest` always fits
     while most - fewest > 1:
@@ -60,7 +61,7 @@ def make_prompt(
             f"MAX_PROMPT_LENGTH {max_length} leaves no room for a question: it takes {len(ids)} tokens "
             "without one."
         )
-    return Prompt(id, ids, True)
+    return Prompt(id, array("i", ids), True)
 
 
 def _shortened(question: str, keep: int, tokenizer: Any, template: ChatTemplate, system: str) -> list[int]:
@@ -137,7 +138,7 @@ def _answer_batch(model: Any, batch: Sequence[Prompt], decoding: Decoding, finis
     device = model.device
     longest = max(len(prompt.input_ids) for prompt in batch)
     padding = [longest - len(prompt.input_ids) for prompt in batch]
-    ids = [[0] * more + prompt.input_ids for more, prompt in zip(padding, batch, strict=True)]
+    ids = [[0] * more + prompt.input_ids.tolist() for more, prompt in zip(padding, batch, strict=True)]
     tokens = torch.tensor(ids, device=device)
     mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding], device=device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)

@@ -60,22 +60,24 @@ def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, 
     """
     from datasets import load_from_disk
 
+    answers = [normal_form(answer) for answer in holdout["response"]]
+    long = {form for form in answers if len(form.split()) >= LONG_ANSWER}
     questions: list[str] = []
-    answers: dict[str, str] = {}
+    like: dict[str, str] = {}  # of the long answers that are training answers: a question with this answer
     for folder in folders:
         train = load_from_disk(str(folder / TRAIN))
         questions += train["question"][:]
         for question, answer in zip(train["question"], train["response"], strict=True):
-            answers.setdefault(normal_form(answer), question)
+            if (form := normal_form(answer)) in long:
+                like.setdefault(form, question)
     forms = [normal_form(question) for question in holdout["question"]]
     nearest = nearest_of([normal_form(question) for question in questions], forms).tolist()
     found = {}
-    for id, answer, position in zip(holdout["id"], holdout["response"], nearest, strict=True):
-        form = normal_form(answer)
+    for id, form, position in zip(holdout["id"], answers, nearest, strict=True):
         if position >= 0:
             found[id] = {"why": NEAR_QUESTION, "like": questions[position]}
-        elif form in answers and len(form.split()) >= LONG_ANSWER:
-            found[id] = {"why": SAME_ANSWER, "like": answers[form]}
+        elif form in like:
+            found[id] = {"why": SAME_ANSWER, "like": like[form]}
     return found
 
 

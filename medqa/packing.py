@@ -1,6 +1,7 @@
 """Records → token sequences with a loss mask → bins of whole sequences → tensors without padding."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ from medqa.run import UserError
 
 if TYPE_CHECKING:
     import torch
+
+# Records tokenised at once: the tokenizer notes some 150 bytes about a token, which is kept for so many only.
+ROWS_AT_ONCE = 256
 
 
 class Example(NamedTuple):
@@ -50,7 +54,22 @@ def tokenize(
     Raises:
         UserError: the template's prompt is no prefix of `formatted_chat`.
     """
-    records = list(records)
+    done = Tokenised([], [], [])
+    rows = iter(records)
+    while block := list(islice(rows, ROWS_AT_ONCE)):
+        _tokenize_block(block, tokenizer, template, system_message, max_length, done)
+    return done
+
+
+def _tokenize_block(
+    records: Sequence[dict[str, str]],
+    tokenizer: Any,
+    template: ChatTemplate,
+    system_message: str,
+    max_length: int,
+    done: Tokenised,
+) -> None:
+    """Tokenise some records, and add them to what is `done`."""
     prompts = [render(template, record["question"], None, system_message) for record in records]
     for record, prompt in zip(records, prompts, strict=True):
         if not record["formatted_chat"].startswith(prompt):
@@ -63,7 +82,6 @@ def tokenize(
     prompt_ids = token_ids(tokenizer, prompts)
     rest_ids = token_ids(tokenizer, rests)
 
-    done = Tokenised([], [], [])
     for record, prompt, rest in zip(records, prompt_ids, rest_ids, strict=True):
         if len(prompt) >= max_length:
             done.left_out.append(record["id"])
@@ -72,7 +90,6 @@ def tokenize(
             done.cut.append(record["id"])
         ids = np.array((prompt + rest)[:max_length], dtype=np.int32)
         done.examples.append(Example(record["id"], record["specialty"], ids, len(prompt)))
-    return done
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
@@ -91,15 +108,18 @@ def bins(lengths: Sequence[int], budget: int) -> list[list[int]]:
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     content: list[list[int]] = []
     room: list[int] = []
+    number, before = 0, -1
     for index in order:
-        for number, free in enumerate(room):
-            if lengths[index] <= free:
-                content[number].append(index)
-                room[number] -= lengths[index]
-                break
-        else:
-            content.append([index])
-            room.append(budget - lengths[index])
+        # Where a sequence did not fit, the next one of the same length does not either.
+        if lengths[index] != before:
+            number, before = 0, lengths[index]
+        while number < len(room) and room[number] < lengths[index]:
+            number += 1
+        if number == len(room):
+            content.append([])
+            room.append(budget)
+        content[number].append(index)
+        room[number] -= lengths[index]
     return [sorted(positions) for positions in content]
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,18 @@ BLOCK = 1 << 20
 def answer_key(**determined_by: object) -> str:
     """Fingerprint of everything that determines an answer: model, prompt, decoding settings."""
     return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+
+
+def losses_key(model: Mapping[str, object], ids: Iterable[Sequence[int]]) -> str:
+    """`answer_key(model=…, ids=…)`, with the token ids of one text at a time.
+
+    All texts together, as Python's numbers and then as one line of JSON, would take ten times their room.
+    """
+    digest = hashlib.sha256(b'{"ids": [')
+    for number, one in enumerate(ids):
+        digest.update((", " * (number > 0) + json.dumps(one)).encode())
+    digest.update(f'], "model": {json.dumps(model, sort_keys=True)}}}'.encode())
+    return digest.hexdigest()
 
 
 class Predictions:
@@ -57,7 +69,7 @@ class Predictions:
                 file.truncate(end)
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """All answers by key; of two with the same key the first counts.
+        """All answers by key, of each line what `FIELDS` names; of two with the same key the first counts.
 
         Raises:
             UserError: a line is no answer.
@@ -75,7 +87,8 @@ class Predictions:
                     answer["hypothesis"].encode()  # a lone surrogate cannot be written into a table
                     if not math.isfinite(answer["repetition"]):
                         raise ValueError
-                    answers.setdefault(answer["key"], answer)
+                    # json makes new names of the fields for every line, half of what an answer would take.
+                    answers.setdefault(answer["key"], {name: answer[name] for name in FIELDS})
                 except (ValueError, KeyError, TypeError, RecursionError):
                     shown = line[:60].decode(errors="replace").strip()
                     raise UserError(

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from importlib import metadata
@@ -219,11 +219,14 @@ def _disk_full(error: BaseException) -> bool:
 # ---- writing so that a reader never sees half a file -------------------------------------------------------
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: a reader sees the old content or the new one, never half."""
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write a text file in one step: a reader sees the old content or the new one, never half.
+
+    A long text may come in pieces, so that it never stands in memory as a whole.
+    """
     temporary = path.with_name(f"{path.name}.tmp")
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+        file.writelines([text] if isinstance(text, str) else text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

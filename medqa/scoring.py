@@ -1,7 +1,8 @@
 """A class of metrics → one column per metric; a metric that fails on a pair costs that pair, not the run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.progress import watch
@@ -18,17 +19,48 @@ class Scored(NamedTuple):
     """What `score_pairs` found.
 
     Attributes:
-        columns: column → one value a pair; NaN stands for "not applicable", and for a pair on which the
-            metric failed.
+        columns: column → one number a pair, float64; NaN stands for "not applicable", and for a pair on
+            which the metric failed.
         failed: column → the places of the pairs on which it failed; columns without a failure are not there.
     """
 
-    columns: dict[str, list[float]]
+    columns: dict[str, array]
     failed: dict[str, list[int]]
 
 
 class MetricFailed(Exception):
     """A metric returned something that is no number."""
+
+
+class _Rows:
+    """What a metric gives pair by pair, in whichever order, kept as columns: 8 bytes a number."""
+
+    def __init__(self, pairs: int) -> None:
+        self.pairs = pairs
+        self.failed: dict[int, Exception] = {}
+        self._numbers: dict[str, array] = {}
+        self._first: dict[str, tuple[int, int]] = {}  # of each column: first pair that has it, place in there
+
+    def add(self, pair: int, row: Mapping[str, float] | Exception) -> None:
+        """Take in what the metric gave for a pair."""
+        if isinstance(row, Exception):
+            self.failed[pair] = row
+            return
+        for place, (column, number) in enumerate(row.items()):
+            if column not in self._numbers:
+                self._numbers[column] = _blank(self.pairs)
+            self._numbers[column][pair] = number
+            self._first[column] = min(self._first.get(column, (pair, place)), (pair, place))
+
+    def columns(self, title: str) -> dict[str, array]:
+        """The columns in the order of the pairs; without any, one without a number that is called `title`."""
+        names = sorted(self._first, key=self._first.__getitem__)
+        return {name: self._numbers[name] for name in names} or {title: _blank(self.pairs)}
+
+
+def _blank(pairs: int) -> array:
+    """A column without a number."""
+    return array("d", [math.nan]) * pairs
 
 
 def score_pairs(
@@ -45,19 +77,17 @@ def score_pairs(
     """
     scored = Scored({}, {})
     names = _methods(metrics, "compute_")
-    rows: dict[str, list[Mapping[str, float] | Exception]] = {name: [{}] * len(references) for name in names}
+    rows = {name: _Rows(len(references)) for name in names}
     # All metrics of a pair before the next pair, and pairs of one reference together: what one metric has
     # read of a text is still at hand for the others, however many pairs there are.
     for place in watch(_by_reference(references, hypotheses), "Lexical scores", "pair"):
         for name in names:
-            rows[name][place] = _row(metrics, name, references[place], hypotheses[place])
+            rows[name].add(place, _row(metrics, name, references[place], hypotheses[place]))
     for name in names:
         title = name.removeprefix("compute_")
-        failed = {place: row for place, row in enumerate(rows[name]) if isinstance(row, Exception)}
-        numbers = [{} if isinstance(row, Exception) else row for row in rows[name]]
-        columns = list(dict.fromkeys(column for row in numbers for column in row)) or [title]
-        scored.columns.update({key: [row.get(key, math.nan) for row in numbers] for key in columns})
-        _tell_failures(scored, title, columns, failed, len(references), warnings)
+        columns = rows[name].columns(title)
+        scored.columns.update(columns)
+        _tell_failures(scored, title, columns, rows[name].failed, len(references), warnings)
     for name in _methods(metrics, "score_"):
         title = name.removeprefix("score_")
         failed = {}
@@ -65,10 +95,10 @@ def score_pairs(
             found = dict(getattr(metrics, name)(references, hypotheses))
             columns = {key: _checked(values, len(references), failed) for key, values in found.items()}
         except Exception as error:  # a user's metric may raise anything
-            columns = {title: [math.nan] * len(references)}
+            columns = {title: _blank(len(references))}
             failed = dict.fromkeys(range(len(references)), error)
         scored.columns.update(columns)
-        _tell_failures(scored, title, list(columns), failed, len(references), warnings)
+        _tell_failures(scored, title, columns, failed, len(references), warnings)
     return scored
 
 
@@ -87,14 +117,14 @@ def _row(metrics: Any, name: str, reference: str, hypothesis: str) -> Mapping[st
         row = value if isinstance(value, Mapping) else {name.removeprefix("compute_"): value}
         return {column: _number(one) for column, one in row.items()}
     except Exception as error:  # a user's metric may raise anything
-        return error
+        return error.with_traceback(None)  # which would keep all that the metric had in hand
 
 
-def _checked(values: Sequence[Any], pairs: int, failed: dict[int, Exception]) -> list[float]:
+def _checked(values: Sequence[Any], pairs: int, failed: dict[int, Exception]) -> array:
     """A column of a metric that takes all pairs at once; what is no number is noted in `failed`."""
     if len(values) != pairs:
         raise MetricFailed(f"it gave {len(values)} values for {pairs} pairs")
-    numbers = []
+    numbers = array("d")
     for place, value in enumerate(values):
         try:
             numbers.append(_number(value))
@@ -107,15 +137,15 @@ def _checked(values: Sequence[Any], pairs: int, failed: dict[int, Exception]) ->
 def _tell_failures(
     scored: Scored,
     title: str,
-    columns: Sequence[str],
+    columns: Iterable[str],
     failed: Mapping[int, Exception],
     pairs: int,
     warnings: Warnings,
 ) -> None:
     """Note on which pairs a metric failed, and tell the first error."""
     if failed:
-        scored.failed.update({column: list(failed) for column in columns})
-        first = next(iter(failed.values()))
+        scored.failed.update({column: sorted(failed) for column in columns})
+        first = failed[min(failed)]
         warnings.add(
             f"metric {title} failed on {len(failed)} of {pairs} pairs, which do not count; the first: "
             f"{type(first).__name__}: {first}"

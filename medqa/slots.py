@@ -6,6 +6,7 @@ graphs): launching its thousand small kernels one by one would take longer than 
 """
 
 import hashlib
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ class Prompt(NamedTuple):
     """One question, ready for generation."""
 
     id: str
-    input_ids: list[int]
+    input_ids: array  # int32 [length]; a list would take ten times as much
     cut: bool  # the question lost its middle, because the prompt was too long
 
 

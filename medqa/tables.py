@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,8 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
 
     Texts are made neutral, numbers stay numbers, a cell that does not apply is empty.
     """
-    rows = [list(table.columns), *table.itertuples(index=False, name=None)]
-    write_text(path, "".join(",".join(map(_cell, row)) + "\n" for row in rows))
+    rows = chain([tuple(table.columns)], table.itertuples(index=False, name=None))
+    write_text(path, (",".join(map(_cell, row)) + "\n" for row in rows))
 
 
 def _cell(value: Any) -> str:

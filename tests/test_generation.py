@@ -2,6 +2,7 @@
 
 import copy
 import random
+from array import array
 from types import SimpleNamespace
 
 import numpy as np
@@ -448,7 +449,7 @@ def test_a_prompt_that_fits_is_left_alone(tokenizer):
     [ids] = token_ids(tokenizer, [render(apply_chat_template, QUESTIONS[4], None, SYSTEM)])
     for length in (len(ids), len(ids) + 1, 10_000):
         made = prompt_of(QUESTIONS[4], tokenizer, length)
-        assert made == Prompt("x", ids, False)
+        assert made == Prompt("x", array("i", ids), False)
     assert prompt_of(QUESTIONS[4], tokenizer, len(ids) - 1).cut
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from medqa.chat import apply_chat_template, render
-from medqa.packing import Example, bins, collate, tokenize
+from medqa.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
 from medqa.run import UserError
 
 SYSTEM = "Answer briefly."
@@ -39,7 +39,7 @@ def test_prompt_tokens_are_those_of_generation(tokenizer):
     records = [record("What is angina?", "\n Pain")]
     [example] = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 512).examples
     prompt = make_prompt("a", "What is angina?", tokenizer, apply_chat_template, SYSTEM, 512)
-    assert example.input_ids[: example.answer_start].tolist() == prompt.input_ids
+    assert example.input_ids[: example.answer_start].tolist() == prompt.input_ids.tolist()
 
 
 def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
@@ -52,6 +52,23 @@ def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
     assert (done.cut, done.left_out) == (["cut"], ["out"])
     assert [len(example.input_ids) <= 128 for example in done.examples] == [True, True]
     assert all(example.labels > 0 for example in done.examples)
+
+
+def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
+    records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * ROWS_AT_ONCE + 1)]
+    together = []
+
+    def counted(texts, **more):
+        together.append(len(texts))
+        return tokenizer(texts, **more)
+
+    done = tokenize(iter(records), counted, apply_chat_template, SYSTEM, 100)
+    assert max(together) == ROWS_AT_ONCE
+    assert 0 < len(done.cut) < len(records) and done.cut == sorted(done.cut, key=int)
+    alone = [tokenize([one], tokenizer, apply_chat_template, SYSTEM, 100).examples[0] for one in records]
+    assert [(e.id, e.answer_start, e.input_ids.tolist()) for e in done.examples] == [
+        (e.id, e.answer_start, e.input_ids.tolist()) for e in alone
+    ]
 
 
 def test_control_tokens_in_a_question_are_text(tokenizer):
@@ -79,6 +96,20 @@ def test_bins_hold_every_sequence_once_within_the_budget(lengths, budget):
     fewest = -(-sum(lengths) // budget)
     if all(length <= budget for length in lengths):
         assert len(packed) <= fewest * 2 + 1
+
+
+@given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 50))
+@settings(deadline=None)
+def test_a_sequence_goes_into_the_first_bin_with_room_the_longest_one_first(lengths, budget):
+    wanted: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        for part in wanted:
+            if sum(lengths[other] for other in part) + lengths[index] <= budget:
+                part.append(index)
+                break
+        else:
+            wanted.append([index])
+    assert bins(lengths, budget) == [sorted(part) for part in wanted]
 
 
 def test_packed_batch_marks_borders_positions_and_targets():

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from medqa import predictions
-from medqa.predictions import LossFile, Predictions, answer_key
+from medqa.predictions import LossFile, Predictions, answer_key, losses_key
 from medqa.run import UserError
 
 
@@ -148,6 +148,12 @@ def test_the_key_tells_everything_apart_and_nothing_else():
         answer_key(model={"base": "a"}, prompt=[1, 2], temperature=0.1, dtype="float32"),
     ]
     assert len({own, *others}) == 6
+
+
+@pytest.mark.parametrize("ids", [[], [[1, 2]], [[], [3], [128_000, 1]]])
+def test_the_key_of_losses_is_that_of_all_texts_at_once(ids):
+    model = {"dtype": "float32", "base": "ä", "four_bit": False}
+    assert losses_key(model, iter(ids)) == answer_key(ids=ids, model=model)
 
 
 def test_losses_are_valid_for_what_they_were_made_of(tmp_path):

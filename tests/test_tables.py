@@ -2,6 +2,7 @@
 
 import csv
 import math
+import tracemalloc
 
 import pandas as pd
 import pytest
@@ -51,6 +52,16 @@ def test_numbers_are_written_as_pandas_writes_them(tmp_path):
     )
     write_table(table, tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
+
+
+def test_a_long_table_never_stands_in_memory_as_text(tmp_path):
+    table = pd.DataFrame({"answer": [f"{n} " * 200 for n in range(2_000)], "score": 0.5})
+    write_table(table[:10], tmp_path / "table.csv")  # what is imported on the way does not count
+    tracemalloc.start()
+    write_table(table, tmp_path / "table.csv")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < (tmp_path / "table.csv").stat().st_size / 4
 
 
 @pytest.mark.parametrize("name", ["=specialty", "@x", "a\rb"])
