@@ -2,6 +2,7 @@
 # make loop    a second round on what the demo made: recommend, prepare, train, evaluate
 # make test    the tests
 # make faults  all kills, bad inputs and fuzzing of tests/faults (half an hour; make test takes a part of them)
+# make test-oldest  the tests that need transformers, with its oldest version that the code runs on
 # make lint    ruff
 # make clean   remove what the demo made
 
@@ -23,7 +24,11 @@ LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
 EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
-.PHONY: demo loop test faults lint setup clean
+# What depends on transformers; what starts a stage as a process, which takes longest, is left to `make test`.
+OLDEST := $(patsubst %,tests/test_%.py,bertscore chat entailment generation loss model model_card offline packing \
+	pipeline training) -k "not process and not launch and not resumed"
+
+.PHONY: demo loop test test-oldest faults lint setup clean
 
 # The demo asks no server and uses no GPU, so that it gives the same on every machine.
 demo loop: export HF_HUB_OFFLINE := 1
@@ -45,6 +50,9 @@ loop: demo
 test: .venv/installed-dev
 	$(RUN) -m pytest -q
 
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -q $(OLDEST)
+
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults --whole
 
@@ -61,6 +69,14 @@ setup: .venv/installed
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# A layer over .venv: what is not installed in it is found there.
+.venv-oldest/installed: requirements-oldest.txt .venv/installed-dev
+	$(RUN) -m venv --clear --without-pip .venv-oldest
+	$(RUN) -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$(echo .venv-oldest/lib/python3.*/site-packages)/pinned.pth"
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-oldest.txt
 	@touch $@
 
 clean:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,18 @@ def run_script(script: str, *arguments: str, **environment: str) -> subprocess.C
         timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
     )
+
+
+def run_in_two(script: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one of the scripts in two processes, as on two cards of one machine."""
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         *LAUNCHER, "--main_process_port", "0", script, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    # What torch says where nobody can be asked for the name of an address: wherever there is no network.
+    done.stderr = re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", done.stderr, flags=re.M)
+    return done
 
 
 @pytest.fixture

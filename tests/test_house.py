@@ -15,10 +15,15 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 
 SCRIPTS = ("dataset_preparation", "fine_tuning", "evaluation")
 # Pinned although nothing here imports them by name.
-BY_OTHERS = {
-    "safetensors": "transformers and peft save with it",
-    "wandb": "transformers uses it, with USE_WANDB",
+BY_OTHERS = {"wandb": "transformers uses it, with USE_WANDB"}
+# Imported although not pinned.
+WITH_OTHERS = {
+    "triton": "torch for CUDA brings the version that it was built with; torch for the CPU has none"
 }
+# Packages that are imported under another name.
+IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml"}
+# Folders whose modules import each other by their bare names.
+OWN = (".", "demo", "tests", "tests/faults", "tests/bad_inputs")
 
 
 def imports(path: Path) -> set[str]:
@@ -66,14 +71,60 @@ def test_the_data_folder_is_no_package():
     assert not (ROOT / "datasets" / "__init__.py").exists()
 
 
-def test_every_pinned_package_is_used():
-    used = set()
-    for path in [*ROOT.glob("*.py"), *(ROOT / "medqa").rglob("*.py"), *(ROOT / "demo").glob("*.py")]:
-        used |= {name.split(".")[0] for name in imports(path)}
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0] for line in lines if line and not line.startswith("#")}
-    unused = {name for name in pinned if name.replace("-", "_") not in used}
-    assert unused <= set(BY_OTHERS), unused - set(BY_OTHERS)
+def requirements(file: str) -> list[tuple[str, str]]:
+    """The lines of a requirements file, each with the name that its package is imported by."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    found = [line for line in lines if line and not line.startswith(("#", "-r"))]
+    names = [re.split(r"[=<>~! ;]", line)[0].lower().replace("-", "_") for line in found]
+    return [(IMPORTED_AS.get(name, name), line) for name, line in zip(names, found, strict=True)]
+
+
+def pinned(file: str) -> set[str]:
+    """The packages of a requirements file, as they are imported."""
+    return {name for name, _ in requirements(file)}
+
+
+def packages(paths: list[Path]) -> set[str]:
+    """Packages that modules import, those of Python and of this repository aside."""
+    own = {path.stem for folder in OWN for path in (ROOT / folder).glob("*.py")} | {"medqa"}
+    return {name.split(".")[0] for path in paths for name in imports(path)} - own - sys.stdlib_module_names
+
+
+def imported_by_the_pipeline() -> set[str]:
+    """Packages that the pipeline and its demo import."""
+    return packages([*code(), *(ROOT / "demo").glob("*.py")])
+
+
+def imported_by_tests() -> set[str]:
+    """Packages that the tests and the checks of CI import."""
+    return packages([*(ROOT / "tests").rglob("*.py"), *(ROOT / ".ci").glob("*.py")])
+
+
+def test_every_requirement_is_an_exact_pin():
+    exact = r"[\w-]+==\d+(\.\d+)+( ?; python_version (>=|<) \"3\.\d+\")?( +# .+)?"
+    for file in ROOT.glob("requirements*.txt"):
+        for _, line in requirements(file.name):
+            assert re.fullmatch(exact, line), line
+
+
+def test_every_pinned_package_is_imported():
+    assert pinned("requirements.txt") - imported_by_the_pipeline() == set(BY_OTHERS)
+    assert pinned("requirements-dev.txt") - imported_by_tests() == {"ruff"}  # a program
+
+
+def test_every_imported_package_is_pinned():
+    assert imported_by_the_pipeline() - pinned("requirements.txt") == set(WITH_OTHERS)
+    assert imported_by_tests() - pinned("requirements.txt") - pinned("requirements-dev.txt") == set()
+
+
+def test_what_make_test_oldest_installs_is_older_than_the_pins():
+    versions = {name: re.search(r"==([\d.]+)", line)[1] for name, line in requirements("requirements.txt")}
+    for name, line in requirements("requirements-oldest.txt"):
+        older, newer = (
+            [int(part) for part in version.split(".")]
+            for version in (re.search(r"==([\d.]+)", line)[1], versions[name])
+        )
+        assert older < newer, line
 
 
 def readme_commands() -> list[str]:
@@ -235,7 +286,7 @@ def words(text: str) -> set[str]:
 
 # Messages in docs/ that come from a library.
 OF_LIBRARIES = ("Unrecognized options", "Perhaps you meant", "Error parsing", "torch.OutOfMemoryError",
-                "The following values were not passed")  # fmt: skip
+                "The following values were not passed", "The hostname of the client socket")  # fmt: skip
 
 
 def messages() -> list[str]:

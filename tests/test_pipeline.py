@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import psutil
 import pytest
-from conftest import LAUNCHER, ROOT, SPECIALTIES, run_script
+from conftest import LAUNCHER, ROOT, SPECIALTIES, run_in_two, run_script
 from huggingface_hub import ModelCard
 
 import dataset_preparation
@@ -396,11 +396,7 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
     line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
             str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", ""]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         *LAUNCHER, "--main_process_port", "0", "evaluation.py", *line],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = run_in_two("evaluation.py", *line)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
         assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import LAUNCHER, ROOT, run_script
+from conftest import ROOT, run_in_two, run_script
 from safetensors.torch import load_file
 
 from config import TrainingConfig
@@ -127,11 +127,7 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, mo
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     alone = adapter(train(config))
     config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
-    done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         *LAUNCHER, "--main_process_port", "0", "fine_tuning.py", *options(config)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = run_in_two("fine_tuning.py", *options(config))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("Trained: ") == 1  # only the first process speaks
     assert "1 x 2 x 2 processes = 4\n" in done.stdout

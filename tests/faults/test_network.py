@@ -1,7 +1,10 @@
 """Without a network all stages work, and nobody tries to reach one unless the user named something there."""
 
+import ctypes
+import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from faults_results import keep
-from stages import EVALUATE, PREPARE, ROOT, TRAIN, copy, differences, left
+from stages import EVALUATE, PREPARE, ROOT, TRAIN, copy, differences, left, run
 
 # Every attempt to reach another machine fails, and is written down.
 NO_NETWORK = """
@@ -30,10 +33,12 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
+SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+
+
 def online() -> dict[str, str]:
     """The environment without the switches that would forbid a request."""
-    switches = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-    return {name: value for name, value in os.environ.items() if name not in switches} | {
+    return {name: value for name, value in os.environ.items() if name not in SWITCHES} | {
         "OMP_NUM_THREADS": "1"
     }
 
@@ -55,18 +60,74 @@ def test_no_stage_tries_to_reach_the_network(undisturbed, whole):
     assert not differences(left(folder), left(undisturbed.states[state]))
 
 
-def test_all_stages_work_in_a_network_namespace_without_a_route(undisturbed, whole):
+def allow_requests() -> None:
+    """Take back the switches that forbid a request, in a process that has loaded the libraries."""
+    import datasets
+    from huggingface_hub import constants
+
+    for name in SWITCHES:
+        os.environ.pop(name, None)
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = False
+
+
+def test_no_stage_opens_a_connection(undisturbed):
+    """All three stages, by Python's own events, which no library can go around."""
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "no connection")
+    attempts = folder.parent / "attempts.txt"
+
+    def note(event: str, arguments: tuple) -> None:
+        if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+            with open(attempts, "a") as file:
+                print(event, arguments, file=file)
+            raise OSError("no network here")
+
+    def watched() -> None:
+        allow_requests()
+        sys.addaudithook(note)
+
+    for line in (PREPARE, TRAIN, EVALUATE):
+        done = run(folder, line, watched)
+        assert (done.code, done.err) == (0, ""), done
+        tried = attempts.read_text().splitlines() if attempts.exists() else []
+        assert not [one for one in tried if "githubusercontent" not in one], tried  # WordNet, said before
+        assert not tried or "Fetching WordNet" in done.out
+
+
+def without_a_route() -> None:
+    """Move this process into a network namespace of its own, in which every address is out of reach."""
+    allow_requests()
+    new_network = 0x40000000  # CLONE_NEWNET of sched.h; os.unshare is there from Python 3.12 on
+    if ctypes.CDLL(None, use_errno=True).unshare(new_network):
+        raise OSError(ctypes.get_errno(), "unshare")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("192.0.2.1", 9)) == errno.ENETUNREACH
+
+
+@pytest.fixture
+def namespaces() -> None:
+    """Skip where no network namespace can be made."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a network namespace can be made by root alone")
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
         pytest.skip("this machine makes no network namespace")
+
+
+def test_all_stages_work_in_a_network_namespace_without_a_route(undisturbed, namespaces):
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "namespace")
+    for line in (PREPARE, TRAIN, EVALUATE):
+        done = run(folder, line, without_a_route)
+        assert (done.code, done.err) == (0, ""), done
+    assert not differences(left(folder), left(undisturbed.states["evaluate"]))
+
+
+def test_all_stages_start_in_a_network_namespace_without_a_route(undisturbed, namespaces, whole):
     if not whole:
         pytest.skip("three processes that load all libraries: in make faults")
-    folder = copy(undisturbed.states["empty"], undisturbed.top / "namespace")
+    folder = copy(undisturbed.states["empty"], undisturbed.top / "namespace of processes")
     for line in (PREPARE, TRAIN, EVALUATE):
         done = subprocess.run(
             ["unshare", "-n", sys.executable, ROOT / line[0], *line[1:]],
-            cwd=folder, env=online() | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, timeout=300,
+            cwd=folder, env=online(), capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
     keep(whole, "offline", "namespace without a route", stages=3)
@@ -231,8 +292,6 @@ SECRETS = {"HF_TOKEN": "hf_PlantedSecretOfATest", "WANDB_API_KEY": "planted0wand
 
 
 def test_no_token_stands_in_any_output(undisturbed):
-    from stages import run
-
     folder = copy(undisturbed.states["empty"], undisturbed.top / "secrets")
     for line in (PREPARE, TRAIN, EVALUATE, (*EVALUATE, "--TEMPERATURE", "-5")):
         ended = run(folder, line, lambda: os.environ.update(SECRETS))
