@@ -67,9 +67,9 @@ def shard_base(peft_model: Any, device_name: str) -> None:
     """Leave this process its part of the frozen matrices of the decoder's layers, on its device.
 
     Embeddings, head and norms stay whole. What FSDP cuts of a layer must be of one type, and torch 2.11 wants
-    a floating-point one: the 4-bit matrices travel as float32. As bfloat16, which is what other projects store
-    them in, they do not arrive as they were sent: the copy into the message goes by way of float32, and all
-    patterns that read as not-a-number (one in 256) become the same one.
+    a floating-point one: the 4-bit matrices travel as float32. As bfloat16, which is what other projects
+    store them in, they do not arrive as they were sent: the copy into the message goes by way of float32, and
+    all patterns that read as not-a-number (one in 256) become the same one.
 
     Args:
         peft_model: on the CPU or the device.

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,13 @@ def run_script(script: str, *arguments: str, **environment: str) -> subprocess.C
     )
 
 
-def run_in_two(script: str, *arguments: str) -> subprocess.CompletedProcess:
+def run_in_two(
+    script: str, *arguments: str, launch: Sequence[str] = ("--multi_gpu", "--num_processes", "2")
+) -> subprocess.CompletedProcess:
     """Run one of the scripts in two processes, as on two cards of one machine."""
     done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         *LAUNCHER, "--main_process_port", "0", script, *arguments],
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, *LAUNCHER,
+         "--main_process_port", "0", script, *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     # What torch says where nobody can be asked for the name of an address: wherever there is no network.

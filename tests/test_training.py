@@ -141,11 +141,8 @@ def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config,
     vars(config).update(changes)
     alone = adapter(train(config))
     vars(config).update(OUTPUT_DIR=str(tmp_path / "two"), BATCH_SIZE=1)
-    done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "launch/fsdp_qlora.yaml",
-         *LAUNCHER, "--main_process_port", "0", "fine_tuning.py", *options(config)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    launch = ("--config_file", "launch/fsdp_qlora.yaml")
+    done = run_in_two("fine_tuning.py", *options(config), launch=launch)
     assert (done.returncode, done.stderr) == (0, "")
     assert "FSDP: each of 2 processes holds its part" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
