@@ -10,15 +10,18 @@ iteration: it raises shares and takes in new pairs; pairs move from the pool to 
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
-from medqa import run
+from medqa import disk, manifests, publishing
 from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
 from medqa.command_line import checked, next_command, parse
-from medqa.run import UserError, say
+from medqa.ending import run_script
+from medqa.errors import UserError
+from medqa.screen import Warnings, elapsed, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,9 +66,9 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, history, iterations, progress, records
+    from medqa import accounts, duplicates, history, iterations, progress, specialty_files
 
-    started, clock = run.now(), run.clock()
+    started, clock = manifests.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
     folder = Path(config.OUTPUT_DIR)
 
@@ -75,21 +78,21 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         "chat_template_sha256": template_sha256(apply_chat_template),
         "system_message": config.SYSTEM_MESSAGE,
     }
-    found = records.find_files(Path(config.DATA_DIR))
+    found = specialty_files.find_files(Path(config.DATA_DIR))
     requests, rounds = {"specialty_adjustments": adjustments}, []
     if config.RECOMMENDATIONS:
         recommended, rounds = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
         requests = {config.RECOMMENDATIONS: recommended, **requests}
     tokenizer = load_tokenizer(config)
 
-    with run.occupied(folder, iterations.STAGE):
+    with publishing.occupied(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
-        run.recover(folder)
+        publishing.recover(folder)
         before = iterations.read(folder)
         if before:
             iterations.require_constants(config, before, folder)
         shares = iterations.next_shares(found.files, before, config, requests)
-        hashes = records.sha256_of(found.files)
+        hashes = specialty_files.sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt)
         if before and not changes and not before.damaged and not found.problems:
             say(f"{folder} is up to date: same input, shares and prompt.")
@@ -99,7 +102,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         say(f"Input: {len(found.files)} specialty files in {config.DATA_DIR}; holdout and eval {constant}")
 
         # 3. Read and clean, and group questions that ask nearly the same.
-        source = records.read_files(found, progress.watch)
+        source = specialty_files.read_files(found, progress.watch)
         vanished = vanished_from(source, before, config)
         groups = duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
 
@@ -111,12 +114,12 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         source.records.clear()  # the splits hold the records, and writing takes them from there
 
         # 5. Format and write, the manifest last.
-        with run.staged(folder) as staging:
+        with publishing.staged(folder) as staging:
             same_prompt = before is not None and before.prompt == prompt
             write_splits(staging, splits, config.SYSTEM_MESSAGE, folder if same_prompt else None)
-            run.write_text(staging / "rejected.jsonl", "".join(sorted(f"{one.line()}\n" for one in refused)))
-            run.write_json(staging / "dataset_stats.json", stats)
-            run.write_manifest(
+            disk.write_text(staging / "rejected.jsonl", "".join(sorted(f"{one.line()}\n" for one in refused)))
+            disk.write_json(staging / "dataset_stats.json", stats)
+            manifests.write_manifest(
                 staging,
                 iterations.STAGE,
                 config,
@@ -132,7 +135,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 history=history.merged(before.history if before else [], rounds),
                 **prompt,
             )
-        seconds = run.elapsed(run.clock() - clock)
+        seconds = elapsed(time.monotonic() - clock)
         say(f"Prepared {stats['input_pairs']:,} pairs of {len(found.files)} specialties in {seconds}.")
         return report(folder, config, tokenizer)
 
@@ -214,7 +217,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     """Show what `folder` holds, and open it."""
     from medqa import accounts, iterations, preview, storage
 
-    manifest = run.read_manifest(folder)
+    manifest = manifests.read_manifest(folder)
     stats = json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
     datasets = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
     say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
@@ -227,7 +230,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     )
     say("", *measured.lines)
 
-    warnings = run.Warnings()
+    warnings = Warnings()
     for text in [*accounts.warnings(stats), *measured.warnings]:
         warnings.add(text)
     warnings.show()
@@ -242,4 +245,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run.run_script(main, "The old content of OUTPUT_DIR is in place; run the same command again.")
+    run_script(main, "The old content of OUTPUT_DIR is in place; run the same command again.")

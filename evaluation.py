@@ -8,19 +8,23 @@
 Answers are kept as they are made; the same command typed again makes only the missing ones.
 """
 
+import contextlib
 import json
 import shlex
+import time
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import offline, results, run
+from medqa import manifests, offline, publishing, results
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, parse
-from medqa.run import say
+from medqa.ending import run_script
+from medqa.processes import rank
 from medqa.scoring import about, metric_names, results_tables
+from medqa.screen import Warnings, elapsed, say
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -38,9 +42,7 @@ class AutomaticMetrics:
     # Of all others, more is better.
     LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
 
-    def __init__(
-        self, config: EvaluationConfig, training_answers: Iterable[str], warnings: run.Warnings
-    ) -> None:
+    def __init__(self, config: EvaluationConfig, training_answers: Iterable[str], warnings: Warnings) -> None:
         from medqa import clinical, judges
 
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
@@ -99,16 +101,16 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     Raises:
         UserError: wrong settings, unfinished or edited inputs, models that are not there or do not fit.
     """
-    started, clock = run.now(), run.clock()
+    started, clock = manifests.now(), time.monotonic()
     config = checked(config, EvaluationConfig, LIMITS)
     if config.DOWNLOAD_ONLY:
         return offline.download_all(config.DOWNLOAD_ONLY, config.BASE_MODEL_PATH, config.BERTSCORE_MODEL)
-    output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
+    output, warnings = Path(config.OUTPUT_DIR), Warnings()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)
 
     # 1. Check what comes in, before anything heavy is loaded.
-    data = run.require_finished(
+    data = manifests.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa import answering, model, pair, predictions
@@ -122,9 +124,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         model.stay_within(config.GPU_MEMORY_GB, device)
-    run.require_own(output, "evaluation")
+    publishing.require_own(output, "evaluation")
     results.keep_a_whole_evaluation(output, config.LIMIT)
-    with run.occupied(output) if run.rank() == 0 else run.nothing():
+    with publishing.occupied(output) if rank() == 0 else contextlib.nullcontext():
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
         if config.SCORE_ONLY:
@@ -134,7 +136,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses = answering.ask_both(
                 config, records, data["system_message"], apply_chat_template, device, warnings
             )
-        if run.rank() != 0:
+        if rank() != 0:
             return {}
 
         # 3. Score every answer.
@@ -149,7 +151,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 5. Write everything; the manifest comes last.
         results.publish(config, data, found, started)
-    say("", f"Evaluated both models in {run.elapsed(run.clock() - clock)}.")
+    say("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
     tell_the_end(config, found, data["command"])
     return found.advice
 
@@ -158,7 +160,7 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
     """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
     from medqa.review import adding
 
-    if run.rank() != 0:
+    if rank() != 0:
         return {}
     found = adding.add_review(config)
     say("", f"Added {len(config.REVIEW)} review files to {config.OUTPUT_DIR}.")
@@ -178,7 +180,7 @@ def load_splits(config: EvaluationConfig) -> dict[str, Any]:
 
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
-    records: dict, started: str, warnings: run.Warnings,
+    records: dict, started: str, warnings: Warnings,
 ) -> results.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
     from medqa import leakage, rounds, statistics
@@ -207,7 +209,11 @@ def compare(
     among = rounds.Rounds(config, data, judged_by, comparison, started)
     shares, partial = data["shares"], bool(config.LIMIT)
     advice = recommend(performance, comparison, shares, pool, config.SEED, thresholds, partial, among.uses)
-    advice |= judged_by | {"near_training": near, "iteration": data["iteration"], "versions": run.versions()}
+    advice |= judged_by | {
+        "near_training": near,
+        "iteration": data["iteration"],
+        "versions": manifests.versions(),
+    }
     rows = among.join(advice, rounds.mean_loss(records["eval"]["id"], losses["finetuned"]), warnings)
     return results.Results(tables, comparison, performance, advice, warnings, rows)
 
@@ -241,4 +247,4 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
 
 
 if __name__ == "__main__":
-    run.run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), HINT)
+    run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), HINT)

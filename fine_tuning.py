@@ -7,15 +7,20 @@
 A run that was interrupted goes on from its last checkpoint when the same command is typed again.
 """
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa import run
+from medqa import manifests, publishing
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, next_command, parse
-from medqa.run import UserError, say
+from medqa.ending import run_script
+from medqa.errors import Interrupted, UserError
+from medqa.processes import rank, world_size
+from medqa.screen import Warnings, elapsed, say
 
 
 def train(config: TrainingConfig) -> Path:
@@ -25,9 +30,9 @@ def train(config: TrainingConfig) -> Path:
         UserError: wrong settings, unfinished or edited datasets, no device for the model, or an unfinished
             run with other settings in the output folder.
     """
-    started, clock = run.now(), run.clock()
+    started, clock = manifests.now(), time.monotonic()
     config = checked(config, TrainingConfig, LIMITS)
-    output, warnings = Path(config.OUTPUT_DIR), run.Warnings()
+    output, warnings = Path(config.OUTPUT_DIR), Warnings()
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
@@ -55,13 +60,13 @@ def train(config: TrainingConfig) -> Path:
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda)
-    with run.occupied(output, "fine_tuning") if run.rank() == 0 else run.nothing():
-        if run.rank() == 0:
-            run.recover(output)
+    with publishing.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
+        if rank() == 0:
+            publishing.recover(output)
         processes.wait_for_everyone()
         start = checkpoints.where_to_start(output, learned, config.RESUME)
         processes.wait_for_everyone()
-        if run.rank() == 0:
+        if rank() == 0:
             checkpoints.clear(output, start)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
@@ -74,15 +79,15 @@ def train(config: TrainingConfig) -> Path:
         examples, eval_examples = tokenised(config, data, tokenizer, warnings)
         per_step = learned["sequences per step"]
         lengths = [len(example.input_ids) for example in examples]
-        steps = Steps(lengths, per_step, config.SEED, run.rank(), run.world_size())
+        steps = Steps(lengths, per_step, config.SEED, rank(), world_size())
 
         # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
         model = trainable.load(config, device, sharded)
-        tokens = sum(lengths) * config.NUM_EPOCHS // run.world_size()
+        tokens = sum(lengths) * config.NUM_EPOCHS // world_size()
         tokens_per_pass = trainable.fit_to_card(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
-        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {run.world_size()} processes"
+        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {world_size()} processes"
         say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all, {batch} = {per_step}")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
@@ -90,20 +95,20 @@ def train(config: TrainingConfig) -> Path:
         finished = training.fit(trainer, start)
 
         # 5. Save the best adapter with all that tells how it was made.
-        if finished and run.rank() == 0:
+        if finished and rank() == 0:
             trained.publish(config, trainer, tokenizer, data, learned, started)
         processes.wait_for_everyone()
     if not finished:
-        raise run.Interrupted(trainer.stop_signal)
+        raise Interrupted(trainer.stop_signal)
     del model, trainer
     merge_if_wanted(config, device)
-    tell_the_end(config, run.clock() - clock, warnings)
+    tell_the_end(config, time.monotonic() - clock, warnings)
     return output
 
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """Manifest of the datasets, finished, unedited and formatted with the template in use."""
-    data = run.require_finished(
+    data = manifests.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     if data["chat_template_sha256"] != template_sha256(apply_chat_template):
@@ -120,7 +125,7 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": stats}
 
 
-def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: run.Warnings) -> list[list]:
+def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warnings) -> list[list]:
     """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
@@ -152,7 +157,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: run.
     return splits
 
 
-def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: run.Warnings) -> None:
+def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: Warnings) -> None:
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
@@ -165,12 +170,12 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH
     say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
-    per_step = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
+    per_step = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
     lengths = [len(example.input_ids) for example in examples]
-    steps = Steps(lengths, per_step, config.SEED, run.rank(), run.world_size())
+    steps = Steps(lengths, per_step, config.SEED, rank(), world_size())
     of_steps = [[lengths[index] for index in step] for step in steps]
-    eval_tokens = sum(len(example.input_ids) for example in eval_examples) // run.world_size()
-    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), run.world_size() if sharded else 1
+    eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
+    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
     plan.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
@@ -178,13 +183,13 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
 
 def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
     """Write base and adapter as one model into MERGE_TO."""
-    if config.MERGE_TO and run.rank() == 0:
+    if config.MERGE_TO and rank() == 0:
         from medqa import trained
 
         trained.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
 
 
-def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings) -> None:
+def tell_the_end(config: TrainingConfig, seconds: float, warnings: Warnings) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
     from medqa.training_log import METRICS, losses_table, read_records
 
@@ -192,7 +197,7 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: run.Warnings)
     evaluations = [record for record in records if "eval_loss" in record]
     say(
         "",
-        f"Trained: {sum('loss' in record for record in records)} steps, {run.elapsed(seconds)} this time.",
+        f"Trained: {sum('loss' in record for record in records)} steps, {elapsed(seconds)} this time.",
         "",
     )
     if evaluations:
@@ -215,7 +220,7 @@ def show_next(config: TrainingConfig) -> None:
 
 
 if __name__ == "__main__":
-    run.run_script(
+    run_script(
         lambda: train(parse(TrainingConfig, __doc__)),
         "What was saved is kept; the same command goes on from there.",
     )

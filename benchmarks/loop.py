@@ -34,9 +34,10 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from dataset_preparation import update_training_data
 from evaluation import evaluate
 from fine_tuning import train
-from medqa import run
+from medqa import manifests
 from medqa.chat import apply_chat_template
 from medqa.inference import t_interval
+from medqa.screen import silenced
 
 SEEDS = 6
 SHORT, COVERED = 3, 5
@@ -186,7 +187,7 @@ class Loop:
             RANDOM_SEED=self.seed, RECOMMENDATIONS=recommendations,
         )  # fmt: skip
         update_training_data(config, shares or {})
-        return run.read_manifest(self.folder / datasets)["train_samples"]
+        return manifests.read_manifest(self.folder / datasets)["train_samples"]
 
     def train_and_evaluate(self, arm: str) -> tuple[dict[str, Any], dict[str, float]]:
         """Stages 2 and 3; returns the advice, and the tuned model's primary score by specialty."""
@@ -293,7 +294,7 @@ def main() -> None:
     number = parser.parse_args().seeds
     started, cpu = time.monotonic(), time.process_time()
     seeds = []
-    with tempfile.TemporaryDirectory() as folder, run.silenced():
+    with tempfile.TemporaryDirectory() as folder, silenced():
         base = Path(folder) / "base"
         base_loss = write_base(base)
         for seed in range(number):
@@ -307,7 +308,7 @@ def main() -> None:
         "base_loss": round(base_loss, 4),
         "seconds": round(time.monotonic() - started),
         "processor_seconds": round(time.process_time() - cpu),
-        "versions": run.versions(),
+        "versions": manifests.versions(),
     }
     print(json.dumps(result["summary"], indent=1))
     if number == SEEDS:

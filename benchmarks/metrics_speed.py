@@ -26,7 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from medqa.run import table, versions, write_json  # noqa: E402
+from medqa.disk import write_json  # noqa: E402
+from medqa.manifests import versions  # noqa: E402
+from medqa.screen import table  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "metrics_speed.json"
 WORDS = 250
@@ -80,9 +82,9 @@ def ours(pairs: list[tuple[str, str]]) -> tuple[dict[str, float], dict[str, list
     references, hypotheses = zip(*pairs, strict=True)
 
     def start() -> tuple:
-        from medqa import clinical, metrics
+        from medqa import clinical, metrics, tokenisation
 
-        metrics.stem("fever")
+        tokenisation.stem("fever")
         metrics.meteor_variant()
         return metrics, clinical, clinical.MedicalLexicon(demo_answers())
 
@@ -111,8 +113,8 @@ def whole(count: int) -> float:
     """Seconds of one core for all of them as an evaluation runs them: the class, its start, its columns."""
     from config import EvaluationConfig
     from evaluation import AutomaticMetrics
-    from medqa.run import Warnings
     from medqa.scoring import score_pairs
+    from medqa.screen import Warnings
 
     # First the pairs of the base model, then those of the tuned one, as an evaluation has them.
     pairs = make_pairs(count)
@@ -132,12 +134,12 @@ def libraries(pairs: list[tuple[str, str]], values: dict[str, list]) -> dict[str
     from nltk.translate.meteor_score import single_meteor_score
     from rouge_score.rouge_scorer import RougeScorer
 
-    from medqa import metrics
+    from medqa import metrics, tokenisation
     from medqa.clinical.words.build import nltk_reader
     from medqa.wordnet import wordnet
 
     weights = [(1,), (1 / 2,) * 2, (1 / 3,) * 3, (1 / 4,) * 4]
-    words = metrics._word_tokenizer().tokenize
+    words = tokenisation._word_tokenizer().tokenize
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     found: dict[str, dict[str, float]] = {}
 
@@ -149,7 +151,7 @@ def libraries(pairs: list[tuple[str, str]], values: dict[str, list]) -> dict[str
         found[name] = {"seconds": seconds, "pairs": len(pairs), "largest_difference": max(gaps)}
 
     def split(text: str) -> list[str]:
-        return words(metrics.SENTENCE_END.sub(" .", text))
+        return words(tokenisation.SENTENCE_END.sub(" .", text))
 
     add(
         "BLEU-1 to 4",

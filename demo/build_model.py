@@ -23,8 +23,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import DatasetConfig
-from medqa import run
-from medqa.run import say
+from medqa.ending import run_script
+from medqa.screen import elapsed, say, silenced
 
 HERE = Path(__file__).resolve().parent
 SEED = 42
@@ -50,7 +50,7 @@ def seen_answers(data_dir: Path) -> list[list[str]]:
     """Answers that the toys may read, by specialty in file order: those of train and pool, nothing else."""
     from dataset_preparation import create_datasets
 
-    with tempfile.TemporaryDirectory() as folder, run.silenced():
+    with tempfile.TemporaryDirectory() as folder, silenced():
         _, train, _, pool = create_datasets(DatasetConfig(DATA_DIR=str(data_dir), OUTPUT_DIR=folder))
         allowed = set(train["response"]) | set(pool["response"])
     files = sorted(data_dir.glob("dataset_with_answers_*.json"))
@@ -271,8 +271,8 @@ def main() -> None:
         loss = TOYS[name][1](answers, temporary)
         shutil.rmtree(HERE / name, ignore_errors=True)
         temporary.rename(HERE / name)
-        say(f"{TOYS[name][0]}: demo/{name}, last loss {loss:.2f}, {run.elapsed(time.monotonic() - started)}")
+        say(f"{TOYS[name][0]}: demo/{name}, last loss {loss:.2f}, {elapsed(time.monotonic() - started)}")
 
 
 if __name__ == "__main__":
-    run.run_script(main, "Run it again with: python demo/build_model.py")
+    run_script(main, "Run it again with: python demo/build_model.py")

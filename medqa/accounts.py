@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, listed, shared_answers
+from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
+from medqa.specialty_files import listed
 from medqa.splits import NEAR_EVAL, NEAR_HOLDOUT, Short, Splits
 
 # An answer under fewer questions than this is nothing to look at.

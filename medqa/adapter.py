@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medqa.run import UserError, read_whole, sha256_of_file, write_json
+from medqa.disk import read_whole, sha256_of_file, write_json
+from medqa.errors import UserError
 
 CONFIG = "adapter_config.json"
 # Most that is read of it.

@@ -7,15 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import attention, generation, hub, model, run, sharding
+from medqa import attention, disk, generation, hub, model, sharding
 from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
 from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
+from medqa.processes import rank, world_size
 from medqa.progress import Progress
-from medqa.run import elapsed, rank, say, world_size
+from medqa.screen import Warnings, elapsed, say
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # How long a process waits for the others, which may still be answering; one that died is noticed at once.
@@ -44,7 +45,7 @@ def ask_both(
     system_message: str,
     template: ChatTemplate,
     device: model.Device,
-    warnings: run.Warnings,
+    warnings: Warnings,
 ) -> tuple[dict[str, list[dict]], dict[str, dict]]:
     """Answers of both models, and their losses on the reference answers: made if missing, else read.
 
@@ -114,7 +115,7 @@ def ask_both(
             "answers": {role: list(keyed[role]) for role in ROLES},
             "losses": made_of,
         }
-        run.write_json(folder / ASKED, asked)
+        disk.write_json(folder / ASKED, asked)
     answers = {}
     for role in ROLES:
         known = files[role].read()
@@ -128,7 +129,7 @@ def texts(
     tokenizer: Any,
     system_message: str,
     template: ChatTemplate,
-    warnings: run.Warnings,
+    warnings: Warnings,
 ) -> tuple[list[Prompt], list[Example]]:
     """Prompts of the holdout, and holdout and eval split with their reference answers, for the losses."""
     longest = config.MAX_PROMPT_LENGTH

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from medqa import run
+from medqa import disk, manifests
 from medqa.adapter import write_adapter
-from medqa.run import UserError, say
+from medqa.errors import UserError
+from medqa.processes import rank, world_size
+from medqa.screen import say
 
 BEST = "best_adapter"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
@@ -28,7 +30,7 @@ def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str
     """Everything that determines the adapter; two runs with the same one may continue each other."""
     learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
     learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
-    learned["sequences per step"] = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * run.world_size()
+    learned["sequences per step"] = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
     learned["base model"] = base
     for split in ("train_dataset", "eval_dataset"):
         files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
@@ -38,7 +40,7 @@ def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str
 
 def save_adapter(model: Any, folder: Path) -> None:
     """Save the adapter into `folder` in one step, on the first process only."""
-    if run.rank() != 0:
+    if rank() != 0:
         return
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -76,12 +78,12 @@ class Checkpoints(TrainerCallback):
         """Mark the new checkpoint with what it learns, then remove the oldest."""
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
-        if run.rank() != 0:
+        if rank() != 0:
             return
         output = Path(args.output_dir)
         checkpoint = output / f"checkpoint-{state.global_step}"
-        files = run.sha256_of_files(checkpoint)
-        run.write_json(checkpoint / DONE, {"learned": self.learned, "files": files})
+        files = disk.sha256_of_files(checkpoint)
+        disk.write_json(checkpoint / DONE, {"learned": self.learned, "files": files})
         for old in whole_checkpoints(output)[: -self.keep]:
             shutil.rmtree(old)
 
@@ -103,14 +105,14 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     Raises:
         UserError: an unfinished run with other settings lies in the folder.
     """
-    manifest = run.read_manifest(output)
+    manifest = manifests.read_manifest(output)
     finished = manifest["learned"] if manifest is not None else None
     if resume == "never":
         say("Start: from the base model, because of --RESUME never")
         return ""
     if finished == learned:
         return "done"
-    if run.rank() == 0:
+    if rank() == 0:
         put_back(output / BEST)
     checkpoints = whole_checkpoints(output)
     if not checkpoints:
@@ -143,11 +145,11 @@ def require_readable(checkpoint: Path) -> dict[str, Any]:
     """
     path = checkpoint / DONE
     try:
-        told = json.loads(run.read_whole(path, run.LARGEST_MANIFEST))
+        told = json.loads(disk.read_whole(path, manifests.LARGEST_MANIFEST))
         learned, files = dict(told["learned"]), dict(told["files"])
         for name, expected in files.items():
             path = checkpoint / Path(name).name
-            if run.sha256_of_file(path) != expected:
+            if disk.sha256_of_file(path) != expected:
                 raise ValueError("it is not what was written")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from medqa.run import UserError
+from medqa.errors import UserError
 
 Config = TypeVar("Config", bound=SimpleNamespace)
 Limits = Mapping[str, tuple[float, float]]

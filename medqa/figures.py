@@ -1,17 +1,13 @@
-"""The figures. Numbers come from medqa/statistics.py and the training log, none from here.
-
-They are drawn on matplotlib's Agg canvas without pyplot and in matplotlib's default style, so that the same
-numbers give the same bytes with the same matplotlib. Colours are those of Okabe & Ito (Color Universal
-Design, 2008), told apart by colour-blind readers too, and no meaning rests on colour alone.
-"""
+"""The figures of an evaluation. Numbers come from medqa/statistics.py, none from here."""
 
 import math
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa import drawing
+from medqa.drawing import BLUE, GREY, LIGHT, LONGEST_LINE, ORANGE
 from medqa.report import finding, verdict
 
 if TYPE_CHECKING:
@@ -19,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY, LIGHT, BAND = "#0072B2", "#D55E00", "#6B6B6B", "#BDBDBD", "#F4F4F4"
+# Behind every other row.
+BAND = "#F4F4F4"
 # Looks of a difference by its verdict, and of the two models' means.
 VERDICTS: dict[int, dict[str, Any]] = {
     1: {"color": BLUE, "marker": "o", "markersize": 6.5, "linewidth": 2},
@@ -32,44 +29,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "tuned, low": {"color": ORANGE, "marker": "s", "markersize": 5, "linewidth": 2},
 }
 MEAN: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": "--"}
-# Panels under the training losses.
-PANELS = {
-    "learning_rate": "learning rate",
-    "grad_norm": "gradient norm",
-    "tokens_per_second": "tokens per second",
-}
-WIDTH, DPI = 9.0, 150
-# A name is cut, and a title broken, beyond so many letters.
+# A name is cut beyond so many letters.
 LONGEST_NAME = 44
-LONGEST_LINE = 84
 # An interval so many times as wide as the median one gets a panel of its own.
 FAR_WIDER = 4
 # Rows above which the scale is repeated on top.
 TALL = 25
-# Training steps above which the loss is drawn with its running mean.
-MANY_STEPS = 40
-
-
-def _figure(height: float, title: str) -> "Figure":
-    """A figure of `height` inches under a title, laid out so that no label is cut or covered."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
-    figure.suptitle(_broken(title), fontsize=11.5, fontweight="bold")
-    return figure
-
-
-def _broken(title: str) -> str:
-    """A title in lines that fit: where it can be, in two halves that end with a clause."""
-    if len(title) <= LONGEST_LINE:
-        return title
-    ends = [place.end() for place in re.finditer(r"[,:;.] (?![^(]*\))", title)]  # none inside brackets
-    if fitting := [end for end in ends if max(end, len(title) - end) <= LONGEST_LINE]:
-        end = min(fitting, key=lambda end: abs(2 * end - len(title)))
-        return f"{title[:end].rstrip()}\n{title[end:]}"
-    # Lines of about the same length: none of a single word.
-    lines = math.ceil(len(title) / LONGEST_LINE)
-    return textwrap.fill(title, min(LONGEST_LINE, math.ceil(len(title) / lines) + 8))
 
 
 def _legend(figure: "Figure", looks: Mapping[str, Mapping[str, Any]]) -> None:
@@ -78,11 +43,6 @@ def _legend(figure: "Figure", looks: Mapping[str, Mapping[str, Any]]) -> None:
 
     handles = [Line2D([], [], label=text, **look) for text, look in looks.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    """Write a PNG without version or date in it."""
-    figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
@@ -96,7 +56,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
     together = _same_scale(rows)
     panels = ([together] if together else []) + [[row] for row in rows if row not in together]
     with matplotlib.style.context("default"):
-        figure = _figure(1.5 + 0.3 * len(rows) + 0.4 * len(panels), finding(comparison.iloc[0]))
+        figure = drawing.new_figure(1.5 + 0.3 * len(rows) + 0.4 * len(panels), finding(comparison.iloc[0]))
         if panels:
             heights = [len(panel) + 0.5 for panel in panels]
             axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -107,7 +67,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
             said = {1: "tuned is better", -1: "tuned is worse", 0: "undecided: the interval holds 0"}
             seen = {verdict(row) for row in rows}
             _legend(figure, {text: VERDICTS[outcome] for outcome, text in said.items() if outcome in seen})
-        _save(figure, path)
+        drawing.save(figure, path)
 
 
 def _absent(comparison: "pd.DataFrame") -> str:
@@ -189,7 +149,7 @@ def specialty_figure(
     advice = recommendations or {"summary": f"Primary score of {len(rows)} specialties, base and tuned"}
     low, worse = (advice.get(f"{name}_specialties", []) for name in ("low_performance", "regressed"))
     with matplotlib.style.context("default"):
-        figure = _figure(1.9 + 0.26 * len(rows), advice["summary"])
+        figure = drawing.new_figure(1.9 + 0.26 * len(rows), advice["summary"])
         axis = figure.subplots()
         for place, row in enumerate(rows):
             name = row["specialty"]
@@ -209,119 +169,10 @@ def specialty_figure(
             axis.axvline(sum(row[tuned] for row in rows) / len(rows), **MEAN, zorder=1)
             seen["mean of tuned"] = MEAN
         _legend(figure, seen)
-        _save(figure, path)
+        drawing.save(figure, path)
 
 
 def _primary_score(advice: Mapping[str, Any]) -> str:
     """The primary score and what it is made of."""
     made_of = ", ".join(advice.get("primary_metrics", []))
     return textwrap.fill(f"primary score (mean of {made_of})", 66) if made_of else "primary score"
-
-
-def training_figure(log_records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Loss by optimizer step, and below it learning rate, gradient norm and speed: training_curves.png.
-
-    Args:
-        log_records: lines of training_metrics.jsonl: `step` and any of loss, eval_loss, learning_rate,
-            grad_norm, tokens_per_second. A panel without values is left out.
-    """
-    import matplotlib.style
-
-    curves = {
-        name: [(record["step"], record[name]) for record in log_records if _number(record.get(name))]
-        for name in ("loss", "eval_loss", *PANELS)
-    }
-    losses = bool(curves["loss"] or curves["eval_loss"])
-    present = [name for name in PANELS if curves[name]]
-    heights = [3.3] * losses + [1.7] * bool(present)
-    with matplotlib.style.context("default"):
-        figure = _figure(0.6 + sum(heights), _training_finding(curves))
-        grid = figure.add_gridspec(max(len(heights), 1), max(len(present), 1), height_ratios=heights or [1])
-        if losses:
-            _losses(figure.add_subplot(grid[0, :]), curves["loss"], curves["eval_loss"])
-        for place, name in enumerate(present):
-            axis = figure.add_subplot(grid[-1, place])
-            axis.plot(*zip(*curves[name], strict=True), color=GREY, linewidth=1, marker=_lonely(curves[name]))
-            axis.set_title(PANELS[name], fontsize=9)
-            axis.set_xlabel("optimizer step", fontsize=9)
-            axis.tick_params(labelsize=8)
-            axis.yaxis.get_offset_text().set_fontsize(8)
-            axis.xaxis.get_major_locator().set_params(integer=True)
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.ticklabel_format(axis="y", scilimits=(-3, 5))
-            axis.set_ylim(bottom=0)
-        _save(figure, path)
-
-
-def _losses(axis: "Axes", loss: Sequence[tuple[int, float]], eval_loss: Sequence[tuple[int, float]]) -> None:
-    """The training loss with its running mean, and the eval loss with its lowest point marked."""
-    if loss:
-        steps, values = zip(*loss, strict=True)
-        many = len(loss) > MANY_STEPS
-        axis.plot(steps, values, color=LIGHT if many else BLUE, linewidth=1, marker=_lonely(loss),
-                  label="training loss" + ", each step" * many)  # fmt: skip
-        if many:
-            axis.plot(
-                steps, _running_mean(values), color=BLUE, linewidth=1.8, label="training loss, running mean"
-            )
-    if eval_loss:
-        steps, values = zip(*eval_loss, strict=True)
-        axis.plot(steps, values, color=ORANGE, marker="s", markersize=5, linewidth=1.5, label="eval loss")
-        best = min(range(len(values)), key=values.__getitem__)
-        axis.annotate(
-            f"{values[best]:.3f}, saved",
-            (steps[best], values[best]),
-            textcoords="offset points",
-            xytext=(0, 9),
-            horizontalalignment="center",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
-    axis.set_ylabel("loss per token (nats)")
-    axis.set_xlabel("optimizer step")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="y", color=LIGHT, linewidth=0.4)
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(fontsize=9, edgecolor="none")
-
-
-def _training_finding(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
-    """What the losses show, in a sentence."""
-    loss, eval_loss = curves["loss"], curves["eval_loss"]
-    if len(eval_loss) > 1:
-        first, last = eval_loss[0][1], eval_loss[-1]
-        best = min(eval_loss, key=lambda point: point[1])
-        text = f"Eval loss {first:.3f} → {last[1]:.3f} over {last[0]} steps"
-        if best[0] == 0:
-            return f"{text}: never below the base model's"
-        if best[0] == last[0]:
-            return f"{text}, lowest at the end"
-        return f"{text}, lowest ({best[1]:.3f}) at step {best[0]}"
-    if eval_loss:
-        return f"Eval loss {eval_loss[0][1]:.3f} at step {eval_loss[0][0]}"
-    if loss:
-        return (
-            f"Training loss {loss[0][1]:.3f} → {loss[-1][1]:.3f} over {loss[-1][0]} steps; no eval loss yet"
-        )
-    return "No loss was recorded"
-
-
-def _number(value: object) -> bool:
-    """Whether a logged value can be drawn."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _lonely(points: Sequence[object]) -> str:
-    """The mark of a curve: a dot when it is a single point, which a line would not show."""
-    return "o" if len(points) == 1 else ""
-
-
-def _running_mean(values: Sequence[float]) -> list[float]:
-    """Exponential running mean over about a twentieth of the run, without a bias towards the first value."""
-    keep = 1 - 1 / max(len(values) / 20, 2)
-    total = weight = 0.0
-    means = []
-    for value in values:
-        total, weight = keep * total + value, keep * weight + 1
-        means.append(total / weight)
-    return means

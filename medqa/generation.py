@@ -12,10 +12,11 @@ from transformers import DynamicCache
 
 from medqa import attention
 from medqa.chat import ChatTemplate, harmless, render
+from medqa.errors import UserError
 from medqa.model import free_memory
 from medqa.packing import token_ids
-from medqa.run import UserError, say
 from medqa.sampling import Decoding, choose
+from medqa.screen import say
 from medqa.slots import Prompt, Slots, cache_shape, chances
 
 # Most questions that a batch holds on the CPU, where more would not be faster.

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.run import UserError, table
+from medqa.errors import UserError
+from medqa.screen import table
 
 if TYPE_CHECKING:
     import pandas as pd

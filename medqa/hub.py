@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from medqa.run import rank, say
+from medqa.processes import rank
+from medqa.screen import say
 
 # Seconds after which the Hub counts as out of reach.
 HUB_TIMEOUT = 5

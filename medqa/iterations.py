@@ -11,8 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from medqa import history
-from medqa.records import listed, specialty_of
-from medqa.run import MANIFEST, UserError, read_manifest, read_whole, settings, sha256_of_file, table
+from medqa.disk import read_whole, sha256_of_file
+from medqa.errors import UserError
+from medqa.manifests import MANIFEST, read_manifest, settings
+from medqa.screen import table
+from medqa.specialty_files import listed, specialty_of
 from medqa.splits import Short
 from medqa.storage import SPLITS
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import run
+from medqa import disk, manifests
 from medqa.duplicates import nearest_of, normal_form
+from medqa.screen import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     Returns:
         folders, `datasets` always among them; what of its training cannot be looked at, empty when all can.
     """
-    manifest = run.read_manifest(tuned) if tuned.is_dir() else None
+    manifest = manifests.read_manifest(tuned) if tuned.is_dir() else None
     if manifest is None or manifest["stage"] != "fine_tuning":
         return [datasets], f"{tuned} does not say what it was trained on"
     given = manifest["settings"]
@@ -44,7 +45,7 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     if (own / TRAIN).is_dir():
         return [datasets, own], ""
     seen = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
-    here = {run.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
+    here = {disk.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
     return [datasets], "" if seen <= here else f"{own}, which {tuned} was trained on, is not here"
 
 
@@ -86,7 +87,7 @@ def look(
     holdout: Any,
     tables: Mapping[str, "pd.DataFrame"],
     compare: Callable[["pd.DataFrame", "pd.DataFrame"], "pd.DataFrame"],
-    warnings: run.Warnings,
+    warnings: Warnings,
 ) -> dict[str, Any]:
     """Mark the holdout pairs near the training data, and compare once more without them.
 

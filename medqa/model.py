@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.adapter import require_adapter
-from medqa.run import UserError, launched, read_whole, say, world_size
+from medqa.disk import read_whole
+from medqa.errors import UserError
+from medqa.processes import launched, world_size
+from medqa.screen import say
 
 # Above this many parameters a model is no job for a CPU.
 LARGEST_ON_CPU = 1_500_000_000

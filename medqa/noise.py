@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 
-from medqa.run import rank
+from medqa.processes import rank
 
 # Logger → how the messages begin that nobody needs.
 MESSAGES = {

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from medqa import hub
+from medqa.disk import sha256_of_files, write_text
 from medqa.encoder import first_line
-from medqa.run import UserError, rank, say, sha256_of_files, table, write_text
+from medqa.errors import UserError
+from medqa.processes import rank
+from medqa.screen import say, table
 
 # Patterns of the files that are needed beside the weights, and of the weights in their two formats.
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.chat import ChatTemplate, render
-from medqa.run import UserError
+from medqa.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa import model, run
+from medqa import manifests, model
 from medqa.adapter import adapter_identity
+from medqa.errors import UserError
 from medqa.plan import weight_bytes
 from medqa.predictions import ROLES
-from medqa.run import UserError, say
+from medqa.screen import Warnings, say
 
 BASE, TUNED = ROLES
 
@@ -77,7 +78,7 @@ def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
     return False
 
 
-def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: run.Warnings) -> None:
+def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: Warnings) -> None:
     """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
 
     A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
@@ -92,7 +93,7 @@ def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings:
         and not any(tuned.glob("checkpoint-*"))
     ):
         return
-    manifest = run.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    manifest = manifests.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
     template_sha = data["chat_template_sha256"]
     if manifest["iteration"] != data["iteration"]:
         warnings.add(

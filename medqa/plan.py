@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from medqa import model
 from medqa.packing import bins
-from medqa.run import elapsed, say
+from medqa.screen import elapsed, say
 
 # Tokens of one forward pass beyond which nothing gets faster (measured on an H100: 17,448 tokens a second at
 # 8,000 tokens, 17,201 at 9,500), and with recomputation, where more tokens hide its cost.

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa.run import UserError, write_json
+from medqa.disk import write_json
+from medqa.errors import UserError
 
 ROLES = ("base", "finetuned")
 # In the folder of answers: which of them belong to the last evaluation that had them all.

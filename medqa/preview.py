@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.chat import ChatTemplate, render
-from medqa.run import table
+from medqa.screen import table
 
 if TYPE_CHECKING:
     from datasets import Dataset

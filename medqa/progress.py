@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
-from medqa.run import elapsed, rank, say, shows_progress
+from medqa.processes import rank
+from medqa.screen import elapsed, say, shows_progress
 
 # Seconds after which a step is long enough for somebody to wonder.
 PATIENCE = 3.0

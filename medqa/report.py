@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from medqa.run import table
+from medqa.screen import table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import history, run
+from medqa import disk, history, manifests, publishing
+from medqa.errors import UserError
+from medqa.screen import Warnings
 from medqa.tables import read_table, write_table
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Results:
     comparison: "pd.DataFrame"
     performance: "pd.DataFrame"
     advice: dict[str, Any]
-    warnings: run.Warnings = field(default_factory=run.Warnings)
+    warnings: Warnings = field(default_factory=Warnings)
     rounds: Sequence[history.Row] = ()
     review: "Review | None" = None
 
@@ -87,7 +89,7 @@ def card(config: Any, found: Results) -> str:
 
     folder = Path(config.FINETUNED_MODEL_PATH)
     # Only a card of ours: another's may say anything, also of other evaluations.
-    ours = run.read_manifest(folder) is not None and (folder / "README.md").is_file()
+    ours = manifests.read_manifest(folder) is not None and (folder / "README.md").is_file()
     asked = found.tables["base"]
     sampled = (
         f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "the likeliest token"
@@ -109,9 +111,9 @@ def keep_a_whole_evaluation(folder: Path, limit: int) -> None:
     Raises:
         UserError: with what to type.
     """
-    manifest = run.read_manifest(folder)
+    manifest = manifests.read_manifest(folder)
     if limit and manifest is not None and not manifest.get("partial", True):
-        raise run.UserError(
+        raise UserError(
             f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
             f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
         )
@@ -136,28 +138,28 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         notes["PARTIAL"] = f"{len(found.tables['base'])} questions"
     written = {f"{role}_model_results": table for role, table in found.tables.items()}
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
-    with run.staged(Path(config.OUTPUT_DIR)) as staging:
+    with publishing.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
         figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
-            run.write_text(staging / history.FILE, history.text(found.rounds))
+            disk.write_text(staging / history.FILE, history.text(found.rounds))
             progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
-        run.write_json(staging / "training_recommendations.json", found.advice)
+        disk.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
-            run.write_text(staging / CARD, card(config, found))
-        write_report(found, run.settings(config), staging / "report.html")
+            disk.write_text(staging / CARD, card(config, found))
+        write_report(found, manifests.settings(config), staging / "report.html")
         write_sheet(found.tables, config.SEED, staging, bool(config.LIMIT))
-        run.write_manifest(
+        manifests.write_manifest(
             staging,
             "evaluation",
             config,
             started,
             inputs={
-                f"{folder}/{run.MANIFEST}": run.sha256_of_file(Path(folder) / run.MANIFEST)
+                f"{folder}/{manifests.MANIFEST}": disk.sha256_of_file(Path(folder) / manifests.MANIFEST)
                 for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
-                if (Path(folder) / run.MANIFEST).exists()
+                if (Path(folder) / manifests.MANIFEST).exists()
             },
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
@@ -171,7 +173,7 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
 
     Args:
         folder: the evaluation's output folder.
-        manifest: its manifest, from `run.require_finished`.
+        manifest: its manifest, from `manifests.require_finished`.
     """
 
     def table(name: str) -> "pd.DataFrame":
@@ -181,7 +183,7 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     tables = {role: table(f"{role}_model_results") for role in ("base", "finetuned")}
     comparison, performance = table("model_comparison"), table("specialty_performance")
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
-    warnings = run.Warnings()
+    warnings = Warnings()
     warnings.texts.extend(manifest["warnings"])
     rounds = history.read(folder) if (folder / history.FILE).exists() else []
     return Results(tables, comparison, performance, advice, warnings, rounds)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import history, run
+from medqa import history
+from medqa.screen import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +36,7 @@ class Rounds:
         # Specialties called low in each earlier round on this holdout: how often it has steered training.
         self.uses = [row["low"] for row in history.before(self.rows, self.this)]
 
-    def join(
-        self, advice: dict[str, Any], eval_loss: float | None, warnings: run.Warnings
-    ) -> list[history.Row]:
+    def join(self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings) -> list[history.Row]:
         """Add this round, unless it is a part only, and tell the advice of those before; returns all rows."""
         if self.partial:
             warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.progress import watch
-from medqa.run import Warnings
+from medqa.screen import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from medqa import model, plan
-from medqa.run import say, world_size
+from medqa.processes import world_size
+from medqa.screen import say
 
 
 def asked_for() -> bool:

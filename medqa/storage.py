@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.disk import write_text
 from medqa.duplicates import normal_form
 from medqa.records import Record
-from medqa.run import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,8 +6,10 @@ import torch
 from transformers import set_seed
 
 from medqa import attention, model, plan, sharding
+from medqa.errors import UserError
 from medqa.loss import use_packed_loss
-from medqa.run import UserError, say, world_size
+from medqa.processes import world_size
+from medqa.screen import say
 
 
 def load(config: Any, device: model.Device, sharded: bool) -> Any:

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from medqa import model, run
+from medqa import disk, manifests, model, publishing
 from medqa.checkpoints import BEST, put_back, replace_folder, save_adapter
-from medqa.figures import training_figure
+from medqa.errors import UserError
 from medqa.model_card import model_card
-from medqa.run import UserError, say
+from medqa.processes import world_size
+from medqa.screen import say
+from medqa.training_figure import training_figure
 from medqa.training_log import METRICS, read_records
 
 MERGED = "merged_from.json"
@@ -21,20 +23,20 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
     if not (output / BEST).is_dir():  # without an eval split there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
     records = read_records(output / METRICS)
-    with run.staged(output) as staging:
+    with publishing.staged(output) as staging:
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
         shutil.copy2(output / METRICS, staging / METRICS)
         told = {
-            "processes": run.world_size(),
+            "processes": world_size(),
             "base_model": learned["base model"],
-            "versions": run.versions(),
+            "versions": manifests.versions(),
         }
-        run.write_json(staging / "training_config.json", vars(config) | told)
+        disk.write_json(staging / "training_config.json", vars(config) | told)
         training_figure(records, staging / "training_curves.png")
-        run.write_text(staging / "README.md", model_card(vars(config), data, records))
-        run.write_manifest(
+        disk.write_text(staging / "README.md", model_card(vars(config), data, records))
+        manifests.write_manifest(
             staging,
             "fine_tuning",
             config,
@@ -75,6 +77,6 @@ def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> No
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
     model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
-    weights = run.sha256_of_file(Path(adapter) / "adapter_model.safetensors")
-    run.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
+    weights = disk.sha256_of_file(Path(adapter) / "adapter_model.safetensors")
+    disk.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
     replace_folder(incomplete, target)

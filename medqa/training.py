@@ -22,9 +22,10 @@ from transformers import (
 
 from medqa.adapter import write_adapter
 from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
+from medqa.errors import Failed
 from medqa.packing import Example, bins, collate
 from medqa.plan import multiplied_weights, product_rate
-from medqa.run import Failed, say
+from medqa.screen import say
 from medqa.sharding import is_shard
 from medqa.steps import EpochOfSteps, Steps
 from medqa.training_log import TrainingLog

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from medqa.disk import write_text
+from medqa.processes import rank
 from medqa.progress import Progress
-from medqa.run import rank, table, write_text
+from medqa.screen import table
 
 METRICS = "training_metrics.jsonl"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from medqa.run import say
+from medqa.screen import say
 
 # What an air-gapped machine needs. The metrics themselves need only WordNet; `punkt_tab` is what users' own
 # metrics ask for when they call `nltk.word_tokenize`.

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from config import EvaluationConfig
-from medqa import results, run
+from medqa import manifests, results
+from medqa.screen import Warnings
 from medqa.statistics import by_specialty, compare, recommend
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
@@ -60,7 +61,7 @@ def evaluation(
     advice = recommend(performance, comparison, half, pool, 0, partial=bool(more.get("partial")))
     advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
     advice |= {"iteration": 1, "versions": {"python": "3"}}
-    warnings = run.Warnings()
+    warnings = Warnings()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return results.Results(tables, comparison, performance, json.loads(json.dumps(advice)), warnings)
 
@@ -73,7 +74,7 @@ def config(folder: Path | str, **settings: object) -> EvaluationConfig:
 def published(folder: Path, found: results.Results, **settings: object) -> Path:
     """Publish an evaluation as evaluation.py does, and return its folder."""
     data = {"chat_template_sha256": "c" * 64, "iteration": 1}
-    results.publish(config(folder, **settings), data, found, run.now())
+    results.publish(config(folder, **settings), data, found, manifests.now())
     return folder
 
 

@@ -8,7 +8,8 @@ import pytest
 from pairs import ODD_TEXTS, answers, text_pairs
 
 from medqa import bertscore, encoder
-from medqa.metrics import BertScorer, EncoderMissing
+from medqa.bertscore import BertScorer
+from medqa.encoder import EncoderMissing
 
 LONGEST = 64
 LAYER = 2

@@ -15,7 +15,7 @@ from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match,
 from medqa.clinical.doses import doses
 from medqa.clinical.lexicon import canonical, is_general, rare_terms
 from medqa.clinical.quantities import read
-from medqa.run import UserError
+from medqa.errors import UserError
 
 SPANS = json.loads((ROOT / "tests" / "data" / "clinical_spans.json").read_text(encoding="utf-8"))
 DEMO = [

@@ -17,7 +17,7 @@ from conftest import ROOT, run_script
 import config as settings
 from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa.command_line import checked, next_command, parse
-from medqa.run import UserError
+from medqa.errors import UserError
 from medqa.settings_help import described, help_text
 
 CLASSES = {

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import duplicates, preview, progress, run, storage
+from medqa import disk, duplicates, manifests, preview, progress, storage
 from medqa.duplicates import jaccard, normal_form
-from medqa.run import UserError
+from medqa.errors import UserError
+from medqa.screen import silenced
 
 ROOT = Path(__file__).resolve().parent.parent
 MEDQUAD = ROOT.parent / "shared" / "data" / "medquad"
@@ -123,7 +124,7 @@ def test_it_leaves_exactly_these_files(config: DatasetConfig) -> None:
     stats = read_json(output / "dataset_stats.json")
     assert stats["total_specialties"] == 3
     assert stats["samples_per_specialty"] == {"cardiology": 40, "dermatology": 40, "neurology": 40}
-    assert run.require_finished(output, "dataset_preparation", "")["iteration"] == 1
+    assert manifests.require_finished(output, "dataset_preparation", "")["iteration"] == 1
 
 
 def test_large_splits_are_several_files_with_the_same_rows(
@@ -153,7 +154,7 @@ def test_the_manifest_says_what_was_done(config: DatasetConfig) -> None:
     assert manifest["changes"] == ["first preparation"]
     assert "--RANDOM_SEED 7" in manifest["command"]
     for path, value in manifest["inputs"].items():
-        assert run.sha256_of_file(Path(path)) == value
+        assert disk.sha256_of_file(Path(path)) == value
 
 
 def test_nothing_of_a_question_becomes_a_control_token(config: DatasetConfig) -> None:
@@ -204,7 +205,7 @@ def shuffled(files: Files, seed: int) -> Files:
 def test_any_input_is_partitioned_and_gives_the_same_bytes(
     files: Files, holdout: int, share: float, seed: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as name, run.silenced():
+    with tempfile.TemporaryDirectory() as name, silenced():
         folder = Path(name)
         outputs = []
         for number, content in enumerate((files, shuffled(files, seed))):
@@ -233,7 +234,7 @@ def test_holdout_and_eval_stay_when_pairs_come_and_go(
             for name in {*files, *later}
             if isinstance(files.get(name, {}), dict) and isinstance(later.get(name, {}), dict)
         } or files
-    with tempfile.TemporaryDirectory() as name, run.silenced():
+    with tempfile.TemporaryDirectory() as name, silenced():
         folder = Path(name)
         config = DatasetConfig(
             DATA_DIR=str(write(folder / "data", files)),
@@ -589,7 +590,7 @@ def test_a_failure_while_writing_keeps_the_last_iteration(
         raise OSError(28, "No space left on device", "dataset_stats.json")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(run, "write_json", fail)
+        patch.setattr(disk, "write_json", fail)
         update_training_data(config, {"cardiology": 0.9})
     assert contents(config.OUTPUT_DIR) == before
     assert len(update_training_data(config, {"cardiology": 0.9})[1]) == 48

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from medqa import figures, report
+from medqa import drawing, figures, report, training_figure
 from medqa.statistics import by_specialty, compare, recommend
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
@@ -63,8 +63,8 @@ def training_log(steps: int) -> list[dict[str, float]]:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures as they are saved, for a look at their texts."""
     saved: list[Figure] = []
-    save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    save = drawing.save
+    monkeypatch.setattr(drawing, "save", lambda figure, path: (saved.append(figure), save(figure, path)))
     return saved
 
 
@@ -172,23 +172,23 @@ def test_comparison_without_any_number(tmp_path: Path, drawn: list[Figure]) -> N
 def test_training_figure_draws_what_is_there(lines: list, tmp_path: Path, drawn: list[Figure]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figures.training_figure(lines, tmp_path / "figure.png")
+        training_figure.training_figure(lines, tmp_path / "figure.png")
     assert_readable(drawn[0])
     panels = {axis.get_title() for axis in drawn[0].axes}
     assert ("gradient norm" in panels) == any("grad_norm" in line for line in lines)
 
 
 def test_training_figure_names_the_best_step(tmp_path: Path, drawn: list[Figure]) -> None:
-    figures.training_figure(training_log(400), tmp_path / "figure.png")
+    training_figure.training_figure(training_log(400), tmp_path / "figure.png")
     assert drawn[0].get_suptitle() == "Eval loss 1.826 → 1.760 over 400 steps, lowest (1.601) at step 250"
     assert [text.get_text() for text in drawn[0].axes[0].texts] == ["1.601, saved"]
-    figures.training_figure(training_log(7), tmp_path / "figure.png")
+    training_figure.training_figure(training_log(7), tmp_path / "figure.png")
     assert "no eval loss yet" in drawn[1].get_suptitle()
 
 
 def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, drawn: list[Figure]) -> None:
     lines = [{"step": step, "eval_loss": 2.0 + step} for step in (0, 5, 10)]
-    figures.training_figure(lines, tmp_path / "figure.png")
+    training_figure.training_figure(lines, tmp_path / "figure.png")
     title = "Eval loss 2.000 → 12.000 over 10 steps: never below the base model's"
     assert drawn[0].get_suptitle() == title
 
@@ -205,13 +205,13 @@ def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, dra
     ],
 )
 def test_a_title_is_broken_where_a_clause_ends(title: str, broken: str) -> None:
-    assert figures._broken(title) == broken
-    assert max(map(len, broken.split("\n"))) <= figures.LONGEST_LINE
+    assert drawing.broken(title) == broken
+    assert max(map(len, broken.split("\n"))) <= drawing.LONGEST_LINE
 
 
 def test_running_mean_of_a_constant_is_the_constant() -> None:
-    np.testing.assert_allclose(figures._running_mean([3.0] * 100), 3.0)
-    assert figures._running_mean([0.0] * 50 + [1.0] * 50)[-1] > 0.99
+    np.testing.assert_allclose(training_figure._running_mean([3.0] * 100), 3.0)
+    assert training_figure._running_mean([0.0] * 50 + [1.0] * 50)[-1] > 0.99
 
 
 def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         figures.comparison_figure(comparison, tmp_path / name / "comparison.png")
         figures.specialty_figure(performance, tmp_path / name / "specialty.png", advice)
-        figures.training_figure(training_log(60), tmp_path / name / "training.png")
+        training_figure.training_figure(training_log(60), tmp_path / name / "training.png")
     for path in (tmp_path / "first.png").iterdir():
         assert path.read_bytes() == (tmp_path / "second.png" / path.name).read_bytes()
         with Image.open(path) as image:
@@ -241,14 +241,14 @@ def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
 def test_importing_the_rooms_is_light() -> None:
     """`--help` of the scripts must not wait for matplotlib, scipy or pandas."""
     code = (
-        "import sys, medqa.figures, medqa.report, medqa.statistics, medqa.recommendations;"
+        "import sys, medqa.figures, medqa.training_figure, medqa.report, medqa.statistics, medqa.recommendations;"
         "print([name for name in ('matplotlib', 'scipy', 'pandas', 'seaborn') if name in sys.modules])"
     )
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     code = (
-        "import sys, medqa.figures; medqa.figures.training_figure([], '/dev/null');"
+        "import sys, medqa.training_figure as one; one.training_figure([], '/dev/null');"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

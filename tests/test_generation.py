@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from medqa import answering, attention, generation, slots
 from medqa.chat import apply_chat_template, render
 from medqa.decode_attention import decode_attention
+from medqa.errors import UserError
 from medqa.generation import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
 from medqa.model import load_tokenizer, stop_token_ids
 from medqa.packing import token_ids
-from medqa.run import UserError
 
 SYSTEM = "Answer briefly."
 QUESTIONS = (

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from medqa import history
+from medqa.errors import UserError
 from medqa.history_figure import progress_figure
-from medqa.run import UserError
 
 
 def row(number: int, holdout: str = "h", **more) -> dict:

@@ -12,7 +12,7 @@ import pytest
 from medqa import leakage, storage
 from medqa.duplicates import normal_form
 from medqa.records import Record
-from medqa.run import Warnings
+from medqa.screen import Warnings
 from medqa.statistics import compare
 
 ANSWER = "Give adrenaline into the thigh at once and call for help without delay"
@@ -82,7 +82,7 @@ def test_the_data_that_the_model_was_trained_on_is_looked_at(trained: Path, tmp_
 
 
 def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tmp_path: Path) -> None:
-    from medqa.run import sha256_of_file
+    from medqa.disk import sha256_of_file
 
     same = {
         f"gone/train_dataset/{path.name}": sha256_of_file(path)

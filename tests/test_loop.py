@@ -12,7 +12,8 @@ from dataset_preparation import create_datasets
 from evaluation import evaluate
 from fine_tuning import train
 from medqa import history
-from medqa.run import UserError, sha256_of_files
+from medqa.disk import sha256_of_files
+from medqa.errors import UserError
 
 
 def look(config: EvaluationConfig, **changes) -> dict:

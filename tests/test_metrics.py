@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pairs import ODD_TEXTS, ROOT, SHARED, text_pairs
 
 from medqa import metrics, wordnet
-from medqa.metrics import bleu, corpus_bleu, meteor, mteval_tokens, rouge, tokens
+from medqa.metrics import bleu, corpus_bleu, meteor, rouge
+from medqa.tokenisation import SENTENCE_END, mteval_tokens, tokens
 
 PAIRS = text_pairs(500)
 # Texts of any characters, halves of surrogate pairs included, and texts of the pieces that rules look for.
@@ -75,7 +76,7 @@ def test_tokens_are_those_of_nltk():
     reference = NLTKWordTokenizer()
     for pair in PAIRS:
         for text in pair:
-            assert list(tokens(text)) == reference.tokenize(metrics.SENTENCE_END.sub(" .", text))
+            assert list(tokens(text)) == reference.tokenize(SENTENCE_END.sub(" .", text))
 
 
 @settings(max_examples=500, deadline=None)
@@ -83,7 +84,7 @@ def test_tokens_are_those_of_nltk():
 def test_tokens_are_those_of_nltk_for_any_text(text):
     from nltk.tokenize import NLTKWordTokenizer
 
-    assert list(tokens(text)) == NLTKWordTokenizer().tokenize(metrics.SENTENCE_END.sub(" .", text))
+    assert list(tokens(text)) == NLTKWordTokenizer().tokenize(SENTENCE_END.sub(" .", text))
 
 
 def test_sentence_ends_are_tokens_and_decimals_stay_whole():
@@ -369,13 +370,14 @@ def test_importing_the_metrics_loads_neither_torch_nor_transformers_nor_nltk():
 
 def _told():
     from medqa import answering, clinical
+    from medqa.bertscore import BertScorer
     from medqa.entailment import EntailmentScorer
 
     return {
         "compute_bleu": metrics.bleu,
         "compute_rouge": metrics.rouge,
         "compute_meteor": metrics.meteor,
-        "score_bertscore": metrics.BertScorer,
+        "score_bertscore": BertScorer,
         "score_entailment": EntailmentScorer,
         "compute_exact_match": clinical.exact_match,
         "compute_token_f1": clinical.MedicalLexicon.token_f1,

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa import model, trainable
-from medqa.run import UserError
+from medqa.errors import UserError
 
 CPU = model.Device("cpu", "float32", "for the tests")
 LLAMA_3_8B = {

@@ -10,7 +10,7 @@ import pytest
 import evaluation
 from config import EvaluationConfig
 from medqa import offline
-from medqa.run import UserError
+from medqa.errors import UserError
 
 BASE, ENCODER = "dmis-lab/llama-3-meerkat-8b-v1.0", "microsoft/deberta-xlarge-mnli"
 # What the Hub has of each.

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from medqa.chat import apply_chat_template, render
+from medqa.errors import UserError
 from medqa.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
-from medqa.run import UserError
 
 SYSTEM = "Answer briefly."
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from evaluations import HOSTILE, browse, config, evaluation, in_chromium, published
 
-from medqa import results, run
+from medqa import manifests, results
 from medqa.page import questions, report_page, specialties
 from medqa.page.differences import runs
 from medqa.page.report_page import report_html
@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 
 def page_of(found: results.Results, **settings: object) -> str:
-    return report_html(found, run.settings(config("somewhere", **settings)))
+    return report_html(found, manifests.settings(config("somewhere", **settings)))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_same_results_same_bytes_wherever_they_lie(tmp_path):
     ]
     assert pages[0] == pages[1]
     folder = tmp_path / "one"
-    manifest = run.require_finished(folder, "evaluation", "")
+    manifest = manifests.require_finished(folder, "evaluation", "")
     again = report_html(results.read(folder, manifest), manifest["settings"])
     assert again.encode() == pages[0]
 
@@ -170,7 +170,7 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
     found.tables["base"]["hypothesis"] = odd
     found.tables["base"].loc[3, "ROUGE-L"] = np.nan
     folder = published(tmp_path, found)
-    again = results.read(folder, run.require_finished(folder, "evaluation", ""))
+    again = results.read(folder, manifests.require_finished(folder, "evaluation", ""))
     for role, table in found.tables.items():
         pd.testing.assert_frame_equal(again.tables[role], table, check_dtype=False, check_exact=True)
     pd.testing.assert_frame_equal(again.comparison, found.comparison, check_dtype=False, check_exact=True)

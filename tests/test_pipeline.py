@@ -18,8 +18,9 @@ import dataset_preparation
 import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa import run
-from medqa.run import UserError, Warnings
+from medqa import manifests
+from medqa.errors import UserError
+from medqa.screen import Warnings
 
 METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
 
@@ -72,7 +73,7 @@ def test_the_evaluation_completes_the_card_of_the_training(stages):
     head = trained.text.split("## Limits")[0]
     assert whole.text.startswith(head) and "12 held-out questions of 3 specialties, iteration 1" in whole.text
     # The card in results/ is an output like the others: a later stage still finds it as it was.
-    run.require_finished(stages.folder / "results", "fine_tuning", "")
+    manifests.require_finished(stages.folder / "results", "fine_tuning", "")
 
 
 def test_the_base_is_quantised_to_nf4_in_training(stages):

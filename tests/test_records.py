@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medqa import records
-from medqa.records import Refused, Source, clean, find_files, read_files, shared_answers, without_twins
-from medqa.run import UserError
+from medqa import records, specialty_files
+from medqa.errors import UserError
+from medqa.records import Refused, Source, clean, shared_answers, without_twins
+from medqa.specialty_files import find_files, read_files
 
 LINES_OF_JSON = '{\n  "What is asthma?": "A disease of the airways.",\n  "oops" "x"\n}'
 
@@ -249,11 +250,11 @@ def test_what_was_cleaned_is_counted(tmp_path: Path) -> None:
 )
 def test_every_pair_is_a_record_or_refused(items: list[Any]) -> None:
     source = Source()
-    for question, answer in records._pairs_of_list(
-        json.loads(json.dumps(items), object_pairs_hook=records._Object), "one", source
+    for question, answer in specialty_files._pairs_of_list(
+        json.loads(json.dumps(items), object_pairs_hook=specialty_files._Object), "one", source
     ):
         source.pairs["one"] += 1
-        record = records._clean_pair(question, answer, "one", source)
+        record = records.clean_pair(question, answer, "one", source)
         source.records += [record] if record else []
     kept, twins = without_twins(source.records)
     assert source.pairs["one"] == len(items) == len(kept) + len(twins) + len(source.refused)
@@ -291,7 +292,7 @@ def test_one_of_each_set_of_twins_is_kept_whatever_the_order(tmp_path: Path) -> 
 def test_the_same_answer_is_no_conflict() -> None:
     source = Source()
     for question, answer in (("What is gout?", "A disease."), ("what is gout", "a disease")):
-        source.records.append(records._clean_pair(question, answer, "one", source))
+        source.records.append(records.clean_pair(question, answer, "one", source))
     kept, twins = without_twins(source.records)
     assert len(kept) == 1
     assert [one.reason for one in twins] == [records.TWIN_SAME_ANSWER]

@@ -13,9 +13,8 @@ from safetensors.torch import load_file
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa import run
 from medqa.checkpoints import DONE, whole_checkpoints
-from medqa.run import UserError
+from medqa.errors import Failed, UserError
 from medqa.steps import Steps
 from medqa.training_log import read_records
 
@@ -245,7 +244,7 @@ def test_a_loss_that_is_no_number_stops_before_it_does_harm(config, monkeypatch)
     monkeypatch.setattr(training, "collate", broken_in_the_seventh_step)
     monkeypatch.setattr(training.AnswerTrainer, "_forward_backward", not_a_number)
     config.RESUME = "never"
-    with pytest.raises(run.Failed) as failure:
+    with pytest.raises(Failed) as failure:
         train(config)
     told = str(failure.value)
     assert "nan in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
@@ -296,6 +295,6 @@ def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     config.MERGE_TO = str(tmp_path / "other")
-    with pytest.raises(run.UserError, match="holds no merged model"):
+    with pytest.raises(UserError, match="holds no merged model"):
         train(config)
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"

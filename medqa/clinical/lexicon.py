@@ -20,8 +20,8 @@ from medqa.clinical.language import (
     NO_NEGATION,
     NOT_MEDICINES,
 )
-from medqa.metrics import stem
-from medqa.run import UserError
+from medqa.errors import UserError
+from medqa.tokenisation import stem
 
 # A word of the training answers is a term when it stands in at least so many of them …
 LEAST_ANSWERS = 2

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from medqa import history, report
+from medqa.disk import write_text
 from medqa.page import questions, specialties
 from medqa.page.questions import shown
 from medqa.page.template import render
-from medqa.run import write_text
 from medqa.statistics import PRIMARY, primary_score
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -30,7 +30,7 @@ def write_report(found: Any, settings: Mapping[str, Mapping[str, Any]], path: Pa
 
     Args:
         found: a results.Results.
-        settings: `run.settings` of its config.
+        settings: `manifests.settings` of its config.
         path: where the page goes.
     """
     write_text(path, report_html(found, settings))

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa import results, run
+from medqa import disk, manifests, publishing, results
 from medqa.command_line import checked
+from medqa.errors import UserError
 from medqa.page.report_page import write_report
 from medqa.review.judgement import Review, judge
 from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import KEY
-from medqa.run import UserError
 
 ROWS, SUMMARY = "review_results.csv", "review_results.json"
 # Settings that may differ from the evaluation's.
@@ -35,7 +35,7 @@ def add_review(config: Any) -> results.Results:
         UserError: no finished evaluation, other settings than its own, or a review file that does not fit.
     """
     folder = Path(config.OUTPUT_DIR)
-    manifest = run.require_finished(folder, "evaluation", "python evaluation.py")
+    manifest = manifests.require_finished(folder, "evaluation", "python evaluation.py")
     config = _as_evaluated(config, manifest)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
         raise UserError(
@@ -44,7 +44,7 @@ def add_review(config: Any) -> results.Results:
     key = json.loads((folder / KEY).read_text(encoding="utf-8"))
     ratings = read_ratings(config.REVIEW, key)
     review = Review(ratings, judge(ratings))
-    with run.occupied(folder):
+    with publishing.occupied(folder):
         found = replace(results.read(folder, manifest), review=review)
         _publish(config, manifest, found, review)
     return found
@@ -57,7 +57,7 @@ def _as_evaluated(config: Any, manifest: dict[str, Any]) -> Any:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
     known = manifest["settings"]["given"] | manifest["settings"]["default"]
-    given = json.loads(json.dumps(run.settings(config)["given"]))
+    given = json.loads(json.dumps(manifests.settings(config)["given"]))
     other = [name for name in given if name not in OWN and known.get(name) != given[name]]
     if other:
         told = "; ".join(f"{name} was {known.get(name)!r}, not {given[name]!r}" for name in other)
@@ -74,20 +74,20 @@ def _publish(config: Any, manifest: dict[str, Any], found: results.Results, revi
     import pandas as pd
 
     folder = Path(config.OUTPUT_DIR)
-    with run.staged(folder) as staging:
+    with publishing.staged(folder) as staging:
         for name in manifest["outputs"]:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
         rows = pd.DataFrame([_row(rating, found) for rating in review.ratings])
         rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
-        run.write_json(staging / SUMMARY, review.summary)
-        write_report(found, run.settings(config), staging / "report.html")
-        run.write_manifest(
+        disk.write_json(staging / SUMMARY, review.summary)
+        write_report(found, manifests.settings(config), staging / "report.html")
+        manifests.write_manifest(
             staging,
             "evaluation",
             config,
             manifest["started"],
-            inputs=manifest["inputs"] | {path: run.sha256_of_file(Path(path)) for path in config.REVIEW},
+            inputs=manifest["inputs"] | {path: disk.sha256_of_file(Path(path)) for path in config.REVIEW},
             **{name: value for name, value in manifest.items() if name not in WRITTEN},
         )
 

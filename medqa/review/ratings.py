@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medqa.run import UserError
+from medqa.errors import UserError
 
 KIND = "medical answer review"
 CHOICES = ("A", "equal", "B")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.disk import write_json, write_text
 from medqa.page.template import render
-from medqa.run import write_json, write_text
 
 if TYPE_CHECKING:
     import pandas as pd

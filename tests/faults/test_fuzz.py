@@ -14,8 +14,9 @@ from faults_results import keep
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from medqa import duplicates, iterations, records, run
+from medqa import duplicates, iterations, manifests, specialty_files
 from medqa.checkpoints import require_readable
+from medqa.errors import UserError
 from medqa.predictions import LossFile, Predictions
 from medqa.tables import read_table
 from medqa.training_log import read_records
@@ -56,7 +57,7 @@ def read_data(path: Path) -> None:
     """The reader of specialty files, and all that is made of what it refuses."""
     target = path.parent / "dataset_with_answers_x.json"
     os.replace(path, target)
-    source = records.read_files(records.find_files(path.parent))
+    source = specialty_files.read_files(specialty_files.find_files(path.parent))
     duplicates.groups([record.form for record in source.records])
     for one in source.refused:
         json.loads(one.line())
@@ -87,10 +88,10 @@ def read_state(path: Path) -> None:
     LossFile(path).read("a")
     read_records(path)
     os.link(path, path.with_name("complete.json"))
-    for reader in (run.read_manifest, require_readable):
-        (path.with_name(run.MANIFEST)).unlink(missing_ok=True)
-        os.link(path, path.with_name(run.MANIFEST))
-        with contextlib.suppress(run.UserError):
+    for reader in (manifests.read_manifest, require_readable):
+        (path.with_name(manifests.MANIFEST)).unlink(missing_ok=True)
+        os.link(path, path.with_name(manifests.MANIFEST))
+        with contextlib.suppress(UserError):
             reader(path.parent)
 
 
@@ -110,7 +111,7 @@ def test_a_reader_returns_or_says_what_is_wrong(reader, tmp_path, whole):
         folder.mkdir()
         (folder / "file").write_bytes(content)
         began = time.monotonic()
-        with contextlib.suppress(run.UserError):
+        with contextlib.suppress(UserError):
             reader(folder / "file")
         slowest = max(slowest, time.monotonic() - began)
         done += 1

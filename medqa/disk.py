@@ -1,0 +1,63 @@
+"""Files: written in one step, so that a reader never sees half of one; read up to a limit; their SHA-256."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from medqa.errors import UserError
+
+
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write a text file in one step: a reader sees the old content or the new one, never half.
+
+    A long text may come in pieces, so that it never stands in memory as a whole.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines([text] if isinstance(text, str) else text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON, indented, in one step. NaN is refused, because JSON has none."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The bytes of a file that is to be taken into memory at once.
+
+    Raises:
+        UserError: it is no regular file (a pipe never ends), or holds more than `most` bytes.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file. Move it away, or name the right file.")
+    if (size := path.stat().st_size) > most:
+        raise UserError(
+            f"{path} holds {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB are read of such a file. Look "
+            "what it is, and make it smaller or divide it."
+        )
+    return path.read_bytes()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_of_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under `folder`, by its path inside it, names that start with a dot left out."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path: path.relative_to(folder).as_posix() for path in paths}
+    return {
+        name: sha256_of_file(path)
+        for path, name in names.items()
+        if not any(part.startswith(".") for part in name.split("/"))
+    }

@@ -1,0 +1,77 @@
+"""How a script ends: its exit code, and what is said then."""
+
+import errno
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+from medqa.errors import Failed, Interrupted, UserError
+from medqa.processes import rank, world_size
+
+
+def run_script(main: Callable[[], None], resume_hint: str) -> None:
+    """Run a script's `main` and exit: 0 done, 1 failed, 2 wrong usage or input, 130/143 interrupted.
+
+    Ctrl-C and SIGTERM both raise KeyboardInterrupt inside `main`; `resume_hint` then says how to go on.
+    """
+    received = signal.SIGINT
+
+    def interrupt(number: int, _frame: object) -> None:
+        nonlocal received
+        received = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that knows ASCII alone gets "?" for an arrow
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        main()
+    except UserError as error:
+        if os.environ.get("RANK", "0") == "0" or not os.environ["RANK"].isdecimal():
+            print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Failed as error:  # on whichever process it happened
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt as stop:
+        if rank() == 0:
+            print(f"\nInterrupted. {resume_hint}{_typed()}", file=sys.stderr)
+        sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
+    except BrokenPipeError:  # `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ERROR: {where}{error.strerror or error}. {resume_hint}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print(f"ERROR: the memory of this machine does not suffice. {resume_hint}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if _disk_full(error):
+            print(f"ERROR: {os.strerror(errno.ENOSPC)}. {resume_hint}", file=sys.stderr)
+            sys.exit(1)
+        traceback.print_exc()
+        print(f"FAILED. {resume_hint}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _typed() -> str:
+    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown."""
+    if world_size() > 1 or not sys.argv[0].endswith(".py"):
+        return ""
+    return f"\n  {shlex.join(['python', *sys.argv])}"
+
+
+def _disk_full(error: BaseException) -> bool:
+    """Whether a library's error comes from a disk without space; few of them raise an OSError for it."""
+    told = str(error)
+    inner = error.__cause__ or error.__context__
+    return (
+        os.strerror(errno.ENOSPC) in told
+        or "PytorchStreamWriter failed writing" in told
+        or (isinstance(inner, OSError) and inner.errno == errno.ENOSPC)
+    )

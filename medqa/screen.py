@@ -1,0 +1,73 @@
+"""What a person sees of a stage: lines, tables, warnings, durations; said once under several processes."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from medqa.processes import rank
+
+_silent = False
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Let a stage run inside another program without its report."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
+def say(*lines: str) -> None:
+    """Print lines, on the first process only. When nobody reads them any more (`| head`), work goes on."""
+    if rank() == 0 and not _silent:
+        try:
+            print(*lines, sep="\n", flush=True)
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (stays open until the process ends)
+
+
+def shows_progress() -> bool:
+    """Whether progress bars are drawn: by the first process, on a terminal, without NO_COLOR."""
+    return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Lay out rows under a header: first column to the left, the others (numbers) to the right."""
+    cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                  for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in cells
+    ]  # fmt: skip
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+class Warnings:
+    """Collects what the user should know, to be printed together at the end of a stage."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Keep a warning, once."""
+        if text not in self.texts:
+            self.texts.append(text)
+
+    def show(self) -> None:
+        """Print all warnings."""
+        if self.texts:
+            say("", *(f"WARNING: {text}" for text in self.texts))
+
+
+def elapsed(seconds: float) -> str:
+    """A duration for people: "48 s", "3 min 05 s", "2 h 10 min"."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,137 @@
+"""A script ends with the promised exit code, and says what to do next."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from medqa.errors import UserError
+from medqa.processes import launched
+
+SCRIPT = """
+import os, signal, sys, time
+from medqa.ending import run_script
+from medqa.errors import Interrupted, UserError
+from medqa.screen import say
+def good(): say("done")
+def user(): raise UserError("give a folder")
+def bug(): {}["x"]
+def stopped(): raise Interrupted(signal.SIGTERM)
+def no_file(): open("/nowhere/file")
+def full_disk(): raise OSError(28, "No space left on device")
+def torch_full(): raise RuntimeError("PytorchStreamWriter failed writing file data/4: file write failed")
+def rust_full(): raise ValueError("I/O error: No space left on device (os error 28)")
+def memory(): bytearray(1 << 62)
+def arrow(): say("base → tuned")
+def prints(): print("help", flush=True)
+def wait():
+    print("waiting", flush=True)
+    time.sleep(60)
+run_script(globals()[sys.argv[1]], "Run it again.")
+"""
+
+
+def script(name: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, name], cwd=ROOT, text=True, capture_output=True,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+def test_done_is_0():
+    done = script("good")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_the_users_mistake_is_2_and_one_line():
+    done = script("user")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "ERROR: give a folder\n")
+    silent = script("user", RANK="1")
+    assert (silent.returncode, silent.stderr) == (2, "")
+
+
+def test_our_mistake_is_1_with_a_traceback_and_what_to_do_next():
+    done = script("bug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "KeyError: 'x'" in done.stderr and "Run it again." in done.stderr
+
+
+def test_a_file_that_cannot_be_opened_is_1_and_one_line():
+    done = script("no_file")
+    assert done.returncode == 1
+    assert done.stderr == "ERROR: /nowhere/file: No such file or directory. Run it again.\n"
+
+
+def test_an_error_of_the_system_without_a_file_says_what_to_do_next():
+    """A full disk is told when a file is written, and names no file."""
+    done = script("full_disk")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr and "Run it again." in done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch_full", "rust_full"])
+def test_a_full_disk_is_known_in_the_words_of_the_libraries(name):
+    done = script(name)
+    assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device. Run it again.\n")
+
+
+def test_memory_that_does_not_suffice_is_one_line():
+    done = script("memory")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "ERROR: the memory of this machine does not suffice. Run it again.\n",
+    )
+
+
+def test_a_terminal_that_knows_ascii_alone_ends_no_stage():
+    done = script("arrow", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "base ? tuned\n", "")
+
+
+@pytest.mark.parametrize(("name", "value"), [("RANK", "one"), ("WORLD_SIZE", "-2")])
+def test_a_launcher_that_left_no_number_is_told(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"{name}='{value}'"):
+        launched(name, 0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_says_how_to_go_on(number, code):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode == code
+    assert errors == "\nInterrupted. Run it again.\n"
+
+
+def test_work_that_was_saved_after_a_signal_ends_like_the_signal():
+    done = script("stopped")
+    assert (done.returncode, done.stderr) == (143, "\nInterrupted. Run it again.\n")
+
+
+def unread(code: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and errors of a program whose output nobody reads, as with `| head` when head has ended."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, text=True, stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    return done.returncode, done.stderr
+
+
+def test_work_goes_on_when_nobody_reads_its_report():
+    code = "import os; from medqa.screen import say\nfor _ in range(3): say('line')\nos.write(2, b'worked')"
+    assert unread(code) == (0, "worked")
+
+
+def test_help_that_nobody_reads_ends_without_a_traceback():
+    """`python evaluation.py --help | head` prints through tyro, not through `say`."""
+    assert "Traceback" not in unread(SCRIPT, "prints")[1]

@@ -1,0 +1,42 @@
+"""What a person sees: once, in order, in columns."""
+
+import pytest
+
+from medqa.screen import Warnings, elapsed, say, silenced, table
+
+
+def test_only_the_first_process_speaks_and_not_when_silenced(monkeypatch, capsys):
+    with silenced():
+        say("silenced")
+    say("first", "second")
+    monkeypatch.setenv("RANK", "1")
+    say("other process")
+    assert capsys.readouterr().out == "first\nsecond\n"
+
+
+def test_warnings_come_together_and_once(capsys):
+    warnings = Warnings()
+    warnings.show()
+    for text in ("one", "two", "one"):
+        warnings.add(text)
+    assert capsys.readouterr().out == ""
+    warnings.show()
+    assert capsys.readouterr().out == "\nWARNING: one\nWARNING: two\n"
+
+
+def test_table_puts_names_left_and_numbers_right():
+    assert table(("name", "n", ""), [("heart", 5, None), ("a", 12345, "low")]) == (
+        "name       n\n"
+        "-----  -----  ---\n"
+        "heart      5\n"
+        "a      12345  low"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "0 s"), (48.4, "48 s"), (59.7, "1 min 00 s"), (60, "1 min 00 s"), (185, "3 min 05 s"),
+     (3599.6, "1 h 00 min"), (7800, "2 h 10 min"), (7859, "2 h 10 min"), (100_000, "27 h 46 min")],
+)  # fmt: skip
+def test_elapsed(seconds, told):
+    assert elapsed(seconds) == told
