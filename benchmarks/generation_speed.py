@@ -112,7 +112,7 @@ def continuous(model: Any, prompts: list) -> dict:
     wanted = GenerationConfig(
         max_new_tokens=128, do_sample=True, temperature=0.1, top_p=0.9, eos_token_id=-1, pad_token_id=0
     )
-    inputs = [prompt.input_ids for prompt in prompts]
+    inputs = [prompt.input_ids.tolist() for prompt in prompts]
     speeds, statuses = [], Counter()
     for part in (inputs[:32], inputs):
         torch.cuda.synchronize()
@@ -153,7 +153,7 @@ def exact(small: str, data: Path) -> dict:
     )  # fmt: skip
     same = 0
     for prompt in prompts:
-        ids = torch.tensor([prompt.input_ids], device="cuda")
+        ids = torch.tensor([prompt.input_ids.tolist()], device="cuda")
         out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=64,
                              eos_token_id=None, pad_token_id=0)  # fmt: skip
         same += kept[prompt.id] == " ".join(map(str, out[0, ids.shape[1] :].tolist()))
