@@ -45,21 +45,20 @@ def train(config: TrainingConfig) -> Path:
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     models.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
-    sharded = sharding.asked_for()
+    sharded = sharding.taken_over()
     if config.DRY_RUN:
         foretell(config, data, device, sharded, warnings)
         return output
     hub.announce(config.MODEL_NAME, "MODEL_NAME")
-    if config.USE_WANDB:
-        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
 
     from accelerate import PartialState
 
     from medqa import checkpoints, trainable, trained, training
+    from medqa.processes import LONGEST_WAIT
     from medqa.steps import Steps
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
-    processes = PartialState(cpu=not device.is_cuda)
+    processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     with publishing.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             publishing.recover(output)

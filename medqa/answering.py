@@ -3,24 +3,22 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa import attention, disk, generation, hub, model, sharding
 from medqa.chat import ChatTemplate
+from medqa.errors import UserError
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
 from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
-from medqa.processes import rank, world_size
+from medqa.processes import LONGEST_WAIT, launched, rank, world_size
 from medqa.progress import Progress
 from medqa.screen import Warnings, elapsed, say
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
-# How long a process waits for the others, which may still be answering; one that died is noticed at once.
-LONGEST_WAIT = timedelta(days=7)
 # Settings that answers are made with; scoring them later takes these from there.
 MADE_WITH = (
     "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
@@ -58,45 +56,43 @@ def ask_both(
 
     Returns:
         role → one answer a holdout question, in order; role → example id → (summed loss, tokens).
+
+    Raises:
+        UserError: the processes run on several machines, or what the models and files raise.
     """
     from accelerate import PartialState
+    from accelerate.utils import gather_object
 
     from medqa.noise import quiet
 
     quiet()
-    if sharding.asked_for():
+    if launched("LOCAL_WORLD_SIZE", world_size()) < world_size():
+        raise UserError(
+            "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
+            "them: accelerate launch --num_processes N evaluation.py"
+        )
+    if sharding.taken_over():
         say("FSDP is for training: here each process holds a whole model.")
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # From here on the setting says what was done: manifest, report and history take it from there.
-    config.USE_4BIT = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    here = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    config.USE_4BIT = any(gather_object([here]))  # the fullest card decides for all processes
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
     tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     stops = tuple(model.stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
     prompts, examples = texts(config, records, tokenizer, system_message, template, warnings)
+    keyed, made_of = keys(models, decoding, prompts, examples)
     folder = Path(config.OUTPUT_DIR) / "predictions"
-    identity = {role: models.identity(role) for role in ROLES}
-    keyed = {
-        role: {
-            answer_key(
-                model=identity[role], decoding=asdict(decoding), prompt=prompt.input_ids.tolist()
-            ): prompt
-            for prompt in prompts
-        }
-        for role in ROLES
-    }
     files = {role: Predictions(folder / f"{role}.jsonl") for role in ROLES}
+    loss_files = {role: LossFile(folder / f"{role}_losses.json") for role in ROLES}
     if rank() == 0:
         for file in files.values():
             file.repair()
     processes.wait_for_everyone()
-    made_of = {
-        role: losses_key(identity[role], (example.input_ids.tolist() for example in examples))
-        for role in ROLES
-    }
-    loss_files = {role: LossFile(folder / f"{role}_losses.json") for role in ROLES}
     mine = share(missing_answers(keyed, files))
+    processes.wait_for_everyone()  # all have read before the first writes
     made: dict[str, Made] = {}
     for role in ROLES:  # all that one model has to do before the next one is loaded
         own = {key: keyed[role][key] for of, key in mine if of == role}
@@ -116,11 +112,24 @@ def ask_both(
             "losses": made_of,
         }
         disk.write_json(folder / ASKED, asked)
-    answers = {}
+    known = {role: files[role].read() for role in ROLES}
+    return {role: [known[role][key] for key in keyed[role]] for role in ROLES}, losses
+
+
+def keys(
+    models: Models, decoding: Decoding, prompts: Sequence[Prompt], examples: Sequence[Example]
+) -> tuple[Keyed, dict[str, str]]:
+    """Of each role: the prompts by the key of their answer, and what identifies the losses."""
+    told = asdict(decoding)
+    keyed, made_of = {}, {}
     for role in ROLES:
-        known = files[role].read()
-        answers[role] = [known[key] for key in keyed[role]]
-    return answers, losses
+        identity = models.identity(role)
+        made_of[role] = losses_key(identity, (example.input_ids.tolist() for example in examples))
+        keyed[role] = {
+            answer_key(model=identity, decoding=told, prompt=prompt.input_ids.tolist()): prompt
+            for prompt in prompts
+        }
+    return keyed, made_of
 
 
 def texts(
@@ -174,7 +183,17 @@ def answer(
     models: Models, role: str, tokenizer: Any, keyed: Mapping[str, Prompt], decoding: Decoding, config: Any,
     file: Predictions,
 ) -> tuple[int, float]:  # fmt: skip
-    """Answer prompts with one model, each answer written as it is finished; tokens and seconds it took."""
+    """Answer prompts with one model, each answer written as it is finished.
+
+    Args:
+        models, role, tokenizer: the model.
+        keyed: prompts by the key of their answer.
+        decoding: how the answers are made.
+        config: an EvaluationConfig.
+        file: where they are kept.
+
+    Returns the tokens made, and the seconds it took.
+    """
     if not keyed:
         return 0, 0.0
     key_of = {prompt.id: key for key, prompt in keyed.items()}

@@ -21,6 +21,11 @@ class Models:
 
     A tuned folder with an adapter shares the base's weights; one with a whole (merged) model is loaded after
     the base has been let go.
+
+    Args:
+        base, tuned: folders or Hub names.
+        device: where they run.
+        four_bit: whether they are loaded in NF4.
     """
 
     def __init__(self, base: str, tuned: str, device: model.Device, four_bit: bool) -> None:
@@ -54,7 +59,8 @@ class Models:
             gc.collect()
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
             say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
-            self._loaded = model.load_base(name, self.device, self.four_bit, "BASE_MODEL_PATH")
+            setting = "BASE_MODEL_PATH" if name == self.base else "FINETUNED_MODEL_PATH"
+            self._loaded = model.load_base(name, self.device, self.four_bit, setting)
             if self.has_adapter:
                 self._loaded = model.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
@@ -65,7 +71,7 @@ class Models:
 
 
 def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
-    """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit the card."""
+    """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
     sizes = model.load_config(name, "BASE_MODEL_PATH")

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     tokens: int
     checkpointing: bool
     reason: str
+    short: bool = False  # the memory may not suffice for the longest sequence
 
 
 def bytes_per_token(sizes: Any, recomputed: bool, compiled: bool) -> float:
@@ -66,7 +67,7 @@ def plan_step(
     on = checkpointing == "on" or (checkpointing == "auto" and room / kept < longest)
     fits = max(0, int(room / (bytes_per_token(sizes, True, compiled) if on else kept)))
     chosen = tokens or max(longest, min(MOST_RECOMPUTED if on else MOST_KEPT, fits // 256 * 256))
-    return Plan(chosen, on, f"{free_bytes / 1e9:.0f} GB free hold about {fits:,}")
+    return Plan(chosen, on, f"{free_bytes / 1e9:.0f} GB free hold about {fits:,}", fits < longest)
 
 
 def compiles(wanted: str, is_cuda: bool, tokens_in_run: int, sharded: bool) -> tuple[bool, str]:
@@ -89,9 +90,7 @@ def compiles(wanted: str, is_cuda: bool, tokens_in_run: int, sharded: bool) -> t
     return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
 
 
-def fit_to_card(
-    config: Any, sizes: Any, tokens_in_run: int, free: int | None, sharded: bool = False
-) -> tuple[Plan, bool]:
+def choose(config: Any, sizes: Any, tokens_in_run: int, free: int | None, sharded: bool) -> tuple[Plan, bool]:
     """How a step is cut, and whether the layers are compiled; both said once, with the reason.
 
     Args:
@@ -111,6 +110,8 @@ def fit_to_card(
         plan = plan_step(sizes, free, *wishes, compiled)
     kept = "recomputed" if plan.checkpointing else "kept"
     say(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")
+    if plan.short:
+        say(f"       MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} may not fit; lower it if memory runs out.")
     if free is not None:
         say(f"Layers: {'compiled' if compiled else 'not compiled'} ({why})")
     return plan, compiled
@@ -137,8 +138,15 @@ def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) 
     """
     embeddings = sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
     bits, scales = (0.5, 0.0625) if four_bit else (dtype_bytes, 0.0)
-    gathered = min(1.0, 1 / shards + (shards > 1) * 2 / sizes.num_hidden_layers)
-    return int(_linear_weights(sizes) * (bits * gathered + scales) + embeddings * dtype_bytes)
+    linear = _linear_weights(sizes) * (bits / shards + scales)
+    return int(
+        linear + embeddings * dtype_bytes + (shards > 1) * gathered_bytes(sizes, four_bit, dtype_bytes)
+    )
+
+
+def gathered_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:
+    """Bytes of the two layers that are together at a time when the base lies in parts on several cards."""
+    return int(2 * _linear_weights(sizes) / sizes.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
 
 
 class Forecast(NamedTuple):
@@ -219,7 +227,7 @@ def foretell(
     weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
     free = model.free_memory(device.name) - weights if device.is_cuda else None
-    cut, compiled = fit_to_card(config, sizes, sum(map(sum, steps)), free, shards > 1)
+    cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, shards > 1)
     say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
     if not device.is_cuda:
         say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
@@ -228,4 +236,8 @@ def foretell(
     rate = product_rate(device.name)
     told = forecast(sizes, weights, cut, compiled, steps, eval_tokens, evaluations, rate)
     say(f"Memory: about {told.gigabytes:.1f} GB at the most")
-    say(f"Time: about {elapsed(told.seconds)}, {told.tokens_per_second:,.0f} tokens a second on each card")
+    without = ", the exchange between cards not counted" if shards > 1 else ""
+    say(
+        f"Time: about {elapsed(told.seconds)}, {told.tokens_per_second:,.0f} tokens a second on each "
+        f"card{without}"
+    )

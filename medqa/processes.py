@@ -1,8 +1,13 @@
 """The processes of one run: which of them this is, and how many there are."""
 
 import os
+from datetime import timedelta
 
 from medqa.errors import UserError
+
+# How long a process waits for the others, which may still be loading or answering; one that died is noticed
+# at once. The library's ten minutes on GPUs are less than a slow disk may take.
+LONGEST_WAIT = timedelta(days=1)
 
 # Set before torch is imported. Threads that spin while they wait starve each other on a busy machine: with
 # two other processes on two cores, a step of the demo model took over 5 s, and 0.4 s with threads that sleep.

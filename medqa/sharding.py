@@ -6,6 +6,7 @@ its gradients, and checkpoints are the same files as on one card.
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -15,23 +16,24 @@ from medqa.processes import world_size
 from medqa.screen import say
 
 
-def asked_for() -> bool:
-    """Whether `accelerate launch` was given an FSDP configuration (launch/fsdp_qlora.yaml); asked once.
+@functools.cache
+def taken_over() -> bool:
+    """Whether `accelerate launch` was given an FSDP configuration (launch/fsdp_qlora.yaml).
 
-    The word is taken out of the environment: accelerate and transformers would else share out the adapter and
-    its optimizer too, and could resume from checkpoints of the same number of processes only.
+    The word for it is taken out of the environment: accelerate and transformers would else share out the
+    adapter and its optimizer too, and could resume from checkpoints of the same number of processes only.
     """
     return os.environ.pop("ACCELERATE_USE_FSDP", "").lower() == "true" and world_size() > 1
 
 
-def load_whole(config: Any, sizes: Any, device: model.Device, attention: str) -> Any:
+def load_whole(config: Any, sizes: Any, device: model.Device, attention_name: str) -> Any:
     """The base before it is shared out: on the card, or in the machine's memory when that is too small.
 
     Args:
         config: a TrainingConfig.
         sizes: the base's config.
         device: where this process trains.
-        attention: name of the attention in use.
+        attention_name: which attention is in use.
     """
     where = device
     needed = 1.4 * plan.weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
@@ -39,7 +41,7 @@ def load_whole(config: Any, sizes: Any, device: model.Device, attention: str) ->
         say("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")
     with _quantised_on(device.name):
-        return model.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention)
+        return model.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention_name)
 
 
 @contextlib.contextmanager
@@ -94,10 +96,13 @@ def shard_base(peft_model: Any, device_name: str) -> None:
     for layer in decoder.layers:
         whole = {weight for weight in layer.parameters() if weight.requires_grad or weight.dim() < 2}
         fully_shard(layer, mesh=mesh, ignored_params=whole)
-    whole = {weight for weight in peft_model.parameters() if not is_shard(weight)}
-    fully_shard(decoder, mesh=mesh, ignored_params=whole)  # the root: layers are gathered ahead of their turn
+    whole = [weight for weight in peft_model.parameters() if not is_shard(weight)]
+    # The root: layers are gathered ahead of their turn.
+    fully_shard(decoder, mesh=mesh, ignored_params=set(whole))
     for tensor in (*whole, *peft_model.buffers()):
         tensor.data = tensor.data.to(device_name)
+        if tensor.requires_grad:  # the adapter, which all processes begin with alike
+            torch.distributed.broadcast(tensor.data, 0)
     if getattr(base, "hf_device_map", None):  # accelerate asks it where the model is
         base.hf_device_map = {"": device_name}
 

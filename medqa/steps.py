@@ -15,6 +15,12 @@ class Steps:
     The order of an epoch depends on the seed and the epoch alone, not on the number of processes: n processes
     with batches of b see the steps of one process with batches of n x b. The last step of an epoch has
     whatever is left; nothing is repeated and nothing dropped.
+
+    Args:
+        lengths: tokens of each sequence.
+        per_step: sequences of a step, over all processes.
+        seed: of the order.
+        process, processes: which of how many this one is.
     """
 
     def __init__(
@@ -41,6 +47,11 @@ def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[
     The longest sequence first, each to whoever has the fewest tokens: at most 4/3 of the best possible
     (Graham, 1969). Dealt out in turn, 32 sequences would leave one of two processes a tenth more than the
     mean.
+
+    Args:
+        step: positions of the step's sequences.
+        lengths: tokens of every sequence.
+        processes: how many share it.
     """
     if processes == 1:
         return [list(step)]

@@ -44,7 +44,9 @@ def fit_to_card(config: Any, peft_model: Any, device: model.Device, tokens_in_ru
     """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
     say(f"Attention: {attention.told(device.is_cuda)}")
     free = model.free_memory(device.name) if device.is_cuda else None
-    cut, compiled = plan.fit_to_card(config, peft_model.config, tokens_in_run, free, sharded)
+    if free is not None and sharded:
+        free -= plan.gathered_bytes(peft_model.config, config.USE_4BIT, 2)
+    cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, sharded)
     prepare_layers(peft_model, cut.checkpointing, compiled)
     return cut.tokens
 

@@ -47,7 +47,8 @@ class AnswerTrainer(Trainer):
         self.examples, self.eval_examples = examples, eval_examples
         self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
         self.sharded = any(map(is_shard, model.parameters()))
-        self.stop_requested = False
+        # A signal reaches one process or all, at any moment: the processes agree at the beginning of a step.
+        self.stop_asked = self.stop_agreed = False
         super().__init__(
             model=model,
             args=args,
@@ -56,9 +57,8 @@ class AnswerTrainer(Trainer):
             callbacks=[log, *callbacks],
         )
         self.remove_callback(PrinterCallback)
-        if (
-            self.sharded
-        ):  # accelerate wraps no model in parts; its gradients are averaged in `_forward_backward`
+        if self.sharded:
+            # accelerate wraps no model in parts; `_forward_backward` averages its gradients.
             prepare = self.accelerator.prepare_model
             self.accelerator.prepare_model = functools.partial(prepare, evaluation_mode=True)
 
@@ -74,9 +74,9 @@ class AnswerTrainer(Trainer):
         """Forward and backward over all bins of the step; returns its loss per trained token."""
         model.train()
         examples: list[Example] = inputs["examples"]
-        mine = [sum(e.labels for e in examples), self.stop_requested, sum(len(e.input_ids) for e in examples)]
+        mine = [sum(e.labels for e in examples), self.stop_asked, sum(len(e.input_ids) for e in examples)]
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
-        trained, self.stop_requested, self.training_log.tokens = whole[0], bool(whole[1]), whole[2]
+        trained, self.stop_agreed, self.training_log.tokens = whole[0], bool(whole[1]), whole[2]
         if not examples:  # the rest of an epoch may leave a process without work; it still joins the step
             examples = [without_answer(self.examples[0])]
 
@@ -185,7 +185,7 @@ class AnswerTrainer(Trainer):
 
 
 class StopSoon(TrainerCallback):
-    """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second one stops at once."""
+    """Ctrl-C or SIGTERM: finish this step or the next, save a checkpoint, stop. A second one stops hard."""
 
     def __init__(self, trainer: AnswerTrainer) -> None:
         self.trainer = trainer
@@ -199,16 +199,16 @@ class StopSoon(TrainerCallback):
             signal.signal(number, handler)
 
     def _received(self, number: int, _frame: object) -> None:
-        if self.trainer.stop_requested:
+        if self.trainer.stop_asked:
             raise KeyboardInterrupt
-        self.trainer.stop_requested = True
+        self.trainer.stop_asked = True
         self.trainer.stop_signal = signal.Signals(number)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """All processes have agreed on `stop_requested` within the step, so all stop at the same one."""
-        if self.trainer.stop_requested and state.global_step < state.max_steps:
+        """All processes have agreed on it in this step, so all stop after the same one."""
+        if self.trainer.stop_agreed and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
 
@@ -224,6 +224,8 @@ def build_trainer(
 ) -> AnswerTrainer:  # fmt: skip
     """The Trainer with every setting of a TrainingConfig."""
     evaluated = bool(eval_examples)
+    if config.USE_WANDB:
+        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
     arguments = TrainingArguments(
         output_dir=config.OUTPUT_DIR,
         # One batch is a whole step of this process; `training_step` cuts it.
@@ -269,4 +271,4 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
         trainer.train(resume_from_checkpoint=start or None)
     finally:
         stop.let_go()
-    return not trainer.stop_requested or trainer.state.global_step >= trainer.state.max_steps
+    return not trainer.stop_agreed or trainer.state.global_step >= trainer.state.max_steps

@@ -67,6 +67,13 @@ def test_scripts_can_be_read_in_one_go():
         assert len((ROOT / f"{script}.py").read_text(encoding="utf-8").splitlines()) <= 255
 
 
+def test_a_function_is_read_without_scrolling():
+    for path in [*ROOT.glob("*.py"), *(ROOT / "medqa").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 80, f"{path}: {node.name}"
+
+
 def test_the_data_folder_is_no_package():
     assert not (ROOT / "datasets" / "__init__.py").exists()
 

@@ -242,7 +242,7 @@ def test_signals_are_given_back_after_training():
     from medqa.training import StopSoon
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    stop = StopSoon(SimpleNamespace(stop_requested=False))
+    stop = StopSoon(SimpleNamespace(stop_asked=False))
     assert signal.getsignal(signal.SIGTERM) != before[1]
     stop.let_go()
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
-from conftest import ROOT, run_in_two, run_script
+from conftest import LAUNCHER, ROOT, run_in_two, run_script
 from safetensors.torch import load_file
 
 from config import TrainingConfig
@@ -145,6 +146,32 @@ def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config,
     assert (done.returncode, done.stderr) == (0, "")
     assert "FSDP: each of 2 processes holds its part" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
+
+
+def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
+    """The base in parts on two processes, and then whole on one: the adapter of a run that nobody disturbed."""
+    vars(config).update(USE_4BIT=True, NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3)
+    alone = adapter(train(config))
+    two = TrainingConfig(**vars(config) | {"OUTPUT_DIR": str(tmp_path / "two"), "BATCH_SIZE": 1})
+    launched = subprocess.Popen(
+        [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "launch/fsdp_qlora.yaml",
+         *LAUNCHER, "--main_process_port", "0", "fine_tuning.py", *options(two)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    metrics, deadline = tmp_path / "two" / "training_metrics.jsonl", time.monotonic() + 120
+    while (not metrics.exists() or metrics.read_text().count('"loss"') < 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    ranks = {
+        child.environ().get("RANK"): child for child in psutil.Process(launched.pid).children(recursive=True)
+    }
+    ranks["1"].terminate()
+    told, errors = launched.communicate(timeout=120)
+    assert launched.returncode != 0, told
+    (stopped,) = whole_checkpoints(tmp_path / "two")
+    assert 3 <= int(stopped.name.split("-")[1]) < 120, errors
+    config.OUTPUT_DIR = str(tmp_path / "two")
+    assert close(alone, adapter(train(config)), 1e-3)
 
 
 def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
