@@ -113,7 +113,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = manifests.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    from medqa import answering, model, pair, predictions
+    from medqa import answering, devices, pair, predictions
     from medqa.clinical.lexicon import user_terms
 
     user_terms(config.LEXICON)
@@ -121,9 +121,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
         pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
-        device = model.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
+        device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-        model.stay_within(config.GPU_MEMORY_GB, device)
+        devices.stay_within(config.GPU_MEMORY_GB, device)
     publishing.require_own(output, "evaluation")
     results.keep_a_whole_evaluation(output, config.LIMIT)
     with publishing.occupied(output) if rank() == 0 else contextlib.nullcontext():

@@ -36,14 +36,14 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import hub, sharding
+    from medqa import devices, hub, sharding
     from medqa import model as models
     from medqa.noise import quiet
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
-    device = models.choose_device(config.MODEL_NAME, "fine_tuning.py")
+    device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    models.stay_within(config.GPU_MEMORY_GB, device)
+    devices.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
     sharded = sharding.taken_over()
     if config.DRY_RUN:

@@ -52,11 +52,11 @@ def steady(model_name: str, data: Path) -> dict:
     import torch
     from datasets import load_from_disk
 
-    from medqa import attention, generation, slots
+    from medqa import attention, devices, generation, slots
     from medqa import model as models
     from medqa.chat import apply_chat_template
 
-    device = models.choose_device(model_name, "")
+    device = devices.choose_device(model_name, "")
     tokenizer = models.load_tokenizer(model_name, "")
     model = models.load_base(model_name, device, False, "").eval()
     model.set_attn_implementation(attention.NAME)

@@ -121,10 +121,10 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
+    from medqa import devices, trainable
     from medqa import model as models
-    from medqa import trainable
 
-    device = models.choose_device(model_name, "")
+    device = devices.choose_device(model_name, "")
     tokenizer = models.load_tokenizer(model_name, "")
     model = trainable.add_lora(
         models.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
@@ -159,9 +159,10 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     from peft import LoraConfig
     from transformers import TrainerCallback
 
+    from medqa import devices
     from medqa import model as models
 
-    device = models.choose_device(model_name, "")
+    device = devices.choose_device(model_name, "")
     model = models.load_base(model_name, device, True, "")
     clock: list[float] = []
 

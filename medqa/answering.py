@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import attention, disk, generation, hub, model, sharding
+from medqa import attention, devices, disk, generation, hub, model, sharding
 from medqa.chat import ChatTemplate
 from medqa.errors import UserError
 from medqa.generation import Answer, Decoding, Prompt
@@ -42,7 +42,7 @@ def ask_both(
     records: dict[str, Any],
     system_message: str,
     template: ChatTemplate,
-    device: model.Device,
+    device: devices.Device,
     warnings: Warnings,
 ) -> tuple[dict[str, list[dict]], dict[str, dict]]:
     """Answers of both models, and their losses on the reference answers: made if missing, else read.

@@ -12,8 +12,8 @@ from transformers import DynamicCache
 
 from medqa import attention
 from medqa.chat import ChatTemplate, harmless, render
+from medqa.devices import free_memory
 from medqa.errors import UserError
-from medqa.model import free_memory
 from medqa.packing import token_ids
 from medqa.sampling import Decoding, choose
 from medqa.screen import say

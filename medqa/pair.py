@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa import manifests, model
+from medqa import devices, manifests, model
 from medqa.adapter import adapter_identity
 from medqa.errors import UserError
 from medqa.plan import weight_bytes
@@ -28,7 +28,7 @@ class Models:
         four_bit: whether they are loaded in NF4.
     """
 
-    def __init__(self, base: str, tuned: str, device: model.Device, four_bit: bool) -> None:
+    def __init__(self, base: str, tuned: str, device: devices.Device, four_bit: bool) -> None:
         self.base, self.tuned, self.device = base, tuned, device
         self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
         self.four_bit = four_bit
@@ -70,14 +70,14 @@ class Models:
             yield self._loaded
 
 
-def four_bit_needed(wanted: bool, device: model.Device, name: str) -> bool:
+def four_bit_needed(wanted: bool, device: devices.Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
     sizes = model.load_config(name, "BASE_MODEL_PATH")
     if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
         return wanted
-    weights, free = weight_bytes(sizes, False, 2), model.free_memory(device.name)
+    weights, free = weight_bytes(sizes, False, 2), devices.free_memory(device.name)
     if free < 1.2 * weights:  # room to work
         say(f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB")
         return True

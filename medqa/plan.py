@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from medqa import model
+from medqa import devices
 from medqa.packing import bins
 from medqa.screen import elapsed, say
 
@@ -211,7 +211,7 @@ def product_rate(device: str) -> float:
 
 
 def foretell(
-    config: Any, sizes: Any, device: model.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
+    config: Any, sizes: Any, device: devices.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
     shards: int = 1,
 ) -> None:  # fmt: skip
     """Say what a run will take, before any weight is loaded.
@@ -226,7 +226,7 @@ def foretell(
     """
     weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
-    free = model.free_memory(device.name) - weights if device.is_cuda else None
+    free = devices.free_memory(device.name) - weights if device.is_cuda else None
     cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, shards > 1)
     say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
     if not device.is_cuda:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from medqa import model, plan
+from medqa import devices, model, plan
 from medqa.processes import world_size
 from medqa.screen import say
 
@@ -26,7 +26,7 @@ def taken_over() -> bool:
     return os.environ.pop("ACCELERATE_USE_FSDP", "").lower() == "true" and world_size() > 1
 
 
-def load_whole(config: Any, sizes: Any, device: model.Device, attention_name: str) -> Any:
+def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: str) -> Any:
     """The base before it is shared out: on the card, or in the machine's memory when that is too small.
 
     Args:
@@ -37,7 +37,7 @@ def load_whole(config: Any, sizes: Any, device: model.Device, attention_name: st
     """
     where = device
     needed = 1.4 * plan.weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
-    if device.is_cuda and model.free_memory(device.name) < needed:
+    if device.is_cuda and devices.free_memory(device.name) < needed:
         say("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")
     with _quantised_on(device.name):

@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from transformers import set_seed
 
-from medqa import attention, model, plan, sharding
+from medqa import attention, devices, model, plan, sharding
 from medqa.errors import UserError
 from medqa.loss import use_packed_loss
 from medqa.processes import world_size
 from medqa.screen import say
 
 
-def load(config: Any, device: model.Device, sharded: bool) -> Any:
+def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     """The base model with a fresh adapter, packed attention, and a loss over the answers only.
 
     Args:
@@ -40,10 +40,12 @@ def load(config: Any, device: model.Device, sharded: bool) -> Any:
     return peft_model
 
 
-def fit_to_card(config: Any, peft_model: Any, device: model.Device, tokens_in_run: int, sharded: bool) -> int:
+def fit_to_card(
+    config: Any, peft_model: Any, device: devices.Device, tokens_in_run: int, sharded: bool
+) -> int:
     """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
     say(f"Attention: {attention.told(device.is_cuda)}")
-    free = model.free_memory(device.name) if device.is_cuda else None
+    free = devices.free_memory(device.name) if device.is_cuda else None
     if free is not None and sharded:
         free -= plan.gathered_bytes(peft_model.config, config.USE_4BIT, 2)
     cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, sharded)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from medqa import disk, manifests, model, publishing
+from medqa import devices, disk, manifests, model, publishing
 from medqa.checkpoints import BEST, put_back, replace_folder, save_adapter
 from medqa.errors import UserError
 from medqa.model_card import model_card
@@ -49,7 +49,7 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
     shutil.rmtree(output / BEST)
 
 
-def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> None:
+def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> None:
     """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
 
     The base is read anew and not in 4 bits, or its rounding would become part of the merged weights. A
@@ -65,11 +65,11 @@ def merge(base_name: str, adapter: str, folder: str, device: model.Device) -> No
     if target.exists() and not (target / MERGED).exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"MERGE_TO {target} exists and holds no merged model. Name another folder.")
     gc.collect()
-    size = model.parameter_count(base_name)
+    size = devices.parameter_count(base_name)
     if device.is_cuda:
         torch.cuda.empty_cache()
-        if size and model.free_memory(device.name) < 2.2 * size:
-            device = model.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
+        if size and devices.free_memory(device.name) < 2.2 * size:
+            device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
     say(f"Merging into {target} in {device.dtype}")
     merged = model.load_adapter(model.load_base(base_name, device, False, "MODEL_NAME"), adapter)
     merged = merged.merge_and_unload(safe_merge=True)

@@ -80,7 +80,7 @@ def test_the_base_is_quantised_to_nf4_in_training(stages):
     from bitsandbytes.nn import Linear4bit
 
     from medqa import trainable
-    from medqa.model import Device
+    from medqa.devices import Device
 
     model = trainable.load(stages.training, Device("cpu", "float32", ""), False)
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
@@ -154,9 +154,9 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     """A whole model in place of an adapter, and the very same answers."""
-    from medqa import model, trained
+    from medqa import devices, trained
 
-    merged, device = tmp_path / "merged", model.Device("cpu", "float32", "")
+    merged, device = tmp_path / "merged", devices.Device("cpu", "float32", "")
     trained.merge(str(tiny_model), str(stages.folder / "results"), str(merged), device)
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
     evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))

@@ -254,7 +254,8 @@ def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
         load_encoder(str(folder))
     assert not (tmp_path / "ran").exists()
     with pytest.raises(Exception, match="safetensors"):  # the base model is never read from one at all
-        from medqa.model import Device, load_base
+        from medqa.devices import Device
+        from medqa.model import load_base
 
         load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME")
     assert not (tmp_path / "ran").exists()
@@ -264,7 +265,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import builtins
     import json
 
-    from medqa import encoder, model
+    from medqa import devices, encoder, model
     from medqa.errors import UserError
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
@@ -280,7 +281,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     for load in (
         lambda: model.load_config(str(folder), "MODEL_NAME"),
         lambda: model.load_tokenizer(str(folder), "MODEL_NAME"),
-        lambda: model.load_base(str(folder), model.Device("cpu", "float32", ""), False, "MODEL_NAME"),
+        lambda: model.load_base(str(folder), devices.Device("cpu", "float32", ""), False, "MODEL_NAME"),
         lambda: encoder.load_encoder(str(folder)),
     ):
         with pytest.raises(UserError):
