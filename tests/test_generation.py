@@ -415,6 +415,13 @@ def test_processes_share_the_questions(monkeypatch, prompts, processes):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+def test_answers_are_made_on_one_machine(monkeypatch):
+    for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, number)
+    with pytest.raises(UserError, match="on one machine"):
+        answering.ask_both(None, {}, "", None, None, None)
+
+
 def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():
     class Odd(Numbers):
         def decode(self, ids: list[int], **_: object) -> str:

@@ -39,6 +39,23 @@ def test_a_small_card_recomputes_and_a_sequence_always_fits():
     assert step(None)[:2] == (4096, False)
 
 
+def test_a_card_too_small_for_the_longest_sequence_is_told_of(capsys):
+    config = SimpleNamespace(
+        COMPILE="off", GRADIENT_CHECKPOINTING="auto", TOKENS_PER_BATCH=0, MAX_SEQ_LENGTH=2048
+    )
+    assert plan.choose(config, SIZES, 1000, int(2.5e9), True)[0].tokens == 2048
+    assert "MAX_SEQ_LENGTH 2048 may not fit" in capsys.readouterr().out
+    plan.choose(config, SIZES, 1000, int(8e9), True)
+    assert "may not fit" not in capsys.readouterr().out
+
+
+def test_weights_in_parts_take_less_on_each_card():
+    """Two cards: half of 3.49 GB of matrices, two layers gathered, scales and embeddings whole."""
+    assert plan.weight_bytes(SIZES, True, 2, 2) == pytest.approx(4.5e9, rel=0.02)
+    assert plan.gathered_bytes(SIZES, True, 2) == pytest.approx(0.22e9, rel=0.02)
+    assert plan.weight_bytes(SIZES, False, 2, 2) == pytest.approx((7.0 + 0.9 + 2.1) * 1e9, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("tokens", "gigabytes", "compiled"),
     [(3670, 21.37, True), (6070, 30.16, True), (8996, 41.05, True), (10322, 45.88, True),

@@ -1,6 +1,7 @@
 """The training loop: the same steps however they are cut or shared out, and the same adapter after a kill."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,13 +11,15 @@ import time
 import psutil
 import pytest
 from conftest import LAUNCHER, ROOT, run_in_two, run_script
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from config import TrainingConfig
 from fine_tuning import train
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.errors import Failed, UserError
-from medqa.steps import Steps
+from medqa.steps import Steps, shares
 from medqa.training_log import read_records
 
 LENGTHS = [10 + 37 * index % 90 for index in range(23)]
@@ -55,13 +58,22 @@ def close(one, other, tolerance) -> bool:
 
 def test_every_step_has_all_its_sequences_once_over_all_processes():
     for processes in (1, 2, 3):
-        shares = [list(Steps(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
-        assert [len(share) for share in shares] == [4] * processes
-        steps = [sorted(index for share in shares for index in share[step]) for step in range(4)]
+        each = [list(Steps(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
+        assert [len(one) for one in each] == [4] * processes
+        steps = [sorted(index for one in each for index in one[step]) for step in range(4)]
         assert [len(step) for step in steps] == [6, 6, 6, 5]
         assert sorted(sum(steps, [])) == list(range(23))
         alone = [sorted(step) for step in Steps(LENGTHS, 6, 1, 0, 1)]
         assert steps == alone
+
+
+@given(st.lists(st.integers(1, 2048), min_size=1, max_size=64), st.integers(1, 9))
+def test_processes_get_as_many_tokens_each_as_can_be(lengths, processes):
+    dealt = shares(range(len(lengths)), lengths, processes)
+    assert sorted(sum(dealt, [])) == list(range(len(lengths)))
+    tokens = [sum(lengths[index] for index in share) for share in dealt]
+    best = max(max(lengths), math.ceil(sum(lengths) / processes))
+    assert max(tokens) - min(tokens) <= max(lengths) and max(tokens) <= 2 * best
 
 
 def test_epochs_differ_and_repeat():
