@@ -86,10 +86,18 @@ class AnswerTrainer(Trainer):
                 self._require_finite(loss.item(), examples)
                 return loss
             except torch.OutOfMemoryError:
-                # With several processes the others already wait for this one's gradients.
                 longest = max(len(example.input_ids) for example in examples)
-                if self.args.world_size > 1 or self.tokens_per_batch <= longest:
-                    raise
+                if self.tokens_per_batch <= longest:
+                    raise Failed(
+                        f"the card's memory does not suffice for a sequence of {longest:,} tokens. Try "
+                        "--GRADIENT_CHECKPOINTING on, if it is not, or a lower --MAX_SEQ_LENGTH."
+                    ) from None
+                if self.args.world_size > 1:  # the others already wait for this one's gradients
+                    raise Failed(
+                        f"a card does not hold {self.tokens_per_batch:,} tokens at once. "
+                        "Go on from the last checkpoint with the same command and "
+                        f"--TOKENS_PER_BATCH {max(longest, self.tokens_per_batch // 2)}"
+                    ) from None
                 model.zero_grad()
                 torch.cuda.empty_cache()
                 self.tokens_per_batch = max(longest, self.tokens_per_batch // 2)

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 from conftest import LAUNCHER, ROOT, run_in_two, run_script
@@ -19,6 +21,7 @@ from config import TrainingConfig
 from fine_tuning import train
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.errors import Failed, UserError
+from medqa.packing import Example
 from medqa.steps import Steps, shares
 from medqa.training_log import read_records
 
@@ -134,6 +137,39 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, mo
     last = max((tmp_path / "small").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     assert close(adapter(tmp_path / "results" / last.name), adapter(last), 1e-3)
     assert whole.keys() == adapter(last).keys()
+
+
+def test_a_sequence_that_does_not_fit_ends_in_one_sentence(config, monkeypatch):
+    import torch
+
+    from medqa import training
+
+    def full_card(examples, device):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(training, "collate", full_card)
+    monkeypatch.setattr(training.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
+    with pytest.raises(Failed, match=r"a sequence of \d+ tokens\. Try --GRADIENT_CHECKPOINTING on"):
+        train(config)
+
+
+def test_out_of_memory_on_one_of_two_says_how_to_go_on():
+    import torch
+
+    from medqa.training import AnswerTrainer
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    trainer = AnswerTrainer.__new__(AnswerTrainer)
+    vars(trainer).update(
+        accelerator=SimpleNamespace(reduce=lambda numbers, reduction: numbers), _forward_backward=full,
+        args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_asked=False,
+        tokens_per_batch=4096,
+    )  # fmt: skip
+    example = Example("q", "cardiology", np.arange(300, dtype=np.int32), 100)
+    with pytest.raises(Failed, match="the same command and --TOKENS_PER_BATCH 2048"):
+        trainer.training_step(torch.nn.Linear(1, 1), {"examples": [example]})
 
 
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
