@@ -162,14 +162,14 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
 
     from medqa import model as models
     from medqa import plan, preview
-    from medqa.steps import Steps
+    from medqa.steps import Steps, sequences_per_step
 
     tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH
     say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
-    per_step = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
+    per_step = sequences_per_step(config)
     lengths = [len(example.input_ids) for example in examples]
     steps = Steps(lengths, per_step, config.SEED, rank(), world_size())
     of_steps = [[lengths[index] for index in step] for step in steps]

@@ -62,6 +62,11 @@ def prepare(folder: Path) -> None:
     )  # fmt: skip
 
 
+def output_of(folder: Path, name: str) -> Path:
+    """Where a run of this name writes."""
+    return folder / name.replace(" ", "_").replace(",", "")
+
+
 def run(script: str, *options: str) -> str:
     """Output of one of the three scripts; its errors end the benchmark."""
     done = subprocess.run(
@@ -98,7 +103,7 @@ def ours(runs: dict[str, list[str]], model: str, folder: Path, left: Callable[[]
         if left() < 70:
             found[name] = {"skipped": "no time left"}
             continue
-        output = folder / name.replace(" ", "_").replace(",", "")
+        output = output_of(folder, name)
         line = ["--MODEL_NAME", model, "--DATASET_DIR", str(folder / "datasets"), "--OUTPUT_DIR", str(output),
                 "--NUM_EPOCHS", "1", *options]  # fmt: skip
         if name in ("4 x 4", "4 x 4, within 24 GB"):
@@ -190,17 +195,21 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     return {"tokens_per_second": round(speed), "peak_gb": round(peak, 1), "version": library.__version__}
 
 
+def parser(told: str, seconds: float) -> argparse.ArgumentParser:
+    """What the training benchmarks are given; `told` is their docstring."""
+    made = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("model")
+    made.add_argument("out", type=Path)
+    made.add_argument("--seconds", type=float, default=seconds)
+    return made
+
+
 def main() -> None:
     """Measure everything that there is time for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seconds", type=float, default=500)
-    parser.add_argument("--peer", choices=("first script", "trl"), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="for data and adapters (a temporary one)")
-    given = parser.parse_args()
+    arguments = parser(__doc__, 500)
+    arguments.add_argument("--peer", choices=("first script", "trl"), help=argparse.SUPPRESS)
+    arguments.add_argument("--folder", type=Path, help="for data and adapters (a temporary one)")
+    given = arguments.parse_args()
     sys.path.insert(0, str(ROOT))
     began = time.monotonic()
 

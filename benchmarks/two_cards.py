@@ -7,7 +7,6 @@ training_speed.py and the demo's. One process with two cards' worth of sequences
 processes learn the same: their losses must differ by rounding only.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -59,7 +58,7 @@ def command(before: tuple[str, ...], script: str, *options: str, limit: float = 
 def train(name: str, model: str, folder: Path, limit: float) -> dict:
     """One run of fine_tuning.py: its speed, and its losses."""
     before, options = RUNS[name]
-    output = folder / name.replace(" ", "_").replace(",", "")
+    output = training_speed.output_of(folder, name)
     folders = ("--DATASET_DIR", str(folder / "datasets"), "--OUTPUT_DIR", str(output))
     line = ("--MODEL_NAME", model, *folders, "--NUM_EPOCHS", "1", *options)
     found = command(before, "fine_tuning.py", *line, limit=limit)
@@ -95,15 +94,10 @@ def answers(before: tuple[str, ...], model: str, adapter: Path, data: Path, outp
 
 def main() -> None:
     """Measure all that there is time for, and write after each run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seconds", type=float, default=560)
-    parser.add_argument("--pairs", type=int, default=1800)
-    parser.add_argument("--only", nargs="*", default=[*RUNS, "answers"], help="some of the runs")
-    given = parser.parse_args()
+    arguments = training_speed.parser(__doc__, 560)
+    arguments.add_argument("--pairs", type=int, default=1800)
+    arguments.add_argument("--only", nargs="*", default=[*RUNS, "answers"], help="some of the runs")
+    given = arguments.parse_args()
     sys.path.insert(0, str(ROOT))
     began = time.monotonic()
 
@@ -135,10 +129,10 @@ def main() -> None:
 
     names = list(RUNS)
     train_some(*names[:3])
-    adapter = folder / names[0].replace(" ", "_").replace(",", "")
+    adapter = training_speed.output_of(folder, names[0])
     for name, before in (("one card", ()), ("two cards", LAUNCH)):
         if "answers" in given.only and left() > 60:
-            output = folder / name.replace(" ", "_")
+            output = training_speed.output_of(folder, f"answers {name}")
             keep("answers", name, answers(before, given.model, adapter, folder / "questions", output))
     train_some(*names[3:])
     trained = {name: found for name, found in result["training"].items() if "losses" in found}

@@ -93,17 +93,17 @@ def ask_both(
     processes.wait_for_everyone()
     mine = share(missing_answers(keyed, files))
     processes.wait_for_everyone()  # all have read before the first writes
+    stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
     made: dict[str, Made] = {}
     for role in ROLES:  # all that one model has to do before the next one is loaded
         own = {key: keyed[role][key] for of, key in mine if of == role}
         tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
-        losses = loss_files[role].read(made_of[role])
-        made[role] = Made(tokens, seconds, losses or answer_losses(models, role, examples))
+        made[role] = Made(tokens, seconds, stored[role] or answer_losses(models, role, examples))
     losses = gather(made, examples)
     processes.wait_for_everyone()
     if rank() == 0:
         for role, file in loss_files.items():
-            if file.read(made_of[role]) is None:
+            if stored[role] is None:
                 file.write(made_of[role], losses[role])
         asked = {
             "questions": [prompt.id for prompt in prompts],

@@ -12,8 +12,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from medqa import disk, manifests
 from medqa.adapter import write_adapter
 from medqa.errors import UserError
-from medqa.processes import rank, world_size
+from medqa.processes import rank
 from medqa.screen import say
+from medqa.steps import sequences_per_step
 
 BEST = "best_adapter"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
@@ -30,7 +31,7 @@ def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str
     """Everything that determines the adapter; two runs with the same one may continue each other."""
     learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
     learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
-    learned["sequences per step"] = config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
+    learned["sequences per step"] = sequences_per_step(config)
     learned["base model"] = base
     for split in ("train_dataset", "eval_dataset"):
         files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]

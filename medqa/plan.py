@@ -138,10 +138,8 @@ def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) 
     """
     embeddings = sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
     bits, scales = (0.5, 0.0625) if four_bit else (dtype_bytes, 0.0)
-    linear = _linear_weights(sizes) * (bits / shards + scales)
-    return int(
-        linear + embeddings * dtype_bytes + (shards > 1) * gathered_bytes(sizes, four_bit, dtype_bytes)
-    )
+    own = _linear_weights(sizes) * (bits / shards + scales) + embeddings * dtype_bytes
+    return int(own) + (gathered_bytes(sizes, four_bit, dtype_bytes) if shards > 1 else 0)
 
 
 def gathered_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from medqa.processes import world_size
+
 
 class Steps:
     """Batch sampler: each item is one process's share of one optimizer step.
@@ -39,6 +41,11 @@ class Steps:
         for start in range(0, len(order), self.per_step):
             step = order[start : start + self.per_step]
             yield shares(step, self.lengths, self.processes)[self.process]
+
+
+def sequences_per_step(config: Any) -> int:
+    """Sequences of an optimizer step of a TrainingConfig, over all processes."""
+    return config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
 
 
 def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:

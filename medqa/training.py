@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -129,9 +130,8 @@ class AnswerTrainer(Trainer):
             total += loss.detach()
         if self.sharded:
             gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
-            means = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), reduction="mean")
-            for gradient, mean in zip(gradients, means.split([g.numel() for g in gradients]), strict=True):
-                gradient.copy_(mean.view_as(gradient))
+            means = self.accelerator.reduce(parameters_to_vector(gradients), reduction="mean")
+            vector_to_parameters(means, gradients)
         return total
 
     def _passes(self, examples: Sequence[Example]) -> list[list[Example]]:
@@ -175,9 +175,8 @@ class AnswerTrainer(Trainer):
                 losses = self.model(**collate(chosen, self.args.device)).double().cpu()
                 for example, own in zip(chosen, losses.split([e.labels for e in chosen]), strict=True):
                     if len(own):
-                        sums[names.index(example.specialty)] += torch.stack(
-                            [own.sum(), torch.tensor(len(own))]
-                        )
+                        row = sums[names.index(example.specialty)]
+                        row += torch.stack([own.sum(), torch.tensor(len(own))])
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 

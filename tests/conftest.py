@@ -139,15 +139,28 @@ def run_script(script: str, *arguments: str, **environment: str) -> subprocess.C
     )
 
 
-def run_in_two(
-    script: str, *arguments: str, launch: Sequence[str] = ("--multi_gpu", "--num_processes", "2")
-) -> subprocess.CompletedProcess:
-    """Run one of the scripts in two processes, as on two cards of one machine."""
-    done = subprocess.run(
+IN_TWO = ("--multi_gpu", "--num_processes", "2")
+
+
+def start_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> subprocess.Popen:
+    """Start one of the scripts in two processes, as on two cards of one machine."""
+    return subprocess.Popen(
         [sys.executable, "-m", "accelerate.commands.launch", *launch, *LAUNCHER,
          "--main_process_port", "0", script, *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
+
+
+def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> subprocess.CompletedProcess:
+    """Run one of the scripts in two processes to its end."""
+    with start_in_two(script, *arguments, launch=launch) as process:
+        try:
+            told, errors = process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, told, errors)
     # What torch says where nobody can be asked for the name of an address: wherever there is no network.
     done.stderr = re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", done.stderr, flags=re.M)
     return done

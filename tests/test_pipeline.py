@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import psutil
 import pytest
-from conftest import LAUNCHER, ROOT, SPECIALTIES, run_in_two, run_script
+from conftest import ROOT, SPECIALTIES, run_in_two, run_script, start_in_two
 from huggingface_hub import ModelCard
 
 import dataset_preparation
@@ -408,12 +408,7 @@ def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, t
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
             str(tmp_path), "--MAX_NEW_TOKENS", "300", "--BERTSCORE_MODEL", "", "--AUTO_BATCH_SIZE", "False",
             "--BATCH_SIZE", "1"]  # fmt: skip
-    launched = subprocess.Popen(
-        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-         *LAUNCHER, "--main_process_port", "0", "evaluation.py", *line],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    launched = start_in_two("evaluation.py", *line)
     answers = {role: tmp_path / "predictions" / f"{role}.jsonl" for role in ("base", "finetuned")}
     deadline = time.monotonic() + 120
     while not any(path.exists() for path in answers.values()) and time.monotonic() < deadline:

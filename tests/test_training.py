@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
-from conftest import LAUNCHER, ROOT, run_in_two, run_script
+from conftest import ROOT, run_in_two, run_script, start_in_two
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -201,12 +201,9 @@ def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_pat
     vars(config).update(USE_4BIT=True, NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3)
     alone = adapter(train(config))
     two = TrainingConfig(**vars(config) | {"OUTPUT_DIR": str(tmp_path / "two"), "BATCH_SIZE": 1})
-    launched = subprocess.Popen(
-        [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "launch/fsdp_qlora.yaml",
-         *LAUNCHER, "--main_process_port", "0", "fine_tuning.py", *options(two)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    launched = start_in_two(
+        "fine_tuning.py", *options(two), launch=("--config_file", "launch/fsdp_qlora.yaml")
+    )
     metrics, deadline = tmp_path / "two" / "training_metrics.jsonl", time.monotonic() + 120
     while (not metrics.exists() or metrics.read_text().count('"loss"') < 3) and time.monotonic() < deadline:
         time.sleep(0.02)
