@@ -160,8 +160,8 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
+    from medqa import forecast, preview
     from medqa import model as models
-    from medqa import plan, preview
     from medqa.steps import Steps, sequences_per_step
 
     tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
@@ -175,7 +175,7 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
     sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
-    plan.foretell(config, sizes, device, of_steps, eval_tokens, shards)
+    forecast.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 

@@ -136,6 +136,7 @@ def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[s
     """
     import torch
 
+    on_card = torch.device(device).type == "cuda"
     lengths = [len(example.input_ids) for example in examples]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     rows = [
@@ -145,7 +146,9 @@ def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[s
     targets = [example.input_ids[example.answer_start :] for example in examples]
 
     def tensor(array: np.ndarray, kind: "torch.dtype") -> "torch.Tensor":
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=kind, non_blocking=True)
+        made = torch.from_numpy(np.ascontiguousarray(array)).to(kind)
+        # From pinned memory the copy does not wait until the card has done all that it was given before.
+        return made.pin_memory().to(device, non_blocking=True) if on_card else made.to(device)
 
     borders = tensor(starts, torch.int32)
     return {

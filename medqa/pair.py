@@ -9,9 +9,9 @@ from typing import Any
 from medqa import devices, manifests, model
 from medqa.adapter import adapter_identity
 from medqa.errors import UserError
-from medqa.plan import weight_bytes
 from medqa.predictions import ROLES
 from medqa.screen import Warnings, say
+from medqa.sizes import weight_bytes
 
 BASE, TUNED = ROLES
 

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from medqa import devices, model, plan
+from medqa import devices, model
 from medqa.processes import world_size
 from medqa.screen import say
+from medqa.sizes import weight_bytes
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: 
         attention_name: which attention is in use.
     """
     where = device
-    needed = 1.4 * plan.weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
+    needed = 1.4 * weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
     if device.is_cuda and devices.free_memory(device.name) < needed:
         say("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")

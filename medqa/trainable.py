@@ -10,6 +10,7 @@ from medqa.errors import UserError
 from medqa.loss import use_packed_loss
 from medqa.processes import world_size
 from medqa.screen import say
+from medqa.sizes import gathered_bytes
 
 
 def load(config: Any, device: devices.Device, sharded: bool) -> Any:
@@ -30,7 +31,6 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     peft_model = add_lora(
         base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
     )
-    use_packed_loss(peft_model)
     trained, total = peft_model.get_nb_trainable_parameters()
     precision = "NF4" if config.USE_4BIT else device.dtype
     say(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
@@ -47,8 +47,11 @@ def fit_to_card(
     say(f"Attention: {attention.told(device.is_cuda)}")
     free = devices.free_memory(device.name) if device.is_cuda else None
     if free is not None and sharded:
-        free -= plan.gathered_bytes(peft_model.config, config.USE_4BIT, 2)
+        free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
     cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, sharded)
+    if cut.unpacked:
+        unpack(peft_model)
+    use_packed_loss(peft_model, compiled)
     prepare_layers(peft_model, cut.checkpointing, compiled)
     return cut.tokens
 
@@ -86,6 +89,24 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
             f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]} "
             f"The model has: {', '.join(names)}"
         ) from None
+
+
+def unpack(peft_model: Any) -> None:
+    """Hold the 4-bit matrices as bfloat16: the very values that each pass would unpack again.
+
+    So the adapter is trained against the same quantised weights (QLoRA) with the same products.
+    """
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    for module in peft_model.modules():
+        for name, packed in module.named_children():
+            if isinstance(packed, Linear4bit):
+                values = dequantize_4bit(packed.weight.data, packed.weight.quant_state)
+                linear = torch.nn.Linear(packed.in_features, packed.out_features, device="meta")
+                linear.weight = torch.nn.Parameter(values.to(packed.compute_dtype), requires_grad=False)
+                linear.bias = packed.bias
+                setattr(module, name, linear)
 
 
 def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:

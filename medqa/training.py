@@ -3,12 +3,12 @@
 import contextlib
 import functools
 import math
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.utils.data import DataLoader
 from transformers import (
@@ -16,19 +16,19 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
 
 from medqa.adapter import write_adapter
 from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
 from medqa.errors import Failed
+from medqa.forecast import product_rate
 from medqa.packing import Example, bins, collate
-from medqa.plan import multiplied_weights, product_rate
 from medqa.screen import say
 from medqa.sharding import is_shard
+from medqa.sizes import multiplied_weights
 from medqa.steps import EpochOfSteps, Steps
+from medqa.stopping import StopSoon
 from medqa.training_log import TrainingLog
 
 
@@ -72,8 +72,10 @@ class AnswerTrainer(Trainer):
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """Forward and backward over all bins of the step; returns its loss per trained token."""
-        model.train()
+        """Forward and backward over all bins of the step; returns its loss per trained token.
+
+        Nothing waits for the card after the first pass: meanwhile the optimizer's step is prepared.
+        """
         examples: list[Example] = inputs["examples"]
         mine = [sum(e.labels for e in examples), self.stop_asked, sum(len(e.input_ids) for e in examples)]
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
@@ -84,7 +86,7 @@ class AnswerTrainer(Trainer):
         while True:
             try:
                 loss = self._forward_backward(model, examples, trained)
-                self._require_finite(loss.item(), examples)
+                self.share = loss, [example.id for example in examples]
                 return loss
             except torch.OutOfMemoryError:
                 longest = max(len(example.input_ids) for example in examples)
@@ -104,26 +106,29 @@ class AnswerTrainer(Trainer):
                 self.tokens_per_batch = max(longest, self.tokens_per_batch // 2)
                 say(f"Out of memory: from now on up to {self.tokens_per_batch:,} tokens at once")
 
-    def _require_finite(self, loss: float, examples: Sequence[Example]) -> None:
-        """Stop before a broken gradient reaches the weights."""
-        if math.isfinite(loss):
-            return
-        whole = whole_checkpoints(Path(self.args.output_dir))
-        raise Failed(
-            f"the loss is {loss} in step {self.state.global_step + 1}, on the questions "
-            f"{', '.join(example.id for example in examples)}. The weights were not changed by it; the last "
-            f"good checkpoint is {whole[-1] if whole else 'none'}. A lower LEARNING_RATE often helps "
-            f"(now {self.args.learning_rate:g})."
-        )
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Keep a record; a broken loss or gradient ends the run before anything of the step is saved."""
+        loss, norm = logs.get("loss", 0.0), logs.get("grad_norm", 0.0)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            own, ids = self.share
+            sound = not math.isfinite(loss) and math.isfinite(own.item())
+            suspects = gather_object([] if sound else ids)
+            whole = whole_checkpoints(Path(self.args.output_dir))
+            raise Failed(
+                f"the loss is {loss:g}, and the norm of its gradient {norm:g}, in step "
+                f"{self.state.global_step}, on the questions {', '.join(suspects)}. Nothing of this step was "
+                f"saved; the last good checkpoint is {whole[-1] if whole else 'none'}. A lower LEARNING_RATE "
+                f"often helps (now {self.args.learning_rate:g})."
+            )
+        super().log(logs, start_time)
 
     def _forward_backward(self, model: Any, examples: Sequence[Example], trained: int) -> torch.Tensor:
         """All bins of the step; gradients are exchanged between processes with the last one."""
         total = torch.zeros((), device=self.args.device)
-        passes = self._passes(examples)
-        for number, chosen in enumerate(passes):
+        passes = [collate(chosen, self.args.device) for chosen in self._passes(examples)]
+        for number, packed in enumerate(passes):
             last = number == len(passes) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                packed = collate(chosen, self.args.device)
                 # Processes average their gradients, so each one's share is scaled up by their number.
                 loss = model(**packed) * (self.args.world_size / trained)
                 self.accelerator.backward(loss)
@@ -177,6 +182,7 @@ class AnswerTrainer(Trainer):
                     if len(own):
                         row = sums[names.index(example.specialty)]
                         row += torch.stack([own.sum(), torch.tensor(len(own))])
+        self.model.train()
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 
@@ -189,35 +195,6 @@ class AnswerTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
         return self.training_log.operations * sum(len(example.input_ids) for example in inputs["examples"])
-
-
-class StopSoon(TrainerCallback):
-    """Ctrl-C or SIGTERM: finish this step or the next, save a checkpoint, stop. A second one stops hard."""
-
-    def __init__(self, trainer: AnswerTrainer) -> None:
-        self.trainer = trainer
-        self.trainer.stop_signal = signal.SIGINT
-        signals = (signal.SIGINT, signal.SIGTERM)
-        self.before = {number: signal.signal(number, self._received) for number in signals}
-
-    def let_go(self) -> None:
-        """Give the signals back: what follows training has no step to wait for."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _received(self, number: int, _frame: object) -> None:
-        if self.trainer.stop_asked:
-            raise KeyboardInterrupt
-        self.trainer.stop_asked = True
-        self.trainer.stop_signal = signal.Signals(number)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """All processes have agreed on it in this step, so all stop after the same one."""
-        if self.trainer.stop_agreed and state.global_step < state.max_steps:
-            control.should_save = True
-            control.should_training_stop = True
 
 
 def without_answer(example: Example) -> Example:
@@ -273,6 +250,7 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
     stop = StopSoon(trainer)
     trainer.add_callback(stop)
+    trainer.model.train()
     trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
     try:
         trainer.train(resume_from_checkpoint=start or None)

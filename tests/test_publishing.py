@@ -239,7 +239,7 @@ def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_pat
 
 
 def test_signals_are_given_back_after_training():
-    from medqa.training import StopSoon
+    from medqa.stopping import StopSoon
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     stop = StopSoon(SimpleNamespace(stop_asked=False))

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
+import torch
 from conftest import ROOT, run_in_two, run_script, start_in_two
 from hypothesis import given
 from hypothesis import strategies as st
@@ -296,35 +297,79 @@ def test_wrong_settings_and_missing_stages_are_told(config, tmp_path):
         train(config)
 
 
-def test_a_loss_that_is_no_number_stops_before_it_does_harm(config, monkeypatch):
+@pytest.mark.parametrize("broken", ["loss", "gradient"])
+def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, broken):
     from medqa import training
 
     good = train(config)
     kept = (good / "adapter_model.safetensors").read_bytes()
-    packed, seen = training.collate, []
+    sound, seen = training.AnswerTrainer._forward_backward, []
 
-    def broken_in_the_seventh_step(examples, device):
-        batch = packed(examples, device)
-        seen.append([example.id for example in examples])
-        return batch
+    def broken_in_the_seventh_step(self, model, examples, trained):
+        loss = sound(self, model, examples, trained)
+        if self.state.global_step != 6:
+            return loss
+        seen.extend(example.id for example in examples)
+        if broken == "loss":
+            return loss * float("nan")
+        next(weight for weight in model.parameters() if weight.grad is not None).grad[0, 0] = float("inf")
+        return loss
 
-    loss = training.AnswerTrainer._forward_backward
-
-    def not_a_number(self, model, examples, trained):
-        return loss(self, model, examples, trained) * (float("nan") if self.state.global_step == 6 else 1)
-
-    monkeypatch.setattr(training, "collate", broken_in_the_seventh_step)
-    monkeypatch.setattr(training.AnswerTrainer, "_forward_backward", not_a_number)
+    monkeypatch.setattr(training.AnswerTrainer, "_forward_backward", broken_in_the_seventh_step)
     config.RESUME = "never"
     with pytest.raises(Failed) as failure:
         train(config)
     told = str(failure.value)
-    assert "nan in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
-    assert all(id in told for id in seen[-1])
+    assert {"loss": "the loss is nan", "gradient": "of its gradient inf"}[broken] in told
+    assert "in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
+    assert seen and all(id in told for id in seen)
     assert (good / "adapter_model.safetensors").read_bytes() == kept  # the finished one of before
+    assert [path.name for path in whole_checkpoints(good)][-1] == "checkpoint-6"
     assert [r["step"] for r in read_records(good / "training_metrics.jsonl") if "loss" in r] == list(
         range(1, 7)
     )
+
+
+def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
+    from medqa import loss
+
+    config.LORA_DROPOUT, config.EVAL_STEPS = 0.5, 2
+    packed, modes = loss.packed_loss, set()
+
+    def watched(causal, **arguments):
+        modes.add((torch.is_grad_enabled(), *{module.training for module in causal.modules()}))
+        return packed(causal, **arguments)
+
+    monkeypatch.setattr(loss, "packed_loss", watched)
+    train(config)
+    assert modes == {(True, True), (False, False)}
+
+
+def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
+    """Not close: the same. What a card with room does is done on the CPU here."""
+    from bitsandbytes.nn import Linear4bit
+
+    from medqa import plan, trainable
+
+    config.USE_4BIT = True
+    in_four_bits = adapter(train(config))
+    choose, left = plan.choose, []
+
+    def with_room(*asked):
+        cut, compiled = choose(*asked)
+        return cut._replace(unpacked=True), compiled
+
+    def watched(model, *how):
+        left.extend(module for module in model.modules() if isinstance(module, Linear4bit))
+        prepare(model, *how)
+
+    prepare = trainable.prepare_layers
+    monkeypatch.setattr(plan, "choose", with_room)
+    monkeypatch.setattr(trainable, "prepare_layers", watched)
+    config.RESUME = "never"
+    assert same(adapter(train(config)), in_four_bits)
+    # The adapter's own layers are called so too; none of them holds a 4-bit matrix any more.
+    assert not [module for module in left if hasattr(module.weight, "quant_state")]
 
 
 def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
@@ -343,7 +388,6 @@ def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsy
 
 
 def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
-    import torch
     from transformers import AutoModelForCausalLM
 
     from medqa import model

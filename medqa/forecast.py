@@ -1,0 +1,112 @@
+"""What a run will take, in memory and in time, before any weight is loaded."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from medqa import devices
+from medqa.packing import bins
+from medqa.plan import COMPILING_SECONDS, Plan, choose
+from medqa.screen import elapsed, say
+from medqa.sizes import PASS_BYTES, bytes_per_token, multiplied_weights, unpacking_bytes, weight_bytes
+
+# Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
+# takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds on an H100,
+# from 2,600 to 13,300 tokens a pass, all within 10 % (tests/test_plan.py).
+REACHED = {True: 0.74, False: 0.53}
+PASS_SECONDS = {False: 0.00155, True: 0.00095}
+
+
+class Forecast(NamedTuple):
+    """What a run will take."""
+
+    gigabytes: float  # highest memory in use
+    tokens_per_second: float
+    seconds: float
+
+
+def forecast(
+    sizes: Any,
+    weights: int,
+    plan: Plan,
+    compiled: bool,
+    steps: Sequence[Sequence[int]],
+    eval_tokens: int,
+    evaluations: int,
+    rate: float,
+) -> Forecast:
+    """Memory and time of a run on a GPU, from the operations that it must do.
+
+    Args:
+        sizes: the model's config.
+        weights: bytes of the weights.
+        plan: how a step is cut.
+        compiled: whether the layers are compiled.
+        steps: lengths of the sequences of each optimizer step of this process, all epochs.
+        eval_tokens, evaluations: tokens of the eval split on this process, and how often it is gone through.
+        rate: floating-point operations a second that the card reaches in large products.
+
+    A token costs 2N operations forward and 2N to carry gradients back through frozen weights; recomputation
+    adds 2N (N: weights that multiply, the head only for trained tokens, which is left out of account).
+    """
+    multiplied = multiplied_weights(sizes)
+    reached = rate * REACHED[compiled]
+    passes = [
+        sum(lengths[index] for index in part) for lengths in steps for part in bins(lengths, plan.tokens)
+    ]
+    training = sum(passes) * multiplied * (6 if plan.checkpointing else 4) / reached
+    training += len(passes) * PASS_SECONDS[plan.unpacked] * sizes.num_hidden_layers
+    speed = sum(passes) / training if passes else 0.0
+    per_token = bytes_per_token(sizes, plan.checkpointing, compiled)
+    weights += unpacking_bytes(sizes) if plan.unpacked else 0
+    memory = weights + PASS_BYTES + max(passes, default=0) * per_token
+    seconds = training + evaluations * eval_tokens * 2 * multiplied / reached
+    return Forecast(memory / 1e9, speed, seconds + compiled * COMPILING_SECONDS)
+
+
+def product_rate(device: str) -> float:
+    """Floating-point operations a second of the card in a large bfloat16 product; takes a moment."""
+    import torch
+
+    one, other = (torch.randn(8192, 8192, device=device, dtype=torch.bfloat16) for _ in range(2))
+    for _ in range(3):
+        one @ other
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(10):
+        one @ other
+    torch.cuda.synchronize()
+    return 10 * 2 * 8192**3 / (time.perf_counter() - started)
+
+
+def foretell(
+    config: Any, sizes: Any, device: devices.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
+    shards: int = 1,
+) -> None:  # fmt: skip
+    """Say what a run will take, before any weight is loaded.
+
+    Args:
+        config: a TrainingConfig.
+        sizes: the model's config.
+        device: the card; on the CPU no time is foretold.
+        lengths: lengths of the sequences of each optimizer step of an epoch, on this process.
+        eval_tokens: tokens of the eval split, on this process.
+        shards: processes that share the base; 1 where each has its own.
+    """
+    weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
+    steps = list(lengths) * config.NUM_EPOCHS
+    free = devices.free_memory(device.name) - weights if device.is_cuda else None
+    cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, shards > 1)
+    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
+    if not device.is_cuda:
+        say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
+        return
+    evaluations = 1 + (len(steps) // config.EVAL_STEPS if config.EVAL_STEPS else config.NUM_EPOCHS)
+    rate = product_rate(device.name)
+    told = forecast(sizes, weights, cut, compiled, steps, eval_tokens, evaluations, rate)
+    say(f"Memory: about {told.gigabytes:.1f} GB at the most")
+    without = ", the exchange between cards not counted" if shards > 1 else ""
+    say(
+        f"Time: about {elapsed(told.seconds)}, {told.tokens_per_second:,.0f} tokens a second on each "
+        f"card{without}"
+    )
