@@ -114,7 +114,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa import answering, devices, pair, predictions
-    from medqa.clinical.lexicon import user_terms
+    from medqa.clinical.vocabulary import user_terms
 
     user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.

@@ -23,11 +23,12 @@ from scipy.stats import norm, t
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from config import EvaluationConfig
-from medqa import statistics
-from medqa.statistics import Thresholds, benjamini_hochberg, by_specialty, compare, recommend
+from medqa import specialties
+from medqa.inference import benjamini_hochberg
+from medqa.statistics import Thresholds, by_specialty, compare, recommend
 
 # Ranks are not under test here, and their draws take most of the time.
-statistics.RANK_DRAWS = 100
+specialties.RANK_DRAWS = 100
 CONFIG = EvaluationConfig()
 MARGIN = CONFIG.LOW_MARGIN
 SIGMA, QUESTIONS, SPECIALTIES = 0.12, 10, 42

@@ -197,10 +197,9 @@ def answer(
     if not keyed:
         return 0, 0.0
     key_of = {prompt.id: key for key, prompt in keyed.items()}
-    with models.using(role) as loaded, Progress(f"{role} model", len(keyed), "answer") as progress:
+    with models.using(role) as causal, Progress(f"{role} model", len(keyed), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
-        batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, loaded, longest)
-        causal = loaded.get_base_model() if models.has_adapter else loaded
+        batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
         plain = attention.is_plain(causal.config, longest)
         say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
         why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
@@ -218,7 +217,7 @@ def answer(
             file.add({"key": key_of[made.id], "hypothesis": told.pop("text"), "batch": batch} | told)
             progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
 
-        generation.answer_all(loaded, tokenizer, list(keyed.values()), decoding, batch, keep)
+        generation.answer_all(causal, tokenizer, list(keyed.values()), decoding, batch, keep)
         seconds = time.monotonic() - clock
         say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
     return tokens, seconds
@@ -260,8 +259,7 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
     import torch
 
     losses: dict[str, tuple[float, int]] = {}
-    with models.using(role) as loaded, torch.inference_mode():
-        causal = loaded.get_base_model() if models.has_adapter else loaded
+    with models.using(role) as causal, torch.inference_mode():
         longest = max((len(example.input_ids) for example in examples), default=0)
         if not attention.is_plain(causal.config, longest):
             for example in share(examples):

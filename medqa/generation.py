@@ -72,7 +72,7 @@ def _shortened(question: str, keep: int, tokenizer: Any, template: ChatTemplate,
 
 
 def answer_all(
-    model: Any,
+    causal: Any,
     tokenizer: Any,
     prompts: Sequence[Prompt],
     decoding: Decoding,
@@ -84,7 +84,6 @@ def answer_all(
     When the memory does not suffice, the batch is halved and the unfinished questions start again. Returns
     the batch size that was used in the end.
     """
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
     answer_some = _answer_in_slots if attention.is_plain(causal.config, longest) else _answer_in_batches
     waiting = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))

@@ -52,7 +52,7 @@ class Models:
 
     @contextlib.contextmanager
     def using(self, role: str) -> Iterator[Any]:
-        """The model of a role, in evaluation mode."""
+        """The causal model of a role, in evaluation mode; the adapter works in it for the tuned one alone."""
         name = self.tuned if role == TUNED and not self.has_adapter else self.base
         if self._name != name:
             self._loaded = None
@@ -67,7 +67,7 @@ class Models:
             self._name = name
         off = role == BASE and self.has_adapter
         with self._loaded.disable_adapter() if off else contextlib.nullcontext():
-            yield self._loaded
+            yield self._loaded.get_base_model() if self.has_adapter else self._loaded
 
 
 def four_bit_needed(wanted: bool, device: devices.Device, name: str) -> bool:

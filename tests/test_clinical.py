@@ -13,8 +13,8 @@ from pairs import ODD_TEXTS, ROOT, answers, text_pairs
 from medqa import wordnet
 from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match, factual_spans
 from medqa.clinical.doses import doses
-from medqa.clinical.lexicon import canonical, is_general, rare_terms
 from medqa.clinical.quantities import read
+from medqa.clinical.vocabulary import canonical, is_general, rare_terms
 from medqa.errors import UserError
 
 SPANS = json.loads((ROOT / "tests" / "data" / "clinical_spans.json").read_text(encoding="utf-8"))

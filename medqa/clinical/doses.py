@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.language import MEDICINE_ENDING, NOT_MEDICINES
-from medqa.clinical.lexicon import canonical, is_general
 from medqa.clinical.numbers import even
 from medqa.clinical.quantities import KEPT_TEXTS, read
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.routes import FIRST_WORDS
+from medqa.clinical.vocabulary import canonical, is_general
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")

@@ -20,50 +20,11 @@ from medqa.clinical.language import (
     NO_NEGATION,
     NOT_MEDICINES,
 )
-from medqa.errors import UserError
-from medqa.tokenisation import stem
+from medqa.clinical.vocabulary import TOKEN, canonical, form_of, is_general, rare_terms, user_terms
 
-# A word of the training answers is a term when it stands in at least so many of them …
-LEAST_ANSWERS = 2
-# … and in at most this share, because a word of every second answer tells nothing.
-LARGEST_SHARE = 0.5
 KEPT_TEXTS = 4096
 
-TOKEN = re.compile(r"[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
-IRREGULAR = {
-    "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
-    "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
-    "tumour": "tumor", "tumours": "tumor", "fibre": "fiber", "fibres": "fiber", "titre": "titer",
-    "mice": "mouse", "women": "woman", "men": "man", "children": "child",
-}  # fmt: skip
-
-
-@lru_cache(maxsize=1 << 17)
-def canonical(word: str) -> str:
-    """One form for singular and plural, American and British: "haemorrhages" → "hemorrhage".
-
-    Lexicon and text go through it alike, so that it need not be good English ("uses" → "us").
-    """
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    word = word.removesuffix("'s")
-    if len(word) > 4:
-        word = re.sub("ae$", "a", word).replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
-        word = word.replace("isation", "ization")
-    for ending, singular in PLURALS:
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            return word[: len(word) - len(ending)] + singular
-    if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-PLURALS = (
-    ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
-    ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
-    ("itides", "itis"),
-)  # fmt: skip
 
 
 class MedicalLexicon:
@@ -101,7 +62,7 @@ class MedicalLexicon:
         Raises:
             UserError: `user_file` cannot be read as UTF-8 text.
         """
-        self._generic = {_form(word) for word in word_lists.names("generic_terms")}
+        self._generic = {form_of(word) for word in word_lists.names("generic_terms")}
         self._abbreviations = word_lists.pairs("abbreviations")
         self._concepts: dict[str, str] = {}  # each term, and the one that it counts as
         self.sources: dict[str, int] = {}
@@ -132,7 +93,7 @@ class MedicalLexicon:
         """Take in names with the one that each counts as, unless an earlier source has them."""
         new = {}
         for name, concept in names.items():
-            name, concept = _form(name), _form(concept)
+            name, concept = form_of(name), form_of(concept)
             if name and name not in self._concepts and not {name, concept} & self._generic:
                 # A sense that an earlier source has counts as it does there.
                 new[name] = self._concepts.get(concept, concept)
@@ -284,57 +245,3 @@ def _list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
     return False
-
-
-# ---- where terms come from -------------------------------------------------------------------------------
-
-
-def _form(term: str) -> str:
-    """A term of one or more words in its canonical form."""
-    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
-
-
-def user_terms(path: str | Path) -> dict[str, str]:
-    """Names of the user's own file, each with the first name of its line; none without a file.
-
-    Raises:
-        UserError: it cannot be read as UTF-8 text.
-    """
-    if not str(path):
-        return {}
-    try:
-        content = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in "
-            "each line, after commas its other names. Give its path with --LEXICON."
-        ) from None
-    rows = [line.split("#")[0].split(",") for line in content.splitlines()]
-    return {name: row[0] for row in rows for name in row}
-
-
-@lru_cache(maxsize=1)
-def general_stems() -> frozenset[str]:
-    """Porter stems of the words of general English."""
-    return frozenset(stem(word) for word in word_lists.names("general_english"))
-
-
-@lru_cache(maxsize=1 << 16)
-def is_general(word: str) -> bool:
-    """Whether a word is common in general English, in any of its forms."""
-    return stem(word) in general_stems()
-
-
-def rare_terms(texts: Iterable[str]) -> list[str]:
-    """Words of four letters or more that two texts have, at most half of them, and English rarely."""
-    counts: Counter[str] = Counter()
-    total = 0
-    for text in texts:
-        total += 1
-        counts.update({canonical(word) for word in TOKEN.findall(text.lower()) if len(canonical(word)) >= 4})
-    most = max(LEAST_ANSWERS, total * LARGEST_SHARE)
-    return sorted(
-        word
-        for word, count in counts.items()
-        if LEAST_ANSWERS <= count <= most and word.isalpha() and not is_general(word)
-    )

@@ -4,6 +4,7 @@ A process is a fork of this one, in which the libraries are loaded already, so t
 work takes; it runs the script's file from its first line, with the arguments that a user types.
 """
 
+import itertools
 import json
 import os
 import re
@@ -115,44 +116,46 @@ def run_with_signal(folder: Path, line: tuple[str, ...], number: int, after: flo
     return wait(child, folder, began)
 
 
-def dies_at_rename(number: int, before: bool) -> Callable[[], None]:
-    """What makes a process kill itself right before, or after, its rename number `number`, from 1."""
+def around_renames(before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
+    """What makes a process call something right before and after each of its renames."""
 
     def arm() -> None:
-        count = 0
-
-        def counted(rename: Callable) -> Callable:
+        def watched(rename: Callable) -> Callable:
             def renamed(*arguments: object, **more: object) -> None:
-                nonlocal count
-                count += 1
-                if count == number and before:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                before()
                 rename(*arguments, **more)
-                if count == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                after()
 
             return renamed
 
-        os.rename, os.replace = counted(os.rename), counted(os.replace)
+        os.rename, os.replace = watched(os.rename), watched(os.replace)
 
     return arm
+
+
+def nothing() -> None:
+    """For the side of a rename on which nothing is to happen."""
+
+
+def dies_at_rename(number: int, before: bool) -> Callable[[], None]:
+    """What makes a process kill itself right before, or after, its rename number `number`, from 1."""
+    count = itertools.count(1)
+
+    def die() -> None:
+        if next(count) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return around_renames(die, nothing) if before else around_renames(nothing, die)
 
 
 def counts_renames(path: Path) -> Callable[[], None]:
     """What makes a process write one byte into `path` for each rename."""
 
-    def arm() -> None:
-        def counted(rename: Callable) -> Callable:
-            def renamed(*arguments: object, **more: object) -> None:
-                with open(path, "ab") as file:
-                    file.write(b".")
-                rename(*arguments, **more)
+    def count() -> None:
+        with open(path, "ab") as file:
+            file.write(b".")
 
-            return renamed
-
-        os.rename, os.replace = counted(os.rename), counted(os.replace)
-
-    return arm
+    return around_renames(count, nothing)
 
 
 # ---- what a stage leaves -----------------------------------------------------------------------------------
