@@ -66,7 +66,7 @@ def train(name: str, model: str, folder: Path, limit: float) -> dict:
     if "failed" in found:
         return found
     records = [json.loads(text) for text in (output / "training_metrics.jsonl").read_text().splitlines()]
-    said = ("Batch:", "Layers:", "Steps:", "FSDP:", "Loading:")
+    said = (*training_speed.SAID, "FSDP:", "Loading:")
     return found | training_speed.steady(records) | {
         "speeds": [round(record["tokens_per_second"]) for record in records if "loss" in record],
         "losses": [record["loss"] for record in records if "loss" in record],

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from transformers import set_seed
 
 from medqa import attention, devices, model, plan, sharding
@@ -43,11 +44,17 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
 def fit_to_card(
     config: Any, peft_model: Any, device: devices.Device, tokens_in_run: int, sharded: bool
 ) -> int:
-    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass."""
+    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass.
+
+    The fullest card decides for all processes: DDP copies the first one's weights to the others, so theirs
+    must be of the same form.
+    """
     say(f"Attention: {attention.told(device.is_cuda)}")
-    free = devices.free_memory(device.name) if device.is_cuda else None
-    if free is not None and sharded:
-        free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
+    free = None
+    if device.is_cuda:
+        free = min(gather_object([devices.free_memory(device.name)]))
+        if sharded:
+            free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
     cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, sharded)
     if cut.unpacked:
         unpack(peft_model)

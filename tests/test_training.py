@@ -173,6 +173,26 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
         trainer.training_step(torch.nn.Linear(1, 1), {"examples": [example]})
 
 
+def test_the_fullest_card_decides_for_all(config, monkeypatch):
+    """One process with unpacked weights and one without would hang in DDP."""
+    from medqa import devices, plan, trainable
+
+    asked = []
+
+    def choose(_config, _sizes, _tokens, free, _sharded):
+        asked.append(free)
+        return plan.Plan(4096, False, ""), False
+
+    monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
+    monkeypatch.setattr(trainable, "gather_object", lambda mine: [50, *mine])
+    monkeypatch.setattr(plan, "choose", choose)
+    for does in ("use_packed_loss", "prepare_layers"):
+        monkeypatch.setattr(trainable, does, lambda *_: None)
+    card = devices.Device("cuda:1", "bfloat16", "")
+    assert trainable.fit_to_card(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
+    assert asked == [50]
+
+
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     alone = adapter(train(config))
     config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
