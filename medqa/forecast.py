@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from medqa import devices
 from medqa.packing import bins
-from medqa.plan import COMPILING_SECONDS, Plan, choose
+from medqa.plan import COMPILING_SECONDS, Plan, choose, has_compiler
 from medqa.screen import elapsed, say
 from medqa.sizes import PASS_BYTES, bytes_per_token, multiplied_weights, unpacking_bytes, weight_bytes
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
-# takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds on an H100,
-# from 2,600 to 13,300 tokens a pass, all within 10 % (tests/test_plan.py).
+# takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds of bare
+# loops on an H100, from 2,600 to 13,253 tokens a pass, all within 10 % (tests/test_plan.py).
 REACHED = {True: 0.74, False: 0.53}
 PASS_SECONDS = {False: 0.00155, True: 0.00095}
 
@@ -96,7 +96,7 @@ def foretell(
     weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
     free = devices.free_memory(device.name) - weights if device.is_cuda else None
-    cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, shards > 1)
+    cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, has_compiler(), shards > 1)
     say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
     if not device.is_cuda:
         say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")

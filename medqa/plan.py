@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from medqa.screen import say
 from medqa.sizes import PASS_BYTES, bytes_per_token, unpacking_bytes
 
-# Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second at
-# 8,800 tokens a pass, 18,174 at 13,300), and with recomputation, where more tokens hide its cost.
+# Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second with
+# 8,753 tokens a pass, 18,174 with 13,253), and with recomputation, where more tokens hide its cost.
 MOST_KEPT, MOST_RECOMPUTED = 12_288, 16_384
-# 4-bit matrices are unpacked once, in place of in every pass, where so many tokens still fit. A pass then
-# takes 27 ms besides its tokens in place of 46; the memory could hold 2,700 tokens more, which is worth less.
-UNPACKED_FROM = 4096
+# 4-bit matrices are unpacked once, in place of in every pass, where so many tokens still fit: a step of the
+# defaults in one pass. A pass is then 19 ms shorter; the memory could hold 2,500 tokens more, worth less.
+UNPACKED_FROM = 6144
 # Compiling the layers of Llama-3-8B took 80 s there and made a token 25 microseconds cheaper.
 COMPILING_PAYS_FROM = 4_000_000
 COMPILING_SECONDS = 80
@@ -57,39 +57,50 @@ def plan_step(
     return Plan(chosen, on, f"{free_bytes / 1e9:.0f} GB free hold about {fits:,}", fits < longest)
 
 
-def compiles(wanted: str, is_cuda: bool, tokens_in_run: int, sharded: bool) -> tuple[bool, str]:
+def has_compiler() -> bool:
+    """Whether there is a C compiler on this machine, without which torch compiles nothing."""
+    return any(shutil.which(name) for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang")))
+
+
+def compiles(
+    wanted: str, is_cuda: bool, tokens_in_run: int, compiler: bool, sharded: bool
+) -> tuple[bool, str]:
     """Whether the layers are compiled, and why.
 
     Args:
         wanted: "on", "off" or "auto".
         is_cuda: whether there is a GPU; on the CPU it would not pay.
         tokens_in_run: tokens of all epochs of this process.
+        compiler: whether every process has a C compiler.
         sharded: whether the processes share the base.
     """
     if is_cuda and sharded:
         return False, "the base is shared out"
     if not is_cuda or wanted == "off":
         return False, "COMPILE is off" if is_cuda else "no GPU"
-    if not any(shutil.which(name) for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))):
+    if not compiler:
         return False, "there is no C compiler here; with one, such as gcc, training is a third faster"
     if wanted == "auto" and tokens_in_run < COMPILING_PAYS_FROM:
         return False, f"it would take longer than it saves on {tokens_in_run:,} tokens"
     return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
 
 
-def choose(config: Any, sizes: Any, tokens_in_run: int, free: int | None, sharded: bool) -> tuple[Plan, bool]:
+def choose(
+    config: Any, sizes: Any, tokens_in_run: int, free: int | None, compiler: bool, sharded: bool
+) -> tuple[Plan, bool]:
     """How a step is cut, and whether the layers are compiled; both said once, with the reason.
 
     Args:
         config: a TrainingConfig.
         sizes: the model's config.
         tokens_in_run: tokens of all epochs on this process.
-        free: bytes free on the card beside the weights; None on the CPU.
+        free: bytes free on the fullest card beside the weights; None on the CPU.
+        compiler: whether every process has a C compiler.
         sharded: whether the processes share the base.
 
     Returns the plan, and whether to compile.
     """
-    compiled, why = compiles(config.COMPILE, free is not None, tokens_in_run, sharded)
+    compiled, why = compiles(config.COMPILE, free is not None, tokens_in_run, compiler, sharded)
     wishes = (config.GRADIENT_CHECKPOINTING, config.TOKENS_PER_BATCH, config.MAX_SEQ_LENGTH)
     plan = plan_step(sizes, free, *wishes, compiled)
     if plan.checkpointing and compiled:

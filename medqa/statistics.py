@@ -1,4 +1,4 @@
-"""Base against tuned on the same questions: the overall comparison, and the specialties one by one.
+"""Base against tuned on the same questions: the overall comparison; what else an evaluation decides by.
 
 Every question is answered by both models, so the difference is taken per question first: what is hard for
 both cancels (Miller, "Adding Error Bars to Evals", arXiv 2411.00640). The holdout takes a fixed number of
@@ -7,7 +7,8 @@ of the error (Cochran, Sampling Techniques, 1977, chapter 5).
 
 The tables hold one row per question, the same questions in the same order, with the columns `id` and
 `specialty` and one column per metric; NaN means that a metric does not apply to a question, and such
-questions are counted. The arithmetic is in medqa/inference.py and medqa/shrinkage.py.
+questions are counted. The specialties are in medqa/specialties.py, the
+arithmetic is in medqa/inference.py and medqa/shrinkage.py.
 """
 
 from collections.abc import Collection, Sequence

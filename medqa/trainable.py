@@ -46,18 +46,20 @@ def fit_to_card(
 ) -> int:
     """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass.
 
-    The fullest card decides for all processes: DDP copies the first one's weights to the others, so theirs
-    must be of the same form.
+    The fullest card decides for all processes, and compiling needs a compiler on every machine: DDP copies
+    the first one's weights to the others, so theirs must be of the same form.
     """
     say(f"Attention: {attention.told(device.is_cuda)}")
-    free = None
+    free, compiler = None, plan.has_compiler()
     if device.is_cuda:
-        free = min(gather_object([devices.free_memory(device.name)]))
+        cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)
+        free, compiler = min(cards), all(compilers)
         if sharded:
             free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
-    cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, sharded)
+    cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, compiler, sharded)
     if cut.unpacked:
         unpack(peft_model)
+        torch.cuda.empty_cache()  # the 4-bit ones' memory, in pieces too small for what comes
     use_packed_loss(peft_model, compiled)
     prepare_layers(peft_model, cut.checkpointing, compiled)
     return cut.tokens

@@ -50,6 +50,8 @@ class AnswerTrainer(Trainer):
         self.sharded = any(map(is_shard, model.parameters()))
         # A signal reaches one process or all, at any moment: the processes agree at the beginning of a step.
         self.stop_asked = self.stop_agreed = False
+        # Of the step that is being made: this process's part of the loss, and of the questions.
+        self.own_loss, self.own_ids = torch.zeros(()), []
         super().__init__(
             model=model,
             args=args,
@@ -74,8 +76,10 @@ class AnswerTrainer(Trainer):
     ) -> torch.Tensor:
         """Forward and backward over all bins of the step; returns its loss per trained token.
 
-        Nothing waits for the card after the first pass: meanwhile the optimizer's step is prepared.
+        The card is handed all this and not waited for: `log` looks at the loss.
         """
+        if not self.model.training:  # after an evaluation; it walks through all modules
+            self.model.train()
         examples: list[Example] = inputs["examples"]
         mine = [sum(e.labels for e in examples), self.stop_asked, sum(len(e.input_ids) for e in examples)]
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
@@ -86,7 +90,7 @@ class AnswerTrainer(Trainer):
         while True:
             try:
                 loss = self._forward_backward(model, examples, trained)
-                self.share = loss, [example.id for example in examples]
+                self.own_loss, self.own_ids = loss, [example.id for example in examples]
                 return loss
             except torch.OutOfMemoryError:
                 longest = max(len(example.input_ids) for example in examples)
@@ -110,9 +114,8 @@ class AnswerTrainer(Trainer):
         """Keep a record; a broken loss or gradient ends the run before anything of the step is saved."""
         loss, norm = logs.get("loss", 0.0), logs.get("grad_norm", 0.0)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            own, ids = self.share
-            sound = not math.isfinite(loss) and math.isfinite(own.item())
-            suspects = gather_object([] if sound else ids)
+            sound = not math.isfinite(loss) and math.isfinite(self.own_loss.item())
+            suspects = gather_object([] if sound else self.own_ids)
             whole = whole_checkpoints(Path(self.args.output_dir))
             raise Failed(
                 f"the loss is {loss:g}, and the norm of its gradient {norm:g}, in step "
@@ -182,7 +185,6 @@ class AnswerTrainer(Trainer):
                     if len(own):
                         row = sums[names.index(example.specialty)]
                         row += torch.stack([own.sum(), torch.tensor(len(own))])
-        self.model.train()
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
 
@@ -250,7 +252,7 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
     stop = StopSoon(trainer)
     trainer.add_callback(stop)
-    trainer.model.train()
+    trainer.model.train()  # all of it: the base was loaded for evaluation
     trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
     try:
         trainer.train(resume_from_checkpoint=start or None)

@@ -43,20 +43,19 @@ def test_a_card_too_small_for_the_longest_sequence_is_told_of(capsys):
     config = SimpleNamespace(
         COMPILE="off", GRADIENT_CHECKPOINTING="auto", TOKENS_PER_BATCH=0, MAX_SEQ_LENGTH=2048, USE_4BIT=True
     )
-    assert plan.choose(config, SIZES, 1000, int(2.5e9), True)[0].tokens == 2048
+    assert plan.choose(config, SIZES, 1000, int(2.5e9), True, True)[0].tokens == 2048
     assert "MAX_SEQ_LENGTH 2048 may not fit" in capsys.readouterr().out
-    plan.choose(config, SIZES, 1000, int(8e9), True)
+    plan.choose(config, SIZES, 1000, int(8e9), True, True)
     assert "may not fit" not in capsys.readouterr().out
 
 
 def choose(card, **changes):
     settings = {"COMPILE": "on", "GRADIENT_CHECKPOINTING": "auto", "TOKENS_PER_BATCH": 0,
                 "MAX_SEQ_LENGTH": 2048, "USE_4BIT": True} | changes  # fmt: skip
-    return plan.choose(SimpleNamespace(**settings), SIZES, 10_000_000, card, False)[0]
+    return plan.choose(SimpleNamespace(**settings), SIZES, 10_000_000, card, True, False)[0]
 
 
-def test_weights_are_unpacked_once_where_there_is_room(monkeypatch, capsys):
-    monkeypatch.setattr(plan.shutil, "which", lambda name: "/usr/bin/gcc")
+def test_weights_are_unpacked_once_where_there_is_room(capsys):
     cut = choose(H100)
     assert cut.unpacked and cut.tokens == plan.MOST_KEPT
     assert "unpacked once" in capsys.readouterr().out
@@ -122,14 +121,15 @@ def test_weights_are_those_of_the_model():
 
 
 def test_layers_are_compiled_where_it_pays(monkeypatch):
-    monkeypatch.setattr(plan.shutil, "which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
-    assert plan.compiles("auto", True, 10_000_000, False)[0]
-    compiled, why = plan.compiles("auto", True, 10_000, False)
+    assert plan.compiles("auto", True, 10_000_000, True, False)[0]
+    compiled, why = plan.compiles("auto", True, 10_000, True, False)
     assert not compiled and "10,000 tokens" in why
-    assert plan.compiles("on", True, 10_000, False)[0]
-    assert not plan.compiles("off", True, 10_000_000, False)[0]
-    assert not plan.compiles("on", False, 10_000_000, False)[0]
-    assert not plan.compiles("on", True, 10_000_000, True)[0]
-    monkeypatch.setattr(plan.shutil, "which", lambda name: None)
-    compiled, why = plan.compiles("on", True, 10_000_000, False)
+    assert plan.compiles("on", True, 10_000, True, False)[0]
+    assert not plan.compiles("off", True, 10_000_000, True, False)[0]
+    assert not plan.compiles("on", False, 10_000_000, True, False)[0]
+    assert not plan.compiles("on", True, 10_000_000, True, True)[0]
+    compiled, why = plan.compiles("on", True, 10_000_000, False, False)
     assert not compiled and "gcc" in why
+    for there in ("/usr/bin/gcc", None):
+        monkeypatch.setattr(plan.shutil, "which", {"gcc": there}.get)
+        assert plan.has_compiler() == bool(there)

@@ -165,6 +165,7 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
     trainer = AnswerTrainer.__new__(AnswerTrainer)
     vars(trainer).update(
         accelerator=SimpleNamespace(reduce=lambda numbers, reduction: numbers), _forward_backward=full,
+        model=torch.nn.Linear(1, 1),
         args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_asked=False,
         tokens_per_batch=4096,
     )  # fmt: skip
@@ -173,24 +174,25 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
         trainer.training_step(torch.nn.Linear(1, 1), {"examples": [example]})
 
 
-def test_the_fullest_card_decides_for_all(config, monkeypatch):
+def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
     """One process with unpacked weights and one without would hang in DDP."""
     from medqa import devices, plan, trainable
 
     asked = []
 
-    def choose(_config, _sizes, _tokens, free, _sharded):
-        asked.append(free)
+    def choose(_config, _sizes, _tokens, *of_the_cards):
+        asked.append(of_the_cards)
         return plan.Plan(4096, False, ""), False
 
     monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
-    monkeypatch.setattr(trainable, "gather_object", lambda mine: [50, *mine])
+    monkeypatch.setattr(plan, "has_compiler", lambda: True)
+    monkeypatch.setattr(trainable, "gather_object", lambda mine: [(50, True), (80, False), *mine])
     monkeypatch.setattr(plan, "choose", choose)
     for does in ("use_packed_loss", "prepare_layers"):
         monkeypatch.setattr(trainable, does, lambda *_: None)
     card = devices.Device("cuda:1", "bfloat16", "")
     assert trainable.fit_to_card(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
-    assert asked == [50]
+    assert asked == [(50, False, False)]
 
 
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
@@ -350,19 +352,66 @@ def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, 
     )
 
 
-def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
-    from medqa import loss
+BROKEN_ON_ONE = """
+import os, runpy, sys
 
-    config.LORA_DROPOUT, config.EVAL_STEPS = 0.5, 2
-    packed, modes = loss.packed_loss, set()
+sys.path.insert(0, os.getcwd())
+from medqa.training import AnswerTrainer
+
+sound = AnswerTrainer._forward_backward
+
+
+def broken(self, model, examples, trained):
+    loss = sound(self, model, examples, trained)
+    if os.environ["RANK"] == "1" and self.state.global_step == 6:
+        print("of the second:", *(example.id for example in examples), flush=True)
+        return loss * float("nan")
+    return loss
+
+
+AnswerTrainer._forward_backward = broken
+runpy.run_path("fine_tuning.py", run_name="__main__")
+"""
+
+
+def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(config, tmp_path):
+    script = tmp_path / "broken_on_one.py"
+    script.write_text(BROKEN_ON_ONE, encoding="utf-8")
+    config.BATCH_SIZE = 1
+    done = run_in_two(str(script), *options(config))
+    assert done.returncode == 1
+    (told,) = {line for line in done.stderr.splitlines() if line.startswith("ERROR: ")}
+    its = next(line for line in done.stdout.splitlines() if line.startswith("of the second:")).split()[3:]
+    assert len(its) == 2 and f"in step 7, on the questions {', '.join(its)}. " in told
+    assert whole_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
+
+
+def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
+    from medqa import loss, training
+
+    config.LORA_DROPOUT = 0.5
+    packed, modes = loss.packed_loss, []
 
     def watched(causal, **arguments):
-        modes.add((torch.is_grad_enabled(), *{module.training for module in causal.modules()}))
+        modes.append((torch.is_grad_enabled(), *{module.training for module in causal.modules()}))
         return packed(causal, **arguments)
 
+    def killed(self, logs, *_):
+        if self.state.global_step == 5:
+            raise Failed("killed")
+        log(self, logs, *_)
+
+    log = training.AnswerTrainer.log
     monkeypatch.setattr(loss, "packed_loss", watched)
-    train(config)
-    assert modes == {(True, True), (False, False)}
+    monkeypatch.setattr(training.AnswerTrainer, "log", killed)
+    with pytest.raises(Failed, match="killed"):
+        train(config)
+    assert set(modes) == {(True, True), (False, False)}
+    monkeypatch.setattr(training.AnswerTrainer, "log", log)
+    modes.clear()
+    train(config)  # from checkpoint-4 on, without an evaluation before the first step
+    assert modes[0] == (True, True)
+    assert set(modes) == {(True, True), (False, False)}
 
 
 def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
