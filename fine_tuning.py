@@ -55,7 +55,7 @@ def train(config: TrainingConfig) -> Path:
 
     from medqa import checkpoints, trainable, trained, training
     from medqa.processes import LONGEST_WAIT
-    from medqa.steps import Steps
+    from medqa.steps import steps_of
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
@@ -76,9 +76,8 @@ def train(config: TrainingConfig) -> Path:
         # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
         tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
         examples, eval_examples = tokenised(config, data, tokenizer, warnings)
-        per_step = learned["sequences per step"]
         lengths = [len(example.input_ids) for example in examples]
-        steps = Steps(lengths, per_step, config.SEED, rank(), world_size())
+        steps = steps_of(config, lengths)
 
         # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
         model = trainable.load(config, device, sharded)
@@ -87,7 +86,8 @@ def train(config: TrainingConfig) -> Path:
 
         # 4. Train, or go on from the last whole checkpoint.
         batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {world_size()} processes"
-        say(f"Steps: {len(steps)} an epoch, {len(steps) * config.NUM_EPOCHS} in all, {batch} = {per_step}")
+        in_all = len(steps) * config.NUM_EPOCHS
+        say(f"Steps: {len(steps)} an epoch, {in_all} in all, {batch} = {steps.per_step}")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
         )
@@ -162,16 +162,15 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
 
     from medqa import forecast, preview
     from medqa import model as models
-    from medqa.steps import Steps, sequences_per_step
+    from medqa.steps import steps_of
 
     tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH
     say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
-    per_step = sequences_per_step(config)
     lengths = [len(example.input_ids) for example in examples]
-    steps = Steps(lengths, per_step, config.SEED, rank(), world_size())
+    steps = steps_of(config, lengths)
     of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
     sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1

@@ -3,12 +3,14 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from medqa.disk import read_whole
 from medqa.errors import UserError
 from medqa.processes import launched, world_size
 from medqa.screen import say
+from medqa.sizes import all_weights
 
 # Above this many parameters a model is no job for a CPU.
 LARGEST_ON_CPU = 1_500_000_000
@@ -119,16 +121,19 @@ def parameter_count(model_name: str) -> int | None:
         return None
     try:
         config = json.loads(read_whole(folder / "config.json", LARGEST_CONFIG))
-        hidden, layers, vocabulary = (config[k] for k in ("hidden_size", "num_hidden_layers", "vocab_size"))
-        inner = config.get("intermediate_size", 4 * hidden)
-        heads = config["num_attention_heads"]
-        head_size = config.get("head_dim") or hidden // heads
-        numbers = (hidden, layers, vocabulary, inner, heads, head_size)
-        if not all(isinstance(number, int) and number > 0 for number in numbers):
+        hidden, heads = config["hidden_size"], config["num_attention_heads"]
+        numbers = {
+            "hidden_size": hidden,
+            "num_hidden_layers": config["num_hidden_layers"],
+            "vocab_size": config["vocab_size"],
+            "intermediate_size": config.get("intermediate_size", 4 * hidden),
+            "num_attention_heads": heads,
+            "num_key_value_heads": config.get("num_key_value_heads", heads),
+            "head_dim": config.get("head_dim") or hidden // heads,
+        }
+        if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
             raise ValueError(f"sizes that are no whole numbers above 0: {numbers}")
-        attention = 2 * hidden * head_size * (heads + config.get("num_key_value_heads", heads))
-        embeddings = (1 if config.get("tie_word_embeddings") else 2) * vocabulary * hidden
-        return layers * (attention + 3 * hidden * inner) + embeddings
+        return all_weights(SimpleNamespace(**numbers, tie_word_embeddings=config.get("tie_word_embeddings")))
     except (
         OSError,
         ValueError,

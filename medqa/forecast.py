@@ -95,9 +95,10 @@ def foretell(
     """
     weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
+    tokens = sum(map(sum, steps))
     free = devices.free_memory(device.name) - weights if device.is_cuda else None
-    cut, compiled = choose(config, sizes, sum(map(sum, steps)), free, has_compiler(), shards > 1)
-    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {sum(map(sum, steps)):,} tokens on each card")
+    cut, compiled = choose(config, sizes, tokens, free, has_compiler(), shards > 1)
+    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {tokens:,} tokens on each card")
     if not device.is_cuda:
         say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
         return

@@ -8,9 +8,19 @@ NF4_BYTES = 0.5625
 PASS_BYTES = 1.8e9
 
 
+def all_weights(sizes: Any) -> int:
+    """Weights of a Llama-like model but for its norms and biases, which are few."""
+    return _linear_weights(sizes) + _embedding_weights(sizes)
+
+
 def multiplied_weights(sizes: Any) -> int:
     """Weights of a Llama-like model that every token is multiplied with: linear layers, and the head."""
     return _linear_weights(sizes) + sizes.vocab_size * sizes.hidden_size
+
+
+def _embedding_weights(sizes: Any) -> int:
+    """Embeddings, and the head unless it is the same."""
+    return sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
 
 
 def _linear_weights(sizes: Any) -> int:
@@ -27,9 +37,8 @@ def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) 
     The linear layers may lie in shards on several cards; embeddings, head and the 4-byte scales do not, and
     two layers at a time are gathered.
     """
-    embeddings = sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
     bits, scales = (0.5, NF4_BYTES - 0.5) if four_bit else (dtype_bytes, 0.0)
-    own = _linear_weights(sizes) * (bits / shards + scales) + embeddings * dtype_bytes
+    own = _linear_weights(sizes) * (bits / shards + scales) + _embedding_weights(sizes) * dtype_bytes
     return int(own) + (gathered_bytes(sizes, four_bit, dtype_bytes) if shards > 1 else 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from medqa.processes import world_size
+from medqa.processes import rank, world_size
 
 
 class Steps:
@@ -46,6 +46,11 @@ class Steps:
 def sequences_per_step(config: Any) -> int:
     """Sequences of an optimizer step of a TrainingConfig, over all processes."""
     return config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
+
+
+def steps_of(config: Any, lengths: Sequence[int]) -> Steps:
+    """The steps of this process, of a TrainingConfig and sequences of these lengths."""
+    return Steps(lengths, sequences_per_step(config), config.SEED, rank(), world_size())
 
 
 def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:

@@ -116,25 +116,23 @@ def run_with_signal(folder: Path, line: tuple[str, ...], number: int, after: flo
     return wait(child, folder, began)
 
 
-def around_renames(before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-    """What makes a process call something right before and after each of its renames."""
+def at_renames(act: Callable[[], None], before: bool) -> Callable[[], None]:
+    """What makes a process call something right before, or after, each of its renames."""
 
     def arm() -> None:
         def watched(rename: Callable) -> Callable:
             def renamed(*arguments: object, **more: object) -> None:
-                before()
+                if before:
+                    act()
                 rename(*arguments, **more)
-                after()
+                if not before:
+                    act()
 
             return renamed
 
         os.rename, os.replace = watched(os.rename), watched(os.replace)
 
     return arm
-
-
-def nothing() -> None:
-    """For the side of a rename on which nothing is to happen."""
 
 
 def dies_at_rename(number: int, before: bool) -> Callable[[], None]:
@@ -145,7 +143,7 @@ def dies_at_rename(number: int, before: bool) -> Callable[[], None]:
         if next(count) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return around_renames(die, nothing) if before else around_renames(nothing, die)
+    return at_renames(die, before)
 
 
 def counts_renames(path: Path) -> Callable[[], None]:
@@ -155,7 +153,7 @@ def counts_renames(path: Path) -> Callable[[], None]:
         with open(path, "ab") as file:
             file.write(b".")
 
-    return around_renames(count, nothing)
+    return at_renames(count, before=True)
 
 
 # ---- what a stage leaves -----------------------------------------------------------------------------------
