@@ -1,14 +1,10 @@
-"""A made-up evaluation with hostile texts, and a browser to look at pages with."""
+"""A made-up evaluation with hostile texts."""
 
 import json
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from config import EvaluationConfig
 from medqa import manifests, results
@@ -76,43 +72,3 @@ def published(folder: Path, found: results.Results, **settings: object) -> Path:
     data = {"chat_template_sha256": "c" * 64, "iteration": 1}
     results.publish(config(folder, **settings), data, found, manifests.now())
     return folder
-
-
-CHROMIUM = shutil.which("chromium")
-in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on this machine")
-
-
-def browse(page: Path, script: str = "", at: str = "") -> tuple[object, str]:
-    """Open a page in headless Chromium; returns what `script` returned, and the page as it then is.
-
-    The script runs after the page's own, without the page's policy that forbids it. Any message on the
-    console fails the test.
-    """
-    if script:
-        text = page.read_text(encoding="utf-8")
-        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-        text = text.replace(
-            "</body>\n</html>",
-            "<script>window.confirm = () => true; (async () => { const report = document.createElement('pre');"
-            "report.id = 'told'; try { report.textContent = JSON.stringify(await (async () => {"
-            + script
-            + "})()); } catch (error) { report.textContent = JSON.stringify('FAILED ' + error.stack); }"
-            "document.body.append(report); })();</script></body></html>",
-        )
-        page = page.with_name(f"with_script_{page.name}")
-        page.write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
-         "--virtual-time-budget=5000", f"--user-data-dir={page.parent / 'chromium'}", page.as_uri() + at],
-        capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert not messages, messages
-    told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.S)
-    if not script:
-        return None, done.stdout
-    assert told, done.stdout[-2000:]
-    import html
-
-    return json.loads(html.unescape(told[1])), done.stdout

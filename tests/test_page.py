@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from evaluations import HOSTILE, browse, config, evaluation, in_chromium, published
+from browser import browse, in_chromium
+from evaluations import HOSTILE, config, evaluation, published
 
 from medqa import manifests, results
 from medqa.page import questions, report_page, specialties
