@@ -19,7 +19,7 @@ from medqa.chat import apply_chat_template, template_sha256
 from medqa.command_line import checked, next_command, parse
 from medqa.ending import run_script
 from medqa.errors import Interrupted, UserError
-from medqa.processes import rank, world_size
+from medqa.processes import rank, several_machines, world_size
 from medqa.screen import Warnings, elapsed, say
 
 
@@ -58,15 +58,15 @@ def train(config: TrainingConfig) -> Path:
     from medqa.steps import steps_of
 
     learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
+    if several_machines():
+        say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
+    checkpoints.require_alike(vars(config) | learned)
     with publishing.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             publishing.recover(output)
         processes.wait_for_everyone()
-        start = checkpoints.where_to_start(output, learned, config.RESUME)
-        processes.wait_for_everyone()
-        if rank() == 0:
-            checkpoints.clear(output, start)
+        start = checkpoints.begin(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)

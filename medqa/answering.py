@@ -14,7 +14,7 @@ from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
 from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
-from medqa.processes import LONGEST_WAIT, launched, rank, world_size
+from medqa.processes import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.progress import Progress
 from medqa.screen import Warnings, elapsed, say
 
@@ -66,7 +66,7 @@ def ask_both(
     from medqa.noise import quiet
 
     quiet()
-    if launched("LOCAL_WORLD_SIZE", world_size()) < world_size():
+    if several_machines():
         raise UserError(
             "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
             "them: accelerate launch --num_processes N evaluation.py"

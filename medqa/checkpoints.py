@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa import disk, manifests
@@ -95,6 +96,15 @@ def whole_checkpoints(output: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
+def begin(output: Path, learned: Mapping[str, Any], resume: str) -> str:
+    """`where_to_start`, agreed on by all processes; what the run will not use is removed."""
+    start = where_to_start(output, learned, resume)
+    require_alike({"start": start or "from the beginning"})  # from here on all have looked
+    if rank() == 0:
+        clear(output, start)
+    return start
+
+
 def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str:
     """Decide how a run begins: "done", the path of a checkpoint, or "" for the beginning; say why.
 
@@ -136,6 +146,29 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
         f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings "
         "to go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
     )
+
+
+def require_alike(found: Mapping[str, Any]) -> None:
+    """Stop when not all processes of a run find the same: they would wait for each other for ever.
+
+    Args:
+        found: what this process has, by name; all have the same names.
+
+    Raises:
+        UserError: on every process, with what is different on the first one that differs.
+    """
+    first, *others = gather_object([dict(found)])
+    for number, other in enumerate(others, 1):
+        differing = [
+            f"{name}: {_short(other[name])} there, {_short(first[name])} here"
+            for name in first
+            if other[name] != first[name]
+        ]
+        if differing:
+            raise UserError(
+                f"process {number} does not find what the first one finds ({'; '.join(differing)}). "
+                "Several machines need the same settings, and must see the same folders at the same paths."
+            )
 
 
 def require_readable(checkpoint: Path) -> dict[str, Any]:

@@ -30,11 +30,12 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
     try:
         main()
     except UserError as error:
-        if os.environ.get("RANK", "0") == "0" or not os.environ["RANK"].isdecimal():
+        if _first_of_its_machine():
             print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)
-    except Failed as error:  # on whichever process it happened
-        print(f"ERROR: {error}", file=sys.stderr)
+    except Failed as error:
+        if not error.by_all or _first_of_its_machine():
+            print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
@@ -57,6 +58,12 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         traceback.print_exc()
         print(f"FAILED. {resume_hint}", file=sys.stderr)
         sys.exit(1)
+
+
+def _first_of_its_machine() -> bool:
+    """Whether to say what concerns all processes: once on each machine, each may have a reader of its own."""
+    number = os.environ.get("LOCAL_RANK") or os.environ.get("RANK") or "0"
+    return number == "0" or not number.isdecimal()
 
 
 def _typed() -> str:

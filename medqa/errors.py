@@ -14,4 +14,11 @@ class UserError(Exception):
 
 
 class Failed(Exception):
-    """The work cannot go on, although the user did nothing wrong: the message is shown, exit code 1."""
+    """The work cannot go on, although the user did nothing wrong: the message is shown, exit code 1.
+
+    `by_all` says that all processes raise it, so that one on each machine is enough to show it.
+    """
+
+    def __init__(self, message: str, by_all: bool = False) -> None:
+        super().__init__(message)
+        self.by_all = by_all

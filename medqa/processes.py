@@ -24,6 +24,11 @@ def world_size() -> int:
     return launched("WORLD_SIZE", 1)
 
 
+def several_machines() -> bool:
+    """Whether some of the processes run on another machine."""
+    return launched("LOCAL_WORLD_SIZE", world_size()) < world_size()
+
+
 def launched(name: str, alone: int) -> int:
     """A number that the launcher left in the environment; `alone` where there was no launcher.
 

@@ -121,7 +121,8 @@ class AnswerTrainer(Trainer):
                 f"the loss is {loss:g}, and the norm of its gradient {norm:g}, in step "
                 f"{self.state.global_step}, on the questions {', '.join(suspects)}. Nothing of this step was "
                 f"saved; the last good checkpoint is {whole[-1] if whole else 'none'}. A lower LEARNING_RATE "
-                f"often helps (now {self.args.learning_rate:g})."
+                f"often helps (now {self.args.learning_rate:g}).",
+                by_all=True,
             )
         super().log(logs, start_time)
 
@@ -160,7 +161,8 @@ class AnswerTrainer(Trainer):
         total, count = (sum(column) for column in zip(*by_specialty.values(), strict=True))
         metrics = {"eval_loss": total / count}
         if not math.isfinite(metrics["eval_loss"]):
-            raise Failed(f"the eval split's loss is {metrics['eval_loss']} at step {self.state.global_step}.")
+            broken = f"the eval split's loss is {metrics['eval_loss']} at step {self.state.global_step}."
+            raise Failed(broken, by_all=True)
         better = self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric
         if better:
             save_adapter(self.accelerator.unwrap_model(self.model), Path(self.args.output_dir) / BEST)

@@ -21,7 +21,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # What accelerate's launcher would else print a note about.
-LAUNCHER = ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+LAUNCHER = ("--mixed_precision", "no", "--dynamo_backend", "no")
 
 SPECIALTIES = ("cardiology", "neurology", "dermatology")
 SUBJECTS = {
@@ -140,13 +140,15 @@ def run_script(script: str, *arguments: str, **environment: str) -> subprocess.C
 
 
 IN_TWO = ("--multi_gpu", "--num_processes", "2")
+ONE_MACHINE = ("--num_machines", "1", "--main_process_port", "0")
 
 
-def start_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> subprocess.Popen:
-    """Start one of the scripts in two processes, as on two cards of one machine."""
+def start_in_two(
+    script: str, *arguments: str, launch: Sequence[str] = IN_TWO, machines: Sequence[str] = ONE_MACHINE
+) -> subprocess.Popen:
+    """Start one of the scripts in two processes, as on two cards; or what one of two machines runs of them."""
     return subprocess.Popen(
-        [sys.executable, "-m", "accelerate.commands.launch", *launch, *LAUNCHER,
-         "--main_process_port", "0", script, *arguments],
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, *LAUNCHER, *machines, script, *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -49,8 +49,10 @@ def test_done_is_0():
 def test_the_users_mistake_is_2_and_one_line():
     done = script("user")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "ERROR: give a folder\n")
-    silent = script("user", RANK="1")
+    silent = script("user", RANK="1", LOCAL_RANK="1")
     assert (silent.returncode, silent.stderr) == (2, "")
+    on_the_second_machine = script("user", RANK="4", LOCAL_RANK="0")
+    assert on_the_second_machine.stderr == done.stderr
 
 
 def test_our_mistake_is_1_with_a_traceback_and_what_to_do_next():

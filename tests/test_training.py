@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 
 from config import TrainingConfig
 from fine_tuning import train
+from medqa import checkpoints
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.errors import Failed, UserError
 from medqa.packing import Example
@@ -213,6 +215,39 @@ def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config,
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
+def test_two_machines_train_the_same_adapter_as_one(config, tmp_path):
+    alone = adapter(train(config))
+    config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    of_both = ("--num_machines", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", port)
+    machines = [
+        start_in_two("fine_tuning.py", *options(config), machines=(*of_both, "--machine_rank", rank))
+        for rank in "01"
+    ]
+    try:
+        told = [machine.communicate(timeout=300) for machine in machines]
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert [machine.returncode for machine in machines] == [0, 0], told
+    assert told[0][0].count("Waiting for the other machines") == 1 and told[1][0] == ""
+    assert close(alone, adapter(tmp_path / "two"), 1e-3)
+
+
+def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
+    mine = {"start": "results/checkpoint-6", "train_dataset": ["a" * 64], "NUM_EPOCHS": 3}
+    other = mine | {"start": "from the beginning", "train_dataset": ["b" * 64]}
+    monkeypatch.setattr(checkpoints, "gather_object", lambda own: [mine, mine, other])
+    with pytest.raises(UserError) as error:
+        checkpoints.require_alike(mine)
+    assert "process 2" in str(error.value) and "same folders" in str(error.value)
+    assert "(start: from the beginning there, results/checkpoint-6 here; " in str(error.value)
+    assert "train_dataset: bbbbbbbb there, aaaaaaaa here)" in str(error.value)
+    monkeypatch.setattr(checkpoints, "gather_object", lambda own: own * 3)
+    checkpoints.require_alike(mine)
+
+
 def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
     """The base in parts on two processes, and then whole on one: the adapter of a run that nobody disturbed."""
     vars(config).update(USE_4BIT=True, NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3)
@@ -374,7 +409,7 @@ def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(confi
     config.BATCH_SIZE = 1
     done = run_in_two(str(script), *options(config))
     assert done.returncode == 1
-    (told,) = {line for line in done.stderr.splitlines() if line.startswith("ERROR: ")}
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     its = next(line for line in done.stdout.splitlines() if line.startswith("of the second:")).split()[3:]
     assert len(its) == 2 and f"in step 7, on the questions {', '.join(its)}. " in told
     assert whole_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
