@@ -1,7 +1,8 @@
 # make demo    the whole pipeline on the demo data, on two CPU cores, without a Hugging Face Hub
 # make loop    a second round on what the demo made: recommend, prepare, train, evaluate
 # make test    the tests
-# make faults  all kills, bad inputs and fuzzing of tests/faults (half an hour; make test takes a part of them)
+# make faults  all kills, bad inputs and fuzzing of tests/faults (half an hour; make test takes a part of them), and
+#              the properties in the tests on examples that are new each time
 # make test-oldest  the tests that need transformers, with its oldest version that the code runs on
 # make lint    ruff
 # make clean   remove what the demo made
@@ -55,6 +56,7 @@ test-oldest: .venv-oldest/installed
 
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults --whole
+	$(RUN) -m pytest -q tests -m hypothesis --whole
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .

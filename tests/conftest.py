@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pairs import SHARED
 
@@ -38,6 +39,12 @@ def pytest_addoption(parser) -> None:
     parser.addoption(
         "--whole", action="store_true", help="all faults, some 30 minutes, with the results as JSON"
     )
+
+
+def pytest_configure(config) -> None:
+    """Properties are tried on the same examples each time, so that who changed nothing breaks nothing."""
+    hypothesis.settings.register_profile("here", derandomize=not config.getoption("--whole"))
+    hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")
