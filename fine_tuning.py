@@ -53,20 +53,20 @@ def train(config: TrainingConfig) -> Path:
 
     from accelerate import PartialState
 
-    from medqa import checkpoints, trainable, trained, training
+    from medqa import starting, trainable, trained, training
     from medqa.processes import LONGEST_WAIT
     from medqa.steps import steps_of
 
-    learned = checkpoints.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
+    learned = starting.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
     if several_machines():
         say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    checkpoints.require_alike(vars(config) | learned)
+    starting.require_alike(vars(config) | learned)
     with publishing.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             publishing.recover(output)
         processes.wait_for_everyone()
-        start = checkpoints.begin(output, learned, config.RESUME)
+        start = starting.begin(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
@@ -115,6 +115,11 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
             f"{config.DATASET_DIR} was formatted with another chat template than the one in use now. Bring "
             "them together with: python dataset_preparation.py"
         )
+    if config.MERGE_TO:
+        taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
+        if Path(config.MODEL_NAME).is_dir():
+            taken["MODEL_NAME"] = config.MODEL_NAME
+        publishing.require_place_for_merged(Path(config.MERGE_TO), taken)
     if config.USE_WANDB:
         import importlib.util
 
@@ -128,7 +133,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
     """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
-    from medqa.packing import tokenize
+    from medqa.packing import require_end, tokenize
 
     splits = []
     for split in ("train_dataset", "eval_dataset"):
@@ -149,6 +154,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
                 f"{len(done.left_out)} pairs of {split} were left out, because the question alone fills "
                 f"MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
             )
+        require_end(done, tokenizer, config.MODEL_NAME)
         splits.append(done.examples)
     if not splits[0]:
         warnings.show()
@@ -160,10 +166,13 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
-    from medqa import forecast, preview
+    from medqa import forecast, preview, starting, trainable
     from medqa import model as models
     from medqa.steps import steps_of
 
+    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
+    starting.require_no_strangers(Path(config.OUTPUT_DIR))
+    trainable.require_trainable(config, sizes)
     tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
@@ -173,7 +182,6 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     steps = steps_of(config, lengths)
     of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
-    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
     forecast.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")

@@ -9,6 +9,7 @@ from medqa.disk import read_whole, sha256_of_file, write_json
 from medqa.errors import UserError
 
 CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
 # Most that is read of it.
 LARGEST = 16_000_000
 
@@ -46,7 +47,7 @@ def adapter_identity(folder: str) -> dict[str, str]:
         ) from None
     require_adapter(Path(folder))
     return {
-        "adapter": sha256_of_file(Path(folder) / "adapter_model.safetensors"),
+        "adapter": sha256_of_file(Path(folder) / WEIGHTS),
         "adapter settings": hashlib.sha256(settings.encode()).hexdigest(),
     }
 
@@ -57,7 +58,7 @@ def require_adapter(path: Path) -> None:
     Raises:
         UserError: no weights there, or only pickled ones.
     """
-    if (path / "adapter_model.safetensors").is_file():
+    if (path / WEIGHTS).is_file():
         return
     if (path / "adapter_model.bin").is_file():
         raise UserError(

@@ -29,7 +29,15 @@ def is_plain(config: Any, longest: int) -> bool:
         return False
     window = getattr(config, "sliding_window", None)
     used = getattr(config, "use_sliding_window", True)
-    return not (window and used) or longest <= window
+    return longest <= min(window if window and used else longest, _rotation_until(config) or longest)
+
+
+def _rotation_until(config: Any) -> int:
+    """Length from which on positions are rotated otherwise, by the longest sequence of a pass; 0: none."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") not in ("dynamic", "longrope"):
+        return 0
+    return rope.get("original_max_position_embeddings") or config.max_position_embeddings
 
 
 def require_plain(config: Any, longest: int) -> None:
@@ -42,10 +50,11 @@ def require_plain(config: Any, longest: int) -> None:
         return
     why = f"architecture {config.model_type}"
     if config.model_type in PLAIN:
-        why = f"sliding window of {config.sliding_window} tokens, shorter than MAX_SEQ_LENGTH {longest}"
+        limit = _rotation_until(config) or config.sliding_window
+        why = f"its attention changes beyond {limit} tokens, fewer than MAX_SEQ_LENGTH {longest}"
     raise UserError(
-        f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, without a "
-        "window shorter than the sequences."
+        f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, with "
+        "sequences within a sliding window and within the length they were made for."
     )
 
 

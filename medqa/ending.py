@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -39,7 +40,7 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
-            print(f"\nInterrupted. {resume_hint}{_typed()}", file=sys.stderr)
+            print(f"\nInterrupted. {resume_hint}{_typed(isinstance(stop, Interrupted))}", file=sys.stderr)
         sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,11 +67,15 @@ def _first_of_its_machine() -> bool:
     return number == "0" or not number.isdecimal()
 
 
-def _typed() -> str:
-    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown."""
+def _typed(saved: bool) -> str:
+    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown.
+
+    What was `saved` is to be gone on with, also by a run that had been told to start over.
+    """
     if world_size() > 1 or not sys.argv[0].endswith(".py"):
         return ""
-    return f"\n  {shlex.join(['python', *sys.argv])}"
+    line = shlex.join(["python", *sys.argv])
+    return f"\n  {re.sub('(?i) --RESUME[ =]never', '', line) if saved else line}"
 
 
 def _disk_full(error: BaseException) -> bool:

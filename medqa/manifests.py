@@ -178,10 +178,17 @@ def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
         raise UserError(
             f"{folder} was written by {manifest['stage']}.py, not by {stage}.py. Make it with: {command}"
         )
+    if told := harm(folder, manifest):
+        raise UserError(f"{told}. Make it again with: {command}")
+    return manifest
+
+
+def harm(folder: Path, manifest: dict[str, Any]) -> str:
+    """What happened to a file of a finished stage, a sentence without its full stop; "" if all are whole."""
     for name, expected in manifest["outputs"].items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{path} is missing although {stage} had finished. Make it again with: {command}")
+            return f"{path} is missing although {manifest['stage']} had finished"
         if sha256_of_file(path) != expected:
-            raise UserError(f"{path} was changed after {stage} wrote it. Make it again with: {command}")
-    return manifest
+            return f"{path} was changed after {manifest['stage']} wrote it"
+    return ""

@@ -92,6 +92,34 @@ def _tokenize_block(
         done.examples.append(Example(record["id"], record["specialty"], ids, len(prompt)))
 
 
+def require_end(done: Tokenised, tokenizer: Any, name: str) -> None:
+    """Refuse to train answers whose end the model could not be told to stop at.
+
+    Args:
+        done: a split.
+        tokenizer: of the base model.
+        name: of the base model.
+
+    Raises:
+        UserError: no whole answer has a token that ends one; with what stands there instead.
+    """
+    from medqa.model import stop_token_ids
+
+    stops, cut = set(stop_token_ids(tokenizer)), set(done.cut)
+    whole = next((example for example in done.examples if example.id not in cut), None)
+    if whole is None or stops & set(whole.input_ids[whole.answer_start :].tolist()):
+        return
+    ending, known = (
+        tokenizer.decode(whole.input_ids[-3:]),
+        [tokenizer.decode(token) for token in sorted(stops)],
+    )
+    raise UserError(
+        f"answers end with {ending!r}, which the tokenizer of {name} takes for ordinary text; it ends texts "
+        f"with {' or '.join(map(repr, known))}. Write this model's own format into apply_chat_template in "
+        "medqa/chat.py, and prepare the data again: python dataset_preparation.py"
+    )
+
+
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of texts that already contain their control tokens; nothing is added, nothing is cut."""
     if not texts:

@@ -15,6 +15,8 @@ from medqa.manifests import MANIFEST, is_inside, read_manifest
 
 STAGING = ".incomplete"
 LOCK = ".running"
+# The mark of a merged model.
+MERGED = "merged_from.json"
 
 
 @contextlib.contextmanager
@@ -74,6 +76,24 @@ def require_own(folder: Path, stage: str) -> None:
             f"OUTPUT_DIR {str(folder)!r} is the folder of the scripts themselves, whose README.md would be "
             "replaced. Give another folder: --OUTPUT_DIR …"
         )
+
+
+def require_place_for_merged(target: Path, taken: dict[str, str]) -> None:
+    """Refuse to put a merged model where something else is, or will be.
+
+    Args:
+        target: the setting MERGE_TO.
+        taken: names of settings → folders that are in use.
+
+    Raises:
+        UserError: the folder holds something else, or a folder in use is it or lies in it.
+    """
+    place = target.resolve()
+    for name, folder in {**taken, "the folder you are in": "."}.items():
+        if Path(folder).resolve().is_relative_to(place):
+            raise UserError(f"MERGE_TO {target} would replace {name} ({folder}). Name another folder.")
+    if target.exists() and not (target / MERGED).exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"MERGE_TO {target} exists and holds no merged model. Name another folder.")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM while a model is trained."""
+"""What ends a training before its last step: Ctrl-C and SIGTERM, or an eval loss that no longer falls."""
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -33,3 +34,13 @@ class StopSoon(TrainerCallback):
         if self.trainer.stop_agreed and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
+
+
+def stopped_early(checkpoint: Path) -> bool:
+    """Whether a run had ended here by itself, short of all its steps, and was killed before it published."""
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    kept = state.stateful_callbacks.get("EarlyStoppingCallback")
+    if kept is None:
+        return False
+    patience = kept["args"]["early_stopping_patience"]
+    return kept["attributes"]["early_stopping_patience_counter"] >= patience

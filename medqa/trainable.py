@@ -14,6 +14,19 @@ from medqa.screen import say
 from medqa.sizes import gathered_bytes
 
 
+def require_trainable(config: Any, sizes: Any) -> None:
+    """Refuse, before a weight is loaded, a model or layers that cannot be trained here.
+
+    Raises:
+        UserError: with what is known, or what the model has.
+    """
+    from transformers import AutoModelForCausalLM
+
+    attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    with torch.device("meta"):
+        require_targets(AutoModelForCausalLM.from_config(sizes), config.LORA_TARGET_MODULES)
+
+
 def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     """The base model with a fresh adapter, packed attention, and a loss over the answers only.
 
@@ -23,7 +36,7 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
         sharded: whether the processes share the base.
     """
     sizes = model.load_config(config.MODEL_NAME, "MODEL_NAME")
-    attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    require_trainable(config, sizes)
     set_seed(config.SEED)
     if sharded:
         base = sharding.load_whole(config, sizes, device, attention.NAME)
@@ -73,12 +86,7 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
     """
     from peft import LoraConfig, get_peft_model
 
-    linear = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "in_features")}
-    if unknown := [name for name in target_modules if name.rsplit(".", 1)[-1] not in linear]:
-        raise UserError(
-            f"LORA_TARGET_MODULES {list(target_modules)}: this model has no {', '.join(unknown)}. "
-            f"The model has: {', '.join(sorted(linear))}."
-        )
+    require_targets(model, target_modules)
     try:
         return get_peft_model(
             model,
@@ -91,13 +99,22 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
             ),
         )
     except ValueError as error:
-        names = sorted(
-            {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if hasattr(part, "weight")}
-        )
-        raise UserError(
-            f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]} "
-            f"The model has: {', '.join(names)}"
-        ) from None
+        raise UserError(f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]}") from None
+
+
+def require_targets(model: Any, target_modules: tuple[str, ...]) -> None:
+    """Refuse names of layers that the model does not have, and its head, which the loss takes as frozen.
+
+    Raises:
+        UserError: with the names that it has.
+    """
+    head = model.get_output_embeddings()
+    linear = [n for n, part in model.named_modules() if hasattr(part, "in_features") and part is not head]
+    unknown = [one for one in target_modules if not any(f".{name}".endswith(f".{one}") for name in linear)]
+    if unknown or not target_modules:
+        why = f"this model has no {', '.join(unknown)} to add an adapter to" if unknown else "none is named"
+        names = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in linear}))
+        raise UserError(f"LORA_TARGET_MODULES {list(target_modules)}: {why}. The model has: {names}.")
 
 
 def unpack(peft_model: Any) -> None:

@@ -6,28 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from medqa import devices, disk, manifests, model, publishing
-from medqa.checkpoints import BEST, put_back, replace_folder, save_adapter
-from medqa.errors import UserError
+from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
 from medqa.processes import world_size
+from medqa.publishing import MERGED
 from medqa.screen import say
+from medqa.starting import clear
 from medqa.training_figure import training_figure
-from medqa.training_log import METRICS, read_records
-
-MERGED = "merged_from.json"
+from medqa.training_log import METRICS, RUNNING, read_records
 
 
 def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str) -> None:
     """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last."""
     output = Path(config.OUTPUT_DIR)
-    if not (output / BEST).is_dir():  # without an eval split there is no best one: the last is taken
+    if not trainer.eval_examples:  # there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
-    records = read_records(output / METRICS)
+    records = read_records(output / RUNNING)
     with publishing.staged(output) as staging:
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
-        shutil.copy2(output / METRICS, staging / METRICS)
+        shutil.copy2(output / RUNNING, staging / METRICS)
         told = {
             "processes": world_size(),
             "base_model": learned["base model"],
@@ -46,34 +45,32 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
         )
-    shutil.rmtree(output / BEST)
+    clear(output, "done")
 
 
 def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> None:
     """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
 
     The base is read anew and not in 4 bits, or its rounding would become part of the merged weights. A
-    folder that an earlier merge made is replaced in one step; any other is refused.
+    folder that an earlier merge made is replaced in one step; `require_place_for_merged` refuses any other.
 
     Raises:
-        UserError: the folder holds something else, or the adapter does not fit the base.
+        UserError: the adapter does not fit the base.
     """
     import torch
 
-    target = Path(folder)
+    target = Path(folder).absolute()
     put_back(target)
-    if target.exists() and not (target / MERGED).exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"MERGE_TO {target} exists and holds no merged model. Name another folder.")
     gc.collect()
     size = devices.parameter_count(base_name)
     if device.is_cuda:
         torch.cuda.empty_cache()
         if size and devices.free_memory(device.name) < 2.2 * size:
             device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
-    say(f"Merging into {target} in {device.dtype}")
+    say(f"Merging into {folder} in {device.dtype}")
     merged = model.load_adapter(model.load_base(base_name, device, False, "MODEL_NAME"), adapter)
     merged = merged.merge_and_unload(safe_merge=True)
-    incomplete = target.with_name(f"{target.name}.incomplete")
+    incomplete = aside(target, "new")
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
     model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)

@@ -21,14 +21,16 @@ from transformers import (
 
 from medqa.adapter import write_adapter
 from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
-from medqa.errors import Failed
+from medqa.errors import Failed, UserError
 from medqa.forecast import product_rate
 from medqa.packing import Example, bins, collate
+from medqa.processes import rank
 from medqa.screen import say
 from medqa.sharding import is_shard
 from medqa.sizes import multiplied_weights
+from medqa.starting import prepare
 from medqa.steps import EpochOfSteps, Steps
-from medqa.stopping import StopSoon
+from medqa.stopping import StopSoon, stopped_early
 from medqa.training_log import TrainingLog
 
 
@@ -211,7 +213,7 @@ def build_trainer(
     config: Any, learned: dict[str, Any], device: Any,
 ) -> AnswerTrainer:  # fmt: skip
     """The Trainer with every setting of a TrainingConfig."""
-    evaluated = bool(eval_examples)
+    evaluated, in_all = bool(eval_examples), len(steps) * config.NUM_EPOCHS
     if config.USE_WANDB:
         say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
     arguments = TrainingArguments(
@@ -221,7 +223,8 @@ def build_trainer(
         num_train_epochs=config.NUM_EPOCHS,
         learning_rate=config.LEARNING_RATE,
         lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(config.WARMUP_RATIO * len(steps) * config.NUM_EPOCHS),
+        # The first of them has a rate of 0: the last step of a run is none.
+        warmup_steps=min(math.ceil(config.WARMUP_RATIO * in_all), in_all - 1),
         weight_decay=config.WEIGHT_DECAY,
         max_grad_norm=config.MAX_GRAD_NORM,
         optim="adamw_torch_fused" if device.is_cuda else "adamw_torch",
@@ -229,8 +232,10 @@ def build_trainer(
         use_cpu=not device.is_cuda,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        eval_strategy=("steps" if config.EVAL_STEPS else "epoch") if evaluated else "no",
-        eval_steps=config.EVAL_STEPS or None,
+        # By steps also once an epoch, so that a checkpoint knows the evaluation of its step: those at the end
+        # of an epoch the Trainer makes when the checkpoint of the last step is written.
+        eval_strategy="steps" if evaluated else "no",
+        eval_steps=config.EVAL_STEPS or len(steps),
         save_strategy="steps" if config.SAVE_STEPS else "epoch",
         save_steps=config.SAVE_STEPS or 500,
         metric_for_best_model="eval_loss" if evaluated else None,
@@ -252,12 +257,24 @@ def build_trainer(
 
 def fit(trainer: AnswerTrainer, start: str) -> bool:
     """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
+    if rank() == 0:
+        prepare(Path(trainer.args.output_dir), start)
+    trainer.accelerator.wait_for_everyone()
+    if start and stopped_early(Path(start)):
+        return True
     stop = StopSoon(trainer)
     trainer.add_callback(stop)
     trainer.model.train()  # all of it: the base was loaded for evaluation
     trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
     try:
         trainer.train(resume_from_checkpoint=start or None)
+    except Exception as error:
+        if type(error).__module__.startswith("wandb"):
+            raise UserError(
+                f"Weights & Biases does not work ({str(error).splitlines()[0]:.200}). Leave out --USE_WANDB, "
+                "or try export WANDB_API_KEY=your_key, or WANDB_MODE=offline to send the curves later."
+            ) from None
+        raise
     finally:
         stop.let_go()
     return not trainer.stop_agreed or trainer.state.global_step >= trainer.state.max_steps

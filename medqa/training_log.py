@@ -16,6 +16,8 @@ from medqa.progress import Progress
 from medqa.screen import table
 
 METRICS = "training_metrics.jsonl"
+# The same of a run that has not ended: a finished one beside it stays whole.
+RUNNING = "training_metrics.running.jsonl"
 
 
 class TrainingLog(TrainerCallback):
@@ -23,7 +25,7 @@ class TrainingLog(TrainerCallback):
 
     def __init__(self, folder: Path, operations: int = 0, rate: float = 0.0) -> None:
         """`operations`: of a token; `rate`: what all cards together reach in large products, 0 on the CPU."""
-        self.path = folder / METRICS
+        self.path = folder / RUNNING
         self.operations, self.rate = operations, rate
         self.progress: Progress | None = None
         self.began = self.started = 0.0
@@ -33,12 +35,12 @@ class TrainingLog(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Drop records of steps that a killed run had made after the checkpoint it goes on from."""
-        self.began = time.monotonic()
-        if rank() != 0:
-            return
         kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
         if state.global_step == 0:
             kept = []
+        self.began = time.monotonic() - max((record.get("seconds", 0) for record in kept), default=0)
+        if rank() != 0:
+            return
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
         self.progress = Progress("training", state.max_steps, "step", state.global_step)
 
@@ -111,7 +113,7 @@ def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, An
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Lines of training_metrics.jsonl; a half-written last line, and what else is no record, is left out."""
+    """Lines of a file of training metrics; a half-written last one, and what else is none, is left out."""
     if not path.exists():
         return []
     records = []

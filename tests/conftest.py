@@ -134,6 +134,30 @@ def datasets(tmp_path, specialty_files) -> Path:
     return folder
 
 
+@pytest.fixture
+def config(tmp_path, datasets, tiny_model):
+    """A training: two epochs of five steps on the tiny model, in float32, so that numbers can be compared."""
+    from config import TrainingConfig
+
+    return TrainingConfig(
+        MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
+        USE_4BIT=False, NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
+        EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
+    )  # fmt: skip
+
+
+def adapter(folder: Path) -> dict:
+    """The weights of an adapter."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def same(one: dict, other: dict) -> bool:
+    """Whether two adapters are the same to the last bit."""
+    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
 def run_script(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run one of the three scripts as a user does."""
     return subprocess.run(

@@ -137,3 +137,12 @@ def test_work_goes_on_when_nobody_reads_its_report():
 def test_help_that_nobody_reads_ends_without_a_traceback():
     """`python evaluation.py --help | head` prints through tyro, not through `say`."""
     assert "Traceback" not in unread(SCRIPT, "prints")[1]
+
+
+@pytest.mark.parametrize("never", [["--RESUME", "never"], ["--RESUME=never"], ["--resume", "never"]])
+def test_what_was_saved_is_not_started_over_again(monkeypatch, never):
+    from medqa import ending
+
+    monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *never, "--OUTPUT_DIR", "my results"])
+    assert ending._typed(True) == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
+    assert ending._typed(False) == f"\n  python fine_tuning.py {' '.join(never)} --OUTPUT_DIR 'my results'"

@@ -241,11 +241,18 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
 def test_a_sliding_window_shorter_than_the_text_is_not_plain():
     with pytest.raises(UserError, match="architecture gemma2"):
         attention.require_plain(AutoConfig.for_model("gemma2"), 10)
-    with pytest.raises(UserError, match="window of 8 tokens"):
+    with pytest.raises(UserError, match="changes beyond 8 tokens, fewer than MAX_SEQ_LENGTH 10"):
         attention.require_plain(AutoConfig.for_model("mistral", sliding_window=8), 10)
     config = AutoConfig.for_model("mistral", sliding_window=4096)
     assert attention.is_plain(config, 4096) and not attention.is_plain(config, 4097)
     assert not attention.is_plain(AutoConfig.for_model("gemma2"), 10)
+    # Positions that are rotated by the length of the longest sequence in the batch.
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 4096, "rope_theta": 1e4}
+    config = AutoConfig.for_model("llama", max_position_embeddings=8192)
+    config.rope_parameters = rope
+    assert attention.is_plain(config, 4096) and not attention.is_plain(config, 4097)
+    config.rope_parameters = {"rope_type": "llama3", "original_max_position_embeddings": 4096}
+    assert attention.is_plain(config, 8000)
     assert attention.is_plain(AutoConfig.for_model("qwen2", sliding_window=8, use_sliding_window=False), 4097)
 
 

@@ -14,31 +14,20 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import ROOT, run_in_two, run_script, start_in_two
+from conftest import ROOT, adapter, run_in_two, run_script, same, start_in_two
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa import checkpoints
+from medqa import starting
 from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.errors import Failed, UserError
 from medqa.packing import Example
 from medqa.steps import Steps, shares
-from medqa.training_log import read_records
+from medqa.training_log import METRICS, RUNNING, read_records
 
 LENGTHS = [10 + 37 * index % 90 for index in range(23)]
-
-
-@pytest.fixture
-def config(tmp_path, datasets, tiny_model):
-    """Two epochs of five steps on the tiny model, in float32, so that numbers can be compared."""
-    return TrainingConfig(
-        MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
-        USE_4BIT=False, NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
-        EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
-    )  # fmt: skip
 
 
 def options(config: TrainingConfig) -> list[str]:
@@ -48,14 +37,6 @@ def options(config: TrainingConfig) -> list[str]:
         values = value if isinstance(value, tuple) else (value,)
         line += [f"--{name}", *map(str, values)] if value != "" else []
     return line
-
-
-def adapter(folder):
-    return load_file(folder / "adapter_model.safetensors")
-
-
-def same(one, other) -> bool:
-    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
 def close(one, other, tolerance) -> bool:
@@ -238,14 +219,14 @@ def test_two_machines_train_the_same_adapter_as_one(config, tmp_path):
 def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
     mine = {"start": "results/checkpoint-6", "train_dataset": ["a" * 64], "NUM_EPOCHS": 3}
     other = mine | {"start": "from the beginning", "train_dataset": ["b" * 64]}
-    monkeypatch.setattr(checkpoints, "gather_object", lambda own: [mine, mine, other])
+    monkeypatch.setattr(starting, "gather_object", lambda own: [mine, mine, other])
     with pytest.raises(UserError) as error:
-        checkpoints.require_alike(mine)
+        starting.require_alike(mine)
     assert "process 2" in str(error.value) and "same folders" in str(error.value)
     assert "(start: from the beginning there, results/checkpoint-6 here; " in str(error.value)
     assert "train_dataset: bbbbbbbb there, aaaaaaaa here)" in str(error.value)
-    monkeypatch.setattr(checkpoints, "gather_object", lambda own: own * 3)
-    checkpoints.require_alike(mine)
+    monkeypatch.setattr(starting, "gather_object", lambda own: own * 3)
+    starting.require_alike(mine)
 
 
 def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
@@ -256,7 +237,7 @@ def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_pat
     launched = start_in_two(
         "fine_tuning.py", *options(two), launch=("--config_file", "launch/fsdp_qlora.yaml")
     )
-    metrics, deadline = tmp_path / "two" / "training_metrics.jsonl", time.monotonic() + 120
+    metrics, deadline = tmp_path / "two" / RUNNING, time.monotonic() + 120
     while (not metrics.exists() or metrics.read_text().count('"loss"') < 3) and time.monotonic() < deadline:
         time.sleep(0.02)
     ranks = {
@@ -376,9 +357,8 @@ def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, 
     assert seen and all(id in told for id in seen)
     assert (good / "adapter_model.safetensors").read_bytes() == kept  # the finished one of before
     assert [path.name for path in whole_checkpoints(good)][-1] == "checkpoint-6"
-    assert [r["step"] for r in read_records(good / "training_metrics.jsonl") if "loss" in r] == list(
-        range(1, 7)
-    )
+    assert [r["step"] for r in read_records(good / RUNNING) if "loss" in r] == list(range(1, 7))
+    assert [r["step"] for r in read_records(good / METRICS) if "loss" in r] == list(range(1, 13))
 
 
 BROKEN_ON_ONE = """

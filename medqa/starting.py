@@ -1,0 +1,189 @@
+"""Where a training begins: from the base, from a checkpoint, or not at all; and what it makes room for."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import gather_object
+
+from medqa import manifests
+from medqa.adapter import CONFIG, WEIGHTS
+from medqa.checkpoints import BEST, BEST_WEIGHTS, aside, replace_folder, require_readable, whole_checkpoints
+from medqa.disk import write_text
+from medqa.errors import UserError
+from medqa.processes import rank
+from medqa.screen import say
+from medqa.steps import sequences_per_step
+from medqa.training_log import METRICS, RUNNING
+
+# Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
+NOT_LEARNED = {
+    "MODEL_NAME", "DATASET_DIR", "OUTPUT_DIR", "BATCH_SIZE", "GRADIENT_ACCUMULATION_STEPS",
+    "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
+    "COMPILE", "GPU_MEMORY_GB", "DRY_RUN", "MERGE_TO",
+}  # fmt: skip
+
+
+def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Everything that determines the adapter; two runs with the same one may continue each other."""
+    learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
+    learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
+    learned["sequences per step"] = sequences_per_step(config)
+    learned["base model"] = base
+    for split in ("train_dataset", "eval_dataset"):
+        files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
+        learned[split] = [data["outputs"][name] for name in sorted(files)]
+    return learned | {"chat template": data["chat_template_sha256"]}
+
+
+def begin(output: Path, learned: Mapping[str, Any], resume: str) -> str:
+    """`where_to_start`, agreed on by all processes. From here on all have looked."""
+    start = where_to_start(output, learned, resume)
+    require_alike({"start": start or "from the beginning"})
+    if start == "done" and rank() == 0:
+        clear(output, start)
+    return start
+
+
+def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str:
+    """Decide how a run begins: "done", the path of a checkpoint, or "" for the beginning; say why.
+
+    Args:
+        output: the training's output folder.
+        learned: everything that determines the adapter, JSON values.
+        resume: "auto", or "never" to start over.
+
+    Raises:
+        UserError: an unfinished run with other settings lies in the folder.
+    """
+    require_no_strangers(output)
+    manifest = manifests.read_manifest(output)
+    finished = manifest["learned"] if manifest is not None else None
+    if resume == "never":
+        say("Start: from the base model, because of --RESUME never")
+        return ""
+    checkpoints, running = whole_checkpoints(output), is_running(output)
+    if finished == learned:
+        if harm := manifests.harm(output, manifest):
+            say(f"{harm}: it is made again.")
+        elif not running or not checkpoints or require_readable(checkpoints[-1]) != learned:
+            return "done"
+    if not checkpoints:
+        known = finished is None or finished == learned
+        changed = "" if known else ", as data or settings have changed since the adapter there was made"
+        say(f"Start: from the base model; {output} has no checkpoint to go on from{changed}")
+        return ""
+    before = require_readable(checkpoints[-1])
+    if before == learned:
+        unfinished = ", and the run had not finished" if running or not finished else ""
+        say(f"Start: from {checkpoints[-1]}; same data and settings{unfinished}")
+        return str(checkpoints[-1])
+    if before == finished and not running:
+        say("Start: from the base model; the adapter here is finished, and data or settings have changed")
+        return ""
+    changes = [
+        f"{name}: {_short(before.get(name))} then, {_short(learned[name])} now"
+        for name in learned
+        if learned[name] != before.get(name)
+    ]
+    raise UserError(
+        f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings "
+        "to go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
+    )
+
+
+def require_alike(found: Mapping[str, Any]) -> None:
+    """Stop when not all processes of a run find the same: they would wait for each other for ever.
+
+    Args:
+        found: what this process has, by name; all have the same names.
+
+    Raises:
+        UserError: on every process, with what is different on the first one that differs.
+    """
+    first, *others = gather_object([dict(found)])
+    for number, other in enumerate(others, 1):
+        differing = [
+            f"{name}: {_short(other[name])} there, {_short(first[name])} here"
+            for name in first
+            if other[name] != first[name]
+        ]
+        if differing:
+            raise UserError(
+                f"process {number} does not find what the first one finds ({'; '.join(differing)}). "
+                "Several machines need the same settings, and must see the same folders at the same paths."
+            )
+
+
+def _short(value: object) -> str:
+    """A value for one line of a message; fingerprints are cut."""
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return text[:8] if isinstance(text, str) and len(text) == 64 else str(text)
+
+
+def is_running(output: Path) -> bool:
+    """Whether the folder holds a run that did not come to its end, beside a finished one or alone."""
+    running, published = output / RUNNING, output / METRICS
+    if not running.exists():
+        return False
+    return not published.exists() or running.read_bytes() != published.read_bytes()
+
+
+def require_no_strangers(output: Path) -> None:
+    """Refuse a folder with a model or checkpoints that this program did not write, and would replace.
+
+    Raises:
+        UserError: with the names of some.
+    """
+    ours = (manifests.MANIFEST, METRICS, RUNNING)
+    if any((output / name).exists() for name in ours) or whole_checkpoints(output):
+        return
+    patterns = ("checkpoint-*", "adapter_*", "config.json", "*.safetensors", "README.md", "tokenizer*")
+    if strange := sorted(path.name for pattern in patterns for path in output.glob(pattern)):
+        raise UserError(
+            f"{output} holds {', '.join(strange[:3])}{' …' if strange[3:] else ''}, which fine_tuning.py did "
+            "not write and might replace. Give another folder: --OUTPUT_DIR …"
+        )
+
+
+def prepare(output: Path, start: str) -> None:
+    """Make the folder ready for a run from a checkpoint or, with "", from the beginning.
+
+    What it will not use is removed; the best adapter and the records are those that the checkpoint knows.
+    """
+    clear(output, start)
+    if not start:
+        return
+    if (best := Path(start) / BEST_WEIGHTS).exists():
+        temporary = aside(output / BEST, "new")
+        temporary.mkdir()
+        shutil.copy2(best, temporary / WEIGHTS)
+        shutil.copy2(Path(start) / CONFIG, temporary / CONFIG)
+        replace_folder(temporary, output / BEST)
+    running, published = output / RUNNING, output / METRICS
+    if not running.exists():  # the run had finished, and something happened to it since
+        write_text(running, published.read_text(encoding="utf-8") if published.exists() else "")
+
+
+def clear(output: Path, start: str) -> None:
+    """Remove what a run will not use: all of it when starting, half-written checkpoints on a resume.
+
+    After a finished run ("done") that is its working copies; those of a later run are none of its own.
+    """
+    best = output / BEST
+    unused = {aside(best, "new"), aside(best, "replaced")}
+    if start == "done":
+        if is_running(output):
+            return
+        unused.add(best)
+        (output / RUNNING).unlink(missing_ok=True)
+    else:
+        unused |= {path for path in output.glob("checkpoint-*") if path.name[11:].isdecimal()}
+        if start:
+            unused -= set(whole_checkpoints(output))
+        else:
+            unused.add(best)
+    for folder in unused:
+        if folder.is_dir():
+            shutil.rmtree(folder)

@@ -1,0 +1,280 @@
+"""Where a training begins: what was killed goes on as if nothing had been, and nobody's files are lost."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import adapter, same
+
+from config import TrainingConfig
+from fine_tuning import train
+from medqa import manifests, trained, training
+from medqa.checkpoints import whole_checkpoints
+from medqa.errors import UserError
+from medqa.training_log import METRICS, RUNNING, read_records
+
+ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Killed(BaseException):
+    """What a test ends a training with."""
+
+
+def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
+    """Train, and be killed before or after the evaluation of a step, after it, or when all is trained."""
+    evaluate, make_step = training.AnswerTrainer.evaluate, training.AnswerTrainer.training_step
+
+    def evaluated(self, *given, **more):
+        if (moment, step) == ("before evaluation", self.state.global_step):
+            raise Killed
+        found = evaluate(self, *given, **more)
+        if (moment, step) == ("after evaluation", self.state.global_step):
+            raise Killed
+        return found
+
+    def stepped(self, *given, **more):
+        if (moment, step) == ("after step", self.state.global_step):
+            raise Killed
+        return make_step(self, *given, **more)
+
+    def published(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(training.AnswerTrainer, "evaluate", evaluated)
+        patch.setattr(training.AnswerTrainer, "training_step", stepped)
+        if moment == "before publishing":
+            patch.setattr(trained, "publish", published)
+        train(config)
+
+
+def losses(folder) -> list[tuple]:
+    """Step, loss and eval loss of each record."""
+    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS)]
+
+
+def content(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def overfits(config):
+    """Six epochs whose best adapter is not the last one."""
+    vars(config).update(
+        NUM_EPOCHS=6, LEARNING_RATE=2e-2, LORA_RANK=16, LORA_ALPHA=32, LORA_TARGET_MODULES=ALL, EVAL_STEPS=0,
+        EARLY_STOPPING_PATIENCE=0,
+    )  # fmt: skip
+    return config
+
+
+@pytest.mark.parametrize(
+    ("save_steps", "moment", "step"),
+    [
+        (50, "before evaluation", 36),
+        (6, "before evaluation", 36),
+        (6, "after step", 33),
+        (0, "after evaluation", 30),
+        (4, "after evaluation", 30),
+        (50, "before publishing", 0),
+    ],
+)
+def test_a_killed_run_publishes_the_same_adapter(overfits, tmp_path, monkeypatch, save_steps, moment, step):
+    overfits.SAVE_STEPS = save_steps
+    undisturbed = train(overfits)
+    best = min((loss, step) for step, _, loss in losses(undisturbed) if loss is not None)[1]
+    assert 6 < best < 36  # neither the first nor the last
+    overfits.OUTPUT_DIR = str(tmp_path / "killed")
+    train_until(overfits, monkeypatch, moment, step)
+    resumed = train(overfits)
+    assert same(adapter(undisturbed), adapter(resumed))
+    assert losses(undisturbed) == losses(resumed)
+    seconds = [r["seconds"] for r in read_records(resumed / METRICS) if "seconds" in r]
+    assert seconds == sorted(seconds)
+
+
+def test_early_stopping_stays_stopped(overfits, tmp_path, monkeypatch):
+    overfits.EARLY_STOPPING_PATIENCE, overfits.NUM_EPOCHS = 1, 40
+    undisturbed = train(overfits)
+    last = losses(undisturbed)[-1][0]
+    assert last < 240 and math.isfinite(losses(undisturbed)[-1][2])
+    overfits.OUTPUT_DIR = str(tmp_path / "killed")
+    train_until(overfits, monkeypatch, "before publishing")
+    resumed = train(overfits)
+    assert losses(resumed) == losses(undisturbed)
+    assert same(adapter(undisturbed), adapter(resumed))
+
+
+def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on(
+    config, tmp_path, monkeypatch, capsys
+):
+    finished = train(config)
+    before = content(finished)
+    other = TrainingConfig(**vars(config) | {"LORA_RANK": 4})
+    wanted = train(TrainingConfig(**vars(other) | {"OUTPUT_DIR": str(tmp_path / "other")}))
+    train_until(other, monkeypatch, "after step", 7)
+    manifests.require_finished(finished, "fine_tuning", "")
+    assert train(config) == finished and "is up to date" in capsys.readouterr().out
+    now = content(finished)
+    assert all(now[name] == before[name] for name in manifests.read_manifest(finished)["outputs"])
+    resumed = train(other)
+    assert "checkpoint-6; same data and settings, and the run had not finished" in capsys.readouterr().out
+    assert same(adapter(wanted), adapter(resumed)) and losses(wanted) == losses(resumed)
+    assert not (resumed / RUNNING).exists()
+
+
+def test_what_was_started_over_goes_on_without_being_told_so(config, monkeypatch, capsys):
+    finished = adapter(train(config))
+    config.RESUME = "never"
+    train_until(config, monkeypatch, "after step", 7)
+    config.RESUME = "auto"
+    capsys.readouterr()
+    assert same(finished, adapter(train(config)))
+    assert "Start: from" in (told := capsys.readouterr().out) and "checkpoint-6" in told
+    train(config)
+    assert "is up to date" in capsys.readouterr().out
+
+
+def test_a_finished_adapter_that_lost_a_file_is_made_again(config, capsys):
+    output = train(config)
+    whole, before = adapter(output), losses(output)
+    (output / "adapter_model.safetensors").unlink()
+    train(config)
+    told = capsys.readouterr().out
+    assert "adapter_model.safetensors is missing although fine_tuning had finished: it is made again" in told
+    assert "Start: from " in told and "checkpoint-12; same data and settings\n" in told
+    assert same(whole, adapter(output)) and losses(output) == before
+    (output / "README.md").write_text("other")
+    for checkpoint in whole_checkpoints(output):
+        shutil.rmtree(checkpoint)
+    train(config)
+    told = capsys.readouterr().out
+    assert "README.md was changed after fine_tuning wrote it: it is made again" in told
+    assert "has no checkpoint to go on from\n" in told
+    assert same(whole, adapter(output)) and losses(output) == before
+
+
+def test_files_of_others_are_left_alone(config, tmp_path):
+    theirs = tmp_path / "results"
+    (theirs / "checkpoint-500").mkdir(parents=True)
+    (theirs / "checkpoint-500" / "model.bin").write_text("mine")
+    (theirs / "README.md").write_text("mine")
+    before = content(theirs)
+    with pytest.raises(UserError, match=r"README.md, checkpoint-500, which fine_tuning.py did not write"):
+        train(config)
+    config.RESUME = "never"
+    with pytest.raises(UserError, match="--OUTPUT_DIR"):
+        train(config)
+    assert content(theirs) == before
+    config.OUTPUT_DIR = config.MODEL_NAME
+    with pytest.raises(UserError, match=r"config.json, .* did not write"):
+        train(config)
+
+
+def test_a_copy_of_a_checkpoint_is_kept_and_a_wrong_setting_costs_none(config, monkeypatch):
+    train_until(config, monkeypatch, "after step", 7)
+    output = Path(config.OUTPUT_DIR)
+    shutil.copytree(output / "checkpoint-6", output / "checkpoint-6-keep")
+    config.RESUME, config.LORA_TARGET_MODULES = "never", ("q_porj",)
+    with pytest.raises(UserError, match="no q_porj"):
+        train(config)
+    assert whole_checkpoints(output)[-1].name == "checkpoint-6"
+    config.LORA_TARGET_MODULES = ("q_proj",)
+    train(config)
+    assert (output / "checkpoint-6-keep" / "trainer_state.json").exists()
+
+
+def test_a_merged_model_replaces_nothing_but_a_merged_model(config, tmp_path, monkeypatch):
+    base = tmp_path / "base"
+    shutil.copytree(config.MODEL_NAME, base)
+    config.MODEL_NAME = str(base)
+    monkeypatch.chdir(tmp_path)
+    for place, named in (
+        (str(base), "MODEL_NAME"), (str(tmp_path), "OUTPUT_DIR"), (config.DATASET_DIR, "DATASET_DIR"),
+        (config.OUTPUT_DIR, "OUTPUT_DIR"), (".", "OUTPUT_DIR"),
+    ):  # fmt: skip
+        config.MERGE_TO = place
+        with pytest.raises(UserError, match=f"would replace {named}"):
+            train(config)
+    assert not (tmp_path / "results").exists()  # known before the training
+    config.MERGE_TO = str(tmp_path / "merged")
+    train(config)
+    (tmp_path / "merged").rename(tmp_path / "merged.old")
+    (tmp_path / "merged.old" / "thesis.txt").write_text("mine")
+    for _ in range(2):
+        train(config)
+        assert (tmp_path / "merged" / "model.safetensors").exists()
+        assert (tmp_path / "merged.old" / "thesis.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "base",
+        "datasets",
+        "results",
+        "merged",
+        "merged.old",
+    }
+
+
+def test_the_head_gets_no_adapter(config):
+    for names in (("q_proj", "lm_head"), ("q_proj", "layers.9.self_attn.v_proj")):
+        config.LORA_TARGET_MODULES = names
+        with pytest.raises(
+            UserError, match=f"no {names[1]} to add an adapter to. The model has: down_proj, "
+        ):
+            train(config)
+    config.LORA_TARGET_MODULES = ("layers.1.self_attn.v_proj",)
+    assert all(".layers.1.self_attn.v_proj.lora_" in name for name in adapter(train(config)))
+
+
+def test_the_dry_run_refuses_what_training_would(config, tmp_path):
+    config.DRY_RUN, config.LORA_TARGET_MODULES = True, ("q_porj",)
+    with pytest.raises(UserError, match="q_porj"):
+        train(config)
+    other = tmp_path / "other"
+    shutil.copytree(config.MODEL_NAME, other)
+    sizes = json.loads((other / "config.json").read_text())
+    sizes["rope_parameters"] = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    (other / "config.json").write_text(json.dumps(sizes))
+    config.MODEL_NAME, config.LORA_TARGET_MODULES = str(other), ("q_proj",)
+    with pytest.raises(UserError, match="changes beyond 1024 tokens, fewer than MAX_SEQ_LENGTH 2048"):
+        train(config)
+    config.MAX_SEQ_LENGTH = 1024
+    train(config)
+
+
+def test_answers_must_end_with_a_token_that_ends_texts(config, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(config.MODEL_NAME, other)
+    file = other / "tokenizer.json"
+    told = json.loads(file.read_text())
+    told["added_tokens"] = [one for one in told["added_tokens"] if one["content"] != "<|eot_id|>"]
+    file.write_text(json.dumps(told))
+    config.MODEL_NAME = str(other)
+    with pytest.raises(UserError) as error:
+        train(config)
+    assert "takes for ordinary text; it ends texts with '<|end_of_text|>'" in str(error.value)
+    assert "apply_chat_template" in str(error.value) and not (tmp_path / "results").exists()
+
+
+def test_one_step_learns(config):
+    config.NUM_EPOCHS, config.BATCH_SIZE = 1, 32
+    output = train(config)
+    (step,) = [record for record in read_records(output / METRICS) if "loss" in record]
+    assert step["learning_rate"] == config.LEARNING_RATE
+    assert any((weight != 0).any() for name, weight in adapter(output).items() if "lora_B" in name)
+
+
+def test_weights_and_biases_that_cannot_be_used_are_told_in_words(config, monkeypatch):
+    from transformers.integrations import WandbCallback
+
+    failure = type("CommError", (Exception,), {"__module__": "wandb.errors"})
+
+    def setup(*_, **__):
+        raise failure("no network\nat all")
+
+    monkeypatch.setattr(WandbCallback, "setup", setup)
+    config.USE_WANDB = True
+    with pytest.raises(
+        UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB_API_KEY"
+    ):
+        train(config)
