@@ -27,17 +27,19 @@ def is_plain(config: Any, longest: int) -> bool:
     """Whether this attention gives the model's own numbers, for sequences of up to `longest` tokens."""
     if config.model_type not in PLAIN:
         return False
-    window = getattr(config, "sliding_window", None)
-    used = getattr(config, "use_sliding_window", True)
-    return longest <= min(window if window and used else longest, _rotation_until(config) or longest)
+    return all(longest <= limit for limit in _limits(config))
 
 
-def _rotation_until(config: Any) -> int:
-    """Length from which on positions are rotated otherwise, by the longest sequence of a pass; 0: none."""
+def _limits(config: Any) -> list[int]:
+    """Lengths up to which attention is plain: the sliding window, and where positions begin to be rotated
+    otherwise, by the longest sequence of a pass."""
+    limits = []
+    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
+        limits.append(config.sliding_window)
     rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") not in ("dynamic", "longrope"):
-        return 0
-    return rope.get("original_max_position_embeddings") or config.max_position_embeddings
+    if rope.get("rope_type") in ("dynamic", "longrope"):
+        limits.append(rope.get("original_max_position_embeddings") or config.max_position_embeddings)
+    return limits
 
 
 def require_plain(config: Any, longest: int) -> None:
@@ -50,7 +52,7 @@ def require_plain(config: Any, longest: int) -> None:
         return
     why = f"architecture {config.model_type}"
     if config.model_type in PLAIN:
-        limit = _rotation_until(config) or config.sliding_window
+        limit = min(limit for limit in _limits(config) if limit < longest)
         why = f"its attention changes beyond {limit} tokens, fewer than MAX_SEQ_LENGTH {longest}"
     raise UserError(
         f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, with "

@@ -13,9 +13,10 @@ from medqa import disk, manifests
 from medqa.adapter import WEIGHTS, write_adapter
 from medqa.errors import UserError
 from medqa.processes import rank
+from medqa.training_log import RUNNING
 
 BEST = "best_adapter"
-# Its weights inside a checkpoint, which so has all that a run needs to go on.
+# Its weights inside a checkpoint, which so has, with the records up to it, all that a run needs to go on.
 BEST_WEIGHTS = "best_adapter.safetensors"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
 DONE = "complete.json"
@@ -72,10 +73,17 @@ class Checkpoints(TrainerCallback):
         checkpoint = output / f"checkpoint-{state.global_step}"
         if (output / BEST).is_dir():
             shutil.copy2(output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
+        shutil.copy2(output / RUNNING, checkpoint / RUNNING)
         files = disk.sha256_of_files(checkpoint)
         disk.write_json(checkpoint / DONE, {"learned": self.learned, "files": files})
         for old in whole_checkpoints(output)[: -self.keep]:
-            shutil.rmtree(old)
+            remove(old)
+
+
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, its mark first: killed in between, it is no whole one."""
+    (checkpoint / DONE).unlink(missing_ok=True)
+    shutil.rmtree(checkpoint)
 
 
 def whole_checkpoints(output: Path) -> list[Path]:

@@ -12,6 +12,15 @@ from collections.abc import Callable
 from medqa.errors import Failed, Interrupted, UserError
 from medqa.processes import rank, world_size
 
+NEVER = re.compile(r"(?i) --RESUME[ =]never\b")
+_saved = False  # whether something is there that the same command goes on from
+
+
+def goes_on() -> None:
+    """From here on a run that ends early is not to be started over, even if it was told to start over."""
+    global _saved
+    _saved = True
+
 
 def run_script(main: Callable[[], None], resume_hint: str) -> None:
     """Run a script's `main` and exit: 0 done, 1 failed, 2 wrong usage or input, 130/143 interrupted.
@@ -19,6 +28,9 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
     Ctrl-C and SIGTERM both raise KeyboardInterrupt inside `main`; `resume_hint` then says how to go on.
     """
     received = signal.SIGINT
+
+    def how() -> str:
+        return resume_hint + _unless_never()
 
     def interrupt(number: int, _frame: object) -> None:
         nonlocal received
@@ -36,28 +48,31 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         sys.exit(2)
     except Failed as error:
         if not error.by_all or _first_of_its_machine():
-            print(f"ERROR: {error}", file=sys.stderr)
+            print(f"ERROR: {error}{_unless_never()}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
-            print(f"\nInterrupted. {resume_hint}{_typed(isinstance(stop, Interrupted))}", file=sys.stderr)
+            print(f"\nInterrupted. {how()}{_typed()}", file=sys.stderr)
         sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"ERROR: {where}{error.strerror or error}. {resume_hint}", file=sys.stderr)
+        print(f"ERROR: {where}{error.strerror or error}. {how()}", file=sys.stderr)
         sys.exit(1)
     except MemoryError:
-        print(f"ERROR: the memory of this machine does not suffice. {resume_hint}", file=sys.stderr)
+        print(
+            f"ERROR: the memory of this machine does not suffice. {how()}",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except Exception as error:
         if _disk_full(error):
-            print(f"ERROR: {os.strerror(errno.ENOSPC)}. {resume_hint}", file=sys.stderr)
+            print(f"ERROR: {os.strerror(errno.ENOSPC)}. {how()}", file=sys.stderr)
             sys.exit(1)
         traceback.print_exc()
-        print(f"FAILED. {resume_hint}", file=sys.stderr)
+        print(f"FAILED. {how()}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -67,15 +82,17 @@ def _first_of_its_machine() -> bool:
     return number == "0" or not number.isdecimal()
 
 
-def _typed(saved: bool) -> str:
-    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown.
+def _unless_never() -> str:
+    """What to leave out of the command so that it goes on."""
+    return " Leave out --RESUME never." if _saved and NEVER.search(" ".join(sys.argv)) else ""
 
-    What was `saved` is to be gone on with, also by a run that had been told to start over.
-    """
+
+def _typed() -> str:
+    """The command line that was typed, to be typed again; nothing under a launcher, whose own is unknown."""
     if world_size() > 1 or not sys.argv[0].endswith(".py"):
         return ""
     line = shlex.join(["python", *sys.argv])
-    return f"\n  {re.sub('(?i) --RESUME[ =]never', '', line) if saved else line}"
+    return f"\n  {NEVER.sub('', line) if _saved else line}"
 
 
 def _disk_full(error: BaseException) -> bool:

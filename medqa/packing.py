@@ -109,14 +109,12 @@ def require_end(done: Tokenised, tokenizer: Any, name: str) -> None:
     whole = next((example for example in done.examples if example.id not in cut), None)
     if whole is None or stops & set(whole.input_ids[whole.answer_start :].tolist()):
         return
-    ending, known = (
-        tokenizer.decode(whole.input_ids[-3:]),
-        [tokenizer.decode(token) for token in sorted(stops)],
-    )
+    ending = tokenizer.decode(whole.input_ids[-3:])
+    known = [tokenizer.decode(token) for token in sorted(stops)]
     raise UserError(
-        f"answers end with {ending!r}, which the tokenizer of {name} takes for ordinary text; it ends texts "
-        f"with {' or '.join(map(repr, known))}. Write this model's own format into apply_chat_template in "
-        "medqa/chat.py, and prepare the data again: python dataset_preparation.py"
+        f"answers end with {ending!r}, where generation would not stop: with the tokenizer of {name} it "
+        f"stops at {' or '.join(map(repr, known))}. Write this model's own format into apply_chat_template "
+        "in medqa/chat.py, and prepare the data again: python dataset_preparation.py"
     )
 
 

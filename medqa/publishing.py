@@ -89,6 +89,11 @@ def require_place_for_merged(target: Path, taken: dict[str, str]) -> None:
         UserError: the folder holds something else, or a folder in use is it or lies in it.
     """
     place = target.resolve()
+    own = place.name.startswith((".", "checkpoint-", "best_adapter"))
+    if own and place.parent == Path(taken["OUTPUT_DIR"]).resolve():
+        raise UserError(f"MERGE_TO {target} is a folder that training removes. Name another folder.")
+    if above := [parent for parent in place.parents if parent.is_file()]:
+        raise UserError(f"MERGE_TO {target} cannot be made: {above[0]} is a file. Name another folder.")
     for name, folder in {**taken, "the folder you are in": "."}.items():
         if Path(folder).resolve().is_relative_to(place):
             raise UserError(f"MERGE_TO {target} would replace {name} ({folder}). Name another folder.")

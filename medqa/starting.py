@@ -9,7 +9,15 @@ from accelerate.utils import gather_object
 
 from medqa import manifests
 from medqa.adapter import CONFIG, WEIGHTS
-from medqa.checkpoints import BEST, BEST_WEIGHTS, aside, replace_folder, require_readable, whole_checkpoints
+from medqa.checkpoints import (
+    BEST,
+    BEST_WEIGHTS,
+    aside,
+    remove,
+    replace_folder,
+    require_readable,
+    whole_checkpoints,
+)
 from medqa.disk import write_text
 from medqa.errors import UserError
 from medqa.processes import rank
@@ -23,6 +31,13 @@ NOT_LEARNED = {
     "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
     "COMPILE", "GPU_MEMORY_GB", "DRY_RUN", "MERGE_TO",
 }  # fmt: skip
+
+# What fine-tuning removes or replaces in its folder.
+REPLACED = (
+    "checkpoint-*", BEST, "adapter_*", "*.safetensors", "config.json", "README.md", "training_*",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "chat_template*",
+)  # fmt: skip
 
 
 def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
@@ -64,20 +79,19 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
         say("Start: from the base model, because of --RESUME never")
         return ""
     checkpoints, running = whole_checkpoints(output), is_running(output)
-    if finished == learned:
-        if harm := manifests.harm(output, manifest):
-            say(f"{harm}: it is made again.")
-        elif not running or not checkpoints or require_readable(checkpoints[-1]) != learned:
-            return "done"
-    if not checkpoints:
-        known = finished is None or finished == learned
-        changed = "" if known else ", as data or settings have changed since the adapter there was made"
-        say(f"Start: from the base model; {output} has no checkpoint to go on from{changed}")
+    before = require_readable(checkpoints[-1]) if checkpoints else None
+    harm = manifests.harm(output, manifest) if finished == learned else ""
+    if finished == learned and not harm and not (running and before == learned):
+        return "done"
+    if before is None:
+        why = f"{output} has no checkpoint to go on from"
+        if finished and finished != learned:
+            why += ", as data or settings have changed since the adapter there was made"
+        say(f"Start: from the base model; {harm or why}")
         return ""
-    before = require_readable(checkpoints[-1])
     if before == learned:
-        unfinished = ", and the run had not finished" if running or not finished else ""
-        say(f"Start: from {checkpoints[-1]}; same data and settings{unfinished}")
+        why = harm or "same data and settings" + (", and the run had not finished" if running else "")
+        say(f"Start: from {checkpoints[-1]}; {why}")
         return str(checkpoints[-1])
     if before == finished and not running:
         say("Start: from the base model; the adapter here is finished, and data or settings have changed")
@@ -139,8 +153,7 @@ def require_no_strangers(output: Path) -> None:
     ours = (manifests.MANIFEST, METRICS, RUNNING)
     if any((output / name).exists() for name in ours) or whole_checkpoints(output):
         return
-    patterns = ("checkpoint-*", "adapter_*", "config.json", "*.safetensors", "README.md", "tokenizer*")
-    if strange := sorted(path.name for pattern in patterns for path in output.glob(pattern)):
+    if strange := sorted({path.name for pattern in REPLACED for path in output.glob(pattern)}):
         raise UserError(
             f"{output} holds {', '.join(strange[:3])}{' …' if strange[3:] else ''}, which fine_tuning.py did "
             "not write and might replace. Give another folder: --OUTPUT_DIR …"
@@ -161,9 +174,7 @@ def prepare(output: Path, start: str) -> None:
         shutil.copy2(best, temporary / WEIGHTS)
         shutil.copy2(Path(start) / CONFIG, temporary / CONFIG)
         replace_folder(temporary, output / BEST)
-    running, published = output / RUNNING, output / METRICS
-    if not running.exists():  # the run had finished, and something happened to it since
-        write_text(running, published.read_text(encoding="utf-8") if published.exists() else "")
+    write_text(output / RUNNING, (Path(start) / RUNNING).read_text(encoding="utf-8"))
 
 
 def clear(output: Path, start: str) -> None:
@@ -186,4 +197,4 @@ def clear(output: Path, start: str) -> None:
             unused.add(best)
     for folder in unused:
         if folder.is_dir():
-            shutil.rmtree(folder)
+            remove(folder)

@@ -24,7 +24,8 @@ def require_trainable(config: Any, sizes: Any) -> None:
 
     attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
     with torch.device("meta"):
-        require_targets(AutoModelForCausalLM.from_config(sizes), config.LORA_TARGET_MODULES)
+        hollow = AutoModelForCausalLM.from_config(sizes, attn_implementation="sdpa")
+    require_targets(hollow, config.LORA_TARGET_MODULES)
 
 
 def load(config: Any, device: devices.Device, sharded: bool) -> Any:

@@ -59,7 +59,7 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     """
     import torch
 
-    target = Path(folder).absolute()
+    target = Path(folder).resolve()  # behind a link: what is renamed must be the folder itself
     put_back(target)
     gc.collect()
     size = devices.parameter_count(base_name)

@@ -19,9 +19,10 @@ from transformers import (
     TrainingArguments,
 )
 
+from medqa import ending
 from medqa.adapter import write_adapter
 from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
-from medqa.errors import Failed, UserError
+from medqa.errors import Failed
 from medqa.forecast import product_rate
 from medqa.packing import Example, bins, collate
 from medqa.processes import rank
@@ -31,7 +32,7 @@ from medqa.sizes import multiplied_weights
 from medqa.starting import prepare
 from medqa.steps import EpochOfSteps, Steps
 from medqa.stopping import StopSoon, stopped_early
-from medqa.training_log import TrainingLog
+from medqa.training_log import TrainingLog, start_wandb
 
 
 class AnswerTrainer(Trainer):
@@ -257,8 +258,10 @@ def build_trainer(
 
 def fit(trainer: AnswerTrainer, start: str) -> bool:
     """Train from a checkpoint, or from the beginning with ""; False when a signal ended it early."""
+    start_wandb(trainer)
     if rank() == 0:
         prepare(Path(trainer.args.output_dir), start)
+    ending.goes_on()
     trainer.accelerator.wait_for_everyone()
     if start and stopped_early(Path(start)):
         return True
@@ -268,13 +271,6 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
     try:
         trainer.train(resume_from_checkpoint=start or None)
-    except Exception as error:
-        if type(error).__module__.startswith("wandb"):
-            raise UserError(
-                f"Weights & Biases does not work ({str(error).splitlines()[0]:.200}). Leave out --USE_WANDB, "
-                "or try export WANDB_API_KEY=your_key, or WANDB_MODE=offline to send the curves later."
-            ) from None
-        raise
     finally:
         stop.let_go()
     return not trainer.stop_agreed or trainer.state.global_step >= trainer.state.max_steps

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import WandbCallback
 
 from medqa.disk import write_text
+from medqa.errors import UserError
 from medqa.processes import rank
 from medqa.progress import Progress
 from medqa.screen import table
@@ -35,6 +37,7 @@ class TrainingLog(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Drop records of steps that a killed run had made after the checkpoint it goes on from."""
+        state.compute_steps(args, state.max_steps)  # a resumed state has EVAL_STEPS and SAVE_STEPS of before
         kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
         if state.global_step == 0:
             kept = []
@@ -101,6 +104,25 @@ class TrainingLog(TrainerCallback):
     def _append(self, record: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def start_wandb(trainer: Trainer) -> None:
+    """Let Weights & Biases begin, if it is on, before anything of an earlier run is removed.
+
+    Raises:
+        UserError: it has no key, or no network.
+    """
+    trainer.state.is_world_process_zero = trainer.is_world_process_zero()
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, WandbCallback):
+            try:
+                callback.setup(trainer.args, trainer.state, trainer.model)
+            except Exception as error:
+                why = (str(error).splitlines() or [type(error).__name__])[0]
+                raise UserError(
+                    f"Weights & Biases does not work ({why:.200}). Leave out --USE_WANDB, or try export "
+                    "WANDB_API_KEY=your_key, or WANDB_MODE=offline to send the curves later."
+                ) from None
 
 
 def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:

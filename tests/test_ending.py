@@ -144,5 +144,9 @@ def test_what_was_saved_is_not_started_over_again(monkeypatch, never):
     from medqa import ending
 
     monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *never, "--OUTPUT_DIR", "my results"])
-    assert ending._typed(True) == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
-    assert ending._typed(False) == f"\n  python fine_tuning.py {' '.join(never)} --OUTPUT_DIR 'my results'"
+    monkeypatch.setattr(ending, "_saved", False)
+    assert ending._typed() == f"\n  python fine_tuning.py {' '.join(never)} --OUTPUT_DIR 'my results'"
+    assert ending._unless_never() == ""
+    ending.goes_on()
+    assert ending._typed() == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
+    assert ending._unless_never() == " Leave out --RESUME never."

@@ -142,16 +142,20 @@ def test_a_finished_adapter_that_lost_a_file_is_made_again(config, capsys):
     (output / "adapter_model.safetensors").unlink()
     train(config)
     told = capsys.readouterr().out
-    assert "adapter_model.safetensors is missing although fine_tuning had finished: it is made again" in told
-    assert "Start: from " in told and "checkpoint-12; same data and settings\n" in told
+    assert (
+        "checkpoint-12; " in told and "adapter_model.safetensors is missing although fine_tuning had" in told
+    )
+    (output / METRICS).write_text('{"step": 0, "eval_loss": 1e-9}\n')  # a record that is not to be believed
+    train(config)
     assert same(whole, adapter(output)) and losses(output) == before
     (output / "README.md").write_text("other")
     for checkpoint in whole_checkpoints(output):
         shutil.rmtree(checkpoint)
     train(config)
     told = capsys.readouterr().out
-    assert "README.md was changed after fine_tuning wrote it: it is made again" in told
-    assert "has no checkpoint to go on from\n" in told
+    assert (
+        "Start: from the base model; " in told and "README.md was changed after fine_tuning wrote it" in told
+    )
     assert same(whole, adapter(output)) and losses(output) == before
 
 
@@ -160,8 +164,11 @@ def test_files_of_others_are_left_alone(config, tmp_path):
     (theirs / "checkpoint-500").mkdir(parents=True)
     (theirs / "checkpoint-500" / "model.bin").write_text("mine")
     (theirs / "README.md").write_text("mine")
+    (theirs / "best_adapter").mkdir()
     before = content(theirs)
-    with pytest.raises(UserError, match=r"README.md, checkpoint-500, which fine_tuning.py did not write"):
+    with pytest.raises(
+        UserError, match=r"README.md, best_adapter, checkpoint-500, which fine_tuning.py did not write"
+    ):
         train(config)
     config.RESUME = "never"
     with pytest.raises(UserError, match="--OUTPUT_DIR"):
@@ -197,7 +204,22 @@ def test_a_merged_model_replaces_nothing_but_a_merged_model(config, tmp_path, mo
         config.MERGE_TO = place
         with pytest.raises(UserError, match=f"would replace {named}"):
             train(config)
+    for place, why in (
+        (f"{config.OUTPUT_DIR}/checkpoint-7", "removes"),
+        (f"{base}/config.json/x", "is a file"),
+    ):
+        config.MERGE_TO = place
+        with pytest.raises(UserError, match=why):
+            train(config)
     assert not (tmp_path / "results").exists()  # known before the training
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    config.MERGE_TO = "link"
+    for _ in range(2):
+        train(config)
+        assert (tmp_path / "disk" / "model.safetensors").exists() and (tmp_path / "link").is_symlink()
+    (tmp_path / "link").unlink()
+    shutil.rmtree(tmp_path / "disk")
     config.MERGE_TO = str(tmp_path / "merged")
     train(config)
     (tmp_path / "merged").rename(tmp_path / "merged.old")
@@ -252,8 +274,33 @@ def test_answers_must_end_with_a_token_that_ends_texts(config, tmp_path):
     config.MODEL_NAME = str(other)
     with pytest.raises(UserError) as error:
         train(config)
-    assert "takes for ordinary text; it ends texts with '<|end_of_text|>'" in str(error.value)
+    assert "of_text|>'" in (told := str(error.value)) and "it stops at '<|end_of_text|>'" in told
     assert "apply_chat_template" in str(error.value) and not (tmp_path / "results").exists()
+
+
+def test_checkpoints_are_made_as_often_as_now_asked_for(config, monkeypatch):
+    config.SAVE_STEPS = 0
+    train_until(config, monkeypatch, "after step", 7)
+    config.SAVE_STEPS = 1
+    train_until(config, monkeypatch, "after step", 11)
+    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-11"
+
+
+def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
+    from medqa import checkpoints
+
+    train_until(config, monkeypatch, "after step", 7)
+    output = Path(config.OUTPUT_DIR)
+
+    def killed(folder):
+        (folder / "README.md").unlink()
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints.shutil, "rmtree", killed)
+        checkpoints.remove(whole_checkpoints(output)[-1])
+    assert whole_checkpoints(output)[-1].name == "checkpoint-4"
+    train(config)
 
 
 def test_one_step_learns(config):
@@ -273,8 +320,8 @@ def test_weights_and_biases_that_cannot_be_used_are_told_in_words(config, monkey
         raise failure("no network\nat all")
 
     monkeypatch.setattr(WandbCallback, "setup", setup)
-    config.USE_WANDB = True
-    with pytest.raises(
-        UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB_API_KEY"
-    ):
+    train_until(config, monkeypatch, "after step", 7)
+    config.USE_WANDB, config.RESUME = True, "never"
+    with pytest.raises(UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB"):
         train(config)
+    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"
