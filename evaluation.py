@@ -124,18 +124,18 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         devices.stay_within(config.GPU_MEMORY_GB, device)
-    publishing.require_own(output, "evaluation")
-    results.keep_a_whole_evaluation(output, config.LIMIT)
-    with publishing.occupied(output) if rank() == 0 else contextlib.nullcontext():
+    with publishing.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
+        if rank() == 0:
+            publishing.recover(output)  # of a run that was killed when all had been written
+            results.keep_a_whole_evaluation(output, config.LIMIT)
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
         if config.SCORE_ONLY:
-            answers, losses, made_with = predictions.asked_before(output, records["holdout"]["id"])
+            known = predictions.asked_before(output, records, data["iteration"], warnings)
+            answers, losses, made_with = known
             vars(config).update(made_with)
         else:
-            answers, losses = answering.ask_both(
-                config, records, data["system_message"], apply_chat_template, device, warnings
-            )
+            answers, losses = answering.ask_both(config, records, data, apply_chat_template, device, warnings)
         if rank() != 0:
             return {}
 

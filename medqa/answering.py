@@ -13,7 +13,7 @@ from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
-from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key
+from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key, texts_sha256
 from medqa.processes import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.progress import Progress
 from medqa.screen import Warnings, elapsed, say
@@ -40,7 +40,7 @@ class Made(NamedTuple):
 def ask_both(
     config: Any,
     records: dict[str, Any],
-    system_message: str,
+    data: Mapping[str, Any],
     template: ChatTemplate,
     device: devices.Device,
     warnings: Warnings,
@@ -50,7 +50,8 @@ def ask_both(
     Args:
         config: an EvaluationConfig.
         records: the splits `holdout` (answered) and `eval` (losses only).
-        system_message, template: make the prompts.
+        data: the manifest of the datasets, for their system message and iteration.
+        template: makes the prompts, with the system message.
         device: where the models run.
         warnings: told of shortened questions and answers.
 
@@ -82,7 +83,7 @@ def ask_both(
     tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     stops = tuple(model.stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
-    prompts, examples = texts(config, records, tokenizer, system_message, template, warnings)
+    prompts, examples = texts(config, records, tokenizer, data["system_message"], template, warnings)
     keyed, made_of = keys(models, decoding, prompts, examples)
     folder = Path(config.OUTPUT_DIR) / "predictions"
     files = {role: Predictions(folder / f"{role}.jsonl") for role in ROLES}
@@ -106,7 +107,8 @@ def ask_both(
             if stored[role] is None:
                 file.write(made_of[role], losses[role])
         asked = {
-            "questions": [prompt.id for prompt in prompts],
+            "texts": texts_sha256(records),
+            "iteration": data["iteration"],
             "settings": {name: getattr(config, name) for name in MADE_WITH},
             "answers": {role: list(keyed[role]) for role in ROLES},
             "losses": made_of,

@@ -126,6 +126,8 @@ def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(read_whole(path, LARGEST_MANIFEST))
+        if isinstance(manifest, dict) and "stage" not in manifest:
+            raise UserError(f"{path} is no record of this program. Name another folder than {folder}.")
         wanted = {"outputs": dict, "stage": str} | IN_MANIFEST.get(manifest["stage"], {})
         if strange := [name for name, kind in wanted.items() if not isinstance(manifest.get(name), kind)]:
             raise ValueError(f"nothing usable as {', '.join(strange)}")

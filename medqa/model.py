@@ -9,6 +9,7 @@ from typing import Any
 from medqa.adapter import require_adapter
 from medqa.devices import Device
 from medqa.errors import UserError
+from medqa.publishing import MERGED
 
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "</s>")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
@@ -35,9 +36,10 @@ def require_model(model_name: str, setting: str) -> None:
 
 
 def fingerprint(model_name: str) -> str:
-    """What identifies a base model: SHA-256 over config.json and the names and sizes of the weight files.
+    """What identifies a model: SHA-256 over config.json and the names and sizes of the weight files.
 
-    A Hub name is its own fingerprint. Reading 16 GB to hash them would take longer than the demo.
+    Of a model that `--MERGE_TO` made, also over what it was merged from. A Hub name is its own fingerprint.
+    Reading 16 GB to hash them would take longer than the demo.
     """
     folder = Path(model_name)
     if not folder.is_dir():
@@ -45,6 +47,8 @@ def fingerprint(model_name: str) -> str:
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(f"{path.name} {path.stat().st_size}".encode())
+    if (folder / MERGED).is_file():
+        digest.update((folder / MERGED).read_bytes())
     return digest.hexdigest()
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from medqa import devices, manifests, model
 from medqa.adapter import adapter_identity
+from medqa.disk import sha256_of_file
 from medqa.errors import UserError
 from medqa.predictions import ROLES
+from medqa.publishing import MERGED
 from medqa.screen import Warnings, say
 from medqa.sizes import weight_bytes
 
@@ -34,6 +36,7 @@ class Models:
         self.four_bit = four_bit
         self._loaded: Any = None
         self._name = ""
+        self._identities: dict[str, dict[str, object]] = {}  # as first asked for, by role
         model.require_model(base, "BASE_MODEL_PATH")
         if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
             raise UserError(
@@ -48,7 +51,23 @@ class Models:
             told |= adapter_identity(self.tuned)
         elif role == TUNED:
             told["base"] = model.fingerprint(self.tuned)
-        return told
+            if not (Path(self.tuned) / MERGED).is_file():  # by hand: its sizes are those of any other
+                files = sorted(Path(self.tuned).glob("model*.safetensors"))
+                told["weights"] = [sha256_of_file(path) for path in files]
+        return self._identities.setdefault(role, told)
+
+    def _require_unchanged(self) -> None:
+        """Refuse answers of other weights than those they would be kept under.
+
+        Raises:
+            UserError: the tuned model was replaced since `identity` was asked first.
+        """
+        noted = self._identities.pop(TUNED, None)
+        if noted is not None and self.identity(TUNED) != noted:
+            raise UserError(
+                f"{self.tuned} was changed while this evaluation was running. Evaluate what is there now by "
+                "typing the same command again."
+            )
 
     @contextlib.contextmanager
     def using(self, role: str) -> Iterator[Any]:
@@ -65,6 +84,7 @@ class Models:
                 self._loaded = model.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
             self._name = name
+            self._require_unchanged()
         off = role == BASE and self.has_adapter
         with self._loaded.disable_adapter() if off else contextlib.nullcontext():
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded

@@ -11,6 +11,7 @@ from typing import Any
 
 from medqa.disk import write_json
 from medqa.errors import UserError
+from medqa.screen import Warnings
 
 ROLES = ("base", "finetuned")
 # In the folder of answers: which of them belong to the last evaluation that had them all.
@@ -143,25 +144,37 @@ def model_asked(folder: Path, role: str) -> str:
     return asked["losses"][role]
 
 
+def texts_sha256(records: Mapping[str, Any]) -> str:
+    """Fingerprint of what models were asked, and what answers are held against: holdout and eval split."""
+    digest = hashlib.sha256()
+    for split in ("holdout", "eval"):
+        for record in records[split]:
+            digest.update(json.dumps([record["id"], record["formatted_chat"]]).encode())
+    return digest.hexdigest()
+
+
 def asked_before(
-    folder: Path, questions: Sequence[str]
+    folder: Path, records: Mapping[str, Any], iteration: int, warnings: Warnings
 ) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:
     """What `answering.ask_both` returned when it last came to its end here, from the files: without a model.
 
     Args:
         folder: the evaluation's output folder.
-        questions: ids of the holdout's questions, in order.
+        records: the splits `holdout` and `eval`.
+        iteration: of the data, as they are now.
+        warnings: told when the answers are of another iteration.
 
     Returns answers and losses as `ask_both` does, and the settings that they were made with.
 
     Raises:
-        UserError: there are no complete answers to these very questions.
+        UserError: there are no complete answers to these very texts.
     """
     place = folder / "predictions"
     how = "Make them with: python evaluation.py, without --SCORE_ONLY"
     try:
         asked = json.loads((place / ASKED).read_text(encoding="utf-8"))
-        ids, made_of, settings = asked["questions"], asked["losses"], asked["settings"]
+        texts, made_of, settings = asked["texts"], asked["losses"], asked["settings"]
+        before = int(asked["iteration"])
         answers, losses = {}, {}
         for role in ROLES:
             known = Predictions(place / f"{role}.jsonl").read()
@@ -171,6 +184,11 @@ def asked_before(
         raise UserError(f"{place} holds no finished set of answers to score. {how}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{place / ASKED} names answers that are not there ({error!r}). {how}") from None
-    if ids != list(questions) or None in losses.values():
+    if texts != texts_sha256(records) or None in losses.values():
         raise UserError(f"the answers in {place} are of other questions or texts than these datasets. {how}")
+    if before != iteration:
+        warnings.add(
+            f"the answers in {place} were made with iteration {before} of the data, which is at iteration "
+            f"{iteration} now. Train and evaluate with it: python fine_tuning.py && python evaluation.py"
+        )
     return answers, losses, settings

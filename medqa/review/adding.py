@@ -35,6 +35,9 @@ def add_review(config: Any) -> results.Results:
         UserError: no finished evaluation, other settings than its own, or a review file that does not fit.
     """
     folder = Path(config.OUTPUT_DIR)
+    if folder.is_dir():
+        with publishing.occupied(folder, "evaluation"):
+            publishing.recover(folder)  # of a run that was killed when all had been written
     manifest = manifests.require_finished(folder, "evaluation", "python evaluation.py")
     config = _as_evaluated(config, manifest)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:

@@ -23,7 +23,7 @@ KILLED = -signal.SIGKILL
 TIMES = ("tokens_per_second", "seconds")
 # Files whose hash changes with the times in them; one panel of the training's curves is its speed.
 TIMED = (
-    "training_metrics.jsonl", "training_curves.png", "results/manifest.json", "datasets/manifest.json",
+    "training_metrics.jsonl", "training_metrics.running.jsonl", "training_curves.png", "results/manifest.json", "datasets/manifest.json",
     "history.csv", "training_recommendations.json",
 )  # fmt: skip
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+:\d]*")
@@ -184,7 +184,10 @@ def left(folder: Path) -> dict[str, object]:
             for hashes in (manifest["outputs"], manifest["inputs"]):
                 hashes.update({name: "" for name in hashes if name.endswith(TIMED)})
             found[name] = manifest
-        elif path.name == "training_metrics.jsonl":
+        elif path.name == "complete.json":
+            found[name] = json.loads(path.read_text())
+            found[name]["files"].update({file: "" for file in found[name]["files"] if file.endswith(TIMED)})
+        elif path.name in ("training_metrics.jsonl", "training_metrics.running.jsonl"):
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             found[name] = [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
         elif path.parent.name == "predictions" and path.suffix == ".jsonl":
