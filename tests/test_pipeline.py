@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -328,6 +329,110 @@ def test_scoring_alone_needs_no_model(stages, monkeypatch, tmp_path):
 
 def copy_of_answers(folder):
     return shutil.copytree(folder / "predictions", folder / "copy" / "predictions").parent
+
+
+def another_training(stages, folder, **settings):
+    """An adapter for the same base, trained otherwise."""
+    return fine_tuning.train(
+        fine_tuning.TrainingConfig(
+            **vars(stages.training) | {"OUTPUT_DIR": str(folder), "NUM_EPOCHS": 1} | settings
+        )
+    )
+
+
+def test_a_merged_model_that_was_made_anew_is_asked_anew(stages, tmp_path, capsys):
+    """Two merges of one base have files of the same names and sizes."""
+    merged = tmp_path / "merged"
+    for mark in ("merged", "by hand"):
+        scores = []
+        for number, rate in enumerate((1e-2, 3e-2)):
+            results = tmp_path / f"results {number}"
+            another_training(stages, results, MERGE_TO=str(merged), LEARNING_RATE=rate)
+            if mark == "by hand":
+                (merged / "merged_from.json").unlink()
+            folder = tmp_path / f"evaluated {mark}"
+            own = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(folder)}
+            evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own))
+            told = capsys.readouterr().out
+            assert "finetuned: 12 answers wanted, 0 reused" in told
+            assert f"base: 12 answers wanted, {12 * number} reused" in told
+            scores.append(pd.read_csv(folder / "finetuned_model_results.csv")["answer_loss"].mean())
+            shutil.rmtree(merged)
+        assert scores[0] != scores[1]
+        assert len(pd.read_csv(folder / "history.csv")) == 2
+
+
+def test_an_adapter_replaced_while_the_models_load_is_noticed(stages, monkeypatch, tmp_path):
+    from medqa import model
+
+    tuned = shutil.copytree(stages.folder / "results", tmp_path / "results")
+    other = another_training(stages, tmp_path / "other")
+    load = model.load_base
+
+    def loaded(*given, **more):
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            shutil.copy2(other / name, tuned / name)
+        return load(*given, **more)
+
+    monkeypatch.setattr(model, "load_base", loaded)
+    own = {"FINETUNED_MODEL_PATH": str(tuned), "OUTPUT_DIR": str(tmp_path / "evaluated")}
+    with pytest.raises(UserError, match="was changed while this evaluation was running"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own))
+    assert not list((tmp_path / "evaluated" / "predictions").glob("*.jsonl"))
+
+
+def test_scoring_alone_wants_the_same_texts_and_tells_of_another_iteration(
+    stages, tmp_path, specialty_files, capsys
+):
+    folder = tmp_path / "datasets"
+    shutil.copytree(stages.folder / "datasets", folder)
+    shares = dict.fromkeys(SPECIALTIES, 0.9)
+    dataset_preparation.update_training_data(
+        DatasetConfig(**vars(stages.data) | {"OUTPUT_DIR": str(folder)}), shares
+    )
+    shutil.copytree(stages.folder / "evaluation_results" / "predictions", tmp_path / "scored" / "predictions")
+    own = {"DATASET_DIR": str(folder), "OUTPUT_DIR": str(tmp_path / "scored"), "SCORE_ONLY": True}
+    capsys.readouterr()
+    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own))
+    assert "were made with iteration 1 of the data, which is at iteration 2 now" in capsys.readouterr().out
+    other = DatasetConfig(
+        **vars(stages.data) | {"OUTPUT_DIR": str(tmp_path / "d2"), "SYSTEM_MESSAGE": "Be brief."}
+    )
+    dataset_preparation.create_datasets(other)
+    with pytest.raises(UserError, match="of other questions or texts than these datasets"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own | {"DATASET_DIR": other.OUTPUT_DIR}))
+
+
+def test_an_evaluation_killed_when_all_was_written_is_completed_first(stages, monkeypatch, tmp_path):
+    """Its rounds are not lost, nor is it replaced by a part."""
+    from medqa import publishing
+
+    output = tmp_path / "evaluated"
+    shutil.copytree(stages.folder / "evaluation_results", output)
+    other = another_training(stages, tmp_path / "other")
+    own = {"FINETUNED_MODEL_PATH": str(other), "OUTPUT_DIR": str(output)}
+    config = EvaluationConfig(**vars(stages.config) | own)
+    replace = publishing.os.replace
+
+    def killed(source, target):
+        if Path(target) == output / "history.csv":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(publishing.os, "replace", killed)
+        evaluation.evaluate(config)
+    assert not (output / "manifest.json").exists() and not (output / "history.csv").exists()
+    with pytest.raises(UserError, match="LIMIT 2 would replace"):
+        evaluation.evaluate(EvaluationConfig(**vars(config) | {"LIMIT": 2}))
+    evaluation.evaluate(config)
+    assert list(pd.read_csv(output / "history.csv")["round"]) == [1, 2]
+
+
+def test_the_record_of_another_program_is_no_damaged_one_of_ours(stages, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "a web app", "icons": []}')
+    with pytest.raises(UserError, match="is no record of this program. Name another folder"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
 
 
 def test_another_template_or_base_is_refused(stages, monkeypatch, tmp_path, specialty_files):
