@@ -127,7 +127,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     with publishing.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             publishing.recover(output)  # of a run that was killed when all had been written
-            results.keep_a_whole_evaluation(output, config.LIMIT)
+            results.require_place(output, config.LIMIT)
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
         if config.SCORE_ONLY:

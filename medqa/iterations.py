@@ -55,7 +55,8 @@ def read(folder: Path) -> Iteration | None:
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        foreign = [name for name in SPLITS.values() if (folder / name).exists()]
+        names = (*SPLITS.values(), "dataset_stats.json", "rejected.jsonl")
+        foreign = [name for name in names if (folder / name).exists()]
         if foreign:
             raise UserError(
                 f"{folder} has {', '.join(foreign)} but no {MANIFEST}, so it was not finished by {STAGE}.py. "

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medqa.disk import write_text
@@ -75,6 +75,24 @@ def require_own(folder: Path, stage: str) -> None:
         raise UserError(
             f"OUTPUT_DIR {str(folder)!r} is the folder of the scripts themselves, whose README.md would be "
             "replaced. Give another folder: --OUTPUT_DIR …"
+        )
+
+
+def require_no_strangers(folder: Path, stage: str, replaced: Iterable[str]) -> None:
+    """Refuse a folder with files that a stage would remove or replace, and did not write.
+
+    Args:
+        folder: where the stage writes, and has not written yet.
+        stage: its name, for the message.
+        replaced: patterns of what it removes or replaces there.
+
+    Raises:
+        UserError: with the names of some.
+    """
+    if strange := sorted({path.name for pattern in replaced for path in folder.glob(pattern)}):
+        raise UserError(
+            f"{folder} holds {', '.join(strange[:3])}{' …' if strange[3:] else ''}, which {stage}.py did not "
+            "write and might replace. Give another folder: --OUTPUT_DIR …"
         )
 
 

@@ -21,6 +21,11 @@ TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "finish", "me
 # Columns that `publish` adds to each table.
 NOTES = ("bertscore_model", "PARTIAL")
 CARD = "model_card.md"
+# What an evaluation replaces in its folder; a history.csv there is read first, and goes on.
+REPLACED = (
+    "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
+    "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,13 +110,15 @@ def card(config: Any, found: Results) -> str:
     )
 
 
-def keep_a_whole_evaluation(folder: Path, limit: int) -> None:
-    """Refuse to put a look at some questions where an evaluation of all of them lies.
+def require_place(folder: Path, limit: int) -> None:
+    """Refuse to put an evaluation over files of others, or a look at some questions over all of them.
 
     Raises:
         UserError: with what to type.
     """
     manifest = manifests.read_manifest(folder)
+    if manifest is None and not (folder / "predictions").is_dir():
+        publishing.require_no_strangers(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
         raise UserError(
             f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelerate.utils import gather_object
 
-from medqa import manifests
+from medqa import manifests, publishing
 from medqa.adapter import CONFIG, WEIGHTS
 from medqa.checkpoints import (
     BEST,
@@ -151,13 +151,8 @@ def require_no_strangers(output: Path) -> None:
         UserError: with the names of some.
     """
     ours = (manifests.MANIFEST, METRICS, RUNNING)
-    if any((output / name).exists() for name in ours) or whole_checkpoints(output):
-        return
-    if strange := sorted({path.name for pattern in REPLACED for path in output.glob(pattern)}):
-        raise UserError(
-            f"{output} holds {', '.join(strange[:3])}{' …' if strange[3:] else ''}, which fine_tuning.py did "
-            "not write and might replace. Give another folder: --OUTPUT_DIR …"
-        )
+    if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
+        publishing.require_no_strangers(output, "fine_tuning", REPLACED)
 
 
 def prepare(output: Path, start: str) -> None:
