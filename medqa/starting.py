@@ -150,7 +150,7 @@ def require_no_strangers(output: Path) -> None:
     Raises:
         UserError: with the names of some.
     """
-    ours = (manifests.MANIFEST, METRICS, RUNNING)
+    ours = (manifests.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
     if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
         publishing.require_no_strangers(output, "fine_tuning", REPLACED)
 
