@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa import devices, disk, manifests, model, publishing
+from medqa.adapter import CONFIG, WEIGHTS
 from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
 from medqa.processes import world_size
@@ -23,7 +24,7 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
     records = read_records(output / RUNNING)
     with publishing.staged(output) as staging:
-        for name in ("adapter_model.safetensors", "adapter_config.json"):
+        for name in (WEIGHTS, CONFIG):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
         shutil.copy2(output / RUNNING, staging / METRICS)
@@ -74,6 +75,6 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
     model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
-    weights = disk.sha256_of_file(Path(adapter) / "adapter_model.safetensors")
+    weights = disk.sha256_of_file(Path(adapter) / WEIGHTS)
     disk.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
     replace_folder(incomplete, target)
