@@ -62,10 +62,7 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         print(f"ERROR: {where}{error.strerror or error}. {how()}", file=sys.stderr)
         sys.exit(1)
     except MemoryError:
-        print(
-            f"ERROR: the memory of this machine does not suffice. {how()}",
-            file=sys.stderr,
-        )
+        print(f"ERROR: the memory of this machine does not suffice. {how()}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         if _disk_full(error):

@@ -38,9 +38,8 @@ def progress_figure(rows: Sequence[dict[str, Any]], path: Path) -> None:
         loss.set_title("second witness: answer loss on the eval split, nats per token ↓", fontsize=9)
         _line(pairs, rows, "train_pairs", GREY, "o", "{:,}")
         pairs.set_title("training pairs", fontsize=9)
-        pairs.update_datalim(
-            [(numbers[0], 0)]
-        )  # the axis begins at 0, with room for a number above the highest
+        # The axis begins at 0, with room for a number above the highest.
+        pairs.update_datalim([(numbers[0], 0)])
         pairs.autoscale()
         pairs.set_ylim(bottom=0)
         for axis in (score, loss, pairs):

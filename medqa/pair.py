@@ -84,7 +84,8 @@ class Models:
                 self._loaded = model.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
             self._name = name
-            self._require_unchanged()
+            if self.has_adapter or role == TUNED:  # the tuned weights are what was read
+                self._require_unchanged()
         off = role == BASE and self.has_adapter
         with self._loaded.disable_adapter() if off else contextlib.nullcontext():
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
