@@ -21,6 +21,7 @@ def write_adapter(model: Any, folder: Path) -> None:
     it asks the Hub about a base that is named there.
     """
     model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors gives 0600; follow the umask
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "modules_to_save"):
         if isinstance(config.get(name), list):

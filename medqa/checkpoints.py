@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa import disk, manifests
 from medqa.adapter import WEIGHTS, write_adapter
@@ -20,6 +19,8 @@ BEST = "best_adapter"
 BEST_WEIGHTS = "best_adapter.safetensors"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
 DONE = "complete.json"
+# In that mark: the run was interrupted during the evaluation of this step.
+EVALUATION_DUE = "evaluation_due"
 
 
 def save_adapter(model: Any, folder: Path) -> None:
@@ -55,28 +56,44 @@ def put_back(folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-class Checkpoints(TrainerCallback):
-    """Marks a checkpoint once all its files are there, and keeps only the newest ones."""
+class CheckpointWriter:
+    """Marks checkpoints complete, with what the run learns, and keeps only the newest ones.
 
-    def __init__(self, keep: int, learned: Mapping[str, Any]) -> None:
-        self.keep, self.learned = keep, learned
+    Args:
+        output: the training's output folder.
+        keep: how many checkpoints stay.
+        learned: everything that determines the adapter, JSON values.
+    """
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Mark the new checkpoint with what it learns, then remove the oldest."""
+    def __init__(self, output: Path, keep: int, learned: Mapping[str, Any]) -> None:
+        self.output, self.keep, self.learned = output, keep, learned
+
+    def begin(self, step: int) -> None:
+        """Remove the completion marker of this step, if any: its files are about to be replaced."""
+        if rank() == 0:
+            (self.output / f"checkpoint-{step}" / DONE).unlink(missing_ok=True)
+
+    def complete(self, step: int, evaluation_due: bool) -> None:
+        """Add best adapter and records, write the completion marker, then remove the oldest checkpoints.
+
+        Args:
+            step: of the checkpoint, whose other files are all written, by every process.
+            evaluation_due: whether the evaluation of this step is still to be made.
+        """
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         if rank() != 0:
             return
-        output = Path(args.output_dir)
-        checkpoint = output / f"checkpoint-{state.global_step}"
-        if (output / BEST).is_dir():
-            shutil.copy2(output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
-        shutil.copy2(output / RUNNING, checkpoint / RUNNING)
-        files = disk.sha256_of_files(checkpoint)
-        disk.write_json(checkpoint / DONE, {"learned": self.learned, "files": files})
-        for old in whole_checkpoints(output)[: -self.keep]:
+        checkpoint = self.output / f"checkpoint-{step}"
+        if (self.output / BEST).is_dir():
+            shutil.copy2(self.output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
+        shutil.copy2(self.output / RUNNING, checkpoint / RUNNING)
+        files = {name: sha for name, sha in disk.sha256_of_files(checkpoint).items() if name != DONE}
+        marker = {"learned": self.learned, "files": files}
+        if evaluation_due:
+            marker[EVALUATION_DUE] = True
+        disk.write_json(checkpoint / DONE, marker)
+        for old in whole_checkpoints(self.output)[: -self.keep]:
             remove(old)
 
 
@@ -89,7 +106,18 @@ def remove(checkpoint: Path) -> None:
 def whole_checkpoints(output: Path) -> list[Path]:
     """Finished checkpoints in the output folder, oldest first."""
     found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}") if path.parent.name[11:].isdecimal()]
-    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step after which a checkpoint was saved."""
+    return int(checkpoint.name.split("-")[1])
+
+
+def is_evaluation_due(checkpoint: Path) -> bool:
+    """Whether the run was interrupted during the evaluation of this checkpoint's step."""
+    marker = json.loads(disk.read_whole(checkpoint / DONE, manifests.LARGEST_MANIFEST))
+    return marker.get(EVALUATION_DUE) is True
 
 
 def require_readable(checkpoint: Path) -> dict[str, Any]:
@@ -102,6 +130,7 @@ def require_readable(checkpoint: Path) -> dict[str, Any]:
     try:
         told = json.loads(disk.read_whole(path, manifests.LARGEST_MANIFEST))
         learned, files = dict(told["learned"]), dict(told["files"])
+        files.pop(DONE, None)  # version 0.2 listed the marker itself when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name
             if disk.sha256_of_file(path) != expected:

@@ -48,6 +48,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 question", "1,200 questions"."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 class Warnings:
     """Collects what the user should know, to be printed together at the end of a stage."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa.processes import rank, world_size
+from medqa.stopping import StopTraining
 
 
 class Steps:
@@ -85,5 +86,12 @@ class EpochOfSteps(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Derive the epoch from the steps done."""
+        """Derive the epoch from the steps done.
+
+        Raises:
+            StopTraining: the evaluation that a resumed run made first has ended it by early stopping; the
+                Trainer asks for that only after a step.
+        """
+        if control.should_training_stop:
+            raise StopTraining(finished=True)
         self.steps.epoch = state.global_step // len(self.steps)

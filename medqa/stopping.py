@@ -1,43 +1,47 @@
 """What ends a training before its last step: Ctrl-C and SIGTERM, or an eval loss that no longer falls."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerState
 
 
-class StopSoon(TrainerCallback):
-    """Ctrl-C or SIGTERM: finish this step or the next, save a checkpoint, stop. A second one stops hard."""
+class StopTraining(Exception):
+    """Ends training between two forward passes; the unfinished optimizer step or evaluation is dropped.
 
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
-        self.trainer.stop_signal = signal.SIGINT
-        signals = (signal.SIGINT, signal.SIGTERM)
-        self.before = {number: signal.signal(number, self._received) for number in signals}
+    Args:
+        evaluation_due: whether an evaluation was dropped, which a resumed run makes first.
+        finished: whether the run is at its end, by early stopping; otherwise a signal interrupted it.
+    """
 
-    def let_go(self) -> None:
-        """Give the signals back: what follows training has no step to wait for."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+    def __init__(self, evaluation_due: bool = False, finished: bool = False) -> None:
+        super().__init__("training stops here")
+        self.evaluation_due, self.finished = evaluation_due, finished
 
-    def _received(self, number: int, _frame: object) -> None:
-        if self.trainer.stop_asked:
+
+@contextlib.contextmanager
+def graceful_stop(trainer: Any) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a request that the trainer checks; a second one stops at once."""
+
+    def received(number: int, _frame: object) -> None:
+        if trainer.stop_requested:
             raise KeyboardInterrupt
-        self.trainer.stop_asked = True
-        self.trainer.stop_signal = signal.Signals(number)
+        trainer.stop_requested = True
+        trainer.stop_signal = signal.Signals(number)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """All processes have agreed on it in this step, so all stop after the same one."""
-        if self.trainer.stop_agreed and state.global_step < state.max_steps:
-            control.should_save = True
-            control.should_training_stop = True
+    before = {number: signal.signal(number, received) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def stopped_early(checkpoint: Path) -> bool:
-    """Whether a run had ended here by itself, short of all its steps, and was killed before it published."""
+    """Whether early stopping had ended the run at this checkpoint, before it was killed while publishing."""
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     kept = state.stateful_callbacks.get("EarlyStoppingCallback")
     if kept is None:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,25 @@ from transformers import (
 
 from medqa import ending
 from medqa.adapter import write_adapter
-from medqa.checkpoints import BEST, Checkpoints, save_adapter, whole_checkpoints
+from medqa.checkpoints import (
+    BEST,
+    CheckpointWriter,
+    is_evaluation_due,
+    save_adapter,
+    step_of,
+    whole_checkpoints,
+)
 from medqa.errors import Failed
 from medqa.forecast import product_rate
 from medqa.packing import Example, bins, collate
 from medqa.processes import rank
-from medqa.screen import say
+from medqa.progress import Progress
+from medqa.screen import counted, say
 from medqa.sharding import is_shard
 from medqa.sizes import multiplied_weights
 from medqa.starting import prepare
 from medqa.steps import EpochOfSteps, Steps
-from medqa.stopping import StopSoon, stopped_early
+from medqa.stopping import StopTraining, graceful_stop, stopped_early
 from medqa.training_log import TrainingLog, start_wandb
 
 
@@ -46,13 +55,16 @@ class AnswerTrainer(Trainer):
     def __init__(
         self, model: Any, args: TrainingArguments, examples: Sequence[Example],
         eval_examples: Sequence[Example], steps: Steps, tokens_per_batch: int, log: TrainingLog,
-        callbacks: list[TrainerCallback],
+        checkpoints: CheckpointWriter, callbacks: list[TrainerCallback],
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
         self.steps, self.tokens_per_batch, self.training_log = steps, tokens_per_batch, log
         self.sharded = any(map(is_shard, model.parameters()))
-        # A signal reaches one process or all, at any moment: the processes agree at the beginning of a step.
-        self.stop_asked = self.stop_agreed = False
+        self.checkpoints = checkpoints
+        # A signal reaches one process or all, at any moment: they agree at the beginning of a step.
+        self.stop_requested, self.stop_signal = False, signal.SIGINT
+        # Step of the newest checkpoint, and the state of torch's random numbers after the last whole step.
+        self.saved_step, self.rng_after_step = 0, None
         # Of the step that is being made: this process's part of the loss, and of the questions.
         self.own_loss, self.own_ids = torch.zeros(()), []
         super().__init__(
@@ -79,14 +91,20 @@ class AnswerTrainer(Trainer):
     ) -> torch.Tensor:
         """Forward and backward over all bins of the step; returns its loss per trained token.
 
-        The card is handed all this and not waited for: `log` looks at the loss.
+        GPU work is queued asynchronously; `log` synchronizes when it reads the loss.
+
+        Raises:
+            StopTraining: a signal asked for it. All processes agree on it here, before the first forward
+                pass; one process alone also stops between two passes.
         """
         if not self.model.training:  # after an evaluation; it walks through all modules
             self.model.train()
         examples: list[Example] = inputs["examples"]
-        mine = [sum(e.labels for e in examples), self.stop_asked, sum(len(e.input_ids) for e in examples)]
+        mine = [sum(e.labels for e in examples), self.stop_requested, sum(len(e.input_ids) for e in examples)]
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
-        trained, self.stop_agreed, self.training_log.tokens = whole[0], bool(whole[1]), whole[2]
+        trained, stop_agreed, self.training_log.tokens = whole
+        if stop_agreed:
+            raise StopTraining()
         if not examples:  # the rest of an epoch may leave a process without work; it still joins the step
             examples = [without_answer(self.examples[0])]
 
@@ -94,6 +112,7 @@ class AnswerTrainer(Trainer):
             try:
                 loss = self._forward_backward(model, examples, trained)
                 self.own_loss, self.own_ids = loss, [example.id for example in examples]
+                self.rng_after_step = rng_state(self.args.device)
                 return loss
             except torch.OutOfMemoryError:
                 longest = max(len(example.input_ids) for example in examples)
@@ -137,7 +156,9 @@ class AnswerTrainer(Trainer):
             last = number == len(passes) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                 # Processes average their gradients, so each one's share is scaled up by their number.
+                self._stop_if_alone()
                 loss = model(**packed) * (self.args.world_size / trained)
+                self._stop_if_alone()
                 self.accelerator.backward(loss)
             total += loss.detach()
         if self.sharded:
@@ -145,6 +166,15 @@ class AnswerTrainer(Trainer):
             means = self.accelerator.reduce(parameters_to_vector(gradients), reduction="mean")
             vector_to_parameters(means, gradients)
         return total
+
+    def _stop_if_alone(self, evaluation_due: bool = False) -> None:
+        """Stop between two passes where no other process waits for this one's gradients.
+
+        Raises:
+            StopTraining: a signal asked for it.
+        """
+        if self.stop_requested and self.args.world_size == 1:
+            raise StopTraining(evaluation_due)
 
     def _passes(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Sequences of each forward pass, up to `tokens_per_batch` tokens.
@@ -183,15 +213,34 @@ class AnswerTrainer(Trainer):
         names = sorted({example.specialty for example in examples})
         sums = torch.zeros(len(names), 2, dtype=torch.float64)
         mine = examples[self.args.process_index :: self.args.world_size]
-        with torch.no_grad():
+        with torch.no_grad(), Progress("eval split", len(mine), "sequence") as progress:
             for chosen in self._passes(mine):
+                self._stop_if_alone(evaluation_due=True)
                 losses = self.model(**collate(chosen, self.args.device)).double().cpu()
                 for example, own in zip(chosen, losses.split([e.labels for e in chosen]), strict=True):
                     if len(own):
                         row = sums[names.index(example.specialty)]
                         row += torch.stack([own.sum(), torch.tensor(len(own))])
+                progress.advance(len(chosen))
         sums = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").tolist()
         return {name: (total, int(count)) for name, (total, count) in zip(names, sums, strict=True)}
+
+    def _save_checkpoint(self, model: Any, trial: Any, evaluation_due: bool = False) -> None:
+        """Save the checkpoint of this step, unless it is there already, and mark it complete."""
+        step = self.state.global_step
+        if step == self.saved_step:
+            return
+        self.checkpoints.begin(step)
+        super()._save_checkpoint(model, trial)
+        self.checkpoints.complete(step, evaluation_due)
+        self.saved_step = step
+
+    def stop(self, evaluation_due: bool) -> None:
+        """Save what the last whole step left, as if the dropped step had never begun, and close the log."""
+        if self.state.global_step != self.saved_step:
+            restore_rng_state(self.rng_after_step, self.args.device)
+            self._save_checkpoint(self.model, None, evaluation_due)
+        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """Save a checkpoint's adapter, and no pickled arguments beside it."""
@@ -202,6 +251,19 @@ class AnswerTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """4N per token: 2N forward, 2N to carry gradients back through frozen weights."""
         return self.training_log.operations * sum(len(example.input_ids) for example in inputs["examples"])
+
+
+def rng_state(device: torch.device) -> list[torch.Tensor]:
+    """States of torch's random number generators: of the CPU, and of the card if there is one."""
+    states = [torch.get_rng_state()]
+    return states if device.type == "cpu" else [*states, torch.cuda.get_rng_state(device)]
+
+
+def restore_rng_state(states: Sequence[torch.Tensor], device: torch.device) -> None:
+    """Undo what was drawn since `rng_state`."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def without_answer(example: Example) -> Example:
@@ -248,12 +310,15 @@ def build_trainer(
         ddp_find_unused_parameters=False,
         report_to=["wandb"] if config.USE_WANDB else [],
     )
-    callbacks = [EpochOfSteps(steps), Checkpoints(config.SAVE_TOTAL_LIMIT, learned)]
+    callbacks = [EpochOfSteps(steps)]
     if config.EARLY_STOPPING_PATIENCE and evaluated:
         callbacks.append(EarlyStoppingCallback(config.EARLY_STOPPING_PATIENCE))
     rate = product_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
     log = TrainingLog(Path(config.OUTPUT_DIR), 4 * multiplied_weights(model.config), rate)
-    return AnswerTrainer(model, arguments, examples, eval_examples, steps, tokens_per_batch, log, callbacks)
+    checkpoints = CheckpointWriter(Path(config.OUTPUT_DIR), config.SAVE_TOTAL_LIMIT, learned)
+    return AnswerTrainer(
+        model, arguments, examples, eval_examples, steps, tokens_per_batch, log, checkpoints, callbacks
+    )
 
 
 def fit(trainer: AnswerTrainer, start: str) -> bool:
@@ -265,12 +330,17 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     trainer.accelerator.wait_for_everyone()
     if start and stopped_early(Path(start)):
         return True
-    stop = StopSoon(trainer)
-    trainer.add_callback(stop)
     trainer.model.train()  # all of it: the base was loaded for evaluation
-    trainer.args.eval_on_start = not start and bool(trainer.eval_examples)
-    try:
-        trainer.train(resume_from_checkpoint=start or None)
-    finally:
-        stop.let_go()
-    return not trainer.stop_agreed or trainer.state.global_step >= trainer.state.max_steps
+    evaluation_due = bool(start) and is_evaluation_due(Path(start))
+    trainer.args.eval_on_start = bool(trainer.eval_examples) and (not start or evaluation_due)
+    if start:
+        trainer.saved_step = step_of(Path(start))
+    if trainer.args.eval_on_start:
+        say(f"Evaluating {counted(len(trainer.eval_examples), 'sequence')} of the eval split first")
+    with graceful_stop(trainer):
+        try:
+            trainer.train(resume_from_checkpoint=start or None)
+        except StopTraining as stop:
+            trainer.stop(stop.evaluation_due)
+            return stop.finished
+    return True

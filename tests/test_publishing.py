@@ -239,12 +239,16 @@ def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_pat
 
 
 def test_signals_are_given_back_after_training():
-    from medqa.stopping import StopSoon
+    from medqa.stopping import graceful_stop
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    stop = StopSoon(SimpleNamespace(stop_asked=False))
-    assert signal.getsignal(signal.SIGTERM) != before[1]
-    stop.let_go()
+    trainer = SimpleNamespace(stop_requested=False)
+    with graceful_stop(trainer):
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert trainer.stop_requested and trainer.stop_signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 

@@ -143,7 +143,7 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
     vars(trainer).update(
         accelerator=SimpleNamespace(reduce=lambda numbers, reduction: numbers), _forward_backward=full,
         model=torch.nn.Linear(1, 1),
-        args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_asked=False,
+        args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_requested=False,
         tokens_per_batch=4096,
     )  # fmt: skip
     example = Example("q", "cardiology", np.arange(300, dtype=np.int32), 100)
