@@ -1,7 +1,9 @@
 """Both models answer the same questions, and say how surprised they are by the reference answers."""
 
+import contextlib
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +15,19 @@ from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
-from medqa.predictions import ASKED, ROLES, LossFile, Predictions, answer_key, losses_key, texts_sha256
+from medqa.predictions import (
+    ASKED,
+    ROLES,
+    LossFile,
+    Predictions,
+    answer_key,
+    cut_half_line,
+    losses_key,
+    texts_sha256,
+)
 from medqa.processes import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.progress import Progress
-from medqa.screen import Warnings, elapsed, say
+from medqa.screen import Warnings, counted, elapsed, say
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # Settings that answers are made with; scoring them later takes these from there.
@@ -91,16 +102,21 @@ def ask_both(
     if rank() == 0:
         for file in files.values():
             file.repair()
+        for file in loss_files.values():
+            cut_half_line(file.partial)
     processes.wait_for_everyone()
     mine = share(missing_answers(keyed, files))
-    processes.wait_for_everyone()  # all have read before the first writes
     stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
+    partial = {role: file.read_partial(made_of[role]) for role, file in loss_files.items()}
+    processes.wait_for_everyone()  # all have read before the first writes
     made: dict[str, Made] = {}
     for role in ROLES:  # all that one model has to do before the next one is loaded
         own = {key: keyed[role][key] for of, key in mine if of == role}
         tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
-        made[role] = Made(tokens, seconds, stored[role] or answer_losses(models, role, examples))
-    losses = gather(made, examples)
+        keep = functools.partial(loss_files[role].add, made_of[role])
+        losses = stored[role] or answer_losses(models, role, examples, partial[role], keep)
+        made[role] = Made(tokens, seconds, losses)
+    losses = gather(made, examples, partial)
     processes.wait_for_everyone()
     if rank() == 0:
         for role, file in loss_files.items():
@@ -150,7 +166,7 @@ def texts(
     ]
     if any(prompt.cut for prompt in prompts):
         count = sum(prompt.cut for prompt in prompts)
-        warnings.add(f"{count} questions lost their middle at MAX_PROMPT_LENGTH {longest}.")
+        warnings.add(f"{counted(count, 'question')} lost the middle at MAX_PROMPT_LENGTH {longest}.")
     most = longest + config.MAX_NEW_TOKENS
     examples = []
     for split in ("holdout", "eval"):
@@ -158,9 +174,9 @@ def texts(
         examples += made.examples
         if made.cut or made.left_out:
             warnings.add(
-                f"answer_loss of {split}: {len(made.cut)} reference answers count up to token {most} "
-                f"(MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) only, and {len(made.left_out)} questions are so long "
-                "that they have none."
+                f"answer_loss of {split}: at most {most} tokens (MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) of each "
+                f"pair count; {counted(len(made.cut), 'reference answer')} cut, and no loss for "
+                f"{counted(len(made.left_out), 'question')} as long as that."
             )
     return prompts, examples
 
@@ -176,7 +192,7 @@ def missing_answers(keyed: Keyed, files: Mapping[str, Predictions]) -> list[tupl
         known = files[role].read()
         absent = [(role, key) for key in keyed[role] if key not in known]
         count = len(keyed[role])
-        say(f"{role}: {count} answers wanted, {count - len(absent)} reused from an earlier run")
+        say(f"{role}: {counted(count, 'answer')} wanted, {count - len(absent):,} reused from an earlier run")
         missing += absent
     return missing
 
@@ -208,7 +224,7 @@ def answer(
         if config.AUTO_BATCH_SIZE:
             on_gpu = models.device.is_cuda
             why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
-        say(f"Batch: up to {batch} questions at once ({why})")
+        say(f"Batch: up to {counted(batch, 'question')} at once ({why})")
 
         tokens, clock = 0, time.monotonic()
 
@@ -225,8 +241,13 @@ def answer(
     return tokens, seconds
 
 
-def gather(made: Mapping[str, Made], examples: Sequence[Example]) -> dict[str, dict]:
-    """Role → example id → loss from what each process made; the speed of several together is said."""
+def gather(
+    made: Mapping[str, Made], examples: Sequence[Example], partial: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict]:
+    """Role → example id → loss from what each process made, and from what an interrupted run had kept.
+
+    The speed of several processes together is printed.
+    """
     from accelerate.utils import gather_object
 
     each = gather_object([made])
@@ -237,15 +258,24 @@ def gather(made: Mapping[str, Made], examples: Sequence[Example]) -> dict[str, d
         say(f"{len(each)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
     losses = {}
     for role in ROLES:
-        found = {name: loss for one in each for name, loss in one[role].losses.items()}
+        found = dict(partial[role])
+        for one in each:
+            found |= one[role].losses
         losses[role] = {example.id: found[example.id] for example in examples}
     return losses
 
 
-def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dict[str, tuple[float, int]]:
+def answer_losses(
+    models: Models,
+    role: str,
+    examples: Sequence[Example],
+    known: Mapping[str, Any],
+    keep: Callable[[Mapping[str, tuple[float, int]]], None],
+) -> dict[str, tuple[float, int]]:
     """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
 
-    Of this process's share of the examples, under `accelerate launch`.
+    Of this process's share of the examples that are not `known`, under `accelerate launch`; `keep` is called
+    with the losses of each forward pass as soon as they are computed.
 
     What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
         the question and the answer's words so far.
@@ -260,21 +290,34 @@ def answer_losses(models: Models, role: str, examples: Sequence[Example]) -> dic
     """
     import torch
 
+    say(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
+    # Cut before it is shared out: a sum's last digits depend on what is computed together.
+    parts = bins([len(example.input_ids) for example in examples], LOSS_TOKENS)
+    parts = [part for part in parts if any(examples[index].id not in known for index in part)]
+    mine = [[examples[index] for index in part] for part in share(parts)]
+    if not parts:  # no model is loaded for nothing
+        return {}
     losses: dict[str, tuple[float, int]] = {}
-    with models.using(role) as causal, torch.inference_mode():
-        longest = max((len(example.input_ids) for example in examples), default=0)
-        if not attention.is_plain(causal.config, longest):
-            for example in share(examples):
-                own = plain_loss(causal, example.input_ids, example.answer_start).double().cpu()
-                losses[example.id] = (own.sum().item(), len(own))
-            return losses
-        with attention.in_use(causal):
-            # Cut before it is shared out: a sum's last digits depend on what is computed together.
-            for part in share(bins([len(example.input_ids) for example in examples], LOSS_TOKENS)):
-                chosen = [examples[index] for index in part]
-                each = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-                for example, own in zip(chosen, each.split([e.labels for e in chosen]), strict=True):
-                    losses[example.id] = (own.sum().item(), len(own))
+    with (
+        models.using(role) as causal,
+        torch.inference_mode(),
+        Progress(f"{role} model, answer_loss", sum(map(len, mine)), "reference answer") as progress,
+    ):
+        longest = max(len(example.input_ids) for example in examples)
+        plain = not attention.is_plain(causal.config, longest)
+        with contextlib.nullcontext() if plain else attention.in_use(causal):
+            for chosen in mine:
+                if plain:
+                    each = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in chosen]
+                else:
+                    packed = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
+                    each = packed.split([one.labels for one in chosen])
+                made = {
+                    one.id: (own.cpu().sum().item(), len(own)) for one, own in zip(chosen, each, strict=True)
+                }
+                keep(made)
+                losses |= made
+                progress.advance(len(chosen))
     return losses
 
 

@@ -1,5 +1,6 @@
 """Answers on disk: one line each, written as it finishes, found again by what determines it."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -43,6 +44,38 @@ def losses_key(model: Mapping[str, object], ids: Iterable[Sequence[int]]) -> str
     return digest.hexdigest()
 
 
+def cut_half_line(path: Path) -> None:
+    """Cut off the last line of a JSON-lines file if a killed run left it half-written."""
+    if not path.exists():
+        return
+    with open(path, "r+b") as file:
+        end = size = file.seek(0, os.SEEK_END)
+        while end:  # backwards, block by block: a line may be longer than the memory
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            if (found := file.read(end - start).rfind(b"\n")) >= 0:
+                end = start + found + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
+
+
+def append_line(path: Path, content: Mapping[str, Any]) -> None:
+    """Append one line of JSON in one write, also while other processes append to the same file.
+
+    Raises:
+        OSError: the disk is full; nothing may be written after half a line.
+    """
+    line = (json.dumps(content, ensure_ascii=False) + "\n").encode()
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)
+
+
 class Predictions:
     """A JSON-lines file of answers, each line `{"key": …, "id": …, "hypothesis": …, …}`.
 
@@ -56,19 +89,7 @@ class Predictions:
 
     def repair(self) -> None:
         """Cut off a half-written last line."""
-        if not self.path.exists():
-            return
-        with open(self.path, "r+b") as file:
-            end = size = file.seek(0, os.SEEK_END)
-            while end:  # backwards, block by block: a line may be longer than the memory
-                start = max(0, end - BLOCK)
-                file.seek(start)
-                if (found := file.read(end - start).rfind(b"\n")) >= 0:
-                    end = start + found + 1
-                    break
-                end = start
-            if end < size:
-                file.truncate(end)
+        cut_half_line(self.path)
 
     def read(self) -> dict[str, dict[str, Any]]:
         """All answers by key, of each line what `FIELDS` names; of two with the same key the first counts.
@@ -101,20 +122,31 @@ class Predictions:
 
     def add(self, answer: Mapping[str, Any]) -> None:
         """Append one answer, in one write."""
-        line = (json.dumps(answer, ensure_ascii=False) + "\n").encode()
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            if os.write(handle, line) < len(line):  # the disk is full: nothing may follow half a line
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        finally:
-            os.close(handle)
+        append_line(self.path, answer)
 
 
 class LossFile:
-    """Losses of reference answers on disk, valid for the model and the texts that they were made of."""
+    """Losses of reference answers on disk, valid for the model and the texts that they were made of.
+
+    While they are computed they are kept line by line in a file beside it, which the whole file replaces.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.partial = path, path.with_suffix(".partial.jsonl")
+
+    def add(self, made_of: str, losses: Mapping[str, Any]) -> None:
+        """Append the losses of one forward pass."""
+        append_line(self.partial, {"made_of": made_of, "losses": losses})
+
+    def read_partial(self, made_of: str) -> dict[str, Any]:
+        """What an interrupted run has computed, by example id; a line that is damaged is computed again."""
+        known: dict[str, Any] = {}
+        for line in self.partial.read_bytes().splitlines() if self.partial.exists() else []:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                content = json.loads(line)
+                if content["made_of"] == made_of:
+                    known |= checked_losses(content["losses"])
+        return known
 
     def read(self, made_of: str) -> dict[str, Any] | None:
         """The losses by example id, or None when the file is absent or of something else."""
@@ -122,17 +154,26 @@ class LossFile:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             if content["made_of"] != made_of:
                 return None
-            losses = content["losses"]
-            for total, tokens in losses.values():
-                if not math.isfinite(total) or not isinstance(tokens, int):
-                    return None
-            return losses
+            return checked_losses(content["losses"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def write(self, made_of: str, losses: Mapping[str, Any]) -> None:
-        """Replace the file in one step."""
+        """Replace the file in one step, and remove what was kept while the losses were computed."""
         write_json(self.path, {"made_of": made_of, "losses": losses})
+        self.partial.unlink(missing_ok=True)
+
+
+def checked_losses(losses: Mapping[str, Any]) -> dict[str, Any]:
+    """The losses by example id as they were read, if each is (summed nats, number of tokens).
+
+    Raises:
+        ValueError, TypeError: one is something else.
+    """
+    for total, tokens in losses.values():
+        if not math.isfinite(total) or not isinstance(tokens, int):
+            raise ValueError(f"{total!r}, {tokens!r} is no loss")
+    return dict(losses)
 
 
 def model_asked(folder: Path, role: str) -> str:
