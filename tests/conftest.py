@@ -11,7 +11,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from pairs import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -201,15 +200,13 @@ def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> 
 
 @pytest.fixture
 def with_wordnet(monkeypatch):
-    """WordNet, from NLTK_DATA or from beside the repository; without it the test is skipped."""
+    """WordNet, from NLTK_DATA or NLTK's own places; without it the test is skipped."""
     import nltk
 
     from medqa import wordnet
 
     # A copy of NLTK's list, put back afterwards: the other tests are to find what the machine itself has.
     monkeypatch.setattr(nltk.data, "path", list(nltk.data.path))
-    if (SHARED / "nltk_data").is_dir():
-        wordnet.use_nltk_folder(SHARED / "nltk_data")
     if wordnet.wordnet() is None:
         pytest.skip("WordNet is not on this machine")
     yield

@@ -1,11 +1,10 @@
-"""Pairs of texts for the tests of the metrics: real ones where they are, else from the demo; and odd ones."""
+"""Pairs of texts for the tests of the metrics, made from the demo's answers; and odd ones."""
 
 import json
 import random
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
 
 ODD_TEXTS = (
     "", " ", "\n\t ", ".", "...", "?!", "a", "A.", "0", "0.5", "5.0 mg", "\x00", "\x1c\x1d",
@@ -18,11 +17,9 @@ ODD_TEXTS = (
 
 
 def answers() -> list[str]:
-    """Answers of MedQuAD where it is present beside the repository, else of the demo."""
-    folder = SHARED / "data" / "medquad"
-    files = sorted(folder.glob("*.json")) or sorted((ROOT / "demo" / "data").glob("*.json"))
+    """All answers of the demo's data."""
     texts = []
-    for file in files:
+    for file in sorted((ROOT / "demo" / "data").glob("*.json")):
         texts.extend(text for text in json.loads(file.read_text(encoding="utf-8")).values() if text.strip())
     return texts
 

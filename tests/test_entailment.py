@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 
 import pytest
 from pairs import ODD_TEXTS, answers, text_pairs
@@ -14,7 +15,21 @@ from medqa.entailment import EntailmentScorer, statements
 LONGEST = 96
 # In another order than that of microsoft/deberta-xlarge-mnli, and in other letters.
 LABELS = {0: "ENTAILMENT", 1: "neutral", 2: "Contradiction"}
-PAIRS = [pair for pair in text_pairs(60, longest=160) if all(text.strip() for text in pair)]
+
+
+def short_pairs():
+    """References of one to four short statements, which fit the longest input, and answers; odd texts, too."""
+    chance = random.Random(4)
+    words = [text.split() for text in answers()]
+
+    def some():
+        return " ".join(chance.choice(words)[:6]).strip(".,;").capitalize()
+
+    made = [(". ".join(some() for _ in range(chance.randint(1, 4))) + ".", some()) for _ in range(80)]
+    return made + [pair for pair in text_pairs(0) if all(text.strip() for text in pair)]
+
+
+PAIRS = short_pairs()
 LONG = " ".join(f"Statement number {number} is about fever and dose {number} mg." for number in range(40))
 
 
