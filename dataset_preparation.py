@@ -21,7 +21,7 @@ from medqa.chat import apply_chat_template, render, require_prefix, template_sha
 from medqa.command_line import checked, next_command, parse
 from medqa.ending import run_script
 from medqa.errors import UserError
-from medqa.screen import Warnings, elapsed, say
+from medqa.screen import Warnings, counted, elapsed, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +67,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
     from medqa import accounts, duplicates, history, iterations, progress, specialty_files
+    from medqa.records import require_usable
 
     started, clock = manifests.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -89,6 +90,9 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         # 2. Compare with the last iteration in this folder.
         publishing.recover(folder)
         before = iterations.read(folder)
+        if before and iterations.is_empty(before, folder):
+            say(f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning.")
+            before = None
         if before:
             iterations.require_constants(config, before, folder)
         shares = iterations.next_shares(found.files, before, config, requests)
@@ -99,10 +103,12 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             return report(folder, config, tokenizer)
 
         constant = f"stay as in iteration {before.number}" if before else "are chosen now"
-        say(f"Input: {len(found.files)} specialty files in {config.DATA_DIR}; holdout and eval {constant}")
+        files = counted(len(found.files), "specialty file")
+        say(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
 
         # 3. Read and clean, and group questions that ask nearly the same.
         source = specialty_files.read_files(found, progress.watch)
+        require_usable(source, config.DATA_DIR)
         vanished = vanished_from(source, before, config)
         groups = duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
 
@@ -136,7 +142,10 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 **prompt,
             )
         seconds = elapsed(time.monotonic() - clock)
-        say(f"Prepared {stats['input_pairs']:,} pairs of {len(found.files)} specialties in {seconds}.")
+        say(
+            f"Prepared {counted(stats['input_pairs'], 'pair')} of "
+            f"{counted(len(found.files), 'specialty', 'specialties')} in {seconds}."
+        )
         return report(folder, config, tokenizer)
 
 

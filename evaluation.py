@@ -24,7 +24,7 @@ from medqa.command_line import checked, parse
 from medqa.ending import run_script
 from medqa.processes import rank
 from medqa.scoring import about, metric_names, results_tables
-from medqa.screen import Warnings, elapsed, say
+from medqa.screen import Warnings, counted, elapsed, say
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -163,7 +163,7 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
     if rank() != 0:
         return {}
     found = adding.add_review(config)
-    say("", f"Added {len(config.REVIEW)} review files to {config.OUTPUT_DIR}.")
+    say("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
     tell_the_end(config, found, "")
     return found.advice
 

@@ -20,7 +20,7 @@ from medqa.command_line import checked, next_command, parse
 from medqa.ending import run_script
 from medqa.errors import Interrupted, UserError
 from medqa.processes import rank, several_machines, world_size
-from medqa.screen import Warnings, elapsed, say
+from medqa.screen import Warnings, counted, elapsed, say
 
 
 def train(config: TrainingConfig) -> Path:
@@ -85,7 +85,8 @@ def train(config: TrainingConfig) -> Path:
         tokens_per_pass = trainable.fit_to_card(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
-        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {world_size()} processes"
+        processes_in_words = counted(world_size(), "process", "processes")
+        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {processes_in_words}"
         in_all = len(steps) * config.NUM_EPOCHS
         say(f"Steps: {len(steps)} an epoch, {in_all} in all, {batch} = {steps.per_step}")
         trainer = training.build_trainer(
@@ -143,16 +144,18 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
         )
         tokens = sum(len(example.input_ids) for example in done.examples)
         answers = sum(example.labels for example in done.examples)
-        say(f"{split}: {len(done.examples):,} sequences, {tokens:,} tokens, {answers:,} of them in answers")
+        sequences = counted(len(done.examples), "sequence")
+        say(f"{split}: {sequences}, {tokens:,} tokens, {answers:,} of them in answers")
         if done.cut:
             warnings.add(
-                f"{len(done.cut)} answers of {split} were cut at MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} "
-                f"(first: {done.cut[0]}); cut answers teach the model to stop in mid-sentence."
+                f"{counted(len(done.cut), 'answer')} of {split} cut at MAX_SEQ_LENGTH "
+                f"{config.MAX_SEQ_LENGTH} (first: {done.cut[0]}); cut answers teach "
+                "the model to stop in mid-sentence."
             )
         if done.left_out:
             warnings.add(
-                f"{len(done.left_out)} pairs of {split} were left out, because the question alone fills "
-                f"MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
+                f"{counted(len(done.left_out), 'pair')} of {split} left out, because the question alone "
+                f"fills MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
             )
         require_end(done, tokenizer, config.MODEL_NAME)
         splits.append(done.examples)
@@ -201,9 +204,10 @@ def tell_the_end(config: TrainingConfig, seconds: float, warnings: Warnings) -> 
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]
+    steps = sum("loss" in record for record in records)
     say(
         "",
-        f"Trained: {sum('loss' in record for record in records)} steps, {elapsed(seconds)} this time.",
+        f"Trained: {counted(steps, 'step')}, {elapsed(seconds)} this time.",
         "",
     )
     if evaluations:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
+from medqa.screen import counted
 from medqa.specialty_files import listed
 from medqa.splits import NEAR_EVAL, NEAR_HOLDOUT, Short, Splits
 
@@ -75,6 +76,9 @@ def statistics(
         },
         "input_pairs": number,
         "rejected_pairs": len(refused),
+        "questions_with_conflicting_answers": len(
+            {one.like for one in refused if one.reason == TWIN_OTHER_ANSWER}
+        ),
         "rejected_by_reason": dict(sorted(Counter(one.reason for one in refused).items())),
         "cleaned": dict(sorted(source.cleaned.items())),
         "near_duplicates": {
@@ -100,10 +104,15 @@ def notes(stats: Mapping[str, Any]) -> list[str]:
     told = []
     if near["groups"]:
         told.append(
-            f"Near-duplicates: {near['pairs']:,} questions in {near['groups']:,} groups, the largest of "
-            f"{near['largest_group']:,}; no group lies on two sides of holdout, eval, and train with pool."
+            f"Near-duplicates: {near['pairs']:,} questions in {counted(near['groups'], 'group')}, the "
+            f"largest of {near['largest_group']:,}; no group lies on two sides of holdout, "
+            "eval, and train with pool."
         )
-    told += [f"Cleaned: {rule} in {number:,} pairs." for rule, number in stats["cleaned"].items() if number]
+    told += [
+        f"Cleaned: {rule} in {counted(number, 'pair')}."
+        for rule, number in stats["cleaned"].items()
+        if number
+    ]
     return told
 
 
@@ -115,31 +124,31 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
         told.append(f"not read, because not named {FILE_PATTERN}: {listed(stats['files_left_out'])}.")
     if stats["repeated_keys"]:
         told.append(
-            f"{sum(stats['repeated_keys'].values())} questions stand twice as keys of one JSON object: "
-            f"{listed(stats['repeated_keys'])}. Most programs would have read the last one only."
+            f"{counted(sum(stats['repeated_keys'].values()), 'question')} more than once as a key of one "
+            f"JSON object: {listed(stats['repeated_keys'])}. Most programs read the last one only."
         )
     if stats["extra_fields"]:
         told.append(f"fields other than question and answer were left out: {listed(stats['extra_fields'])}.")
     if stats["rejected_pairs"]:
         told.append(
-            f"{stats['rejected_pairs']:,} of {stats['input_pairs']:,} pairs were refused "
+            f"{stats['rejected_pairs']:,} of {counted(stats['input_pairs'], 'pair')} refused "
             f"({', '.join(f'{number:,} × {reason}' for reason, number in reasons.items())}); each is in "
             "rejected.jsonl."
         )
-    if reasons.get(TWIN_OTHER_ANSWER):
+    if conflicts := stats.get("questions_with_conflicting_answers"):  # version 0.1.0 did not write it
         told.append(
-            f"{reasons[TWIN_OTHER_ANSWER]:,} questions stand in the files again with another answer; the "
-            "longest was kept. Somebody who knows should say which is right."
+            f"{counted(conflicts, 'question has', 'questions have')} conflicting answers in the input; the "
+            "longest was kept. A clinician should decide which is right: see rejected.jsonl."
         )
     shared = stats["shared_answers"]
     if shared["most"] >= MANY_QUESTIONS:
         told.append(
-            f"one answer stands under {shared['most']:,} questions ({shared['pairs']:,} pairs share "
-            f'{shared["answers"]:,} answers): "{shared["most_common"][:80]}…"'
+            f"one answer is given to {shared['most']:,} questions ({shared['pairs']:,} pairs share "
+            f'{counted(shared["answers"], "answer")}): "{shared["most_common"][:80]}…"'
         )
     if stats["holdout_answers_in_train"]:
         told.append(
-            f"{stats['holdout_answers_in_train']:,} of {stats['holdout_samples']:,} holdout answers stand "
+            f"{stats['holdout_answers_in_train']:,} of {counted(stats['holdout_samples'], 'holdout answer')} "
             "word for word in train, too, under other questions."
         )
     for split, name in (("holdout", "holdout"), ("eval", "eval split")):
@@ -157,8 +166,6 @@ def _warnings_of_size(
     stats: Mapping[str, Any], rows: Mapping[str, Any], reasons: Mapping[str, int]
 ) -> list[str]:
     told = []
-    if not stats["holdout_samples"] + stats["train_samples"] + stats["eval_pool_samples"]:
-        told.append("no pair could be used; rejected.jsonl says why.")
     size = stats.get("holdout_per_specialty", 0)  # version 0.1.0 did not write it
     parted = stats["short_of_pairs"]["holdout"]
     small = [
@@ -168,8 +175,8 @@ def _warnings_of_size(
     ]
     if small:
         told.append(
-            f"the holdout has fewer than {size:,} questions of a specialty that had fewer than {2 * size:,} "
-            f"usable pairs, because it takes at most half of them: {listed(small)}."
+            f"the holdout has fewer than {counted(size, 'question')} of a specialty that had fewer than "
+            f"{2 * size:,} usable pairs, because it takes at most half of them: {listed(small)}."
         )
     untested = [name for name, row in rows.items() if not row["holdout"] and row["train"] + row["pool"]]
     if untested:
@@ -180,18 +187,19 @@ def _warnings_of_size(
     for split, questions in stats["vanished_from_input"].items():
         if questions:
             told.append(
-                f"{len(questions):,} {split} pairs are no longer in the input; they stay, because {split} is "
-                f"constant: {listed(questions, 2)}"
+                f"{counted(len(questions), f'{split} pair')} no longer in the input, but kept, because "
+                f"{split} is constant: {listed(questions, 2)}"
             )
     for split, number in stats["other_answer_in_input"].items():
         if number:
             told.append(
-                f"{number:,} {split} pairs have another answer in the input now; the old one stays, because "
-                f"{split} is constant."
+                f"another answer in the input now for {counted(number, f'{split} pair')}; the old one stays, "
+                f"because {split} is constant."
             )
     near = reasons.get(NEAR_HOLDOUT, 0) + reasons.get(NEAR_EVAL, 0)
     if near:
         told.append(
-            f"{near:,} new pairs ask nearly what a holdout or eval question asks, and cannot be trained on."
+            f"{counted(near, 'new pair')} near-duplicate a holdout or eval question, and "
+            "cannot be trained on."
         )
     return told

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from medqa import devices
 from medqa.packing import bins
 from medqa.plan import COMPILING_SECONDS, Plan, choose, has_compiler
-from medqa.screen import elapsed, say
+from medqa.screen import counted, elapsed, say
 from medqa.sizes import PASS_BYTES, bytes_per_token, multiplied_weights, unpacking_bytes, weight_bytes
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
@@ -98,7 +98,7 @@ def foretell(
     tokens = sum(map(sum, steps))
     free = devices.free_memory(device.name) - weights if device.is_cuda else None
     cut, compiled = choose(config, sizes, tokens, free, has_compiler(), shards > 1)
-    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {tokens:,} tokens on each card")
+    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {counted(tokens, 'token')} on each card")
     if not device.is_cuda:
         say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
         return

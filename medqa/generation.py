@@ -16,7 +16,7 @@ from medqa.devices import free_memory
 from medqa.errors import UserError
 from medqa.packing import token_ids
 from medqa.sampling import Decoding, choose
-from medqa.screen import say
+from medqa.screen import counted, say
 from medqa.slots import Prompt, Slots, cache_shape, chances
 
 # Most questions that a batch holds on the CPU, where more would not be faster.
@@ -100,7 +100,7 @@ def answer_all(
             if batch_size == 1:
                 raise
             batch_size = max(1, min(batch_size, len(waiting)) // 2)
-            say(f"Out of memory: going on with {batch_size} questions at once")
+            say(f"Out of memory: going on with {counted(batch_size, 'question')} at once")
         waiting = [prompt for prompt in waiting if prompt.id not in done]
         if waiting:
             gc.collect()  # a failed attempt's cache goes before the next one begins

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa import history
+from medqa import history, storage
 from medqa.disk import read_whole, sha256_of_file
 from medqa.errors import UserError
 from medqa.manifests import MANIFEST, read_manifest, settings
@@ -89,6 +89,15 @@ def read(folder: Path) -> Iteration | None:
         damaged=damaged,
         history=manifest.get("history", []),  # older manifests have none
     )
+
+
+def is_empty(before: Iteration, folder: Path) -> bool:
+    """Whether an earlier version prepared `folder` from input without a usable pair.
+
+    Such a folder has an empty holdout although one was asked for, and nothing that was trained on.
+    """
+    asked = before.settings["HOLDOUT_SAMPLES_PER_SPECIALTY"] > 0
+    return asked and not any(before.train.values()) and not storage.ids(folder / SPLITS["holdout"])
 
 
 def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa import disk, manifests
 from medqa.duplicates import nearest_of, normal_form
-from medqa.screen import Warnings
+from medqa.screen import Warnings, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +111,8 @@ def look(
         without = compare(tables["base"][~marked], tables["finetuned"][~marked]).to_dict("records")
     if near:
         warnings.add(
-            f"{len(near)} of {len(holdout)} holdout questions stand near the training data (column "
-            f"near_training). {_without_them(without)}"
+            f"{len(near)} of {counted(len(holdout), 'holdout question')} near-duplicate the training data "
+            f"(column near_training). {_without_them(without)}"
         )
     if unknown:
         warnings.add(f"{unknown}, so the holdout could not be compared with all of the training data.")

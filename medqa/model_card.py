@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.report import finding
+from medqa.screen import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,9 @@ def model_card(
         "",
         f"- Base weights frozen in {precision}; LoRA rank {settings['LORA_RANK']}, alpha "
         f"{settings['LORA_ALPHA']}, on {', '.join(settings['LORA_TARGET_MODULES'])}.",
-        f"- {settings['NUM_EPOCHS']} epochs at most, learning rate {settings['LEARNING_RATE']:g} with cosine "
-        f"decay, seed {settings['SEED']}. Loss on the answers only.",
+        f"- {counted(settings['NUM_EPOCHS'], 'epoch')} at most, learning rate "
+        f"{settings['LEARNING_RATE']:g} with cosine decay, seed {settings['SEED']}. Loss on the "
+        "answers only.",
         "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
         "",
     ]
@@ -90,9 +92,10 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
     return [
         "## Data",
         "",
-        f"Trained on {stats['train_samples']:,} question-answer pairs from {stats['total_specialties']} "
-        f"specialties (iteration {data['iteration']}). {stats['eval_samples']:,} pairs chose the best "
-        f"checkpoint; {stats['holdout_samples']:,} were held out and never seen.",
+        f"Trained on {counted(stats['train_samples'], 'question-answer pair')} from "
+        f"{counted(stats['total_specialties'], 'specialty', 'specialties')} (iteration {data['iteration']}). "
+        f"{counted(stats['eval_samples'], 'pair')} chose the best checkpoint; {stats['holdout_samples']:,} "
+        "held out and never seen.",
         "",
         "<details><summary>Pairs by specialty</summary>",
         "",

@@ -5,6 +5,7 @@ Every pair ends either among the records or among the refused ones; nothing is d
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from medqa.duplicates import normal_form
+from medqa.errors import UserError
+from medqa.screen import counted
 
 PREFIX, SUFFIX = "dataset_with_answers_", ".json"
 FILE_PATTERN = PREFIX + "{specialty}" + SUFFIX
@@ -48,6 +51,10 @@ class Record(NamedTuple):
     question: str
     response: str
     form: str  # normal form of the question
+
+
+class JsonObject(list[tuple[str, Any]]):
+    """A JSON object as its pairs, so that a key that is given twice is seen."""
 
 
 class Refused(NamedTuple):
@@ -89,11 +96,33 @@ def file_name(specialty: str) -> str:
     return PREFIX + specialty + SUFFIX
 
 
+def plain(value: Any) -> Any:
+    """A JSON value that can be written again: an object with a repeated key becomes a list of its pairs.
+
+    NaN, Infinity and 1e999, which Python reads as numbers that JSON cannot hold, become text.
+    """
+    if isinstance(value, JsonObject):
+        names = {name for name, _ in value}
+        pairs = [(name, plain(content)) for name, content in value]
+        return dict(pairs) if len(names) == len(pairs) else [list(pair) for pair in pairs]
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def clean_pair(question: Any, answer: Any, specialty: str, source: Source) -> Record | None:
-    """A record of a clean pair; None when the pair is refused."""
+    """A record of a clean pair; None when the pair is refused.
+
+    Args:
+        question, answer: as the file has them; anything but text is refused, NaN and null included.
+        specialty: of the file.
+        source: where a refused pair and what was cleaned are counted.
+    """
 
     def refuse(reason: str) -> None:
-        source.refused.append(Refused(specialty, question, answer, reason))
+        source.refused.append(Refused(specialty, plain(question), plain(answer), reason))
 
     if not isinstance(question, str):
         return refuse(QUESTION_NOT_TEXT)
@@ -167,6 +196,31 @@ def _preference(record: Record) -> tuple[int, bytes, tuple[str, ...]]:
     content = (record.specialty, record.question, record.response)
     digest = hashlib.blake2b("\0".join(content).encode(), digest_size=8).digest()
     return -len(record.response), digest, content
+
+
+def require_usable(source: Source, folder: str) -> None:
+    """Refuse an input from which no pair survives.
+
+    Raises:
+        UserError: with the number of refused pairs by reason, and the first of them.
+    """
+    if source.records:
+        return
+    pairs = sum(source.pairs.values())
+    if not pairs:
+        raise UserError(
+            f"the files in {folder} hold no question-answer pairs. Expected {{question: answer}} in each "
+            "file; nothing was written."
+        )
+    reasons = Counter(one.reason for one in source.refused)
+    first = source.refused[0]
+    shown = json.dumps({"question": first.question, "answer": first.answer})
+    raise UserError(
+        f"{folder} has no usable pair: of {counted(pairs, 'pair')}, "
+        f"{', '.join(f'{number:,} × {reason}' for reason, number in sorted(reasons.items()))}. The first, in "
+        f"{file_name(first.specialty)}: {shown[:200]}. Expected a question and an answer in text; nothing "
+        "was written."
+    )
 
 
 def shared_answers(records: Sequence[Record]) -> dict[str, Any]:

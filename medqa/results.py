@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa import disk, history, manifests, publishing
 from medqa.errors import UserError
-from medqa.screen import Warnings
+from medqa.screen import Warnings, counted
 from medqa.tables import read_table, write_table
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def card(config: Any, found: Results) -> str:
         found.labelled_comparison(),
         found.advice["summary"],
         f"Answers of up to {config.MAX_NEW_TOKENS} tokens, {sampled}.",
-        f"{len(asked)} held-out questions of {asked['specialty'].nunique()} specialties, iteration "
+        f"{counted(len(asked), 'held-out question')} of "
+        f"{counted(asked['specialty'].nunique(), 'specialty', 'specialties')}, iteration "
         f"{found.advice['iteration']} of the data",
     )
 
@@ -142,7 +143,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
 
     notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
     if config.LIMIT:
-        notes["PARTIAL"] = f"{len(found.tables['base'])} questions"
+        notes["PARTIAL"] = counted(len(found.tables["base"]), "question")
     written = {f"{role}_model_results": table for role, table in found.tables.items()}
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
     with publishing.staged(Path(config.OUTPUT_DIR)) as staging:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.progress import watch
-from medqa.screen import Warnings
+from medqa.screen import Warnings, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,8 +224,10 @@ def results_tables(
         }
         empty = sum(not answer["hypothesis"].strip() for answer in found)
         endless = sum(answer["finish"] == "length" for answer in found)
-        if empty or endless:
-            warnings.add(f"{role}: {empty} answers are empty, {endless} had not ended at MAX_NEW_TOKENS.")
+        if empty:
+            warnings.add(f"{role}: {counted(empty, 'answer is', 'answers are')} empty.")
+        if endless:
+            warnings.add(f"{role}: {counted(endless, 'answer')} had not ended at MAX_NEW_TOKENS.")
     return tables
 
 

@@ -3,7 +3,6 @@
 import codecs
 import contextlib
 import json
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -20,9 +19,11 @@ from medqa.records import (
     PREFIX,
     REPEATED_FIELD,
     SUFFIX,
+    JsonObject,
     Refused,
     Source,
     clean_pair,
+    plain,
     without_twins,
 )
 
@@ -131,10 +132,6 @@ def read_files(folder: Folder, watch: Watch = lambda items, _: items) -> Source:
     return source
 
 
-class _Object(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a key that stands there twice is seen."""
-
-
 def _read_file(path: Path, specialty: str, source: Source) -> None:
     """Add the pairs of one file to `source`.
 
@@ -153,16 +150,16 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
             f"Convert it, for example: iconv -f {known} -t UTF-8 -o new.json {path.name}"
         ) from None
     try:
-        top = json.loads(text, object_pairs_hook=_Object)
+        top = json.loads(text, object_pairs_hook=JsonObject)
     except json.JSONDecodeError as error:
         before = LINE_BREAK.sub("\n", text[: error.pos])
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise UserError(f"{path.name}: broken JSON at line {line}, column {column}: {error.msg}.") from None
     except ValueError as error:
         raise UserError(f"{path.name}: JSON that cannot be read: {error}.") from None
-    if isinstance(top, _Object):
+    if isinstance(top, JsonObject):
         pairs: Iterable[tuple[Any, Any]] = top
-        repeated = len(top) - len({key for key, _ in top})
+        repeated = sum(number > 1 for number in Counter(key for key, _ in top).values())
         if repeated:
             source.repeated_keys[path.name] = repeated
     elif isinstance(top, list):
@@ -174,7 +171,7 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
         )
     for question, answer in pairs:
         source.pairs[specialty] += 1
-        record = clean_pair(_plain(question), _plain(answer), specialty, source)
+        record = clean_pair(question, answer, specialty, source)
         if record is not None:
             source.records.append(record)
     source.pairs[specialty] += 0  # a file without pairs is a specialty, too
@@ -182,14 +179,20 @@ def _read_file(path: Path, specialty: str, source: Source) -> None:
 
 def _kind(value: Any) -> str:
     """A JSON type in words."""
-    kinds = {str: "a text", bool: "true or false", int: "a number", float: "a number", _Object: "an object"}
+    kinds = {
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        JsonObject: "an object",
+    }
     return kinds.get(type(value), "a list" if isinstance(value, list) else "null")
 
 
 def _pairs_of_list(items: list[Any], specialty: str, source: Source) -> Iterable[tuple[Any, Any]]:
     """Question and answer of each record of a list; what is no such record is refused."""
     for item in items:
-        fields = Counter(name for name, _ in item) if isinstance(item, _Object) else Counter()
+        fields = Counter(name for name, _ in item) if isinstance(item, JsonObject) else Counter()
         source.extra_fields.update(name for name in fields if name not in ("question", "answer"))
         if not fields["question"] or not fields["answer"]:
             reason = NO_RECORD
@@ -200,16 +203,4 @@ def _pairs_of_list(items: list[Any], specialty: str, source: Source) -> Iterable
             yield content["question"], content["answer"]
             continue
         source.pairs[specialty] += 1
-        source.refused.append(Refused(specialty, _plain(item), None, reason))
-
-
-def _plain(value: Any) -> Any:
-    """JSON as Python reads it by itself; of an object with a repeated key, the pairs."""
-    if isinstance(value, _Object):
-        names = {name for name, _ in value}
-        pairs = [(name, _plain(content)) for name, content in value]
-        return dict(pairs) if len(names) == len(pairs) else [list(pair) for pair in pairs]
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    # Python reads NaN, Infinity and 1e999 as numbers that JSON cannot hold.
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        source.refused.append(Refused(specialty, plain(item), None, reason))

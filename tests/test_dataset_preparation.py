@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -13,19 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import disk, duplicates, manifests, preview, progress, storage
+from medqa import disk, duplicates, manifests, preview, progress, records, storage
 from medqa.duplicates import jaccard, normal_form
 from medqa.errors import UserError
 from medqa.screen import silenced
 
 ROOT = Path(__file__).resolve().parent.parent
-MEDQUAD = ROOT.parent / "shared" / "data" / "medquad"
+# The sample of MedQuAD with 4,973 pairs in 42 files, where somebody has it: too large for the repository.
+MEDQUAD = os.environ.get("MEDQA_TEST_MEDQUAD", "")
 NAMES = ("holdout", "train", "eval", "pool")
 CONSTANT = ("holdout_dataset", "eval_dataset")
 
@@ -216,10 +218,19 @@ def test_any_input_is_partitioned_and_gives_the_same_bytes(
                 INITIAL_TRAIN_PERCENTAGE=share,
                 RANDOM_SEED=seed % 3,
             )
-            create_datasets(config)
+            assume(prepared(config))
             require_balance(config, files)
             outputs.append(contents(config.OUTPUT_DIR))
         assert outputs[0] == outputs[1]
+
+
+def prepared(config: DatasetConfig) -> Any:
+    """The splits, or None where the input has no usable pair and is refused."""
+    try:
+        return create_datasets(config)
+    except UserError as error:
+        assert "usable pair" in str(error) or "no question-answer pairs" in str(error)
+        return None
 
 
 @settings(max_examples=25, deadline=None)
@@ -241,12 +252,15 @@ def test_holdout_and_eval_stay_when_pairs_come_and_go(
             OUTPUT_DIR=str(folder / "out"),
             HOLDOUT_SAMPLES_PER_SPECIALTY=3,
         )
-        _, train, _, _ = create_datasets(config)
-        constant = contents(config.OUTPUT_DIR, *CONSTANT)
+        assume(first := prepared(config))
+        train, constant = first[1], contents(config.OUTPUT_DIR, *CONSTANT)
         write(folder / "data", later)
         config.INITIAL_TRAIN_PERCENTAGE = share
-        _, train_later, _, pool_later = create_datasets(config)
+        second = prepared(config)
         assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
+        if second is None:
+            return
+        _, train_later, _, pool_later = second
         require_balance(config, later)
         if share > 0.5 and later == files:
             assert len(train_later) >= len(train)
@@ -357,11 +371,8 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     create_datasets(config)
     assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
     told = capsys.readouterr().out
-    assert (
-        f"1 holdout pairs are no longer in the input; they stay, because holdout is constant: {question}"
-        in told
-    )
-    assert "1 holdout pairs have another answer in the input now" in told
+    assert f"1 holdout pair no longer in the input, but kept, because holdout is constant: {question}" in told
+    assert "another answer in the input now for 1 holdout pair; " in told
     require_balance(config, files)
 
 
@@ -596,11 +607,68 @@ def test_a_failure_while_writing_keeps_the_last_iteration(
     assert len(update_training_data(config, {"cardiology": 0.9})[1]) == 48
 
 
-def test_input_without_a_usable_pair(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    write(Path(config.DATA_DIR), {"cardiology": {"": "x", "y": ""}, "neurology": {}})
-    assert [len(split) for split in create_datasets(config)] == [0, 0, 0, 0]
-    assert "no pair could be used" in capsys.readouterr().out
-    assert len(rejected(config.OUTPUT_DIR)) == 2
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"cardiology": {"": "x", "y": ""}, "neurology": {}}, "1 × empty answer, 1 × empty question"),
+        (
+            {"cardiology": {"What is gout?": math.nan}},
+            "no usable pair: of 1 pair, 1 × answer is not text.*NaN",
+        ),
+        ({"cardiology": {}, "neurology": []}, "hold no question-answer pairs"),
+    ],
+)
+def test_input_without_a_usable_pair_is_refused_and_nothing_written(
+    config: DatasetConfig, files: Files, told: str
+) -> None:
+    write(Path(config.DATA_DIR), files)
+    with pytest.raises(UserError, match=told):
+        create_datasets(config)
+    assert not Path(config.OUTPUT_DIR).exists()
+    write(Path(config.DATA_DIR), some_files())
+    create_datasets(config)
+    before = contents(config.OUTPUT_DIR)
+    write(Path(config.DATA_DIR), files)
+    with pytest.raises(UserError, match=told):
+        create_datasets(config)
+    assert contents(config.OUTPUT_DIR) == before
+
+
+@pytest.fixture
+def frozen(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> DatasetConfig:
+    """A folder that an earlier version prepared from input without a usable pair."""
+    write(Path(config.DATA_DIR), {"cardiology": {"": "x", "y": ""}})
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "require_usable", lambda *_: None)
+        assert [len(split) for split in create_datasets(config)] == [0, 0, 0, 0]
+    return config
+
+
+def test_a_folder_frozen_without_pairs_is_prepared_anew(
+    frozen: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path(frozen.DATA_DIR), some_files())
+    assert [len(split) for split in create_datasets(frozen)] == [30, 36, 9, 45]
+    assert "has an empty holdout and no train pairs" in capsys.readouterr().out
+    assert read_json(Path(frozen.OUTPUT_DIR) / "manifest.json")["iteration"] == 1
+    create_datasets(frozen)
+    assert "is up to date" in capsys.readouterr().out
+
+
+def test_an_empty_holdout_that_was_asked_for_or_trained_beside_stays(config: DatasetConfig) -> None:
+    config.HOLDOUT_SAMPLES_PER_SPECIALTY = 0
+    create_datasets(config)
+    write(Path(config.DATA_DIR), some_files() | {"oncology": {"What is a tumour?": "A mass."}})
+    assert len(create_datasets(config)[0]) == 0
+    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
+
+
+def test_one_pair_of_a_specialty_is_trained_on_and_stays(config: DatasetConfig) -> None:
+    write(Path(config.DATA_DIR), {"cardiology": {"What is angina?": "Chest pain."}})
+    assert [len(split) for split in create_datasets(config)] == [0, 1, 0, 0]
+    write(Path(config.DATA_DIR), some_files() | {"oncology": {"What is a tumour?": "A mass."}})
+    create_datasets(config)
+    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
 
 
 # ---- what a person sees ------------------------------------------------------------------------------
@@ -775,9 +843,9 @@ def test_from_the_command_line(config: DatasetConfig, tmp_path: Path) -> None:
 # ---- real data ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not MEDQUAD.is_dir(), reason="the MedQuAD sample is not beside this checkout")
+@pytest.mark.skipif(not MEDQUAD, reason="MEDQA_TEST_MEDQUAD names no folder with the MedQuAD sample")
 def test_real_data_leaks_nowhere(tmp_path: Path) -> None:
-    config = DatasetConfig(DATA_DIR=str(MEDQUAD), OUTPUT_DIR=str(tmp_path / "out"))
+    config = DatasetConfig(DATA_DIR=MEDQUAD, OUTPUT_DIR=str(tmp_path / "out"))
     splits = dict(zip(NAMES, create_datasets(config), strict=True))
     stats = read_json(tmp_path / "out" / "dataset_stats.json")
     assert stats["input_pairs"] == 4973
@@ -792,7 +860,7 @@ def test_real_data_leaks_nowhere(tmp_path: Path) -> None:
 
     # Twins by case and punctuation alone, found without the code under test.
     asked: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for path in sorted(MEDQUAD.glob("*.json")):
+    for path in sorted(Path(MEDQUAD).glob("*.json")):
         for question in json.loads(path.read_text(encoding="utf-8")):
             asked[plain(question)].add((path.stem, question))
     twins = {key for key, places in asked.items() if len(places) > 1}

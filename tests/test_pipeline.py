@@ -283,7 +283,7 @@ def test_reference_answers_that_are_cut_for_the_loss_are_told(stages, tmp_path, 
     short = {"OUTPUT_DIR": str(tmp_path), "MAX_PROMPT_LENGTH": 150, "MAX_NEW_TOKENS": 1}
     evaluation.evaluate(EvaluationConfig(**vars(stages.config) | short))
     told = [line for line in capsys.readouterr().out.splitlines() if "answer_loss of holdout" in line]
-    assert told and "count up to token 151" in told[0]
+    assert told and "at most 151 tokens" in told[0]
 
 
 def test_a_partial_run_says_so_and_recommends_nothing(stages, tmp_path, capsys):

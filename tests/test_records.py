@@ -251,7 +251,7 @@ def test_what_was_cleaned_is_counted(tmp_path: Path) -> None:
 def test_every_pair_is_a_record_or_refused(items: list[Any]) -> None:
     source = Source()
     for question, answer in specialty_files._pairs_of_list(
-        json.loads(json.dumps(items), object_pairs_hook=specialty_files._Object), "one", source
+        json.loads(json.dumps(items), object_pairs_hook=records.JsonObject), "one", source
     ):
         source.pairs["one"] += 1
         record = records.clean_pair(question, answer, "one", source)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medqa.review.ratings import Rating
+from medqa.screen import counted
 
 ROLES = ("base", "finetuned")
 METHOD = (
@@ -214,7 +215,7 @@ def findings(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What `judge` found, line by line: (what, in words)."""
     preference, harm = summary["preference"], summary["harm"]
     lines = [
-        ("reviewed", f"{_many(summary['questions'], 'question')} by {', '.join(summary['by_reviewer'])}"),
+        ("reviewed", f"{counted(summary['questions'], 'question')} by {', '.join(summary['by_reviewer'])}"),
         (
             "preferred",
             f"tuned on {preference['tuned_better']}, base on {preference['base_better']}, equal on "
@@ -242,7 +243,7 @@ def findings(summary: dict[str, Any]) -> list[tuple[str, str]]:
             kappa = "undefined" if found["kappa"] is None else f"{found['kappa']:.2f}"
             told = (
                 f"Cohen's kappa {kappa}, the same mark {100 * found['agreed']:.0f} % of the time "
-                f"({_many(len(found['pairs']), 'pair')} of reviewers, n = {found['n']})"
+                f"({counted(len(found['pairs']), 'pair')} of reviewers, n = {found['n']})"
             )
             lines.append((f"agreement on {what}", told))
     if summary["side"]["p_value"] is not None:
@@ -260,8 +261,3 @@ def told_share(share: dict[str, Any]) -> str:
         f"{share['count']} of {share['n']}, {100 * share['share']:.0f} % (95 % interval {low:.0f} to "
         f"{high:.0f} %)"
     )
-
-
-def _many(number: int, what: str) -> str:
-    """ "1 question", "2 questions" """
-    return f"{number:,} {what}{'s' * (number != 1)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.errors import UserError
+from medqa.screen import counted
 
 KIND = "medical answer review"
 CHOICES = ("A", "equal", "B")
@@ -57,7 +58,7 @@ def read_ratings(paths: Sequence[str], key: Mapping[str, Any]) -> list[Rating]:
         strangers = [name for name in content["ratings"] if name not in key["questions"]]
         if strangers:
             raise UserError(
-                f"{path} rates {len(strangers)} questions that are not on the sheet (first: "
+                f"{path} rates {counted(len(strangers), 'question')} not on the sheet (first: "
                 f"{strangers[0][:40]!r}). Save it again from review_sheet.html."
             )
         reviewer = " ".join(str(content.get("reviewer") or "").split()) or Path(path).stem
