@@ -1,11 +1,10 @@
-"""How far a long step is and how long it will take: a bar on a terminal, a line now and then in a log."""
+"""Shows how far a long step is and how long it will take: tqdm's bar on a terminal, lines in a log."""
 
-import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any
 
-from medqa.processes import rank
+from tqdm import tqdm
+
 from medqa.screen import elapsed, say, shows_progress
 
 # Seconds after which a step is long enough for somebody to wonder.
@@ -14,63 +13,42 @@ PATIENCE = 3.0
 EVERY = 60.0
 
 
-class Progress:
-    """Counts what is done of a step, on the first process only.
+class Progress(tqdm):
+    """Counts what is done of a step, and shows it on the first process only.
 
-    On a terminal it is a bar that is gone when the step is. Where standard error is no terminal, or NO_COLOR
-    is set, a line is printed every `EVERY` seconds, so that a log of hours is not silent.
+    On a terminal it is a bar that is removed at the end. Where standard error is no terminal, or NO_COLOR is
+    set, a line is printed every `EVERY` seconds, so that a log of hours is not silent.
     """
 
-    def __init__(self, what: str, total: int, unit: str, done: int = 0) -> None:
-        self.what, self.total, self.unit = what, total, unit
-        self.done = self.first = done
-        self.started = self.told = time.monotonic()
-        self.bar: Any = None
-        if shows_progress():
-            from tqdm import tqdm
+    monitor_interval = 0  # tqdm needs no thread that watches the time, because miniters=1 checks it always
 
-            self.bar = tqdm(
-                total=total,
-                initial=done,
-                desc=what,
-                unit=unit,
-                delay=PATIENCE,
-                leave=False,
-                dynamic_ncols=True,
-            )
+    def __init__(self, what: str, total: int, unit: str, done: int = 0) -> None:
+        self.on_terminal = shows_progress()
+        delay, interval = (PATIENCE, 0.1) if self.on_terminal else (EVERY, EVERY)
+        super().__init__(desc=what, total=total, unit=unit, initial=done, delay=delay, mininterval=interval,
+                         miniters=1, leave=False, dynamic_ncols=True)  # fmt: skip
 
     def advance(self, number: int = 1, note: str = "") -> None:
         """Count `number` more as done; `note` stands at the end of the line."""
-        self.done += number
-        if self.bar is not None:
-            self.bar.set_postfix_str(note, refresh=False)
-            self.bar.update(number)
-        elif rank() == 0 and time.monotonic() - self.told >= EVERY and self.done < self.total:
-            self.told = time.monotonic()
-            say(self.line(note))
+        self.set_postfix_str(note, refresh=False)
+        self.update(number)
 
-    def line(self, note: str = "") -> str:
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
+        """Draw the bar or print the line; tqdm calls it when it is time, an empty `msg` removes the bar."""
+        if self.on_terminal:
+            return super().display(msg, pos)
+        if msg is None and self.n < self.total:
+            say(self.line())
+        return None
+
+    def line(self) -> str:
         """The state in words: `training: 120 of 500 steps (24 %), about 12 min 05 s left, loss 1.234`."""
-        share = round(100 * self.done / self.total) if self.total else 100
-        text = f"{self.what}: {self.done:,} of {self.total:,} {self.unit}s ({share} %)"
-        made = self.done - self.first
-        if made:
-            passed = time.monotonic() - self.started
-            text += f", about {elapsed(passed / made * (self.total - self.done))} left"
-        return f"{text}, {note}" if note else text
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self.bar is not None:
-            self.bar.close()
+        share = round(100 * self.n / self.total) if self.total else 100
+        text = f"{self.desc}: {self.n:,} of {self.total:,} {self.unit}s ({share} %)"
+        if made := self.n - self.initial:
+            passed = self.format_dict["elapsed"]
+            text += f", about {elapsed(passed / made * (self.total - self.n))} left"
+        return f"{text}, {self.postfix}" if self.postfix else text
 
 
 def watch(items: Sequence[Any], what: str, unit: str = "item") -> Iterator[Any]:

@@ -136,8 +136,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         found: what is written.
         started: when the run began, for the manifest.
     """
-    from medqa import figures
-    from medqa.history_figure import progress_figure
+    from medqa import plots
     from medqa.page.report_page import write_report
     from medqa.review.sheet import write_sheet
 
@@ -149,11 +148,11 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
     with publishing.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
-        figures.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
-        figures.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
+        plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
+        plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
             disk.write_text(staging / history.FILE, history.text(found.rounds))
-            progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
+            plots.progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
         disk.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
             disk.write_text(staging / CARD, card(config, found))

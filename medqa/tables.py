@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 FORMULA = r"=+\-@\t\r"
 UNSAFE = re.compile(f"'*[{FORMULA}]")
 ESCAPED = re.compile(f"'+[{FORMULA}]")
-# A lone carriage return ends a line for many readers, so it is quoted like a line feed.
+# A lone carriage return ends a line for many readers, so it is quoted like a line feed. DataFrame.to_csv
+# leaves it bare, so that the rest of a text could begin a line as a formula, and on Python 3.10 fails on NUL.
 QUOTED = re.compile('[,"\r\n]')
 
 

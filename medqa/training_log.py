@@ -80,7 +80,7 @@ class TrainingLog(TrainerCallback):
         )
         if self.progress is not None:
             note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
-            self.progress.advance(state.global_step - self.progress.done, note)
+            self.progress.advance(state.global_step - self.progress.n, note)
 
     def _of_the_card(self, speed: float) -> dict[str, float]:
         """Share of the card's rate that went into the model (MFU), and the highest memory so far in GB."""

@@ -1,6 +1,7 @@
 """Figures: same bytes for same numbers, nothing cut off, nothing on top of another."""
 
 import math
+import os
 import subprocess
 import sys
 import warnings
@@ -10,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from medqa import drawing, figures, report, training_figure
+from medqa import history, plots, report
 from medqa.statistics import by_specialty, compare, recommend
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
@@ -63,8 +66,12 @@ def training_log(steps: int) -> list[dict[str, float]]:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures as they are saved, for a look at their texts."""
     saved: list[Figure] = []
-    save = drawing.save
-    monkeypatch.setattr(drawing, "save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        "savefig",
+        lambda figure, *args, **kwargs: (saved.append(figure), save(figure, *args, **kwargs)),
+    )
     return saved
 
 
@@ -94,7 +101,7 @@ def test_specialty_figure_is_readable(specialties: int, tmp_path: Path, drawn: l
     _, performance, advice = results(specialties, name=name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+        plots.specialty_figure(performance, tmp_path / "figure.png", advice)
     assert_readable(drawn[0])
     texts = texts_of(drawn[0])
     names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
@@ -111,35 +118,62 @@ def test_specialty_figure_is_readable(specialties: int, tmp_path: Path, drawn: l
 def test_specialties_are_sorted_and_marked(tmp_path: Path, drawn: list[Figure]) -> None:
     _, performance, advice = results(42)
     assert advice["low_performance_specialties"]
-    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    plots.specialty_figure(performance, tmp_path / "figure.png", advice)
     names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
     assert names == list(performance.sort_values("shrunken_mean", ascending=False)["specialty"])
-    squares = {line.get_xydata()[0, 0] for line in drawn[0].axes[0].lines if line.get_marker() == "s"}
+    marks = next(part for part in drawn[0].axes[0].collections if isinstance(part, PathCollection))
+    orange = (marks.get_facecolors() == to_rgba(plots.ORANGE)).all(axis=1)
     low = performance[performance["specialty"].isin(advice["low_performance_specialties"])]
-    assert squares == set(low["shrunken_mean"])
+    assert set(marks.get_offsets()[orange, 0]) == set(low["shrunken_mean"])
+    # Markers say the same: seaborn gives every mark its own path.
+    assert len({path.vertices.shape for path in np.array(marks.get_paths(), object)[orange]}) == 1
 
 
 def test_endless_names_are_cut_in_the_middle(tmp_path: Path, drawn: list[Figure]) -> None:
     _, performance, advice = results(3, name="x" * 100)
-    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    plots.specialty_figure(performance, tmp_path / "figure.png", advice)
     assert_readable(drawn[0])
     names = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
     assert all(len(name) == 44 and "…" in name for name in names)
     assert {name[-3:] for name in names} == {"_00", "_01", "_02"}
 
 
+@pytest.mark.filterwarnings("error", "ignore:Glyph")
+def test_names_of_any_script_are_drawn_as_they_are(tmp_path: Path, drawn: list[Figure]) -> None:
+    names = ["Кардиология", "Νευρολογία", "طب الأطفال", "小児科", "_hidden", "$a$_{b} \\frac 100 %", "<b>&"]
+    _, performance, advice = results(len(names))
+    performance = performance.assign(specialty=names)
+    plots.specialty_figure(
+        performance, tmp_path / "figure.png", advice | {"regressed_specialties": names[:1]}
+    )
+    assert_readable(drawn[0])
+    labels = {label.get_text() for label in drawn[0].axes[0].get_yticklabels()}
+    assert labels == set(names) and "n = 10, worse" in texts_of(drawn[0])
+
+
+def test_what_has_no_interval_is_a_mark_alone(tmp_path: Path, drawn: list[Figure]) -> None:
+    _, performance, advice = results(4)
+    performance.loc[0, "primary_score_n"] = 0
+    performance.loc[1, ["shrunken_ci_low", "shrunken_ci_high"]] = math.nan
+    plots.specialty_figure(performance, tmp_path / "figure.png", advice)
+    assert_readable(drawn[0])
+    assert len(drawn[0].axes[0].get_yticklabels()) == 3
+    plots.specialty_figure(performance.assign(primary_score_n=0), tmp_path / "figure.png", advice)
+    assert drawn[1].axes == [] and drawn[1].get_suptitle()
+
+
 def test_specialty_figure_without_shrinkage(tmp_path: Path, drawn: list[Figure]) -> None:
     _, performance, advice = results(5, questions=1)
-    figures.specialty_figure(performance, tmp_path / "figure.png", advice)
+    plots.specialty_figure(performance, tmp_path / "figure.png", advice)
     assert_readable(drawn[0])
     assert drawn[0].axes[0].get_xlabel() == "primary score (mean of ROUGE-L, bertscore_f1)"
-    figures.specialty_figure(performance, tmp_path / "figure.png")
+    plots.specialty_figure(performance, tmp_path / "figure.png")
     assert drawn[1].get_suptitle() == "Primary score of 5 specialties, base and tuned"
 
 
 def test_comparison_figure_says_what_was_found(tmp_path: Path, drawn: list[Figure]) -> None:
     comparison, _, _ = results(42)
-    figures.comparison_figure(comparison, tmp_path / "figure.png")
+    plots.comparison_figure(comparison, tmp_path / "figure.png")
     assert_readable(drawn[0])
     assert drawn[0].get_suptitle().startswith("Fine-tuning improved the primary score")
     texts = texts_of(drawn[0])
@@ -154,7 +188,7 @@ def test_comparison_figure_says_what_was_found(tmp_path: Path, drawn: list[Figur
 def test_comparison_without_any_number(tmp_path: Path, drawn: list[Figure]) -> None:
     comparison, _, _ = results(2)
     nothing = comparison.assign(n=0, difference=math.nan, base=math.nan, finetuned=math.nan)
-    figures.comparison_figure(nothing, tmp_path / "figure.png")
+    plots.comparison_figure(nothing, tmp_path / "figure.png")
     assert drawn[0].get_suptitle() == "No question has a primary score"
     assert "not applicable" in report.comparison_text(nothing)
 
@@ -172,25 +206,66 @@ def test_comparison_without_any_number(tmp_path: Path, drawn: list[Figure]) -> N
 def test_training_figure_draws_what_is_there(lines: list, tmp_path: Path, drawn: list[Figure]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        training_figure.training_figure(lines, tmp_path / "figure.png")
+        plots.training_figure(lines, tmp_path / "figure.png")
     assert_readable(drawn[0])
     panels = {axis.get_title() for axis in drawn[0].axes}
     assert ("gradient norm" in panels) == any("grad_norm" in line for line in lines)
 
 
 def test_training_figure_names_the_best_step(tmp_path: Path, drawn: list[Figure]) -> None:
-    training_figure.training_figure(training_log(400), tmp_path / "figure.png")
+    plots.training_figure(training_log(400), tmp_path / "figure.png")
     assert drawn[0].get_suptitle() == "Eval loss 1.826 → 1.760 over 400 steps, lowest (1.601) at step 250"
     assert [text.get_text() for text in drawn[0].axes[0].texts] == ["1.601, saved"]
-    training_figure.training_figure(training_log(7), tmp_path / "figure.png")
+    plots.training_figure(training_log(7), tmp_path / "figure.png")
     assert "no eval loss yet" in drawn[1].get_suptitle()
 
 
 def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, drawn: list[Figure]) -> None:
     lines = [{"step": step, "eval_loss": 2.0 + step} for step in (0, 5, 10)]
-    training_figure.training_figure(lines, tmp_path / "figure.png")
+    plots.training_figure(lines, tmp_path / "figure.png")
     title = "Eval loss 2.000 → 12.000 over 10 steps: never below the base model's"
     assert drawn[0].get_suptitle() == title
+
+
+def rounds(number: int, **of_the_last) -> list[history.Row]:
+    """Rounds of which each gains 0.01; the second has no eval loss."""
+    rows = [
+        {"round": n, "train_pairs": 1000 * n, "eval_answer_loss": None if n == 2 else 1.6 - 0.01 * n,
+         "flattery_if_best_is_reported": 0.001, "flattery_at_most": 0.02, "primary_score_base": 0.1,
+         "primary_score_finetuned": 0.1 + 0.01 * n, "primary_score_difference": 0.01 * n,
+         "primary_score_ci_low": 0.01 * n - 0.015, "primary_score_ci_high": 0.01 * n + 0.015}
+        for n in range(1, number + 1)
+    ]  # fmt: skip
+    rows[-1] |= of_the_last
+    return rows
+
+
+@pytest.mark.parametrize("number", [1, 2, 10, 30])
+def test_progress_figure_is_readable(number: int, tmp_path: Path, drawn: list[Figure]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.progress_figure(rounds(number), tmp_path / "figure.png")
+    assert_readable(drawn[0])
+    texts = texts_of(drawn[0])
+    assert f"0.100 → {0.1 + 0.01 * number:.3f}" in texts and f"{1000 * number:,}" in texts
+    assert texts.count("not measured") == (number > 1)
+    assert ("tuned is better" in texts) == (number > 1) and "undecided: the interval holds 0" in texts
+    first = "+0.010 (-0.005 to +0.025) in round 1"
+    last = "" if number == 1 else f", +{0.01 * number:.3f}"
+    title = drawn[0].get_suptitle().replace("\n", " ")
+    assert title.startswith(f"Primary score over the base model's: {first}{last}")
+    [warning] = [text for text in texts if "holdout" in text]
+    assert warning.startswith("From the next round" if number == 1 else f"{number} rounds used this holdout")
+
+
+def test_progress_figure_of_rounds_without_a_score(tmp_path: Path, drawn: list[Figure]) -> None:
+    nothing = dict.fromkeys(f"primary_score_{part}" for part in history.PARTS)
+    for rows in (rounds(1, **nothing), rounds(3, **nothing)):
+        plots.progress_figure(rows, tmp_path / "figure.png")
+        assert_readable(drawn[-1])
+        texts = texts_of(drawn[-1])
+        assert "no score" in texts and not any("nan" in text for text in texts)
+        assert f"unknown in round {len(rows)}" in drawn[-1].get_suptitle()
 
 
 @pytest.mark.parametrize(
@@ -205,22 +280,27 @@ def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, dra
     ],
 )
 def test_a_title_is_broken_where_a_clause_ends(title: str, broken: str) -> None:
-    assert drawing.broken(title) == broken
-    assert max(map(len, broken.split("\n"))) <= drawing.LONGEST_LINE
+    assert plots.wrapped(title) == broken
+    assert max(map(len, broken.split("\n"))) <= plots.LONGEST_LINE
 
 
-def test_running_mean_of_a_constant_is_the_constant() -> None:
-    np.testing.assert_allclose(training_figure._running_mean([3.0] * 100), 3.0)
-    assert training_figure._running_mean([0.0] * 50 + [1.0] * 50)[-1] > 0.99
+def test_a_long_training_loss_has_a_running_mean(tmp_path: Path, drawn: list[Figure]) -> None:
+    lines = [{"step": step, "loss": float(step > 50)} for step in range(1, 101)]
+    plots.training_figure(lines, tmp_path / "figure.png")
+    each, mean = drawn[0].axes[0].lines
+    assert "running mean" in mean.get_label() and list(each.get_ydata()) == [line["loss"] for line in lines]
+    # No bias towards the first value, and over about a twentieth of the run.
+    assert set(mean.get_ydata()[:50]) == {0.0} and mean.get_ydata()[-1] > 0.99
 
 
 def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
     comparison, performance, advice = results(3)
     for name in ("first.png", "second.png"):
         (tmp_path / name).mkdir()
-        figures.comparison_figure(comparison, tmp_path / name / "comparison.png")
-        figures.specialty_figure(performance, tmp_path / name / "specialty.png", advice)
-        training_figure.training_figure(training_log(60), tmp_path / name / "training.png")
+        plots.comparison_figure(comparison, tmp_path / name / "comparison.png")
+        plots.specialty_figure(performance, tmp_path / name / "specialty.png", advice)
+        plots.training_figure(training_log(60), tmp_path / name / "training.png")
+        plots.progress_figure(rounds(3), tmp_path / name / "progress.png")
     for path in (tmp_path / "first.png").iterdir():
         assert path.read_bytes() == (tmp_path / "second.png" / path.name).read_bytes()
         with Image.open(path) as image:
@@ -231,9 +311,9 @@ def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
     import matplotlib
 
     comparison, _, _ = results(3)
-    figures.comparison_figure(comparison, tmp_path / "plain.png")
+    plots.comparison_figure(comparison, tmp_path / "plain.png")
     with matplotlib.rc_context({"font.size": 25, "axes.facecolor": "black", "savefig.dpi": 30}):
-        figures.comparison_figure(comparison, tmp_path / "styled.png")
+        plots.comparison_figure(comparison, tmp_path / "styled.png")
         assert matplotlib.rcParams["font.size"] == 25
     assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "styled.png").read_bytes()
 
@@ -241,15 +321,25 @@ def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
 def test_importing_the_rooms_is_light() -> None:
     """`--help` of the scripts must not wait for matplotlib, scipy or pandas."""
     code = (
-        "import sys, medqa.figures, medqa.training_figure, medqa.report, medqa.statistics, medqa.recommendations;"
+        "import sys, medqa.plots, medqa.report, medqa.statistics, medqa.recommendations;"
         "print([name for name in ('matplotlib', 'scipy', 'pandas', 'seaborn') if name in sys.modules])"
     )
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_figures_need_no_display_and_open_no_window() -> None:
+    """Even where the user's settings ask for windows; seaborn imports pyplot, but no figure is managed by it."""
     code = (
-        "import sys, medqa.training_figure as one; one.training_figure([], '/dev/null');"
-        "print('matplotlib.pyplot' in sys.modules)"
+        "from medqa import plots; plots.training_figure([], '/dev/null');"
+        "import matplotlib.pyplot as plt, sys; print(plt.get_fignums(), 'tkinter' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"} | {
+        "MPLBACKEND": "TkAgg"
+    }
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == "[] False", done.stderr

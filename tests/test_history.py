@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from PIL import Image
 
 from medqa import history
 from medqa.errors import UserError
-from medqa.history_figure import progress_figure
 
 
 def row(number: int, holdout: str = "h", **more) -> dict:
@@ -116,24 +114,6 @@ def test_a_rerun_keeps_the_data_that_the_model_was_first_evaluated_with() -> Non
     for rows in (history.merged([row(1)], [later]), history.merged([later], [row(1)])):
         assert (rows[0]["iteration"], rows[0]["data_version"], rows[0]["train_pairs"]) == (1, "d1", 100)
     assert history.merged([row(1)], [later])[0]["low"] == 9
-
-
-@pytest.mark.parametrize("number", [1, 2, 30])
-def test_the_figure_says_what_the_rounds_brought(tmp_path: Path, number: int) -> None:
-    rows = history.merged([row(day) for day in range(1, number + 1)])
-    progress_figure(rows, tmp_path / "one.png")
-    progress_figure(rows, tmp_path / "two.png")
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    with Image.open(tmp_path / "one.png") as image:
-        assert image.width == 1350 and image.height == 930
-
-
-def test_the_figure_of_rounds_without_a_score(tmp_path: Path) -> None:
-    nothing = dict.fromkeys(
-        [f"primary_score_{part}" for part in ("base", "finetuned", "difference", "ci_low", "ci_high")]
-    )
-    progress_figure(history.merged([row(1, **nothing), row(2, **nothing)]), tmp_path / "one.png")
-    assert (tmp_path / "one.png").stat().st_size > 10_000
 
 
 def test_the_rounds_as_a_table() -> None:

@@ -21,7 +21,7 @@ WITH_OTHERS = {
     "triton": "torch for CUDA brings the version that it was built with; torch for the CPU has none"
 }
 # Packages that are imported under another name.
-IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml"}
+IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "scikit_learn": "sklearn"}
 # Folders whose modules import each other by their bare names.
 OWN = (".", "demo", "tests", "tests/faults", "tests/bad_inputs")
 

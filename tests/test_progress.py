@@ -10,7 +10,7 @@ from medqa.progress import Progress, watch
 def log(monkeypatch: pytest.MonkeyPatch):
     """Standard error is no terminal, and time goes as the test says; a list of one: the seconds."""
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: clock[0])
     monkeypatch.setattr(progress, "shows_progress", lambda: False)
     monkeypatch.delenv("RANK", raising=False)
     return clock
@@ -59,9 +59,17 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch, capsys) -> None:
     with Progress("training", 3, "step") as shown:
         for _ in range(3):
             shown.advance(note="loss 1.25")
-            shown.bar.refresh()
+            shown.refresh()
     out, err = capsys.readouterr()
     assert out == "" and "training" in err and "3/3" in err and "loss 1.25" in err and "<" in err
+
+
+def test_a_bar_is_removed_when_an_error_ends_its_step(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(progress, "shows_progress", lambda: True)
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    with pytest.raises(ValueError), Progress("training", 3, "step"):
+        raise ValueError
+    assert capsys.readouterr().err.endswith(" \r")
 
 
 def test_nothing_to_do_is_no_division_by_zero(log) -> None:

@@ -155,23 +155,19 @@ def _said(ratings: Iterable[Rating], role: str) -> list[bool]:
 # ---- agreement between reviewers ---------------------------------------------------------------------------
 
 
-def cohen_kappa(pairs: Sequence[tuple[object, object]]) -> float | None:
+def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float | None:
     """Agreement of two raters beyond chance, κ = (p_o − p_e) / (1 − p_e) (Cohen 1960).
 
-    p_o is the share of items on which they agree, p_e the same if each kept their own shares of the
-    categories but rated at random. None without items, and when both gave one and the same category only.
+    None where κ is undefined: without items, and when both raters gave one and the same category only.
 
     Args:
         pairs: the two raters' categories, item by item.
     """
-    n = len(pairs)
-    if not n:
+    from sklearn.metrics import cohen_kappa_score
+
+    if len({category for pair in pairs for category in pair}) < 2:
         return None
-    observed = sum(first == second for first, second in pairs) / n
-    categories = {category for pair in pairs for category in pair}
-    firsts, seconds = zip(*pairs, strict=True)
-    by_chance = sum(firsts.count(one) * seconds.count(one) for one in categories) / n**2
-    return None if by_chance == 1 else (observed - by_chance) / (1 - by_chance)
+    return cohen_kappa_score(*zip(*pairs, strict=True))
 
 
 def _agreement(ratings: Sequence[Rating], names: Sequence[str]) -> dict[str, Any]:
