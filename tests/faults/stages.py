@@ -231,7 +231,17 @@ def undisturbed(top: Path, data: Path, model: Path) -> Undisturbed:
     """Run every scenario once below `top`, all libraries loaded before."""
     import evaluation  # noqa: F401 (the processes are forks of this one)
     import fine_tuning  # noqa: F401
-    from medqa import answering, clinical, figures, results, statistics, trained, training, training_figure  # noqa: F401
+    from medqa import (  # noqa: F401
+        answering,
+        clinical,
+        figures,
+        recommendations,
+        results,
+        statistics,
+        trained,
+        training,
+        training_figure,
+    )
 
     folder = top / "empty"
     folder.mkdir()
