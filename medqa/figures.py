@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa import drawing
 from medqa.drawing import BLUE, GREY, LIGHT, LONGEST_LINE, ORANGE
-from medqa.report import finding, verdict
+from medqa.report import finding, short, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
 
 def _absent(comparison: "pd.DataFrame") -> str:
     """A line that names the metrics without a row, because they apply to no question."""
-    names = [_short(row["metric"]) for row in comparison.to_dict("records") if not row["n"]]
+    names = [short(row["metric"], LONGEST_NAME) for row in comparison.to_dict("records") if not row["n"]]
     return "\n" + textwrap.fill(f"without a value: {', '.join(names)}", LONGEST_LINE) if names else ""
 
 
@@ -93,7 +93,7 @@ def _forest(axis: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
         numbers = f"{row['base']:.3f} → {row['finetuned']:.3f}   n = {row['n']}"
         _beside(axis, place, numbers)
     axis.axvline(0, color="black", linewidth=0.8, zorder=1)
-    _rows(axis, [f"{_short(row['metric'])} {row['direction']}" for row in rows])
+    _rows(axis, [f"{short(row['metric'], LONGEST_NAME)} {row['direction']}" for row in rows])
 
 
 def _mark(axis: "Axes", value: float, low: float, high: float, place: float, look: Mapping[str, Any]) -> None:
@@ -122,12 +122,6 @@ def _rows(axis: "Axes", names: Sequence[str]) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", color=LIGHT, linewidth=0.4)
     axis.set_axisbelow(True)
-
-
-def _short(name: str) -> str:
-    """A name, cut in the middle when it is very long."""
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def specialty_figure(
@@ -161,7 +155,7 @@ def specialty_figure(
                 axis.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
             said = [f"n = {row['primary_score_n']}", *["low"] * (name in low), *["worse"] * (name in worse)]
             _beside(axis, place, ", ".join(said))
-        _rows(axis, [_short(row["specialty"]) for row in rows])
+        _rows(axis, [short(row["specialty"], LONGEST_NAME) for row in rows])
         axis.tick_params(labeltop=len(rows) > TALL)
         axis.set_xlabel(_primary_score(advice) + "\nshrunken mean with 95 % interval" * shrunken)
         seen = {name: look for name, look in MODELS.items() if low or name != "tuned, low"}
