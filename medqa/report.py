@@ -60,7 +60,7 @@ def finding(row: Mapping[str, Any]) -> str:
     """The result of one metric as a sentence."""
     name = row["metric"].replace("_", " ")
     if not row["n"]:
-        return f"The {name} applies to no question"
+        return f"No question has a {name}"
     if not math.isfinite(row["ci_low"]):
         return f"One question only: {name} {row['difference']:+.3f}, without an interval"
     effects = {1: "Fine-tuning improved", -1: "Fine-tuning worsened", 0: "No detectable change of"}
