@@ -200,7 +200,7 @@ class EvaluationConfig(SimpleNamespace):
     # history.csv of earlier rounds, or the folder that holds it, when OUTPUT_DIR is new and the data were
     # prepared without RECOMMENDATIONS; empty: none
     HISTORY: str = ""
-    # Seed of sampled answers, permutations and bootstrap
+    # Seed of sampled answers and of the sign-flip test
     SEED: int = 42
 
     # == Blind review ==

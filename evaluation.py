@@ -13,6 +13,7 @@ import json
 import shlex
 import time
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ class AutomaticMetrics:
             config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings
         )
         self.meteor_column = "meteor_without_synonyms" if "meteor" in self.left_out else "meteor"
+        # (reference, hypothesis) → the errors that compute_dose_error counted, for the report
+        self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
@@ -92,7 +95,10 @@ class AutomaticMetrics:
         """Number of quantities that contradict the reference."""
         from medqa import clinical
 
-        return clinical.dose_error(reference, hypothesis)
+        errors = clinical.dose_errors(reference, hypothesis)
+        if errors:
+            self.dose_errors[reference, hypothesis] = errors
+        return None if errors is None else len(errors)
 
 
 def evaluate(config: EvaluationConfig) -> dict[str, Any]:
@@ -145,6 +151,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
         metrics = AutomaticMetrics(config, lexicon_texts, warnings)
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
+        results.add_dose_errors(tables, metrics.dose_errors)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
         found = compare(config, data, metrics, tables, losses, records, started, warnings)
@@ -183,37 +190,31 @@ def compare(
     records: dict, started: str, warnings: Warnings,
 ) -> results.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
-    from medqa import leakage, rounds, statistics
-    from medqa.recommendations import Thresholds, recommend
+    from medqa import leakage, recommendations, rounds, scores, specialties, statistics
 
-    base, tuned = tables["base"], tables["finetuned"]
-    names, lower, primary = metric_names(base), metrics.LOWER_IS_BETTER, config.PRIMARY_METRICS
+    names, lower, primary = metric_names(tables["base"]), metrics.LOWER_IS_BETTER, config.PRIMARY_METRICS
     if absent := [name for name in primary if name not in names]:
         warnings.add(
             f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
         )
-
-    def overall(base: Any, tuned: Any) -> Any:
-        return statistics.compare(base, tuned, names, lower, config.SEED, primary)
-
-    comparison = overall(base, tuned)
-    near = leakage.look(config, records["holdout"], tables, overall, warnings)
+    judged_by = about(metrics, tables)
+    judged_by["primary_metrics"] = scores.add_primary_score(tables, primary, lower)
+    compared = partial(statistics.compare, metrics=names, lower_is_better=lower, seed=config.SEED)
+    comparison = compared(*tables.values())
+    near = leakage.look(config, records["holdout"], tables, compared, warnings)
     eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])
-    performance = statistics.by_specialty(
-        base, tuned, names, primary, lower, config.SEED, data["shares"], eval_loss, config.LOW_MARGIN
+    performance, spread = specialties.by_specialty(
+        *tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN
     )
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
-    thresholds = Thresholds(**{name: getattr(config, name) for name in vars(Thresholds())})
-    judged_by = about(metrics, tables)
+    limits = {name: getattr(config, name) for name in vars(recommendations.Thresholds())}
     among = rounds.Rounds(config, data, judged_by, comparison, started)
-    shares, partial = data["shares"], bool(config.LIMIT)
-    advice = recommend(performance, comparison, shares, pool, config.SEED, thresholds, partial, among.uses)
-    advice |= judged_by | {
-        "near_training": near,
-        "iteration": data["iteration"],
-        "versions": manifests.versions(),
-    }
+    thresholds = recommendations.Thresholds(**limits)
+    evidence = performance, spread, comparison, data["shares"], pool
+    advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), among.uses)
+    advice |= judged_by | {"near_training": near, "iteration": data["iteration"]}
+    advice["versions"] = manifests.versions()
     rows = among.join(advice, rounds.mean_loss(records["eval"]["id"], losses["finetuned"]), warnings)
     return results.Results(tables, comparison, performance, advice, warnings, rows)
 
@@ -225,9 +226,9 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     """
     from medqa import history, report
 
-    say("", report.comparison_text(found.labelled_comparison()))
+    say("", report.comparison_text(found.comparison))
     if command:
-        say(results.corpus_bleu_text(found.advice))
+        say(*results.notes_on_scores(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])

@@ -1,4 +1,4 @@
-"""Where each pair of the input went: the numbers of dataset_stats.json, and what to know of them."""
+"""Counts where each input pair went: dataset_stats.json, and the warnings that follow from it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,7 @@ import numpy as np
 from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
 from medqa.screen import counted
 from medqa.specialty_files import listed
-from medqa.splits import NEAR_EVAL, NEAR_HOLDOUT, Short, Splits
-
-# An answer under fewer questions than this is nothing to look at.
-MANY_QUESTIONS = 10
+from medqa.splits import Short, Splits
 
 
 def statistics(
@@ -99,7 +96,7 @@ def statistics(
 
 
 def notes(stats: Mapping[str, Any]) -> list[str]:
-    """What was found and dealt with, in a line each."""
+    """Near-duplicates and cleaned texts, one line each."""
     near = stats["near_duplicates"]
     told = []
     if near["groups"]:
@@ -117,89 +114,48 @@ def notes(stats: Mapping[str, Any]) -> list[str]:
 
 
 def warnings(stats: Mapping[str, Any]) -> list[str]:
-    """What a person should know before training on the splits."""
+    """What needs a decision or a correction before training; everything else is in dataset_stats.json."""
     told = []
-    reasons, rows = stats["rejected_by_reason"], stats["splits_per_specialty"]
+    rows = stats["splits_per_specialty"]
     if stats["files_left_out"]:
         told.append(f"not read, because not named {FILE_PATTERN}: {listed(stats['files_left_out'])}.")
-    if stats["repeated_keys"]:
-        told.append(
-            f"{counted(sum(stats['repeated_keys'].values()), 'question')} more than once as a key of one "
-            f"JSON object: {listed(stats['repeated_keys'])}. Most programs read the last one only."
-        )
     if stats["extra_fields"]:
-        told.append(f"fields other than question and answer were left out: {listed(stats['extra_fields'])}.")
+        told.append(f"fields other than question and answer were ignored: {listed(stats['extra_fields'])}.")
     if stats["rejected_pairs"]:
+        reasons = [f"{number:,} × {reason}" for reason, number in stats["rejected_by_reason"].items()]
         told.append(
             f"{stats['rejected_pairs']:,} of {counted(stats['input_pairs'], 'pair')} refused "
-            f"({', '.join(f'{number:,} × {reason}' for reason, number in reasons.items())}); each is in "
-            "rejected.jsonl."
+            f"({', '.join(reasons)}); each is in rejected.jsonl."
         )
     if conflicts := stats.get("questions_with_conflicting_answers"):  # version 0.1.0 did not write it
         told.append(
             f"{counted(conflicts, 'question has', 'questions have')} conflicting answers in the input; the "
             "longest was kept. A clinician should decide which is right: see rejected.jsonl."
         )
-    shared = stats["shared_answers"]
-    if shared["most"] >= MANY_QUESTIONS:
-        told.append(
-            f"one answer is given to {shared['most']:,} questions ({shared['pairs']:,} pairs share "
-            f'{counted(shared["answers"], "answer")}): "{shared["most_common"][:80]}…"'
-        )
     if stats["holdout_answers_in_train"]:
         told.append(
             f"{stats['holdout_answers_in_train']:,} of {counted(stats['holdout_samples'], 'holdout answer')} "
-            "word for word in train, too, under other questions."
+            "also in train word for word, under other questions."
         )
-    for split, name in (("holdout", "holdout"), ("eval", "eval split")):
-        missing = stats["short_of_pairs"].get(split, {})
-        if missing:
-            cases = [f"{specialty} {got} of {wanted}" for specialty, (got, wanted) in missing.items()]
-            told.append(
-                f"the {name} is smaller than it should be, because the other questions are near-duplicates "
-                f"that must not be parted: {listed(cases)}."
-            )
-    return told + _warnings_of_size(stats, rows, reasons)
-
-
-def _warnings_of_size(
-    stats: Mapping[str, Any], rows: Mapping[str, Any], reasons: Mapping[str, int]
-) -> list[str]:
-    told = []
-    size = stats.get("holdout_per_specialty", 0)  # version 0.1.0 did not write it
-    parted = stats["short_of_pairs"]["holdout"]
+    size = stats.get("holdout_per_specialty", 1)  # version 0.1.0 did not write it
     small = [
         f"{name} {row['holdout']}"
         for name, row in rows.items()
-        if 0 < row["holdout"] < size and name not in parted
+        if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
     ]
     if small:
         told.append(
-            f"the holdout has fewer than {counted(size, 'question')} of a specialty that had fewer than "
-            f"{2 * size:,} usable pairs, because it takes at most half of them: {listed(small)}."
+            f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
+            f"{listed(small)}."
         )
-    untested = [name for name, row in rows.items() if not row["holdout"] and row["train"] + row["pool"]]
-    if untested:
-        told.append(f"no holdout, so that evaluation says nothing about it: {listed(untested)}.")
-    idle = [name for name, row in rows.items() if not row["train"]]
-    if idle:
+    if idle := [name for name, row in rows.items() if not row["train"]]:
         told.append(f"no training data: {listed(idle)}.")
-    for split, questions in stats["vanished_from_input"].items():
-        if questions:
-            told.append(
-                f"{counted(len(questions), f'{split} pair')} no longer in the input, but kept, because "
-                f"{split} is constant: {listed(questions, 2)}"
-            )
-    for split, number in stats["other_answer_in_input"].items():
-        if number:
-            told.append(
-                f"another answer in the input now for {counted(number, f'{split} pair')}; the old one stays, "
-                f"because {split} is constant."
-            )
-    near = reasons.get(NEAR_HOLDOUT, 0) + reasons.get(NEAR_EVAL, 0)
-    if near:
+    moved = sum(map(len, stats["vanished_from_input"].values())) + sum(
+        stats["other_answer_in_input"].values()
+    )
+    if moved:
         told.append(
-            f"{counted(near, 'new pair')} near-duplicate a holdout or eval question, and "
-            "cannot be trained on."
+            f"{counted(moved, 'holdout or eval pair')} no longer in the input, or with another answer there; "
+            "the prepared ones stay, because holdout and eval are constant."
         )
     return told

@@ -1,9 +1,8 @@
-"""history.csv: the rounds that were evaluated on one holdout, a row each.
+"""Reads, merges and writes history.csv: one row per round evaluated on a holdout.
 
-A round is a tuned model. Evaluating it again replaces its row; another model is another row, also on the same
-data, because it is another use of the holdout. Rows come together from
-three places: the recommendations that the data were prepared with, the file named by HISTORY, and history.csv
-of the output folder.
+A round is a tuned model. Evaluating it again replaces its row; another model adds a row, also on the same
+data, because it is another use of the holdout. Rows come from three places: the recommendations that the data
+were prepared with, the file named by HISTORY, and history.csv in the output folder.
 """
 
 import csv
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "history.csv"
-# What makes two rows the same round.
+# Two rows with the same values here are the same round.
 KEY = ("holdout", "model")
-# What a later evaluation of the same round does not change: the data may have moved on since.
+# Columns kept from the first evaluation of a round, because the data may have changed since.
 OF_THE_FIRST = ("first_evaluated", "iteration", "data_version", "train_pairs", "shares")
 TEXTS = ("first_evaluated", "data_version", *KEY, "scale")
 REQUIRED = (*TEXTS, "iteration", "train_pairs", "low")
@@ -44,15 +43,12 @@ def fingerprint(content: object) -> str:
 def identity(
     data: Mapping[str, Any], model: str, holdout_ids: Sequence[str], scale: Mapping[str, Any], started: str
 ) -> Row:
-    """The columns that tell a round from others.
+    """The columns that identify a round.
 
     Args:
-        data: manifest of the datasets.
-        model: what identifies the tuned model.
-        holdout_ids: ids of the holdout's questions.
-        scale: everything besides model and data that decides what a score means; rows whose scale differs
-            must not be compared.
-        started: when the evaluation began.
+        data: manifest of the datasets. model: identifier of the tuned model. holdout_ids: ids of the
+        holdout's questions. scale: everything besides model and data that scores depend on; rows that differ
+        in it cannot be compared. started: start of the evaluation.
     """
     trained = {name: sha for name, sha in data["outputs"].items() if name.startswith("train_dataset/")}
     return {
@@ -68,7 +64,7 @@ def identity(
 
 
 def measured(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: float | None) -> Row:
-    """The columns that tell what was found: the advice in numbers, and each metric with its interval.
+    """The columns with results: counts of the advice, and each metric with its interval.
 
     Args:
         comparison: table of `statistics.compare`.
@@ -102,9 +98,10 @@ def _finite(value: float) -> float | None:
 
 
 def merged(*sources: Iterable[Row]) -> list[Row]:
-    """Rows of all sources, each round once, oldest first, numbered from 1 for each holdout.
+    """Merge rows: each round once, oldest first, numbered from 1 for each holdout.
 
-    Of two rows of the same round the later source tells what was found, and the first evaluation of the data.
+    Of two rows of the same round, results come from the later source and `OF_THE_FIRST` from the first
+    evaluation.
     """
     rows: dict[tuple[str, ...], Row] = {}
     for row in (row for source in sources for row in source):
@@ -120,7 +117,7 @@ def merged(*sources: Iterable[Row]) -> list[Row]:
 
 
 def before(rows: Iterable[Row], this: Row) -> list[Row]:
-    """The earlier rounds on the holdout of `this`: all, or those before it when it is among the rows."""
+    """Rounds on the holdout of `this` that precede it; all of them when it is not among the rows."""
     earlier = []
     for row in rows:
         if all(row[name] == this[name] for name in KEY):
@@ -131,7 +128,7 @@ def before(rows: Iterable[Row], this: Row) -> list[Row]:
 
 
 def comparable(rows: Iterable[Row]) -> list[Row]:
-    """The rows with the holdout and the scale of the last one."""
+    """Rows with the same holdout and scale as the last one."""
     rows = list(rows)
     return [row for row in rows if all(row[name] == rows[-1][name] for name in ("holdout", "scale"))]
 
@@ -140,7 +137,7 @@ HEADER = ("round", "training pairs", "primary score", "over base", "95 % interva
 
 
 def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """Rounds for people, a tuple of texts for each, under `HEADER`."""
+    """Rows of the table of rounds, the columns of `HEADER`."""
 
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
@@ -162,7 +159,7 @@ def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 
 def told(rows: Sequence[Row]) -> str:
-    """A table of rounds for the terminal."""
+    """The table of rounds for the terminal."""
     return table(HEADER, lines(rows))
 
 
@@ -170,7 +167,7 @@ def told(rows: Sequence[Row]) -> str:
 
 
 def text(rows: Sequence[Row]) -> str:
-    """Rows as CSV: texts as they are, numbers, lists and dicts as JSON, nothing where there is no value."""
+    """Rows as CSV: numbers, lists and dicts as JSON, an empty cell for a missing value."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -186,10 +183,10 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a history.csv, or of the one in a folder of results.
+    """Read a history.csv, or the one in a results folder.
 
     Raises:
-        UserError: it cannot be read, or is something else.
+        UserError: it cannot be read, or is not a history.
     """
     path = path / FILE if path.is_dir() else path
     try:
@@ -215,10 +212,10 @@ def read(path: Path) -> list[Row]:
 
 
 def checked(rows: object, path: Path) -> list[Row]:
-    """Rows that came from a file, if that is what they are.
+    """Check that JSON or CSV content consists of rounds, and return it.
 
     Raises:
-        UserError: they are something else.
+        UserError: it does not.
     """
     whole = isinstance(rows, list) and all(
         isinstance(row, dict)

@@ -1,26 +1,25 @@
-"""Arithmetic on arrays: errors and intervals of means, resampling, tests, and corrections for many tests.
+"""Standard errors, confidence intervals, sign-flip tests and multiple-testing corrections on arrays.
 
-All functions take the metrics as columns and do them at once, so that a run of 50,000 questions and 15
-metrics takes seconds. Nothing here knows what a metric or a specialty is.
+Each column of an array is one metric, each row one question. All columns are computed together: 50,000
+questions and 15 metrics take seconds.
 """
 
 import numpy as np
 
 CONFIDENCE = 0.95
-BOOTSTRAPS = 5_000
 PERMUTATIONS = 9_999
-# Up to so many differences that are not zero, all sign flips are tried (2^12 = 4,096) instead of a sample.
+# Columns with at most this many nonzero differences try all sign flips (2^12 = 4,096) instead of a sample.
 EXACT_FLIPS = 12
-# Numbers that one block of resampling may hold: bounds the memory, not the result.
+# Array elements per block of permutations: limits the memory (32 MB) and does not change the result.
 BLOCK = 4_000_000
 
 
 def _collapse(strata: np.ndarray) -> np.ndarray:
-    """Number the strata 0, 1, …; those with one row are merged, because one value has no spread.
+    """Number the strata 0, 1, … and merge strata with one row, whose variance cannot be estimated.
 
-    The method of collapsed strata (Cochran, Sampling Techniques, 1977, section 5A.12): the merged stratum's
-    variance also holds the differences between its parts, so the error errs on the large side. A lone one
-    joins the smallest other.
+    Method of collapsed strata (Cochran, Sampling Techniques, 1977, section 5A.12). The variance of the merged
+    stratum includes the differences between its parts, so the standard error is overestimated rather than
+    underestimated. A single one-row stratum joins the smallest other stratum.
     """
     _, codes, counts = np.unique(strata, return_inverse=True, return_counts=True)
     single = np.flatnonzero(counts == 1)
@@ -33,11 +32,11 @@ def _collapse(strata: np.ndarray) -> np.ndarray:
 
 
 def moments(values: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per stratum: the number of rows (H,), the mean and the sum of squared deviations, both (H, metrics).
+    """Row count (H,), mean (H, metrics) and sum of squared deviations (H, metrics) of each stratum.
 
     Args:
         values: finite numbers, (n, metrics).
-        codes: number of each row's stratum, (n,); all of 0 to H − 1 occur.
+        codes: stratum of each row, (n,), integers that cover 0 to H − 1.
     """
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
@@ -50,7 +49,7 @@ def moments(values: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def stratified_mean(values: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean of each column, its standard error under stratified sampling, and the degrees of freedom.
 
-    SE² = Σ_h (n_h/n)² s_h²/n_h (Cochran 1977, 5.14). Degrees of freedom after Satterthwaite (Cochran 5.16):
+    SE² = Σ_h (n_h/n)² s_h²/n_h (Cochran 1977, equation 5.14). Degrees of freedom by Satterthwaite (5.16):
     (Σ g_h s_h²)² / Σ (g_h s_h²)²/(n_h − 1) with g_h = n_h/n².
 
     Args:
@@ -58,7 +57,7 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray,
         strata: stratum of each row, (n,).
 
     Returns:
-        three arrays (metrics,). With one row there is no error to estimate: SE and freedom are NaN.
+        three arrays (metrics,). Standard error and degrees of freedom are NaN when there is only one row.
     """
     mean = values.mean(axis=0)
     if len(values) < 2:
@@ -72,69 +71,32 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray,
     return mean, np.sqrt(variance), freedom
 
 
-def t_interval(
-    mean: np.ndarray, error: np.ndarray, freedom: np.ndarray, confidence: float = CONFIDENCE
-) -> tuple[np.ndarray, np.ndarray]:
-    """Student's interval mean ± t·SE. NaN where the error is NaN."""
+def t_interval(mean: np.ndarray, error: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Student's 95 % interval, mean ± t·SE; NaN where the standard error is NaN."""
     from scipy.stats import t
 
-    reach = t.ppf(0.5 + confidence / 2, freedom) * error
+    reach = t.ppf(0.5 + CONFIDENCE / 2, freedom) * error
     return mean - reach, mean + reach
 
 
-def bootstrap_interval(
-    values: np.ndarray, strata: np.ndarray, random: np.random.Generator, confidence: float = CONFIDENCE
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of each column's mean from resampling rows within strata, all columns together.
-
-    n_h − 1 rows are drawn from the n_h of each stratum (McCarthy & Snowden 1985; Rao & Wu, JASA 83, 1988):
-    with n_h the variance would be too small by (n_h − 1)/n_h, which is a tenth at ten questions.
-
-    Args:
-        values: finite numbers, (n, metrics).
-        strata: stratum of each row, (n,).
-
-    Returns:
-        lower and upper ends, each (metrics,); NaN with one row.
-    """
-    rows, columns = values.shape
-    if rows < 2:
-        return np.full(columns, np.nan), np.full(columns, np.nan)
-    codes = _collapse(strata)
-    order = np.argsort(codes, kind="stable")
-    counts = np.bincount(codes)
-    drawn = np.repeat(np.arange(len(counts)), counts - 1)
-    first = (np.cumsum(counts) - counts)[drawn]
-    # Mean = Σ_h n_h/n · (mean of the n_h − 1 drawn), so a drawn row counts n_h/(n_h − 1)/n.
-    weighted = values[order] * (counts / (counts - 1) / rows)[codes[order], None]
-    means = np.empty((BOOTSTRAPS, columns))
-    block = max(1, BLOCK // rows)
-    for start in range(0, BOOTSTRAPS, block):
-        size = min(block, BOOTSTRAPS - start)
-        picks = first + (random.random((size, len(drawn))) * counts[drawn]).astype(np.int64)
-        picks += np.arange(size)[:, None] * rows
-        times = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows)
-        means[start : start + size] = times.astype(float) @ weighted
-    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
-    return low, high
-
-
 def sign_flip_p_values(differences: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Two-sided p-value of each column for "tuned and base are interchangeable": the signs could be flipped.
+    """Two-sided p-value of the sign-flip test of each column.
 
-    Statistic: |Σ d_i|, against |Σ ±d_i| (Fisher 1935; Good 2005). Exact over all flips when at most
-    `EXACT_FLIPS` differences are not 0; else (1 + hits)/(1 + PERMUTATIONS) over random flips, the same ones
-    for all columns (Phipson & Smyth 2010: never 0).
+    Null hypothesis: tuned and base are interchangeable, so each difference d_i could have the opposite sign.
+    The test compares |Σ d_i| with |Σ ±d_i| (Fisher 1935; Good 2005). All flips are enumerated when at most
+    `EXACT_FLIPS` differences are nonzero. Otherwise p = (1 + hits)/(1 + PERMUTATIONS) over random flips
+    shared by all columns, which is never 0 (Phipson and Smyth 2010).
 
     Args:
         differences: (n, metrics), NaN where a metric does not apply.
+        random: generator of the random flips.
 
     Returns:
-        p-values (metrics,); 1 when every difference is 0, NaN for a column without any number.
+        p-values (metrics,); 1 when every difference is 0, NaN for a column of NaN.
     """
     known = np.isfinite(differences)
     values = np.where(known, differences, 0.0)
-    # Sums that differ by rounding alone are equal: a flip of all signs must count as a hit.
+    # The tolerance absorbs rounding of sums: flipping all signs must count as a hit.
     observed = np.abs(values.sum(axis=0)) - 1e-9 * np.abs(values).sum(axis=0)
     nonzero = (values != 0).sum(axis=0)
     p_values = np.ones(values.shape[1])
@@ -161,26 +123,20 @@ def _sampled_flips(values: np.ndarray, observed: np.ndarray, random: np.random.G
     return (1 + hits) / (1 + PERMUTATIONS)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """p-values adjusted for their number by Holm's step-down (Scand. J. Statist. 6, 1979). NaN stays NaN.
+def adjusted(p_values: np.ndarray, method: str) -> np.ndarray:
+    """p-values corrected for testing many hypotheses; NaN stays NaN and does not count as a test.
 
-    The smallest of m is multiplied by m, the next by m − 1, and so on; none falls under the one before.
+    Args:
+        p_values: one per hypothesis.
+        method: of `statsmodels.stats.multitest.multipletests`. "holm" controls the probability of any false
+            rejection (Holm, Scand. J. Statist. 6, 1979), "fdr_bh" the false discovery rate (Benjamini and
+            Hochberg, JRSS B 57, 1995).
     """
-    p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values, kind="stable")[: np.isfinite(p_values).sum()]
-    adjusted = np.full(len(p_values), np.nan)
-    times = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * times), 1.0)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """q-values: the false discovery rate at which each would be found (JRSS B 57, 1995). NaN stays NaN."""
-    from scipy.stats import false_discovery_control
+    from statsmodels.stats.multitest import multipletests
 
     p_values = np.asarray(p_values, float)
     known = np.isfinite(p_values)
-    adjusted = np.full(len(p_values), np.nan)
+    corrected = np.full(len(p_values), np.nan)
     if known.any():
-        adjusted[known] = false_discovery_control(p_values[known])
-    return adjusted
+        corrected[known] = multipletests(p_values[known], method=method)[1]
+    return corrected

@@ -1,7 +1,8 @@
-"""Holdout questions that stand near the training data, and what the comparison says without them.
+"""Finds holdout questions that are near the training data, and compares the models without them.
 
-Preparation keeps near-duplicates on one side. They can meet all the same: in a model that was trained on
-another folder of data, or in pairs whose answer is a training answer word for word under another question.
+Preparation keeps near-duplicates in one split. The holdout can still overlap with the training data when the
+tuned model was trained on another folder of data, or when a training pair has the same answer under another
+question.
 """
 
 import math
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa import disk, manifests
 from medqa.duplicates import nearest_of, normal_form
+from medqa.report import finding
 from medqa.screen import Warnings, counted
 
 if TYPE_CHECKING:
@@ -18,22 +20,22 @@ if TYPE_CHECKING:
 
 NEAR_QUESTION = "near-duplicate of a training question"
 SAME_ANSWER = "its answer is a training answer word for word"
-# A shorter answer ("Yes.", "Once a day") can be the same by chance.
+# Words. Shorter answers ("Yes.", "Once a day") can be equal by chance.
 LONG_ANSWER = 8
 TRAIN = "train_dataset"
-# What is told of each metric without the questions that are near.
+# Columns of the comparison without the near questions.
 KEPT = ("metric", "base", "finetuned", "difference", "ci_low", "ci_high", "n")
 
 
 def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
-    """The folders whose training data a tuned model has seen, as far as they are here.
+    """Folders with the data that a tuned model was trained on.
 
     Args:
-        datasets: the folder of data that it is evaluated on.
+        datasets: the folder that the model is evaluated on.
         tuned: folder of the tuned model.
 
     Returns:
-        folders, `datasets` always among them; what of its training cannot be looked at, empty when all can.
+        the folders that exist, always including `datasets`; why the list may be incomplete, or "".
     """
     manifest = manifests.read_manifest(tuned) if tuned.is_dir() else None
     if manifest is None or manifest["stage"] != "fine_tuning":
@@ -46,25 +48,29 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
         return [datasets, own], ""
     seen = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
     here = {disk.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
-    return [datasets], "" if seen <= here else f"{own}, which {tuned} was trained on, is not here"
+    return [datasets], "" if seen <= here else f"{own}, the training data of {tuned}, is not here"
 
 
 def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """Holdout pairs near a training pair: id → `why`, and the training question that it is `like`.
+    """Find holdout pairs near a training pair.
 
-    A question counts as near when its word-3-gram Jaccard similarity to a training question is 0.7 or more
-    (medqa/duplicates.py); an answer when it has at least `LONG_ANSWER` words and the same normal form.
+    A question is near when its word-3-gram Jaccard similarity to a training question is at least 0.7
+    (medqa/duplicates.py), an answer when it has at least `LONG_ANSWER` words and equals a training answer in
+    normal form.
 
     Args:
-        holdout: a split with columns id, question, response.
-        folders: of prepared data; their train splits are compared with.
+        holdout: a split with the columns id, question, response.
+        folders: folders of prepared data; their train splits are searched.
+
+    Returns:
+        id → {"why": the criterion, "like": the training question}.
     """
     from datasets import load_from_disk
 
     answers = [normal_form(answer) for answer in holdout["response"]]
     long = {form for form in answers if len(form.split()) >= LONG_ANSWER}
     questions: list[str] = []
-    like: dict[str, str] = {}  # of the long answers that are training answers: a question with this answer
+    like: dict[str, str] = {}  # normal form of a long answer → a training question with this answer
     for folder in folders:
         train = load_from_disk(str(folder / TRAIN))
         questions += train["question"][:]
@@ -89,17 +95,17 @@ def look(
     compare: Callable[["pd.DataFrame", "pd.DataFrame"], "pd.DataFrame"],
     warnings: Warnings,
 ) -> dict[str, Any]:
-    """Mark the holdout pairs near the training data, and compare once more without them.
+    """Mark the holdout questions near the training data, and compare the models without them.
 
     Args:
         config: an EvaluationConfig.
         holdout: the holdout split.
-        tables: role → one row a question, in the order of the holdout; get the column `near_training`.
+        tables: role → results table in the order of the holdout; the column `near_training` is added.
         compare: base and tuned table → table of `statistics.compare`.
-        warnings: told of what was found, and of what could not be compared.
+        warnings: receives the result, and what could not be searched.
 
     Returns:
-        what training_recommendations.json holds under `near_training`.
+        the value of `near_training` in training_recommendations.json.
     """
     folders, unknown = trained_on(Path(config.DATASET_DIR), Path(config.FINETUNED_MODEL_PATH))
     near = near_training(holdout, folders)
@@ -110,9 +116,10 @@ def look(
     if near and not marked.all():
         without = compare(tables["base"][~marked], tables["finetuned"][~marked]).to_dict("records")
     if near:
+        result = f"Without them: {finding(without[0])}." if without else "No other question is left."
         warnings.add(
             f"{len(near)} of {counted(len(holdout), 'holdout question')} near-duplicate the training data "
-            f"(column near_training). {_without_them(without)}"
+            f"(column near_training). {result}"
         )
     if unknown:
         warnings.add(f"{unknown}, so the holdout could not be compared with all of the training data.")
@@ -131,18 +138,6 @@ def look(
     }
 
 
-def _without_them(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The first metric without the questions that are near, in a sentence."""
-    if not rows or not rows[0]["n"]:
-        return "No other question is left to compare."
-    first = rows[0]
-    return (
-        f"Without them: {first['metric']} {first['base']:.3f} → {first['finetuned']:.3f}, difference "
-        f"{first['difference']:+.3f} (95 % interval {first['ci_low']:+.3f} to {first['ci_high']:+.3f}), "
-        f"n = {first['n']}."
-    )
-
-
 def _value(value: Any) -> Any:
-    """A cell of a table as JSON has it: NaN becomes None."""
+    """A table cell as a JSON value: NaN becomes None."""
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""The model card, which the Hub reads: what was trained, on what, how well, and what it is not for."""
+"""Writes the model card for the Hugging Face Hub: data, training, evaluation and limits of an adapter."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TAGS = ("lora", "medical", "question-answering")
 TASK = "text-generation"
-# Names that the Hub has for a metric, by how ours begin; the others keep their own name.
+# Prefix of our metric names → the Hub's name; other metrics keep their name.
 HUB_METRICS = {"BLEU-": "bleu", "ROUGE-": "rouge", "bertscore_": "bertscore"}
 WARNING = (
     "**Not for clinical use without review.** The model can state wrong doses and wrong facts in fluent "
@@ -36,7 +36,7 @@ def model_card(
     from huggingface_hub import ModelCardData
 
     name = settings["MODEL_NAME"]
-    # A folder on this machine is no name on the Hub, although it may look like one.
+    # A local folder is not a model on the Hub, even if its name looks like one.
     on_hub = not Path(name).is_dir()
     metadata = ModelCardData(
         base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS)
@@ -70,9 +70,9 @@ def model_card(
     body += [
         LIMITS,
         "",
-        "- It knows what its data says; gaps and mistakes of the data are its own.",
+        "- The adapter inherits the gaps and errors of its training data.",
         "- Its answers were judged by automatic metrics at most, which cannot tell whether one is right.",
-        "- The licence of the base model and the rights to the data hold for the adapter too.",
+        "- The licence of the base model and the rights to the data apply to the adapter too.",
     ]
     if not on_hub:
         body.append(
@@ -83,7 +83,7 @@ def model_card(
 
 
 def _data_section(data: Mapping[str, Any]) -> list[str]:
-    """How many pairs of which specialties were used for what."""
+    """Number of pairs by specialty and split."""
     stats = data["stats"]
     rows = [
         f"| {name} | {row['train']:,} | {row['eval']:,} | {row['holdout']:,} |"
@@ -111,15 +111,15 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
 def evaluated_card(
     card: str, name: str, comparison: "pd.DataFrame", summary: str, decoding: str, holdout: str
 ) -> str:
-    """A card completed with an evaluation: its numbers as `model-index`, and a section for readers.
+    """Add an evaluation to a card: its numbers as `model-index`, and a section before the limits.
 
     Args:
-        card: the card of the tuned model, or "" where it has none of ours.
-        name: what to call the tuned model.
-        comparison: one row a metric, BERTScore with its encoder's name.
-        summary: what was found out about the specialties.
-        decoding: how the answers were made, in words.
-        holdout: what was asked, in words.
+        card: the card of the tuned model; "" when this program did not write one.
+        name: of the tuned model.
+        comparison: `Results.labelled_comparison`.
+        summary: result by specialty, a sentence or two.
+        decoding: decoding settings, a sentence.
+        holdout: description of the holdout.
     """
     from huggingface_hub import EvalResult, ModelCard
 
@@ -167,16 +167,16 @@ def evaluated_card(
 
 
 def _interval(row: Mapping[str, Any]) -> str:
-    """A difference's interval, where there is one."""
+    """The interval of a difference; "" for a single question."""
     return f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
 
 
 def _hub_metric(name: str) -> str:
-    """What the Hub calls one of our metrics."""
+    """The Hub's name of a metric."""
     known = [hub for start, hub in HUB_METRICS.items() if name.startswith(start)]
     return known[0] if known else name
 
 
 def _whole(metadata: "ModelCardData", body: str) -> str:
-    """Metadata and text as one file."""
+    """The card's file: metadata as YAML, then the text."""
     return f"---\n{metadata.to_yaml()}\n---\n\n{body.lstrip()}"

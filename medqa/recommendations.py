@@ -1,8 +1,8 @@
-"""What to train on next: from the specialties' scores to the share of each one's data in the next round.
+"""Recommends which specialties get more training data: the content of training_recommendations.json.
 
-A specialty is asked for more data only when the holdout can tell specialties apart at all, when this one is
-low with enough probability, when its data has not made it worse, and when it still has data to give.
-Everything else is said in words, so that nobody takes noise for advice.
+A specialty gets a larger share of its data only when the specialties differ detectably, when it is low with a
+high probability, when fine-tuning has not made it worse, and when it has unused data. Otherwise the summary
+explains why nothing is recommended.
 """
 
 import math
@@ -10,20 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from medqa.scores import PRIMARY
+from medqa.specialties import Spread
+
 if TYPE_CHECKING:
     import pandas as pd
 
-# Specialties count as different when the F test of "all the same" has a p-value under this.
+# The specialties differ detectably when the F test of equal means has a p-value below this.
 HETEROGENEITY_LEVEL = 0.05
-# The full step of a share is for an expected deficit of so many margins.
+# A share grows by the full step when the expected deficit is this many margins.
 FULL_STEP_MARGINS = 3.0
 ROUNDING = 1e-9
-# What the table of specialties says of all of them together, copied into the recommendations.
-EVIDENCE = ("primary_metrics", "specialties", "mean", "within_sd", "tau2", "reliability", "heterogeneity_p")
 METHOD = (
     "The tuned model's primary score by specialty, in a normal hierarchical model: each specialty's mean is "
-    "shrunk towards the mean of all, and both variances are averaged over (uniform shrinkage prior). More "
-    f"data is recommended when the specialties differ (F test, p < {HETEROGENEITY_LEVEL}), for those whose "
+    "shrunk towards the mean of all, averaging over both variances (uniform shrinkage prior). More data is "
+    f"recommended when the specialties differ (F test, p < {HETEROGENEITY_LEVEL}), for those whose "
     "P(mean < mean of all - margin) is above the level, unless fine-tuning made them worse or all their data "
     f"is used. The step grows with the expected deficit and is full at {FULL_STEP_MARGINS:g} margins."
 )
@@ -31,7 +32,7 @@ METHOD = (
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When a specialty is low or regressed, and how far a share may move; named as in the config."""
+    """When a specialty counts as low or regressed, and how far a share may grow; see `EvaluationConfig`."""
 
     LOW_MARGIN: float = 0.02
     LOW_PROBABILITY: float = 0.8
@@ -42,6 +43,7 @@ class Thresholds:
 
 def recommend(
     performance: "pd.DataFrame",
+    spread: Spread,
     comparison: "pd.DataFrame",
     shares: Mapping[str, float],
     pool: Mapping[str, int],
@@ -50,118 +52,101 @@ def recommend(
     partial: bool = False,
     earlier_rounds: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Content of training_recommendations.json: the three keys that people read first, then the evidence.
+    """Choose the new shares and give the reasons; returns JSON values.
 
     Args:
-        performance: table of `statistics.by_specialty`, made with `margin=thresholds.LOW_MARGIN`.
+        performance, spread: result of `specialties.by_specialty` with `margin=thresholds.LOW_MARGIN`.
         comparison: table of `statistics.compare`.
-        shares: share of its data that each specialty has in use now, 0 to 1.
-        pool: pairs that each specialty still has in its pool.
-        seed: the one given to `by_specialty`, to be recorded.
-        thresholds: the settings of `EvaluationConfig`; None: their defaults.
-        partial: the run answered only some of the holdout; then nothing is recommended.
-        earlier_rounds: for each earlier evaluation on this holdout, how many specialties it called low.
-
-    Returns:
-        JSON values only. `recommended_sample_increases` holds new shares, always above the present ones.
-
-    Raises:
-        ValueError: `performance` was made with another margin, so its p_low answers another question.
+        shares: specialty → share of its data in use, 0 to 1.
+        pool: specialty → number of unused pairs.
+        seed: of the evaluation, recorded in the result.
+        thresholds: settings of `EvaluationConfig`; None: their defaults.
+        partial: only some questions were answered (LIMIT), so nothing is recommended.
+        earlier_rounds: number of low specialties in each earlier evaluation on this holdout.
     """
     limits = thresholds or Thresholds()
-    spread = performance.attrs["spread"]
-    if spread["margin"] != limits.LOW_MARGIN:
-        raise ValueError(f"by_specialty had margin={spread['margin']}, but LOW_MARGIN is {limits.LOW_MARGIN}")
+    if spread.margin != limits.LOW_MARGIN:
+        raise ValueError(f"by_specialty had margin={spread.margin}, but LOW_MARGIN is {limits.LOW_MARGIN}")
     rows = {row["specialty"]: row for row in performance.to_dict("records")}
     overall = {row["metric"]: row["difference"] for row in comparison.to_dict("records")}
     silence = _why_silent(spread, partial)
-    low = [] if silence else [name for name, row in rows.items() if row["p_low"] > limits.LOW_PROBABILITY]
-    low.sort(key=lambda name: -rows[name]["expected_deficit"])
-    worse = [] if partial else [n for n, row in rows.items() if row["p_worse"] > limits.REGRESSED_PROBABILITY]
-    worse.sort(key=lambda name: -rows[name]["p_worse"])
-
-    reasons = {name: _why_low(rows[name], spread, rows.values()) for name in low}
-    for name in worse:
-        reasons[name] = (reasons.get(name, "") + _why_worse(rows[name], name in low)).strip()
+    low = [] if silence else _above(rows, "p_low", limits.LOW_PROBABILITY, "expected_deficit")
+    worse = [] if partial else _above(rows, "p_worse", limits.REGRESSED_PROBABILITY, "p_worse")
     steps = {name: _step(rows[name]["expected_deficit"], limits) for name in low}
     if not low and not partial and limits.SPREAD_WHEN_FLAT > 0:
         steps = dict.fromkeys(rows, min(limits.SPREAD_WHEN_FLAT, limits.MAX_SHARE_STEP))
-        reasons = dict.fromkeys(rows, "Spread evenly (SPREAD_WHEN_FLAT).") | reasons
-    increases = {}
-    for name, step in steps.items():
-        if name not in worse:
-            share, said = _grown(shares[name], pool[name], step, limits.MAX_SHARE_STEP)
-            reasons[name] += said
+    reasons, increases = {}, {}
+    for name in [*steps, *(name for name in worse if name not in steps)]:
+        told = [_why_low(rows[name], spread, rows.values())] if name in low else []
+        if name in worse:
+            told.append(_why_worse(rows[name]))
+        else:
+            share, effect = _grown(shares[name], pool[name], steps[name], limits.MAX_SHARE_STEP)
+            told += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
             if share > shares[name]:
                 increases[name] = share
+        reasons[name] = " ".join(told)
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
-        "summary": _summary(low, worse, increases, silence, spread, limits),
+        "summary": _summary(low, worse, increases, silence, spread),
         "reasons": reasons,
         "regressed_specialties": worse,
         "partial": partial,
         "method": METHOD,
         "seed": seed,
         "thresholds": asdict(limits),
-        **{name: spread.get(name) for name in EVIDENCE},
+        **{name: value for name, value in asdict(spread).items() if name != "margin"},
         "metrics_without_a_value": [name for name, value in overall.items() if not math.isfinite(value)],
-        "holdout_use": holdout_use(earlier_rounds, comparison, spread["specialties"], limits),
+        "holdout_use": holdout_use(earlier_rounds, comparison, spread.specialties, limits),
     }
 
 
-def _why_silent(spread: Mapping[str, Any], partial: bool) -> str:
+def _above(rows: Mapping[str, Mapping[str, Any]], column: str, level: float, order: str) -> list[str]:
+    """Specialties with `column` above `level`, those with the largest `order` first."""
+    names = [name for name, row in rows.items() if row[column] > level]
+    return sorted(names, key=lambda name: -rows[name][order])
+
+
+def _why_silent(spread: Spread, partial: bool) -> str:
     """Why no specialty can be called low in this run; empty when some could."""
     if partial:
-        return "Only part of the holdout was answered (LIMIT), so nothing is recommended."
-    if not spread["specialties"]:
-        return "No question has a primary score, so nothing is recommended."
-    if spread["specialties"] == 1:
-        return "There is one specialty, and none to compare it with, so nothing is recommended."
-    if "heterogeneity_p" not in spread:
-        return "No specialty has two questions, so no difference can be told from chance: none is called low."
-    if spread["heterogeneity_p"] >= HETEROGENEITY_LEVEL:
+        return "PARTIAL: only part of the holdout was answered (LIMIT), so nothing is recommended."
+    if spread.specialties < 2 or spread.heterogeneity_p is None:
         return (
-            f"No detectable differences between the {spread['specialties']} specialties (F test, p = "
-            f"{spread['heterogeneity_p']:.2g}): ranking them would follow chance, so none is called low."
+            f"{spread.specialties} specialties have a primary score. A comparison needs two, and one of them "
+            "with two questions: none is called low."
+        )
+    if spread.heterogeneity_p >= HETEROGENEITY_LEVEL:
+        return (
+            f"No detectable differences between the {spread.specialties} specialties (F test, p = "
+            f"{spread.heterogeneity_p:.2g}): ranking them would follow chance, so none is called low."
         )
     return ""
 
 
 def _summary(
-    low: Sequence[str],
-    worse: Sequence[str],
-    increases: Mapping[str, float],
-    silence: str,
-    spread: Mapping[str, Any],
-    limits: Thresholds,
+    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], silence: str, spread: Spread
 ) -> str:
     """What was found and what is recommended, in a few sentences."""
-    if silence:
-        text = silence
-    elif not low:
-        text = (
-            f"The specialties differ (F test, p = {spread['heterogeneity_p']:.2g}), but for none is the "
-            f"probability of lying {limits.LOW_MARGIN:g} under their mean above {limits.LOW_PROBABILITY:g}: "
-            "none is called low."
-        )
-    else:
-        text = (
-            f"The specialties differ (F test, p = {spread['heterogeneity_p']:.2g}): {len(low)} of "
-            f"{spread['specialties']} low, more data recommended for {len(increases) or 'none'} of them."
-        )
-    if increases and not low:
-        text += f" More data for {len(increases)} specialties, evenly (SPREAD_WHEN_FLAT)."
+    number = spread.specialties
+    text = silence or (
+        f"The specialties differ (F test, p = {spread.heterogeneity_p:.2g}): {len(low) or 'none'} of "
+        f"{number} called low."
+    )
+    if low or increases:
+        evenly = "" if low else ", evenly (SPREAD_WHEN_FLAT)"
+        text += f" More data recommended for {len(increases) or 'none'}{evenly}."
     if worse:
-        text += f" Worse than the base model: {len(worse)} of {spread['specialties']}."
+        text += f" Worse than the base model: {len(worse)} of {number}."
     return text
 
 
-def _why_low(row: Mapping[str, Any], spread: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Why a specialty is called low, and what the second witness says."""
+def _why_low(row: Mapping[str, Any], spread: Spread, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Why a specialty is called low, and its rank by the loss on the eval split."""
     text = (
-        f"Low: shrunken mean {row['shrunken_mean']:.3f} against {spread['mean']:.3f} over all specialties, "
+        f"Low: shrunken mean {row['shrunken_mean']:.3f} against {spread.mean:.3f} over all specialties, "
         f"on {row['primary_score_n']} questions; P(low) = {row['p_low']:.2f}, expected deficit "
         f"{row['expected_deficit']:.3f}."
     )
@@ -175,83 +160,74 @@ def _why_low(row: Mapping[str, Any], spread: Mapping[str, Any], rows: Iterable[M
     return text
 
 
-def _why_worse(row: Mapping[str, Any], low: bool) -> str:
-    """Why a specialty is called regressed, which calls for another remedy than a shortage of data."""
-    found = (
-        f" Fine-tuning made it worse than the base model with P = {row['p_worse']:.2f} (difference "
-        f"{row['primary_score_difference']:+.3f})."
+def _why_worse(row: Mapping[str, Any]) -> str:
+    """Why a specialty counts as regressed, and what to do about it."""
+    return (
+        f"Fine-tuning made it worse than the base model with P = {row['p_worse']:.2f} (difference "
+        f"{row['primary_score_difference']:+.3f}): read its training pairs before adding more of them."
     )
-    if low:
-        return found + " Its data may be at fault: read its training pairs before adding more of them."
-    return found + " It is not short of data: read its answers and training pairs."
 
 
 def _step(deficit: float, limits: Thresholds) -> float:
-    """How far a share should move: in proportion to the expected deficit, up to the full step."""
+    """Step of a share, proportional to the expected deficit and at most MAX_SHARE_STEP."""
     if limits.LOW_MARGIN <= 0:
         return limits.MAX_SHARE_STEP
     return limits.MAX_SHARE_STEP * min(1.0, max(0.0, deficit) / (FULL_STEP_MARGINS * limits.LOW_MARGIN))
 
 
 def _grown(share: float, pool: int, step: float, most: float) -> tuple[float, str]:
-    """A share raised by `step`, in whole hundredths, within what there is; and what that means in words.
+    """The share raised by `step`, in hundredths and at most 1, and the effect in words.
 
-    A step too small to bring one more pair becomes one pair, if `most` allows it.
+    A step below one pair becomes one pair, unless that exceeds `most`.
     """
     if pool < 1 or share >= 1:
-        return share, " All of its data is in use already: collect new pairs."
+        return share, "All of its data is in use: collect new pairs."
     one_pair = (1 - share) / pool
     if one_pair > most + ROUNDING:
-        return share, f" One more pair would be a step of {one_pair:.2f}, above MAX_SHARE_STEP."
-    # Downwards, so that no cap is passed; for a single pair upwards, so that it is reached.
+        return share, f"One more pair would be a step of {one_pair:.2f}, above MAX_SHARE_STEP."
+    # Round down to stay within the cap; for a single pair round up, or the pair would not be reached.
     if step >= one_pair:
         grown = share + math.floor(step * 100 + ROUNDING) / 100
     else:
         grown = share + min(most, math.ceil(one_pair * 100 - ROUNDING) / 100)
     grown = min(1.0, round(grown, 4))
     pairs = round((grown - share) / one_pair)
-    return grown, f" Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
+    return grown, f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
 
 
 def holdout_use(
     earlier_rounds: Sequence[int], comparison: "pd.DataFrame", specialties: int, limits: Thresholds
 ) -> dict[str, Any]:
-    """How often the holdout has steered training, and by how much that may flatter the primary score.
+    """Estimate how much the repeated use of the holdout can bias the primary score upwards.
 
-    `flattery_if_best_is_reported`: the best of k rounds that are in truth equal: the expected maximum of k
-    independent standard normals times the standard error of the difference; less if rounds answer alike.
-    `flattery_at_most`: whatever training made of the recommendations: SE·sqrt(2·I), where I bounds the
-    information (in nats) that earlier rounds gave away (Russo & Zou, AISTATS 2016): ln(S + 1) for how many
-    specialties were low, ln C(S, L) for which L of S they were, and ln(possible steps) for each one's share.
+    `flattery_if_best_is_reported`: expected bias of the best of k rounds that are equally good, the expected
+    maximum of k independent standard normals times the standard error of the difference; smaller when the
+    rounds' answers are correlated. `flattery_at_most`: bound for any training that uses the recommendations,
+    SE·√(2·I), where I bounds the information (in nats) that earlier rounds revealed (Russo and Zou, AISTATS
+    2016): ln(S + 1) for the number L of low specialties, ln C(S, L) for which ones, and ln(possible steps)
+    for each one's share.
     """
-    errors = comparison.loc[comparison["metric"] == "primary_score", "standard_error"].tolist()
+    errors = comparison.loc[comparison["metric"] == PRIMARY, "standard_error"].tolist()
     rounds = len(earlier_rounds) + 1
     possible = math.log(max(1, round(limits.MAX_SHARE_STEP * 100)))
-    told = sum(
+    nats = sum(
         math.log((specialties + 1) * math.comb(specialties, min(low, specialties))) + low * possible
         for low in earlier_rounds
     )
-    if rounds == 1:
-        note = (
-            "These recommendations make the holdout steer training: from the next round on it is no test "
-            "that training has not seen."
-        )
-    else:
-        note = (
-            f"Round {rounds} on the same holdout: earlier rounds chose training data by it, so its scores "
-            "may flatter the tuned model."
-        )
     known = bool(errors) and math.isfinite(errors[0])
     best = errors[0] * _expected_maximum(rounds) if known else None
-    most = errors[0] * math.sqrt(2 * told) if known else None
-    if known and rounds > 1:
-        note += (
-            f" Of equal rounds the best flatters by {best:.3f} on average; steering by the recommendations "
-            f"flatters the primary score by at most {most:.3f}."
-        )
+    most = errors[0] * math.sqrt(2 * nats) if known else None
+    note = "Recommended from the holdout: from the next round on, it is no longer an unbiased test set."
+    if rounds > 1:
+        note = f"Round {rounds} on the same holdout: earlier rounds selected training data by its scores."
+        if known:
+            note += (
+                f" The best of {rounds} equal rounds is overestimated by {best:.3f} on average; selecting by "
+                f"the recommendations overestimates the primary score by at most {most:.3f}."
+            )
     return {
         "rounds": rounds,
-        "note": note + " The eval split's answer loss by specialty is a second witness.",
+        "note": note + " The eval split's answer loss by specialty is a second check.",
         "flattery_if_best_is_reported": best,
         "flattery_at_most": most,
     }

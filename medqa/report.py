@@ -1,4 +1,7 @@
-"""What a comparison says: the end table, and its verdicts in words. No number is made here."""
+"""The comparison in words: the table printed at the end of an evaluation, and the verdict on a metric.
+
+Input: rows of `statistics.compare`. Nothing is computed here.
+"""
 
 import math
 from collections.abc import Mapping
@@ -9,49 +12,60 @@ from medqa.screen import table
 if TYPE_CHECKING:
     import pandas as pd
 
+# Columns of a terminal.
+WIDTH = 100
+HEADER = ("metric", "base", "tuned", "difference [95 %]", "p (Holm)", "win/tie/loss", "n")
+
 
 def comparison_text(comparison: "pd.DataFrame") -> str:
-    """The end table for the terminal: a line per metric with its better direction, intervals and tests.
+    """The table of metrics, at most `WIDTH` columns wide; longer metric names are cut in the middle.
 
-    Beside the difference stands its standard error. n/a: questions to which the metric does not apply.
+    n is the number of questions to which the metric applies. p is corrected by Holm over the metrics, except
+    for the primary score, which is declared before the data are seen.
     """
-    rows = []
-    for row in comparison.to_dict("records"):
-        name = f"{row['metric']} {row['direction']}"
-        if not row["n"]:
-            rows.append([name, *["-"] * 2, "not applicable", *["-"] * 5, 0, row["n_not_applicable"]])
-            continue
-        known = math.isfinite(row["ci_low"])
-        rows.append([
-            name, f"{row['base']:.3f}", f"{row['finetuned']:.3f}",
-            f"{row['difference']:+.3f}" + (f" ({row['standard_error']:.3f})" if known else ""),
-            f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}" if known else "one question",
-            f"{row['bootstrap_low']:+.3f}, {row['bootstrap_high']:+.3f}" if known else "-",
-            f"{row['p_value']:.4f}", f"{row['p_holm']:.4f}",
-            f"{row['wins']}/{row['ties']}/{row['losses']}", row["n"], row["n_not_applicable"],
-        ])  # fmt: skip
-    return table(
-        ["metric", "base", "tuned", "difference (s.e.)", "95 % (t)", "95 % (bootstrap)", "p", "Holm",
-         "won/tied/lost", "n", "n/a"], rows,
-    )  # fmt: skip
+    rows = comparison.to_dict("records")
+    numbers = [_numbers(row) for row in rows]
+    rest = len(table(HEADER[1:], numbers).split("\n")[1]) + len(" ↑  ")
+    names = [f"{short(row['metric'], WIDTH - rest)} {row['direction']}" for row in rows]
+    return table(HEADER, [[name, *cells] for name, cells in zip(names, numbers, strict=True)])
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    """The cells of one metric, without its name."""
+    if not row["n"]:
+        return ["-", "-", "not applicable", "-", "-", "0"]
+    interval = "one question"
+    if math.isfinite(row["ci_low"]):
+        interval = f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
+    return [
+        f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f} [{interval}]",
+        f"{row['p_holm']:.4f}", f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
+    ]  # fmt: skip
+
+
+def short(name: str, longest: int) -> str:
+    """A name of at most `longest` characters, cut in the middle."""
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def verdict(row: Mapping[str, Any]) -> int:
-    """1 when a metric's interval lies wholly on the better side of 0, -1 on the worse one, else 0."""
+    """1 when the interval lies entirely on the better side of 0, −1 on the worse side, else 0."""
     sign = -1 if row["direction"] == "↓" else 1
     low, high = sorted([sign * row["ci_low"], sign * row["ci_high"]])
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def finding(row: Mapping[str, Any]) -> str:
-    """The overall result of one metric in a sentence."""
+    """The result of one metric as a sentence."""
     name = row["metric"].replace("_", " ")
     if not row["n"]:
         return f"No question has a {name}"
     if not math.isfinite(row["ci_low"]):
         return f"One question only: {name} {row['difference']:+.3f}, without an interval"
-    said = {1: "Fine-tuning improved", -1: "Fine-tuning worsened", 0: "No detectable change of"}[verdict(row)]
+    effects = {1: "Fine-tuning improved", -1: "Fine-tuning worsened", 0: "No detectable change of"}
     return (
-        f"{said} the {name}: {row['base']:.3f} → {row['finetuned']:.3f}, difference {row['difference']:+.3f} "
-        f"(95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, n = {row['n']})"
+        f"{effects[verdict(row)]} the {name}: {row['base']:.3f} → {row['finetuned']:.3f}, difference "
+        f"{row['difference']:+.3f} (95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, "
+        f"n = {row['n']})"
     )

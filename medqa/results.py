@@ -1,4 +1,4 @@
-"""evaluation_results/: tables, figures and recommendations, published together with the manifest last."""
+"""The results of an evaluation: written to evaluation_results/ with the manifest last, and read back."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
     from medqa.review.judgement import Review
 
-# Columns of the tables that are no numbers; an empty text there is a text, not a missing number.
-TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "finish", "metric", "direction")
+# Text columns of the tables: an empty cell is an empty text there, not a missing number.
+TEXTS = (
+    "question", "reference", "hypothesis", "specialty", "id", "finish", "metric", "direction", "failed",
+    "dose_errors",
+)  # fmt: skip
 # Columns that `publish` adds to each table.
 NOTES = ("bertscore_model", "PARTIAL")
 CARD = "model_card.md"
-# What an evaluation replaces in its folder; a history.csv there is read first, and goes on.
+# Files that an evaluation replaces in its folder; an existing history.csv is read first and extended.
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
@@ -30,16 +33,16 @@ REPLACED = (
 
 @dataclass(frozen=True)
 class Results:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
-        tables: role ("base", "finetuned") → one row a question.
-        comparison: one row a metric.
-        performance: one row a specialty.
-        advice: what training_recommendations.json holds.
+        tables: role ("base", "finetuned") → results table, one row per question.
+        comparison: one row per metric (`statistics.compare`).
+        performance: one row per specialty (`specialties.by_specialty`).
+        advice: content of training_recommendations.json.
         warnings: of the run.
-        rounds: those so far, this one among them unless it is partial (medqa/history.py).
-        review: what reviewers said of the answers, once they have.
+        rounds: all rounds on this holdout, including this one unless it is partial (medqa/history.py).
+        review: ratings by clinicians, once there are any.
     """
 
     tables: Mapping[str, "pd.DataFrame"]
@@ -51,7 +54,7 @@ class Results:
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
-        """The comparison with the encoder beside each of its scores, so that none passes for another's."""
+        """The comparison with the encoder's name in the metrics that depend on it."""
         encoder = Path((self.advice["bertscore_model"] or "").split(",")[0]).name
         names = self.comparison["metric"]
         return self.comparison.assign(
@@ -61,18 +64,35 @@ class Results:
         )
 
 
-def corpus_bleu_text(advice: Mapping[str, Any]) -> str:
-    """Corpus BLEU of both models with its signature, in a line."""
-    found = advice["corpus_bleu"]
-    return f"Corpus BLEU: base {found['base']:.4f}, tuned {found['finetuned']:.4f} ({found['signature']})"
+def notes_on_scores(advice: Mapping[str, Any]) -> list[str]:
+    """Lines below the comparison: the encoder that scores depend on, corpus BLEU with its signature."""
+    encoder, bleu = advice["bertscore_model"], advice["corpus_bleu"]
+    return [f"Encoder of bertscore and nli: {encoder}"] * bool(encoder) + [
+        f"Corpus BLEU: base {bleu['base']:.4f}, tuned {bleu['finetuned']:.4f} ({bleu['signature']})"
+    ]
+
+
+def add_dose_errors(
+    tables: Mapping[str, "pd.DataFrame"], errors: Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
+) -> None:
+    """Add the column `dose_errors`: a JSON list of contradicting quantities, empty without any.
+
+    Args:
+        tables: role → results table.
+        errors: (reference, hypothesis) → result of `clinical.dose_errors`.
+    """
+    for table in tables.values():
+        pairs = zip(table["reference"], table["hypothesis"], strict=True)
+        found = [errors.get(pair) for pair in pairs]
+        table["dose_errors"] = [json.dumps(one, ensure_ascii=False) if one else "" for one in found]
 
 
 def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Loss per token (nats) of the reference answers of a split, by specialty.
 
     Args:
-        records: a split, with columns `id` and `specialty`.
-        losses: id → summed loss and number of tokens; what is missing there does not count.
+        records: a split with the columns `id` and `specialty`.
+        losses: id → summed loss and number of tokens; questions without an entry are skipped.
     """
     sums: dict[str, list[float]] = {}
     for id, specialty in zip(records["id"], records["specialty"], strict=True):
@@ -84,21 +104,19 @@ def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> di
 
 
 def card(config: Any, found: Results) -> str:
-    """The tuned model's card, completed with this evaluation. The one in its own folder stays as it is.
+    """The tuned model's card with this evaluation added; the card in the model's folder is not changed.
 
     Args:
         config: an EvaluationConfig.
-        found: what is told.
+        found: the results.
     """
     from medqa.model_card import evaluated_card
 
     folder = Path(config.FINETUNED_MODEL_PATH)
-    # Only a card of ours: another's may say anything, also of other evaluations.
+    # Other programs' cards may describe other evaluations.
     ours = manifests.read_manifest(folder) is not None and (folder / "README.md").is_file()
     asked = found.tables["base"]
-    sampled = (
-        f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "the likeliest token"
-    )
+    sampled = f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "greedy decoding"
     return evaluated_card(
         (folder / "README.md").read_text(encoding="utf-8") if ours else "",
         f"{Path(config.BASE_MODEL_PATH).name}, fine-tuned",
@@ -112,10 +130,10 @@ def card(config: Any, found: Results) -> str:
 
 
 def require_place(folder: Path, limit: int) -> None:
-    """Refuse to put an evaluation over files of others, or a look at some questions over all of them.
+    """Refuse to overwrite files of other programs, or a complete evaluation by a partial one.
 
     Raises:
-        UserError: with what to type.
+        UserError: naming another folder to use.
     """
     manifest = manifests.read_manifest(folder)
     if manifest is None and not (folder / "predictions").is_dir():
@@ -128,13 +146,13 @@ def require_place(folder: Path, limit: int) -> None:
 
 
 def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
-    """Write tables, figures and recommendations into the output folder, all or nothing.
+    """Write tables, figures and recommendations into the output folder atomically.
 
     Args:
         config: an EvaluationConfig.
         data: the manifest of the datasets.
-        found: what is written.
-        started: when the run began, for the manifest.
+        found: the results.
+        started: start of the run, for the manifest.
     """
     from medqa import plots
     from medqa.page.report_page import write_report
@@ -176,7 +194,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
 
 
 def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
-    """What a finished evaluation found, from the files that it published: no model is needed.
+    """Read a finished evaluation back from its files, without a model.
 
     Args:
         folder: the evaluation's output folder.

@@ -1,4 +1,4 @@
-"""An evaluation among the earlier ones that used the same holdout."""
+"""Adds an evaluation to the history of evaluations on the same holdout."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from medqa.screen import Warnings
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a metric's numbers depend on beside the answers.
-JUDGES = ("bertscore_model", "lexicon")
+# What the scores depend on besides the answers.
+JUDGES = ("bertscore_model", "lexicon", "primary_metrics")
 
 
 class Rounds:
@@ -19,8 +19,8 @@ class Rounds:
 
     Args:
         config: an EvaluationConfig.
-        data: the manifest of the datasets, which knows the rounds that its recommendations told of.
-        judged_by: `scoring.about`, with what scores depend on.
+        data: the manifest of the datasets, including the rounds that its recommendations listed.
+        judged_by: what scores depend on: the keys `JUDGES`.
         comparison: the table of `statistics.compare`.
         started: when the evaluation began.
     """
@@ -30,17 +30,14 @@ class Rounds:
         comparison: "pd.DataFrame", started: str,
     ) -> None:  # fmt: skip
         scale = {name: judged_by[name] for name in JUDGES}
-        scale["primary_metrics"] = comparison.attrs["primary_metrics"]
-        self.comparison, self.partial = comparison, bool(config.LIMIT)
+        self.comparison = comparison
         self.this, self.rows = _this_and_earlier(config, data, scale, started)
-        # Specialties called low in each earlier round on this holdout: how often it has steered training.
+        # Number of low specialties in each earlier round on this holdout.
         self.uses = [row["low"] for row in history.before(self.rows, self.this)]
 
     def join(self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings) -> list[history.Row]:
-        """Add this round, unless it is a part only, and tell the advice of those before; returns all rows."""
-        if self.partial:
-            warnings.add("PARTIAL: only some of the holdout was answered, so nothing is recommended.")
-        else:
+        """Add this round, unless it is partial, write the history into the advice, and return all rows."""
+        if not advice["partial"]:
             found = history.measured(self.comparison, advice, eval_loss)
             self.rows = history.merged(self.rows, [self.this | found])
         if self.uses:
@@ -50,7 +47,7 @@ class Rounds:
 
 
 def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> float | None:
-    """Loss per token (nats) of the reference answers of a whole split; None when there is none."""
+    """Loss per token (nats) of the reference answers of a split; None without any."""
     known = [losses[id] for id in ids if id in losses]
     tokens = sum(count for _, count in known)
     return sum(total for total, _ in known) / tokens if tokens else None
@@ -59,7 +56,7 @@ def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> floa
 def _this_and_earlier(
     config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
 ) -> tuple[history.Row, list[history.Row]]:
-    """What tells this round from others, and the rows of all rounds that are known."""
+    """The identity of this round, and the rows of all known rounds."""
     from medqa import storage
     from medqa.predictions import model_asked
 

@@ -1,6 +1,11 @@
-"""The scores that are compared: both models' on the same questions, the primary score first."""
+"""Per-question scores of both models, paired, and the primary score.
 
-from collections.abc import Collection, Sequence
+A results table has one row per question with the columns `id`, `specialty`, one column per metric (NaN where
+the metric does not apply), and optionally `failed`, the metrics that raised an error on that question. Base
+and tuned tables hold the same questions in the same order.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,79 +14,78 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRIMARY = "primary_score"
-# A smaller difference between two scores is rounding, and counts as a tie.
+# Score differences up to this size are rounding errors and count as ties.
 TIE = 1e-6
+# Between the names in the column `failed`.
+SEPARATOR = "; "
 
 
-def primary_score(
-    table: "pd.DataFrame", primary_metrics: Sequence[str], lower_is_better: Collection[str] = ()
-) -> tuple["pd.Series", list[str]]:
-    """The score that decides: per question the mean of the primary metrics that this run has.
+def add_primary_score(
+    tables: Mapping[str, "pd.DataFrame"], primary_metrics: Sequence[str], lower_is_better: Collection[str]
+) -> list[str]:
+    """Add the column `primary_score`: per question the mean of the primary metrics that both models have.
 
-    A metric that is absent or NaN throughout is left out. A question to which one of the others does not
-    apply has no primary score (NaN): a mean over fewer metrics would not be on the same scale. A metric for
-    which less is better enters with a minus, so that more is always better.
+    A metric that is absent or NaN for every question of a model is left out for both models. A question to
+    which one of the remaining metrics does not apply gets NaN, because a mean over fewer metrics would be on
+    a different scale. Metrics for which lower is better enter negated, so a higher primary score is always
+    better.
+
+    Args:
+        tables: role → results table; extended in place, `failed` included.
+        primary_metrics: names of metric columns.
+        lower_is_better: those for which lower is better.
 
     Returns:
-        the score of each question, and the names of the metrics that went into it; NaN throughout and [] when
-        none is available.
+        the metrics that were averaged; without any, the scores are NaN.
     """
-    import pandas as pd
-
     used = [
-        name for name in primary_metrics if name in table and np.isfinite(numbers_of(table, [name])).any()
+        name
+        for name in primary_metrics
+        if all(name in table and np.isfinite(numbers_of(table, [name])).any() for table in tables.values())
     ]
-    score = pd.Series(np.nan, index=table.index, name=PRIMARY)
-    if used:
-        signs = np.array([-1.0 if name in lower_is_better else 1.0 for name in used])
-        score[:] = (numbers_of(table, used) * signs).mean(axis=1)
-    return score, used
+    signs = np.array([-1.0 if name in lower_is_better else 1.0 for name in used])
+    for table in tables.values():
+        table[PRIMARY] = (numbers_of(table, used) * signs).mean(axis=1) if used else np.nan
+        if "failed" in table:
+            broken = failures(table, used).any(axis=1)
+            table["failed"] = [
+                SEPARATOR.join([*names.split(SEPARATOR), PRIMARY]) if own else names
+                for names, own in zip(table["failed"], broken, strict=True)
+            ]
+    return used
 
 
-def numbers_of(table: "pd.DataFrame", metrics: Sequence[str]) -> np.ndarray:
-    """Columns as floats (n, metrics), with NaN for all that is not a finite number; a copy."""
-    values = np.array(table[list(metrics)], dtype=float).reshape(len(table), len(metrics))
+def numbers_of(table: "pd.DataFrame", columns: Sequence[str]) -> np.ndarray:
+    """Copy of the columns as floats, (n, columns); values that are not finite become NaN."""
+    values = np.array(table[list(columns)], dtype=float).reshape(len(table), len(columns))
     values[~np.isfinite(values)] = np.nan
     return values
 
 
 def paired(
-    base: "pd.DataFrame",
-    tuned: "pd.DataFrame",
-    metrics: Sequence[str],
-    primary_metrics: Sequence[str],
-    lower_is_better: Collection[str],
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Both models' scores (n, 1 + metrics), primary score first, NaN in both where either is NaN.
+    base: "pd.DataFrame", tuned: "pd.DataFrame", columns: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of both models, each (n, columns); NaN in both where either model has none.
 
     Raises:
         ValueError: the tables do not hold the same questions in the same order.
     """
     if list(base["id"]) != list(tuned["id"]):
         raise ValueError("base and tuned must hold the same questions in the same order")
-    of_tuned = primary_score(tuned, primary_metrics)[1]
-    used = [name for name in primary_score(base, primary_metrics)[1] if name in of_tuned]
-    before, after = (
-        np.column_stack([primary_score(table, used, lower_is_better)[0], numbers_of(table, metrics)])
-        for table in (base, tuned)
-    )
+    before, after = numbers_of(base, columns), numbers_of(tuned, columns)
     unpaired = np.isnan(before) | np.isnan(after)
     before[unpaired] = after[unpaired] = np.nan
-    return before, after, used
+    return before, after
 
 
-def failed_on(table: "pd.DataFrame", metrics: Sequence[str], used: Sequence[str]) -> np.ndarray:
-    """On which questions which metric raised an error (n, 1 + metrics); the primary score comes first."""
-    failed = np.zeros((len(table), 1 + len(metrics)), dtype=bool)
-    for name, ids in table.attrs.get("failed", {}).items():
-        rows = table["id"].isin(ids).to_numpy()
-        if name in metrics:
-            failed[rows, 1 + list(metrics).index(name)] = True
-        if name in used:
-            failed[rows, 0] = True
-    return failed
+def failures(table: "pd.DataFrame", columns: Sequence[str]) -> np.ndarray:
+    """Whether a metric raised an error on a question, (n, columns), from the column `failed`."""
+    names = [text.split(SEPARATOR) for text in table.get("failed", [""] * len(table))]
+    return np.array([[column in own for column in columns] for own in names], dtype=bool).reshape(
+        len(table), len(columns)
+    )
 
 
 def specialties_of(table: "pd.DataFrame") -> tuple[np.ndarray, np.ndarray]:
-    """Names of the specialties in alphabetical order, and the number of each row's specialty."""
+    """Specialty names in alphabetical order, and the index of each row's specialty, (n,)."""
     return np.unique(table["specialty"].to_numpy(dtype=str), return_inverse=True)

@@ -2,10 +2,12 @@
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.progress import watch
+from medqa.scores import SEPARATOR
 from medqa.screen import Warnings, counted
 
 if TYPE_CHECKING:
@@ -188,7 +190,7 @@ def results_tables(
 ) -> dict[str, "pd.DataFrame"]:
     """One table per model: question, texts, specialty, every metric, `answer_loss`, and notes on the answer.
 
-    `table.attrs["failed"]` has, for each column whose metric failed, the ids of these questions.
+    The last column, `failed`, names the columns whose metric raised an error on the question.
 
     Args:
         metrics: see `score_pairs`.
@@ -203,6 +205,10 @@ def results_tables(
     hypotheses = [answer["hypothesis"] for found in answers.values() for answer in found]
     # Both models in one call, so that a metric can share what it knows of a reference.
     scored = score_pairs(metrics, references * len(answers), hypotheses, warnings)
+    failed: list[list[str]] = [[] for _ in hypotheses]
+    for name, places in scored.failed.items():
+        for place in places:
+            failed[place].append(name)
     tables = {}
     for number, (role, found) in enumerate(answers.items()):
         rows = slice(number * len(references), (number + 1) * len(references))
@@ -217,11 +223,8 @@ def results_tables(
         table["answer_loss"] = [total / count for total, count in sums]
         table["id"] = holdout["id"][:]
         table |= {name: [answer[name] for answer in found] for name in NOTES}
+        table["failed"] = [SEPARATOR.join(names) for names in failed[rows]]
         tables[role] = pd.DataFrame(table)
-        ids = dict(enumerate(holdout["id"], start=rows.start))
-        tables[role].attrs["failed"] = {
-            name: [ids[place] for place in places if place in ids] for name, places in scored.failed.items()
-        }
         empty = sum(not answer["hypothesis"].strip() for answer in found)
         endless = sum(answer["finish"] == "length" for answer in found)
         if empty:
@@ -249,10 +252,10 @@ def about(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
     from medqa.metrics import CORPUS_BLEU_SIGNATURE, corpus_bleu
 
     encoder, judge = metrics.bertscore, metrics.entailment
-    failed: dict[str, dict[str, int]] = {}
-    for role, table in tables.items():
-        for name, rows in table.attrs["failed"].items():
-            failed.setdefault(name, {})[role] = len(rows)
+    failed = {
+        role: Counter(name for names in table["failed"] if names for name in names.split(SEPARATOR))
+        for role, table in tables.items()
+    }
     return {
         "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
         "entailment_model": None if judge is None else judge.name,
@@ -266,5 +269,8 @@ def about(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
         }
         | {"signature": CORPUS_BLEU_SIGNATURE},
         "left_out": dict(metrics.left_out),
-        "failed": failed,
+        "failed": {
+            name: {role: own[name] for role, own in failed.items()}
+            for name in dict.fromkeys(name for own in failed.values() for name in own)
+        },
     }

@@ -1,37 +1,42 @@
-"""What the scores of a few questions per specialty say about the specialties: a normal hierarchical model.
+"""Normal hierarchical model: estimates the true mean score of each specialty from a few questions.
 
-The mean score x_s of n_s questions is θ_s plus noise, and the θ_s themselves lie around a common mean:
+The mean score x_s of n_s questions is the true mean θ_s plus noise, and the θ_s vary around a common mean:
 
     x_s ~ N(θ_s, σ²/n_s)        θ_s ~ N(μ, τ²)
 
-Given σ² and τ² everything is in closed form (Efron & Morris, JASA 70, 1975): θ_s lies around
-B_s·μ + (1−B_s)·x_s with B_s = v_s/(v_s + τ²), v_s = σ²/n_s. Putting one estimate for τ² in its place pretends
-to know it, and with 42 specialties of 10 questions that is not known well: the intervals come out too short
-(Morris, JASA 78, 1983). So τ² and σ² are averaged over, on a grid.
+Given σ² and τ², the posterior is in closed form (Efron and Morris, JASA 70, 1975): θ_s has the mean B_s·μ +
+(1−B_s)·x_s with B_s = v_s/(v_s + τ²) and v_s = σ²/n_s. Plugging in a point estimate of τ² gives intervals
+that are too short (Morris, JASA 78, 1983), because 42 specialties of 10 questions determine τ² poorly. We
+therefore average over τ² and σ² on a grid.
+
+Input of all functions: the mean score and number of questions of each specialty, the pooled variance within
+specialties and its degrees of freedom.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# Grid to average over: B from 1e-7 to 0.999 on a logistic scale, in so many points, and quantiles of σ².
+from medqa.inference import CONFIDENCE
+
+# Grid: B from 1e-7 to 0.999 in 80 points on a logistic scale, times 9 quantiles of σ².
 LOGITS = (-16, 7, 80)
 VARIANCES = 9
-# Spread below which scores count as constant, relative to their size: rounding of floating-point sums.
+# Standard deviations below this, relative to the scores, are rounding errors: the scores are constant.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Shrinkage:
-    """Posterior of the specialties' true means: a mixture of normals over the grid (G points, S specialties).
+    """Posterior of the true means: a mixture of normals over G grid points, for S specialties.
 
     Attributes:
         weight: probability of each grid point, (G,).
         tau2: τ² at each grid point, (G,).
         centre, centre_variance: mean and variance of μ at each grid point, (G,).
-        pull: B_s, the share of the common mean in each specialty's mean, (G, S).
-        own: (1−B_s)·x_s, the specialty's own part, (G, S).
-        variance: variance of θ_s when μ is given, v_s·(1−B_s), (G, S).
+        pull: B_s, the weight of μ in the posterior mean, (G, S).
+        own: (1−B_s)·x_s, (G, S).
+        variance: variance of θ_s given μ, v_s·(1−B_s), (G, S).
     """
 
     weight: np.ndarray
@@ -43,7 +48,7 @@ class Shrinkage:
     variance: np.ndarray
 
     def _component(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of θ_s at each grid point, μ averaged over, both (G, S)."""
+        """Mean and variance of θ_s at each grid point after integrating over μ, both (G, S)."""
         mean = self.own + self.pull * self.centre[:, None]
         return mean, self.variance + self.pull**2 * self.centre_variance[:, None]
 
@@ -52,7 +57,7 @@ class Shrinkage:
         return self.weight @ self._component()[0]
 
     def sd(self) -> np.ndarray:
-        """Standard deviation of θ_s, (S,): within the grid points and between them."""
+        """Standard deviation of θ_s within and between grid points, (S,)."""
         mean, variance = self._component()
         return np.sqrt(self.weight @ (variance + (mean - self.mean()) ** 2))
 
@@ -64,8 +69,8 @@ class Shrinkage:
     def _against_average(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of θ_s minus the mean of all θ at each grid point, both (G, S).
 
-        The mean of these specialties, not μ: of two specialties μ is unknown, their own mean is not. Its
-        variance is Var(θ_s)(1 − 2/S) + ΣVar(θ_j)/S² given μ, plus (B_s − mean B)²·Var(μ).
+        We compare with the mean of these S specialties, which the data determine better than μ. The variance
+        is Var(θ_s)(1 − 2/S) + ΣVar(θ_j)/S² given μ, plus (B_s − mean B)²·Var(μ).
         """
         specialties = self.own.shape[1]
         lean = self.pull - self.pull.mean(axis=1, keepdims=True)
@@ -73,31 +78,20 @@ class Shrinkage:
         apart = (
             self.variance * (1 - 2 / specialties) + self.variance.sum(axis=1, keepdims=True) / specialties**2
         )
-        # One specialty is its own mean: 1 − 2 + 1 may leave a rounding error under 0.
+        # With one specialty 1 − 2 + 1 can leave a rounding error below 0.
         return mean, np.maximum(apart + lean**2 * self.centre_variance[:, None], 0)
 
     def below_average(self, margin: float) -> np.ndarray:
-        """P(θ_s < mean of all θ − margin), (S,); 0 for a specialty that is alone."""
+        """P(θ_s < mean of all θ − margin), (S,); 0 when there is only one specialty."""
         mean, variance = self._against_average()
         return self.weight @ _normal_cdf(-margin - mean, variance)
 
     def deficit(self) -> np.ndarray:
-        """How far each specialty is expected under the mean of all, E(mean of all θ − θ_s), (S,)."""
+        """Expected distance below the mean of all specialties, E(mean of all θ − θ_s), (S,)."""
         return -(self.weight @ self._against_average()[0])
 
-    def draws(self, number: int, random: np.random.Generator) -> np.ndarray:
-        """Draws of all θ together, (number, S): for ranks, where specialties depend on each other."""
-        point = random.choice(len(self.weight), size=number, p=self.weight)
-        noise = random.standard_normal((number, self.own.shape[1] + 1))
-        centre = self.centre[point] + np.sqrt(self.centre_variance[point]) * noise[:, 0]
-        return (
-            self.own[point]
-            + self.pull[point] * centre[:, None]
-            + np.sqrt(self.variance[point]) * noise[:, 1:]
-        )
-
     def spread(self) -> tuple[float, float]:
-        """τ², its posterior mean, and the reliability 1 − B: how much of a seen deviation is real."""
+        """Posterior means of τ² and of the reliability 1 − B, the real share of an observed deviation."""
         return float(self.weight @ self.tau2), float(1 - self.weight @ self.pull.mean(axis=1))
 
 
@@ -109,11 +103,10 @@ def _normal_cdf(distance: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def shrink(means: np.ndarray, counts: np.ndarray, variance: float, freedom: int) -> Shrinkage:
-    """Posterior of the true means of S specialties.
+    """Compute the posterior of the true means of S specialties.
 
-    Priors: p(σ²) ∝ 1/σ²; μ flat; B uniform between 0 and 1, at the harmonic mean of the n_s (the uniform
-    shrinkage prior of Strawderman 1971 and Daniels 1999: proper, without a scale to choose, as fit for two
-    specialties as for eighty).
+    Priors: p(σ²) ∝ 1/σ²; μ flat; B, at the harmonic mean of the n_s, uniform on (0, 1). The last is the
+    uniform shrinkage prior (Strawderman 1971; Daniels 1999), which is proper and has no scale to choose.
 
     Args:
         means: mean score of each specialty, (S,).
@@ -135,7 +128,7 @@ def shrink(means: np.ndarray, counts: np.ndarray, variance: float, freedom: int)
     total = precision.sum(axis=1)
     centre = (precision @ means) / total
     misfit = (precision * (means - centre[:, None]) ** 2).sum(axis=1)
-    # On the logistic scale, where the grid is even, a uniform B has the density B(1 − B).
+    # The grid is even on the logistic scale, on which a uniform B has the density B(1 − B).
     prior = np.log(shrinkage * (1 - shrinkage))
     weight = prior + 0.5 * (np.log(precision).sum(axis=1) - np.log(total) - misfit)
     weight = np.exp(weight - weight.max())
@@ -153,14 +146,14 @@ def shrink(means: np.ndarray, counts: np.ndarray, variance: float, freedom: int)
 
 
 def _above_rounding(variance: float, means: np.ndarray) -> float:
-    """A variance, raised to what rounding of sums leaves of a true 0."""
+    """The variance, at least the rounding error of sums that a true 0 leaves."""
     return max(variance, (ROUNDING * max(1.0, float(np.abs(means).max()))) ** 2)
 
 
 def heterogeneity(means: np.ndarray, counts: np.ndarray, variance: float, freedom: int) -> float:
     """p-value of "all specialties have the same true mean": the F test of one-way analysis of variance.
 
-    F = Σ n_s (x_s − x̄)² / (S − 1) / s² (Fisher 1925). 1.0 for one specialty. Arguments as of `shrink`.
+    F = Σ n_s (x_s − x̄)² / (S − 1) / s² (Fisher 1925); 1.0 for one specialty. Arguments: see `shrink`.
     """
     from scipy.stats import f
 
@@ -172,33 +165,33 @@ def heterogeneity(means: np.ndarray, counts: np.ndarray, variance: float, freedo
 
 
 def steady_interval(
-    means: np.ndarray, counts: np.ndarray, variance: float, freedom: int, confidence: float = 0.95
+    means: np.ndarray, counts: np.ndarray, variance: float, freedom: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of each true mean that keeps its coverage for every specialty, also for the lowest one.
+    """95 % interval of each true mean that keeps its coverage for every specialty, also for the lowest one.
 
-    A posterior interval covers 95 % on average over specialties, but only about 75 % for the few at the ends,
-    which are those that decisions are about. The FAB interval (Yu & Hoff, Biometrika 105, 2018) covers 95 %
-    for each, whatever θ_s is, and still borrows: it is the region of the tests of θ that spend the error α
-    unevenly, w(θ)·α below and the rest above, so that it leans towards where the other specialties lie:
+    Posterior intervals cover 95 % on average over specialties but only about 75 % for the lowest and highest,
+    on which the decisions depend. The FAB interval (Yu and Hoff, Biometrika 105, 2018) covers 95 % for each
+    θ_s and still uses the other specialties. It inverts tests of θ that spend the error α unevenly, α·w(θ)
+    below and α·(1 − w(θ)) above, and is therefore shorter on the side away from the other specialties:
 
         x_s + q(α(1−w))·√v_s < θ < x_s − q(αw)·√v_s,   q(αw) − q(α(1−w)) = 2√v_s·(θ − μ)/τ²
 
-    with q the quantiles of Student's t, and μ, τ² from the *other* specialties (moments). With one or two
-    specialties it is Student's interval. Arguments as of `shrink`.
+    with q the quantiles of Student's t, and μ and τ² estimated from the *other* specialties by moments. With
+    one or two specialties it is Student's interval. Arguments: see `shrink`.
 
     Returns:
         lower and upper ends, each (S,).
     """
     from scipy.special import stdtrit
 
-    alpha, error = 1 - confidence, np.sqrt(_above_rounding(variance, means) / counts)
+    alpha, error = 1 - CONFIDENCE, np.sqrt(_above_rounding(variance, means) / counts)
     if len(means) < 3:
         reach = error * stdtrit(freedom, 1 - alpha / 2)
         return means - reach, means + reach
     centre, tau2 = _others(means, counts, variance)
     ends = []
     for upper in (False, True):
-        # An end fulfils both equations: bisection for w, on a logistic scale.
+        # An end satisfies both equations; bisection finds its w on a logistic scale.
         low, high = np.full(len(means), -36.0), np.full(len(means), 36.0)
         for _ in range(60):
             middle = (low + high) / 2
@@ -212,7 +205,7 @@ def steady_interval(
 
 
 def _others(means: np.ndarray, counts: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each specialty μ and τ² of the other ones, by moments (DerSimonian & Laird 1986), each (S,)."""
+    """μ and τ² of the other specialties, for each one, by moments (DerSimonian and Laird 1986), each (S,)."""
     weight = counts.sum() - counts
     centre = ((counts @ means) - counts * means) / weight
     misfit = (counts @ means**2) - counts * means**2 - weight * centre**2

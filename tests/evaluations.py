@@ -8,8 +8,12 @@ import pandas as pd
 
 from config import EvaluationConfig
 from medqa import manifests, results
+from medqa.clinical import dose_errors
+from medqa.recommendations import recommend
+from medqa.scores import add_primary_score
 from medqa.screen import Warnings
-from medqa.statistics import by_specialty, compare, recommend
+from medqa.specialties import by_specialty
+from medqa.statistics import compare
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
 PRIMARY = ("ROUGE-L", "token_f1")
@@ -51,12 +55,15 @@ def evaluation(
         tables[role] = pd.DataFrame(table | {"prompt_cut": [False] * questions})
     metrics = [*METRICS, *["nli_contradicted"] * nli]
     less = LESS | {"nli_contradicted"}
-    comparison = compare(*tables.values(), metrics, less, 0, PRIMARY)
-    performance = by_specialty(*tables.values(), metrics, PRIMARY, less, 0)
+    used = add_primary_score(tables, PRIMARY, less)
+    pair = reference[0], tables["finetuned"]["hypothesis"][0]
+    results.add_dose_errors(tables, {pair: dose_errors(*pair)})
+    comparison = compare(*tables.values(), metrics, less, 0)
+    performance, spread = by_specialty(*tables.values(), metrics)
     half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
-    advice = recommend(performance, comparison, half, pool, 0, partial=bool(more.get("partial")))
+    advice = recommend(performance, spread, comparison, half, pool, 0, partial=bool(more.get("partial")))
     advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
-    advice |= {"iteration": 1, "versions": {"python": "3"}}
+    advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
     warnings = Warnings()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return results.Results(tables, comparison, performance, json.loads(json.dumps(advice)), warnings)

@@ -352,7 +352,7 @@ def test_new_pairs_and_specialties_come_in(config: DatasetConfig, capsys: pytest
     assert trained < set(train["id"])
     assert train["specialty"][:].count("urology") == 5
     told = capsys.readouterr().out
-    assert "no holdout, so that evaluation says nothing about it: urology." in told
+    assert "fewer than 10 holdout questions, so that evaluation says little about: urology 0." in told
     assert "1 data file new (urology)" in told
     assert "3 data files changed" in told
     require_balance(config, files)
@@ -371,8 +371,10 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     create_datasets(config)
     assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
     told = capsys.readouterr().out
-    assert f"1 holdout pair no longer in the input, but kept, because holdout is constant: {question}" in told
-    assert "another answer in the input now for 1 holdout pair; " in told
+    assert "2 holdout or eval pairs no longer in the input, or with another answer there" in told
+    stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
+    assert stats["vanished_from_input"] == {"holdout": [question], "eval": []}
+    assert stats["other_answer_in_input"] == {"holdout": 1, "eval": 0}
     require_balance(config, files)
 
 
@@ -398,15 +400,14 @@ def test_a_small_holdout_is_said_aloud(config: DatasetConfig, capsys: pytest.Cap
     files["dermatology"] = dict(list(files["dermatology"].items())[:7])
     write(Path(config.DATA_DIR), files)
     create_datasets(config)
-    told = capsys.readouterr().out
-    assert "fewer than 10 questions of a specialty that had fewer than 20 usable pairs" in told
-    assert "at most half of them: dermatology 3." in told
+    warning = "fewer than 10 holdout questions, so that evaluation says little about: dermatology 3."
+    assert warning in capsys.readouterr().out
     write(Path(config.DATA_DIR), some_files(20))  # the holdout is constant, and as small as before
     create_datasets(config)
-    assert "at most half of them: dermatology 3." in capsys.readouterr().out
+    assert warning in capsys.readouterr().out
     config.OUTPUT_DIR += "_whole"
     create_datasets(config)
-    assert "usable pairs, because" not in capsys.readouterr().out
+    assert "fewer than 10 holdout questions" not in capsys.readouterr().out
 
 
 def test_later_twins_and_near_duplicates_of_the_holdout_stay_out(config: DatasetConfig) -> None:

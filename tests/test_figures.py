@@ -18,7 +18,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from medqa import history, plots, report
-from medqa.statistics import by_specialty, compare, recommend
+from medqa.recommendations import recommend
+from medqa.scores import add_primary_score
+from medqa.specialties import by_specialty
+from medqa.statistics import compare
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
 PRIMARY = ("ROUGE-L", "bertscore_f1")
@@ -32,8 +35,8 @@ def results(
     random = np.random.default_rng(specialties)
     rows = np.repeat(np.arange(specialties), questions)
     theta, difficulty = random.normal(0, 0.07, specialties)[rows], random.normal(0, 0.1, len(rows))
-    tables = []
-    for gain in (0.0, 0.03):
+    tables = {}
+    for role, gain in (("base", 0.0), ("finetuned", 0.03)):
         scores = {
             metric: 0.4 + theta + difficulty + gain + random.normal(0, 0.03, len(rows)) for metric in METRICS
         }
@@ -42,11 +45,13 @@ def results(
         scores["answer_loss"] = scores["answer_loss"] + 1.5
         scores["meteor"] = np.full(len(rows), np.nan)
         names = [f"{name}_{row:02d}" for row in rows]
-        tables.append(pd.DataFrame({"id": np.arange(len(rows)), "specialty": names, **scores}))
-    comparison = compare(*tables, METRICS, LESS, 0, PRIMARY)
-    performance = by_specialty(*tables, METRICS, PRIMARY, LESS, 0)
+        tables[role] = pd.DataFrame({"id": np.arange(len(rows)), "specialty": names, **scores})
+    used = add_primary_score(tables, PRIMARY, LESS)
+    comparison = compare(*tables.values(), METRICS, LESS, 0)
+    performance, spread = by_specialty(*tables.values(), METRICS)
     half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
-    return comparison, performance, recommend(performance, comparison, half, pool, 0)
+    advice = recommend(performance, spread, comparison, half, pool, 0) | {"primary_metrics": used}
+    return comparison, performance, advice
 
 
 def training_log(steps: int) -> list[dict[str, float]]:

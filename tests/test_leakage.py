@@ -12,6 +12,7 @@ import pytest
 from medqa import leakage, storage
 from medqa.duplicates import normal_form
 from medqa.records import Record
+from medqa.scores import add_primary_score
 from medqa.screen import Warnings
 from medqa.statistics import compare
 
@@ -102,9 +103,8 @@ def results(holdout) -> dict[str, pd.DataFrame]:
 
 def look(holdout, datasets: Path, tables: dict, warnings: Warnings) -> dict:
     config = SimpleNamespace(DATASET_DIR=str(datasets), FINETUNED_MODEL_PATH=str(datasets.parent / "tuned"))
-    return leakage.look(
-        config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0, ["score"]), warnings
-    )
+    add_primary_score(tables, ["score"], ())
+    return leakage.look(config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings)
 
 
 def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Path) -> None:

@@ -230,7 +230,11 @@ def test_an_encoder_with_a_head_judges_entailment_in_every_output(stages, tmp_pa
     assert table[["nli_entailed", "nli_contradicted"]].notna().all(axis=None)
     comparison = pd.read_csv(tmp_path / "out" / "model_comparison.csv").set_index("metric")
     assert list(comparison.loc[["nli_entailed", "nli_contradicted"], "direction"]) == ["↑", "↓"]
-    assert "nli_contradicted (judge) ↓" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert (
+        "nli_contradicted ↓" in printed
+        and f"Encoder of bertscore and nli: {advice['bertscore_model']}" in printed
+    )
 
 
 def test_corpus_bleu_stands_with_its_signature(stages, capsys):

@@ -52,15 +52,6 @@ def test_posterior_equals_brute_force() -> None:
     np.testing.assert_allclose(model.deficit(), model.mean().mean() - model.mean(), atol=1e-12)
 
 
-def test_draws_follow_the_posterior() -> None:
-    model = shrink(MEANS, COUNTS, VARIANCE, FREEDOM)
-    draws = model.draws(40_000, np.random.default_rng(0))
-    np.testing.assert_allclose(draws.mean(axis=0), model.mean(), atol=1e-3)
-    np.testing.assert_allclose(draws.std(axis=0), model.sd(), rtol=0.03)
-    low = (draws < draws.mean(axis=1, keepdims=True) - 0.02).mean(axis=0)
-    np.testing.assert_allclose(low, model.below_average(0.02), atol=0.01)
-
-
 def test_shrinkage_follows_the_evidence() -> None:
     """Equal means are pulled together, means far beyond the noise stay, and few questions are pulled more."""
     counts = np.full(42, 10)

@@ -11,7 +11,7 @@ from medqa.clinical.quantity import Quantity, Range, near
 FAR_APART = 5
 
 
-def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]]:
+def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """Quantities of an answer that contradict the reference for the same medicine or measure.
 
     What it measures: the most dangerous mistakes of an answer. Each comes as {"subject", "kind", "reference",
@@ -23,12 +23,15 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]]:
         twice daily, 2 g daily), another route or age group, a maximum beside a usual dose, an amount that
         the reference does not speak of. Where one text names no medicine, its doses are those of the only
         one of the other.
+    Not applicable (None): the reference has no dose or value.
     Source: our own.
     Does not see: a medicine in a word that does not show to be one, unless its dose follows at once; amounts
         more than one sentence from their medicine; durations, ages and ratios; a dose that is wrong without
         the reference giving one. A text of several regimens of one medicine can be accused wrongly: that
         is why the errors are listed and not only counted.
     """
+    if not doses(reference):
+        return None
     wanted, given = _with_common_subject(doses(reference), doses(hypothesis))
     errors = []
     # The same regimens are paired first, then those that agree, then those of one amount: their frequencies
@@ -63,7 +66,8 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
     Source: our own.
     Does not see: see `dose_errors`; an answer that leaves the dose out, which `fact_recall` sees.
     """
-    return len(dose_errors(reference, hypothesis)) if doses(reference) else None
+    errors = dose_errors(reference, hypothesis)
+    return None if errors is None else len(errors)
 
 
 def _error(wanted: Dose, given: Dose, kind: str) -> dict[str, str]:

@@ -1,26 +1,26 @@
-"""Which words of an answer differ from another text."""
+"""Marks the words of an answer that differ from other texts."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 WORD = re.compile(r"\S+")
-# Around a word, these are no part of it: "fever," is "fever", but 0.5 is not 5.
+# Punctuation ignored around a word: "fever," equals "fever", but 0.5 does not equal 5.
 AROUND = ".,;:!?\"'()[]{}“”‘’*…"
 
 
 def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Cut a text into stretches of words that differ from the same other texts.
+    """Split a text into stretches of words that differ from the same other texts.
 
-    Words are compared without regard to case and to punctuation around them, along the longest common
-    subsequence: a word that stands in another order differs.
+    Words are aligned by the longest common subsequence, ignoring case and surrounding punctuation; a word in
+    another order differs.
 
     Args:
-        text: what is cut.
-        others: mark → other text; words that the other text lacks get the mark, which is one letter.
+        text: to split.
+        others: mark (one letter) → other text; words that the other text lacks get the mark.
 
     Returns:
-        (stretch, its marks one after the other, or ""). Joined, the stretches are the text.
+        (stretch, its marks as a string); the stretches joined are the text.
     """
     spans = [match.span() for match in WORD.finditer(text)]
     keys = [_key(text[start:end]) for start, end in spans]
@@ -33,7 +33,7 @@ def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
     for own, places in groupby(range(len(spans)), marks.__getitem__):
         first, *others_in_run = places
         start, stop = spans[first][0], spans[(others_in_run or [first])[-1]][1]
-        # The space between two stretches differs from what both differ from.
+        # The space between two stretches gets the marks that both have.
         between = "".join(mark for mark in before if mark in own)
         cut += [(text[end:start], between), (text[start:stop], own)]
         end, before = stop, own
@@ -46,12 +46,12 @@ def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _key(word: str) -> str:
-    """A word as it is compared; one of punctuation alone stays what it is."""
+    """A word as it is compared; a word of punctuation alone is kept."""
     return word.strip(AROUND).casefold() or word
 
 
 def _lacking(words: Sequence[str], others: Sequence[str]) -> list[int]:
-    """Places of the words that a longest common subsequence leaves out."""
+    """Positions of the words that are not in a longest common subsequence."""
     from rapidfuzz.distance import Indel
 
     return [

@@ -1,5 +1,6 @@
-"""What the page says of each question, and which questions it shows when there are too many."""
+"""The questions on the page: which ones are shown, and their texts, flags and metrics."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,24 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medqa.page.differences import runs
+from medqa.scores import TIE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROLES = {"base": "base", "finetuned": "tuned"}
-# Columns of the results tables that accuse an answer when above 0.
+# Columns of the results tables that flag an answer when above 0.
 ACCUSING = {"dose_error": "dose error", "nli_contradicted": "contradicts the reference"}
-# An answer repeats itself when this share of its 4-grams had occurred before.
+# Share of repeated 4-grams from which an answer is flagged.
 REPETITIVE = 0.5
-# Of more questions than this the page shows a choice: the extremes, and an even sample of the others.
+# A larger holdout is sampled: the extremes in both directions and an even sample of the other questions.
 MOST_QUESTIONS = 1_500
 EXTREMES = 250
-# A smaller change of a score is rounding.
-UNCHANGED = 1e-6
+# Characters. 512 tokens have about 2,500; marking differences in much longer texts takes gigabytes.
+LONGEST_TEXT = 10_000
 
 
 def chosen(gains: np.ndarray) -> list[int]:
-    """Places of the questions that the page shows, in order: all, or the extremes and an even sample.
+    """Row numbers of the questions to show, in order: all, or the extremes and an even sample.
 
     Args:
         gains: tuned − base of the primary score, (questions,), NaN where it does not apply.
@@ -44,35 +46,31 @@ def entries(
     places: Sequence[int],
     metrics: Sequence[str],
     lower_is_better: Sequence[str],
-    scores: Mapping[str, np.ndarray],
 ) -> list[dict[str, Any]]:
-    """What the page says of the questions at `places`, but for the texts (`texts` gives these).
+    """Content of the page for the questions in the rows `places`.
 
     Args:
         tables: role → results table, the same questions in the same order.
-        metrics: metric columns, in the order of the page.
-        lower_is_better: those for which less is better.
-        scores: role → primary score of every question.
+        places: row numbers.
+        metrics: metric columns in the order of the page, the primary score first.
+        lower_is_better: metrics for which lower is better.
     """
     whole = {name for name in metrics if all(_whole(table[name]) for table in tables.values())}
     rows = {role: table.iloc[list(places)].to_dict("records") for role, table in tables.items()}
     found = []
     for place, base, tuned in zip(places, rows["base"], rows["finetuned"], strict=True):
         pair = {"base": base, "finetuned": tuned}
-        columns = [("primary_score", *(float(scores[role][place]) for role in ROLES))]
-        columns += [(name, base[name], tuned[name]) for name in metrics]
         measured = [
-            _metric(name, before, after, name in lower_is_better, name in whole)
-            for name, before, after in columns
+            _metric(name, base[name], tuned[name], name in lower_is_better, name in whole) for name in metrics
         ]
         found.append(
             {
                 "number": place + 1,
-                "pair": pair,
+                **texts(pair),
                 **{name: base[name] for name in ("id", "specialty", "question")},
                 "metrics": measured,
                 "score": measured[0],
-                # Larger is better, whatever the metric; "-" where it does not apply.
+                # Signed so that larger is better; "-" where the metric does not apply.
                 "gains": " ".join(metric["gain"] for metric in measured),
                 "flags": [flag for role in ROLES for flag in flags(role, pair[role])]
                 + [("near the training data", "question")] * bool(base.get("near_training", False)),
@@ -82,17 +80,17 @@ def entries(
     return found
 
 
-def texts(pair: Mapping[str, Mapping[str, Any]], longest: int | None) -> dict[str, Any]:
-    """Reference and answers of a question, the answers as stretches of words with marks.
+def texts(pair: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Reference and answers of a question, cut after `LONGEST_TEXT` characters; `rest` counts those left out.
 
-    The mark `n` is for words not in the reference, `o` for words only in this one of the two answers.
+    Answers are lists of (stretch of words, marks): mark `n` for words that are not in the reference, `o` for
+    words that are not in the other answer.
 
     Args:
         pair: role → row of its results table.
-        longest: characters after which a text is cut; None: never.
     """
-    reference, left_out = _cut(pair["base"]["reference"], longest)
-    cut = {role: _cut(row["hypothesis"].strip(), longest) for role, row in pair.items()}
+    reference, left_out = _cut(pair["base"]["reference"])
+    cut = {role: _cut(row["hypothesis"].strip()) for role, row in pair.items()}
     answers = []
     for role, other in (("base", "finetuned"), ("finetuned", "base")):
         text, rest = cut[role]
@@ -109,7 +107,7 @@ def texts(pair: Mapping[str, Mapping[str, Any]], longest: int | None) -> dict[st
 
 
 def flags(role: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is suspicious about an answer: (kind, role) each, of the columns that this run has."""
+    """Flags of an answer as (kind, role), from the columns that the table has."""
     kinds = [label for column, label in ACCUSING.items() if row.get(column, 0) > 0]
     if not row["hypothesis"].strip():
         kinds.append("empty answer")
@@ -121,34 +119,28 @@ def flags(role: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def errors(role: str, row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Which quantity of an answer contradicts which of the reference."""
-    from medqa.clinical import dose_errors
-
-    if not row.get("dose_error", 0) > 0:
-        return []
-    return [{"role": ROLES[role], **error} for error in dose_errors(row["reference"], row["hypothesis"])]
+    """Quantities of an answer that contradict the reference, from the column `dose_errors`."""
+    return [{"role": ROLES[role], **error} for error in json.loads(row.get("dose_errors") or "[]")]
 
 
-def _cut(text: str, longest: int | None) -> tuple[str, int]:
-    """The beginning of a text, and how many characters are left out."""
-    if longest is None or len(text) <= longest:
-        return text, 0
-    return text[:longest], len(text) - longest
+def _cut(text: str) -> tuple[str, int]:
+    """The first `LONGEST_TEXT` characters of a text, and the number of those left out."""
+    return text[:LONGEST_TEXT], max(0, len(text) - LONGEST_TEXT)
 
 
 def _whole(column: "pd.Series") -> bool:
-    """Whether a metric counts: all its values are whole numbers."""
+    """Whether all values of a metric are integers, so that it is a count."""
     values = np.asarray(column, dtype=float)
     return bool((values[np.isfinite(values)] % 1 == 0).all())
 
 
 def _metric(name: str, before: float, after: float, less_is_better: bool, whole: bool) -> dict[str, str]:
-    """One metric of a question as texts; `gain` is larger when tuned is better, "" when not applicable."""
+    """One metric of a question as texts; `gain` is larger when tuned is better, "-" when not applicable."""
     digits = 0 if whole else 3
     known = math.isfinite(before) and math.isfinite(after)
     change = after - before if known else 0.0
     gain = -change if less_is_better else change
-    verdict = "" if abs(gain) <= UNCHANGED else "better" if gain > 0 else "worse"
+    verdict = "" if abs(gain) <= TIE else "better" if gain > 0 else "worse"
     return {
         "name": name,
         "base": shown(before, digits),
@@ -160,7 +152,7 @@ def _metric(name: str, before: float, after: float, less_is_better: bool, whole:
 
 
 def shown(value: float, digits: int = 3, signed: bool = False) -> str:
-    """A number for people, with a real minus sign; "n/a" when it is none."""
+    """A number with a typographic minus sign; "n/a" when it is not finite."""
     if not math.isfinite(value):
         return "n/a"
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"

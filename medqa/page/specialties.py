@@ -1,7 +1,7 @@
-"""Layout of the page's figure: shrunken means by specialty, base and tuned, in per cent of its width.
+"""Layout of the page's figure: shrunken means by specialty, base and tuned.
 
-Positions across are percentages and positions down are pixels, so that an inline SVG without a view box is
-crisp and keeps its letters' size at any width.
+Horizontal positions are percentages and vertical ones pixels, so that an inline SVG without a view box stays
+sharp and keeps its font size at any width.
 """
 
 import math
@@ -16,12 +16,12 @@ TICKS = 5
 
 
 def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Where everything of the figure stands; None when no question has a primary score.
+    """Positions of all elements of the figure; None when no question has a primary score.
 
     Args:
-        performance: table of `statistics.by_specialty`; without shrunken means its plain ones are drawn,
+        performance: table of `specialties.by_specialty`; without shrunken means the plain ones are drawn,
             without intervals.
-        advice: what training_recommendations.json holds; names the low and the regressed specialties.
+        advice: content of training_recommendations.json, with the low and the regressed specialties.
 
     Returns:
         `shrunken`; `row` and `height` in pixels; `ticks` and `mean` (of tuned); `rows`, the best tuned one
@@ -42,7 +42,7 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
     values.sort(key=lambda value: (-value[2][0], value[0]["specialty"]))
     drawn = [number for _, base, tuned in values for number in base + tuned if math.isfinite(number)]
     ticks = _ticks(min(drawn), max(drawn))
-    # Half the width of a mark stays free at both ends.
+    # Leave half a mark of room at both ends.
     margin = 0.02 * (ticks[-1] - ticks[0])
     left, right = ticks[0] - margin, ticks[-1] + margin
 
@@ -71,7 +71,7 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
 
 
 def _mark(numbers: Sequence[float], place: Any, interval: bool) -> dict[str, str]:
-    """A mean and its interval: places, and the numbers in words."""
+    """Positions of a mean and its interval, and their numbers as text."""
     mean, low, high = numbers
     if not (interval and math.isfinite(low) and math.isfinite(high)):
         return {"at": place(mean), "low": place(mean), "high": place(mean), "told": f"{mean:.3f}"}
@@ -80,7 +80,7 @@ def _mark(numbers: Sequence[float], place: Any, interval: bool) -> dict[str, str
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers that enclose a range, at steps of 1, 2 or 5 times a power of ten."""
+    """Round numbers that enclose a range, in steps of 1, 2 or 5 times a power of ten."""
     width = max(high - low, 1e-3)
     power = 10 ** math.floor(math.log10(width / TICKS))
     step = next(power * times for times in (1, 2, 5, 10) if width / (power * times) <= TICKS)

@@ -1,4 +1,4 @@
-"""Fills in a template, with everything escaped and no script allowed but the page's own."""
+"""Renders a Jinja2 template with all data escaped and no script allowed except the page's own."""
 
 import base64
 import hashlib
@@ -10,13 +10,13 @@ COMMON = Path(__file__).with_name("common.css")
 def render(template: Path, **content: object) -> str:
     """One self-contained HTML file: a Jinja2 template with its style and script inside.
 
-    Whatever comes from data is escaped (autoescape). As a second lock the page carries a content security
-    policy: nothing is loaded from anywhere, and only the script with this hash runs.
+    All data is escaped (autoescape). In addition a content security policy forbids loading anything and
+    running any script except the one with the page's hash.
 
     Args:
-        template: `NAME.html.j2`, which places `style`, `script` and `policy`; beside it lie `NAME.css` (which
-            follows common.css) and `NAME.js`.
-        content: what the template names; a name that is missing is an error, not an empty text.
+        template: `NAME.html.j2`, which inserts `style`, `script` and `policy`; its folder holds `NAME.css`
+            (appended to common.css) and `NAME.js`.
+        content: the template's variables; a missing one is an error.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

@@ -14,6 +14,7 @@ from medqa.page.report_page import write_report
 from medqa.review.judgement import Review, judge
 from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import KEY
+from medqa.scores import PRIMARY
 
 ROWS, SUMMARY = "review_results.csv", "review_results.json"
 # Settings that may differ from the evaluation's.
@@ -49,6 +50,11 @@ def add_review(config: Any) -> results.Results:
     review = Review(ratings, judge(ratings))
     with publishing.occupied(folder):
         found = replace(results.read(folder, manifest), review=review)
+        if PRIMARY not in found.tables["base"]:
+            raise UserError(
+                f"{folder} was made by an earlier version, without the column {PRIMARY}. Make it again with: "
+                "python evaluation.py --SCORE_ONLY"
+            )
         _publish(config, manifest, found, review)
     return found
 

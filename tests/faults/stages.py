@@ -231,7 +231,16 @@ def undisturbed(top: Path, data: Path, model: Path) -> Undisturbed:
     """Run every scenario once below `top`, all libraries loaded before."""
     import evaluation  # noqa: F401 (the processes are forks of this one)
     import fine_tuning  # noqa: F401
-    from medqa import answering, clinical, plots, results, statistics, trained, training  # noqa: F401
+    from medqa import (  # noqa: F401
+        answering,
+        clinical,
+        plots,
+        recommendations,
+        results,
+        statistics,
+        trained,
+        training,
+    )
 
     folder = top / "empty"
     folder.mkdir()
