@@ -66,8 +66,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, history, iterations, progress, specialty_files
-    from medqa.records import require_usable
+    from medqa import accounts, duplicates, history, iterations, progress, records, specialty_files
 
     started, clock = manifests.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -90,9 +89,6 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         # 2. Compare with the last iteration in this folder.
         publishing.recover(folder)
         before = iterations.read(folder)
-        if before and iterations.is_empty(before, folder):
-            say(f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning.")
-            before = None
         if before:
             iterations.require_constants(config, before, folder)
         shares = iterations.next_shares(found.files, before, config, requests)
@@ -108,7 +104,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
 
         # 3. Read and clean, and group questions that ask nearly the same.
         source = specialty_files.read_files(found, progress.watch)
-        require_usable(source, config.DATA_DIR)
+        records.require_usable(source, config.DATA_DIR)
         vanished = vanished_from(source, before, config)
         groups = duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
 
@@ -248,10 +244,8 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
 
 
-def main() -> None:
-    """Run from the command line."""
-    create_datasets(parse(DatasetConfig, __doc__))
-
-
 if __name__ == "__main__":
-    run_script(main, "The old content of OUTPUT_DIR is in place; run the same command again.")
+    run_script(
+        lambda: create_datasets(parse(DatasetConfig, __doc__)),
+        "The old content of OUTPUT_DIR is in place; run the same command again.",
+    )

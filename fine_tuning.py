@@ -85,10 +85,8 @@ def train(config: TrainingConfig) -> Path:
         tokens_per_pass = trainable.fit_to_card(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
-        processes_in_words = counted(world_size(), "process", "processes")
-        batch = f"{config.BATCH_SIZE} x {config.GRADIENT_ACCUMULATION_STEPS} x {processes_in_words}"
-        in_all = len(steps) * config.NUM_EPOCHS
-        say(f"Steps: {len(steps)} an epoch, {in_all} in all, {batch} = {steps.per_step}")
+        in_all, sequences = len(steps) * config.NUM_EPOCHS, counted(steps.per_step, "sequence")
+        say(f"Steps: {len(steps)} an epoch, {in_all} in all, {sequences} each")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
         )

@@ -14,7 +14,7 @@ from medqa import history, storage
 from medqa.disk import read_whole, sha256_of_file
 from medqa.errors import UserError
 from medqa.manifests import MANIFEST, read_manifest, settings
-from medqa.screen import table
+from medqa.screen import say, table
 from medqa.specialty_files import listed, specialty_of
 from medqa.splits import Short
 from medqa.storage import SPLITS
@@ -48,7 +48,7 @@ class Iteration:
 
 
 def read(folder: Path) -> Iteration | None:
-    """The last finished preparation of `folder`, or None when it holds none.
+    """The last finished preparation of `folder`; None when it holds none, or one without any usable pair.
 
     Raises:
         UserError: the folder belongs to something else, or its holdout or eval is no longer what was written.
@@ -78,7 +78,7 @@ def read(folder: Path) -> Iteration | None:
             f"{folder / lost[0]} is missing or was changed after it was written; holdout and eval have to "
             f"stay constant. Put it back, or start over: remove {folder}, or give another --OUTPUT_DIR …"
         )
-    return Iteration(
+    last = Iteration(
         number=manifest["iteration"],
         shares=manifest["shares"],
         train=manifest["train_samples"],
@@ -89,6 +89,10 @@ def read(folder: Path) -> Iteration | None:
         damaged=damaged,
         history=manifest.get("history", []),  # older manifests have none
     )
+    if is_empty(last, folder):
+        say(f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning.")
+        return None
+    return last
 
 
 def is_empty(before: Iteration, folder: Path) -> bool:
