@@ -61,7 +61,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
     model.set_attn_implementation(attention.NAME)
     draw = torch.Generator().manual_seed(0)
     prompts = [
-        generation.Prompt(str(n), torch.randint(0, 900, (60 + n % 100,), generator=draw).numpy(), False)
+        generation.Prompt(str(n), torch.randint(0, 900, (60 + n % 100,), generator=draw).tolist(), False)
         for n in range(rows)
     ]
     kept, found = decode_attention.triton, {}
