@@ -41,16 +41,21 @@ class AutomaticMetrics:
 
     # Of all others, more is better.
     LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
+    IN_PARALLEL = ("bleu", "rouge", "meteor", "exact_match", "token_f1", "dose_error")  # on all cores
 
     def __init__(self, config: EvaluationConfig, training_answers: Iterable[str], warnings: Warnings) -> None:
-        from medqa import clinical, judges
+        from medqa import clinical, judges, wordnet
 
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
         self.bertscore, self.entailment, self.left_out = judges.load(
             config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings
         )
-        self.meteor_column = "meteor_without_synonyms" if "meteor" in self.left_out else "meteor"
+        self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What the processes of IN_PARALLEL get: everything but the encoders, which may be on a GPU."""
+        return vars(self) | {"bertscore": None, "entailment": None}
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
@@ -68,7 +73,7 @@ class AutomaticMetrics:
         """METEOR: aligned words (same, same stem, synonym), with a penalty for scattered ones."""
         from medqa import metrics
 
-        return {self.meteor_column: metrics.meteor(reference, hypothesis)}
+        return metrics.meteor(reference, hypothesis, self.wordnet)
 
     def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
         """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""

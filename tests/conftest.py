@@ -201,7 +201,7 @@ def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> 
 
 @pytest.fixture
 def with_wordnet(monkeypatch):
-    """WordNet, from NLTK_DATA or from beside the repository; without it the test is skipped."""
+    """Where WordNet is: in NLTK_DATA or beside the repository; without it the test is skipped."""
     import nltk
 
     from medqa import wordnet
@@ -210,7 +210,6 @@ def with_wordnet(monkeypatch):
     monkeypatch.setattr(nltk.data, "path", list(nltk.data.path))
     if (SHARED / "nltk_data").is_dir():
         wordnet.use_nltk_folder(SHARED / "nltk_data")
-    if wordnet.wordnet() is None:
+    if (place := wordnet.find_wordnet()) is None:
         pytest.skip("WordNet is not on this machine")
-    yield
-    wordnet.wordnet.cache_clear()
+    return place

@@ -1,0 +1,113 @@
+"""The metrics of a pair of texts, for many pairs: blocks of pairs, scored by processes on all cores."""
+
+import contextlib
+import math
+import pickle
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# A process takes 3 s to import NLTK and to read WordNet, in which it would score some 400 pairs.
+PAIRS_PER_PROCESS = 400
+# With both in memory, a process takes 400 MB.
+MOST_PROCESSES = 16
+# Pairs that a process scores before it asks for more: about half a second.
+PAIRS_PER_BLOCK = 50
+# Seconds without work after which a process of the pool ends.
+IDLE = 10
+
+Pair = tuple[str, str]
+# Columns of one metric for one pair, or the error with which it failed.
+Row = Mapping[str, float] | str
+
+_metrics: Any = None  # in a process of the pool: the object whose metrics it computes
+
+
+class MetricFailed(Exception):
+    """A metric returned something that is no number."""
+
+
+def number(value: Any) -> float:
+    """A metric's value as a float; None, which says that the metric does not apply, becomes NaN.
+
+    Raises:
+        MetricFailed: it is NaN or infinite: an empty cell would hide a division by zero.
+    """
+    if value is None:
+        return math.nan
+    found = float(value)
+    if not math.isfinite(found):
+        raise MetricFailed(f"it gave {found}; a metric that does not apply returns None")
+    return found
+
+
+def described(error: Exception) -> str:
+    """An error in one text, which any process can send to any other."""
+    return f"{type(error).__name__}: {error}"
+
+
+def row(metrics: Any, name: str, pair: Pair) -> Row:
+    """The columns of the method `name` for one pair, or the error with which it failed."""
+    try:
+        value = getattr(metrics, name)(*pair)
+        columns = value if isinstance(value, Mapping) else {name.removeprefix("compute_"): value}
+        return {column: number(one) for column, one in columns.items()}
+    except Exception as error:  # a user's metric may raise anything
+        return described(error)
+
+
+def rows(metrics: Any, names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[list[Row]]]:
+    """Score the pairs in blocks of `PAIRS_PER_BLOCK`, in their order.
+
+    With enough pairs, the metrics that `metrics.IN_PARALLEL` names (NAME of compute_NAME) run in processes
+    on all cores. All others run here: they may need what only this process has, such as a model on a GPU. The
+    rows do not depend on the number of processes.
+
+    Yields:
+        the rows of a block: one list per pair, which has a row for each of `names`.
+    """
+    blocks = [pairs[start : start + PAIRS_PER_BLOCK] for start in range(0, len(pairs), PAIRS_PER_BLOCK)]
+    spread = getattr(metrics, "IN_PARALLEL", ())
+    shared = [name for name in names if name.removeprefix("compute_") in spread]
+    processes = _processes(metrics, len(pairs)) if shared else 1
+    if processes == 1:
+        yield from ([[row(metrics, name, pair) for name in names] for pair in block] for block in blocks)
+        return
+    from joblib import Parallel, delayed
+
+    # loky, joblib's pool, starts its processes afresh: a fork of a process that uses torch can hang.
+    pool = Parallel(
+        processes, backend="loky", return_as="generator",
+        idle_worker_timeout=IDLE, initializer=_set_up, initargs=(metrics,),
+    )  # fmt: skip
+    with contextlib.closing(pool(delayed(_shared_rows)(shared, block) for block in blocks)) as scored:
+        for block, found in zip(blocks, scored, strict=True):
+            yield [
+                [known[name] if name in known else row(metrics, name, pair) for name in names]
+                for pair, known in zip(block, found, strict=True)
+            ]
+
+
+def _processes(metrics: Any, pairs: int) -> int:
+    """How many processes pay off on the cores at hand; 1 when `metrics` cannot be sent to another process."""
+    if pairs < 2 * PAIRS_PER_PROCESS:
+        return 1
+    from joblib import cpu_count
+
+    try:
+        pickle.dumps(metrics)
+    except Exception:  # a user's attribute, and pickle may raise anything
+        return 1
+    return min(cpu_count(), MOST_PROCESSES, pairs // PAIRS_PER_PROCESS)
+
+
+def _set_up(metrics: Any) -> None:
+    """Begin a process of the pool."""
+    global _metrics
+    _metrics = metrics
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the parent ends the pool
+
+
+def _shared_rows(names: Sequence[str], block: Sequence[Pair]) -> list[dict[str, Row]]:
+    """The rows of a block in a process of the pool."""
+    return [{name: row(_metrics, name, pair) for name in names} for pair in block]

@@ -1,0 +1,154 @@
+"""Pairs scored by several processes: the same rows as by one, also for methods that cannot leave this process."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import joblib
+import psutil
+import pytest
+from conftest import ROOT
+from pairs import text_pairs
+
+from medqa import pairwise
+from medqa.scoring import score_pairs
+from medqa.screen import Warnings
+
+COUNT = 2 * pairwise.PAIRS_PER_PROCESS
+REFERENCES = [f"word {number} of {number % 7}" for number in range(COUNT)]
+HYPOTHESES = [f"word {number % 3}" for number in range(COUNT)]
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+
+
+class Mixed:
+    """A metric that runs in the pool, one that fails there on some pairs, and one that runs here."""
+
+    IN_PARALLEL = ("where", "fragile")
+
+    def compute_where(self, reference: str, hypothesis: str) -> dict[str, float]:
+        return {"process": os.getpid(), "length": len(reference)}
+
+    def compute_fragile(self, reference: str, hypothesis: str) -> float:
+        return 1 / (len(hypothesis) - len("word 1") + int(hypothesis[-1]))
+
+    def compute_here(self, reference: str, hypothesis: str) -> float:
+        return os.getpid()
+
+
+def scored(metrics: object) -> tuple[dict[str, list[float]], dict[str, list[int]], list[str]]:
+    warnings = Warnings()
+    found = score_pairs(metrics, REFERENCES, HYPOTHESES, warnings)
+    return {name: list(column) for name, column in found.columns.items()}, found.failed, warnings.texts
+
+
+def test_only_the_named_metrics_leave_this_process():
+    columns, failed, told = scored(Mixed())
+    assert list(columns) == ["process", "length", "fragile", "here"]
+    assert os.getpid() not in columns["process"] and set(columns["here"]) == {os.getpid()}
+    assert columns["length"] == list(map(len, REFERENCES))
+    assert failed == {"fragile": list(range(0, COUNT, 3))}
+    assert [math.isnan(number) for number in columns["fragile"]] == [n % 3 == 0 for n in range(COUNT)]
+    assert told[0].endswith("the first: ZeroDivisionError: division by zero")
+
+
+def test_a_few_pairs_are_scored_here():
+    found = score_pairs(Mixed(), REFERENCES[:-1], HYPOTHESES[:-1], Warnings())
+    assert set(found.columns["process"]) == {os.getpid()}
+
+
+def test_metrics_that_cannot_be_sent_to_another_process_are_computed_here():
+    metrics = Mixed()
+    metrics.lock = threading.Lock()
+    assert set(scored(metrics)[0]["process"]) == {os.getpid()}
+
+
+def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch, with_wordnet):
+    from config import EvaluationConfig
+    from evaluation import AutomaticMetrics
+
+    class OfAUser(AutomaticMetrics):
+        """A class that pickle cannot find, with a method that uses what only this process has."""
+
+        def compute_custom_metric(self, reference: str, hypothesis: str) -> float:
+            return len(self.bertscore(hypothesis))
+
+    pairs = (text_pairs(200, longest=300) * 4)[:COUNT]
+    references, hypotheses = map(list, zip(*pairs, strict=True))
+    found = []
+    for kind, processes in ((AutomaticMetrics, 2), (AutomaticMetrics, 1), (OfAUser, 2)):
+        monkeypatch.setattr(pairwise, "MOST_PROCESSES", processes)
+        metrics = kind(EvaluationConfig(BERTSCORE_MODEL=""), references, Warnings())
+        metrics.bertscore = str.split  # as good as an encoder: its results must not be asked for elsewhere
+        scored = pairwise.rows(metrics, [name for name in dir(metrics) if name.startswith("compute_")], pairs)
+        found.append([row for block in scored for row in block])
+    assert repr(found[0]) == repr(found[1])  # NaN, too
+    assert all({"meteor", "custom_metric"} <= {name for row in rows for name in row} for rows in found[2])
+
+
+# ---- interruption ----------------------------------------------------------------------------------------
+
+SCRIPT = """
+import time
+from medqa.ending import run_script
+from medqa.scoring import score_pairs
+from medqa.screen import Warnings
+
+class Slow:
+    IN_PARALLEL = ("slow",)
+
+    def compute_slow(self, reference, hypothesis):
+        time.sleep(0.05)
+        return 1
+
+    def compute_own(self, reference, hypothesis):
+        print("scoring", flush=True)
+        return 1
+
+run_script(lambda: score_pairs(Slow(), ["a"] * 2000, ["b"] * 2000, Warnings()), "Type it again.")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
+@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
+def test_an_interrupted_pool_ends_at_once_and_quietly(tmp_path, number, whole_group):
+    """The script has no guard around its main part, which a pool of spawned processes would run again."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LOKY_MAX_CPU_COUNT": "2"}
+    with subprocess.Popen(
+        [sys.executable, script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "scoring\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        (os.killpg if whole_group else os.kill)(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert errors.splitlines() == ["", "Interrupted. Type it again.", f"  python {script}"]
+    assert len(children) >= 2 and not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_the_pool_of_a_killed_run_ends(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LOKY_MAX_CPU_COUNT": "2"}
+    with subprocess.Popen(
+        [sys.executable, script],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "scoring\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    started = time.monotonic()
+    assert not psutil.wait_procs(children, timeout=60)[1], time.monotonic() - started
