@@ -54,8 +54,8 @@ class AutomaticMetrics:
         self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
 
     def __getstate__(self) -> dict[str, Any]:
-        """What the processes of IN_PARALLEL get: everything but the encoders, which may be on a GPU."""
-        return vars(self) | {"bertscore": None, "entailment": None}
+        """What the methods of IN_PARALLEL find on `self`: no encoder, as it may be on a GPU."""
+        return {"lexicon": self.lexicon, "wordnet": self.wordnet}
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
