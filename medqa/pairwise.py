@@ -2,7 +2,10 @@
 
 import contextlib
 import math
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -123,6 +126,14 @@ def _set_up(methods: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     global _methods, _self
     _methods, _self = methods, SimpleNamespace(**state)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the parent ends the pool
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed, even while it waits for the rest of a block."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _shared_rows(block: Sequence[Pair]) -> list[dict[str, Row]]:

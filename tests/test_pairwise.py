@@ -117,25 +117,38 @@ class Slow:
         print("scoring", flush=True)
         return LOCK.locked()
 
-run_script(lambda: score_pairs(Slow(), ["a"] * 2000, ["b"] * 2000, Warnings()), "Type it again.")
+run_script(lambda: score_pairs(Slow(), ["a" * 5000] * 2000, ["b"] * 2000, Warnings()), "Type it again.")
 """
+
+
+def start(folder) -> subprocess.Popen:
+    """The script with two cores and a process group of its own, once the pool works."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, script],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "LOKY_MAX_CPU_COUNT": "2"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "scoring\n"
+    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
 def test_an_interrupted_pool_ends_at_once_and_quietly(tmp_path, number, whole_group):
     """The script has no guard around its main part, which a pool of spawned processes would run again."""
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "LOKY_MAX_CPU_COUNT": "2"}
-    with subprocess.Popen(
-        [sys.executable, script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout.readline() == "scoring\n"
+    with start(tmp_path) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if whole_group else os.kill)(process.pid, number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number, errors
-    assert errors.splitlines() == ["", "Interrupted. Type it again.", f"  python {script}"]
+    assert errors.splitlines() == ["", "Interrupted. Type it again.", f"  python {tmp_path / 'script.py'}"]
     assert len(children) >= 2 and not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_the_pool_of_a_killed_run_ends(tmp_path):
+    with start(tmp_path) as process:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        assert len(children) >= 2 and not psutil.wait_procs(children, timeout=20)[1]
