@@ -42,18 +42,23 @@ class AutomaticMetrics:
 
     # Of all others, more is better.
     LOWER_IS_BETTER = ("answer_loss", "dose_error", "nli_contradicted")
+    # On all cores; compute_dose_error keeps what it finds, so it runs in this process.
+    IN_PARALLEL = ("bleu", "rouge", "meteor", "exact_match", "token_f1")
 
     def __init__(self, config: EvaluationConfig, training_answers: Iterable[str], warnings: Warnings) -> None:
-        from medqa import clinical, judges
+        from medqa import clinical, judges, wordnet
 
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
         self.bertscore, self.entailment, self.left_out = judges.load(
             config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings
         )
-        self.meteor_column = "meteor_without_synonyms" if "meteor" in self.left_out else "meteor"
-        # (reference, hypothesis) → the errors that compute_dose_error counted, for the report
-        self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}  # by (reference, hypothesis)
+        self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What the methods of IN_PARALLEL find on `self`: no encoder, as it may be on a GPU."""
+        return {"lexicon": self.lexicon, "wordnet": self.wordnet}
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
@@ -71,7 +76,7 @@ class AutomaticMetrics:
         """METEOR: aligned words (same, same stem, synonym), with a penalty for scattered ones."""
         from medqa import metrics
 
-        return {self.meteor_column: metrics.meteor(reference, hypothesis)}
+        return metrics.meteor(reference, hypothesis, self.wordnet)
 
     def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
         """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""

@@ -29,7 +29,8 @@ IN_MANIFEST: dict[str, dict[str, type | tuple[type, ...]]] = {
 # Packages whose versions can change a number.
 PACKAGES = (
     "torch", "transformers", "datasets", "peft", "bitsandbytes", "accelerate", "tokenizers", "numpy",
-    "pandas", "pyarrow", "scipy", "statsmodels", "nltk", "bert-score", "rapidfuzz",
+    "pandas", "pyarrow", "scipy", "statsmodels", "nltk", "rouge-score", "sacrebleu", "bert-score",
+    "rapidfuzz",
 )  # fmt: skip
 
 

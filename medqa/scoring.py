@@ -1,12 +1,14 @@
 """A class of metrics → one column per metric; a metric that fails on a pair costs that pair, not the run."""
 
+import contextlib
 import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medqa.progress import watch
+from medqa import pairwise
+from medqa.progress import Progress
 from medqa.scores import SEPARATOR
 from medqa.screen import Warnings, counted
 
@@ -30,22 +32,18 @@ class Scored(NamedTuple):
     failed: dict[str, list[int]]
 
 
-class MetricFailed(Exception):
-    """A metric returned something that is no number."""
-
-
 class _Rows:
     """What a metric gives pair by pair, in whichever order, kept as columns: 8 bytes a number."""
 
     def __init__(self, pairs: int) -> None:
         self.pairs = pairs
-        self.failed: dict[int, Exception] = {}
+        self.failed: dict[int, str] = {}
         self._numbers: dict[str, array] = {}
         self._first: dict[str, tuple[int, int]] = {}  # of each column: first pair that has it, place in there
 
-    def add(self, pair: int, row: Mapping[str, float] | Exception) -> None:
+    def add(self, pair: int, row: pairwise.Row) -> None:
         """Take in what the metric gave for a pair."""
-        if isinstance(row, Exception):
+        if isinstance(row, str):
             self.failed[pair] = row
             return
         for place, (column, number) in enumerate(row.items()):
@@ -73,23 +71,27 @@ def score_pairs(
     Args:
         metrics: an object with methods `compute_NAME(reference, hypothesis)`, which return a number, None for
             "not applicable", or a dict of columns; and `score_NAME(references, hypotheses)`, which take all
-            pairs at once and return a dict of columns.
+            pairs at once and return a dict of columns. `IN_PARALLEL` (optional): see `pairwise.rows`.
         references, hypotheses: texts, pair by pair.
         warnings: where failures are told.
     """
     scored = Scored({}, {})
     names = _methods(metrics, "compute_")
-    rows = {name: _Rows(len(references)) for name in names}
-    # All metrics of a pair before the next pair, and pairs of one reference together: what one metric has
-    # read of a text is still at hand for the others, however many pairs there are.
-    for place in watch(_by_reference(references, hypotheses), "Lexical scores", "pair"):
-        for name in names:
-            rows[name].add(place, _row(metrics, name, references[place], hypotheses[place]))
+    kept = {name: _Rows(len(references)) for name in names}
+    # Pairs of one reference together, so that what a metric has read of it is still at hand.
+    places = _by_reference(references, hypotheses)
+    blocks = pairwise.rows(metrics, names, [(references[place], hypotheses[place]) for place in places])
+    with contextlib.closing(blocks), Progress("Lexical scores", len(places), "pair") as progress:
+        for block in blocks:
+            for found in block:
+                for name, row in zip(names, found, strict=True):
+                    kept[name].add(places[progress.done], row)
+                progress.advance()
     for name in names:
         title = name.removeprefix("compute_")
-        columns = rows[name].columns(title)
+        columns = kept[name].columns(title)
         scored.columns.update(columns)
-        _tell_failures(scored, title, columns, rows[name].failed, len(references), warnings)
+        _tell_failures(scored, title, columns, kept[name].failed, len(references), warnings)
     for name in _methods(metrics, "score_"):
         title = name.removeprefix("score_")
         failed = {}
@@ -98,7 +100,7 @@ def score_pairs(
             columns = {key: _checked(values, len(references), failed) for key, values in found.items()}
         except Exception as error:  # a user's metric may raise anything
             columns = {title: _blank(len(references))}
-            failed = dict.fromkeys(range(len(references)), error)
+            failed = dict.fromkeys(range(len(references)), pairwise.described(error))
         scored.columns.update(columns)
         _tell_failures(scored, title, columns, failed, len(references), warnings)
     return scored
@@ -112,27 +114,17 @@ def _by_reference(references: Sequence[str], hypotheses: Sequence[str]) -> list[
     return sorted(range(len(references)), key=lambda place: first[references[place]])
 
 
-def _row(metrics: Any, name: str, reference: str, hypothesis: str) -> Mapping[str, float] | Exception:
-    """The columns of one metric for one pair, or the error with which it failed."""
-    try:
-        value = getattr(metrics, name)(reference, hypothesis)
-        row = value if isinstance(value, Mapping) else {name.removeprefix("compute_"): value}
-        return {column: _number(one) for column, one in row.items()}
-    except Exception as error:  # a user's metric may raise anything
-        return error.with_traceback(None)  # which would keep all that the metric had in hand
-
-
-def _checked(values: Sequence[Any], pairs: int, failed: dict[int, Exception]) -> array:
+def _checked(values: Sequence[Any], pairs: int, failed: dict[int, str]) -> array:
     """A column of a metric that takes all pairs at once; what is no number is noted in `failed`."""
     if len(values) != pairs:
-        raise MetricFailed(f"it gave {len(values)} values for {pairs} pairs")
+        raise pairwise.MetricFailed(f"it gave {len(values)} values for {pairs} pairs")
     numbers = array("d")
     for place, value in enumerate(values):
         try:
-            numbers.append(_number(value))
-        except (MetricFailed, TypeError, ValueError) as error:
+            numbers.append(pairwise.number(value))
+        except (pairwise.MetricFailed, TypeError, ValueError) as error:
             numbers.append(math.nan)
-            failed.setdefault(place, error)
+            failed.setdefault(place, pairwise.described(error))
     return numbers
 
 
@@ -140,17 +132,16 @@ def _tell_failures(
     scored: Scored,
     title: str,
     columns: Iterable[str],
-    failed: Mapping[int, Exception],
+    failed: Mapping[int, str],
     pairs: int,
     warnings: Warnings,
 ) -> None:
     """Note on which pairs a metric failed, and tell the first error."""
     if failed:
         scored.failed.update({column: sorted(failed) for column in columns})
-        first = failed[min(failed)]
         warnings.add(
             f"metric {title} failed on {len(failed)} of {pairs} pairs, which do not count; the first: "
-            f"{type(first).__name__}: {first}"
+            f"{failed[min(failed)]}"
         )
 
 
@@ -165,20 +156,6 @@ def _methods(metrics: Any, prefix: str) -> list[str]:
         name: None for name in vars(metrics) if name.startswith(prefix) and callable(vars(metrics)[name])
     }
     return list(found)
-
-
-def _number(value: Any) -> float:
-    """A metric's value as a float; None, which says that the metric does not apply, becomes NaN.
-
-    Raises:
-        MetricFailed: it is NaN or infinite: an empty cell would hide a division by zero.
-    """
-    if value is None:
-        return math.nan
-    number = float(value)
-    if not math.isfinite(number):
-        raise MetricFailed(f"it gave {number}; a metric that does not apply returns None")
-    return number
 
 
 def results_tables(

@@ -200,14 +200,13 @@ def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> 
 
 @pytest.fixture
 def with_wordnet(monkeypatch):
-    """WordNet, from NLTK_DATA or NLTK's own places; without it the test is skipped."""
+    """Where WordNet is: in NLTK_DATA or NLTK's own places; without it the test is skipped."""
     import nltk
 
     from medqa import wordnet
 
     # A copy of NLTK's list, put back afterwards: the other tests are to find what the machine itself has.
     monkeypatch.setattr(nltk.data, "path", list(nltk.data.path))
-    if wordnet.wordnet() is None:
+    if (place := wordnet.find_wordnet()) is None:
         pytest.skip("WordNet is not on this machine")
-    yield
-    wordnet.wordnet.cache_clear()
+    return place

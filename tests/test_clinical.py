@@ -315,7 +315,7 @@ def test_a_users_lexicon(tmp_path):
 
 
 def test_the_lexicon_does_not_depend_on_wordnet(monkeypatch, lexicon):
-    monkeypatch.setattr(wordnet, "wordnet", lambda: None)
+    monkeypatch.setattr(wordnet, "find_wordnet", lambda: None)
     assert MedicalLexicon().sha256 == lexicon.sha256
     assert lexicon.sources["WordNet 3.0"] > 8000
 

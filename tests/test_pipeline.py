@@ -202,14 +202,10 @@ def test_a_metric_that_fails_is_counted_in_the_outputs(stages, monkeypatch, tmp_
 def test_what_is_left_out_is_told_with_the_reason(stages, tmp_path, capsys, monkeypatch):
     import nltk
 
-    from medqa import wordnet
-
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setenv("NLTK_DATA", "")
-    wordnet.wordnet.cache_clear()
     given = {"OUTPUT_DIR": str(tmp_path), "BERTSCORE_MODEL": "/no/such/encoder"}
     advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
-    wordnet.wordnet.cache_clear()
     told = capsys.readouterr().out.split("WARNING", 1)[1]
     assert list(advice["left_out"]) == ["meteor", "bertscore", "nli"]
     for reason in advice["left_out"].values():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.language import (
@@ -81,9 +82,20 @@ class MedicalLexicon:
             if more:
                 self._beginnings.add((first, more[0]))
         self.sha256 = self._identify()
+        self._begin_caches()
+
+    def _begin_caches(self) -> None:
         self._roles = _Roles(self)
         # Terms of a text and how often each; kept with the lexicon, so that the memory goes when it goes.
         self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: everything but the caches."""
+        return {name: value for name, value in vars(self).items() if name not in ("_roles", "counts")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin_caches()
 
     def __len__(self) -> int:
         """Number of terms, those of the affixes left out."""

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.errors import UserError
-from medqa.tokenisation import stem
 
 # A word of the training answers is a term when it stands in at least so many of them …
 LEAST_ANSWERS = 2
@@ -73,15 +73,22 @@ def user_terms(path: str | Path) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
+
+
+@lru_cache(maxsize=1)
 def general_stems() -> frozenset[str]:
     """Porter stems of the words of general English."""
-    return frozenset(stem(word) for word in word_lists.names("general_english"))
+    return frozenset(_stemmer().stem(word) for word in word_lists.names("general_english"))
 
 
 @lru_cache(maxsize=1 << 16)
 def is_general(word: str) -> bool:
     """Whether a word is common in general English, in any of its forms."""
-    return stem(word) in general_stems()
+    return _stemmer().stem(word) in general_stems()
 
 
 def rare_terms(texts: Iterable[str]) -> list[str]:
