@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa import disk, manifests, publishing
 from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
-from medqa.command_line import checked, next_command, parse
-from medqa.ending import run_script
-from medqa.errors import UserError
-from medqa.screen import Warnings, counted, elapsed, say
+from medqa.runtime import library_warnings, progress
+from medqa.runtime.cli import checked, next_command, parse
+from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.entrypoint import run_script
+from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, history, iterations, progress, records, specialty_files
+    from medqa import accounts, duplicates, history, iterations, records, specialty_files
 
     started, clock = manifests.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -149,9 +150,9 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     """The tokenizer to count tokens with; None without one, and lengths are told in words."""
     if not config.TOKENIZER:
         return None
-    from medqa import model, noise
+    from medqa import model
 
-    noise.quiet()
+    library_warnings.quiet()
     return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
 
 
@@ -187,7 +188,7 @@ def split(
     config: DatasetConfig,
 ) -> "tuple[Splits, list[Refused], Short]":
     """Choose holdout and eval, or keep them as they are on disk; divide the other pairs of the input."""
-    from medqa import progress, splits, storage
+    from medqa import splits, storage
 
     if before is None:
         sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
@@ -205,7 +206,7 @@ def split(
 
 def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged_in: Path | None) -> None:
     """Write the four splits; holdout and eval are copied byte by byte from where they are unchanged."""
-    from medqa import progress, storage
+    from medqa import storage
 
     def chat(question: str, response: str) -> str:
         return render(apply_chat_template, question, response, system_message)

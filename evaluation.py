@@ -21,11 +21,11 @@ from typing import Any
 from config import LIMITS, EvaluationConfig
 from medqa import manifests, offline, publishing, results
 from medqa.chat import apply_chat_template, template_sha256
-from medqa.command_line import checked, parse
-from medqa.ending import run_script
-from medqa.processes import rank
+from medqa.runtime.cli import checked, parse
+from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.distributed import rank
+from medqa.runtime.entrypoint import run_script
 from medqa.scoring import about, metric_names, results_tables
-from medqa.screen import Warnings, counted, elapsed, say
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -204,7 +204,7 @@ def compare(
         )
     judged_by = about(metrics, tables)
     judged_by["primary_metrics"] = scores.add_primary_score(tables, primary, lower)
-    compared = partial(statistics.compare, metrics=names, lower_is_better=lower, seed=config.SEED)
+    compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
     near = leakage.look(config, records["holdout"], tables, compared, warnings)
     eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])

@@ -16,11 +16,11 @@ from typing import Any
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import manifests, publishing
 from medqa.chat import apply_chat_template, template_sha256
-from medqa.command_line import checked, next_command, parse
-from medqa.ending import run_script
-from medqa.errors import Interrupted, UserError
-from medqa.processes import rank, several_machines, world_size
-from medqa.screen import Warnings, counted, elapsed, say
+from medqa.runtime.cli import checked, next_command, parse
+from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
+from medqa.runtime.entrypoint import run_script
+from medqa.runtime.errors import Interrupted, UserError
 
 
 def train(config: TrainingConfig) -> Path:
@@ -36,9 +36,8 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import devices, hub, sharding
-    from medqa import model as models
-    from medqa.noise import quiet
+    from medqa import devices, hub, model as models, sharding
+    from medqa.runtime.library_warnings import quiet
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
@@ -54,7 +53,6 @@ def train(config: TrainingConfig) -> Path:
     from accelerate import PartialState
 
     from medqa import starting, trainable, trained, training
-    from medqa.processes import LONGEST_WAIT
     from medqa.steps import steps_of
 
     learned = starting.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
@@ -167,8 +165,7 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
-    from medqa import forecast, preview, starting, trainable
-    from medqa import model as models
+    from medqa import forecast, model as models, preview, starting, trainable
     from medqa.steps import steps_of
 
     sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1

@@ -53,8 +53,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
 
     import torch
 
-    from medqa import attention, decode_attention, devices, generation, slots
-    from medqa import model as models
+    from medqa import attention, decode_attention, devices, generation, model as models, slots
 
     device = devices.choose_device(model_name, "")
     model = models.load_base(model_name, device, False, "").eval()

@@ -52,8 +52,7 @@ def steady(model_name: str, data: Path) -> dict:
     import torch
     from datasets import load_from_disk
 
-    from medqa import attention, devices, generation, slots
-    from medqa import model as models
+    from medqa import attention, devices, generation, model as models, slots
     from medqa.chat import apply_chat_template
 
     device = devices.choose_device(model_name, "")
@@ -130,8 +129,7 @@ def exact(small: str, data: Path) -> dict:
     from datasets import load_from_disk
     from transformers import AutoModelForCausalLM
 
-    from medqa import generation
-    from medqa import model as models
+    from medqa import generation, model as models
     from medqa.chat import apply_chat_template
 
     tokenizer = models.load_tokenizer(small, "")

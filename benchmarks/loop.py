@@ -37,7 +37,7 @@ from fine_tuning import train
 from medqa import manifests
 from medqa.chat import apply_chat_template
 from medqa.inference import t_interval
-from medqa.screen import silenced
+from medqa.runtime.console import silenced
 
 SEEDS = 6
 SHORT, COVERED = 3, 5

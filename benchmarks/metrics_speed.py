@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from medqa.disk import write_json  # noqa: E402
 from medqa.manifests import versions  # noqa: E402
-from medqa.screen import table  # noqa: E402
+from medqa.runtime.console import table  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "metrics_speed.json"
 WORDS = 250
@@ -128,8 +128,8 @@ def score_all(count: int) -> dict[str, float]:
         from config import EvaluationConfig
         from evaluation import AutomaticMetrics
         from medqa.metrics import corpus_bleu
+        from medqa.runtime.console import Warnings, silenced
         from medqa.scoring import score_pairs
-        from medqa.screen import Warnings, silenced
 
         with silenced():
             metrics = AutomaticMetrics(EvaluationConfig(BERTSCORE_MODEL=""), demo_answers(), Warnings())

@@ -128,8 +128,7 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
-    from medqa import devices, trainable
-    from medqa import model as models
+    from medqa import devices, model as models, trainable
 
     device = devices.choose_device(model_name, "")
     tokenizer = models.load_tokenizer(model_name, "")
@@ -166,8 +165,7 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     from peft import LoraConfig
     from transformers import TrainerCallback
 
-    from medqa import devices
-    from medqa import model as models
+    from medqa import devices, model as models
 
     device = devices.choose_device(model_name, "")
     model = models.load_base(model_name, device, True, "")

@@ -23,8 +23,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import DatasetConfig
-from medqa.ending import run_script
-from medqa.screen import elapsed, say, silenced
+from medqa.runtime.console import elapsed, say, silenced
+from medqa.runtime.entrypoint import run_script
 
 HERE = Path(__file__).resolve().parent
 SEED = 42
@@ -273,7 +273,7 @@ def main() -> None:
         say(f"{TOYS[name][0]}: demo/{name} is there, reused")
     if not missing:
         return
-    from medqa.noise import quiet
+    from medqa.runtime.library_warnings import quiet
 
     quiet()
     answers = seen_answers(HERE / "data")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
-from medqa.screen import counted
+from medqa.runtime.console import counted
 from medqa.specialty_files import listed
 from medqa.splits import Short, Splits
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.disk import read_whole, sha256_of_file, write_json
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from medqa import attention, devices, disk, generation, hub, model, sharding
 from medqa.chat import ChatTemplate
-from medqa.errors import UserError
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
 from medqa.packing import Example, bins, collate, tokenize
@@ -25,9 +24,10 @@ from medqa.predictions import (
     losses_key,
     texts_sha256,
 )
-from medqa.processes import LONGEST_WAIT, rank, several_machines, world_size
-from medqa.progress import Progress
-from medqa.screen import Warnings, counted, elapsed, say
+from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
+from medqa.runtime.errors import UserError
+from medqa.runtime.progress import Progress
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # Settings that answers are made with; scoring them later takes these from there.
@@ -75,7 +75,7 @@ def ask_both(
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    from medqa.noise import quiet
+    from medqa.runtime.library_warnings import quiet
 
     quiet()
     if several_machines():

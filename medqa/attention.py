@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from medqa.decode_attention import decode_attention
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 NAME = "medqa_packed"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.encoder import Batched, EncoderMissing, clean, fingerprint, known_name, load_encoder, longest_input
-from medqa.progress import Progress
+from medqa.runtime.progress import Progress
 from medqa.score_file import ScoreFile
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.

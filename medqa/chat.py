@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 ChatTemplate = Callable[[str, str | None, str], str]
 

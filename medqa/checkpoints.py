@@ -10,8 +10,8 @@ import torch
 
 from medqa import disk, manifests
 from medqa.adapter import WEIGHTS, write_adapter
-from medqa.errors import UserError
-from medqa.processes import rank
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import UserError
 from medqa.training_log import RUNNING
 
 BEST = "best_adapter"

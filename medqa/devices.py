@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from medqa.disk import read_whole
-from medqa.errors import UserError
-from medqa.processes import launched, world_size
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import launched, world_size
+from medqa.runtime.errors import UserError
 from medqa.sizes import all_weights
 
 # Above this many parameters a model is no job for a CPU.

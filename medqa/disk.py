@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:

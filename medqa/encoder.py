@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa import hub
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 # Used when neither the tokenizer nor the encoder says how long an input may be.
 DEFAULT_MAX_TOKENS = 512

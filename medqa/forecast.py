@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from medqa import devices
 from medqa.packing import bins
 from medqa.plan import COMPILING_SECONDS, Plan, choose, has_compiler
-from medqa.screen import counted, elapsed, say
+from medqa.runtime.console import counted, elapsed, say
 from medqa.sizes import PASS_BYTES, bytes_per_token, multiplied_weights, unpacking_bytes, weight_bytes
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass

@@ -13,10 +13,10 @@ from transformers import DynamicCache
 from medqa import attention
 from medqa.chat import ChatTemplate, harmless, render
 from medqa.devices import free_memory
-from medqa.errors import UserError
 from medqa.packing import token_ids
+from medqa.runtime.console import counted, say
+from medqa.runtime.errors import UserError
 from medqa.sampling import Decoding, choose
-from medqa.screen import counted, say
 from medqa.slots import Prompt, Slots, cache_shape, chances
 
 # Most questions that a batch holds on the CPU, where more would not be faster.

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.errors import UserError
-from medqa.screen import table
+from medqa.runtime.console import table
+from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

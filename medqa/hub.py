@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from medqa.processes import rank
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import rank
 
 # Seconds after which the Hub counts as out of reach.
 HUB_TIMEOUT = 5

@@ -12,9 +12,9 @@ from typing import Any
 
 from medqa import history, storage
 from medqa.disk import read_whole, sha256_of_file
-from medqa.errors import UserError
 from medqa.manifests import MANIFEST, read_manifest, settings
-from medqa.screen import say, table
+from medqa.runtime.console import say, table
+from medqa.runtime.errors import UserError
 from medqa.specialty_files import listed, specialty_of
 from medqa.splits import Short
 from medqa.storage import SPLITS

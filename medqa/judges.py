@@ -6,7 +6,7 @@ from medqa import hub
 from medqa.bertscore import BertScorer
 from medqa.encoder import EncoderMissing, HeadMissing
 from medqa.entailment import EntailmentScorer
-from medqa.screen import Warnings
+from medqa.runtime.console import Warnings
 from medqa.wordnet import fetch_wordnet
 
 

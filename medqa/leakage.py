@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from medqa import disk, manifests
 from medqa.duplicates import nearest_of, normal_form
 from medqa.report import finding
-from medqa.screen import Warnings, counted
+from medqa.runtime.console import Warnings, counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medqa.disk import read_whole, sha256_of_file, sha256_of_files, write_json
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 MANIFEST = "manifest.json"
 # Most that is read of a manifest: thousands of files with their hashes are 1 MB.

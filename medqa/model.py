@@ -8,8 +8,8 @@ from typing import Any
 
 from medqa.adapter import require_adapter
 from medqa.devices import Device
-from medqa.errors import UserError
 from medqa.publishing import MERGED
+from medqa.runtime.errors import UserError
 
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "</s>")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")

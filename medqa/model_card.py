@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.report import finding
-from medqa.screen import counted
+from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import Any
 from medqa import hub
 from medqa.disk import sha256_of_files, write_text
 from medqa.encoder import first_line
-from medqa.errors import UserError
-from medqa.processes import rank
-from medqa.screen import say, table
+from medqa.runtime.console import say, table
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import UserError
 
 # Patterns of the files that are needed beside the weights, and of the weights in their two formats.
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")

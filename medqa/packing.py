@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.chat import ChatTemplate, render
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -9,10 +9,10 @@ from typing import Any
 from medqa import devices, manifests, model
 from medqa.adapter import adapter_identity
 from medqa.disk import sha256_of_file
-from medqa.errors import UserError
 from medqa.predictions import ROLES
 from medqa.publishing import MERGED
-from medqa.screen import Warnings, say
+from medqa.runtime.console import Warnings, say
+from medqa.runtime.errors import UserError
 from medqa.sizes import weight_bytes
 
 BASE, TUNED = ROLES

@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import Any, NamedTuple
 
-from medqa.screen import say
+from medqa.runtime.console import say
 from medqa.sizes import PASS_BYTES, bytes_per_token, unpacking_bytes
 
 # Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second with

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa.disk import write_json
-from medqa.errors import UserError
-from medqa.screen import Warnings
+from medqa.runtime.console import Warnings
+from medqa.runtime.errors import UserError
 
 ROLES = ("base", "finetuned")
 # In the folder of answers: which of them belong to the last evaluation that had them all.

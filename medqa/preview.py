@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.chat import ChatTemplate, render
-from medqa.screen import table
+from medqa.runtime.console import table
 
 if TYPE_CHECKING:
     from datasets import Dataset

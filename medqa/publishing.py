@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medqa.disk import write_text
-from medqa.errors import UserError
 from medqa.manifests import MANIFEST, is_inside, read_manifest
+from medqa.runtime.errors import UserError
 
 STAGING = ".incomplete"
 LOCK = ".running"

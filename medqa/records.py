@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from medqa.duplicates import normal_form
-from medqa.errors import UserError
-from medqa.screen import counted
+from medqa.runtime.console import counted
+from medqa.runtime.errors import UserError
 
 PREFIX, SUFFIX = "dataset_with_answers_", ".json"
 FILE_PATTERN = PREFIX + "{specialty}" + SUFFIX

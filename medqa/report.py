@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from medqa.screen import table
+from medqa.runtime.console import table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa import disk, history, manifests, publishing
-from medqa.errors import UserError
-from medqa.screen import Warnings, counted
+from medqa.runtime.console import Warnings, counted
+from medqa.runtime.errors import UserError
 from medqa.tables import read_table, write_table
 
 if TYPE_CHECKING:

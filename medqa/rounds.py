@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa import history
-from medqa.screen import Warnings
+from medqa.runtime.console import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa import pairwise
-from medqa.progress import Progress
+from medqa.runtime.console import Warnings, counted
+from medqa.runtime.progress import Progress
 from medqa.scores import SEPARATOR
-from medqa.screen import Warnings, counted
 
 if TYPE_CHECKING:
     import pandas as pd

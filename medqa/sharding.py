@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from medqa import devices, model
-from medqa.processes import world_size
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import world_size
 from medqa.sizes import weight_bytes
 
 

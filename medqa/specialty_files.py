@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.disk import sha256_of_file
-from medqa.errors import UserError
 from medqa.records import (
     FILE_PATTERN,
     LINE_BREAK,
@@ -26,6 +25,7 @@ from medqa.records import (
     plain,
     without_twins,
 )
+from medqa.runtime.errors import UserError
 
 # In the name of a specialty: a path, or what makes a file hidden.
 UNFIT_NAME = re.compile(r"[\\/:\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.")

@@ -19,9 +19,9 @@ from medqa.checkpoints import (
     whole_checkpoints,
 )
 from medqa.disk import write_text
-from medqa.errors import UserError
-from medqa.processes import rank
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import UserError
 from medqa.steps import sequences_per_step
 from medqa.training_log import METRICS, RUNNING
 

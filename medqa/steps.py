@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from medqa.processes import rank, world_size
+from medqa.runtime.distributed import rank, world_size
 from medqa.stopping import StopTraining
 
 

@@ -7,10 +7,10 @@ from accelerate.utils import gather_object
 from transformers import set_seed
 
 from medqa import attention, devices, model, plan, sharding
-from medqa.errors import UserError
 from medqa.loss import use_packed_loss
-from medqa.processes import world_size
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import world_size
+from medqa.runtime.errors import UserError
 from medqa.sizes import gathered_bytes
 
 

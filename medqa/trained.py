@@ -10,9 +10,9 @@ from medqa.adapter import CONFIG, WEIGHTS
 from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
 from medqa.plots import training_figure
-from medqa.processes import world_size
 from medqa.publishing import MERGED
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.distributed import world_size
 from medqa.starting import clear
 from medqa.training_log import METRICS, RUNNING, read_records
 

@@ -20,7 +20,6 @@ from transformers import (
     TrainingArguments,
 )
 
-from medqa import ending
 from medqa.adapter import write_adapter
 from medqa.checkpoints import (
     BEST,
@@ -30,12 +29,13 @@ from medqa.checkpoints import (
     step_of,
     whole_checkpoints,
 )
-from medqa.errors import Failed
 from medqa.forecast import product_rate
 from medqa.packing import Example, bins, collate
-from medqa.processes import rank
-from medqa.progress import Progress
-from medqa.screen import counted, say
+from medqa.runtime import entrypoint
+from medqa.runtime.console import counted, say
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import Failed
+from medqa.runtime.progress import Progress
 from medqa.sharding import is_shard
 from medqa.sizes import multiplied_weights
 from medqa.starting import prepare
@@ -326,7 +326,7 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     start_wandb(trainer)
     if rank() == 0:
         prepare(Path(trainer.args.output_dir), start)
-    ending.goes_on()
+    entrypoint.goes_on()
     trainer.accelerator.wait_for_everyone()
     if start and stopped_early(Path(start)):
         return True

@@ -12,10 +12,10 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.integrations import WandbCallback
 
 from medqa.disk import write_text
-from medqa.errors import UserError
-from medqa.processes import rank
-from medqa.progress import Progress
-from medqa.screen import table
+from medqa.runtime.console import table
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import UserError
+from medqa.runtime.progress import Progress
 
 METRICS = "training_metrics.jsonl"
 # The same of a run that has not ended: a finished one beside it stays whole.

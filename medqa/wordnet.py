@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa.screen import say
+from medqa.runtime.console import say
 
 # What a machine without internet needs. The metrics themselves need only WordNet; users' own metrics need
 # `punkt_tab` when they call `nltk.word_tokenize`.

@@ -10,8 +10,8 @@ from config import EvaluationConfig
 from medqa import manifests, results
 from medqa.clinical import dose_errors
 from medqa.recommendations import recommend
+from medqa.runtime.console import Warnings
 from medqa.scores import add_primary_score
-from medqa.screen import Warnings
 from medqa.specialties import by_specialty
 from medqa.statistics import compare
 

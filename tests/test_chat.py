@@ -3,13 +3,12 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from medqa.chat import CONTROL_TOKEN, apply_chat_template, render, require_prefix, template_sha256
-from medqa.errors import UserError
 from medqa.model import STOP_TOKENS
 from medqa.packing import token_ids
+from medqa.runtime.errors import UserError
 
 CONTROLS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
             "<|reserved_special_token_0|>", "<|im_end|>")  # fmt: skip

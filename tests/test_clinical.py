@@ -6,8 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, answers, text_pairs
 
 from medqa import wordnet
@@ -15,7 +14,7 @@ from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match,
 from medqa.clinical.doses import doses
 from medqa.clinical.quantities import read
 from medqa.clinical.vocabulary import canonical, is_general, rare_terms
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 SPANS = json.loads((ROOT / "tests" / "data" / "clinical_spans.json").read_text(encoding="utf-8"))
 DEMO = [

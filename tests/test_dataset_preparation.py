@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import disk, duplicates, manifests, preview, progress, records, storage
+from medqa import disk, duplicates, manifests, preview, records, storage
 from medqa.duplicates import jaccard, normal_form
-from medqa.errors import UserError
-from medqa.screen import silenced
+from medqa.runtime import progress
+from medqa.runtime.console import silenced
+from medqa.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 # The sample of MedQuAD with 4,973 pairs in 42 files, where somebody has it: too large for the repository.

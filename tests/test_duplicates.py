@@ -6,8 +6,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from medqa import duplicates, similarity_join
 from medqa.duplicates import groups, jaccard, nearest_of, normal_form

@@ -8,17 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from medqa import answering, attention, generation, slots
 from medqa.chat import apply_chat_template, render
 from medqa.decode_attention import decode_attention
-from medqa.errors import UserError
 from medqa.generation import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
 from medqa.model import load_tokenizer, stop_token_ids
 from medqa.packing import token_ids
+from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."
 QUESTIONS = (

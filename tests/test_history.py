@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from medqa import history
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 
 def row(number: int, holdout: str = "h", **more) -> dict:

@@ -12,8 +12,8 @@ import pytest
 from medqa import leakage, storage
 from medqa.duplicates import normal_form
 from medqa.records import Record
+from medqa.runtime.console import Warnings
 from medqa.scores import add_primary_score
-from medqa.screen import Warnings
 from medqa.statistics import compare
 
 ANSWER = "Give adrenaline into the thigh at once and call for help without delay"

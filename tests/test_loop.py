@@ -13,7 +13,7 @@ from evaluation import evaluate
 from fine_tuning import train
 from medqa import history
 from medqa.disk import sha256_of_files
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 
 def look(config: EvaluationConfig, **changes) -> dict:

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, text_pairs
 
 from medqa import metrics, wordnet

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa import devices, model, trainable
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 CPU = devices.Device("cpu", "float32", "for the tests")
 LLAMA_3_8B = {

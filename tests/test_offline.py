@@ -10,7 +10,7 @@ import pytest
 import evaluation
 from config import EvaluationConfig
 from medqa import offline
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 BASE, ENCODER = "dmis-lab/llama-3-meerkat-8b-v1.0", "microsoft/deberta-xlarge-mnli"
 # What the Hub has of each.
@@ -73,7 +73,7 @@ def test_everything_comes_into_one_folder(hub, tmp_path, capsys):
 
 def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
     """Each line's settings exist, and each path is a folder that was fetched."""
-    from medqa.command_line import parse
+    from medqa.runtime.cli import parse
 
     offline.download_all("carry", BASE, ENCODER)
     guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from transformers import AutoTokenizer
 
 from medqa.chat import apply_chat_template, render
-from medqa.errors import UserError
 from medqa.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
+from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."
 

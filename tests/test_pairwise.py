@@ -14,8 +14,8 @@ from conftest import ROOT
 from pairs import text_pairs
 
 from medqa import pairwise
+from medqa.runtime.console import Warnings
 from medqa.scoring import score_pairs
-from medqa.screen import Warnings
 
 COUNT = 2 * pairwise.PAIRS_PER_PROCESS
 REFERENCES = [f"word {number} of {number % 7}" for number in range(COUNT)]
@@ -100,9 +100,9 @@ def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch,
 
 SCRIPT = """
 import threading, time
-from medqa.ending import run_script
+from medqa.runtime.entrypoint import run_script
 from medqa.scoring import score_pairs
-from medqa.screen import Warnings
+from medqa.runtime.console import Warnings
 
 LOCK = threading.Lock()
 

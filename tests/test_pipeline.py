@@ -20,8 +20,8 @@ import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa import manifests
-from medqa.errors import UserError
-from medqa.screen import Warnings
+from medqa.runtime.console import Warnings
+from medqa.runtime.errors import UserError
 
 METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 
 from medqa import predictions
-from medqa.errors import UserError
 from medqa.predictions import LossFile, Predictions, answer_key, losses_key
+from medqa.runtime.errors import UserError
 
 
 @pytest.fixture

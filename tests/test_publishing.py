@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from medqa import disk, manifests, publishing
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 OLD = {"a.txt": "old a", "kept.txt": "old kept", "sub/x.txt": "old x", "gone/deep/y.txt": "old y"}
 NEW = {"a.txt": "new a", "kept.txt": "old kept", "sub/x.txt": "new x", "sub/z.txt": "new z", "b.txt": "b"}
@@ -350,7 +350,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from medqa import publishing
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 try:
     with publishing.occupied(Path(sys.argv[1])):
         print("holding", flush=True)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from medqa import records, specialty_files
-from medqa.errors import UserError
 from medqa.records import Refused, Source, clean, shared_answers, without_twins
+from medqa.runtime.errors import UserError
 from medqa.specialty_files import find_files, read_files
 
 LINES_OF_JSON = '{\n  "What is asthma?": "A disease of the airways.",\n  "oops" "x"\n}'

@@ -13,12 +13,12 @@ from conftest import run_script
 from evaluations import config, evaluation, published
 
 from medqa import disk, manifests
-from medqa.errors import UserError
 from medqa.review import judgement
 from medqa.review.adding import add_review
 from medqa.review.judgement import cohen_kappa, even, judge, share
 from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import make_key
+from medqa.runtime.errors import UserError
 
 
 @pytest.fixture

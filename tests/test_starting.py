@@ -12,7 +12,7 @@ from config import TrainingConfig
 from fine_tuning import train
 from medqa import manifests, trained, training
 from medqa.checkpoints import whole_checkpoints
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 from medqa.training_log import METRICS, RUNNING, read_records
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -15,15 +15,14 @@ import psutil
 import pytest
 import torch
 from conftest import ROOT, adapter, run_in_two, run_script, same, start_in_two
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from config import TrainingConfig
 from fine_tuning import train
 from medqa import starting
 from medqa.checkpoints import DONE, whole_checkpoints
-from medqa.errors import Failed, UserError
 from medqa.packing import Example
+from medqa.runtime.errors import Failed, UserError
 from medqa.steps import Steps, shares
 from medqa.training_log import METRICS, RUNNING, read_records
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 # A word of the training answers is a term when it stands in at least so many of them …
 LEAST_ANSWERS = 2

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from medqa import disk, manifests, publishing, results
-from medqa.command_line import checked
-from medqa.errors import UserError
 from medqa.page.report_page import write_report
 from medqa.review.judgement import Review, judge
 from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import KEY
+from medqa.runtime.cli import checked
+from medqa.runtime.errors import UserError
 from medqa.scores import PRIMARY
 
 ROWS, SUMMARY = "review_results.csv", "review_results.json"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medqa.review.ratings import Rating
-from medqa.screen import counted
+from medqa.runtime.console import counted
 
 ROLES = ("base", "finetuned")
 METHOD = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medqa.errors import UserError
-from medqa.screen import counted
+from medqa.runtime.console import counted
+from medqa.runtime.errors import UserError
 
 KIND = "medical answer review"
 CHOICES = ("A", "equal", "B")

@@ -11,13 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 from faults_results import keep
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
 from medqa import duplicates, iterations, manifests, specialty_files
 from medqa.checkpoints import require_readable
-from medqa.errors import UserError
 from medqa.predictions import LossFile, Predictions
+from medqa.runtime.errors import UserError
 from medqa.tables import read_table
 from medqa.training_log import read_records
 

@@ -266,7 +266,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import json
 
     from medqa import devices, encoder, model
-    from medqa.errors import UserError
+    from medqa.runtime.errors import UserError
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
     (folder / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Mine: pass\n")

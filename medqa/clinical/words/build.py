@@ -16,9 +16,9 @@ from typing import Any
 from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.clinical.words import FOLDER, lines, words
 from medqa.disk import write_text
-from medqa.ending import run_script
-from medqa.errors import UserError
-from medqa.screen import say
+from medqa.runtime.console import say
+from medqa.runtime.entrypoint import run_script
+from medqa.runtime.errors import UserError
 
 MEDICAL_TERMS = FOLDER / "medical_terms.txt"
 GENERAL_ENGLISH = FOLDER / "general_english.txt"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medqa.screen import elapsed, say, shows_progress
+from medqa.runtime.console import elapsed, say, shows_progress
 
 # Seconds after which a step is long enough for somebody to wonder.
 PATIENCE = 3.0

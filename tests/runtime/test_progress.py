@@ -2,8 +2,8 @@
 
 import pytest
 
-from medqa import progress
-from medqa.progress import Progress, watch
+from medqa.runtime import progress
+from medqa.runtime.progress import Progress, watch
 
 
 @pytest.fixture

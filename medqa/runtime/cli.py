@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 Config = TypeVar("Config", bound=SimpleNamespace)
 Limits = Mapping[str, tuple[float, float]]
@@ -23,7 +23,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(arguments):
-        from medqa.settings_help import help_text
+        from medqa.runtime.settings_help import help_text
 
         print(help_text(config_class, description))
         sys.exit(0)

@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 
-from medqa.errors import UserError
+from medqa.runtime.errors import UserError
 
 # How long a process waits for the others, which may still be loading or answering; one that died is noticed
 # at once. The library's ten minutes on GPUs are less than a slow disk may take.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medqa.screen import Warnings, elapsed, say, silenced, table
+from medqa.runtime.console import Warnings, elapsed, say, silenced, table
 
 
 def test_only_the_first_process_speaks_and_not_when_silenced(monkeypatch, capsys):

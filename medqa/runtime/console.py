@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from medqa.processes import rank
+from medqa.runtime.distributed import rank
 
 _silent = False
 

@@ -9,8 +9,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from medqa.errors import Failed, Interrupted, UserError
-from medqa.processes import rank, world_size
+from medqa.runtime.distributed import rank, world_size
+from medqa.runtime.errors import Failed, Interrupted, UserError
 
 NEVER = re.compile(r"(?i) --RESUME[ =]never\b")
 _saved = False  # whether something is there that the same command goes on from

@@ -16,9 +16,9 @@ from conftest import ROOT, run_script
 
 import config as settings
 from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa.command_line import checked, next_command, parse
-from medqa.errors import UserError
-from medqa.settings_help import described, help_text
+from medqa.runtime.cli import checked, next_command, parse
+from medqa.runtime.errors import UserError
+from medqa.runtime.settings_help import described, help_text
 
 CLASSES = {
     "dataset_preparation.py": DatasetConfig,
@@ -187,7 +187,7 @@ def test_the_next_command_names_what_is_not_the_default():
 def test_help_and_mistakes_wait_for_no_heavy_library():
     code = (
         "import sys, dataset_preparation, fine_tuning, evaluation\n"
-        "from medqa.command_line import checked, parse\n"
+        "from medqa.runtime.cli import checked, parse\n"
         "checked(parse(evaluation.EvaluationConfig, '', ['--LIMIT', '3']), evaluation.EvaluationConfig, {})\n"
         "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'numpy', 'scipy', 'matplotlib', 'nltk'}\n"
         "print(heavy & set(sys.modules))"

@@ -82,7 +82,7 @@ def test_a_terminal_has_colours_unless_told_otherwise(runs) -> None:
 
 def quietened(code: str, **environment: str) -> subprocess.CompletedProcess:
     """Run code after `quiet`, in a process of its own."""
-    before = "import logging, warnings; from medqa.noise import quiet; quiet(); import transformers\n"
+    before = "import logging, warnings; from medqa.runtime.library_warnings import quiet; quiet(); import transformers\n"
     return subprocess.run(
         [sys.executable, "-c", before + code],
         cwd=ROOT,
@@ -111,7 +111,7 @@ def test_other_processes_than_the_first_do_not_repeat_them() -> None:
 
 def test_what_is_listed_is_kept_out() -> None:
     code = (
-        "from medqa import noise\n"
+        "from medqa.runtime import library_warnings\n"
         "for name, beginnings in noise.MESSAGES.items():\n"
         "    for text in beginnings: logging.getLogger(name).warning(text + ' and so on')\n"
         "warnings.warn('`is_gradient_checkpointing` is deprecated and', FutureWarning)\n"

@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 
-from medqa.processes import rank
+from medqa.runtime.distributed import rank
 
 # Logger → how the messages begin that nobody needs.
 MESSAGES = {

@@ -8,14 +8,14 @@ import sys
 import pytest
 from conftest import ROOT
 
-from medqa.errors import UserError
-from medqa.processes import launched
+from medqa.runtime.distributed import launched
+from medqa.runtime.errors import UserError
 
 SCRIPT = """
 import os, signal, sys, time
-from medqa.ending import run_script
-from medqa.errors import Interrupted, UserError
-from medqa.screen import say
+from medqa.runtime.entrypoint import run_script
+from medqa.runtime.errors import Interrupted, UserError
+from medqa.runtime.console import say
 def good(): say("done")
 def user(): raise UserError("give a folder")
 def bug(): {}["x"]
@@ -130,7 +130,7 @@ def unread(code: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_work_goes_on_when_nobody_reads_its_report():
-    code = "import os; from medqa.screen import say\nfor _ in range(3): say('line')\nos.write(2, b'worked')"
+    code = "import os; from medqa.runtime.console import say\nfor _ in range(3): say('line')\nos.write(2, b'worked')"
     assert unread(code) == (0, "worked")
 
 
@@ -141,12 +141,12 @@ def test_help_that_nobody_reads_ends_without_a_traceback():
 
 @pytest.mark.parametrize("never", [["--RESUME", "never"], ["--RESUME=never"], ["--resume", "never"]])
 def test_what_was_saved_is_not_started_over_again(monkeypatch, never):
-    from medqa import ending
+    from medqa.runtime import entrypoint
 
     monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *never, "--OUTPUT_DIR", "my results"])
-    monkeypatch.setattr(ending, "_saved", False)
-    assert ending._typed() == f"\n  python fine_tuning.py {' '.join(never)} --OUTPUT_DIR 'my results'"
-    assert ending._unless_never() == ""
-    ending.goes_on()
-    assert ending._typed() == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
-    assert ending._unless_never() == " Leave out --RESUME never."
+    monkeypatch.setattr(entrypoint, "_saved", False)
+    assert entrypoint._typed() == f"\n  python fine_tuning.py {' '.join(never)} --OUTPUT_DIR 'my results'"
+    assert entrypoint._unless_never() == ""
+    entrypoint.goes_on()
+    assert entrypoint._typed() == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
+    assert entrypoint._unless_never() == " Leave out --RESUME never."
