@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
-from medqa import disk, manifests, publishing
+from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, next_command, parse
@@ -69,7 +69,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
     from medqa import accounts, duplicates, history, iterations, records, specialty_files
 
-    started, clock = manifests.now(), time.monotonic()
+    started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
     folder = Path(config.OUTPUT_DIR)
 
@@ -86,9 +86,9 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         requests = {config.RECOMMENDATIONS: recommended, **requests}
     tokenizer = load_tokenizer(config)
 
-    with publishing.occupied(folder, iterations.STAGE):
+    with output_dir.occupied(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
-        publishing.recover(folder)
+        output_dir.recover(folder)
         before = iterations.read(folder)
         if before:
             iterations.require_constants(config, before, folder)
@@ -117,12 +117,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         source.records.clear()  # the splits hold the records, and writing takes them from there
 
         # 5. Format and write, the manifest last.
-        with publishing.staged(folder) as staging:
+        with output_dir.staged(folder) as staging:
             same_prompt = before is not None and before.prompt == prompt
             write_splits(staging, splits, config.SYSTEM_MESSAGE, folder if same_prompt else None)
-            disk.write_text(staging / "rejected.jsonl", "".join(sorted(f"{one.line()}\n" for one in refused)))
-            disk.write_json(staging / "dataset_stats.json", stats)
-            manifests.write_manifest(
+            lines = sorted(f"{one.line()}\n" for one in refused)
+            atomic_io.write_text(staging / "rejected.jsonl", "".join(lines))
+            atomic_io.write_json(staging / "dataset_stats.json", stats)
+            run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
                 config,
@@ -223,7 +224,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     """Show what `folder` holds, and open it."""
     from medqa import accounts, iterations, preview, storage
 
-    manifest = manifests.read_manifest(folder)
+    manifest = run_manifest.read_manifest(folder)
     stats = json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
     datasets = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
     say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")

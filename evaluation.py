@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import manifests, offline, publishing, results
+from medqa import results
+from medqa.artifacts import offline_bundle, output_dir, run_manifest
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
@@ -112,16 +113,17 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     Raises:
         UserError: wrong settings, unfinished or edited inputs, models that are not there or do not fit.
     """
-    started, clock = manifests.now(), time.monotonic()
+    started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, EvaluationConfig, LIMITS)
     if config.DOWNLOAD_ONLY:
-        return offline.download_all(config.DOWNLOAD_ONLY, config.BASE_MODEL_PATH, config.BERTSCORE_MODEL)
+        models = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
+        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *models)
     output, warnings = Path(config.OUTPUT_DIR), Warnings()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)
 
     # 1. Check what comes in, before anything heavy is loaded.
-    data = manifests.require_finished(
+    data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa import answering, devices, pair, predictions
@@ -135,9 +137,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         devices.stay_within(config.GPU_MEMORY_GB, device)
-    with publishing.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
+    with output_dir.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
-            publishing.recover(output)  # of a run that was killed when all had been written
+            output_dir.recover(output)  # of a run that was killed when all had been written
             results.require_place(output, config.LIMIT)
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
@@ -219,7 +221,7 @@ def compare(
     evidence = performance, spread, comparison, data["shares"], pool
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), among.uses)
     advice |= judged_by | {"near_training": near, "iteration": data["iteration"]}
-    advice["versions"] = manifests.versions()
+    advice["versions"] = run_manifest.versions()
     rows = among.join(advice, rounds.mean_loss(records["eval"]["id"], losses["finetuned"]), warnings)
     return results.Results(tables, comparison, performance, advice, warnings, rows)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa import manifests, publishing
+from medqa.artifacts import output_dir, run_manifest
 from medqa.chat import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, next_command, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
@@ -30,13 +30,14 @@ def train(config: TrainingConfig) -> Path:
         UserError: wrong settings, unfinished or edited datasets, no device for the model, or an unfinished
             run with other settings in the output folder.
     """
-    started, clock = manifests.now(), time.monotonic()
+    started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, TrainingConfig, LIMITS)
     output, warnings = Path(config.OUTPUT_DIR), Warnings()
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import devices, hub, model as models, sharding
+    from medqa import devices, model as models, sharding
+    from medqa.artifacts import hub
     from medqa.runtime.library_warnings import quiet
 
     models.require_model(config.MODEL_NAME, "MODEL_NAME")
@@ -60,9 +61,9 @@ def train(config: TrainingConfig) -> Path:
         say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     starting.require_alike(vars(config) | learned)
-    with publishing.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
+    with output_dir.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
-            publishing.recover(output)
+            output_dir.recover(output)
         processes.wait_for_everyone()
         start = starting.begin(output, learned, config.RESUME)
         if start == "done":
@@ -104,7 +105,7 @@ def train(config: TrainingConfig) -> Path:
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """Manifest of the datasets, finished, unedited and formatted with the template in use."""
-    data = manifests.require_finished(
+    data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     if data["chat_template_sha256"] != template_sha256(apply_chat_template):
@@ -116,7 +117,7 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
         taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
         if Path(config.MODEL_NAME).is_dir():
             taken["MODEL_NAME"] = config.MODEL_NAME
-        publishing.require_place_for_merged(Path(config.MERGE_TO), taken)
+        output_dir.require_place_for_merged(Path(config.MERGE_TO), taken)
     if config.USE_WANDB:
         import importlib.util
 

@@ -34,7 +34,7 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from dataset_preparation import update_training_data
 from evaluation import evaluate
 from fine_tuning import train
-from medqa import manifests
+from medqa.artifacts import run_manifest
 from medqa.chat import apply_chat_template
 from medqa.inference import t_interval
 from medqa.runtime.console import silenced
@@ -187,7 +187,7 @@ class Loop:
             RANDOM_SEED=self.seed, RECOMMENDATIONS=recommendations,
         )  # fmt: skip
         update_training_data(config, shares or {})
-        return manifests.read_manifest(self.folder / datasets)["train_samples"]
+        return run_manifest.read_manifest(self.folder / datasets)["train_samples"]
 
     def train_and_evaluate(self, arm: str) -> tuple[dict[str, Any], dict[str, float]]:
         """Stages 2 and 3; returns the advice, and the tuned model's primary score by specialty."""
@@ -308,7 +308,7 @@ def main() -> None:
         "base_loss": round(base_loss, 4),
         "seconds": round(time.monotonic() - started),
         "processor_seconds": round(time.process_time() - cpu),
-        "versions": manifests.versions(),
+        "versions": run_manifest.versions(),
     }
     print(json.dumps(result["summary"], indent=1))
     if number == SEEDS:

@@ -27,8 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from medqa.disk import write_json  # noqa: E402
-from medqa.manifests import versions  # noqa: E402
+from medqa.artifacts.atomic_io import write_json  # noqa: E402
+from medqa.artifacts.run_manifest import versions  # noqa: E402
 from medqa.runtime.console import table  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "metrics_speed.json"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medqa.disk import read_whole, sha256_of_file, write_json
+from medqa.artifacts.atomic_io import read_whole, sha256_of_file, write_json
 from medqa.runtime.errors import UserError
 
 CONFIG = "adapter_config.json"

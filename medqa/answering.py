@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import attention, devices, disk, generation, hub, model, sharding
+from medqa import attention, devices, generation, model, sharding
+from medqa.artifacts import atomic_io, hub
 from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.loss import packed_loss, plain_loss
@@ -129,7 +130,7 @@ def ask_both(
             "answers": {role: list(keyed[role]) for role in ROLES},
             "losses": made_of,
         }
-        disk.write_json(folder / ASKED, asked)
+        atomic_io.write_json(folder / ASKED, asked)
     known = {role: files[role].read() for role in ROLES}
     return {role: [known[role][key] for key in keyed[role]] for role in ROLES}, losses
 

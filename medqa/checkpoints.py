@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from medqa import disk, manifests
 from medqa.adapter import WEIGHTS, write_adapter
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 from medqa.training_log import RUNNING
@@ -88,11 +88,11 @@ class CheckpointWriter:
         if (self.output / BEST).is_dir():
             shutil.copy2(self.output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
         shutil.copy2(self.output / RUNNING, checkpoint / RUNNING)
-        files = {name: sha for name, sha in disk.sha256_of_files(checkpoint).items() if name != DONE}
+        files = {name: sha for name, sha in atomic_io.sha256_of_files(checkpoint).items() if name != DONE}
         marker = {"learned": self.learned, "files": files}
         if evaluation_due:
             marker[EVALUATION_DUE] = True
-        disk.write_json(checkpoint / DONE, marker)
+        atomic_io.write_json(checkpoint / DONE, marker)
         for old in whole_checkpoints(self.output)[: -self.keep]:
             remove(old)
 
@@ -116,7 +116,7 @@ def step_of(checkpoint: Path) -> int:
 
 def is_evaluation_due(checkpoint: Path) -> bool:
     """Whether the run was interrupted during the evaluation of this checkpoint's step."""
-    marker = json.loads(disk.read_whole(checkpoint / DONE, manifests.LARGEST_MANIFEST))
+    marker = json.loads(atomic_io.read_whole(checkpoint / DONE, run_manifest.LARGEST_MANIFEST))
     return marker.get(EVALUATION_DUE) is True
 
 
@@ -128,12 +128,12 @@ def require_readable(checkpoint: Path) -> dict[str, Any]:
     """
     path = checkpoint / DONE
     try:
-        told = json.loads(disk.read_whole(path, manifests.LARGEST_MANIFEST))
+        told = json.loads(atomic_io.read_whole(path, run_manifest.LARGEST_MANIFEST))
         learned, files = dict(told["learned"]), dict(told["files"])
         files.pop(DONE, None)  # version 0.2 listed the marker itself when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name
-            if disk.sha256_of_file(path) != expected:
+            if atomic_io.sha256_of_file(path) != expected:
                 raise ValueError("it is not what was written")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from medqa.disk import read_whole
+from medqa.artifacts.atomic_io import read_whole
 from medqa.runtime.console import say
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError

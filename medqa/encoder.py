@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa import hub
+from medqa.artifacts import hub
 from medqa.runtime.errors import UserError
 
 # Used when neither the tokenizer nor the encoder says how long an input may be.

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from medqa import history, storage
-from medqa.disk import read_whole, sha256_of_file
-from medqa.manifests import MANIFEST, read_manifest, settings
+from medqa.artifacts.atomic_io import read_whole, sha256_of_file
+from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
 from medqa.runtime.console import say, table
 from medqa.runtime.errors import UserError
 from medqa.specialty_files import listed, specialty_of

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medqa import hub
+from medqa.artifacts import hub
 from medqa.bertscore import BertScorer
 from medqa.encoder import EncoderMissing, HeadMissing
 from medqa.entailment import EntailmentScorer

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import disk, manifests
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.duplicates import nearest_of, normal_form
 from medqa.report import finding
 from medqa.runtime.console import Warnings, counted
@@ -37,7 +37,7 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     Returns:
         the folders that exist, always including `datasets`; why the list may be incomplete, or "".
     """
-    manifest = manifests.read_manifest(tuned) if tuned.is_dir() else None
+    manifest = run_manifest.read_manifest(tuned) if tuned.is_dir() else None
     if manifest is None or manifest["stage"] != "fine_tuning":
         return [datasets], f"{tuned} does not say what it was trained on"
     given = manifest["settings"]
@@ -47,7 +47,7 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     if (own / TRAIN).is_dir():
         return [datasets, own], ""
     seen = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
-    here = {disk.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
+    here = {atomic_io.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
     return [datasets], "" if seen <= here else f"{own}, the training data of {tuned}, is not here"
 
 

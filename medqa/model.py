@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa.adapter import require_adapter
+from medqa.artifacts.output_dir import MERGED
 from medqa.devices import Device
-from medqa.publishing import MERGED
 from medqa.runtime.errors import UserError
 
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "</s>")

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa import devices, manifests, model
+from medqa import devices, model
 from medqa.adapter import adapter_identity
-from medqa.disk import sha256_of_file
+from medqa.artifacts import run_manifest
+from medqa.artifacts.atomic_io import sha256_of_file
+from medqa.artifacts.output_dir import MERGED
 from medqa.predictions import ROLES
-from medqa.publishing import MERGED
 from medqa.runtime.console import Warnings, say
 from medqa.runtime.errors import UserError
 from medqa.sizes import weight_bytes
@@ -120,7 +121,7 @@ def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings:
         and not any(tuned.glob("checkpoint-*"))
     ):
         return
-    manifest = manifests.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
+    manifest = run_manifest.require_finished(tuned, "fine_tuning", "python fine_tuning.py")
     template_sha = data["chat_template_sha256"]
     if manifest["iteration"] != data["iteration"]:
         warnings.add(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa.disk import write_json
+from medqa.artifacts.atomic_io import write_json
 from medqa.runtime.console import Warnings
 from medqa.runtime.errors import UserError
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import disk, history, manifests, publishing
+from medqa import history
+from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts.csv_io import read_table, write_table
 from medqa.runtime.console import Warnings, counted
 from medqa.runtime.errors import UserError
-from medqa.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def card(config: Any, found: Results) -> str:
 
     folder = Path(config.FINETUNED_MODEL_PATH)
     # Other programs' cards may describe other evaluations.
-    ours = manifests.read_manifest(folder) is not None and (folder / "README.md").is_file()
+    ours = run_manifest.read_manifest(folder) is not None and (folder / "README.md").is_file()
     asked = found.tables["base"]
     sampled = f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "greedy decoding"
     return evaluated_card(
@@ -135,9 +136,9 @@ def require_place(folder: Path, limit: int) -> None:
     Raises:
         UserError: naming another folder to use.
     """
-    manifest = manifests.read_manifest(folder)
+    manifest = run_manifest.read_manifest(folder)
     if manifest is None and not (folder / "predictions").is_dir():
-        publishing.require_no_strangers(folder, "evaluation", REPLACED)
+        output_dir.require_no_strangers(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
         raise UserError(
             f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
@@ -163,28 +164,30 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         notes["PARTIAL"] = counted(len(found.tables["base"]), "question")
     written = {f"{role}_model_results": table for role, table in found.tables.items()}
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
-    with publishing.staged(Path(config.OUTPUT_DIR)) as staging:
+    with output_dir.staged(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
         plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
-            disk.write_text(staging / history.FILE, history.text(found.rounds))
+            atomic_io.write_text(staging / history.FILE, history.text(found.rounds))
             plots.progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
-        disk.write_json(staging / "training_recommendations.json", found.advice)
+        atomic_io.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
-            disk.write_text(staging / CARD, card(config, found))
-        write_report(found, manifests.settings(config), staging / "report.html")
+            atomic_io.write_text(staging / CARD, card(config, found))
+        write_report(found, run_manifest.settings(config), staging / "report.html")
         write_sheet(found.tables, config.SEED, staging, bool(config.LIMIT))
-        manifests.write_manifest(
+        run_manifest.write_manifest(
             staging,
             "evaluation",
             config,
             started,
             inputs={
-                f"{folder}/{manifests.MANIFEST}": disk.sha256_of_file(Path(folder) / manifests.MANIFEST)
+                f"{folder}/{run_manifest.MANIFEST}": atomic_io.sha256_of_file(
+                    Path(folder) / run_manifest.MANIFEST
+                )
                 for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
-                if (Path(folder) / manifests.MANIFEST).exists()
+                if (Path(folder) / run_manifest.MANIFEST).exists()
             },
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
@@ -198,7 +201,7 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
 
     Args:
         folder: the evaluation's output folder.
-        manifest: its manifest, from `manifests.require_finished`.
+        manifest: its manifest, from `run_manifest.require_finished`.
     """
 
     def table(name: str) -> "pd.DataFrame":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa.disk import sha256_of_file
+from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.records import (
     FILE_PATTERN,
     LINE_BREAK,

@@ -7,8 +7,9 @@ from typing import Any
 
 from accelerate.utils import gather_object
 
-from medqa import manifests, publishing
 from medqa.adapter import CONFIG, WEIGHTS
+from medqa.artifacts import output_dir, run_manifest
+from medqa.artifacts.atomic_io import write_text
 from medqa.checkpoints import (
     BEST,
     BEST_WEIGHTS,
@@ -18,7 +19,6 @@ from medqa.checkpoints import (
     require_readable,
     whole_checkpoints,
 )
-from medqa.disk import write_text
 from medqa.runtime.console import say
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -73,14 +73,14 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
         UserError: an unfinished run with other settings lies in the folder.
     """
     require_no_strangers(output)
-    manifest = manifests.read_manifest(output)
+    manifest = run_manifest.read_manifest(output)
     finished = manifest["learned"] if manifest is not None else None
     if resume == "never":
         say("Start: from the base model, because of --RESUME never")
         return ""
     checkpoints, running = whole_checkpoints(output), is_running(output)
     before = require_readable(checkpoints[-1]) if checkpoints else None
-    harm = manifests.harm(output, manifest) if finished == learned else ""
+    harm = run_manifest.harm(output, manifest) if finished == learned else ""
     if finished == learned and not harm and not (running and before == learned):
         return "done"
     if before is None:
@@ -150,9 +150,9 @@ def require_no_strangers(output: Path) -> None:
     Raises:
         UserError: with the names of some.
     """
-    ours = (manifests.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
+    ours = (run_manifest.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
     if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
-        publishing.require_no_strangers(output, "fine_tuning", REPLACED)
+        output_dir.require_no_strangers(output, "fine_tuning", REPLACED)
 
 
 def prepare(output: Path, start: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.disk import write_text
+from medqa.artifacts.atomic_io import write_text
 from medqa.duplicates import normal_form
 from medqa.records import Record
 

@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from medqa import devices, disk, manifests, model, publishing
+from medqa import devices, model
 from medqa.adapter import CONFIG, WEIGHTS
+from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts.output_dir import MERGED
 from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
 from medqa.plots import training_figure
-from medqa.publishing import MERGED
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
 from medqa.starting import clear
@@ -23,7 +24,7 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
     if not trainer.eval_examples:  # there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
     records = read_records(output / RUNNING)
-    with publishing.staged(output) as staging:
+    with output_dir.staged(output) as staging:
         for name in (WEIGHTS, CONFIG):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
@@ -31,12 +32,12 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
         told = {
             "processes": world_size(),
             "base_model": learned["base model"],
-            "versions": manifests.versions(),
+            "versions": run_manifest.versions(),
         }
-        disk.write_json(staging / "training_config.json", vars(config) | told)
+        atomic_io.write_json(staging / "training_config.json", vars(config) | told)
         training_figure(records, staging / "training_curves.png")
-        disk.write_text(staging / "README.md", model_card(vars(config), data, records))
-        manifests.write_manifest(
+        atomic_io.write_text(staging / "README.md", model_card(vars(config), data, records))
+        run_manifest.write_manifest(
             staging,
             "fine_tuning",
             config,
@@ -75,6 +76,8 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
     model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
-    weights = disk.sha256_of_file(Path(adapter) / WEIGHTS)
-    disk.write_json(incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights})
+    weights = atomic_io.sha256_of_file(Path(adapter) / WEIGHTS)
+    atomic_io.write_json(
+        incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights}
+    )
     replace_folder(incomplete, target)

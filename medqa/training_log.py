@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import WandbCallback
 
-from medqa.disk import write_text
+from medqa.artifacts.atomic_io import write_text
 from medqa.runtime.console import table
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from config import EvaluationConfig
-from medqa import manifests, results
+from medqa import results
+from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
 from medqa.recommendations import recommend
 from medqa.runtime.console import Warnings
@@ -77,5 +78,5 @@ def config(folder: Path | str, **settings: object) -> EvaluationConfig:
 def published(folder: Path, found: results.Results, **settings: object) -> Path:
     """Publish an evaluation as evaluation.py does, and return its folder."""
     data = {"chat_template_sha256": "c" * 64, "iteration": 1}
-    results.publish(config(folder, **settings), data, found, manifests.now())
+    results.publish(config(folder, **settings), data, found, run_manifest.now())
     return folder

@@ -19,7 +19,8 @@ from hypothesis import assume, given, settings, strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import disk, duplicates, manifests, preview, records, storage
+from medqa import duplicates, preview, records, storage
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.duplicates import jaccard, normal_form
 from medqa.runtime import progress
 from medqa.runtime.console import silenced
@@ -126,7 +127,7 @@ def test_it_leaves_exactly_these_files(config: DatasetConfig) -> None:
     stats = read_json(output / "dataset_stats.json")
     assert stats["total_specialties"] == 3
     assert stats["samples_per_specialty"] == {"cardiology": 40, "dermatology": 40, "neurology": 40}
-    assert manifests.require_finished(output, "dataset_preparation", "")["iteration"] == 1
+    assert run_manifest.require_finished(output, "dataset_preparation", "")["iteration"] == 1
 
 
 def test_large_splits_are_several_files_with_the_same_rows(
@@ -156,7 +157,7 @@ def test_the_manifest_says_what_was_done(config: DatasetConfig) -> None:
     assert manifest["changes"] == ["first preparation"]
     assert "--RANDOM_SEED 7" in manifest["command"]
     for path, value in manifest["inputs"].items():
-        assert disk.sha256_of_file(Path(path)) == value
+        assert atomic_io.sha256_of_file(Path(path)) == value
 
 
 def test_nothing_of_a_question_becomes_a_control_token(config: DatasetConfig) -> None:
@@ -602,7 +603,7 @@ def test_a_failure_while_writing_keeps_the_last_iteration(
         raise OSError(28, "No space left on device", "dataset_stats.json")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(disk, "write_json", fail)
+        patch.setattr(atomic_io, "write_json", fail)
         update_training_data(config, {"cardiology": 0.9})
     assert contents(config.OUTPUT_DIR) == before
     assert len(update_training_data(config, {"cardiology": 0.9})[1]) == 48

@@ -83,7 +83,7 @@ def test_the_data_that_the_model_was_trained_on_is_looked_at(trained: Path, tmp_
 
 
 def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tmp_path: Path) -> None:
-    from medqa.disk import sha256_of_file
+    from medqa.artifacts.atomic_io import sha256_of_file
 
     same = {
         f"gone/train_dataset/{path.name}": sha256_of_file(path)

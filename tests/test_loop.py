@@ -12,7 +12,7 @@ from dataset_preparation import create_datasets
 from evaluation import evaluate
 from fine_tuning import train
 from medqa import history
-from medqa.disk import sha256_of_files
+from medqa.artifacts.atomic_io import sha256_of_files
 from medqa.runtime.errors import UserError
 
 

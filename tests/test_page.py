@@ -12,7 +12,8 @@ import pytest
 from browser import browse, in_chromium
 from evaluations import HOSTILE, config, evaluation, published
 
-from medqa import manifests, results
+from medqa import results
+from medqa.artifacts import run_manifest
 from medqa.page import questions, report_page, specialties
 from medqa.page.differences import runs
 from medqa.page.report_page import report_html
@@ -48,7 +49,7 @@ class Reader(HTMLParser):
 
 
 def page_of(found: results.Results, **settings: object) -> str:
-    return report_html(found, manifests.settings(config("somewhere", **settings)))
+    return report_html(found, run_manifest.settings(config("somewhere", **settings)))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_same_results_same_bytes_wherever_they_lie(tmp_path):
     ]
     assert pages[0] == pages[1]
     folder = tmp_path / "one"
-    manifest = manifests.require_finished(folder, "evaluation", "")
+    manifest = run_manifest.require_finished(folder, "evaluation", "")
     again = report_html(results.read(folder, manifest), manifest["settings"])
     assert again.encode() == pages[0]
 
@@ -171,7 +172,7 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
     found.tables["base"]["hypothesis"] = odd
     found.tables["base"].loc[3, "ROUGE-L"] = np.nan
     folder = published(tmp_path, found)
-    again = results.read(folder, manifests.require_finished(folder, "evaluation", ""))
+    again = results.read(folder, run_manifest.require_finished(folder, "evaluation", ""))
     for role, table in found.tables.items():
         pd.testing.assert_frame_equal(again.tables[role], table, check_dtype=False, check_exact=True)
     pd.testing.assert_frame_equal(again.comparison, found.comparison, check_dtype=False, check_exact=True)

@@ -19,7 +19,7 @@ import dataset_preparation
 import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa import manifests
+from medqa.artifacts import run_manifest
 from medqa.runtime.console import Warnings
 from medqa.runtime.errors import UserError
 
@@ -74,7 +74,7 @@ def test_the_evaluation_completes_the_card_of_the_training(stages):
     head = trained.text.split("## Limits")[0]
     assert whole.text.startswith(head) and "12 held-out questions of 3 specialties, iteration 1" in whole.text
     # The card in results/ is an output like the others: a later stage still finds it as it was.
-    manifests.require_finished(stages.folder / "results", "fine_tuning", "")
+    run_manifest.require_finished(stages.folder / "results", "fine_tuning", "")
 
 
 def test_the_base_is_quantised_to_nf4_in_training(stages):
@@ -405,14 +405,14 @@ def test_scoring_alone_wants_the_same_texts_and_tells_of_another_iteration(
 
 def test_an_evaluation_killed_when_all_was_written_is_completed_first(stages, monkeypatch, tmp_path):
     """Its rounds are not lost, nor is it replaced by a part."""
-    from medqa import publishing
+    from medqa.artifacts import output_dir
 
     output = tmp_path / "evaluated"
     shutil.copytree(stages.folder / "evaluation_results", output)
     other = another_training(stages, tmp_path / "other")
     own = {"FINETUNED_MODEL_PATH": str(other), "OUTPUT_DIR": str(output)}
     config = EvaluationConfig(**vars(stages.config) | own)
-    replace = publishing.os.replace
+    replace = output_dir.os.replace
 
     def killed(source, target):
         if Path(target) == output / "history.csv":
@@ -420,7 +420,7 @@ def test_an_evaluation_killed_when_all_was_written_is_completed_first(stages, mo
         replace(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(publishing.os, "replace", killed)
+        patch.setattr(output_dir.os, "replace", killed)
         evaluation.evaluate(config)
     assert not (output / "manifest.json").exists() and not (output / "history.csv").exists()
     with pytest.raises(UserError, match="LIMIT 2 would replace"):

@@ -12,7 +12,7 @@ from browser import browse, in_chromium
 from conftest import run_script
 from evaluations import config, evaluation, published
 
-from medqa import disk, manifests
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.review import judgement
 from medqa.review.adding import add_review
 from medqa.review.judgement import cohen_kappa, even, judge, share
@@ -225,7 +225,7 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     file = review_file(tmp_path / "anna.json", key, marks)
     found = add_review(config(folder, REVIEW=(file,)))
     assert found.review.summary["preference"]["tuned_better"] == 8
-    manifest = manifests.require_finished(folder, "evaluation", "")
+    manifest = run_manifest.require_finished(folder, "evaluation", "")
     assert set(manifest["outputs"]) == set(before) - {"manifest.json"} | {
         "review_results.csv",
         "review_results.json",
@@ -244,7 +244,7 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     assert "8 of 9, 89 %" in page and "Blind review" in page
     assert "&lt;script&gt;note&lt;/script&gt;" in page and HOSTILE_NOTE not in page
     assert 'value="better, says a reviewer/tuned"' in page
-    assert manifest["inputs"][file] == disk.sha256_of_file(tmp_path / "anna.json")
+    assert manifest["inputs"][file] == atomic_io.sha256_of_file(tmp_path / "anna.json")
     assert manifest["settings"]["given"]["REVIEW"] == [file]
     # Once more, by another reviewer alone: the first one's ratings are gone, and nothing of them is left behind.
     second = review_file(tmp_path / "ben.json", key, {"id1": ("base", set(), "")}, "ben")

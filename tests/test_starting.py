@@ -10,7 +10,8 @@ from conftest import adapter, same
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa import manifests, trained, training
+from medqa import trained, training
+from medqa.artifacts import run_manifest
 from medqa.checkpoints import whole_checkpoints
 from medqa.runtime.errors import UserError
 from medqa.training_log import METRICS, RUNNING, read_records
@@ -114,10 +115,10 @@ def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on
     other = TrainingConfig(**vars(config) | {"LORA_RANK": 4})
     wanted = train(TrainingConfig(**vars(other) | {"OUTPUT_DIR": str(tmp_path / "other")}))
     train_until(other, monkeypatch, "after step", 7)
-    manifests.require_finished(finished, "fine_tuning", "")
+    run_manifest.require_finished(finished, "fine_tuning", "")
     assert train(config) == finished and "is up to date" in capsys.readouterr().out
     now = content(finished)
-    assert all(now[name] == before[name] for name in manifests.read_manifest(finished)["outputs"])
+    assert all(now[name] == before[name] for name in run_manifest.read_manifest(finished)["outputs"])
     resumed = train(other)
     assert "checkpoint-6; same data and settings, and the run had not finished" in capsys.readouterr().out
     assert same(adapter(wanted), adapter(resumed)) and losses(wanted) == losses(resumed)

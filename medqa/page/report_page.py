@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa import history, report
-from medqa.disk import write_text
+from medqa.artifacts.atomic_io import write_text
 from medqa.page import questions, specialties
 from medqa.page.questions import shown
 from medqa.page.template import render
@@ -24,7 +24,7 @@ def write_report(found: Any, settings: Mapping[str, Mapping[str, Any]], path: Pa
 
     Args:
         found: a results.Results.
-        settings: `manifests.settings` of its config.
+        settings: `run_manifest.settings` of its config.
         path: of the file.
     """
     write_text(path, report_html(found, settings))

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa import disk, manifests, publishing, results
+from medqa import results
+from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.page.report_page import write_report
 from medqa.review.judgement import Review, judge
 from medqa.review.ratings import Rating, read_ratings
@@ -37,9 +38,9 @@ def add_review(config: Any) -> results.Results:
     """
     folder = Path(config.OUTPUT_DIR)
     if folder.is_dir():
-        with publishing.occupied(folder, "evaluation"):
-            publishing.recover(folder)  # of a run that was killed when all had been written
-    manifest = manifests.require_finished(folder, "evaluation", "python evaluation.py")
+        with output_dir.occupied(folder, "evaluation"):
+            output_dir.recover(folder)  # of a run that was killed when all had been written
+    manifest = run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
     config = _as_evaluated(config, manifest)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
         raise UserError(
@@ -48,7 +49,7 @@ def add_review(config: Any) -> results.Results:
     key = json.loads((folder / KEY).read_text(encoding="utf-8"))
     ratings = read_ratings(config.REVIEW, key)
     review = Review(ratings, judge(ratings))
-    with publishing.occupied(folder):
+    with output_dir.occupied(folder):
         found = replace(results.read(folder, manifest), review=review)
         if PRIMARY not in found.tables["base"]:
             raise UserError(
@@ -66,7 +67,7 @@ def _as_evaluated(config: Any, manifest: dict[str, Any]) -> Any:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
     known = manifest["settings"]["given"] | manifest["settings"]["default"]
-    given = json.loads(json.dumps(manifests.settings(config)["given"]))
+    given = json.loads(json.dumps(run_manifest.settings(config)["given"]))
     other = [name for name in given if name not in OWN and known.get(name) != given[name]]
     if other:
         told = "; ".join(f"{name} was {known.get(name)!r}, not {given[name]!r}" for name in other)
@@ -83,20 +84,21 @@ def _publish(config: Any, manifest: dict[str, Any], found: results.Results, revi
     import pandas as pd
 
     folder = Path(config.OUTPUT_DIR)
-    with publishing.staged(folder) as staging:
+    with output_dir.staged(folder) as staging:
         for name in manifest["outputs"]:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
         rows = pd.DataFrame([_row(rating, found) for rating in review.ratings])
         rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
-        disk.write_json(staging / SUMMARY, review.summary)
-        write_report(found, manifests.settings(config), staging / "report.html")
-        manifests.write_manifest(
+        atomic_io.write_json(staging / SUMMARY, review.summary)
+        write_report(found, run_manifest.settings(config), staging / "report.html")
+        run_manifest.write_manifest(
             staging,
             "evaluation",
             config,
             manifest["started"],
-            inputs=manifest["inputs"] | {path: disk.sha256_of_file(Path(path)) for path in config.REVIEW},
+            inputs=manifest["inputs"]
+            | {path: atomic_io.sha256_of_file(Path(path)) for path in config.REVIEW},
             **{name: value for name, value in manifest.items() if name not in WRITTEN},
         )
 

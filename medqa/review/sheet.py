@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.disk import write_json, write_text
+from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.page.template import render
 
 if TYPE_CHECKING:

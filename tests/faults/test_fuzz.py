@@ -13,11 +13,12 @@ import pytest
 from faults_results import keep
 from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
-from medqa import duplicates, iterations, manifests, specialty_files
+from medqa import duplicates, iterations, specialty_files
+from medqa.artifacts import run_manifest
+from medqa.artifacts.csv_io import read_table
 from medqa.checkpoints import require_readable
 from medqa.predictions import LossFile, Predictions
 from medqa.runtime.errors import UserError
-from medqa.tables import read_table
 from medqa.training_log import read_records
 
 # Seconds for each reader in `make faults`, and examples in `make test`.
@@ -87,9 +88,9 @@ def read_state(path: Path) -> None:
     LossFile(path).read("a")
     read_records(path)
     os.link(path, path.with_name("complete.json"))
-    for reader in (manifests.read_manifest, require_readable):
-        (path.with_name(manifests.MANIFEST)).unlink(missing_ok=True)
-        os.link(path, path.with_name(manifests.MANIFEST))
+    for reader in (run_manifest.read_manifest, require_readable):
+        (path.with_name(run_manifest.MANIFEST)).unlink(missing_ok=True)
+        os.link(path, path.with_name(run_manifest.MANIFEST))
         with contextlib.suppress(UserError):
             reader(path.parent)
 

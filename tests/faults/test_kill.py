@@ -178,16 +178,16 @@ def test_of_two_on_one_folder_the_second_stops_and_the_first_is_not_disturbed(un
 
 def holds_on(folder: Path) -> None:
     """Make the stage wait, as soon as it holds its folder, until a file `go` is there."""
-    from medqa import publishing
+    from medqa.artifacts import output_dir
 
-    recover = publishing.recover
+    recover = output_dir.recover
 
     def waits(output: Path) -> None:
         while not (folder / "go").exists():
             time.sleep(0.01)
         recover(output)
 
-    publishing.recover = waits
+    output_dir.recover = waits
 
 
 def test_two_iterations_in_two_folders_do_not_disturb_each_other(undisturbed):

@@ -192,7 +192,7 @@ def test_an_adapter_has_the_same_bytes_in_every_process(of_the_hub, tmp_path):
     ],
 )
 def test_what_is_fetched_is_said_in_one_line(monkeypatch, capsys, files, told):
-    from medqa import hub
+    from medqa.artifacts import hub
 
     def asked(name, sizes=False):
         if files is None:
@@ -214,7 +214,7 @@ def test_what_is_fetched_is_said_in_one_line(monkeypatch, capsys, files, told):
 def test_a_model_in_the_cache_is_not_called_fetched(monkeypatch, capsys, tmp_path):
     from huggingface_hub import constants
 
-    from medqa import hub
+    from medqa.artifacts import hub
 
     snapshot = tmp_path / "models--owner--base" / "snapshots" / "1f"
     snapshot.mkdir(parents=True)

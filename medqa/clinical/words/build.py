@@ -13,9 +13,9 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import Any
 
+from medqa.artifacts.atomic_io import write_text
 from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.clinical.words import FOLDER, lines, words
-from medqa.disk import write_text
 from medqa.runtime.console import say
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError

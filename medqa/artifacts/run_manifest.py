@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from medqa.disk import read_whole, sha256_of_file, sha256_of_files, write_json
+from medqa.artifacts.atomic_io import read_whole, sha256_of_file, sha256_of_files, write_json
 from medqa.runtime.errors import UserError
 
 MANIFEST = "manifest.json"

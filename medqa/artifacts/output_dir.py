@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from medqa.disk import write_text
-from medqa.manifests import MANIFEST, is_inside, read_manifest
+from medqa.artifacts.atomic_io import write_text
+from medqa.artifacts.run_manifest import MANIFEST, is_inside, read_manifest
 from medqa.runtime.errors import UserError
 
 STAGING = ".incomplete"
@@ -71,7 +71,7 @@ def require_own(folder: Path, stage: str) -> None:
             f"{folder} holds what {manifest['stage']}.py wrote, and {stage}.py would replace it. Give "
             "another folder: --OUTPUT_DIR …"
         )
-    if folder.resolve() == Path(__file__).resolve().parent.parent:
+    if folder.resolve() == Path(__file__).resolve().parents[2]:
         raise UserError(
             f"OUTPUT_DIR {str(folder)!r} is the folder of the scripts themselves, whose README.md would be "
             "replaced. Give another folder: --OUTPUT_DIR …"

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.disk import write_text
+from medqa.artifacts.atomic_io import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from medqa.tables import neutral, plain, read_table, write_table
+from medqa.artifacts.csv_io import neutral, plain, read_table, write_table
 
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from medqa import hub
-from medqa.disk import sha256_of_files, write_text
+from medqa.artifacts import hub
+from medqa.artifacts.atomic_io import sha256_of_files, write_text
 from medqa.encoder import first_line
 from medqa.runtime.console import say, table
 from medqa.runtime.distributed import rank

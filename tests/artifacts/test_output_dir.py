@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from medqa import disk, manifests, publishing
+from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.runtime.errors import UserError
 
 OLD = {"a.txt": "old a", "kept.txt": "old kept", "sub/x.txt": "old x", "gone/deep/y.txt": "old y"}
@@ -34,8 +34,8 @@ class Settings(SimpleNamespace):
 @pytest.fixture(autouse=True)
 def no_git_no_gpu(monkeypatch):
     """A manifest asks both; the tests that kill a stage hundreds of times do without."""
-    monkeypatch.setattr(manifests, "code_state", lambda: {"git_commit": None, "git_dirty": None})
-    monkeypatch.setattr(manifests, "gpu_name", lambda: None)
+    monkeypatch.setattr(run_manifest, "code_state", lambda: {"git_commit": None, "git_dirty": None})
+    monkeypatch.setattr(run_manifest, "gpu_name", lambda: None)
 
 
 @pytest.fixture
@@ -49,18 +49,20 @@ def finished(tmp_path) -> Path:
 
 def publish(folder: Path, files: dict[str, str], then=lambda: None) -> None:
     """Publish files as a stage does; `then` runs after the manifest is written."""
-    with publishing.staged(folder) as staging:
+    with output_dir.staged(folder) as staging:
         for name, text in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_text(text)
-        manifests.write_manifest(staging, "stage", Settings(), "now", {"input": "sha"})
+        run_manifest.write_manifest(staging, "stage", Settings(), "now", {"input": "sha"})
         then()
 
 
 def content(folder: Path) -> dict[str, str]:
     """All files of a folder but its manifest and the user's notes, with their text."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_text() for name, path in files.items() if name not in (manifests.MANIFEST, NOTES)}
+    return {
+        name: path.read_text() for name, path in files.items() if name not in (run_manifest.MANIFEST, NOTES)
+    }
 
 
 def killed_at(number: int, work) -> bool:
@@ -97,24 +99,24 @@ def killed_at(number: int, work) -> bool:
 def test_staged_publishes_all_and_removes_what_is_no_longer_made(finished):
     publish(finished, NEW)
     assert content(finished) == NEW
-    assert not (finished / "gone").exists() and not (finished / publishing.STAGING).exists()
+    assert not (finished / "gone").exists() and not (finished / output_dir.STAGING).exists()
     assert (finished / NOTES).read_text() == "mine"
-    manifest = manifests.require_finished(finished, "stage", "make it")
+    manifest = run_manifest.require_finished(finished, "stage", "make it")
     assert set(manifest["outputs"]) == set(NEW)
 
 
 def test_a_file_takes_the_place_of_a_folder_and_the_other_way_round(finished):
     publish(finished, {"sub": "now a file", "a.txt/inner.txt": "now a folder"})
     assert content(finished) == {"sub": "now a file", "a.txt/inner.txt": "now a folder"}
-    manifests.require_finished(finished, "stage", "make it")
+    run_manifest.require_finished(finished, "stage", "make it")
 
 
 def test_nothing_changes_before_the_end(finished):
     def look():
         assert {
-            name: text for name, text in content(finished).items() if publishing.STAGING not in name
+            name: text for name, text in content(finished).items() if output_dir.STAGING not in name
         } == OLD
-        manifests.require_finished(finished, "stage", "make it")
+        run_manifest.require_finished(finished, "stage", "make it")
 
     publish(finished, NEW, look)
 
@@ -127,9 +129,9 @@ def test_an_exception_leaves_the_old_content_whole(finished, error):
     with pytest.raises(error):
         publish(finished, NEW, fail)
     assert content(finished) == OLD
-    publishing.recover(finished)
+    output_dir.recover(finished)
     assert content(finished) == OLD
-    manifests.require_finished(finished, "stage", "make it")
+    run_manifest.require_finished(finished, "stage", "make it")
 
 
 def test_a_stage_that_failed_is_never_published_even_when_its_parts_cannot_be_removed(finished, monkeypatch):
@@ -142,9 +144,9 @@ def test_a_stage_that_failed_is_never_published_even_when_its_parts_cannot_be_re
     with pytest.raises(ValueError):
         publish(finished, NEW, fail)
     monkeypatch.undo()
-    publishing.recover(finished)
+    output_dir.recover(finished)
     assert content(finished) == OLD
-    manifests.require_finished(finished, "stage", "make it")
+    run_manifest.require_finished(finished, "stage", "make it")
 
 
 def test_killed_anywhere_it_ends_with_all_of_the_new_or_all_of_the_old(finished, tmp_path):
@@ -154,13 +156,15 @@ def test_killed_anywhere_it_ends_with_all_of_the_new_or_all_of_the_old(finished,
         shutil.copytree(finished, folder)
         died = killed_at(number, lambda folder=folder: publish(folder, NEW))
         # Until somebody recovers it, a mixture may be there, but then no manifest calls it finished.
-        seen = {name: text for name, text in content(folder).items() if publishing.STAGING not in name}
-        assert not (folder / manifests.MANIFEST).exists() or seen in (OLD, NEW)
-        publishing.recover(folder)
+        seen = {name: text for name, text in content(folder).items() if output_dir.STAGING not in name}
+        assert not (folder / run_manifest.MANIFEST).exists() or seen in (OLD, NEW)
+        output_dir.recover(folder)
         ended_with.append(content(folder))
         assert ended_with[-1] in (OLD, NEW), number
-        assert set(manifests.require_finished(folder, "stage", "make it")["outputs"]) == set(ended_with[-1])
-        assert (folder / NOTES).exists() and not (folder / publishing.STAGING).exists()
+        assert set(run_manifest.require_finished(folder, "stage", "make it")["outputs"]) == set(
+            ended_with[-1]
+        )
+        assert (folder / NOTES).exists() and not (folder / output_dir.STAGING).exists()
         if not died:
             break
     assert OLD in ended_with and NEW in ended_with[:-1]
@@ -174,11 +178,11 @@ def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_pa
         for second in range(1, 1000, 2):
             folder = tmp_path / f"{first} {second}"
             shutil.copytree(tmp_path / "whole", folder)
-            died = killed_at(first, lambda folder=folder: publishing.recover(folder))
-            died_again = killed_at(second, lambda folder=folder: publishing.recover(folder))
-            publishing.recover(folder)
+            died = killed_at(first, lambda folder=folder: output_dir.recover(folder))
+            died_again = killed_at(second, lambda folder=folder: output_dir.recover(folder))
+            output_dir.recover(folder)
             assert content(folder) == NEW, (first, second)
-            manifests.require_finished(folder, "stage", "make it")
+            run_manifest.require_finished(folder, "stage", "make it")
             shutil.rmtree(folder)
             if not died_again:
                 break
@@ -188,7 +192,7 @@ def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_pa
 
 
 def test_a_block_without_a_manifest_publishes_nothing(finished):
-    with publishing.staged(finished) as staging:
+    with output_dir.staged(finished) as staging:
         (staging / "a.txt").write_text("half")
     assert content(finished) == OLD
 
@@ -198,23 +202,23 @@ def test_no_manifest_leads_out_of_its_folder(finished, tmp_path, name):
     """Neither one that came with a download nor a staged one: what they list is replaced and removed."""
     beside = tmp_path / "beside"
     beside.write_text("mine")
-    publish(finished, NEW, lambda: edit_manifest(finished / publishing.STAGING, replaces=[name, "gone"]))
+    publish(finished, NEW, lambda: edit_manifest(finished / output_dir.STAGING, replaces=[name, "gone"]))
     assert beside.read_text() == "mine" and content(finished) == NEW
     if isinstance(name, str):
         edit_manifest(finished, outputs={name: "0"})
         with pytest.raises(UserError, match="damaged"):
-            manifests.read_manifest(finished)
+            run_manifest.read_manifest(finished)
 
 
 def test_a_stage_does_not_publish_over_another_one_or_over_the_scripts(finished):
     with (
         pytest.raises(UserError, match="stage.py wrote, and other.py would replace it"),
-        publishing.occupied(finished, "other"),
+        output_dir.occupied(finished, "other"),
     ):
         pass
-    with publishing.occupied(finished, "stage"):
+    with output_dir.occupied(finished, "stage"):
         pass
-    with pytest.raises(UserError, match="README.md"), publishing.occupied(ROOT, "stage"):
+    with pytest.raises(UserError, match="README.md"), output_dir.occupied(ROOT, "stage"):
         pass
     assert content(finished) == OLD
 
@@ -256,10 +260,12 @@ def test_signals_are_given_back_after_training():
 
 
 def test_manifest_tells_what_was_done(tmp_path):
-    with publishing.staged(tmp_path) as staging:
+    with output_dir.staged(tmp_path) as staging:
         (staging / "a.txt").write_text("abc")
-        manifests.write_manifest(staging, "stage", Settings(STEPS=5), "then", {"in.json": "1f"}, iteration=2)
-    manifest = manifests.read_manifest(tmp_path)
+        run_manifest.write_manifest(
+            staging, "stage", Settings(STEPS=5), "then", {"in.json": "1f"}, iteration=2
+        )
+    manifest = run_manifest.read_manifest(tmp_path)
     assert manifest["outputs"] == {
         "a.txt": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     }
@@ -275,7 +281,7 @@ def break_missing_folder(folder: Path) -> None:
 
 
 def break_missing_manifest(folder: Path) -> None:
-    (folder / manifests.MANIFEST).unlink()
+    (folder / run_manifest.MANIFEST).unlink()
 
 
 def break_other_stage(folder: Path) -> None:
@@ -291,11 +297,11 @@ def break_edited_file(folder: Path) -> None:
 
 
 def break_manifest_text(folder: Path) -> None:
-    (folder / manifests.MANIFEST).write_bytes(b'{"stage": "stage", \xff')
+    (folder / run_manifest.MANIFEST).write_bytes(b'{"stage": "stage", \xff')
 
 
 def break_manifest_shape(folder: Path) -> None:
-    (folder / manifests.MANIFEST).write_text("[1]")
+    (folder / run_manifest.MANIFEST).write_text("[1]")
 
 
 def break_manifest_outputs(folder: Path) -> None:
@@ -303,7 +309,7 @@ def break_manifest_outputs(folder: Path) -> None:
 
 
 def edit_manifest(folder: Path, **changes: object) -> None:
-    path = folder / manifests.MANIFEST
+    path = folder / run_manifest.MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -321,25 +327,25 @@ def edit_manifest(folder: Path, **changes: object) -> None:
     ],
 )
 def test_an_input_that_cannot_be_trusted_is_refused_with_the_command_that_makes_it(finished, damage, told):
-    manifests.require_finished(finished, "stage", "python stage.py --HARD")
+    run_manifest.require_finished(finished, "stage", "python stage.py --HARD")
     damage(finished)
     with pytest.raises(UserError, match=told) as refused:
-        manifests.require_finished(finished, "stage", "python stage.py --HARD")
+        run_manifest.require_finished(finished, "stage", "python stage.py --HARD")
     assert "python stage.py --HARD" in str(refused.value)
 
 
 def test_settings_tell_given_from_default():
-    told = manifests.settings(Settings(STEPS=4, SHARES={"x": 0.5}))
+    told = run_manifest.settings(Settings(STEPS=4, SHARES={"x": 0.5}))
     assert told == {"given": {"STEPS": 4, "SHARES": {"x": 0.5}}, "default": {"NAMES": ("a",)}}
-    assert manifests.settings(Settings())["given"] == {}
+    assert run_manifest.settings(Settings())["given"] == {}
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_json_without_nan(tmp_path, number):
     path = tmp_path / "numbers.json"
-    disk.write_json(path, {"µ": 1.5})
+    atomic_io.write_json(path, {"µ": 1.5})
     with pytest.raises(ValueError):
-        disk.write_json(path, {"µ": [number]})
+        atomic_io.write_json(path, {"µ": [number]})
     assert path.read_text(encoding="utf-8") == '{\n  "µ": 1.5\n}\n'
     assert [found.name for found in tmp_path.iterdir()] == ["numbers.json"]
 
@@ -349,10 +355,10 @@ def test_json_without_nan(tmp_path, number):
 HOLD = """
 import sys, time
 from pathlib import Path
-from medqa import publishing
+from medqa.artifacts import output_dir
 from medqa.runtime.errors import UserError
 try:
-    with publishing.occupied(Path(sys.argv[1])):
+    with output_dir.occupied(Path(sys.argv[1])):
         print("holding", flush=True)
         time.sleep(60 if sys.argv[2] == "stay" else 0)
 except UserError as error:
@@ -372,12 +378,12 @@ def test_a_second_process_is_told_who_writes_there_and_a_killed_holder_holds_no_
     assert first.stdout.readline() == "holding\n"
     refused = holder(folder, "go").communicate()[0]
     assert f"is being written by process {first.pid} on" in refused and "--OUTPUT_DIR" in refused
-    with pytest.raises(UserError, match="is being written"), publishing.occupied(folder):
+    with pytest.raises(UserError, match="is being written"), output_dir.occupied(folder):
         pass
     first.kill()
     first.wait()
     assert holder(folder, "go").communicate()[0] == "holding\n"
-    with publishing.occupied(folder):
+    with output_dir.occupied(folder):
         pass
 
 
@@ -385,9 +391,9 @@ def test_occupying_leaves_nothing_behind(tmp_path):
     new, old = tmp_path / "new/deep", tmp_path / "old"
     old.mkdir()
     for folder in (new, old):
-        with contextlib.suppress(ValueError), publishing.occupied(folder):
+        with contextlib.suppress(ValueError), output_dir.occupied(folder):
             raise ValueError
     assert not new.exists() and list(old.iterdir()) == []
-    with publishing.occupied(new):
+    with output_dir.occupied(new):
         (new / "result.txt").write_text("kept")
     assert content(new) == {"result.txt": "kept"}
