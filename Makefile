@@ -26,10 +26,10 @@ in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
 EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
 # What depends on transformers; what starts a stage as a process, which takes longest, is left to `make test`.
-OLDEST := tests/test_bertscore.py tests/test_chat.py tests/test_entailment.py \
-	tests/test_generation.py tests/test_loss.py tests/test_model.py tests/test_model_card.py \
-	tests/artifacts/test_offline_bundle.py tests/test_packing.py tests/test_pipeline.py \
-	tests/test_training.py \
+OLDEST := tests/test_bertscore.py tests/modeling/test_chat_template.py tests/test_entailment.py \
+	tests/test_generation.py tests/modeling/test_loss.py tests/modeling/test_loading.py \
+	tests/test_model_card.py tests/artifacts/test_offline_bundle.py tests/modeling/test_packing.py \
+	tests/test_pipeline.py tests/test_training.py \
 	-k "not process and not launch and not resumed"
 
 .PHONY: demo loop test test-oldest faults lint setup clean

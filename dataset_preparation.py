@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa.artifacts import atomic_io, output_dir, run_manifest
-from medqa.chat import apply_chat_template, render, require_prefix, template_sha256
+from medqa.modeling.chat_template import apply_chat_template, render, require_prefix, template_sha256
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, next_command, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
@@ -151,10 +151,10 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     """The tokenizer to count tokens with; None without one, and lengths are told in words."""
     if not config.TOKENIZER:
         return None
-    from medqa import model
+    from medqa.modeling import loading
 
     library_warnings.quiet()
-    return model.load_tokenizer(config.TOKENIZER, "TOKENIZER")
+    return loading.load_tokenizer(config.TOKENIZER, "TOKENIZER")
 
 
 def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:

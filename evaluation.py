@@ -21,7 +21,7 @@ from typing import Any
 from config import LIMITS, EvaluationConfig
 from medqa import results
 from medqa.artifacts import offline_bundle, output_dir, run_manifest
-from medqa.chat import apply_chat_template, template_sha256
+from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import rank
@@ -126,8 +126,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    from medqa import answering, devices, pair, predictions
+    from medqa import answering, pair, predictions
     from medqa.clinical.vocabulary import user_terms
+    from medqa.modeling import devices
 
     user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.

@@ -15,7 +15,7 @@ from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import output_dir, run_manifest
-from medqa.chat import apply_chat_template, template_sha256
+from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, next_command, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
@@ -36,11 +36,12 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import devices, model as models, sharding
+    from medqa import sharding
     from medqa.artifacts import hub
+    from medqa.modeling import devices, loading
     from medqa.runtime.library_warnings import quiet
 
-    models.require_model(config.MODEL_NAME, "MODEL_NAME")
+    loading.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     devices.stay_within(config.GPU_MEMORY_GB, device)
@@ -56,7 +57,7 @@ def train(config: TrainingConfig) -> Path:
     from medqa import starting, trainable, trained, training
     from medqa.steps import steps_of
 
-    learned = starting.what_is_learned(config, data, models.fingerprint(config.MODEL_NAME))
+    learned = starting.what_is_learned(config, data, loading.fingerprint(config.MODEL_NAME))
     if several_machines():
         say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
@@ -73,7 +74,7 @@ def train(config: TrainingConfig) -> Path:
             return output
 
         # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
-        tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
+        tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
         examples, eval_examples = tokenised(config, data, tokenizer, warnings)
         lengths = [len(example.input_ids) for example in examples]
         steps = steps_of(config, lengths)
@@ -131,7 +132,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
     """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
-    from medqa.packing import require_end, tokenize
+    from medqa.modeling.packing import require_end, tokenize
 
     splits = []
     for split in ("train_dataset", "eval_dataset"):
@@ -166,13 +167,14 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
-    from medqa import forecast, model as models, preview, starting, trainable
+    from medqa import forecast, preview, starting, trainable
+    from medqa.modeling import loading
     from medqa.steps import steps_of
 
-    sizes, shards = models.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
+    sizes, shards = loading.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
     starting.require_no_strangers(Path(config.OUTPUT_DIR))
     trainable.require_trainable(config, sizes)
-    tokenizer = models.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
+    tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH

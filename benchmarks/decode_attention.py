@@ -22,7 +22,7 @@ def one_layer(rows: int) -> dict[str, float]:
     from torch.nn.functional import scaled_dot_product_attention
     from triton.testing import do_bench_cudagraph
 
-    from medqa.decode_attention import decode_attention
+    from medqa.modeling.decode_attention import decode_attention
 
     torch.manual_seed(rows)
     query = torch.randn(rows, 32, 1, 128, device="cuda", dtype=torch.bfloat16)
@@ -53,11 +53,12 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
 
     import torch
 
-    from medqa import attention, decode_attention, devices, generation, model as models, slots
+    from medqa import generation, slots
+    from medqa.modeling import decode_attention, devices, loading, varlen_attention
 
     device = devices.choose_device(model_name, "")
-    model = models.load_base(model_name, device, False, "").eval()
-    model.set_attn_implementation(attention.NAME)
+    model = loading.load_base(model_name, device, False, "").eval()
+    model.set_attn_implementation(varlen_attention.NAME)
     draw = torch.Generator().manual_seed(0)
     prompts = [
         generation.Prompt(str(n), torch.randint(0, 900, (60 + n % 100,), generator=draw).tolist(), False)

@@ -52,13 +52,14 @@ def steady(model_name: str, data: Path) -> dict:
     import torch
     from datasets import load_from_disk
 
-    from medqa import attention, devices, generation, model as models, slots
-    from medqa.chat import apply_chat_template
+    from medqa import generation, slots
+    from medqa.modeling import devices, loading, varlen_attention
+    from medqa.modeling.chat_template import apply_chat_template
 
     device = devices.choose_device(model_name, "")
-    tokenizer = models.load_tokenizer(model_name, "")
-    model = models.load_base(model_name, device, False, "").eval()
-    model.set_attn_implementation(attention.NAME)
+    tokenizer = loading.load_tokenizer(model_name, "")
+    model = loading.load_base(model_name, device, False, "").eval()
+    model.set_attn_implementation(varlen_attention.NAME)
     prompts = [
         generation.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
         for row in load_from_disk(str(data / "holdout_dataset"))
@@ -129,10 +130,11 @@ def exact(small: str, data: Path) -> dict:
     from datasets import load_from_disk
     from transformers import AutoModelForCausalLM
 
-    from medqa import generation, model as models
-    from medqa.chat import apply_chat_template
+    from medqa import generation
+    from medqa.modeling import loading
+    from medqa.modeling.chat_template import apply_chat_template
 
-    tokenizer = models.load_tokenizer(small, "")
+    tokenizer = loading.load_tokenizer(small, "")
     model = AutoModelForCausalLM.from_pretrained(small, dtype=torch.float32).to("cuda").eval()
     rows = list(load_from_disk(str(data / "holdout_dataset")))[:60]
     prompts = [

@@ -35,8 +35,8 @@ from dataset_preparation import update_training_data
 from evaluation import evaluate
 from fine_tuning import train
 from medqa.artifacts import run_manifest
-from medqa.chat import apply_chat_template
 from medqa.inference import t_interval
+from medqa.modeling.chat_template import apply_chat_template
 from medqa.runtime.console import silenced
 
 SEEDS = 6

@@ -128,12 +128,13 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
-    from medqa import devices, model as models, trainable
+    from medqa import trainable
+    from medqa.modeling import devices, loading
 
     device = devices.choose_device(model_name, "")
-    tokenizer = models.load_tokenizer(model_name, "")
+    tokenizer = loading.load_tokenizer(model_name, "")
     model = trainable.add_lora(
-        models.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
+        loading.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
     ).train()
     trainable.prepare_layers(model, True, False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], 2e-4)
@@ -165,10 +166,10 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     from peft import LoraConfig
     from transformers import TrainerCallback
 
-    from medqa import devices, model as models
+    from medqa.modeling import devices, loading
 
     device = devices.choose_device(model_name, "")
-    model = models.load_base(model_name, device, True, "")
+    model = loading.load_base(model_name, device, True, "")
     clock: list[float] = []
 
     class Clock(TrainerCallback):
@@ -183,7 +184,7 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     )  # fmt: skip
     trainer = library.SFTTrainer(
         model=model, args=config, train_dataset=Dataset.from_dict({"text": texts}),
-        processing_class=models.load_tokenizer(model_name, ""), callbacks=[Clock()],
+        processing_class=loading.load_tokenizer(model_name, ""), callbacks=[Clock()],
         peft_config=LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "v_proj"],
                                task_type="CAUSAL_LM"),
     )  # fmt: skip

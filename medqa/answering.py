@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import attention, devices, generation, model, sharding
+from medqa import generation, sharding
 from medqa.artifacts import atomic_io, hub
-from medqa.chat import ChatTemplate
 from medqa.generation import Answer, Decoding, Prompt
-from medqa.loss import packed_loss, plain_loss
-from medqa.packing import Example, bins, collate, tokenize
+from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling.chat_template import ChatTemplate
+from medqa.modeling.loss import packed_loss, plain_loss
+from medqa.modeling.packing import Example, bins, collate, tokenize
 from medqa.pair import Models, four_bit_needed
 from medqa.predictions import (
     ASKED,
@@ -92,8 +93,8 @@ def ask_both(
     here = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     config.USE_4BIT = any(gather_object([here]))  # the fullest card decides for all processes
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
-    tokenizer = model.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    stops = tuple(model.stop_token_ids(tokenizer))
+    tokenizer = loading.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
+    stops = tuple(loading.stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
     prompts, examples = texts(config, records, tokenizer, data["system_message"], template, warnings)
     keyed, made_of = keys(models, decoding, prompts, examples)
@@ -219,7 +220,7 @@ def answer(
     with models.using(role) as causal, Progress(f"{role} model", len(keyed), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
         batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
-        plain = attention.is_plain(causal.config, longest)
+        plain = varlen_attention.is_plain(causal.config, longest)
         say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
         why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
         if config.AUTO_BATCH_SIZE:
@@ -305,8 +306,8 @@ def answer_losses(
         Progress(f"{role} model, answer_loss", sum(map(len, mine)), "reference answer") as progress,
     ):
         longest = max(len(example.input_ids) for example in examples)
-        plain = not attention.is_plain(causal.config, longest)
-        with contextlib.nullcontext() if plain else attention.in_use(causal):
+        plain = not varlen_attention.is_plain(causal.config, longest)
+        with contextlib.nullcontext() if plain else varlen_attention.in_use(causal):
             for chosen in mine:
                 if plain:
                     each = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in chosen]

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from medqa.adapter import WEIGHTS, write_adapter
 from medqa.artifacts import atomic_io, run_manifest
+from medqa.modeling.adapter import WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 from medqa.training_log import RUNNING

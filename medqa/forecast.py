@@ -4,11 +4,17 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from medqa import devices
-from medqa.packing import bins
+from medqa.modeling import devices
+from medqa.modeling.model_size import (
+    PASS_BYTES,
+    bytes_per_token,
+    multiplied_weights,
+    unpacking_bytes,
+    weight_bytes,
+)
+from medqa.modeling.packing import bins
 from medqa.plan import COMPILING_SECONDS, Plan, choose, has_compiler
 from medqa.runtime.console import counted, elapsed, say
-from medqa.sizes import PASS_BYTES, bytes_per_token, multiplied_weights, unpacking_bytes, weight_bytes
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
 # takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds of bare

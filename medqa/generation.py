@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from medqa import attention
-from medqa.chat import ChatTemplate, harmless, render
-from medqa.devices import free_memory
-from medqa.packing import token_ids
+from medqa.modeling import varlen_attention
+from medqa.modeling.chat_template import ChatTemplate, harmless, render
+from medqa.modeling.devices import free_memory
+from medqa.modeling.packing import token_ids
 from medqa.runtime.console import counted, say
 from medqa.runtime.errors import UserError
 from medqa.sampling import Decoding, choose
@@ -85,7 +85,9 @@ def answer_all(
     the batch size that was used in the end.
     """
     longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
-    answer_some = _answer_in_slots if attention.is_plain(causal.config, longest) else _answer_in_batches
+    answer_some = (
+        _answer_in_slots if varlen_attention.is_plain(causal.config, longest) else _answer_in_batches
+    )
     waiting = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     while waiting:
         done: set[str] = set()
@@ -115,7 +117,7 @@ def _answer_in_slots(
     """Answer prompts side by side; a question takes the row of one that ended."""
     room = -(-(max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens) // 64) * 64
     waiting = deque(prompts)
-    with attention.in_use(causal):
+    with varlen_attention.in_use(causal):
         slots = Slots(causal, decoding, min(rows, len(prompts)), room)
         while waiting or len(slots):
             if waiting and (not len(slots) or slots.free >= max(1, rows // 8)):
@@ -128,7 +130,9 @@ def _answer_in_slots(
 def _answer_in_batches(
     model: Any, prompts: Sequence[Prompt], decoding: Decoding, rows: int, finished: Finished
 ) -> None:
-    """Answer with transformers' own cache and attention, for models that `medqa.attention` does not fit."""
+    """Answer with transformers' own cache and attention, for models that `medqa.modeling.varlen_attention`
+    does not fit.
+    """
     for start in range(0, len(prompts), rows):
         _answer_batch(model, prompts[start : start + rows], decoding, finished)
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa import devices, model
-from medqa.adapter import adapter_identity
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.output_dir import MERGED
+from medqa.modeling import devices, loading
+from medqa.modeling.adapter import adapter_identity
+from medqa.modeling.model_size import weight_bytes
 from medqa.predictions import ROLES
 from medqa.runtime.console import Warnings, say
 from medqa.runtime.errors import UserError
-from medqa.sizes import weight_bytes
 
 BASE, TUNED = ROLES
 
@@ -38,7 +38,7 @@ class Models:
         self._loaded: Any = None
         self._name = ""
         self._identities: dict[str, dict[str, object]] = {}  # as first asked for, by role
-        model.require_model(base, "BASE_MODEL_PATH")
+        loading.require_model(base, "BASE_MODEL_PATH")
         if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
             raise UserError(
                 f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
@@ -47,11 +47,11 @@ class Models:
 
     def identity(self, role: str) -> dict[str, object]:
         """What makes this model this model: fingerprints of its weights, and its precision."""
-        told = {"base": model.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
+        told = {"base": loading.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
         if role == TUNED and self.has_adapter:
             told |= adapter_identity(self.tuned)
         elif role == TUNED:
-            told["base"] = model.fingerprint(self.tuned)
+            told["base"] = loading.fingerprint(self.tuned)
             if not (Path(self.tuned) / MERGED).is_file():  # by hand: its sizes are those of any other
                 files = sorted(Path(self.tuned).glob("model*.safetensors"))
                 told["weights"] = [sha256_of_file(path) for path in files]
@@ -80,9 +80,9 @@ class Models:
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
             say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
             setting = "BASE_MODEL_PATH" if name == self.base else "FINETUNED_MODEL_PATH"
-            self._loaded = model.load_base(name, self.device, self.four_bit, setting)
+            self._loaded = loading.load_base(name, self.device, self.four_bit, setting)
             if self.has_adapter:
-                self._loaded = model.load_adapter(self._loaded, self.tuned)
+                self._loaded = loading.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
             self._name = name
             if self.has_adapter or role == TUNED:  # the tuned weights are what was read
@@ -96,7 +96,7 @@ def four_bit_needed(wanted: bool, device: devices.Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
-    sizes = model.load_config(name, "BASE_MODEL_PATH")
+    sizes = loading.load_config(name, "BASE_MODEL_PATH")
     if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
         return wanted
     weights, free = weight_bytes(sizes, False, 2), devices.free_memory(device.name)
@@ -131,10 +131,10 @@ def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings:
     if manifest["chat_template_sha256"] != template_sha:
         raise UserError(
             f"{tuned} was trained with chat template {manifest['chat_template_sha256'][:12]}, but the one in "
-            f"use is {template_sha[:12]}. Restore the template in medqa/chat.py, or prepare and train again "
-            "with: python dataset_preparation.py && python fine_tuning.py"
+            f"use is {template_sha[:12]}. Restore the template in medqa/modeling/chat_template.py, or "
+            "prepare and train again with: python dataset_preparation.py && python fine_tuning.py"
         )
-    if manifest["learned"]["base model"] != model.fingerprint(base_name):
+    if manifest["learned"]["base model"] != loading.fingerprint(base_name):
         name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
         raise UserError(
             f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "

@@ -4,8 +4,8 @@ import os
 import shutil
 from typing import Any, NamedTuple
 
+from medqa.modeling.model_size import PASS_BYTES, bytes_per_token, unpacking_bytes
 from medqa.runtime.console import say
-from medqa.sizes import PASS_BYTES, bytes_per_token, unpacking_bytes
 
 # Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second with
 # 8,753 tokens a pass, 18,174 with 13,253), and with recomputation, where more tokens hide its cost.

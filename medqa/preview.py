@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from medqa.chat import ChatTemplate, render
+from medqa.modeling.chat_template import ChatTemplate, render
 from medqa.runtime.console import table
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def measure(
         told = f"Answers in words: {_percentiles(words)}. With --TOKENIZER: in tokens."
         return Measured([*lines, "", told], [])
 
-    from medqa.packing import tokenize
+    from medqa.modeling.packing import tokenize
 
     examples = tokenize(chosen.to_list(), tokenizer, template, system_message, sys.maxsize).examples
     parts = {one.id: (one.answer_start, one.labels) for one in examples}

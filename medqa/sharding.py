@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from medqa import devices, model
+from medqa.modeling import devices, loading
+from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
-from medqa.sizes import weight_bytes
 
 
 @functools.cache
@@ -42,7 +42,7 @@ def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: 
         say("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")
     with _quantised_on(device.name):
-        return model.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention_name)
+        return loading.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention_name)
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ class Slots:
     """Answers being written, a row each.
 
     Args:
-        causal: a causal language model with `medqa.attention` in use.
+        causal: a causal language model with `medqa.modeling.varlen_attention` in use.
         decoding: how tokens are chosen.
         rows: answers written at once.
         room: tokens of the longest prompt and its answer.

@@ -7,7 +7,6 @@ from typing import Any
 
 from accelerate.utils import gather_object
 
-from medqa.adapter import CONFIG, WEIGHTS
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
 from medqa.checkpoints import (
@@ -19,6 +18,7 @@ from medqa.checkpoints import (
     require_readable,
     whole_checkpoints,
 )
+from medqa.modeling.adapter import CONFIG, WEIGHTS
 from medqa.runtime.console import say
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError

@@ -6,12 +6,13 @@ import torch
 from accelerate.utils import gather_object
 from transformers import set_seed
 
-from medqa import attention, devices, model, plan, sharding
-from medqa.loss import use_packed_loss
+from medqa import plan, sharding
+from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling.loss import use_packed_loss
+from medqa.modeling.model_size import gathered_bytes
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
-from medqa.sizes import gathered_bytes
 
 
 def require_trainable(config: Any, sizes: Any) -> None:
@@ -22,7 +23,7 @@ def require_trainable(config: Any, sizes: Any) -> None:
     """
     from transformers import AutoModelForCausalLM
 
-    attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    varlen_attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
     with torch.device("meta"):
         hollow = AutoModelForCausalLM.from_config(sizes, attn_implementation="sdpa")
     require_targets(hollow, config.LORA_TARGET_MODULES)
@@ -36,13 +37,15 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
         device: where this process trains.
         sharded: whether the processes share the base.
     """
-    sizes = model.load_config(config.MODEL_NAME, "MODEL_NAME")
+    sizes = loading.load_config(config.MODEL_NAME, "MODEL_NAME")
     require_trainable(config, sizes)
     set_seed(config.SEED)
     if sharded:
-        base = sharding.load_whole(config, sizes, device, attention.NAME)
+        base = sharding.load_whole(config, sizes, device, varlen_attention.NAME)
     else:
-        base = model.load_base(config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", attention.NAME)
+        base = loading.load_base(
+            config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", varlen_attention.NAME
+        )
     peft_model = add_lora(
         base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
     )
@@ -63,7 +66,7 @@ def fit_to_card(
     The fullest card decides for all processes, and compiling needs a compiler on every machine: DDP copies
     the first one's weights to the others, so theirs must be of the same form.
     """
-    say(f"Attention: {attention.told(device.is_cuda)}")
+    say(f"Attention: {varlen_attention.told(device.is_cuda)}")
     free, compiler = None, plan.has_compiler()
     if device.is_cuda:
         cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)

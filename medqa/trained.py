@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from medqa import devices, model
-from medqa.adapter import CONFIG, WEIGHTS
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
+from medqa.modeling import devices, loading
+from medqa.modeling.adapter import CONFIG, WEIGHTS
 from medqa.plots import training_figure
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
@@ -70,14 +70,14 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
         if size and devices.free_memory(device.name) < 2.2 * size:
             device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
     say(f"Merging into {folder} in {device.dtype}")
-    merged = model.load_adapter(model.load_base(base_name, device, False, "MODEL_NAME"), adapter)
+    merged = loading.load_adapter(loading.load_base(base_name, device, False, "MODEL_NAME"), adapter)
     merged = merged.merge_and_unload(safe_merge=True)
     incomplete = aside(target, "new")
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
-    model.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
+    loading.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
     weights = atomic_io.sha256_of_file(Path(adapter) / WEIGHTS)
     atomic_io.write_json(
-        incomplete / MERGED, {"base": model.fingerprint(base_name), "adapter_sha256": weights}
+        incomplete / MERGED, {"base": loading.fingerprint(base_name), "adapter_sha256": weights}
     )
     replace_folder(incomplete, target)

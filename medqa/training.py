@@ -20,7 +20,6 @@ from transformers import (
     TrainingArguments,
 )
 
-from medqa.adapter import write_adapter
 from medqa.checkpoints import (
     BEST,
     CheckpointWriter,
@@ -30,14 +29,15 @@ from medqa.checkpoints import (
     whole_checkpoints,
 )
 from medqa.forecast import product_rate
-from medqa.packing import Example, bins, collate
+from medqa.modeling.adapter import write_adapter
+from medqa.modeling.model_size import multiplied_weights
+from medqa.modeling.packing import Example, bins, collate
 from medqa.runtime import entrypoint
 from medqa.runtime.console import counted, say
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import Failed
 from medqa.runtime.progress import Progress
 from medqa.sharding import is_shard
-from medqa.sizes import multiplied_weights
 from medqa.starting import prepare
 from medqa.steps import EpochOfSteps, Steps
 from medqa.stopping import StopTraining, graceful_stop, stopped_early

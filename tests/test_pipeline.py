@@ -81,7 +81,7 @@ def test_the_base_is_quantised_to_nf4_in_training(stages):
     from bitsandbytes.nn import Linear4bit
 
     from medqa import trainable
-    from medqa.devices import Device
+    from medqa.modeling.devices import Device
 
     model = trainable.load(stages.training, Device("cpu", "float32", ""), False)
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
@@ -155,7 +155,8 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     """A whole model in place of an adapter, and the very same answers."""
-    from medqa import devices, trained
+    from medqa import trained
+    from medqa.modeling import devices
 
     merged, device = tmp_path / "merged", devices.Device("cpu", "float32", "")
     trained.merge(str(tiny_model), str(stages.folder / "results"), str(merged), device)
@@ -363,18 +364,18 @@ def test_a_merged_model_that_was_made_anew_is_asked_anew(stages, tmp_path, capsy
 
 
 def test_an_adapter_replaced_while_the_models_load_is_noticed(stages, monkeypatch, tmp_path):
-    from medqa import model
+    from medqa.modeling import loading
 
     tuned = shutil.copytree(stages.folder / "results", tmp_path / "results")
     other = another_training(stages, tmp_path / "other")
-    load = model.load_base
+    load = loading.load_base
 
     def loaded(*given, **more):
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             shutil.copy2(other / name, tuned / name)
         return load(*given, **more)
 
-    monkeypatch.setattr(model, "load_base", loaded)
+    monkeypatch.setattr(loading, "load_base", loaded)
     own = {"FINETUNED_MODEL_PATH": str(tuned), "OUTPUT_DIR": str(tmp_path / "evaluated")}
     with pytest.raises(UserError, match="was changed while this evaluation was running"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own))

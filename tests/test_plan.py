@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from medqa import forecast, plan, sizes
+from medqa import forecast, plan
+from medqa.modeling import model_size
 
 # Llama-3-8B
 SIZES = SimpleNamespace(
@@ -74,9 +75,9 @@ def test_weights_are_unpacked_once_where_there_is_room(capsys):
 
 def test_weights_in_parts_take_less_on_each_card():
     """Two cards: half of 3.49 GB of matrices, two layers gathered, scales and embeddings whole."""
-    assert sizes.weight_bytes(SIZES, True, 2, 2) == pytest.approx(4.5e9, rel=0.02)
-    assert sizes.gathered_bytes(SIZES, True, 2) == pytest.approx(0.22e9, rel=0.02)
-    assert sizes.weight_bytes(SIZES, False, 2, 2) == pytest.approx((7.0 + 0.9 + 2.1) * 1e9, rel=0.02)
+    assert model_size.weight_bytes(SIZES, True, 2, 2) == pytest.approx(4.5e9, rel=0.02)
+    assert model_size.gathered_bytes(SIZES, True, 2) == pytest.approx(0.22e9, rel=0.02)
+    assert model_size.weight_bytes(SIZES, False, 2, 2) == pytest.approx((7.0 + 0.9 + 2.1) * 1e9, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +116,9 @@ def test_recomputing_and_evaluating_take_their_time():
 
 
 def test_weights_are_those_of_the_model():
-    assert sizes.weight_bytes(SIZES, False, 2) == pytest.approx(2 * 8_030_261_248, rel=1e-3)
-    assert sizes.weight_bytes(SIZES, True, 2) == pytest.approx(6.08e9, rel=0.01)
-    assert sizes.multiplied_weights(SIZES) == pytest.approx(7.5e9, rel=0.01)
+    assert model_size.weight_bytes(SIZES, False, 2) == pytest.approx(2 * 8_030_261_248, rel=1e-3)
+    assert model_size.weight_bytes(SIZES, True, 2) == pytest.approx(6.08e9, rel=0.01)
+    assert model_size.multiplied_weights(SIZES) == pytest.approx(7.5e9, rel=0.01)
 
 
 def test_layers_are_compiled_where_it_pays(monkeypatch):

@@ -21,7 +21,7 @@ from config import TrainingConfig
 from fine_tuning import train
 from medqa import starting
 from medqa.checkpoints import DONE, whole_checkpoints
-from medqa.packing import Example
+from medqa.modeling.packing import Example
 from medqa.runtime.errors import Failed, UserError
 from medqa.steps import Steps, shares
 from medqa.training_log import METRICS, RUNNING, read_records
@@ -152,7 +152,8 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
 
 def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
     """One process with unpacked weights and one without would hang in DDP."""
-    from medqa import devices, plan, trainable
+    from medqa import plan, trainable
+    from medqa.modeling import devices
 
     asked = []
 
@@ -395,7 +396,8 @@ def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(confi
 
 
 def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
-    from medqa import loss, training
+    from medqa import training
+    from medqa.modeling import loss
 
     config.LORA_DROPOUT = 0.5
     packed, modes = loss.packed_loss, []
@@ -448,12 +450,12 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
 
 
 def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
-    from medqa import model
+    from medqa.modeling import loading
 
     def load(*_):
         raise AssertionError("a weight was loaded")
 
-    monkeypatch.setattr(model, "load_base", load)
+    monkeypatch.setattr(loading, "load_base", load)
     config.DRY_RUN = True
     train(config)
     told = capsys.readouterr().out
@@ -465,7 +467,7 @@ def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsy
 def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     from transformers import AutoModelForCausalLM
 
-    from medqa import model
+    from medqa.modeling import loading
 
     config.MERGE_TO = str(tmp_path / "merged")
     output = train(config)
@@ -474,7 +476,7 @@ def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     ids = torch.arange(5, 60)[None]
     with torch.no_grad():
         base = plain(ids).logits
-        tuned = model.load_adapter(plain, str(output)).eval()(ids).logits
+        tuned = loading.load_adapter(plain, str(output)).eval()(ids).logits
         found = merged(ids).logits
     torch.testing.assert_close(found, tuned, rtol=1e-4, atol=1e-4)
     assert (tuned - base).abs().max() > 0.1

@@ -19,7 +19,7 @@ WARNINGS = (
     (r"`is_gradient_checkpointing` is deprecated", FutureWarning),
     # bitsandbytes has not followed torch yet.
     (r"`torch\.jit\.script", DeprecationWarning),
-    # medqa/model.py looks itself, and ends the run when a weight is missing.
+    # medqa/modeling/loading.py looks itself, and ends the run when a weight is missing.
     (r"Found missing adapter keys", UserWarning),
     # One per letter of a specialty's name that no installed font has: see docs/troubleshooting.md.
     (r"Glyph \d+ .* missing from font|Matplotlib currently does not support", UserWarning),

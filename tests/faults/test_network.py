@@ -148,7 +148,7 @@ def of_the_hub(tiny_model):
 def test_saving_an_adapter_or_a_checkpoint_asks_the_hub_nothing(of_the_hub, tmp_path, monkeypatch):
     import peft.utils.save_and_load as peft_saving
 
-    from medqa.adapter import write_adapter
+    from medqa.modeling.adapter import write_adapter
     from medqa.training import AnswerTrainer
 
     asked = []
@@ -173,7 +173,7 @@ def test_an_adapter_has_the_same_bytes_in_every_process(of_the_hub, tmp_path):
     """peft keeps the names of layers in a set, whose order depends on the process."""
     import json
 
-    from medqa.adapter import write_adapter
+    from medqa.modeling.adapter import write_adapter
 
     write_adapter(of_the_hub, tmp_path)
     layers = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
@@ -254,8 +254,8 @@ def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
         load_encoder(str(folder))
     assert not (tmp_path / "ran").exists()
     with pytest.raises(Exception, match="safetensors"):  # the base model is never read from one at all
-        from medqa.devices import Device
-        from medqa.model import load_base
+        from medqa.modeling.devices import Device
+        from medqa.modeling.loading import load_base
 
         load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME")
     assert not (tmp_path / "ran").exists()
@@ -265,7 +265,8 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import builtins
     import json
 
-    from medqa import devices, encoder, model
+    from medqa import encoder
+    from medqa.modeling import devices, loading
     from medqa.runtime.errors import UserError
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
@@ -279,9 +280,9 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
     monkeypatch.setattr(builtins, "input", lambda *_: pytest.fail("the user was asked"))
     for load in (
-        lambda: model.load_config(str(folder), "MODEL_NAME"),
-        lambda: model.load_tokenizer(str(folder), "MODEL_NAME"),
-        lambda: model.load_base(str(folder), devices.Device("cpu", "float32", ""), False, "MODEL_NAME"),
+        lambda: loading.load_config(str(folder), "MODEL_NAME"),
+        lambda: loading.load_tokenizer(str(folder), "MODEL_NAME"),
+        lambda: loading.load_base(str(folder), devices.Device("cpu", "float32", ""), False, "MODEL_NAME"),
         lambda: encoder.load_encoder(str(folder)),
     ):
         with pytest.raises(UserError):
@@ -312,7 +313,7 @@ def test_a_control_token_of_any_family_is_text_in_a_question(token):
     """Also for a tokenizer that knows it: what stands in the prompt is no longer the token."""
     from tokenizers import Tokenizer, models
 
-    from medqa.chat import harmless
+    from medqa.modeling.chat_template import harmless
 
     tokenizer = Tokenizer(models.BPE({"a": 0}, []))
     tokenizer.add_special_tokens([token])
@@ -323,7 +324,7 @@ def test_a_control_token_of_any_family_is_text_in_a_question(token):
 
 
 def test_what_only_resembles_a_control_token_stays():
-    from medqa.chat import harmless
+    from medqa.modeling.chat_template import harmless
 
     for text in ("5 < 6 | 7 > 2", "[ADHD]", "<sub>2</sub>", "a <| b |>", "p<0.05", "<so>", "[INSTR]"):
         assert harmless(text) == text

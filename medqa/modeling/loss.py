@@ -49,7 +49,8 @@ def packed_loss(
     causal: Any, input_ids: torch.Tensor, position_ids: torch.Tensor, rows: torch.Tensor,
     targets: torch.Tensor, summed: Callable = summed_cross_entropy, **borders: Any,
 ) -> torch.Tensor:  # fmt: skip
-    """Answer loss of what `packing.collate` gives, for a causal model with `medqa.attention` in use.
+    """Answer loss of what `packing.collate` gives, for a causal model with `medqa.modeling.varlen_attention`
+    in use.
 
     With gradients on, the sum over all trained tokens (float32 scalar, nats); under `torch.no_grad`, the loss
     of each, float32 [labels]. Logits are made for trained rows only. `summed` is `summed_cross_entropy`, or
@@ -72,8 +73,8 @@ def packed_loss(
 def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:
     """Loss of each answer token, float32 [labels], by a model's own forward pass, for one sequence.
 
-    For models that `medqa.attention` does not fit: their attention, and what they do to their logits, is
-    their own business here.
+    For models that `medqa.modeling.varlen_attention` does not fit: their attention, and what they do to their
+    logits, is their own business here.
     """
     tokens = torch.as_tensor(ids, dtype=torch.int64, device=causal.device)
     logits = causal(input_ids=tokens[None], use_cache=False).logits[0, answer_start - 1 : -1]

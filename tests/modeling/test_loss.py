@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa import attention, loss
-from medqa.chat import apply_chat_template, render
-from medqa.packing import bins, collate, tokenize
+from medqa.modeling import loss, varlen_attention
+from medqa.modeling.chat_template import apply_chat_template, render
+from medqa.modeling.packing import bins, collate, tokenize
 
 SYSTEM = "Answer briefly."
 
@@ -35,7 +35,7 @@ def plain_losses(model, example):
 
 
 def test_packed_losses_equal_the_sequences_one_by_one(tiny_model, examples):
-    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, varlen_attention.NAME)
     with torch.no_grad():
         together = loss.packed_loss(packed, **collate(examples, "cpu"))
         alone = torch.cat([plain_losses(plain, example) for example in examples])
@@ -44,7 +44,7 @@ def test_packed_losses_equal_the_sequences_one_by_one(tiny_model, examples):
 
 @pytest.mark.parametrize("budget", [10_000, 120, 1])
 def test_gradients_do_not_depend_on_the_cut(tiny_model, examples, budget):
-    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, varlen_attention.NAME)
     for model in (plain, packed):
         model.get_output_embeddings().requires_grad_(False)
     sum(plain_losses(plain, example).sum() for example in examples).backward()
@@ -56,7 +56,7 @@ def test_gradients_do_not_depend_on_the_cut(tiny_model, examples, budget):
 
 
 def test_a_models_own_forward_pass_gives_the_same_loss(tiny_model, examples):
-    plain, packed = load(tiny_model, "eager"), load(tiny_model, attention.NAME)
+    plain, packed = load(tiny_model, "eager"), load(tiny_model, varlen_attention.NAME)
     with torch.no_grad():
         wanted = loss.packed_loss(packed, **collate(examples, "cpu"))
         found = torch.cat([loss.plain_loss(plain, e.input_ids, e.answer_start) for e in examples])
@@ -64,7 +64,7 @@ def test_a_models_own_forward_pass_gives_the_same_loss(tiny_model, examples):
 
 
 def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
-    model = load(tiny_model, attention.NAME)
+    model = load(tiny_model, varlen_attention.NAME)
     model.get_output_embeddings().requires_grad_(False)
     weight = model.get_decoder().layers[0].self_attn.q_proj.weight
     gradients = []
@@ -77,7 +77,7 @@ def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
 
 
 def test_no_sequence_sees_another(tiny_model, examples):
-    model = load(tiny_model, attention.NAME)
+    model = load(tiny_model, varlen_attention.NAME)
     changed = examples[0]._replace(input_ids=examples[0].input_ids[::-1].copy())
     with torch.no_grad():
         before = loss.packed_loss(model, **collate(examples, "cpu"))

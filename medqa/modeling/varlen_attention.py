@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from medqa.decode_attention import decode_attention
+from medqa.modeling.decode_attention import decode_attention
 from medqa.runtime.errors import UserError
 
 NAME = "medqa_packed"

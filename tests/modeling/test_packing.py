@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 from transformers import AutoTokenizer
 
-from medqa.chat import apply_chat_template, render
-from medqa.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
+from medqa.modeling.chat_template import apply_chat_template, render
+from medqa.modeling.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
 from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."

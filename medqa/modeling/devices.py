@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from medqa.artifacts.atomic_io import read_whole
+from medqa.modeling.model_size import all_weights
 from medqa.runtime.console import say
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
-from medqa.sizes import all_weights
 
 # Above this many parameters a model is no job for a CPU.
 LARGEST_ON_CPU = 1_500_000_000

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medqa.adapter import require_adapter
 from medqa.artifacts.output_dir import MERGED
-from medqa.devices import Device
+from medqa.modeling.adapter import require_adapter
+from medqa.modeling.devices import Device
 from medqa.runtime.errors import UserError
 
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "</s>")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from medqa.chat import ChatTemplate, render
+from medqa.modeling.chat_template import ChatTemplate, render
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def require_end(done: Tokenised, tokenizer: Any, name: str) -> None:
     Raises:
         UserError: no whole answer has a token that ends one; with what stands there instead.
     """
-    from medqa.model import stop_token_ids
+    from medqa.modeling.loading import stop_token_ids
 
     stops, cut = set(stop_token_ids(tokenizer)), set(done.cut)
     whole = next((example for example in done.examples if example.id not in cut), None)
@@ -114,7 +114,7 @@ def require_end(done: Tokenised, tokenizer: Any, name: str) -> None:
     raise UserError(
         f"answers end with {ending!r}, where generation would not stop: with the tokenizer of {name} it "
         f"stops at {' or '.join(map(repr, known))}. Write this model's own format into apply_chat_template "
-        "in medqa/chat.py, and prepare the data again: python dataset_preparation.py"
+        "in medqa/modeling/chat_template.py, and prepare the data again: python dataset_preparation.py"
     )
 
 

@@ -5,9 +5,15 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from medqa.chat import CONTROL_TOKEN, apply_chat_template, render, require_prefix, template_sha256
-from medqa.model import STOP_TOKENS
-from medqa.packing import token_ids
+from medqa.modeling.chat_template import (
+    CONTROL_TOKEN,
+    apply_chat_template,
+    render,
+    require_prefix,
+    template_sha256,
+)
+from medqa.modeling.loading import STOP_TOKENS
+from medqa.modeling.packing import token_ids
 from medqa.runtime.errors import UserError
 
 CONTROLS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",

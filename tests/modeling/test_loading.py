@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa import devices, model, trainable
+from medqa import trainable
+from medqa.modeling import devices, loading
 from medqa.runtime.errors import UserError
 
 CPU = devices.Device("cpu", "float32", "for the tests")
@@ -39,7 +40,7 @@ def copy(tiny_model, tmp_path) -> Path:
 
 
 def base(folder: Path, four_bit: bool = False):
-    return model.load_base(str(folder), CPU, four_bit, "MODEL_NAME")
+    return loading.load_base(str(folder), CPU, four_bit, "MODEL_NAME")
 
 
 # ---- device --------------------------------------------------------------------------------------------
@@ -147,43 +148,43 @@ def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_con
 
 
 def test_require_model_takes_a_model_folder_and_a_name_of_the_hub(tiny_model):
-    model.require_model(str(tiny_model), "MODEL_NAME")
-    model.require_model("dmis-lab/llama-3-meerkat-8b-v1.0", "MODEL_NAME")
+    loading.require_model(str(tiny_model), "MODEL_NAME")
+    loading.require_model("dmis-lab/llama-3-meerkat-8b-v1.0", "MODEL_NAME")
 
 
 @pytest.mark.parametrize("name", ["meerkat", "a/b/c", "./models/meerkat", "/models/meerkat", "~/meerkat"])
 def test_require_model_refuses_what_is_neither(name):
-    told = refused(model.require_model, name, "BASE_MODEL_PATH")
+    told = refused(loading.require_model, name, "BASE_MODEL_PATH")
     assert told.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in told
     assert told.endswith("python demo/build_model.py")
 
 
 def test_require_model_refuses_a_folder_without_weights(tmp_path):
-    told = refused(model.require_model, str(tmp_path), "MODEL_NAME")
+    told = refused(loading.require_model, str(tmp_path), "MODEL_NAME")
     assert "no *.safetensors weights (found: nothing)" in told and "--MODEL_NAME" in told
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    assert "(found: pytorch_model.bin)" in refused(model.require_model, str(tmp_path), "MODEL_NAME")
+    assert "(found: pytorch_model.bin)" in refused(loading.require_model, str(tmp_path), "MODEL_NAME")
 
 
 def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
-    own = model.fingerprint(str(tiny_model))
-    assert model.fingerprint(str(copy)) == own
+    own = loading.fingerprint(str(tiny_model))
+    assert loading.fingerprint(str(copy)) == own
     (copy / "notes.txt").write_text("no part of the model")
-    assert model.fingerprint(str(copy)) == own
+    assert loading.fingerprint(str(copy)) == own
     edit(copy / "config.json", rope_theta=1)
-    other = model.fingerprint(str(copy))
+    other = loading.fingerprint(str(copy))
     (copy / "model.safetensors").write_bytes(b"shorter")
-    assert len({own, other, model.fingerprint(str(copy))}) == 3
-    assert model.fingerprint("owner/name") == "owner/name"
+    assert len({own, other, loading.fingerprint(str(copy))}) == 3
+    assert loading.fingerprint("owner/name") == "owner/name"
 
 
 # ---- tokenizer -----------------------------------------------------------------------------------------
 
 
 def test_the_padding_token_is_no_stop_token(tiny_model):
-    tokenizer = model.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
     assert tokenizer.pad_token == "<|reserved_special_token_0|>"
-    assert tokenizer.pad_token_id not in model.stop_token_ids(tokenizer)
+    assert tokenizer.pad_token_id not in loading.stop_token_ids(tokenizer)
     assert len(tokenizer) == len(AutoTokenizer.from_pretrained(tiny_model))  # the embeddings need no new row
 
 
@@ -195,35 +196,35 @@ def test_a_padding_token_that_ends_a_text_is_replaced(tiny_model, tmp_path, ends
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.eos_token, tokenizer.pad_token = ends, pads
     tokenizer.save_pretrained(tmp_path)
-    loaded = model.load_tokenizer(str(tmp_path), "MODEL_NAME")
+    loaded = loading.load_tokenizer(str(tmp_path), "MODEL_NAME")
     assert loaded.pad_token == "<|reserved_special_token_0|>"
-    assert loaded.pad_token_id not in model.stop_token_ids(loaded)
+    assert loaded.pad_token_id not in loading.stop_token_ids(loaded)
 
 
 def test_a_padding_token_of_its_own_is_kept(tiny_model, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.pad_token = "!"
     tokenizer.save_pretrained(tmp_path)
-    assert model.load_tokenizer(str(tmp_path), "MODEL_NAME").pad_token == "!"
+    assert loading.load_tokenizer(str(tmp_path), "MODEL_NAME").pad_token == "!"
 
 
 def test_an_answer_ends_with_the_turn_and_with_the_text(tiny_model):
-    tokenizer = model.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
     wanted = {tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|end_of_text|>")}
-    assert set(model.stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
+    assert set(loading.stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
 
 
 def test_a_tokenizer_that_ends_nothing_is_refused():
     other = SimpleNamespace(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1)
-    assert model.stop_token_ids(other) == [1]
+    assert loading.stop_token_ids(other) == [1]
     endless = SimpleNamespace(get_vocab=lambda: {"a": 0}, eos_token_id=None)
-    assert "tokenizer_config.json" in refused(model.stop_token_ids, endless)
+    assert "tokenizer_config.json" in refused(loading.stop_token_ids, endless)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
 def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
     name = str(tmp_path) if name == "folder" else name
-    told = refused(model.load_tokenizer, name, "MODEL_NAME")
+    told = refused(loading.load_tokenizer, name, "MODEL_NAME")
     assert told.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in told
 
 
@@ -232,7 +233,7 @@ def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_base_is_frozen_and_in_the_precision_of_the_device(tiny_model, dtype):
-    loaded = model.load_base(str(tiny_model), CPU._replace(dtype=dtype), False, "MODEL_NAME")
+    loaded = loading.load_base(str(tiny_model), CPU._replace(dtype=dtype), False, "MODEL_NAME")
     assert all(not weight.requires_grad for weight in loaded.parameters())
     assert {weight.dtype for weight in loaded.parameters()} == {getattr(torch, dtype)}
     assert loaded.config._attn_implementation == "sdpa" and not loaded.training
@@ -322,7 +323,7 @@ def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapte
     ids = torch.arange(8)[None]
     with torch.inference_mode():
         plain = base(tiny_model).eval()(input_ids=ids).logits
-        tuned = model.load_adapter(base(tiny_model), str(adapter)).eval()
+        tuned = loading.load_adapter(base(tiny_model), str(adapter)).eval()
         assert not any(weight.requires_grad for weight in tuned.parameters())
         assert not torch.allclose(tuned(input_ids=ids).logits, plain, atol=1e-2)
         with tuned.disable_adapter():
@@ -339,7 +340,7 @@ def test_loading_an_adapter_asks_nobody_else(tiny_model, adapter, tmp_path, monk
     folder = Path(shutil.copytree(adapter, tmp_path / "adapter"))
     edit(folder / "adapter_config.json", base_model_name_or_path="owner/name")
     monkeypatch.setattr(peft_files, "check_file_exists_on_hf_hub", ask)
-    model.load_adapter(base(tiny_model), str(folder))
+    loading.load_adapter(base(tiny_model), str(folder))
 
 
 def edit_weights(folder: Path, change) -> None:
@@ -412,5 +413,5 @@ def break_layers_that_the_base_has_not(folder: Path) -> None:
 def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage, told):
     folder = shutil.copytree(adapter, tmp_path / "adapter")
     damage(folder)
-    message = refused(model.load_adapter, base(tiny_model), str(folder))
+    message = refused(loading.load_adapter, base(tiny_model), str(folder))
     assert str(folder) in message and told in message
