@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
-    from medqa.iterations import Iteration
-    from medqa.records import Refused, Source
-    from medqa.splits import Short, Splits
+    from medqa.data.cleaning import Refused, Source
+    from medqa.data.iterations import Iteration
+    from medqa.data.splits import Short, Splits
 
     Datasets = tuple[Dataset, Dataset, Dataset, Dataset]
 
@@ -67,7 +67,8 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import accounts, duplicates, history, iterations, records, specialty_files
+    from medqa import history
+    from medqa.data import cleaning, dataset_stats, iterations, near_duplicates, source_files
 
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -79,7 +80,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         "chat_template_sha256": template_sha256(apply_chat_template),
         "system_message": config.SYSTEM_MESSAGE,
     }
-    found = specialty_files.find_files(Path(config.DATA_DIR))
+    found = source_files.find_files(Path(config.DATA_DIR))
     requests, rounds = {"specialty_adjustments": adjustments}, []
     if config.RECOMMENDATIONS:
         recommended, rounds = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
@@ -93,7 +94,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         if before:
             iterations.require_constants(config, before, folder)
         shares = iterations.next_shares(found.files, before, config, requests)
-        hashes = specialty_files.sha256_of(found.files)
+        hashes = source_files.sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt)
         if before and not changes and not before.damaged and not found.problems:
             say(f"{folder} is up to date: same input, shares and prompt.")
@@ -104,15 +105,15 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         say(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
 
         # 3. Read and clean, and group questions that ask nearly the same.
-        source = specialty_files.read_files(found, progress.watch)
-        records.require_usable(source, config.DATA_DIR)
-        vanished = vanished_from(source, before, config)
-        groups = duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
+        source = source_files.read_files(found, progress.watch)
+        cleaning.require_usable(source, config.DATA_DIR)
+        texts = [*(record.form for record in source.records), *vanished_from(source, before, config)]
+        groups = near_duplicates.groups(texts, progress.watch)
 
         # 4. Split: holdout and eval once for the life of the folder, the rest into train and pool.
         splits, refused, short = split(source, groups, before, shares, config)
         size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
-        stats = accounts.statistics(source, refused, splits, groups, shares, short, size)
+        stats = dataset_stats.statistics(source, refused, splits, groups, shares, short, size)
         train_samples = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
         source.records.clear()  # the splits hold the records, and writing takes them from there
 
@@ -159,7 +160,7 @@ def load_tokenizer(config: DatasetConfig) -> Any:
 
 def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:
     """Normal forms of the holdout and eval questions that have left the input: new pairs avoid them, too."""
-    from medqa import storage
+    from medqa.data import dataset_io
 
     if before is None:
         return []
@@ -167,9 +168,9 @@ def vanished_from(source: "Source", before: "Iteration | None", config: DatasetC
     forms: list[str] = []
     number = 0
     for name in ("holdout", "eval"):
-        split = Path(config.OUTPUT_DIR) / storage.SPLITS[name]
-        ids = storage.ids(split)
-        forms += storage.forms(split, [position for position, key in enumerate(ids) if key not in now])
+        split = Path(config.OUTPUT_DIR) / dataset_io.SPLITS[name]
+        ids = dataset_io.ids(split)
+        forms += dataset_io.forms(split, [position for position, key in enumerate(ids) if key not in now])
         number += len(ids)
     data_before = before.settings["DATA_DIR"]
     if number and len(forms) == number and data_before != config.DATA_DIR:
@@ -189,46 +190,46 @@ def split(
     config: DatasetConfig,
 ) -> "tuple[Splits, list[Refused], Short]":
     """Choose holdout and eval, or keep them as they are on disk; divide the other pairs of the input."""
-    from medqa import splits, storage
+    from medqa.data import dataset_io, splits
 
     if before is None:
         sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
         first, short = splits.first_splits(source.records, groups, shares, *sizes, config.RANDOM_SEED)
         return first, source.refused, short
     folder = Path(config.OUTPUT_DIR)
-    holdout, evals = (storage.read(folder / storage.SPLITS[name]) for name in ("holdout", "eval"))
+    holdout, evals = (dataset_io.read(folder / dataset_io.SPLITS[name]) for name in ("holdout", "eval"))
     others, refused = splits.without_near(holdout, evals, source.records, groups, progress.watch)
-    train_folder = storage.SPLITS["train"]
+    train_folder = dataset_io.SPLITS["train"]
     lost = any(name.startswith(train_folder) for name in before.damaged)
-    trained = set() if lost else set(storage.ids(folder / train_folder))
+    trained = set() if lost else set(dataset_io.ids(folder / train_folder))
     later = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
     return later, source.refused + refused, before.short
 
 
 def write_splits(staging: Path, splits: "Splits", system_message: str, unchanged_in: Path | None) -> None:
     """Write the four splits; holdout and eval are copied byte by byte from where they are unchanged."""
-    from medqa import storage
+    from medqa.data import dataset_io
 
     def chat(question: str, response: str) -> str:
         return render(apply_chat_template, question, response, system_message)
 
     for name, records in splits._asdict().items():
-        target = staging / storage.SPLITS[name]
+        target = staging / dataset_io.SPLITS[name]
         if unchanged_in and name in ("holdout", "eval"):
-            shutil.copytree(unchanged_in / storage.SPLITS[name], target)
+            shutil.copytree(unchanged_in / dataset_io.SPLITS[name], target)
         else:
-            storage.write(target, records, chat, progress.watch)
+            dataset_io.write(target, records, chat, progress.watch)
 
 
 def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     """Show what `folder` holds, and open it."""
-    from medqa import accounts, iterations, preview, storage
+    from medqa.data import dataset_io, dataset_stats, iterations, preview
 
     manifest = run_manifest.read_manifest(folder)
     stats = json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
-    datasets = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
+    datasets = {name: dataset_io.load(folder / path) for name, path in dataset_io.SPLITS.items()}
     say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
-    say("", preview.specialty_table(stats["splits_per_specialty"]), "", *accounts.notes(stats))
+    say("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))
     if manifest["growth"]:
         say("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
     shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
@@ -238,7 +239,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     say("", *measured.lines)
 
     warnings = Warnings()
-    for text in [*accounts.warnings(stats), *measured.warnings]:
+    for text in [*dataset_stats.warnings(stats), *measured.warnings]:
         warnings.add(text)
     warnings.show()
     say("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))

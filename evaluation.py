@@ -185,10 +185,10 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
 
 def load_splits(config: EvaluationConfig) -> dict[str, Any]:
     """The four splits; LIMIT shortens the holdout."""
-    from medqa import storage
+    from medqa.data import dataset_io
 
     folder = Path(config.DATASET_DIR)
-    records = {name: storage.load(folder / path) for name, path in storage.SPLITS.items()}
+    records = {name: dataset_io.load(folder / path) for name, path in dataset_io.SPLITS.items()}
     asked = min(config.LIMIT or len(records["holdout"]), len(records["holdout"]))
     return records | {"holdout": records["holdout"].select(range(asked))}
 

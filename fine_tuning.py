@@ -167,7 +167,8 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
-    from medqa import forecast, preview, starting, trainable
+    from medqa import forecast, starting, trainable
+    from medqa.data import preview
     from medqa.modeling import loading
     from medqa.steps import steps_of
 

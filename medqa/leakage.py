@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.duplicates import nearest_of, normal_form
+from medqa.data.near_duplicates import nearest_of, normal_form
 from medqa.report import finding
 from medqa.runtime.console import Warnings, counted
 
@@ -55,8 +55,8 @@ def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, 
     """Find holdout pairs near a training pair.
 
     A question is near when its word-3-gram Jaccard similarity to a training question is at least 0.7
-    (medqa/duplicates.py), an answer when it has at least `LONG_ANSWER` words and equals a training answer in
-    normal form.
+    (medqa/data/near_duplicates.py), an answer when it has at least `LONG_ANSWER` words and equals a training
+    answer in normal form.
 
     Args:
         holdout: a split with the columns id, question, response.

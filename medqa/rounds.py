@@ -57,7 +57,7 @@ def _this_and_earlier(
     config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
 ) -> tuple[history.Row, list[history.Row]]:
     """The identity of this round, and the rows of all known rounds."""
-    from medqa import storage
+    from medqa.data import dataset_io
     from medqa.predictions import model_asked
 
     output = Path(config.OUTPUT_DIR)
@@ -65,7 +65,7 @@ def _this_and_earlier(
     scale = {name: getattr(config, name) for name in settings} | dict(judged_by)
     scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
     scale["base"] = model_asked(output, "base")
-    ids = storage.ids(Path(config.DATASET_DIR) / storage.SPLITS["holdout"])
+    ids = dataset_io.ids(Path(config.DATASET_DIR) / dataset_io.SPLITS["holdout"])
     this = history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
     sources = [data.get("history", [])]
     if config.HISTORY:

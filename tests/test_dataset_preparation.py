@@ -19,9 +19,9 @@ from hypothesis import assume, given, settings, strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa import duplicates, preview, records, storage
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.duplicates import jaccard, normal_form
+from medqa.data import cleaning, dataset_io, near_duplicates, preview
+from medqa.data.near_duplicates import jaccard, normal_form
 from medqa.runtime import progress
 from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
@@ -85,9 +85,9 @@ def rejected(folder: str | Path) -> list[dict[str, Any]]:
 def sides(folder: str | Path) -> dict[str, dict[str, str]]:
     """Side → normal form → specialty; train and pool are one side."""
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for name, path in storage.SPLITS.items():
+    for name, path in dataset_io.SPLITS.items():
         side = "rest" if name in ("train", "pool") else name
-        for row in storage.load(Path(folder) / path):
+        for row in dataset_io.load(Path(folder) / path):
             found[side][normal_form(row["question"])] = row["specialty"]
     return found
 
@@ -134,8 +134,8 @@ def test_large_splits_are_several_files_with_the_same_rows(
     config: DatasetConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = create_datasets(config)
-    monkeypatch.setattr(storage, "ROWS_IN_FILE", 10)
-    monkeypatch.setattr(storage, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(dataset_io, "ROWS_IN_FILE", 10)
+    monkeypatch.setattr(dataset_io, "ROWS_AT_ONCE", 5)
     config.OUTPUT_DIR += "_2"
     several = create_datasets(config)
     for first, second in zip(one, several, strict=True):
@@ -283,7 +283,7 @@ def test_another_seed_gives_other_splits(config: DatasetConfig) -> None:
 def test_raising_shares_only_moves_pairs_from_pool_to_train(config: DatasetConfig) -> None:
     create_datasets(config)
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
-    before = set(storage.ids(Path(config.OUTPUT_DIR) / "train_dataset"))
+    before = set(dataset_io.ids(Path(config.OUTPUT_DIR) / "train_dataset"))
     for number, (share, size) in enumerate(((0.6, 39), (0.8, 45), (1.0, 51)), start=2):
         _, train, _, pool = update_training_data(config, {"cardiology": share})
         assert len(train) == size
@@ -641,7 +641,7 @@ def frozen(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> DatasetCon
     """A folder that an earlier version prepared from input without a usable pair."""
     write(Path(config.DATA_DIR), {"cardiology": {"": "x", "y": ""}})
     with monkeypatch.context() as patch:
-        patch.setattr(records, "require_usable", lambda *_: None)
+        patch.setattr(cleaning, "require_usable", lambda *_: None)
         assert [len(split) for split in create_datasets(config)] == [0, 0, 0, 0]
     return config
 
@@ -878,10 +878,10 @@ def test_real_data_leaks_nowhere(tmp_path: Path) -> None:
     found = sides(tmp_path / "out")
     for side in ("holdout", "eval"):
         for form in found[side]:
-            for gram in duplicates._grams(form):
+            for gram in near_duplicates._grams(form):
                 index[gram].add(form)
     for form in found["rest"]:
-        for near in set().union(*(index[gram] for gram in duplicates._grams(form) if gram in index)):
+        for near in set().union(*(index[gram] for gram in near_duplicates._grams(form) if gram in index)):
             assert jaccard(form, near) < 0.7
     for one in found["holdout"]:
         for other in found["eval"]:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medqa import leakage, storage
-from medqa.duplicates import normal_form
-from medqa.records import Record
+from medqa import leakage
+from medqa.data import dataset_io
+from medqa.data.cleaning import Record
+from medqa.data.near_duplicates import normal_form
 from medqa.runtime.console import Warnings
 from medqa.scores import add_primary_score
 from medqa.statistics import compare
@@ -22,7 +23,7 @@ ANSWER = "Give adrenaline into the thigh at once and call for help without delay
 def split(folder: Path, pairs: dict[str, str], name: str = "train_dataset") -> Path:
     """A prepared split of one specialty."""
     records = [Record(f"id {q}", "skin", q, a, normal_form(q)) for q, a in pairs.items()]
-    storage.write(folder / name, records, lambda q, a: f"{q} {a}")
+    dataset_io.write(folder / name, records, lambda q, a: f"{q} {a}")
     return folder
 
 
@@ -34,7 +35,7 @@ def holdout(tmp_path: Path):
         "Which medicine saves a life in shock?": ANSWER,
         "What does psoriasis look like?": "Silver scales.",
     }
-    return storage.load(split(tmp_path / "held", pairs, "holdout_dataset") / "holdout_dataset")
+    return dataset_io.load(split(tmp_path / "held", pairs, "holdout_dataset") / "holdout_dataset")
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 from faults_results import keep
 from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
-from medqa import duplicates, iterations, specialty_files
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
 from medqa.checkpoints import require_readable
+from medqa.data import iterations, near_duplicates, source_files
 from medqa.predictions import LossFile, Predictions
 from medqa.runtime.errors import UserError
 from medqa.training_log import read_records
@@ -57,8 +57,8 @@ def read_data(path: Path) -> None:
     """The reader of specialty files, and all that is made of what it refuses."""
     target = path.parent / "dataset_with_answers_x.json"
     os.replace(path, target)
-    source = specialty_files.read_files(specialty_files.find_files(path.parent))
-    duplicates.groups([record.form for record in source.records])
+    source = source_files.read_files(source_files.find_files(path.parent))
+    near_duplicates.groups([record.form for record in source.records])
     for one in source.refused:
         json.loads(one.line())
     json.dumps(vars(source)["extra_fields"], allow_nan=False).encode()

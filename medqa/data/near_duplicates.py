@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medqa.similarity_join import THRESHOLD, Known, SameSize, first_of_each, link, needed
+from medqa.data.similarity_join import THRESHOLD, Known, SameSize, first_of_each, link, needed
 
 GRAM = 3
 # Parts in which pairs of words are numbered.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.artifacts.atomic_io import write_text
-from medqa.duplicates import normal_form
-from medqa.records import Record
+from medqa.data.cleaning import Record
+from medqa.data.near_duplicates import normal_form
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.artifacts.atomic_io import sha256_of_file
-from medqa.records import (
+from medqa.data.cleaning import (
     FILE_PATTERN,
     LINE_BREAK,
     NO_RECORD,

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from medqa.duplicates import Watch, nearest_of
-from medqa.records import Record, Refused
+from medqa.data.cleaning import Record, Refused
+from medqa.data.near_duplicates import Watch, nearest_of
 
 NEAR_HOLDOUT = "near-duplicate of a holdout question"
 NEAR_EVAL = "near-duplicate of an eval question"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from medqa import duplicates, similarity_join
-from medqa.duplicates import groups, jaccard, nearest_of, normal_form
+from medqa.data import near_duplicates, similarity_join
+from medqa.data.near_duplicates import groups, jaccard, nearest_of, normal_form
 
 # Few words, so that 3-grams are shared often, and copies with one word other, so that similarities are high.
 WORDS = st.lists(st.sampled_from("abcde"), min_size=0, max_size=14)
@@ -77,7 +77,7 @@ def test_nearest_finds_each_question_with_a_near_duplicate(forms: list[str], bor
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=200))
 def test_equal_pairs_have_equal_numbers(pairs: list[tuple[int, int]]) -> None:
     first, second = (np.array([pair[side] for pair in pairs], dtype=np.uint32) for side in (0, 1))
-    numbers = duplicates._numbered(first, second).tolist()
+    numbers = near_duplicates._numbered(first, second).tolist()
     assert len(set(zip(pairs, numbers, strict=True))) == len(set(pairs)) == len(set(numbers))
     assert set(numbers) == set(range(len(set(pairs))))
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa import history, storage
+from medqa import history
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file
 from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
+from medqa.data import dataset_io
+from medqa.data.dataset_io import SPLITS
+from medqa.data.source_files import listed, specialty_of
+from medqa.data.splits import Short
 from medqa.runtime.console import say, table
 from medqa.runtime.errors import UserError
-from medqa.specialty_files import listed, specialty_of
-from medqa.splits import Short
-from medqa.storage import SPLITS
 
 STAGE = "dataset_preparation"
 # They decide what is in holdout and eval, which never change.
@@ -101,7 +102,7 @@ def is_empty(before: Iteration, folder: Path) -> bool:
     Such a folder has an empty holdout although one was asked for, and nothing that was trained on.
     """
     asked = before.settings["HOLDOUT_SAMPLES_PER_SPECIALTY"] > 0
-    return asked and not any(before.train.values()) and not storage.ids(folder / SPLITS["holdout"])
+    return asked and not any(before.train.values()) and not dataset_io.ids(folder / SPLITS["holdout"])
 
 
 def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from medqa import splits
-from medqa.duplicates import jaccard, nearest_of, normal_form
-from medqa.records import Record, identity
-from medqa.splits import (
+from medqa.data import splits
+from medqa.data.cleaning import Record, identity
+from medqa.data.near_duplicates import jaccard, nearest_of, normal_form
+from medqa.data.splits import (
     NEAR_EVAL,
     NEAR_HOLDOUT,
     Splits,

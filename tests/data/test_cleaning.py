@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from medqa import records, specialty_files
-from medqa.records import Refused, Source, clean, shared_answers, without_twins
+from medqa.data import cleaning, source_files
+from medqa.data.cleaning import Refused, Source, clean, shared_answers, without_twins
+from medqa.data.source_files import find_files, read_files
 from medqa.runtime.errors import UserError
-from medqa.specialty_files import find_files, read_files
 
 LINES_OF_JSON = '{\n  "What is asthma?": "A disease of the airways.",\n  "oops" "x"\n}'
 
@@ -68,7 +68,7 @@ def test_marks_newlines_and_unicode_forms_make_no_other_record(
     write(tmp_path, "one", mark + unicodedata.normalize(form, text).replace("\n", newline).encode())
     (record,) = read(tmp_path).records
     assert record.form == "was heisst sjögren syndrom"
-    assert record.id == records.identity("was heisst sjögren syndrom")
+    assert record.id == cleaning.identity("was heisst sjögren syndrom")
     assert unicodedata.normalize("NFC", record.question) == "Was heißt Sjögren-Syndrom?"
 
 
@@ -78,7 +78,7 @@ def test_repeated_keys_are_seen(tmp_path: Path) -> None:
     assert source.repeated_keys == {"dataset_with_answers_one.json": 1}
     assert source.pairs["one"] == 3
     assert {record.response for record in source.records} == {"A longer answer.", "So."}
-    assert reasons(source) == {records.TWIN_OTHER_ANSWER: 1}
+    assert reasons(source) == {cleaning.TWIN_OTHER_ANSWER: 1}
 
 
 def test_other_files_are_named_and_left_out(tmp_path: Path) -> None:
@@ -166,31 +166,31 @@ def test_cleaning(text: str, cleaned: str) -> None:
 def test_cleaning_is_complete_and_takes_nothing_else(text: str) -> None:
     cleaned = clean(text)
     assert clean(cleaned) == cleaned
-    assert not records.CONTROL.search(cleaned)
+    assert not cleaning.CONTROL.search(cleaned)
     assert "\n\n\n" not in cleaned
     assert "  " not in cleaned
-    assert "".join(cleaned.split()) == "".join(records.CONTROL.sub("", text).split())
+    assert "".join(cleaned.split()) == "".join(cleaning.CONTROL.sub("", text).split())
     cleaned.encode("utf-8")
 
 
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        ({"question": "  \n", "answer": "b"}, records.EMPTY_QUESTION),
-        ({"question": "?!", "answer": "b"}, records.EMPTY_QUESTION),
-        ({"question": "a", "answer": "\u200b \n"}, records.EMPTY_ANSWER),
-        ({"question": None, "answer": "b"}, records.QUESTION_NOT_TEXT),
-        ({"question": 3, "answer": "b"}, records.QUESTION_NOT_TEXT),
-        ({"question": "a", "answer": ["b"]}, records.ANSWER_NOT_TEXT),
-        ({"question": "a", "answer": {"x": 1}}, records.ANSWER_NOT_TEXT),
-        ({"question": "a", "answer": False}, records.ANSWER_NOT_TEXT),
-        ({"question": "What is gout?", "answer": "what is GOUT ?!"}, records.ANSWER_IS_QUESTION),
-        ({"question": "a"}, records.NO_RECORD),
-        ({"answer": "b"}, records.NO_RECORD),
-        ({}, records.NO_RECORD),
-        ("a", records.NO_RECORD),
-        (None, records.NO_RECORD),
-        ([["question", "a"], ["answer", "b"]], records.NO_RECORD),
+        ({"question": "  \n", "answer": "b"}, cleaning.EMPTY_QUESTION),
+        ({"question": "?!", "answer": "b"}, cleaning.EMPTY_QUESTION),
+        ({"question": "a", "answer": "\u200b \n"}, cleaning.EMPTY_ANSWER),
+        ({"question": None, "answer": "b"}, cleaning.QUESTION_NOT_TEXT),
+        ({"question": 3, "answer": "b"}, cleaning.QUESTION_NOT_TEXT),
+        ({"question": "a", "answer": ["b"]}, cleaning.ANSWER_NOT_TEXT),
+        ({"question": "a", "answer": {"x": 1}}, cleaning.ANSWER_NOT_TEXT),
+        ({"question": "a", "answer": False}, cleaning.ANSWER_NOT_TEXT),
+        ({"question": "What is gout?", "answer": "what is GOUT ?!"}, cleaning.ANSWER_IS_QUESTION),
+        ({"question": "a"}, cleaning.NO_RECORD),
+        ({"answer": "b"}, cleaning.NO_RECORD),
+        ({}, cleaning.NO_RECORD),
+        ("a", cleaning.NO_RECORD),
+        (None, cleaning.NO_RECORD),
+        ([["question", "a"], ["answer", "b"]], cleaning.NO_RECORD),
     ],
 )
 def test_reasons_to_refuse(tmp_path: Path, item: Any, reason: str) -> None:
@@ -207,7 +207,7 @@ def test_reasons_to_refuse(tmp_path: Path, item: Any, reason: str) -> None:
 def test_a_field_given_twice_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "one", b'[{"question": "a", "answer": "b", "answer": "c"}]')
     source = read(tmp_path)
-    assert reasons(source) == {records.REPEATED_FIELD: 1}
+    assert reasons(source) == {cleaning.REPEATED_FIELD: 1}
     assert json.loads(source.refused[0].line())["question"] == [
         ["question", "a"],
         ["answer", "b"],
@@ -249,11 +249,11 @@ def test_what_was_cleaned_is_counted(tmp_path: Path) -> None:
 )
 def test_every_pair_is_a_record_or_refused(items: list[Any]) -> None:
     source = Source()
-    for question, answer in specialty_files._pairs_of_list(
-        json.loads(json.dumps(items), object_pairs_hook=records.JsonObject), "one", source
+    for question, answer in source_files._pairs_of_list(
+        json.loads(json.dumps(items), object_pairs_hook=cleaning.JsonObject), "one", source
     ):
         source.pairs["one"] += 1
-        record = records.clean_pair(question, answer, "one", source)
+        record = cleaning.clean_pair(question, answer, "one", source)
         source.records += [record] if record else []
     kept, twins = without_twins(source.records)
     assert source.pairs["one"] == len(items) == len(kept) + len(twins) + len(source.refused)
@@ -283,7 +283,7 @@ def test_one_of_each_set_of_twins_is_kept_whatever_the_order(tmp_path: Path) -> 
         write(tmp_path, "two", dict(pairs[number % 4 :]))
         source = read(tmp_path)
         results.add(tuple(sorted(record.response for record in source.records)))
-        assert reasons(source) == {records.TWIN_OTHER_ANSWER: 2}
+        assert reasons(source) == {cleaning.TWIN_OTHER_ANSWER: 2}
         assert {one.like for one in source.refused} == {"What is gout ?!"}
     assert results == {("A disease of the airways.", "Something else, and told at greater length.")}
 
@@ -291,10 +291,10 @@ def test_one_of_each_set_of_twins_is_kept_whatever_the_order(tmp_path: Path) -> 
 def test_the_same_answer_is_no_conflict() -> None:
     source = Source()
     for question, answer in (("What is gout?", "A disease."), ("what is gout", "a disease")):
-        source.records.append(records.clean_pair(question, answer, "one", source))
+        source.records.append(cleaning.clean_pair(question, answer, "one", source))
     kept, twins = without_twins(source.records)
     assert len(kept) == 1
-    assert [one.reason for one in twins] == [records.TWIN_SAME_ANSWER]
+    assert [one.reason for one in twins] == [cleaning.TWIN_SAME_ANSWER]
     assert isinstance(twins[0], Refused)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from medqa.records import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
+from medqa.data.cleaning import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
+from medqa.data.source_files import listed
+from medqa.data.splits import Short, Splits
 from medqa.runtime.console import counted
-from medqa.specialty_files import listed
-from medqa.splits import Short, Splits
 
 
 def statistics(

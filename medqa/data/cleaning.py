@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from medqa.duplicates import normal_form
+from medqa.data.near_duplicates import normal_form
 from medqa.runtime.console import counted
 from medqa.runtime.errors import UserError
 
