@@ -16,7 +16,7 @@ from medqa.clinical.quantities import read
 from medqa.clinical.vocabulary import canonical, is_general, rare_terms
 from medqa.runtime.errors import UserError
 
-SPANS = json.loads((ROOT / "tests" / "data" / "clinical_spans.json").read_text(encoding="utf-8"))
+SPANS = json.loads((ROOT / "tests" / "clinical" / "clinical_spans.json").read_text(encoding="utf-8"))
 DEMO = [
     answer
     for file in sorted((ROOT / "demo" / "data").glob("*.json"))
