@@ -29,7 +29,7 @@ EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 OLDEST := tests/test_bertscore.py tests/modeling/test_chat_template.py tests/test_entailment.py \
 	tests/test_generation.py tests/modeling/test_loss.py tests/modeling/test_loading.py \
 	tests/test_model_card.py tests/artifacts/test_offline_bundle.py tests/modeling/test_packing.py \
-	tests/test_pipeline.py tests/test_training.py \
+	tests/test_pipeline.py tests/training/test_trainer.py \
 	-k "not process and not launch and not resumed"
 
 .PHONY: demo loop test test-oldest faults lint setup clean

@@ -36,17 +36,17 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa import sharding
     from medqa.artifacts import hub
     from medqa.modeling import devices, loading
     from medqa.runtime.library_warnings import quiet
+    from medqa.training import fsdp
 
     loading.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     devices.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
-    sharded = sharding.taken_over()
+    sharded = fsdp.taken_over()
     if config.DRY_RUN:
         foretell(config, data, device, sharded, warnings)
         return output
@@ -54,19 +54,19 @@ def train(config: TrainingConfig) -> Path:
 
     from accelerate import PartialState
 
-    from medqa import starting, trainable, trained, training
-    from medqa.steps import steps_of
+    from medqa.training import export, lora, resume, trainer as training
+    from medqa.training.batch_sampler import steps_of
 
-    learned = starting.what_is_learned(config, data, loading.fingerprint(config.MODEL_NAME))
+    learned = resume.what_is_learned(config, data, loading.fingerprint(config.MODEL_NAME))
     if several_machines():
         say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    starting.require_alike(vars(config) | learned)
+    resume.require_alike(vars(config) | learned)
     with output_dir.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)
         processes.wait_for_everyone()
-        start = starting.begin(output, learned, config.RESUME)
+        start = resume.begin(output, learned, config.RESUME)
         if start == "done":
             say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
@@ -80,9 +80,9 @@ def train(config: TrainingConfig) -> Path:
         steps = steps_of(config, lengths)
 
         # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
-        model = trainable.load(config, device, sharded)
+        model = lora.load(config, device, sharded)
         tokens = sum(lengths) * config.NUM_EPOCHS // world_size()
-        tokens_per_pass = trainable.fit_to_card(config, model, device, tokens, sharded)
+        tokens_per_pass = lora.fit_to_card(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
         in_all, sequences = len(steps) * config.NUM_EPOCHS, counted(steps.per_step, "sequence")
@@ -94,7 +94,7 @@ def train(config: TrainingConfig) -> Path:
 
         # 5. Save the best adapter with all that tells how it was made.
         if finished and rank() == 0:
-            trained.publish(config, trainer, tokenizer, data, learned, started)
+            export.publish(config, trainer, tokenizer, data, learned, started)
         processes.wait_for_everyone()
     if not finished:
         raise Interrupted(trainer.stop_signal)
@@ -167,14 +167,14 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
-    from medqa import forecast, starting, trainable
     from medqa.data import preview
     from medqa.modeling import loading
-    from medqa.steps import steps_of
+    from medqa.training import lora, resume, run_estimate
+    from medqa.training.batch_sampler import steps_of
 
     sizes, shards = loading.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
-    starting.require_no_strangers(Path(config.OUTPUT_DIR))
-    trainable.require_trainable(config, sizes)
+    resume.require_no_strangers(Path(config.OUTPUT_DIR))
+    lora.require_trainable(config, sizes)
     tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
@@ -184,7 +184,7 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     steps = steps_of(config, lengths)
     of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
-    forecast.foretell(config, sizes, device, of_steps, eval_tokens, shards)
+    run_estimate.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 
@@ -192,14 +192,14 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
 def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
     """Write base and adapter as one model into MERGE_TO."""
     if config.MERGE_TO and rank() == 0:
-        from medqa import trained
+        from medqa.training import export
 
-        trained.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
+        export.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
 
 
 def tell_the_end(config: TrainingConfig, seconds: float, warnings: Warnings) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
-    from medqa.training_log import METRICS, losses_table, read_records
+    from medqa.training.metrics_logger import METRICS, losses_table, read_records
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]

@@ -128,15 +128,15 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
-    from medqa import trainable
     from medqa.modeling import devices, loading
+    from medqa.training import lora
 
     device = devices.choose_device(model_name, "")
     tokenizer = loading.load_tokenizer(model_name, "")
-    model = trainable.add_lora(
+    model = lora.add_lora(
         loading.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
     ).train()
-    trainable.prepare_layers(model, True, False)
+    lora.prepare_layers(model, True, False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], 2e-4)
     tokens = began = 0
     for step in range(steps):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import generation, sharding
+from medqa import generation
 from medqa.artifacts import atomic_io, hub
 from medqa.generation import Answer, Decoding, Prompt
 from medqa.modeling import devices, loading, varlen_attention
@@ -30,6 +30,7 @@ from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
+from medqa.training import fsdp
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # Settings that answers are made with; scoring them later takes these from there.
@@ -85,7 +86,7 @@ def ask_both(
             "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
             "them: accelerate launch --num_processes N evaluation.py"
         )
-    if sharding.taken_over():
+    if fsdp.taken_over():
         say("FSDP is for training: here each process holds a whole model.")
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)

@@ -10,7 +10,7 @@ from medqa.runtime.distributed import rank
 MESSAGES = {
     # Asks for a package that fetches a kernel from the Hub; the built-in one needs no internet.
     "bitsandbytes.backends.cpu.ops": ("Failed to load CPU gemm_4bit_forward",),
-    # The best adapter is kept by medqa/checkpoints.py, not by the Trainer.
+    # The best adapter is kept by medqa/training/checkpointing.py, not by the Trainer.
     "transformers.trainer_callback": ("Using EarlyStoppingCallback without load_best_model_at_end",),
 }
 # Python warnings, by a pattern of their beginning.

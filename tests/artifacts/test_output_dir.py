@@ -224,7 +224,7 @@ def test_a_stage_does_not_publish_over_another_one_or_over_the_scripts(finished)
 
 
 def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_path):
-    from medqa.checkpoints import put_back, replace_folder
+    from medqa.training.checkpointing import put_back, replace_folder
 
     ended_with = []
     for number in range(1, 100):
@@ -243,7 +243,7 @@ def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_pat
 
 
 def test_signals_are_given_back_after_training():
-    from medqa.stopping import graceful_stop
+    from medqa.training.callbacks import graceful_stop
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     trainer = SimpleNamespace(stop_requested=False)

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
-from medqa.checkpoints import require_readable
 from medqa.data import iterations, near_duplicates, source_files
 from medqa.predictions import LossFile, Predictions
 from medqa.runtime.errors import UserError
-from medqa.training_log import read_records
+from medqa.training.checkpointing import require_readable
+from medqa.training.metrics_logger import read_records
 
 # Seconds for each reader in `make faults`, and examples in `make test`.
 WHOLE_SECONDS, EXAMPLES = 120, 60

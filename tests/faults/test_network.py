@@ -138,7 +138,7 @@ def of_the_hub(tiny_model):
     """A model with an adapter whose base is named on the Hub."""
     from transformers import AutoModelForCausalLM
 
-    from medqa.trainable import add_lora
+    from medqa.training.lora import add_lora
 
     base = AutoModelForCausalLM.from_pretrained(tiny_model)
     base.name_or_path = base.config._name_or_path = "owner/base"
@@ -149,7 +149,7 @@ def test_saving_an_adapter_or_a_checkpoint_asks_the_hub_nothing(of_the_hub, tmp_
     import peft.utils.save_and_load as peft_saving
 
     from medqa.modeling.adapter import write_adapter
-    from medqa.training import AnswerTrainer
+    from medqa.training.trainer import AnswerTrainer
 
     asked = []
     monkeypatch.setattr(peft_saving, "check_file_exists_on_hf_hub", lambda *names, **_: asked.append(names))

@@ -19,7 +19,7 @@ def calls(name: str, number: int, sent: int) -> Callable[[], None]:
     """What makes a process send itself a signal in its call number `number`, from 1, of a trainer's method."""
 
     def arm() -> None:
-        from medqa.training import AnswerTrainer
+        from medqa.training.trainer import AnswerTrainer
 
         method, count = getattr(AnswerTrainer, name), iter(range(1, 1_000_000))
 

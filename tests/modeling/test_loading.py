@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa import trainable
 from medqa.modeling import devices, loading
 from medqa.runtime.errors import UserError
+from medqa.training import lora
 
 CPU = devices.Device("cpu", "float32", "for the tests")
 LLAMA_3_8B = {
@@ -295,7 +295,7 @@ def test_a_broken_base_is_told_in_one_line(copy, damage):
 def adapter(tiny_model, tmp_path_factory) -> Path:
     """A trained adapter on q_proj and v_proj, as a folder."""
     folder = tmp_path_factory.mktemp("adapter")
-    tuned = trainable.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    tuned = lora.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
     torch.manual_seed(1)
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
@@ -305,7 +305,7 @@ def adapter(tiny_model, tmp_path_factory) -> Path:
 
 
 def test_lora_is_the_only_part_that_is_trained(tiny_model):
-    tuned = trainable.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
+    tuned = lora.add_lora(base(tiny_model), 4, 8, 0.0, ("q_proj", "v_proj"))
     trained = {name: tuple(w.shape) for name, w in tuned.named_parameters() if w.requires_grad}
     assert len(trained) == 2 * 2 * 2
     assert all(".q_proj.lora_" in name or ".v_proj.lora_" in name for name in trained)
@@ -314,7 +314,7 @@ def test_lora_is_the_only_part_that_is_trained(tiny_model):
 
 @pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
 def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
-    told = refused(trainable.add_lora, base(tiny_model), 4, 8, 0.0, names)
+    told = refused(lora.add_lora, base(tiny_model), 4, 8, 0.0, names)
     assert told.startswith(f"LORA_TARGET_MODULES {list(names)}")
     assert "q_proj" in told.split("The model has:")[1]
 

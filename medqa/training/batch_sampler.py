@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from medqa.runtime.distributed import rank, world_size
-from medqa.stopping import StopTraining
+from medqa.training.callbacks import StopTraining
 
 
 class Steps:

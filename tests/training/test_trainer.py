@@ -19,12 +19,12 @@ from hypothesis import given, strategies as st
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa import starting
-from medqa.checkpoints import DONE, whole_checkpoints
 from medqa.modeling.packing import Example
 from medqa.runtime.errors import Failed, UserError
-from medqa.steps import Steps, shares
-from medqa.training_log import METRICS, RUNNING, read_records
+from medqa.training import resume
+from medqa.training.batch_sampler import Steps, shares
+from medqa.training.checkpointing import DONE, whole_checkpoints
+from medqa.training.metrics_logger import METRICS, RUNNING, read_records
 
 LENGTHS = [10 + 37 * index % 90 for index in range(23)]
 
@@ -97,21 +97,21 @@ def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
 
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, monkeypatch, capsys):
-    from medqa import training
+    from medqa.training import trainer
 
     whole = adapter(train(config))
-    collate = training.collate
+    collate = trainer.collate
 
     def small_card(examples, device):
         if sum(len(example.input_ids) for example in examples) > 400:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return collate(examples, device)
 
-    monkeypatch.setattr(training, "collate", small_card)
+    monkeypatch.setattr(trainer, "collate", small_card)
     config.OUTPUT_DIR, config.EVAL_STEPS, config.SAVE_STEPS = str(tmp_path / "small"), 0, 0
     with pytest.raises(torch.OutOfMemoryError):  # the eval split comes first and is not halved
         train(config)
-    monkeypatch.setattr(training.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
+    monkeypatch.setattr(trainer.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
     config.RESUME = "never"
     train(config)
     assert "Out of memory: from now on up to" in capsys.readouterr().out
@@ -121,19 +121,19 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, mo
 
 
 def test_a_sequence_that_does_not_fit_ends_in_one_sentence(config, monkeypatch):
-    from medqa import training
+    from medqa.training import trainer
 
     def full_card(examples, device):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(training, "collate", full_card)
-    monkeypatch.setattr(training.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
+    monkeypatch.setattr(trainer, "collate", full_card)
+    monkeypatch.setattr(trainer.AnswerTrainer, "answer_loss", lambda self, examples: {"x": (1.0, 1)})
     with pytest.raises(Failed, match=r"a sequence of \d+ tokens\. Try --GRADIENT_CHECKPOINTING on"):
         train(config)
 
 
 def test_out_of_memory_on_one_of_two_says_how_to_go_on():
-    from medqa.training import AnswerTrainer
+    from medqa.training.trainer import AnswerTrainer
 
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -152,23 +152,23 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
 
 def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
     """One process with unpacked weights and one without would hang in DDP."""
-    from medqa import plan, trainable
     from medqa.modeling import devices
+    from medqa.training import lora, memory_plan
 
     asked = []
 
     def choose(_config, _sizes, _tokens, *of_the_cards):
         asked.append(of_the_cards)
-        return plan.Plan(4096, False, ""), False
+        return memory_plan.Plan(4096, False, ""), False
 
     monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
-    monkeypatch.setattr(plan, "has_compiler", lambda: True)
-    monkeypatch.setattr(trainable, "gather_object", lambda mine: [(50, True), (80, False), *mine])
-    monkeypatch.setattr(plan, "choose", choose)
+    monkeypatch.setattr(memory_plan, "has_compiler", lambda: True)
+    monkeypatch.setattr(lora, "gather_object", lambda mine: [(50, True), (80, False), *mine])
+    monkeypatch.setattr(memory_plan, "choose", choose)
     for does in ("use_packed_loss", "prepare_layers"):
-        monkeypatch.setattr(trainable, does, lambda *_: None)
+        monkeypatch.setattr(lora, does, lambda *_: None)
     card = devices.Device("cuda:1", "bfloat16", "")
-    assert trainable.fit_to_card(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
+    assert lora.fit_to_card(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
     assert asked == [(50, False, False)]
 
 
@@ -219,14 +219,14 @@ def test_two_machines_train_the_same_adapter_as_one(config, tmp_path):
 def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
     mine = {"start": "results/checkpoint-6", "train_dataset": ["a" * 64], "NUM_EPOCHS": 3}
     other = mine | {"start": "from the beginning", "train_dataset": ["b" * 64]}
-    monkeypatch.setattr(starting, "gather_object", lambda own: [mine, mine, other])
+    monkeypatch.setattr(resume, "gather_object", lambda own: [mine, mine, other])
     with pytest.raises(UserError) as error:
-        starting.require_alike(mine)
+        resume.require_alike(mine)
     assert "process 2" in str(error.value) and "same folders" in str(error.value)
     assert "(start: from the beginning there, results/checkpoint-6 here; " in str(error.value)
     assert "train_dataset: bbbbbbbb there, aaaaaaaa here)" in str(error.value)
-    monkeypatch.setattr(starting, "gather_object", lambda own: own * 3)
-    starting.require_alike(mine)
+    monkeypatch.setattr(resume, "gather_object", lambda own: own * 3)
+    resume.require_alike(mine)
 
 
 def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
@@ -331,11 +331,11 @@ def test_wrong_settings_and_missing_stages_are_told(config, tmp_path):
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
 def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, broken):
-    from medqa import training
+    from medqa.training import trainer
 
     good = train(config)
     kept = (good / "adapter_model.safetensors").read_bytes()
-    sound, seen = training.AnswerTrainer._forward_backward, []
+    sound, seen = trainer.AnswerTrainer._forward_backward, []
 
     def broken_in_the_seventh_step(self, model, examples, trained):
         loss = sound(self, model, examples, trained)
@@ -347,7 +347,7 @@ def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, 
         next(weight for weight in model.parameters() if weight.grad is not None).grad[0, 0] = float("inf")
         return loss
 
-    monkeypatch.setattr(training.AnswerTrainer, "_forward_backward", broken_in_the_seventh_step)
+    monkeypatch.setattr(trainer.AnswerTrainer, "_forward_backward", broken_in_the_seventh_step)
     config.RESUME = "never"
     with pytest.raises(Failed) as failure:
         train(config)
@@ -365,7 +365,7 @@ BROKEN_ON_ONE = """
 import os, runpy, sys
 
 sys.path.insert(0, os.getcwd())
-from medqa.training import AnswerTrainer
+from medqa.training.trainer import AnswerTrainer
 
 sound = AnswerTrainer._forward_backward
 
@@ -396,8 +396,8 @@ def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(confi
 
 
 def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
-    from medqa import training
     from medqa.modeling import loss
+    from medqa.training import trainer
 
     config.LORA_DROPOUT = 0.5
     packed, modes = loss.packed_loss, []
@@ -411,13 +411,13 @@ def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeyp
             raise Failed("killed")
         log(self, *told)
 
-    log = training.AnswerTrainer.log
+    log = trainer.AnswerTrainer.log
     monkeypatch.setattr(loss, "packed_loss", watched)
-    monkeypatch.setattr(training.AnswerTrainer, "log", killed)
+    monkeypatch.setattr(trainer.AnswerTrainer, "log", killed)
     with pytest.raises(Failed, match="killed"):
         train(config)
     assert set(modes) == {(True, True), (False, False)}
-    monkeypatch.setattr(training.AnswerTrainer, "log", log)
+    monkeypatch.setattr(trainer.AnswerTrainer, "log", log)
     modes.clear()
     train(config)  # from checkpoint-4 on, without an evaluation before the first step
     assert modes[0] == (True, True)
@@ -428,11 +428,11 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
     """Not close: the same. What a card with room does is done on the CPU here."""
     from bitsandbytes.nn import Linear4bit
 
-    from medqa import plan, trainable
+    from medqa.training import lora, memory_plan
 
     config.USE_4BIT = True
     in_four_bits = adapter(train(config))
-    choose, prepare, left = plan.choose, trainable.prepare_layers, []
+    choose, prepare, left = memory_plan.choose, lora.prepare_layers, []
 
     def with_room(*asked):
         cut, compiled = choose(*asked)
@@ -442,8 +442,8 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
         left.append([module for module in model.modules() if isinstance(module, Linear4bit)])
         prepare(model, *how)
 
-    monkeypatch.setattr(plan, "choose", with_room)
-    monkeypatch.setattr(trainable, "prepare_layers", watched)
+    monkeypatch.setattr(memory_plan, "choose", with_room)
+    monkeypatch.setattr(lora, "prepare_layers", watched)
     config.RESUME = "never"
     assert same(adapter(train(config)), in_four_bits)
     assert left == [[]]

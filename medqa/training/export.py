@@ -7,15 +7,15 @@ from typing import Any
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
-from medqa.checkpoints import BEST, aside, put_back, replace_folder, save_adapter
 from medqa.model_card import model_card
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
 from medqa.plots import training_figure
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
-from medqa.starting import clear
-from medqa.training_log import METRICS, RUNNING, read_records
+from medqa.training.checkpointing import BEST, aside, put_back, replace_folder, save_adapter
+from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.resume import clear
 
 
 def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str) -> None:

@@ -10,11 +10,11 @@ from conftest import adapter, same
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa import trained, training
 from medqa.artifacts import run_manifest
-from medqa.checkpoints import whole_checkpoints
 from medqa.runtime.errors import UserError
-from medqa.training_log import METRICS, RUNNING, read_records
+from medqa.training import export, trainer
+from medqa.training.checkpointing import whole_checkpoints
+from medqa.training.metrics_logger import METRICS, RUNNING, read_records
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -25,7 +25,7 @@ class Killed(BaseException):
 
 def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
     """Train, and be killed before or after the evaluation of a step, after it, or when all is trained."""
-    evaluate, make_step = training.AnswerTrainer.evaluate, training.AnswerTrainer.training_step
+    evaluate, make_step = trainer.AnswerTrainer.evaluate, trainer.AnswerTrainer.training_step
 
     def evaluated(self, *given, **more):
         if (moment, step) == ("before evaluation", self.state.global_step):
@@ -44,10 +44,10 @@ def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(training.AnswerTrainer, "evaluate", evaluated)
-        patch.setattr(training.AnswerTrainer, "training_step", stepped)
+        patch.setattr(trainer.AnswerTrainer, "evaluate", evaluated)
+        patch.setattr(trainer.AnswerTrainer, "training_step", stepped)
         if moment == "before publishing":
-            patch.setattr(trained, "publish", published)
+            patch.setattr(export, "publish", published)
         train(config)
 
 
@@ -288,7 +288,7 @@ def test_checkpoints_are_made_as_often_as_now_asked_for(config, monkeypatch):
 
 
 def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
-    from medqa import checkpoints
+    from medqa.training import checkpointing
 
     train_until(config, monkeypatch, "after step", 7)
     output = Path(config.OUTPUT_DIR)
@@ -298,8 +298,8 @@ def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoints.shutil, "rmtree", killed)
-        checkpoints.remove(whole_checkpoints(output)[-1])
+        patch.setattr(checkpointing.shutil, "rmtree", killed)
+        checkpointing.remove(whole_checkpoints(output)[-1])
     assert whole_checkpoints(output)[-1].name == "checkpoint-4"
     train(config)
 

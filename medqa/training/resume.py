@@ -9,7 +9,12 @@ from accelerate.utils import gather_object
 
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
-from medqa.checkpoints import (
+from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.runtime.console import say
+from medqa.runtime.distributed import rank
+from medqa.runtime.errors import UserError
+from medqa.training.batch_sampler import sequences_per_step
+from medqa.training.checkpointing import (
     BEST,
     BEST_WEIGHTS,
     aside,
@@ -18,12 +23,7 @@ from medqa.checkpoints import (
     require_readable,
     whole_checkpoints,
 )
-from medqa.modeling.adapter import CONFIG, WEIGHTS
-from medqa.runtime.console import say
-from medqa.runtime.distributed import rank
-from medqa.runtime.errors import UserError
-from medqa.steps import sequences_per_step
-from medqa.training_log import METRICS, RUNNING
+from medqa.training.metrics_logger import METRICS, RUNNING
 
 # Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
 NOT_LEARNED = {

@@ -12,7 +12,7 @@ from medqa.artifacts import atomic_io, run_manifest
 from medqa.modeling.adapter import WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
-from medqa.training_log import RUNNING
+from medqa.training.metrics_logger import RUNNING
 
 BEST = "best_adapter"
 # Its weights inside a checkpoint, which so has, with the records up to it, all that a run needs to go on.

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from medqa import forecast, plan
 from medqa.modeling import model_size
+from medqa.training import memory_plan, run_estimate
 
 # Llama-3-8B
 SIZES = SimpleNamespace(
@@ -16,20 +16,20 @@ H100, CARD_24 = int(72e9), int(24e9 - 6.1e9)  # beside the weights
 
 
 def step(free, checkpointing="auto", tokens=0, longest=2048, compiled=True):
-    return plan.plan_step(SIZES, free, checkpointing, tokens, longest, compiled)
+    return memory_plan.plan_step(SIZES, free, checkpointing, tokens, longest, compiled)
 
 
 def test_a_large_card_keeps_activations_and_takes_as_many_tokens_as_pay():
-    assert step(H100)[:2] == (plan.MOST_KEPT, False)
-    assert step(H100, compiled=False)[:2] == (plan.MOST_KEPT, False)
-    assert step(H100, "on")[:2] == (plan.MOST_RECOMPUTED, True)
+    assert step(H100)[:2] == (memory_plan.MOST_KEPT, False)
+    assert step(H100, compiled=False)[:2] == (memory_plan.MOST_KEPT, False)
+    assert step(H100, "on")[:2] == (memory_plan.MOST_RECOMPUTED, True)
 
 
 def test_a_24_gb_card_trains_at_the_defaults_without_recomputing():
     cut = step(CARD_24)
     assert not cut.checkpointing and 2048 <= cut.tokens <= 4096
     # 3,670 tokens of compiled layers took 21.4 GB
-    assert forecast.forecast(SIZES, int(6.1e9), cut, True, [[cut.tokens]], 0, 0, 8e14).gigabytes < 23
+    assert run_estimate.forecast(SIZES, int(6.1e9), cut, True, [[cut.tokens]], 0, 0, 8e14).gigabytes < 23
 
 
 def test_a_small_card_recomputes_and_a_sequence_always_fits():
@@ -44,23 +44,23 @@ def test_a_card_too_small_for_the_longest_sequence_is_told_of(capsys):
     config = SimpleNamespace(
         COMPILE="off", GRADIENT_CHECKPOINTING="auto", TOKENS_PER_BATCH=0, MAX_SEQ_LENGTH=2048, USE_4BIT=True
     )
-    assert plan.choose(config, SIZES, 1000, int(2.5e9), True, True)[0].tokens == 2048
+    assert memory_plan.choose(config, SIZES, 1000, int(2.5e9), True, True)[0].tokens == 2048
     assert "MAX_SEQ_LENGTH 2048 may not fit" in capsys.readouterr().out
-    plan.choose(config, SIZES, 1000, int(8e9), True, True)
+    memory_plan.choose(config, SIZES, 1000, int(8e9), True, True)
     assert "may not fit" not in capsys.readouterr().out
 
 
 def choose(card, **changes):
     settings = {"COMPILE": "on", "GRADIENT_CHECKPOINTING": "auto", "TOKENS_PER_BATCH": 0,
                 "MAX_SEQ_LENGTH": 2048, "USE_4BIT": True} | changes  # fmt: skip
-    return plan.choose(SimpleNamespace(**settings), SIZES, 10_000_000, card, True, False)[0]
+    return memory_plan.choose(SimpleNamespace(**settings), SIZES, 10_000_000, card, True, False)[0]
 
 
 def test_weights_are_unpacked_once_where_there_is_room(capsys):
     cut = choose(H100)
-    assert cut.unpacked and cut.tokens == plan.MOST_KEPT
+    assert cut.unpacked and cut.tokens == memory_plan.MOST_KEPT
     assert "unpacked once" in capsys.readouterr().out
-    told = [forecast.forecast(SIZES, int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
+    told = [run_estimate.forecast(SIZES, int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
             for one in (cut, cut._replace(unpacked=False))]  # fmt: skip
     # Two passes: 20.10 GB of weights in place of 6.08 GB less what both take, and 19 ms less for each.
     assert told[0].gigabytes - told[1].gigabytes == pytest.approx(10.0, rel=0.01)
@@ -86,8 +86,8 @@ def test_weights_in_parts_take_less_on_each_card():
      (5796, 37.45, False), (8822, 52.98, False)],
 )  # fmt: skip
 def test_memory_is_foretold_as_it_was_measured(tokens, gigabytes, compiled):
-    cut = plan.Plan(tokens, False, "")
-    told = forecast.forecast(SIZES, int(6.08e9), cut, compiled, [[tokens]], 0, 0, 8e14)
+    cut = memory_plan.Plan(tokens, False, "")
+    told = run_estimate.forecast(SIZES, int(6.08e9), cut, compiled, [[tokens]], 0, 0, 8e14)
     assert told.gigabytes == pytest.approx(gigabytes, rel=0.05)
 
 
@@ -98,20 +98,22 @@ def test_memory_is_foretold_as_it_was_measured(tokens, gigabytes, compiled):
      (17826, 5358, True, True), (12938, 8616, False, False), (12450, 5011, False, False)],
 )  # fmt: skip
 def test_speed_is_foretold_as_it_was_measured(speed, tokens, compiled, unpacked):
-    cut = plan.Plan(16384, False, "", unpacked=unpacked)
-    told = forecast.forecast(SIZES, 0, cut, compiled, [[tokens]] * 10, 0, 0, 787e12)
+    cut = memory_plan.Plan(16384, False, "", unpacked=unpacked)
+    told = run_estimate.forecast(SIZES, 0, cut, compiled, [[tokens]] * 10, 0, 0, 787e12)
     assert told.tokens_per_second == pytest.approx(speed, rel=0.1)
     assert told.seconds == pytest.approx(10 * tokens / told.tokens_per_second + 80 * compiled)
 
 
 def test_recomputing_and_evaluating_take_their_time():
     kept, again = (
-        forecast.forecast(SIZES, 0, plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14)
+        run_estimate.forecast(SIZES, 0, memory_plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14)
         for on in (False, True)
     )
     assert again.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
     assert again.gigabytes < kept.gigabytes / 5
-    evaluated = forecast.forecast(SIZES, 0, plan.Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14)
+    evaluated = run_estimate.forecast(
+        SIZES, 0, memory_plan.Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14
+    )
     assert evaluated.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
 
 
@@ -122,15 +124,15 @@ def test_weights_are_those_of_the_model():
 
 
 def test_layers_are_compiled_where_it_pays(monkeypatch):
-    assert plan.compiles("auto", True, 10_000_000, True, False)[0]
-    compiled, why = plan.compiles("auto", True, 10_000, True, False)
+    assert memory_plan.compiles("auto", True, 10_000_000, True, False)[0]
+    compiled, why = memory_plan.compiles("auto", True, 10_000, True, False)
     assert not compiled and "10,000 tokens" in why
-    assert plan.compiles("on", True, 10_000, True, False)[0]
-    assert not plan.compiles("off", True, 10_000_000, True, False)[0]
-    assert not plan.compiles("on", False, 10_000_000, True, False)[0]
-    assert not plan.compiles("on", True, 10_000_000, True, True)[0]
-    compiled, why = plan.compiles("on", True, 10_000_000, False, False)
+    assert memory_plan.compiles("on", True, 10_000, True, False)[0]
+    assert not memory_plan.compiles("off", True, 10_000_000, True, False)[0]
+    assert not memory_plan.compiles("on", False, 10_000_000, True, False)[0]
+    assert not memory_plan.compiles("on", True, 10_000_000, True, True)[0]
+    compiled, why = memory_plan.compiles("on", True, 10_000_000, False, False)
     assert not compiled and "gcc" in why
     for there in ("/usr/bin/gcc", None):
-        monkeypatch.setattr(plan.shutil, "which", {"gcc": there}.get)
-        assert plan.has_compiler() == bool(there)
+        monkeypatch.setattr(memory_plan.shutil, "which", {"gcc": there}.get)
+        assert memory_plan.has_compiler() == bool(there)

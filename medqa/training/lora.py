@@ -6,13 +6,13 @@ import torch
 from accelerate.utils import gather_object
 from transformers import set_seed
 
-from medqa import plan, sharding
 from medqa.modeling import devices, loading, varlen_attention
 from medqa.modeling.loss import use_packed_loss
 from medqa.modeling.model_size import gathered_bytes
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
+from medqa.training import fsdp, memory_plan
 
 
 def require_trainable(config: Any, sizes: Any) -> None:
@@ -41,7 +41,7 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     require_trainable(config, sizes)
     set_seed(config.SEED)
     if sharded:
-        base = sharding.load_whole(config, sizes, device, varlen_attention.NAME)
+        base = fsdp.load_whole(config, sizes, device, varlen_attention.NAME)
     else:
         base = loading.load_base(
             config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", varlen_attention.NAME
@@ -53,7 +53,7 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     precision = "NF4" if config.USE_4BIT else device.dtype
     say(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
     if sharded:
-        sharding.shard_base(peft_model, device.name)
+        fsdp.shard_base(peft_model, device.name)
         say(f"FSDP: each of {world_size()} processes holds its part of the frozen layers")
     return peft_model
 
@@ -67,13 +67,13 @@ def fit_to_card(
     the first one's weights to the others, so theirs must be of the same form.
     """
     say(f"Attention: {varlen_attention.told(device.is_cuda)}")
-    free, compiler = None, plan.has_compiler()
+    free, compiler = None, memory_plan.has_compiler()
     if device.is_cuda:
         cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)
         free, compiler = min(cards), all(compilers)
         if sharded:
             free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
-    cut, compiled = plan.choose(config, peft_model.config, tokens_in_run, free, compiler, sharded)
+    cut, compiled = memory_plan.choose(config, peft_model.config, tokens_in_run, free, compiler, sharded)
     if cut.unpacked:
         unpack(peft_model)
         torch.cuda.empty_cache()  # the 4-bit ones' memory, in pieces too small for what comes

@@ -20,15 +20,6 @@ from transformers import (
     TrainingArguments,
 )
 
-from medqa.checkpoints import (
-    BEST,
-    CheckpointWriter,
-    is_evaluation_due,
-    save_adapter,
-    step_of,
-    whole_checkpoints,
-)
-from medqa.forecast import product_rate
 from medqa.modeling.adapter import write_adapter
 from medqa.modeling.model_size import multiplied_weights
 from medqa.modeling.packing import Example, bins, collate
@@ -37,11 +28,20 @@ from medqa.runtime.console import counted, say
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import Failed
 from medqa.runtime.progress import Progress
-from medqa.sharding import is_shard
-from medqa.starting import prepare
-from medqa.steps import EpochOfSteps, Steps
-from medqa.stopping import StopTraining, graceful_stop, stopped_early
-from medqa.training_log import TrainingLog, start_wandb
+from medqa.training.batch_sampler import EpochOfSteps, Steps
+from medqa.training.callbacks import StopTraining, graceful_stop, stopped_early
+from medqa.training.checkpointing import (
+    BEST,
+    CheckpointWriter,
+    is_evaluation_due,
+    save_adapter,
+    step_of,
+    whole_checkpoints,
+)
+from medqa.training.fsdp import is_shard
+from medqa.training.metrics_logger import TrainingLog, start_wandb
+from medqa.training.resume import prepare
+from medqa.training.run_estimate import product_rate
 
 
 class AnswerTrainer(Trainer):

@@ -13,12 +13,12 @@ from medqa.modeling.model_size import (
     weight_bytes,
 )
 from medqa.modeling.packing import bins
-from medqa.plan import COMPILING_SECONDS, Plan, choose, has_compiler
 from medqa.runtime.console import counted, elapsed, say
+from medqa.training.memory_plan import COMPILING_SECONDS, Plan, choose, has_compiler
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
 # takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds of bare
-# loops on an H100, from 2,600 to 13,253 tokens a pass, all within 10 % (tests/test_plan.py).
+# loops on an H100, from 2,600 to 13,253 tokens a pass, all within 10 % (tests/training/test_memory_plan.py).
 REACHED = {True: 0.74, False: 0.53}
 PASS_SECONDS = {False: 0.00155, True: 0.00095}
 
