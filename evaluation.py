@@ -126,15 +126,15 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    from medqa import answering, pair, predictions
     from medqa.clinical.vocabulary import user_terms
+    from medqa.generation import model_pair, prediction_cache, runner
     from medqa.modeling import devices
 
     user_terms(config.LEXICON)
     # The template may have been edited since, in the data or here: the one in use must be the trained one.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
-        pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
+        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
         device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
         say(f"Device: {device.name} in {device.dtype} ({device.reason})")
         devices.stay_within(config.GPU_MEMORY_GB, device)
@@ -145,11 +145,11 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
         if config.SCORE_ONLY:
-            known = predictions.asked_before(output, records, data["iteration"], warnings)
+            known = prediction_cache.asked_before(output, records, data["iteration"], warnings)
             answers, losses, made_with = known
             vars(config).update(made_with)
         else:
-            answers, losses = answering.ask_both(config, records, data, apply_chat_template, device, warnings)
+            answers, losses = runner.ask_both(config, records, data, apply_chat_template, device, warnings)
         if rank() != 0:
             return {}
 

@@ -53,7 +53,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
 
     import torch
 
-    from medqa import generation, slots
+    from medqa.generation import continuous_batching, engine
     from medqa.modeling import decode_attention, devices, loading, varlen_attention
 
     device = devices.choose_device(model_name, "")
@@ -61,14 +61,14 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
     model.set_attn_implementation(varlen_attention.NAME)
     draw = torch.Generator().manual_seed(0)
     prompts = [
-        generation.Prompt(str(n), torch.randint(0, 900, (60 + n % 100,), generator=draw).tolist(), False)
+        engine.Prompt(str(n), torch.randint(0, 900, (60 + n % 100,), generator=draw).tolist(), False)
         for n in range(rows)
     ]
     kept, found = decode_attention.triton, {}
     for name, triton in {"kernel": kept, "sdpa": None, "kernel again": kept}.items():
         decode_attention.triton = triton
         with torch.inference_mode():
-            made = slots.Slots(model, generation.Decoding(512, 0.1, 0.9, 42, ()), rows, ROOM)
+            made = continuous_batching.Slots(model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, ROOM)
             made.fill(prompts)
             made.advance()
             torch.cuda.synchronize()
@@ -76,7 +76,9 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
             for _ in range(looks):
                 made.advance()
             torch.cuda.synchronize()
-        found[name] = round(1000 * (time.monotonic() - began) / (looks * slots.STEPS_PER_LOOK), 2)
+        found[name] = round(
+            1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_LOOK), 2
+        )
         del made
         torch.cuda.empty_cache()
     return found

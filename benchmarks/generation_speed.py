@@ -52,7 +52,7 @@ def steady(model_name: str, data: Path) -> dict:
     import torch
     from datasets import load_from_disk
 
-    from medqa import generation, slots
+    from medqa.generation import continuous_batching, engine
     from medqa.modeling import devices, loading, varlen_attention
     from medqa.modeling.chat_template import apply_chat_template
 
@@ -61,14 +61,14 @@ def steady(model_name: str, data: Path) -> dict:
     model = loading.load_base(model_name, device, False, "").eval()
     model.set_attn_implementation(varlen_attention.NAME)
     prompts = [
-        generation.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
+        engine.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
         for row in load_from_disk(str(data / "holdout_dataset"))
     ]
     longest = max(len(prompt.input_ids) for prompt in prompts) + 512
     found = {"mean_prompt_tokens": sum(len(p.input_ids) for p in prompts) / len(prompts)}
     with torch.inference_mode():
         for rows in (420, 64, 4):
-            made = slots.Slots(model, generation.Decoding(512, 0.1, 0.9, 42, ()), rows, longest)
+            made = continuous_batching.Slots(model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, longest)
             made.fill(prompts[:rows])
             made.advance()
             torch.cuda.synchronize()
@@ -76,7 +76,7 @@ def steady(model_name: str, data: Path) -> dict:
             for _ in range(looks):
                 made.advance()
             torch.cuda.synchronize()
-            steps = looks * slots.STEPS_PER_LOOK
+            steps = looks * continuous_batching.STEPS_PER_LOOK
             passed = time.monotonic() - began
             found[f"{rows} at once"] = {
                 "tokens_per_second": round(rows * steps / passed),
@@ -130,7 +130,7 @@ def exact(small: str, data: Path) -> dict:
     from datasets import load_from_disk
     from transformers import AutoModelForCausalLM
 
-    from medqa import generation
+    from medqa.generation import engine
     from medqa.modeling import loading
     from medqa.modeling.chat_template import apply_chat_template
 
@@ -138,7 +138,7 @@ def exact(small: str, data: Path) -> dict:
     model = AutoModelForCausalLM.from_pretrained(small, dtype=torch.float32).to("cuda").eval()
     rows = list(load_from_disk(str(data / "holdout_dataset")))[:60]
     prompts = [
-        generation.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
+        engine.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
         for row in rows
     ]
 
@@ -147,8 +147,8 @@ def exact(small: str, data: Path) -> dict:
             return " ".join(map(str, ids))
 
     kept = {}
-    generation.answer_all(
-        model, Numbers(), prompts, generation.Decoding(64, 0.0, 0.9, 42, ()), 16,
+    engine.answer_all(
+        model, Numbers(), prompts, engine.Decoding(64, 0.0, 0.9, 42, ()), 16,
         lambda answer: kept.__setitem__(answer.id, answer.text),
     )  # fmt: skip
     same = 0

@@ -58,7 +58,7 @@ def _this_and_earlier(
 ) -> tuple[history.Row, list[history.Row]]:
     """The identity of this round, and the rows of all known rounds."""
     from medqa.data import dataset_io
-    from medqa.predictions import model_asked
+    from medqa.generation.prediction_cache import model_asked
 
     output = Path(config.OUTPUT_DIR)
     settings = ("MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT", "MAX_PROMPT_LENGTH")

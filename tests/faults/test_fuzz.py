@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
 from medqa.data import iterations, near_duplicates, source_files
-from medqa.predictions import LossFile, Predictions
+from medqa.generation.prediction_cache import LossFile, Predictions
 from medqa.runtime.errors import UserError
 from medqa.training.checkpointing import require_readable
 from medqa.training.metrics_logger import read_records

@@ -33,7 +33,7 @@ def test_only_the_answer_and_its_end_of_turn_are_trained(tokenizer):
 
 
 def test_prompt_tokens_are_those_of_generation(tokenizer):
-    from medqa.generation import make_prompt
+    from medqa.generation.engine import make_prompt
 
     records = [record("What is angina?", "\n Pain")]
     [example] = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 512).examples

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from medqa import answering, generation, slots
-from medqa.generation import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
+from medqa.generation import continuous_batching, engine, runner
+from medqa.generation.engine import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
 from medqa.modeling.decode_attention import decode_attention
@@ -208,14 +208,14 @@ def test_sampling_follows_the_seed_and_longer_answers_start_alike(model, prompts
 def test_a_flat_distribution_is_drawn_from_all_tokens(model, prompts, sampled, monkeypatch):
     """Two candidates are too few for these settings: the steps are taken again over the whole vocabulary."""
     seen = []
-    monkeypatch.setattr(slots, "CANDIDATES", 2)
-    monkeypatch.setattr(slots, "choose", lambda *a: seen.append(a[3]) or choose(*a))
+    monkeypatch.setattr(continuous_batching, "CANDIDATES", 2)
+    monkeypatch.setattr(continuous_batching, "choose", lambda *a: seen.append(a[3]) or choose(*a))
     assert answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 7, ()), 5) == sampled
     assert seen == [2, *[0] * STEPS]
 
 
 def test_prompts_that_fill_several_passes_are_read_alike(model, prompts, library, monkeypatch):
-    monkeypatch.setattr(slots, "PROMPT_TOKENS", 1)
+    monkeypatch.setattr(continuous_batching, "PROMPT_TOKENS", 1)
     one = [Prompt("one token", [7], False)]
     found = answers(model, [*prompts, *one], greedy(), 6)
     assert all(found[id].text == " ".join(map(str, ids)) for id, ids in library.items())
@@ -363,7 +363,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(monkeypatch):
                 raise torch.OutOfMemoryError
             finished(prompt, [], True)
 
-    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
+    monkeypatch.setattr(engine, "_answer_in_slots", answer_some)
     prompts = [Prompt(str(n), [1] * (20 - n), False) for n in range(10)]
     used = answer_all(PLAIN_MODEL, Numbers(), prompts, greedy(), 8, lambda answer: kept.append(answer.id))
     assert used == 2 and [rows for rows, _ in tried] == [8, 4, 2]
@@ -375,7 +375,7 @@ def test_a_single_question_that_does_not_fit_is_an_error(monkeypatch):
     def answer_some(*_):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
+    monkeypatch.setattr(engine, "_answer_in_slots", answer_some)
     with pytest.raises(torch.OutOfMemoryError):
         answer_all(PLAIN_MODEL, None, [Prompt(str(n), [1], False) for n in range(3)], greedy(), 3, print)
 
@@ -389,7 +389,7 @@ def test_questions_are_asked_the_longest_first(monkeypatch):
             seen.append(len(prompt.input_ids))
             finished(prompt, [], True)
 
-    monkeypatch.setattr(generation, "_answer_in_slots", answer_some)
+    monkeypatch.setattr(engine, "_answer_in_slots", answer_some)
     lengths = [3, 50, 4, 49, 5, 51]
     prompts = [Prompt(str(n), [1] * length, False) for n, length in enumerate(lengths)]
     answer_all(PLAIN_MODEL, Numbers(), prompts, greedy(), 3, lambda _: None)
@@ -404,13 +404,13 @@ def test_the_first_batch_follows_the_memory(monkeypatch):
     cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"), config=sizes)
     batches = []
     for free in (60e9, 6e9, 6e5):
-        monkeypatch.setattr(generation, "free_memory", lambda _, free=free: int(free))
-        batches.append(generation.starting_batch(4, True, gpu, 1024))
-        assert generation.starting_batch(4, False, gpu, 1024) == 4
+        monkeypatch.setattr(engine, "free_memory", lambda _, free=free: int(free))
+        batches.append(engine.starting_batch(4, True, gpu, 1024))
+        assert engine.starting_batch(4, False, gpu, 1024) == 4
     assert batches[0] * 1024 * 131_072 < 60e9 and 300 < batches[0] <= 512
     assert 10 < batches[1] < 30 and batches[2] == 1
-    assert generation.starting_batch(4, True, cpu, 1024) == generation.CPU_BATCH
-    assert generation.starting_batch(4, False, cpu, 1024) == 4
+    assert engine.starting_batch(4, True, cpu, 1024) == engine.CPU_BATCH
+    assert engine.starting_batch(4, False, cpu, 1024) == 4
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 8])
@@ -419,7 +419,7 @@ def test_processes_share_the_questions(monkeypatch, prompts, processes):
     shares = []
     for process in range(processes):
         monkeypatch.setenv("RANK", str(process))
-        shares.append([prompt.id for prompt in answering.share(prompts)])
+        shares.append([prompt.id for prompt in runner.share(prompts)])
     assert sorted(sum(shares, [])) == [prompt.id for prompt in prompts]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -428,7 +428,7 @@ def test_answers_are_made_on_one_machine(monkeypatch):
     for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
         monkeypatch.setenv(name, number)
     with pytest.raises(UserError, match="on one machine"):
-        answering.ask_both(None, {}, "", None, None, None)
+        runner.ask_both(None, {}, "", None, None, None)
 
 
 def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():
@@ -436,7 +436,7 @@ def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():
         def decode(self, ids: list[int], **_: object) -> str:
             return " one\0two "
 
-    assert generation._answer(Prompt("x", [1], False), [5], "stop", Odd()).text == "one\ufffdtwo"
+    assert engine._answer(Prompt("x", [1], False), [5], "stop", Odd()).text == "one\ufffdtwo"
 
 
 @pytest.mark.parametrize(

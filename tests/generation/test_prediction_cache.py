@@ -9,8 +9,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from medqa import predictions
-from medqa.predictions import LossFile, Predictions, answer_key, losses_key
+from medqa.generation import prediction_cache
+from medqa.generation.prediction_cache import LossFile, Predictions, answer_key, losses_key
 from medqa.runtime.errors import UserError
 
 
@@ -54,7 +54,7 @@ def test_a_disk_that_fills_leaves_half_a_line_at_the_end_alone(file, monkeypatch
 
 
 def test_a_line_longer_than_a_block_is_cut_off_too(file, monkeypatch):
-    monkeypatch.setattr(predictions, "BLOCK", 7)
+    monkeypatch.setattr(prediction_cache, "BLOCK", 7)
     file.add(answer(1))
     before = file.path.read_bytes()
     file.path.write_bytes(before + b"x" * 100)
@@ -63,7 +63,7 @@ def test_a_line_longer_than_a_block_is_cut_off_too(file, monkeypatch):
 
 
 def test_an_endless_line_is_refused_without_being_read(file, monkeypatch):
-    monkeypatch.setattr(predictions, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(prediction_cache, "LONGEST_LINE", 1000)
     file.path.write_bytes(b'{"key": "' + b"x" * 5000 + b'"}\n')
     with pytest.raises(UserError, match="line 1,"):
         file.read()
@@ -115,7 +115,7 @@ def test_a_foreign_line_is_refused_with_file_and_line(file, line):
 WRITE = """
 import sys
 from pathlib import Path
-from medqa.predictions import Predictions
+from medqa.generation.prediction_cache import Predictions
 for number in range(200):
     Predictions(Path(sys.argv[1])).add(
         {"key": f"{sys.argv[2]} {number}", "id": "", "hypothesis": "long text " * 500, "finish": "stop",

@@ -8,15 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medqa import generation
 from medqa.artifacts import atomic_io, hub
-from medqa.generation import Answer, Decoding, Prompt
-from medqa.modeling import devices, loading, varlen_attention
-from medqa.modeling.chat_template import ChatTemplate
-from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, bins, collate, tokenize
-from medqa.pair import Models, four_bit_needed
-from medqa.predictions import (
+from medqa.generation import engine
+from medqa.generation.engine import Answer, Decoding, Prompt
+from medqa.generation.model_pair import Models, four_bit_needed
+from medqa.generation.prediction_cache import (
     ASKED,
     ROLES,
     LossFile,
@@ -26,6 +22,10 @@ from medqa.predictions import (
     losses_key,
     texts_sha256,
 )
+from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling.chat_template import ChatTemplate
+from medqa.modeling.loss import packed_loss, plain_loss
+from medqa.modeling.packing import Example, bins, collate, tokenize
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.runtime.errors import UserError
@@ -164,7 +164,7 @@ def texts(
     """Prompts of the holdout, and holdout and eval split with their reference answers, for the losses."""
     longest = config.MAX_PROMPT_LENGTH
     prompts = [
-        generation.make_prompt(record["id"], record["question"], tokenizer, template, system_message, longest)
+        engine.make_prompt(record["id"], record["question"], tokenizer, template, system_message, longest)
         for record in records["holdout"]
     ]
     if any(prompt.cut for prompt in prompts):
@@ -220,7 +220,7 @@ def answer(
     key_of = {prompt.id: key for key, prompt in keyed.items()}
     with models.using(role) as causal, Progress(f"{role} model", len(keyed), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
-        batch = generation.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
+        batch = engine.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
         plain = varlen_attention.is_plain(causal.config, longest)
         say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
         why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
@@ -238,7 +238,7 @@ def answer(
             file.add({"key": key_of[made.id], "hypothesis": told.pop("text"), "batch": batch} | told)
             progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
 
-        generation.answer_all(causal, tokenizer, list(keyed.values()), decoding, batch, keep)
+        engine.answer_all(causal, tokenizer, list(keyed.values()), decoding, batch, keep)
         seconds = time.monotonic() - clock
         say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
     return tokens, seconds

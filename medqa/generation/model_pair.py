@@ -9,10 +9,10 @@ from typing import Any
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.output_dir import MERGED
+from medqa.generation.prediction_cache import ROLES
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import adapter_identity
 from medqa.modeling.model_size import weight_bytes
-from medqa.predictions import ROLES
 from medqa.runtime.console import Warnings, say
 from medqa.runtime.errors import UserError
 

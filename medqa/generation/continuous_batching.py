@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from medqa.sampling import Decoding, choose
+from medqa.generation.sampling import Decoding, choose
 
 # Steps between two looks at what was written, on a GPU: each look waits for it.
 STEPS_PER_LOOK = 8

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
+from medqa.generation.continuous_batching import Prompt, Slots, cache_shape, chances
+from medqa.generation.sampling import Decoding, choose
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import ChatTemplate, harmless, render
 from medqa.modeling.devices import free_memory
 from medqa.modeling.packing import token_ids
 from medqa.runtime.console import counted, say
 from medqa.runtime.errors import UserError
-from medqa.sampling import Decoding, choose
-from medqa.slots import Prompt, Slots, cache_shape, chances
 
 # Most questions that a batch holds on the CPU, where more would not be faster.
 CPU_BATCH = 64

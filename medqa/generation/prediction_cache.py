@@ -197,7 +197,7 @@ def texts_sha256(records: Mapping[str, Any]) -> str:
 def asked_before(
     folder: Path, records: Mapping[str, Any], iteration: int, warnings: Warnings
 ) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:
-    """What `answering.ask_both` returned when it last came to its end here, from the files: without a model.
+    """What `runner.ask_both` returned when it last came to its end here, from the files: without a model.
 
     Args:
         folder: the evaluation's output folder.
