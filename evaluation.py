@@ -21,12 +21,12 @@ from typing import Any
 from config import LIMITS, EvaluationConfig
 from medqa import results
 from medqa.artifacts import offline_bundle, output_dir, run_manifest
+from medqa.metrics.runner import about, metric_names, results_tables
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
-from medqa.scoring import about, metric_names, results_tables
 
 HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
@@ -47,13 +47,13 @@ class AutomaticMetrics:
     IN_PARALLEL = ("bleu", "rouge", "meteor", "exact_match", "token_f1")
 
     def __init__(self, config: EvaluationConfig, training_answers: Iterable[str], warnings: Warnings) -> None:
-        from medqa import clinical, judges, wordnet
+        from medqa import clinical
+        from medqa.metrics import model_based, wordnet
 
         self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
-        self.bertscore, self.entailment, self.left_out = judges.load(
-            config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings
-        )
+        found = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
+        self.bertscore, self.entailment, self.left_out = found
         self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}  # by (reference, hypothesis)
         self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
 
@@ -63,21 +63,21 @@ class AutomaticMetrics:
 
     def compute_bleu(self, reference: str, hypothesis: str) -> dict[str, float]:
         """BLEU-1 to BLEU-4: shared n-grams, with a penalty for short answers."""
-        from medqa import metrics
+        from medqa.metrics import lexical
 
-        return metrics.bleu(reference, hypothesis)
+        return lexical.bleu(reference, hypothesis)
 
     def compute_rouge(self, reference: str, hypothesis: str) -> dict[str, float]:
         """ROUGE-1, ROUGE-2, ROUGE-L: F measure of shared words, word pairs, longest common subsequence."""
-        from medqa import metrics
+        from medqa.metrics import lexical
 
-        return metrics.rouge(reference, hypothesis)
+        return lexical.rouge(reference, hypothesis)
 
     def compute_meteor(self, reference: str, hypothesis: str) -> dict[str, float]:
         """METEOR: aligned words (same, same stem, synonym), with a penalty for scattered ones."""
-        from medqa import metrics
+        from medqa.metrics import lexical
 
-        return metrics.meteor(reference, hypothesis, self.wordnet)
+        return lexical.meteor(reference, hypothesis, self.wordnet)
 
     def score_bertscore(self, references: list[str], hypotheses: list[str]) -> dict[str, list[float]]:
         """BERTScore precision, recall, F1: similarity of word pieces in an encoder's eyes."""

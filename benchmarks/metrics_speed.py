@@ -83,11 +83,12 @@ def by_metric(pairs: list[tuple[str, str]]) -> tuple[dict[str, float], dict[str,
     references, hypotheses = zip(*pairs, strict=True)
 
     def start() -> tuple:
-        from medqa import clinical, metrics, wordnet
+        from medqa import clinical
+        from medqa.metrics import lexical, wordnet
 
         place = wordnet.find_wordnet()
-        metrics.meteor("a", "b", place)
-        return metrics, clinical, clinical.MedicalLexicon(demo_answers()), place
+        lexical.meteor("a", "b", place)
+        return lexical, clinical, clinical.MedicalLexicon(demo_answers()), place
 
     spent, (metrics, clinical, lexicon, place) = processor_time(start)
     seconds = {"start (NLTK, WordNet, lexicon)": spent}
@@ -127,9 +128,9 @@ def score_all(count: int) -> dict[str, float]:
     def score() -> None:
         from config import EvaluationConfig
         from evaluation import AutomaticMetrics
-        from medqa.metrics import corpus_bleu
+        from medqa.metrics.lexical import corpus_bleu
+        from medqa.metrics.runner import score_pairs
         from medqa.runtime.console import Warnings, silenced
-        from medqa.scoring import score_pairs
 
         with silenced():
             metrics = AutomaticMetrics(EvaluationConfig(BERTSCORE_MODEL=""), demo_answers(), Warnings())
@@ -162,8 +163,8 @@ def libraries(pairs: list[tuple[str, str]], values: dict[str, list]) -> dict[str
     from rouge_score.rouge_scorer import RougeScorer
 
     from medqa.clinical.words.build import nltk_reader
-    from medqa.metrics import tokens
-    from medqa.wordnet import find_wordnet
+    from medqa.metrics.lexical import tokens
+    from medqa.metrics.wordnet import find_wordnet
 
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     methods = {"ROUGE-1, 2, L": lambda *pair: [found.fmeasure for found in scorer.score(*pair).values()]}
@@ -218,7 +219,7 @@ def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
     """Seconds of our BERTScore, in float32 and on a GPU also in bfloat16, and of the library."""
     import torch
 
-    from medqa.bertscore import BertScorer
+    from medqa.metrics.bertscore import BertScorer
 
     gpu = torch.cuda.is_available()
     pairs = pairs if gpu else pairs[:ENCODER_PAIRS]
@@ -258,7 +259,7 @@ def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
 
 def entailment(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
     """Seconds of the judgements on a GPU, in both precisions, and how many labels differ."""
-    from medqa.entailment import EntailmentScorer
+    from medqa.metrics.nli import EntailmentScorer
 
     references, hypotheses = map(list, zip(*pairs, strict=True))
     found: dict[str, object] = {"pairs": len(pairs)}

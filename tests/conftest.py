@@ -203,7 +203,7 @@ def with_wordnet(monkeypatch):
     """Where WordNet is: in NLTK_DATA or NLTK's own places; without it the test is skipped."""
     import nltk
 
-    from medqa import wordnet
+    from medqa.metrics import wordnet
 
     # A copy of NLTK's list, put back afterwards: the other tests are to find what the machine itself has.
     monkeypatch.setattr(nltk.data, "path", list(nltk.data.path))

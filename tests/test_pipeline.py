@@ -218,7 +218,7 @@ def test_what_is_left_out_is_told_with_the_reason(stages, tmp_path, capsys, monk
 
 
 def test_an_encoder_with_a_head_judges_entailment_in_every_output(stages, tmp_path, capsys):
-    from test_entailment import _save
+    from test_nli import _save
 
     given = {"OUTPUT_DIR": str(tmp_path / "out"), "BERTSCORE_MODEL": str(_save("bert", tmp_path / "judge"))}
     advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))

@@ -6,7 +6,7 @@ from typing import Any
 
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import sha256_of_files, write_text
-from medqa.encoder import first_line
+from medqa.metrics.encoder import first_line
 from medqa.runtime.console import say, table
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -36,7 +36,7 @@ def download_all(folder: str | Path, base_model: str, encoder: str) -> dict[str,
     Raises:
         UserError: something could not be fetched, in one line; or it came without weights.
     """
-    from medqa.wordnet import download_nltk
+    from medqa.metrics.wordnet import download_nltk
 
     if rank() != 0:
         return {}

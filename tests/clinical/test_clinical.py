@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, answers, text_pairs
 
-from medqa import wordnet
 from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match, factual_spans
 from medqa.clinical.doses import doses
 from medqa.clinical.quantities import read
 from medqa.clinical.vocabulary import canonical, is_general, rare_terms
+from medqa.metrics import wordnet
 from medqa.runtime.errors import UserError
 
 SPANS = json.loads((ROOT / "tests" / "clinical" / "clinical_spans.json").read_text(encoding="utf-8"))

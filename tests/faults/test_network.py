@@ -245,7 +245,7 @@ def mark(path: Path):
 def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
     import torch
 
-    from medqa.encoder import EncoderMissing, load_encoder
+    from medqa.metrics.encoder import EncoderMissing, load_encoder
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "encoder")
     (folder / "model.safetensors").unlink()
@@ -265,7 +265,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import builtins
     import json
 
-    from medqa import encoder
+    from medqa.metrics import encoder
     from medqa.modeling import devices, loading
     from medqa.runtime.errors import UserError
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from pairs import ODD_TEXTS, answers, text_pairs
 
-from medqa import bertscore, encoder
-from medqa.bertscore import BertScorer
-from medqa.encoder import EncoderMissing
+from medqa.metrics import bertscore, encoder
+from medqa.metrics.bertscore import BertScorer
+from medqa.metrics.encoder import EncoderMissing
 
 LONGEST = 64
 LAYER = 2

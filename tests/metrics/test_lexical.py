@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, text_pairs
 
-from medqa import metrics, wordnet
-from medqa.metrics import bleu, corpus_bleu, meteor, rouge, tokens
+from medqa.metrics import lexical, wordnet
+from medqa.metrics.lexical import bleu, corpus_bleu, meteor, rouge, tokens
 
 # Texts of any characters, halves of surrogate pairs included, and texts of the pieces that rules look for.
 ANY_TEXT = st.one_of(
@@ -93,7 +93,7 @@ def test_the_signature_is_that_of_sacrebleu():
 
     library = BLEU()
     library.corpus_score(["a"], [["a"]])
-    assert str(library.get_signature()).startswith(metrics.CORPUS_BLEU_SIGNATURE)
+    assert str(library.get_signature()).startswith(lexical.CORPUS_BLEU_SIGNATURE)
 
 
 def test_corpus_bleu_is_silent_about_separate_full_stops(caplog):
@@ -136,7 +136,7 @@ def test_stems_are_kept_and_are_those_of_nltk():
     from nltk.stem.porter import PorterStemmer
 
     words = {word for pair in text_pairs(50) for text in pair for word in tokens(text)}
-    assert [metrics.STEMMER.stem(word) for word in words] == [PorterStemmer().stem(word) for word in words]
+    assert [lexical.STEMMER.stem(word) for word in words] == [PorterStemmer().stem(word) for word in words]
 
 
 def test_meteor_by_hand():
@@ -209,7 +209,7 @@ def test_an_empty_answer_scores_0_and_an_identical_one_1():
 
 def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
     """In a fresh process: NLTK remembers where it has looked."""
-    script = "from medqa.wordnet import find_wordnet; print(find_wordnet())"
+    script = "from medqa.metrics.wordnet import find_wordnet; print(find_wordnet())"
     environment = {"PATH": "", "HOME": str(tmp_path), "NLTK_DATA": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -294,7 +294,7 @@ def with_wordnet_files():
 def test_importing_the_metrics_loads_neither_torch_nor_transformers():
     """Each process of the pool imports them. `medqa.clinical` does without NLTK until a lexicon is built."""
     script = (
-        "import sys, medqa.clinical; print('nltk' in sys.modules); import medqa.metrics\n"
+        "import sys, medqa.clinical; print('nltk' in sys.modules); import medqa.metrics.lexical\n"
         "print([name for name in ('torch', 'transformers', 'bert_score', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
@@ -306,20 +306,20 @@ def test_importing_the_metrics_loads_neither_torch_nor_transformers():
 
 def _told():
     from medqa import clinical
-    from medqa.bertscore import BertScorer
-    from medqa.entailment import EntailmentScorer
     from medqa.generation import runner
+    from medqa.metrics.bertscore import BertScorer
+    from medqa.metrics.nli import EntailmentScorer
 
     return {
-        "compute_bleu": metrics.bleu,
-        "compute_rouge": metrics.rouge,
-        "compute_meteor": metrics.meteor,
+        "compute_bleu": lexical.bleu,
+        "compute_rouge": lexical.rouge,
+        "compute_meteor": lexical.meteor,
         "score_bertscore": BertScorer,
         "score_entailment": EntailmentScorer,
         "compute_exact_match": clinical.exact_match,
         "compute_token_f1": clinical.MedicalLexicon.token_f1,
         "compute_dose_error": clinical.dose_error,
-        "corpus_bleu": metrics.corpus_bleu,
+        "corpus_bleu": lexical.corpus_bleu,
         "answer_loss": runner.answer_losses,
     }
 

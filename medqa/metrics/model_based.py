@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from medqa.artifacts import hub
-from medqa.bertscore import BertScorer
-from medqa.encoder import EncoderMissing, HeadMissing
-from medqa.entailment import EntailmentScorer
+from medqa.metrics.bertscore import BertScorer
+from medqa.metrics.encoder import EncoderMissing, HeadMissing
+from medqa.metrics.nli import EntailmentScorer
+from medqa.metrics.wordnet import fetch_wordnet
 from medqa.runtime.console import Warnings
-from medqa.wordnet import fetch_wordnet
 
 
 def load(

@@ -8,9 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from medqa.encoder import Batched, HeadMissing, clean, fingerprint, known_name, load_classifier, longest_input
+from medqa.metrics.encoder import (
+    Batched,
+    HeadMissing,
+    clean,
+    fingerprint,
+    known_name,
+    load_classifier,
+    longest_input,
+)
+from medqa.metrics.score_cache import Pair, ScoreFile, Scores
 from medqa.runtime.progress import Progress
-from medqa.score_file import Pair, ScoreFile, Scores
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
 TOKENS_PER_BATCH = 16_384

@@ -21,7 +21,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenize import tokenize as split_for_rouge
 
-from medqa.wordnet import senses
+from medqa.metrics.wordnet import senses
 
 # Texts whose words are kept: two metrics read each text, and both models answer the same reference.
 KEPT_TEXTS = 2048
@@ -135,7 +135,8 @@ def meteor(reference: str, hypothesis: str, wordnet: str | None) -> dict[str, fl
 
     Args:
         reference, hypothesis: the texts.
-        wordnet: location of WordNet (`medqa.wordnet.find_wordnet`). None: only form and stem are aligned, a
+        wordnet: location of WordNet (`medqa.metrics.wordnet.find_wordnet`). None: only form and stem are
+        aligned, a
             different, lower number, which must not be compared with METEOR.
 
     Returns:

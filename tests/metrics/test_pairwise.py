@@ -13,9 +13,9 @@ import pytest
 from conftest import ROOT
 from pairs import text_pairs
 
-from medqa import pairwise
+from medqa.metrics import pairwise
+from medqa.metrics.runner import score_pairs
 from medqa.runtime.console import Warnings
-from medqa.scoring import score_pairs
 
 COUNT = 2 * pairwise.PAIRS_PER_PROCESS
 REFERENCES = [f"word {number} of {number % 7}" for number in range(COUNT)]
@@ -101,7 +101,7 @@ def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch,
 SCRIPT = """
 import threading, time
 from medqa.runtime.entrypoint import run_script
-from medqa.scoring import score_pairs
+from medqa.metrics.runner import score_pairs
 from medqa.runtime.console import Warnings
 
 LOCK = threading.Lock()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from medqa.metrics.runner import NOTES, metric_names, results_tables, score_pairs
 from medqa.runtime.console import Warnings
-from medqa.scoring import NOTES, metric_names, results_tables, score_pairs
 
 REFERENCES = ["a b", "c", "d e f"]
 HYPOTHESES = ["a b", "", "f"]

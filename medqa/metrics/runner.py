@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medqa import pairwise
+from medqa.metrics import pairwise
 from medqa.runtime.console import Warnings, counted
 from medqa.runtime.progress import Progress
 from medqa.scores import SEPARATOR
@@ -226,7 +226,7 @@ def about(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
         `failed` (column → role → number of questions on which the metric raised an error), `too_long` (texts
         that were longer than an encoder's input).
     """
-    from medqa.metrics import CORPUS_BLEU_SIGNATURE, corpus_bleu
+    from medqa.metrics.lexical import CORPUS_BLEU_SIGNATURE, corpus_bleu
 
     encoder, judge = metrics.bertscore, metrics.entailment
     failed = {

@@ -8,9 +8,9 @@ import pytest
 from pairs import ODD_TEXTS, answers, text_pairs
 from test_bertscore import _deberta
 
-from medqa import entailment
-from medqa.encoder import HeadMissing
-from medqa.entailment import EntailmentScorer, statements
+from medqa.metrics import nli
+from medqa.metrics.encoder import HeadMissing
+from medqa.metrics.nli import EntailmentScorer, statements
 
 LONGEST = 96
 # In another order than that of microsoft/deberta-xlarge-mnli, and in other letters.
@@ -251,7 +251,7 @@ def test_a_long_answer_is_read_in_parts_and_entails_what_any_part_entails(folder
         alone.append(logits.softmax(-1)[0, [0, 2, 1]].tolist())
     found = scorer.judge([(LONG, one)])[LONG, one]
     assert any(found == pytest.approx(part, abs=1e-5) for part in alone)
-    best = max(range(len(alone)), key=lambda place: entailment._decides(tuple(alone[place])))
+    best = max(range(len(alone)), key=lambda place: nli._decides(tuple(alone[place])))
     assert found == pytest.approx(alone[best], abs=1e-5)
     assert scorer.windowed == 1
 
@@ -266,7 +266,7 @@ def test_a_long_answer_is_read_in_parts_and_entails_what_any_part_entails(folder
     ],
 )
 def test_a_part_that_entails_decides_before_one_that_contradicts(parts, decides):
-    assert max(parts, key=entailment._decides) == parts[decides]
+    assert max(parts, key=nli._decides) == parts[decides]
 
 
 def test_a_long_statement_loses_its_end(folder):
@@ -377,6 +377,6 @@ def test_labels_without_contradiction_are_refused(tmp_path):
 
 
 def test_a_large_judge_needs_a_gpu(bert, monkeypatch):
-    monkeypatch.setattr(entailment, "LARGEST_ON_CPU", 1000)
+    monkeypatch.setattr(nli, "LARGEST_ON_CPU", 1000)
     with pytest.raises(HeadMissing, match="needs a GPU"):
         EntailmentScorer(bert, device="cpu")

@@ -10,9 +10,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa.encoder import Batched, EncoderMissing, clean, fingerprint, known_name, load_encoder, longest_input
+from medqa.metrics.encoder import (
+    Batched,
+    EncoderMissing,
+    clean,
+    fingerprint,
+    known_name,
+    load_encoder,
+    longest_input,
+)
+from medqa.metrics.score_cache import ScoreFile
 from medqa.runtime.progress import Progress
-from medqa.score_file import ScoreFile
 
 # Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
 TOKENS_PER_BATCH = 16_384
