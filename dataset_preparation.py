@@ -67,7 +67,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa import history
+    from medqa.analysis import round_history
     from medqa.data import cleaning, dataset_stats, iterations, near_duplicates, source_files
 
     started, clock = run_manifest.now(), time.monotonic()
@@ -137,7 +137,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 train_samples=train_samples,
                 growth=iterations.growth(before, shares, train_samples),
                 command=iterations.command(config),
-                history=history.merged(before.history if before else [], rounds),
+                history=round_history.merged(before.history if before else [], rounds),
                 **prompt,
             )
         seconds = elapsed(time.monotonic() - clock)

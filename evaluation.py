@@ -198,7 +198,9 @@ def compare(
     records: dict, started: str, warnings: Warnings,
 ) -> results.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
-    from medqa import leakage, recommendations, rounds, scores, specialties, statistics
+    from medqa.analysis import contamination, paired_scores, recommendations, rounds
+    from medqa.analysis.by_specialty import by_specialty
+    from medqa.analysis.comparison import compare as compare_models
 
     names, lower, primary = metric_names(tables["base"]), metrics.LOWER_IS_BETTER, config.PRIMARY_METRICS
     if absent := [name for name in primary if name not in names]:
@@ -206,14 +208,12 @@ def compare(
             f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
         )
     judged_by = about(metrics, tables)
-    judged_by["primary_metrics"] = scores.add_primary_score(tables, primary, lower)
+    judged_by["primary_metrics"] = paired_scores.add_primary_score(tables, primary, lower)
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
-    near = leakage.look(config, records["holdout"], tables, compared, warnings)
+    near = contamination.look(config, records["holdout"], tables, compared, warnings)
     eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])
-    performance, spread = specialties.by_specialty(
-        *tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN
-    )
+    performance, spread = by_specialty(*tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN)
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
     limits = {name: getattr(config, name) for name in vars(recommendations.Thresholds())}
@@ -232,16 +232,16 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
 
     `command` prepares the data of the next round; it is empty when an evaluation only got its review.
     """
-    from medqa import history, report
+    from medqa.analysis import round_history, verdicts
 
-    say("", report.comparison_text(found.comparison))
+    say("", verdicts.comparison_text(found.comparison))
     if command:
         say(*results.notes_on_scores(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])
-    if len(rows := history.comparable(found.rounds)) > 1:
-        say("", history.told(rows))
+    if len(rows := round_history.comparable(found.rounds)) > 1:
+        say("", round_history.told(rows))
     found.warnings.show()
     output = Path(config.OUTPUT_DIR)
     path = output / "training_recommendations.json"

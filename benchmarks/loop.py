@@ -34,8 +34,8 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from dataset_preparation import update_training_data
 from evaluation import evaluate
 from fine_tuning import train
+from medqa.analysis.significance import t_interval
 from medqa.artifacts import run_manifest
-from medqa.inference import t_interval
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.runtime.console import silenced
 

@@ -23,11 +23,11 @@ from scipy.stats import norm, t
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from config import EvaluationConfig
-from medqa.inference import adjusted
-from medqa.recommendations import Thresholds, recommend
-from medqa.scores import add_primary_score
-from medqa.specialties import by_specialty
-from medqa.statistics import compare
+from medqa.analysis.by_specialty import by_specialty
+from medqa.analysis.comparison import compare
+from medqa.analysis.paired_scores import add_primary_score
+from medqa.analysis.recommendations import Thresholds, recommend
+from medqa.analysis.significance import adjusted
 
 CONFIG = EvaluationConfig()
 MARGIN = CONFIG.LOW_MARGIN

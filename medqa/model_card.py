@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.report import finding
+from medqa.analysis.verdicts import finding
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:

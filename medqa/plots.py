@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.history import PARTS
-from medqa.report import finding, verdict
+from medqa.analysis.round_history import PARTS
+from medqa.analysis.verdicts import finding, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,7 +202,7 @@ def progress_figure(rounds: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Difference tuned − base, eval loss and training pairs of every round: iteration_progress.png.
 
     Args:
-        rounds: rows of the history that can be compared (`history.comparable`), at least one.
+        rounds: rows of the history that can be compared (`round_history.comparable`), at least one.
         path: of the PNG.
     """
     import pandas as pd

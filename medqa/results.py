@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import history
+from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.runtime.console import Warnings, counted
@@ -38,12 +38,12 @@ class Results:
 
     Attributes:
         tables: role ("base", "finetuned") → results table, one row per question.
-        comparison: one row per metric (`statistics.compare`).
-        performance: one row per specialty (`specialties.by_specialty`).
+        comparison: one row per metric (`comparison.compare`).
+        performance: one row per specialty (`by_specialty.by_specialty`).
         advice: content of training_recommendations.json.
         warnings: of the run.
-        rounds: all rounds on this holdout, including this one unless it is partial (medqa/history.py).
-        review: ratings by clinicians, once there are any.
+        rounds: all rounds on this holdout, including this one unless it is partial
+        (medqa/analysis/round_history.py). review: ratings by clinicians, once there are any.
     """
 
     tables: Mapping[str, "pd.DataFrame"]
@@ -51,7 +51,7 @@ class Results:
     performance: "pd.DataFrame"
     advice: dict[str, Any]
     warnings: Warnings = field(default_factory=Warnings)
-    rounds: Sequence[history.Row] = ()
+    rounds: Sequence[round_history.Row] = ()
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
@@ -170,8 +170,8 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
-            atomic_io.write_text(staging / history.FILE, history.text(found.rounds))
-            plots.progress_figure(history.comparable(found.rounds), staging / "iteration_progress.png")
+            atomic_io.write_text(staging / round_history.FILE, round_history.text(found.rounds))
+            plots.progress_figure(round_history.comparable(found.rounds), staging / "iteration_progress.png")
         atomic_io.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
             atomic_io.write_text(staging / CARD, card(config, found))
@@ -213,5 +213,5 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
     warnings = Warnings()
     warnings.texts.extend(manifest["warnings"])
-    rounds = history.read(folder) if (folder / history.FILE).exists() else []
+    rounds = round_history.read(folder) if (folder / round_history.FILE).exists() else []
     return Results(tables, comparison, performance, advice, warnings, rounds)

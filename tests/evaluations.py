@@ -8,13 +8,13 @@ import pandas as pd
 
 from config import EvaluationConfig
 from medqa import results
+from medqa.analysis.by_specialty import by_specialty
+from medqa.analysis.comparison import compare
+from medqa.analysis.paired_scores import add_primary_score
+from medqa.analysis.recommendations import recommend
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
-from medqa.recommendations import recommend
 from medqa.runtime.console import Warnings
-from medqa.scores import add_primary_score
-from medqa.specialties import by_specialty
-from medqa.statistics import compare
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
 PRIMARY = ("ROUGE-L", "token_f1")

@@ -17,11 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from medqa import history, plots, report
-from medqa.recommendations import recommend
-from medqa.scores import add_primary_score
-from medqa.specialties import by_specialty
-from medqa.statistics import compare
+from medqa import plots
+from medqa.analysis import round_history, verdicts
+from medqa.analysis.by_specialty import by_specialty
+from medqa.analysis.comparison import compare
+from medqa.analysis.paired_scores import add_primary_score
+from medqa.analysis.recommendations import recommend
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
 PRIMARY = ("ROUGE-L", "bertscore_f1")
@@ -195,7 +196,7 @@ def test_comparison_without_any_number(tmp_path: Path, drawn: list[Figure]) -> N
     nothing = comparison.assign(n=0, difference=math.nan, base=math.nan, finetuned=math.nan)
     plots.comparison_figure(nothing, tmp_path / "figure.png")
     assert drawn[0].get_suptitle() == "No question has a primary score"
-    assert "not applicable" in report.comparison_text(nothing)
+    assert "not applicable" in verdicts.comparison_text(nothing)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, dra
     assert drawn[0].get_suptitle() == title
 
 
-def rounds(number: int, **of_the_last) -> list[history.Row]:
+def rounds(number: int, **of_the_last) -> list[round_history.Row]:
     """Rounds of which each gains 0.01; the second has no eval loss."""
     rows = [
         {"round": n, "train_pairs": 1000 * n, "eval_answer_loss": None if n == 2 else 1.6 - 0.01 * n,
@@ -264,7 +265,7 @@ def test_progress_figure_is_readable(number: int, tmp_path: Path, drawn: list[Fi
 
 
 def test_progress_figure_of_rounds_without_a_score(tmp_path: Path, drawn: list[Figure]) -> None:
-    nothing = dict.fromkeys(f"primary_score_{part}" for part in history.PARTS)
+    nothing = dict.fromkeys(f"primary_score_{part}" for part in round_history.PARTS)
     for rows in (rounds(1, **nothing), rounds(3, **nothing)):
         plots.progress_figure(rows, tmp_path / "figure.png")
         assert_readable(drawn[-1])
@@ -326,7 +327,7 @@ def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
 def test_importing_the_rooms_is_light() -> None:
     """`--help` of the scripts must not wait for matplotlib, scipy or pandas."""
     code = (
-        "import sys, medqa.plots, medqa.report, medqa.statistics, medqa.recommendations;"
+        "import sys, medqa.plots, medqa.analysis.verdicts, medqa.analysis.comparison, medqa.analysis.recommendations;"
         "print([name for name in ('matplotlib', 'scipy', 'pandas', 'seaborn') if name in sys.modules])"
     )
     root = Path(__file__).parent.parent

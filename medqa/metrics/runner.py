@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from medqa.analysis.paired_scores import SEPARATOR
 from medqa.metrics import pairwise
 from medqa.runtime.console import Warnings, counted
 from medqa.runtime.progress import Progress
-from medqa.scores import SEPARATOR
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medqa.analysis.paired_scores import TIE
 from medqa.page.differences import runs
-from medqa.scores import TIE
 
 if TYPE_CHECKING:
     import pandas as pd

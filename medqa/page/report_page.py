@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa import history, report
+from medqa.analysis import round_history, verdicts
+from medqa.analysis.paired_scores import PRIMARY
 from medqa.artifacts.atomic_io import write_text
 from medqa.page import questions, specialties
 from medqa.page.questions import shown
 from medqa.page.template import render
-from medqa.scores import PRIMARY
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Rows of the table of dose errors; all of them are listed at their questions.
@@ -91,11 +91,13 @@ def _about(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         "title": f"Base against tuned on {len(base):,} medical questions",
         "partial": f"PARTIAL: only {len(base):,} questions of the holdout were answered." * advice["partial"],
         # No line break within "95 %".
-        "finding": report.finding(found.comparison.iloc[0]).replace(" %", "\N{NO-BREAK SPACE}%"),
+        "finding": verdicts.finding(found.comparison.iloc[0]).replace(" %", "\N{NO-BREAK SPACE}%"),
         "summary": advice["summary"],
         "holdout_use": advice["holdout_use"]["note"],
-        "rounds": history.lines(rounds) if len(rounds := history.comparable(found.rounds)) > 1 else [],
-        "rounds_header": history.HEADER,
+        "rounds": round_history.lines(rounds)
+        if len(rounds := round_history.comparable(found.rounds)) > 1
+        else [],
+        "rounds_header": round_history.HEADER,
         "facts": facts,
         "versions": ", ".join(f"{name} {version}" for name, version in advice["versions"].items()),
         "settings": [(name, _told(value), True) for name, value in given.items()]
@@ -130,5 +132,5 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "interval": "one question" if one else interval,
         "p": shown(row["p_holm"], 4),
         "won": f"{row['wins']} / {row['ties']} / {row['losses']}",
-        "verdict": "" if one else VERDICTS[report.verdict(row)],
+        "verdict": "" if one else VERDICTS[verdicts.verdict(row)],
     }

@@ -19,7 +19,7 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
     """Positions of all elements of the figure; None when no question has a primary score.
 
     Args:
-        performance: table of `specialties.by_specialty`; without shrunken means the plain ones are drawn,
+        performance: table of `by_specialty.by_specialty`; without shrunken means the plain ones are drawn,
             without intervals.
         advice: content of training_recommendations.json, with the low and the regressed specialties.
 

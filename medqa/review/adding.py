@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from medqa import results
+from medqa.analysis.paired_scores import PRIMARY
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.page.report_page import write_report
 from medqa.review.judgement import Review, judge
@@ -15,7 +16,6 @@ from medqa.review.ratings import Rating, read_ratings
 from medqa.review.sheet import KEY
 from medqa.runtime.cli import checked
 from medqa.runtime.errors import UserError
-from medqa.scores import PRIMARY
 
 ROWS, SUMMARY = "review_results.csv", "review_results.json"
 # Settings that may differ from the evaluation's.

@@ -290,8 +290,8 @@ def test_each_model_has_its_own_answers_scores_and_losses(tables):
 
 
 def test_failures_are_counted_by_model_and_in_the_comparison(tables):
-    from medqa.scores import add_primary_score
-    from medqa.statistics import compare
+    from medqa.analysis.comparison import compare
+    from medqa.analysis.paired_scores import add_primary_score
 
     class Fragile:
         def compute_ratio(self, reference: str, hypothesis: str) -> float | None:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medqa import leakage
+from medqa.analysis import contamination
+from medqa.analysis.comparison import compare
+from medqa.analysis.paired_scores import add_primary_score
 from medqa.data import dataset_io
 from medqa.data.cleaning import Record
 from medqa.data.near_duplicates import normal_form
 from medqa.runtime.console import Warnings
-from medqa.scores import add_primary_score
-from medqa.statistics import compare
 
 ANSWER = "Give adrenaline into the thigh at once and call for help without delay"
 
@@ -61,25 +61,28 @@ def tuned(folder: Path, datasets: Path, inputs: dict[str, str]) -> Path:
 
 
 def test_near_questions_and_long_equal_answers_are_found(holdout, trained: Path) -> None:
-    found = leakage.near_training(holdout, [trained])
+    found = contamination.near_training(holdout, [trained])
     assert {id.removeprefix("id "): one["why"] for id, one in found.items()} == {
-        "How is acute anaphylaxis after a bee sting treated first?": leakage.NEAR_QUESTION,
-        "Which medicine saves a life in shock?": leakage.SAME_ANSWER,
+        "How is acute anaphylaxis after a bee sting treated first?": contamination.NEAR_QUESTION,
+        "Which medicine saves a life in shock?": contamination.SAME_ANSWER,
     }
     likes = [one["like"] for one in found.values()]
     assert likes[0].endswith("first today?") and likes[1].endswith("of the tongue?")
 
 
 def test_nothing_is_found_where_nothing_is(holdout, tmp_path: Path) -> None:
-    assert leakage.near_training(holdout, [split(tmp_path / "far", {"What is a stroke?": "A clot."})]) == {}
-    assert leakage.near_training(holdout, [split(tmp_path / "empty", {})]) == {}
+    assert (
+        contamination.near_training(holdout, [split(tmp_path / "far", {"What is a stroke?": "A clot."})])
+        == {}
+    )
+    assert contamination.near_training(holdout, [split(tmp_path / "empty", {})]) == {}
 
 
 def test_the_data_that_the_model_was_trained_on_is_looked_at(trained: Path, tmp_path: Path) -> None:
     other = split(tmp_path / "other", {"What is a stroke?": "A clot."})
-    assert leakage.trained_on(trained, tuned(tmp_path / "a", trained, {})) == ([trained], "")
-    assert leakage.trained_on(trained, tuned(tmp_path / "b", other, {})) == ([trained, other], "")
-    folders, unknown = leakage.trained_on(trained, tmp_path / "foreign")
+    assert contamination.trained_on(trained, tuned(tmp_path / "a", trained, {})) == ([trained], "")
+    assert contamination.trained_on(trained, tuned(tmp_path / "b", other, {})) == ([trained, other], "")
+    folders, unknown = contamination.trained_on(trained, tmp_path / "foreign")
     assert folders == [trained] and "does not say what it was trained on" in unknown
 
 
@@ -91,8 +94,10 @@ def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tm
         for path in (trained / "train_dataset").iterdir()
     }
     gone = tmp_path / "gone"
-    assert leakage.trained_on(trained, tuned(tmp_path / "a", gone, same)) == ([trained], "")
-    folders, unknown = leakage.trained_on(trained, tuned(tmp_path / "b", gone, {"gone/train_dataset/x": "0"}))
+    assert contamination.trained_on(trained, tuned(tmp_path / "a", gone, same)) == ([trained], "")
+    folders, unknown = contamination.trained_on(
+        trained, tuned(tmp_path / "b", gone, {"gone/train_dataset/x": "0"})
+    )
     assert folders == [trained] and "gone" in unknown and "not here" in unknown
 
 
@@ -105,7 +110,7 @@ def results(holdout) -> dict[str, pd.DataFrame]:
 def look(holdout, datasets: Path, tables: dict, warnings: Warnings) -> dict:
     config = SimpleNamespace(DATASET_DIR=str(datasets), FINETUNED_MODEL_PATH=str(datasets.parent / "tuned"))
     add_primary_score(tables, ["score"], ())
-    return leakage.look(config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings)
+    return contamination.look(config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings)
 
 
 def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Path) -> None:
@@ -114,7 +119,10 @@ def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Pa
     found = look(holdout, trained, tables, warnings)
     json.dumps(found, allow_nan=False)
     assert (found["questions"], found["of"], found["not_compared"]) == (2, 3, "")
-    assert [pair["why"] for pair in found["pairs"]] == [leakage.NEAR_QUESTION, leakage.SAME_ANSWER]
+    assert [pair["why"] for pair in found["pairs"]] == [
+        contamination.NEAR_QUESTION,
+        contamination.SAME_ANSWER,
+    ]
     assert list(tables["base"]["near_training"]) == list(tables["finetuned"]["near_training"])
     assert list(tables["base"]["near_training"]) == [True, True, False]
     without = {row["metric"]: row for row in found["comparison_without"]}

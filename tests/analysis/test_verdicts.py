@@ -6,7 +6,7 @@ import re
 import pytest
 from test_figures import METRICS, results
 
-from medqa import report
+from medqa.analysis import verdicts
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ from medqa import report
     ],
 )
 def test_verdict_follows_the_better_direction(direction: str, low: float, high: float, verdict: int) -> None:
-    assert report.verdict({"direction": direction, "ci_low": low, "ci_high": high}) == verdict
+    assert verdicts.verdict({"direction": direction, "ci_low": low, "ci_high": high}) == verdict
 
 
 def test_end_table() -> None:
     comparison, _, _ = results(42)
-    lines = report.comparison_text(comparison).splitlines()
+    lines = verdicts.comparison_text(comparison).splitlines()
     assert len(lines) == 2 + 1 + len(METRICS)
-    assert re.split("  +", lines[0]) == list(report.HEADER)
+    assert re.split("  +", lines[0]) == list(verdicts.HEADER)
     row = comparison.iloc[0]
     assert re.split("  +", lines[2]) == [
         "primary_score ↑", f"{row['base']:.3f}", f"{row['finetuned']:.3f}",
@@ -43,8 +43,8 @@ def test_end_table() -> None:
 def test_end_table_fits_100_columns() -> None:
     comparison, _, _ = results(3)
     comparison.loc[1, "metric"] = "bertscore_precision_rescaled"
-    lines = report.comparison_text(comparison.assign(n=420, wins=140, ties=140, losses=140)).splitlines()
-    assert max(map(len, lines)) <= report.WIDTH == 100 and lines[3].startswith(
+    lines = verdicts.comparison_text(comparison.assign(n=420, wins=140, ties=140, losses=140)).splitlines()
+    assert max(map(len, lines)) <= verdicts.WIDTH == 100 and lines[3].startswith(
         "bertscore_precision_rescaled ↑"
     )
     comparison.loc[2, ["metric", "base", "difference", "ci_low", "ci_high"]] = (
@@ -54,11 +54,11 @@ def test_end_table_fits_100_columns() -> None:
         -10.1,
         -9.9,
     )
-    lines = report.comparison_text(comparison.assign(n=60_000, wins=20_000, losses=20_000)).splitlines()
-    assert max(map(len, lines)) <= report.WIDTH and "…" in lines[4]
+    lines = verdicts.comparison_text(comparison.assign(n=60_000, wins=20_000, losses=20_000)).splitlines()
+    assert max(map(len, lines)) <= verdicts.WIDTH and "…" in lines[4]
 
 
 def test_one_question_has_no_interval_in_the_table() -> None:
     comparison, _, _ = results(1, questions=1)
-    text = report.comparison_text(comparison)
+    text = verdicts.comparison_text(comparison)
     assert "one question" in text and "nan" not in text

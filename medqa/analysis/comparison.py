@@ -1,10 +1,10 @@
 """Overall comparison of base and tuned on the same questions: the table model_comparison.csv.
 
-Input: the results tables of medqa/scores.py. Both models answer every question, so differences are taken per
-question and whatever makes a question hard for both models cancels (Miller, "Adding Error Bars to Evals",
-arXiv 2411.00640). The holdout draws a fixed number of questions from each specialty, so it is a stratified
-sample and differences between specialties do not add to the standard error (Cochran, Sampling Techniques,
-1977, chapter 5).
+Input: the results tables of medqa/analysis/paired_scores.py. Both models answer every question, so
+differences are taken per question and whatever makes a question hard for both models cancels (Miller, "Adding
+Error Bars to Evals", arXiv 2411.00640). The holdout draws a fixed number of questions from each specialty, so
+it is a stratified sample and differences between specialties do not add to the standard error (Cochran,
+Sampling Techniques, 1977, chapter 5).
 
 Columns of the table, one row per metric:
 
@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medqa.inference import adjusted, sign_flip_p_values, stratified_mean, t_interval
-from medqa.scores import PRIMARY, TIE, failures, paired, specialties_of
+from medqa.analysis.paired_scores import PRIMARY, TIE, failures, paired, specialties_of
+from medqa.analysis.significance import adjusted, sign_flip_p_values, stratified_mean, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa import history
+from medqa.analysis import round_history
 from medqa.runtime.console import Warnings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Rounds:
         config: an EvaluationConfig.
         data: the manifest of the datasets, including the rounds that its recommendations listed.
         judged_by: what scores depend on: the keys `JUDGES`.
-        comparison: the table of `statistics.compare`.
+        comparison: the table of `comparison.compare`.
         started: when the evaluation began.
     """
 
@@ -33,13 +33,15 @@ class Rounds:
         self.comparison = comparison
         self.this, self.rows = _this_and_earlier(config, data, scale, started)
         # Number of low specialties in each earlier round on this holdout.
-        self.uses = [row["low"] for row in history.before(self.rows, self.this)]
+        self.uses = [row["low"] for row in round_history.before(self.rows, self.this)]
 
-    def join(self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings) -> list[history.Row]:
+    def join(
+        self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings
+    ) -> list[round_history.Row]:
         """Add this round, unless it is partial, write the history into the advice, and return all rows."""
         if not advice["partial"]:
-            found = history.measured(self.comparison, advice, eval_loss)
-            self.rows = history.merged(self.rows, [self.this | found])
+            found = round_history.measured(self.comparison, advice, eval_loss)
+            self.rows = round_history.merged(self.rows, [self.this | found])
         if self.uses:
             warnings.add(advice["holdout_use"]["note"])
         advice["history"] = [row for row in self.rows if row["holdout"] == self.this["holdout"]]
@@ -55,7 +57,7 @@ def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> floa
 
 def _this_and_earlier(
     config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
-) -> tuple[history.Row, list[history.Row]]:
+) -> tuple[round_history.Row, list[round_history.Row]]:
     """The identity of this round, and the rows of all known rounds."""
     from medqa.data import dataset_io
     from medqa.generation.prediction_cache import model_asked
@@ -66,10 +68,10 @@ def _this_and_earlier(
     scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
     scale["base"] = model_asked(output, "base")
     ids = dataset_io.ids(Path(config.DATASET_DIR) / dataset_io.SPLITS["holdout"])
-    this = history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
+    this = round_history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
     sources = [data.get("history", [])]
     if config.HISTORY:
-        sources.append(history.read(Path(config.HISTORY)))
-    if (output / history.FILE).exists():
-        sources.append(history.read(output))
-    return this, history.merged(*sources)
+        sources.append(round_history.read(Path(config.HISTORY)))
+    if (output / round_history.FILE).exists():
+        sources.append(round_history.read(output))
+    return this, round_history.merged(*sources)

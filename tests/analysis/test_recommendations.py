@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from config import EvaluationConfig
-from medqa.recommendations import Thresholds, holdout_use, recommend
-from medqa.specialties import Spread
+from medqa.analysis.by_specialty import Spread
+from medqa.analysis.recommendations import Thresholds, holdout_use, recommend
 
 SPREAD = Spread(
     margin=0.02, specialties=4, mean=0.5, within_sd=0.12, tau2=0.002, reliability=0.6, heterogeneity_p=0.001

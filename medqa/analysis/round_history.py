@@ -67,7 +67,7 @@ def measured(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: f
     """The columns with results: counts of the advice, and each metric with its interval.
 
     Args:
-        comparison: table of `statistics.compare`.
+        comparison: table of `comparison.compare`.
         advice: content of training_recommendations.json.
         eval_loss: the tuned model's loss per answer token of the whole eval split (nats), None without one.
     """

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medqa.scores import PRIMARY
-from medqa.specialties import Spread
+from medqa.analysis.by_specialty import Spread
+from medqa.analysis.paired_scores import PRIMARY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,8 @@ def recommend(
     """Choose the new shares and give the reasons; returns JSON values.
 
     Args:
-        performance, spread: result of `specialties.by_specialty` with `margin=thresholds.LOW_MARGIN`.
-        comparison: table of `statistics.compare`.
+        performance, spread: result of `by_specialty.by_specialty` with `margin=thresholds.LOW_MARGIN`.
+        comparison: table of `comparison.compare`.
         shares: specialty → share of its data in use, 0 to 1.
         pool: specialty → number of unused pairs.
         seed: of the evaluation, recorded in the result.

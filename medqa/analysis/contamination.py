@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.verdicts import finding
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.data.near_duplicates import nearest_of, normal_form
-from medqa.report import finding
 from medqa.runtime.console import Warnings, counted
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def look(
         config: an EvaluationConfig.
         holdout: the holdout split.
         tables: role → results table in the order of the holdout; the column `near_training` is added.
-        compare: base and tuned table → table of `statistics.compare`.
+        compare: base and tuned table → table of `comparison.compare`.
         warnings: receives the result, and what could not be searched.
 
     Returns:

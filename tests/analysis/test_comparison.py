@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from medqa.scores import add_primary_score, failures
-from medqa.specialties import Spread, by_specialty
-from medqa.statistics import compare
+from medqa.analysis.by_specialty import Spread, by_specialty
+from medqa.analysis.comparison import compare
+from medqa.analysis.paired_scores import add_primary_score, failures
 
 PRIMARY = ("ROUGE-L", "bertscore_f1")
 METRICS = ("ROUGE-L", "bertscore_f1", "dose_error")

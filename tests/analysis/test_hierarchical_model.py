@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medqa.shrinkage import heterogeneity, shrink, steady_interval
+from medqa.analysis.hierarchical_model import heterogeneity, shrink, steady_interval
 
 MEANS = np.array([0.31, 0.42, 0.47, 0.52, 0.35])
 COUNTS = np.array([4, 10, 10, 3, 7])

@@ -1,7 +1,7 @@
 """Comparison within each specialty: the table specialty_performance.csv.
 
-Input: the results tables of medqa/scores.py with the column `primary_score`. The models that share
-information between specialties are in medqa/shrinkage.py.
+Input: the results tables of medqa/analysis/paired_scores.py with the column `primary_score`. The models that
+share information between specialties are in medqa/analysis/hierarchical_model.py.
 
 Columns of the table, one row per specialty in alphabetical order:
 
@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medqa.inference import adjusted, moments, t_interval
-from medqa.scores import PRIMARY, TIE, paired, specialties_of
-from medqa.shrinkage import heterogeneity, shrink, steady_interval
+from medqa.analysis.hierarchical_model import heterogeneity, shrink, steady_interval
+from medqa.analysis.paired_scores import PRIMARY, TIE, paired, specialties_of
+from medqa.analysis.significance import adjusted, moments, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,9 @@ def _shrunken(
 
 
 def _summary(values: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int]:
-    """Input of medqa/shrinkage.py: means, counts, pooled variance and its degrees of freedom."""
+    """Input of medqa/analysis/hierarchical_model.py: means, counts, pooled variance and its degrees of
+    freedom.
+    """
     counts, means, squares = moments(values[:, None], codes)
     freedom = int((counts - 1).sum())
     return means[:, 0], counts, float(squares.sum() / freedom), freedom

@@ -1,6 +1,6 @@
 """The comparison in words: the table printed at the end of an evaluation, and the verdict on a metric.
 
-Input: rows of `statistics.compare`. Nothing is computed here.
+Input: rows of `comparison.compare`. Nothing is computed here.
 """
 
 import math

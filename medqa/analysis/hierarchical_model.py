@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medqa.inference import CONFIDENCE
+from medqa.analysis.significance import CONFIDENCE
 
 # Grid: B from 1e-7 to 0.999 in 80 points on a logistic scale, times 9 quantiles of σ².
 LOGITS = (-16, 7, 80)
