@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa import results
 from medqa.artifacts import offline_bundle, output_dir, run_manifest
 from medqa.metrics.runner import about, metric_names, results_tables
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
+from medqa.report import evaluation_output
 from medqa.runtime.cli import checked, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import rank
@@ -141,7 +141,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     with output_dir.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)  # of a run that was killed when all had been written
-            results.require_place(output, config.LIMIT)
+            evaluation_output.require_place(output, config.LIMIT)
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = load_splits(config)
         if config.SCORE_ONLY:
@@ -159,13 +159,13 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
         metrics = AutomaticMetrics(config, lexicon_texts, warnings)
         tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
-        results.add_dose_errors(tables, metrics.dose_errors)
+        evaluation_output.add_dose_errors(tables, metrics.dose_errors)
 
         # 4. Compare, overall and by specialty, and say what to train on next.
         found = compare(config, data, metrics, tables, losses, records, started, warnings)
 
         # 5. Write everything; the manifest comes last.
-        results.publish(config, data, found, started)
+        evaluation_output.publish(config, data, found, started)
     say("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
     tell_the_end(config, found, data["command"])
     return found.advice
@@ -173,7 +173,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
 def add_review(config: EvaluationConfig) -> dict[str, Any]:
     """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
-    from medqa.review import adding
+    from medqa.report.review import adding
 
     if rank() != 0:
         return {}
@@ -196,7 +196,7 @@ def load_splits(config: EvaluationConfig) -> dict[str, Any]:
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
     records: dict, started: str, warnings: Warnings,
-) -> results.Results:  # fmt: skip
+) -> evaluation_output.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
     from medqa.analysis import contamination, paired_scores, recommendations, rounds
     from medqa.analysis.by_specialty import by_specialty
@@ -212,7 +212,7 @@ def compare(
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
     near = contamination.look(config, records["holdout"], tables, compared, warnings)
-    eval_loss = results.loss_by_specialty(records["eval"], losses["finetuned"])
+    eval_loss = evaluation_output.loss_by_specialty(records["eval"], losses["finetuned"])
     performance, spread = by_specialty(*tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN)
     stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
     pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
@@ -224,10 +224,10 @@ def compare(
     advice |= judged_by | {"near_training": near, "iteration": data["iteration"]}
     advice["versions"] = run_manifest.versions()
     rows = among.join(advice, rounds.mean_loss(records["eval"]["id"], losses["finetuned"]), warnings)
-    return results.Results(tables, comparison, performance, advice, warnings, rows)
+    return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)
 
 
-def tell_the_end(config: EvaluationConfig, found: results.Results, command: str) -> None:
+def tell_the_end(config: EvaluationConfig, found: evaluation_output.Results, command: str) -> None:
     """The table, the review, the advice, the warnings, the files, the next command.
 
     `command` prepares the data of the next round; it is empty when an evaluation only got its review.
@@ -236,7 +236,7 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
 
     say("", verdicts.comparison_text(found.comparison))
     if command:
-        say(*results.notes_on_scores(found.advice))
+        say(*evaluation_output.notes_on_scores(found.advice))
     if found.review:
         say("", found.review.text())
     say("", found.advice["summary"])
@@ -247,7 +247,7 @@ def tell_the_end(config: EvaluationConfig, found: results.Results, command: str)
     path = output / "training_recommendations.json"
     say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
     if command and not config.LIMIT:
-        card = output / results.CARD
+        card = output / evaluation_output.CARD
         say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
     if command and found.advice["recommended_sample_increases"]:
         say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from config import EvaluationConfig
-from medqa import results
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import recommend
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
+from medqa.report import evaluation_output
 from medqa.runtime.console import Warnings
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
@@ -30,7 +30,7 @@ HOSTILE = (
 
 def evaluation(
     questions: int = 12, specialties: int = 3, nli: bool = False, **more: object
-) -> results.Results:
+) -> evaluation_output.Results:
     """Results of a made-up holdout; question 0 has dose errors, 1 an empty answer, 2 one that was cut off."""
     random = np.random.default_rng(questions)
     names = [f"specialty_{number % specialties:02d}" for number in range(questions)]
@@ -58,7 +58,7 @@ def evaluation(
     less = LESS | {"nli_contradicted"}
     used = add_primary_score(tables, PRIMARY, less)
     pair = reference[0], tables["finetuned"]["hypothesis"][0]
-    results.add_dose_errors(tables, {pair: dose_errors(*pair)})
+    evaluation_output.add_dose_errors(tables, {pair: dose_errors(*pair)})
     comparison = compare(*tables.values(), metrics, less, 0)
     performance, spread = by_specialty(*tables.values(), metrics)
     half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
@@ -67,7 +67,9 @@ def evaluation(
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
     warnings = Warnings()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
-    return results.Results(tables, comparison, performance, json.loads(json.dumps(advice)), warnings)
+    return evaluation_output.Results(
+        tables, comparison, performance, json.loads(json.dumps(advice)), warnings
+    )
 
 
 def config(folder: Path | str, **settings: object) -> EvaluationConfig:
@@ -75,8 +77,8 @@ def config(folder: Path | str, **settings: object) -> EvaluationConfig:
     return EvaluationConfig(OUTPUT_DIR=str(folder), DATASET_DIR="no_datasets", **settings)
 
 
-def published(folder: Path, found: results.Results, **settings: object) -> Path:
+def published(folder: Path, found: evaluation_output.Results, **settings: object) -> Path:
     """Publish an evaluation as evaluation.py does, and return its folder."""
     data = {"chat_template_sha256": "c" * 64, "iteration": 1}
-    results.publish(config(folder, **settings), data, found, run_manifest.now())
+    evaluation_output.publish(config(folder, **settings), data, found, run_manifest.now())
     return folder

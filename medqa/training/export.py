@@ -7,10 +7,10 @@ from typing import Any
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
-from medqa.model_card import model_card
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
-from medqa.plots import training_figure
+from medqa.report.model_card import model_card
+from medqa.report.plots import training_figure
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, aside, put_back, replace_folder, save_adapter

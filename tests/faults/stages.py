@@ -231,9 +231,10 @@ def undisturbed(top: Path, data: Path, model: Path) -> Undisturbed:
     """Run every scenario once below `top`, all libraries loaded before."""
     import evaluation  # noqa: F401 (the processes are forks of this one)
     import fine_tuning  # noqa: F401
-    from medqa import clinical, plots, results  # noqa: F401
+    from medqa import clinical  # noqa: F401
     from medqa.analysis import comparison, recommendations  # noqa: F401
     from medqa.generation import runner  # noqa: F401
+    from medqa.report import evaluation_output, plots  # noqa: F401
     from medqa.training import export, trainer  # noqa: F401
 
     folder = top / "empty"

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa import results
 from medqa.analysis.paired_scores import PRIMARY
 from medqa.artifacts import atomic_io, output_dir, run_manifest
-from medqa.page.report_page import write_report
-from medqa.review.judgement import Review, judge
-from medqa.review.ratings import Rating, read_ratings
-from medqa.review.sheet import KEY
+from medqa.report import evaluation_output
+from medqa.report.html.report_page import write_report
+from medqa.report.review.judgement import Review, judge
+from medqa.report.review.ratings import Rating, read_ratings
+from medqa.report.review.sheet import KEY
 from medqa.runtime.cli import checked
 from medqa.runtime.errors import UserError
 
@@ -27,7 +27,7 @@ WRITTEN = (
 )  # fmt: skip
 
 
-def add_review(config: Any) -> results.Results:
+def add_review(config: Any) -> evaluation_output.Results:
     """Read the review files, judge, and publish the evaluation with its review.
 
     Args:
@@ -50,7 +50,7 @@ def add_review(config: Any) -> results.Results:
     ratings = read_ratings(config.REVIEW, key)
     review = Review(ratings, judge(ratings))
     with output_dir.occupied(folder):
-        found = replace(results.read(folder, manifest), review=review)
+        found = replace(evaluation_output.read(folder, manifest), review=review)
         if PRIMARY not in found.tables["base"]:
             raise UserError(
                 f"{folder} was made by an earlier version, without the column {PRIMARY}. Make it again with: "
@@ -79,7 +79,7 @@ def _as_evaluated(config: Any, manifest: dict[str, Any]) -> Any:
     return checked(SimpleNamespace(**same | {name: getattr(config, name) for name in OWN}), type(config), {})
 
 
-def _publish(config: Any, manifest: dict[str, Any], found: results.Results, review: Review) -> None:
+def _publish(config: Any, manifest: dict[str, Any], found: evaluation_output.Results, review: Review) -> None:
     """Put the old files, the new report and the review into the output folder, all or nothing."""
     import pandas as pd
 
@@ -103,7 +103,7 @@ def _publish(config: Any, manifest: dict[str, Any], found: results.Results, revi
         )
 
 
-def _row(rating: Rating, found: results.Results) -> dict[str, Any]:
+def _row(rating: Rating, found: evaluation_output.Results) -> dict[str, Any]:
     """A line of review_results.csv."""
     base = found.tables["base"]
     question = base.iloc[base["id"].tolist().index(rating.id)]

@@ -7,9 +7,9 @@ from typing import Any
 from medqa.analysis import round_history, verdicts
 from medqa.analysis.paired_scores import PRIMARY
 from medqa.artifacts.atomic_io import write_text
-from medqa.page import questions, specialties
-from medqa.page.questions import shown
-from medqa.page.template import render
+from medqa.report.html import questions, specialties
+from medqa.report.html.questions import shown
+from medqa.report.html.template import render
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Rows of the table of dose errors; all of them are listed at their questions.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medqa.review.ratings import Rating
+from medqa.report.review.ratings import Rating
 from medqa.runtime.console import counted
 
 ROLES = ("base", "finetuned")

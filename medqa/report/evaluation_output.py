@@ -15,7 +15,7 @@ from medqa.runtime.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medqa.review.judgement import Review
+    from medqa.report.review.judgement import Review
 
 # Text columns of the tables: an empty cell is an empty text there, not a missing number.
 TEXTS = (
@@ -111,7 +111,7 @@ def card(config: Any, found: Results) -> str:
         config: an EvaluationConfig.
         found: the results.
     """
-    from medqa.model_card import evaluated_card
+    from medqa.report.model_card import evaluated_card
 
     folder = Path(config.FINETUNED_MODEL_PATH)
     # Other programs' cards may describe other evaluations.
@@ -155,9 +155,9 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         found: the results.
         started: start of the run, for the manifest.
     """
-    from medqa import plots
-    from medqa.page.report_page import write_report
-    from medqa.review.sheet import write_sheet
+    from medqa.report import plots
+    from medqa.report.html.report_page import write_report
+    from medqa.report.review.sheet import write_sheet
 
     notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
     if config.LIMIT:

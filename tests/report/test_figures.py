@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from medqa import plots
 from medqa.analysis import round_history, verdicts
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import recommend
+from medqa.report import plots
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
 PRIMARY = ("ROUGE-L", "bertscore_f1")
@@ -327,10 +327,10 @@ def test_users_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
 def test_importing_the_rooms_is_light() -> None:
     """`--help` of the scripts must not wait for matplotlib, scipy or pandas."""
     code = (
-        "import sys, medqa.plots, medqa.analysis.verdicts, medqa.analysis.comparison, medqa.analysis.recommendations;"
+        "import sys, medqa.report.plots, medqa.analysis.verdicts, medqa.analysis.comparison, medqa.analysis.recommendations;"
         "print([name for name in ('matplotlib', 'scipy', 'pandas', 'seaborn') if name in sys.modules])"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -338,13 +338,13 @@ def test_importing_the_rooms_is_light() -> None:
 def test_figures_need_no_display_and_open_no_window() -> None:
     """Even where the user's settings ask for windows; seaborn imports pyplot, but no figure is managed by it."""
     code = (
-        "from medqa import plots; plots.training_figure([], '/dev/null');"
+        "from medqa.report import plots; plots.training_figure([], '/dev/null');"
         "import matplotlib.pyplot as plt, sys; print(plt.get_fignums(), 'tkinter' in sys.modules)"
     )
     environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"} | {
         "MPLBACKEND": "TkAgg"
     }
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, env=environment
     )

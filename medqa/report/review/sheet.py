@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.artifacts.atomic_io import write_json, write_text
-from medqa.page.template import render
+from medqa.report.html.template import render
 
 if TYPE_CHECKING:
     import pandas as pd

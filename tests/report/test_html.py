@@ -12,12 +12,12 @@ import pytest
 from browser import browse, in_chromium
 from evaluations import HOSTILE, config, evaluation, published
 
-from medqa import results
 from medqa.artifacts import run_manifest
-from medqa.page import questions, report_page, specialties
-from medqa.page.differences import runs
-from medqa.page.report_page import report_html
-from medqa.review.sheet import SHEET
+from medqa.report import evaluation_output
+from medqa.report.html import questions, report_page, specialties
+from medqa.report.html.differences import runs
+from medqa.report.html.report_page import report_html
+from medqa.report.review.sheet import SHEET
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -48,12 +48,12 @@ class Reader(HTMLParser):
             self.text += data
 
 
-def page_of(found: results.Results, **settings: object) -> str:
+def page_of(found: evaluation_output.Results, **settings: object) -> str:
     return report_html(found, run_manifest.settings(config("somewhere", **settings)))
 
 
 @pytest.fixture(scope="module")
-def found() -> results.Results:
+def found() -> evaluation_output.Results:
     return evaluation()
 
 
@@ -162,7 +162,7 @@ def test_same_results_same_bytes_wherever_they_lie(tmp_path):
     assert pages[0] == pages[1]
     folder = tmp_path / "one"
     manifest = run_manifest.require_finished(folder, "evaluation", "")
-    again = report_html(results.read(folder, manifest), manifest["settings"])
+    again = report_html(evaluation_output.read(folder, manifest), manifest["settings"])
     assert again.encode() == pages[0]
 
 
@@ -172,7 +172,7 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
     found.tables["base"]["hypothesis"] = odd
     found.tables["base"].loc[3, "ROUGE-L"] = np.nan
     folder = published(tmp_path, found)
-    again = results.read(folder, run_manifest.require_finished(folder, "evaluation", ""))
+    again = evaluation_output.read(folder, run_manifest.require_finished(folder, "evaluation", ""))
     for role, table in found.tables.items():
         pd.testing.assert_frame_equal(again.tables[role], table, check_dtype=False, check_exact=True)
     pd.testing.assert_frame_equal(again.comparison, found.comparison, check_dtype=False, check_exact=True)

@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 from test_figures import results
 
-from medqa.model_card import LIMITS, evaluated_card, model_card
+from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
     "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medqa.analysis.paired_scores import TIE
-from medqa.page.differences import runs
+from medqa.report.html.differences import runs
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,11 @@ from conftest import run_script
 from evaluations import config, evaluation, published
 
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.review import judgement
-from medqa.review.adding import add_review
-from medqa.review.judgement import cohen_kappa, even, judge, share
-from medqa.review.ratings import Rating, read_ratings
-from medqa.review.sheet import make_key
+from medqa.report.review import judgement
+from medqa.report.review.adding import add_review
+from medqa.report.review.judgement import cohen_kappa, even, judge, share
+from medqa.report.review.ratings import Rating, read_ratings
+from medqa.report.review.sheet import make_key
 from medqa.runtime.errors import UserError
 
 
