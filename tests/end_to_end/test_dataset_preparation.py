@@ -26,7 +26,7 @@ from medqa.runtime import progress
 from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # The sample of MedQuAD with 4,973 pairs in 42 files, where somebody has it: too large for the repository.
 MEDQUAD = os.environ.get("MEDQA_TEST_MEDQUAD", "")
 NAMES = ("holdout", "train", "eval", "pool")
