@@ -1,1 +1,1 @@
-"""The rooms behind the three scripts: each is one concern, and none of them knows a script or `config.py`."""
+"""The packages behind the three scripts. None of them imports a script or `config.py`."""

@@ -1,4 +1,4 @@
-"""The house stays as docs/design.md draws it, and the README's quick commands run as written."""
+"""Requirements, README, documentation and citation agree with the code."""
 
 import ast
 import re
@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from source_tree import ROOT, SCRIPTS, code, imports
 
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 
-SCRIPTS = ("dataset_preparation", "fine_tuning", "evaluation")
 # Pinned although nothing here imports them by name.
 BY_OTHERS = {"wandb": "transformers uses it, with USE_WANDB"}
 # Imported although not pinned.
@@ -27,58 +26,6 @@ OWN = (".", "demo", "tests", "tests/bad_inputs",
        "tests/analysis", "tests/artifacts", "tests/clinical", "tests/data", "tests/end_to_end",
        "tests/faults", "tests/generation", "tests/metrics", "tests/modeling", "tests/report",
        "tests/runtime", "tests/training")  # fmt: skip
-
-
-def imports(path: Path) -> set[str]:
-    """Top-level and inner imports of a module, with their dots."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
-
-
-def test_rooms_know_neither_the_config_nor_a_script():
-    for path in (ROOT / "medqa").rglob("*.py"):
-        assert not {name.split(".")[0] for name in imports(path)} & {"config", *SCRIPTS}, path
-
-
-def test_scripts_do_not_import_each_other():
-    for script in SCRIPTS:
-        found = {name.split(".")[0] for name in imports(ROOT / f"{script}.py")}
-        assert not found & (set(SCRIPTS) - {script}), script
-
-
-def test_rooms_import_in_no_circle():
-    rooms = {path: f"medqa.{'.'.join(path.relative_to(ROOT / 'medqa').with_suffix('').parts)}"
-             for path in (ROOT / "medqa").rglob("*.py") if path.name != "__init__.py"}  # fmt: skip
-    arrows = {name: imports(path) & set(rooms.values()) for path, name in rooms.items()}
-
-    def walk(room: str, way: tuple[str, ...]) -> None:
-        assert room not in way, " -> ".join([*way, room])
-        for other in arrows[room]:
-            walk(other, (*way, room))
-
-    for room in arrows:
-        walk(room, ())
-
-
-def test_scripts_can_be_read_in_one_go():
-    for script in SCRIPTS:
-        assert len((ROOT / f"{script}.py").read_text(encoding="utf-8").splitlines()) <= 255
-
-
-def test_a_function_is_read_without_scrolling():
-    for path in [*ROOT.glob("*.py"), *(ROOT / "medqa").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef):
-                assert node.end_lineno - node.lineno < 80, f"{path}: {node.name}"
-
-
-def test_the_data_folder_is_no_package():
-    assert not (ROOT / "datasets" / "__init__.py").exists()
 
 
 def requirements(file: str) -> list[tuple[str, str]]:
@@ -233,28 +180,6 @@ def test_the_commit_hooks_fetch_nothing_and_run():
             assert done.returncode == 0, done.stderr
 
 
-def test_docs_design_names_every_room_and_no_other():
-    rows = [
-        line
-        for line in (ROOT / "docs" / "design.md").read_text(encoding="utf-8").splitlines()
-        if line[:1] == "|"
-    ]
-    named = {name: row for row in rows for name in re.findall(r"`(medqa/\w+(?:\.py|/))`", row.split("|")[1])}
-    rooms = {f"medqa/{path.name}" for path in (ROOT / "medqa").glob("*.py") if path.name != "__init__.py"}
-    houses = {path.parent for path in (ROOT / "medqa").glob("*/__init__.py")}
-    assert set(named) == rooms | {f"medqa/{folder.name}/" for folder in houses}
-    for folder in houses:  # the rooms of a house stand in its row, without folder and ending
-        inside = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-        inside |= {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
-        assert set(re.findall(r"`(\w+/?)`", named[f"medqa/{folder.name}/"])) == inside, folder
-
-
-def test_docs_design_names_every_script():
-    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    for script in ROOT.glob("*.py"):
-        assert f"| `{script.name}` |" in text, script
-
-
 def test_every_manifest_key_and_column_group_of_the_design_is_written_somewhere():
     """A contract that the code no longer keeps would stay in the docs unnoticed."""
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("## 3.")[1].split("## 4.")[0]
@@ -266,11 +191,6 @@ def test_every_manifest_key_and_column_group_of_the_design_is_written_somewhere(
 
 # Names in the contracts that libraries write.
 FROM_LIBRARIES = {"question", "loss"}
-
-
-def code() -> list[Path]:
-    """All modules that a user runs or imports."""
-    return [*ROOT.glob("*.py"), *(ROOT / "medqa").rglob("*.py")]
 
 
 def texts() -> list[set[str]]:
