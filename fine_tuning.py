@@ -18,7 +18,7 @@ from medqa.artifacts import output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, next_command, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
-from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
+from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import Interrupted, UserError
 
@@ -39,14 +39,13 @@ def train(config: TrainingConfig) -> Path:
     from medqa.artifacts import hub
     from medqa.modeling import devices, loading
     from medqa.runtime.library_warnings import quiet
-    from medqa.training import fsdp
 
     loading.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
     say(f"Device: {device.name} in {device.dtype} ({device.reason})")
     devices.stay_within(config.GPU_MEMORY_GB, device)
     quiet()
-    sharded = fsdp.taken_over()
+    sharded = fsdp_requested()
     if config.DRY_RUN:
         foretell(config, data, device, sharded, warnings)
         return output

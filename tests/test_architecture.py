@@ -24,7 +24,6 @@ EXCEPTIONS = {
     ("medqa.artifacts.offline_bundle", "medqa.metrics.encoder"),
     ("medqa.artifacts.offline_bundle", "medqa.metrics.wordnet"),
     ("medqa.data.iterations", "medqa.analysis.round_history"),
-    ("medqa.generation.runner", "medqa.training.fsdp"),
     ("medqa.metrics.runner", "medqa.analysis.paired_scores"),
     ("medqa.training.export", "medqa.report.model_card"),
     ("medqa.training.export", "medqa.report.plots"),

@@ -27,10 +27,9 @@ from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.loss import packed_loss, plain_loss
 from medqa.modeling.packing import Example, bins, collate, tokenize
 from medqa.runtime.console import Warnings, counted, elapsed, say
-from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
+from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
-from medqa.training import fsdp
 
 LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # Settings that answers are made with; scoring them later takes these from there.
@@ -86,7 +85,7 @@ def ask_both(
             "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
             "them: accelerate launch --num_processes N evaluation.py"
         )
-    if fsdp.taken_over():
+    if fsdp_requested():
         say("FSDP is for training: here each process holds a whole model.")
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)

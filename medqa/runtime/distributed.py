@@ -1,5 +1,6 @@
 """The processes of one run: which of them this is, and how many there are."""
 
+import functools
 import os
 from datetime import timedelta
 
@@ -27,6 +28,16 @@ def world_size() -> int:
 def several_machines() -> bool:
     """Whether some of the processes run on another machine."""
     return launched("LOCAL_WORLD_SIZE", world_size()) < world_size()
+
+
+@functools.cache
+def fsdp_requested() -> bool:
+    """Whether `accelerate launch` was given an FSDP configuration (launch/fsdp_qlora.yaml).
+
+    Removes the variable from the environment: accelerate and transformers would otherwise shard the adapter
+    and its optimizer too, and could resume only from checkpoints of the same number of processes.
+    """
+    return os.environ.pop("ACCELERATE_USE_FSDP", "").lower() == "true" and world_size() > 1
 
 
 def launched(name: str, alone: int) -> int:

@@ -6,8 +6,6 @@ its gradients, and checkpoints are the same files as on one card.
 """
 
 import contextlib
-import functools
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,16 +13,6 @@ from medqa.modeling import devices, loading
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
-
-
-@functools.cache
-def taken_over() -> bool:
-    """Whether `accelerate launch` was given an FSDP configuration (launch/fsdp_qlora.yaml).
-
-    The word for it is taken out of the environment: accelerate and transformers would else share out the
-    adapter and its optimizer too, and could resume from checkpoints of the same number of processes only.
-    """
-    return os.environ.pop("ACCELERATE_USE_FSDP", "").lower() == "true" and world_size() > 1
 
 
 def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: str) -> Any:
