@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
-from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, render, require_prefix, template_sha256
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, next_command, parse
@@ -67,7 +67,6 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group duplicates → split → format → write; or find that there is nothing to do."""
-    from medqa.analysis import round_history
     from medqa.data import cleaning, dataset_stats, iterations, near_duplicates, source_files
 
     started, clock = run_manifest.now(), time.monotonic()
@@ -137,7 +136,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 train_samples=train_samples,
                 growth=iterations.growth(before, shares, train_samples),
                 command=iterations.command(config),
-                history=round_history.merged(before.history if before else [], rounds),
+                history=history_csv.merged(before.history if before else [], rounds),
                 **prompt,
             )
         seconds = elapsed(time.monotonic() - clock)

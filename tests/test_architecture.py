@@ -23,7 +23,6 @@ LEVEL = {package: level for level, row in enumerate(LAYERS) for package in row}
 EXCEPTIONS = {
     ("medqa.artifacts.offline_bundle", "medqa.metrics.encoder"),
     ("medqa.artifacts.offline_bundle", "medqa.metrics.wordnet"),
-    ("medqa.data.iterations", "medqa.analysis.round_history"),
     ("medqa.metrics.runner", "medqa.analysis.paired_scores"),
     ("medqa.training.export", "medqa.report.model_card"),
     ("medqa.training.export", "medqa.report.plots"),

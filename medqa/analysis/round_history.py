@@ -1,35 +1,22 @@
-"""Reads, merges and writes history.csv: one row per round evaluated on a holdout.
+"""The rounds that were evaluated on one holdout: the row of this one, the earlier ones, a table for people.
 
-A round is a tuned model. Evaluating it again replaces its row; another model adds a row, also on the same
-data, because it is another use of the holdout. Rows come from three places: the recommendations that the data
-were prepared with, the file named by HISTORY, and history.csv in the output folder.
+A round is a tuned model. Evaluating it again replaces its row; another model is another row, also on the same
+data, because it is another use of the holdout. The rows are those of `medqa.artifacts.history_csv`.
 """
 
-import csv
 import hashlib
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.artifacts.history_csv import KEY, Row
 from medqa.runtime.console import table
-from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILE = "history.csv"
-# Two rows with the same values here are the same round.
-KEY = ("holdout", "model")
-# Columns kept from the first evaluation of a round, because the data may have changed since.
-OF_THE_FIRST = ("first_evaluated", "iteration", "data_version", "train_pairs", "shares")
-TEXTS = ("first_evaluated", "data_version", *KEY, "scale")
-REQUIRED = (*TEXTS, "iteration", "train_pairs", "low")
 PARTS = ("base", "finetuned", "difference", "ci_low", "ci_high")
-
-Row = dict[str, Any]
 
 
 # ---- the row of a round ------------------------------------------------------------------------------------
@@ -97,25 +84,6 @@ def _finite(value: float) -> float | None:
 # ---- rows together -----------------------------------------------------------------------------------------
 
 
-def merged(*sources: Iterable[Row]) -> list[Row]:
-    """Merge rows: each round once, oldest first, numbered from 1 for each holdout.
-
-    Of two rows of the same round, results come from the later source and `OF_THE_FIRST` from the first
-    evaluation.
-    """
-    rows: dict[tuple[str, ...], Row] = {}
-    for row in (row for source in sources for row in source):
-        key = tuple(row[name] for name in KEY)
-        first = min(rows.get(key, row), row, key=lambda row: row["first_evaluated"])
-        rows[key] = row | {name: first[name] for name in OF_THE_FIRST if name in first}
-    numbers: dict[str, int] = {}
-    ordered = []
-    for row in sorted(rows.values(), key=lambda row: row["first_evaluated"]):
-        numbers[row["holdout"]] = numbers.get(row["holdout"], 0) + 1
-        ordered.append({"round": numbers[row["holdout"]]} | {k: v for k, v in row.items() if k != "round"})
-    return ordered
-
-
 def before(rows: Iterable[Row], this: Row) -> list[Row]:
     """Rounds on the holdout of `this` that precede it; all of them when it is not among the rows."""
     earlier = []
@@ -161,71 +129,3 @@ def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 def told(rows: Sequence[Row]) -> str:
     """The table of rounds for the terminal."""
     return table(HEADER, lines(rows))
-
-
-# ---- on disk -----------------------------------------------------------------------------------------------
-
-
-def text(rows: Sequence[Row]) -> str:
-    """Rows as CSV: numbers, lists and dicts as JSON, an empty cell for a missing value."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        cells = {
-            name: json.dumps(v, ensure_ascii=False, sort_keys=True)
-            for name, v in row.items()
-            if v is not None
-        }
-        writer.writerow(cells | {name: row[name] for name in TEXTS})
-    return file.getvalue()
-
-
-def read(path: Path) -> list[Row]:
-    """Read a history.csv, or the one in a results folder.
-
-    Raises:
-        UserError: it cannot be read, or is not a history.
-    """
-    path = path / FILE if path.is_dir() else path
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file, strict=True))
-        rows = [
-            {
-                name: cell if name in TEXTS else json.loads(cell) if cell else None
-                for name, cell in row.items()
-            }
-            for row in lines
-        ]
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}). HISTORY is a {FILE} of evaluation.py."
-        ) from None
-    except (ValueError, TypeError, csv.Error) as error:
-        raise UserError(
-            f"{path} should be the {FILE} that evaluation.py wrote, and is damaged ({error}). Put it "
-            "back, or remove it to begin a new history, which will not know of earlier uses of the holdout."
-        ) from None
-    return checked(rows, path)
-
-
-def checked(rows: object, path: Path) -> list[Row]:
-    """Check that JSON or CSV content consists of rounds, and return it.
-
-    Raises:
-        UserError: it does not.
-    """
-    whole = isinstance(rows, list) and all(
-        isinstance(row, dict)
-        and all(isinstance(row.get(name), str) for name in TEXTS)
-        and all(isinstance(row.get(name), int) for name in REQUIRED if name not in TEXTS)
-        for row in rows
-    )
-    if not whole:
-        raise UserError(
-            f"{path} holds a history that evaluation.py did not write: a round needs "
-            f"{', '.join(REQUIRED)}. Take the file as it was written, or leave the history out of it."
-        )
-    return rows

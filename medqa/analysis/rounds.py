@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis import round_history
+from medqa.artifacts import history_csv
 from medqa.runtime.console import Warnings
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ class Rounds:
 
     def join(
         self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings
-    ) -> list[round_history.Row]:
+    ) -> list[history_csv.Row]:
         """Add this round, unless it is partial, write the history into the advice, and return all rows."""
         if not advice["partial"]:
             found = round_history.measured(self.comparison, advice, eval_loss)
-            self.rows = round_history.merged(self.rows, [self.this | found])
+            self.rows = history_csv.merged(self.rows, [self.this | found])
         if self.uses:
             warnings.add(advice["holdout_use"]["note"])
         advice["history"] = [row for row in self.rows if row["holdout"] == self.this["holdout"]]
@@ -57,7 +58,7 @@ def mean_loss(ids: Sequence[str], losses: Mapping[str, Sequence[float]]) -> floa
 
 def _this_and_earlier(
     config: Any, data: Mapping[str, Any], judged_by: Mapping[str, Any], started: str
-) -> tuple[round_history.Row, list[round_history.Row]]:
+) -> tuple[history_csv.Row, list[history_csv.Row]]:
     """The identity of this round, and the rows of all known rounds."""
     from medqa.data import dataset_io
     from medqa.generation.prediction_cache import model_asked
@@ -71,7 +72,7 @@ def _this_and_earlier(
     this = round_history.identity(data, model_asked(output, "finetuned"), ids, scale, started)
     sources = [data.get("history", [])]
     if config.HISTORY:
-        sources.append(round_history.read(Path(config.HISTORY)))
-    if (output / round_history.FILE).exists():
-        sources.append(round_history.read(output))
-    return this, round_history.merged(*sources)
+        sources.append(history_csv.read(Path(config.HISTORY)))
+    if (output / history_csv.FILE).exists():
+        sources.append(history_csv.read(output))
+    return this, history_csv.merged(*sources)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa.analysis import round_history
+from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file
 from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
 from medqa.data import dataset_io
@@ -45,7 +45,7 @@ class Iteration:
     prompt: dict[str, str]  # what `formatted_chat` was made with
     short: Short  # splits that came out smaller than they should, at the first preparation
     damaged: list[str]  # outputs that are missing or were changed
-    history: list[round_history.Row]  # rounds on this holdout, as far as recommendations told of them
+    history: list[history_csv.Row]  # rounds on this holdout, as far as recommendations told of them
 
 
 def read(folder: Path) -> Iteration | None:
@@ -126,7 +126,7 @@ def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) 
 # ---- shares --------------------------------------------------------------------------------------
 
 
-def read_recommendations(path: Path) -> tuple[dict[str, Any], list[round_history.Row]]:
+def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.Row]]:
     """Specialty → recommended share, and the rounds so far, from a training_recommendations.json.
 
     Raises:
@@ -144,7 +144,7 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[round_history
         raise UserError(
             f'{expected}: it has no "recommended_sample_increases" with a share for each specialty.'
         )
-    return shares, round_history.checked(content.get("history", []), path)
+    return shares, history_csv.checked(content.get("history", []), path)
 
 
 def next_shares(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis import round_history
-from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.runtime.console import Warnings, counted
 from medqa.runtime.errors import UserError
@@ -51,7 +51,7 @@ class Results:
     performance: "pd.DataFrame"
     advice: dict[str, Any]
     warnings: Warnings = field(default_factory=Warnings)
-    rounds: Sequence[round_history.Row] = ()
+    rounds: Sequence[history_csv.Row] = ()
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
@@ -170,7 +170,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
         plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
-            atomic_io.write_text(staging / round_history.FILE, round_history.text(found.rounds))
+            atomic_io.write_text(staging / history_csv.FILE, history_csv.text(found.rounds))
             plots.progress_figure(round_history.comparable(found.rounds), staging / "iteration_progress.png")
         atomic_io.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
@@ -213,5 +213,5 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
     warnings = Warnings()
     warnings.texts.extend(manifest["warnings"])
-    rounds = round_history.read(folder) if (folder / round_history.FILE).exists() else []
+    rounds = history_csv.read(folder) if (folder / history_csv.FILE).exists() else []
     return Results(tables, comparison, performance, advice, warnings, rounds)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from medqa.analysis import round_history
+from medqa.artifacts import history_csv
 from medqa.runtime.errors import UserError
 
 
@@ -27,59 +28,55 @@ def rounds(rows: list[dict]) -> list[tuple[int, str]]:
 
 
 def test_a_new_round_is_added_and_a_rerun_takes_its_own_place() -> None:
-    rows = round_history.merged([row(1), row(2)], [row(3)])
+    rows = history_csv.merged([row(1), row(2)], [row(3)])
     assert rounds(rows) == [(1, "m1"), (2, "m2"), (3, "m3")]
-    again = round_history.merged(rows, [row(1, first_evaluated="2026-02-01T00:00:00+00:00", low=7)])
+    again = history_csv.merged(rows, [row(1, first_evaluated="2026-02-01T00:00:00+00:00", low=7)])
     assert rounds(again) == [(1, "m1"), (2, "m2"), (3, "m3")]
     assert again[0]["low"] == 7 and again[0]["first_evaluated"] == row(1)["first_evaluated"]
 
 
 def test_another_model_on_the_same_data_is_another_use_of_the_holdout() -> None:
-    rows = round_history.merged(
-        [row(1)], [row(1, model="other", first_evaluated="2026-01-05T00:00:00+00:00")]
-    )
+    rows = history_csv.merged([row(1)], [row(1, model="other", first_evaluated="2026-01-05T00:00:00+00:00")])
     assert rounds(rows) == [(1, "m1"), (2, "other")]
 
 
 def test_each_holdout_has_its_own_numbers() -> None:
-    rows = round_history.merged([row(1), row(2, "other"), row(3)])
+    rows = history_csv.merged([row(1), row(2, "other"), row(3)])
     assert [(one["holdout"], one["round"]) for one in rows] == [("h", 1), ("other", 1), ("h", 2)]
     assert rounds(round_history.before(rows, row(4))) == [(1, "m1"), (2, "m3")]
 
 
 def test_before_a_rerun_stand_the_rounds_before_it() -> None:
-    rows = round_history.merged([row(1), row(2), row(3)])
+    rows = history_csv.merged([row(1), row(2), row(3)])
     assert rounds(round_history.before(rows, row(2))) == [(1, "m1")]
     assert round_history.before(rows, row(1)) == [] and len(round_history.before(rows, row(4))) == 3
 
 
 def test_only_rows_of_the_same_scale_are_compared() -> None:
-    rows = round_history.merged([row(1, scale="old"), row(2), row(3, "other"), row(4)])
+    rows = history_csv.merged([row(1, scale="old"), row(2), row(3, "other"), row(4)])
     assert [one["model"] for one in round_history.comparable(rows)] == ["m2", "m4"]
     assert round_history.comparable([]) == []
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    rows = round_history.merged([row(1), row(2, extra_difference=-1e-17, note=None)])
-    (tmp_path / round_history.FILE).write_text(round_history.text(rows), encoding="utf-8")
-    read = round_history.read(tmp_path)
+    rows = history_csv.merged([row(1), row(2, extra_difference=-1e-17, note=None)])
+    (tmp_path / history_csv.FILE).write_text(history_csv.text(rows), encoding="utf-8")
+    read = history_csv.read(tmp_path)
     assert [{k: v for k, v in one.items() if v is not None} for one in read] == [
         {k: v for k, v in one.items() if v is not None} for one in rows
     ]
     assert (
-        round_history.text(read)
-        == round_history.text(round_history.merged(read, read))
-        == round_history.text(rows)
+        history_csv.text(read) == history_csv.text(history_csv.merged(read, read)) == history_csv.text(rows)
     )
-    table = pd.read_csv(tmp_path / round_history.FILE)
+    table = pd.read_csv(tmp_path / history_csv.FILE)
     assert list(table["primary_score_difference"]) == [0.01, 0.02]
     assert json.loads(table["shares"][0]) == {"heart": 0.1, "skin, hair": 0.5}
 
 
 def test_fingerprints_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
-    rows = round_history.merged([row(1, model="123456789012", data_version="1e5000000000")])
-    (tmp_path / round_history.FILE).write_text(round_history.text(rows), encoding="utf-8")
-    assert round_history.read(tmp_path / round_history.FILE)[0]["model"] == "123456789012"
+    rows = history_csv.merged([row(1, model="123456789012", data_version="1e5000000000")])
+    (tmp_path / history_csv.FILE).write_text(history_csv.text(rows), encoding="utf-8")
+    assert history_csv.read(tmp_path / history_csv.FILE)[0]["model"] == "123456789012"
 
 
 @pytest.mark.parametrize(
@@ -87,44 +84,44 @@ def test_fingerprints_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
     [
         ("round,low\n1,2\n", "a round needs first_evaluated"),
         ("not a table", None),
-        (round_history.text([row(1)]).replace(",100,", ",much,"), "damaged"),
-        (round_history.text([row(1)]) + "1,2\n", "a round needs|damaged"),
+        (history_csv.text([row(1)]).replace(",100,", ",much,"), "damaged"),
+        (history_csv.text([row(1)]) + "1,2\n", "a round needs|damaged"),
     ],
 )
 def test_something_else_is_refused_or_empty(tmp_path: Path, content: str, said: str | None) -> None:
-    path = tmp_path / round_history.FILE
+    path = tmp_path / history_csv.FILE
     path.write_text(content, encoding="utf-8")
     if said is None:
-        assert round_history.read(path) == []
+        assert history_csv.read(path) == []
     else:
         with pytest.raises(UserError, match=said):
-            round_history.read(path)
+            history_csv.read(path)
 
 
 def test_no_such_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
-        round_history.read(tmp_path / "nowhere.csv")
+        history_csv.read(tmp_path / "nowhere.csv")
 
 
 def test_a_history_in_recommendations_is_checked() -> None:
-    assert round_history.checked([], Path("a")) == []
+    assert history_csv.checked([], Path("a")) == []
     for wrong in ({}, [1], [{"low": 1}], [row(1) | {"low": "many"}]):
         with pytest.raises(UserError, match="a round needs"):
-            round_history.checked(wrong, Path("a"))
+            history_csv.checked(wrong, Path("a"))
 
 
 def test_a_rerun_keeps_the_data_that_the_model_was_first_evaluated_with() -> None:
     later = row(
         1, first_evaluated="2026-02-01T00:00:00+00:00", iteration=2, data_version="d2", train_pairs=7, low=9
     )
-    for rows in (round_history.merged([row(1)], [later]), round_history.merged([later], [row(1)])):
+    for rows in (history_csv.merged([row(1)], [later]), history_csv.merged([later], [row(1)])):
         assert (rows[0]["iteration"], rows[0]["data_version"], rows[0]["train_pairs"]) == (1, "d1", 100)
-    assert round_history.merged([row(1)], [later])[0]["low"] == 9
+    assert history_csv.merged([row(1)], [later])[0]["low"] == 9
 
 
 def test_the_rounds_as_a_table() -> None:
     lines = round_history.told(
-        round_history.merged([row(1), row(2, primary_score_difference=None)])
+        history_csv.merged([row(1), row(2, primary_score_difference=None)])
     ).splitlines()
     assert lines[2].split() == ["1", "100", "0.110", "+0.010", "+0.000,", "+0.040", "-"]
     assert lines[3].split()[:4] == ["2", "200", "0.120", "-"]

@@ -11,7 +11,7 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from dataset_preparation import create_datasets
 from evaluation import evaluate
 from fine_tuning import train
-from medqa.analysis import round_history
+from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import sha256_of_files
 from medqa.runtime.errors import UserError
 
@@ -38,9 +38,9 @@ def loop(tmp_path_factory, specialty_files, tiny_model):
     held = sha256_of_files(folder / "datasets" / "holdout_dataset")
     train(training)
     first = evaluate(config)
-    alone = round_history.read(output)
+    alone = history_csv.read(output)
     again = evaluate(config)
-    rerun = round_history.read(output)
+    rerun = history_csv.read(output)
 
     path = output / "training_recommendations.json"
     path.write_text(json.dumps(first | {"recommended_sample_increases": {"cardiology": 0.8}}))
@@ -50,7 +50,7 @@ def loop(tmp_path_factory, specialty_files, tiny_model):
     second = evaluate(config)
     return SimpleNamespace(
         folder=folder, data=data, config=config, output=output, ids=ids, held=held, first=first, again=again,
-        alone=alone, rerun=rerun, second=second, splits=splits, rows=round_history.read(output),
+        alone=alone, rerun=rerun, second=second, splits=splits, rows=history_csv.read(output),
     )  # fmt: skip
 
 
@@ -90,8 +90,8 @@ def test_the_advice_says_how_often_the_holdout_was_used(loop) -> None:
 
 def test_a_round_in_a_folder_of_its_own_knows_the_earlier_ones(loop) -> None:
     look(loop.config, OUTPUT_DIR=loop.folder / "own")
-    assert round_history.read(loop.folder / "own")[0] == loop.rows[0]
-    assert [row["round"] for row in round_history.read(loop.folder / "own")] == [1, 2]
+    assert history_csv.read(loop.folder / "own")[0] == loop.rows[0]
+    assert [row["round"] for row in history_csv.read(loop.folder / "own")] == [1, 2]
 
 
 def test_history_names_what_the_data_do_not_know(loop) -> None:
@@ -115,8 +115,8 @@ def test_a_partial_run_recommends_nothing_and_adds_no_round(loop) -> None:
     advice = evaluate(config)
     assert advice["partial"] and not advice["recommended_sample_increases"]
     assert not advice["low_performance_specialties"] and not advice["regressed_specialties"]
-    assert [row["round"] for row in round_history.read(output)] == [1]
-    assert round_history.read(output)[0] == loop.rows[0]
+    assert [row["round"] for row in history_csv.read(output)] == [1]
+    assert history_csv.read(output)[0] == loop.rows[0]
 
 
 def test_scoring_anew_is_no_new_round_even_when_data_and_weights_have_moved_on(loop) -> None:
@@ -134,7 +134,7 @@ def test_scoring_anew_is_no_new_round_even_when_data_and_weights_have_moved_on(l
         | {"OUTPUT_DIR": str(output), "DATASET_DIR": str(data), "SCORE_ONLY": True}
     )
     evaluate(config)
-    rows = round_history.read(output)
+    rows = history_csv.read(output)
     assert [(row["round"], row["model"], row["shares"]) for row in rows] == [
         (row["round"], row["model"], row["shares"]) for row in loop.rows
     ]

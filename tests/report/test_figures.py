@@ -22,6 +22,7 @@ from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import recommend
+from medqa.artifacts import history_csv
 from medqa.report import plots
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
@@ -233,7 +234,7 @@ def test_training_figure_says_when_the_base_was_never_beaten(tmp_path: Path, dra
     assert drawn[0].get_suptitle() == title
 
 
-def rounds(number: int, **of_the_last) -> list[round_history.Row]:
+def rounds(number: int, **of_the_last) -> list[history_csv.Row]:
     """Rounds of which each gains 0.01; the second has no eval loss."""
     rows = [
         {"round": n, "train_pairs": 1000 * n, "eval_answer_loss": None if n == 2 else 1.6 - 0.01 * n,
