@@ -21,6 +21,7 @@ from typing import Any
 from config import LIMITS, EvaluationConfig
 from medqa.artifacts import offline_bundle, output_dir, run_manifest
 from medqa.metrics.runner import about, metric_names, results_tables
+from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.report import evaluation_output
 from medqa.runtime.cli import checked, parse
@@ -117,7 +118,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     config = checked(config, EvaluationConfig, LIMITS)
     if config.DOWNLOAD_ONLY:
         models = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
-        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *models)
+        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *models, download_nltk)
     output, warnings = Path(config.OUTPUT_DIR), Warnings()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)

@@ -55,3 +55,9 @@ def announce(name: str, setting: str) -> None:
         f"{setting}: fetching {name} ({size}) from the Hugging Face Hub. To do without, give a folder: "
         f"--{setting} FOLDER (docs/offline.md)"
     )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message without its full stop: the Hub's messages run over many lines."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__

@@ -1,12 +1,12 @@
 """Everything that a machine without internet needs, fetched into one folder to be carried there."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import sha256_of_files, write_text
-from medqa.metrics.encoder import first_line
 from medqa.runtime.console import say, table
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -20,7 +20,9 @@ CHECKSUMS, GUIDE = "SHA256SUMS", "HOW_TO_USE.txt"
 NLTK = "nltk_data"
 
 
-def download_all(folder: str | Path, base_model: str, encoder: str) -> dict[str, Any]:
+def download_all(
+    folder: str | Path, base_model: str, encoder: str, download_nltk: Callable[[Path], str]
+) -> dict[str, Any]:
     """Fetch NLTK's data, the encoder and the base model, and say how they are used on the other machine.
 
     What an earlier try has fetched is kept. Beside the models lie `SHA256SUMS`, to check the copy with, and
@@ -29,6 +31,7 @@ def download_all(folder: str | Path, base_model: str, encoder: str) -> dict[str,
     Args:
         folder: takes `nltk_data` and a folder for each model.
         base_model, encoder: names on the Hub; a local folder is left where it is; an empty encoder: none.
+        download_nltk: fetches NLTK's data into a folder; returns "", or why it could not.
 
     Returns:
         nothing to recommend: {}, as there was no evaluation.
@@ -36,8 +39,6 @@ def download_all(folder: str | Path, base_model: str, encoder: str) -> dict[str,
     Raises:
         UserError: something could not be fetched, in one line; or it came without weights.
     """
-    from medqa.metrics.wordnet import download_nltk
-
     if rank() != 0:
         return {}
     folder = Path(folder).expanduser()
@@ -90,7 +91,7 @@ def fetch_model(model: str, folder: Path, formats: tuple[str, ...]) -> Path:
             if any(target.glob(weights)):
                 return target
     except Exception as error:
-        raise _failed(model, first_line(error)) from error
+        raise _failed(model, hub.first_line(error)) from error
     raise UserError(f"{model} has no weights as {' or '.join(formats)}; found: {_names(target)}.")
 
 

@@ -53,7 +53,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
-            reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
+            reason = f"the folder {model} holds none that can be loaded ({hub.first_line(error)})"
             raise _missing(reason) from error
     nowhere = f"{model} is neither a folder nor in the Hub's cache on this machine, and"
     if hub.forbidden():
@@ -63,7 +63,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         hub.announce(model, "BERTSCORE_MODEL")
         return _from_disk(model, fetch=True)
     except Exception as error:
-        raise _missing(f"{nowhere} fetching it from the Hub failed ({first_line(error)})") from error
+        raise _missing(f"{nowhere} fetching it from the Hub failed ({hub.first_line(error)})") from error
 
 
 class Batched:
@@ -146,7 +146,7 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
                 weights_only=True,
             )
     except Exception as error:
-        raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
+        raise HeadMissing(f"{model} does not judge entailment ({hub.first_line(error)})") from error
     # A head that is not among the weights is a random one, and transformers only warns of it.
     body = f"{classifier.base_model_prefix}."
     if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):
@@ -239,9 +239,3 @@ def longest_input(tokenizer: Any, config: Any) -> int:
         # These count positions from the padding token's number + 1.
         positions -= config.pad_token_id + 1
     return min(positions, tokenizer.model_max_length)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message without its full stop: the Hub's messages run over many lines."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(". ") if lines else type(error).__name__

@@ -10,6 +10,7 @@ import pytest
 import evaluation
 from config import EvaluationConfig
 from medqa.artifacts import offline_bundle
+from medqa.metrics.wordnet import download_nltk
 from medqa.runtime.errors import UserError
 
 BASE, ENCODER = "dmis-lab/llama-3-meerkat-8b-v1.0", "microsoft/deberta-xlarge-mnli"
@@ -75,7 +76,7 @@ def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
     """Each line's settings exist, and each path is a folder that was fetched."""
     from medqa.runtime.cli import parse
 
-    offline_bundle.download_all("carry", BASE, ENCODER)
+    offline_bundle.download_all("carry", BASE, ENCODER, download_nltk)
     guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
     assert guide in capsys.readouterr().out
     lines = [shlex.split(line) for line in guide.splitlines() if line.startswith("    ")]
@@ -95,7 +96,7 @@ def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
 
 def test_local_models_stay_where_they_are(hub, tmp_path):
     (tmp_path / "my base").mkdir()
-    offline_bundle.download_all("carry", "my base", "")
+    offline_bundle.download_all("carry", "my base", "", download_nltk)
     assert hub == ["wordnet", "punkt_tab"]
     guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
     assert "--MODEL_NAME 'my base'" in guide and "--BERTSCORE_MODEL ''" in guide
@@ -114,7 +115,7 @@ def test_a_failed_download_is_one_line(hub, monkeypatch, what):
         *{"hub": (huggingface_hub, "snapshot_download"), "nltk": (nltk, "download")}[what], unreachable
     )
     with pytest.raises(UserError) as caught:
-        offline_bundle.download_all("carry", BASE, ENCODER)
+        offline_bundle.download_all("carry", BASE, ENCODER, download_nltk)
     message = str(caught.value)
     assert "could not be fetched: Name or service not known" in message and "\n" not in message
     assert "type the same command" in message
@@ -123,13 +124,13 @@ def test_a_failed_download_is_one_line(hub, monkeypatch, what):
 def test_a_model_without_weights_is_told(hub, monkeypatch):
     monkeypatch.setitem(ON_THE_HUB, BASE, ["config.json", "README.md"])
     with pytest.raises(UserError, match=r"no weights as \*.safetensors; found: config.json"):
-        offline_bundle.download_all("carry", BASE, "")
+        offline_bundle.download_all("carry", BASE, "", download_nltk)
 
 
 def test_a_switch_that_forbids_the_internet_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="HF_HUB_OFFLINE .* forbids it. Try: env -u HF_HUB_OFFLINE"):
-        offline_bundle.download_all(tmp_path / "carry", BASE, ENCODER)
+        offline_bundle.download_all(tmp_path / "carry", BASE, ENCODER, download_nltk)
     assert not (tmp_path / "carry").exists()
 
 
