@@ -21,7 +21,6 @@ LEVEL = {package: level for level, row in enumerate(LAYERS) for package in row}
 # Imports that the layers forbid and that exist today: (importer, imported). An import that is gone must go
 # from this list, too.
 EXCEPTIONS = {
-    ("medqa.metrics.runner", "medqa.analysis.paired_scores"),
     ("medqa.training.export", "medqa.report.model_card"),
     ("medqa.training.export", "medqa.report.plots"),
 }

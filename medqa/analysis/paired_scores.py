@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medqa.metrics.runner import SEPARATOR
+
 if TYPE_CHECKING:
     import pandas as pd
 
 PRIMARY = "primary_score"
 # Score differences up to this size are rounding errors and count as ties.
 TIE = 1e-6
-# Between the names in the column `failed`.
-SEPARATOR = "; "
 
 
 def add_primary_score(

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medqa.analysis.paired_scores import SEPARATOR
 from medqa.metrics import pairwise
 from medqa.runtime.console import Warnings, counted
 from medqa.runtime.progress import Progress
@@ -15,6 +14,8 @@ from medqa.runtime.progress import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
+# Between the names in the column `failed`.
+SEPARATOR = "; "
 # What is kept of an answer beside its text; everything between the texts and these columns is a metric.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
 
