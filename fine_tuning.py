@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa.artifacts import output_dir, run_manifest
+from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, next_command, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
@@ -93,7 +93,7 @@ def train(config: TrainingConfig) -> Path:
 
         # 5. Save the best adapter with all that tells how it was made.
         if finished and rank() == 0:
-            export.publish(config, trainer, tokenizer, data, learned, started)
+            export.publish(config, trainer, tokenizer, data, learned, started, write_report)
         processes.wait_for_everyone()
     if not finished:
         raise Interrupted(trainer.stop_signal)
@@ -186,6 +186,20 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     run_estimate.foretell(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
     say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
+
+
+def write_report(folder: Path, config: TrainingConfig, data: dict, records: list[dict]) -> None:
+    """Write the training curves and the model card into `folder`.
+
+    Args:
+        data: manifest of the datasets.
+        records: lines of training_metrics.jsonl.
+    """
+    from medqa.report.model_card import model_card
+    from medqa.report.plots import training_figure
+
+    training_figure(records, folder / "training_curves.png")
+    atomic_io.write_text(folder / "README.md", model_card(vars(config), data, records))
 
 
 def merge_if_wanted(config: TrainingConfig, device: Any) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,6 @@ from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
-from medqa.report.model_card import model_card
-from medqa.report.plots import training_figure
 from medqa.runtime.console import say
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, aside, put_back, replace_folder, save_adapter
@@ -18,8 +17,21 @@ from medqa.training.metrics_logger import METRICS, RUNNING, read_records
 from medqa.training.resume import clear
 
 
-def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str) -> None:
-    """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last."""
+def publish(
+    config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str,
+    write_report: Callable[[Path, Any, dict, list[dict]], None],
+) -> None:  # fmt: skip
+    """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last.
+
+    Args:
+        config: a TrainingConfig.
+        trainer: after training.
+        tokenizer: saved beside the adapter.
+        data: manifest of the datasets.
+        learned: what determines the adapter, from `resume.what_is_learned`.
+        started: when the stage began.
+        write_report: writes the files for readers; called with the folder, config, `data` and the records.
+    """
     output = Path(config.OUTPUT_DIR)
     if not trainer.eval_examples:  # there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
@@ -35,8 +47,7 @@ def publish(config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict
             "versions": run_manifest.versions(),
         }
         atomic_io.write_json(staging / "training_config.json", vars(config) | told)
-        training_figure(records, staging / "training_curves.png")
-        atomic_io.write_text(staging / "README.md", model_card(vars(config), data, records))
+        write_report(staging, config, data, records)
         run_manifest.write_manifest(
             staging,
             "fine_tuning",
