@@ -8,7 +8,6 @@ The first run chooses holdout and eval, which stay constant. Every later run in 
 iteration: it raises shares and takes in new pairs; pairs move from the pool to train, never back.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -225,7 +224,7 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     from medqa.data import dataset_io, dataset_stats, iterations, preview
 
     manifest = run_manifest.read_manifest(folder)
-    stats = json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
+    stats = dataset_stats.read_stats(folder)
     datasets = {name: dataset_io.load(folder / path) for name, path in dataset_io.SPLITS.items()}
     say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
     say("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))

@@ -9,7 +9,6 @@ Answers are kept as they are made; the same command typed again makes only the m
 """
 
 import contextlib
-import json
 import shlex
 import time
 from collections.abc import Iterable
@@ -28,8 +27,6 @@ from medqa.runtime.cli import checked, parse
 from medqa.runtime.console import Warnings, counted, elapsed, say
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
-
-HINT = "Answers made so far are kept; the same command makes only the missing ones."
 
 
 class AutomaticMetrics:
@@ -128,6 +125,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
     from medqa.clinical.vocabulary import user_terms
+    from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner
     from medqa.modeling import devices
 
@@ -144,7 +142,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             output_dir.recover(output)  # of a run that was killed when all had been written
             evaluation_output.require_place(output, config.LIMIT)
         # 2. Both models answer; what an earlier run has answered is taken from there.
-        records = load_splits(config)
+        records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         if config.SCORE_ONLY:
             known = prediction_cache.asked_before(output, records, data["iteration"], warnings)
             answers, losses, made_with = known
@@ -184,16 +182,6 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
     return found.advice
 
 
-def load_splits(config: EvaluationConfig) -> dict[str, Any]:
-    """The four splits; LIMIT shortens the holdout."""
-    from medqa.data import dataset_io
-
-    folder = Path(config.DATASET_DIR)
-    records = {name: dataset_io.load(folder / path) for name, path in dataset_io.SPLITS.items()}
-    asked = min(config.LIMIT or len(records["holdout"]), len(records["holdout"]))
-    return records | {"holdout": records["holdout"].select(range(asked))}
-
-
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
     records: dict, started: str, warnings: Warnings,
@@ -202,6 +190,7 @@ def compare(
     from medqa.analysis import contamination, paired_scores, recommendations, rounds
     from medqa.analysis.by_specialty import by_specialty
     from medqa.analysis.comparison import compare as compare_models
+    from medqa.data.dataset_stats import pool_sizes
 
     names, lower, primary = metric_names(tables["base"]), metrics.LOWER_IS_BETTER, config.PRIMARY_METRICS
     if absent := [name for name in primary if name not in names]:
@@ -215,8 +204,7 @@ def compare(
     near = contamination.look(config, records["holdout"], tables, compared, warnings)
     eval_loss = evaluation_output.loss_by_specialty(records["eval"], losses["finetuned"])
     performance, spread = by_specialty(*tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN)
-    stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
-    pool = {name: counts["pool"] for name, counts in stats["splits_per_specialty"].items()}
+    pool = pool_sizes(Path(config.DATASET_DIR))
     limits = {name: getattr(config, name) for name in vars(recommendations.Thresholds())}
     among = rounds.Rounds(config, data, judged_by, comparison, started)
     thresholds = recommendations.Thresholds(**limits)
@@ -245,10 +233,9 @@ def tell_the_end(config: EvaluationConfig, found: evaluation_output.Results, com
         say("", round_history.told(rows))
     found.warnings.show()
     output = Path(config.OUTPUT_DIR)
-    path = output / "training_recommendations.json"
+    path, card = output / "training_recommendations.json", output / evaluation_output.CARD
     say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
     if command and not config.LIMIT:
-        card = output / evaluation_output.CARD
         say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
     if command and found.advice["recommended_sample_increases"]:
         say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
@@ -257,4 +244,5 @@ def tell_the_end(config: EvaluationConfig, found: evaluation_output.Results, com
 
 
 if __name__ == "__main__":
-    run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), HINT)
+    kept = "Answers made so far are kept; the same command makes only the missing ones."
+    run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), kept)

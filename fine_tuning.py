@@ -8,7 +8,6 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 """
 
 import contextlib
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -118,13 +117,14 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
         if Path(config.MODEL_NAME).is_dir():
             taken["MODEL_NAME"] = config.MODEL_NAME
         output_dir.require_place_for_merged(Path(config.MERGE_TO), taken)
+    from medqa.data.dataset_stats import read_stats
+
     if config.USE_WANDB:
         import importlib.util
 
         if importlib.util.find_spec("wandb") is None:
             raise UserError("USE_WANDB is on, but wandb is not installed. Install it with: pip install wandb")
-    stats = json.loads((Path(config.DATASET_DIR) / "dataset_stats.json").read_text(encoding="utf-8"))
-    return data | {"stats": stats}
+    return data | {"stats": read_stats(Path(config.DATASET_DIR))}
 
 
 def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warnings) -> list[list]:

@@ -34,6 +34,13 @@ def load(folder: Path) -> "Dataset":
     return load_from_disk(str(folder))
 
 
+def load_splits(folder: Path, limit: int = 0) -> dict[str, "Dataset"]:
+    """The four splits of a finished folder by name; a `limit` shortens the holdout to its first records."""
+    records = {name: load(folder / path) for name, path in SPLITS.items()}
+    asked = min(limit or len(records["holdout"]), len(records["holdout"]))
+    return records | {"holdout": records["holdout"].select(range(asked))}
+
+
 def read(folder: Path) -> list[Record]:
     """The records of a split."""
     rows = load(folder).select_columns(["id", "specialty", "question", "response"]).to_list()

@@ -1,7 +1,9 @@
 """Counts where each input pair went: dataset_stats.json, and the warnings that follow from it."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,8 +55,6 @@ def statistics(
     if placed + len(refused) != number:
         raise RuntimeError(f"{number} pairs were read, but {placed} are in splits and {len(refused)} refused")
     in_train = {record.response for record in splits.train}
-    sizes = Counter(np.bincount(groups[: len(source.records)]).tolist())
-    grouped = {size: times for size, times in sizes.items() if size > 1}
     return {
         "total_specialties": len(names),
         "holdout_samples": len(splits.holdout),
@@ -78,11 +78,7 @@ def statistics(
         ),
         "rejected_by_reason": dict(sorted(Counter(one.reason for one in refused).items())),
         "cleaned": dict(sorted(source.cleaned.items())),
-        "near_duplicates": {
-            "groups": sum(grouped.values()),
-            "pairs": sum(size * times for size, times in grouped.items()),
-            "largest_group": max(grouped, default=0),
-        },
+        "near_duplicates": _group_sizes(groups[: len(source.records)]),
         "shared_answers": shared_answers(source.records),
         "holdout_answers_in_train": sum(record.response in in_train for record in splits.holdout),
         "short_of_pairs": {split: dict(sorted(missing.items())) for split, missing in short.items()},
@@ -93,6 +89,27 @@ def statistics(
         "extra_fields": dict(sorted(source.extra_fields.items())),
         "files_left_out": source.left_out,
     }
+
+
+def _group_sizes(groups: np.ndarray) -> dict[str, int]:
+    """Number of groups of near-duplicates, of records in them, and of records in the largest."""
+    sizes = Counter(np.bincount(groups).tolist())
+    grouped = {size: times for size, times in sizes.items() if size > 1}
+    return {
+        "groups": sum(grouped.values()),
+        "pairs": sum(size * times for size, times in grouped.items()),
+        "largest_group": max(grouped, default=0),
+    }
+
+
+def read_stats(folder: Path) -> dict[str, Any]:
+    """The content of dataset_stats.json in a finished folder."""
+    return json.loads((folder / "dataset_stats.json").read_text(encoding="utf-8"))
+
+
+def pool_sizes(folder: Path) -> dict[str, int]:
+    """Specialty → pairs in the pool of a finished folder."""
+    return {name: row["pool"] for name, row in read_stats(folder)["splits_per_specialty"].items()}
 
 
 def notes(stats: Mapping[str, Any]) -> list[str]:

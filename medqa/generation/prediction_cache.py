@@ -87,10 +87,6 @@ class Predictions:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def repair(self) -> None:
-        """Cut off a half-written last line."""
-        cut_half_line(self.path)
-
     def read(self) -> dict[str, dict[str, Any]]:
         """All answers by key, of each line what `FIELDS` names; of two with the same key the first counts.
 

@@ -1,15 +1,14 @@
-"""Both models answer the same questions, and say how surprised they are by the reference answers."""
+"""Generates the answers of both models to the holdout, and their losses on the reference answers."""
 
-import contextlib
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.artifacts import atomic_io, hub
-from medqa.generation import engine
+from medqa.generation import engine, reference_loss
 from medqa.generation.engine import Answer, Decoding, Prompt
 from medqa.generation.model_pair import Models, four_bit_needed
 from medqa.generation.prediction_cache import (
@@ -24,14 +23,12 @@ from medqa.generation.prediction_cache import (
 )
 from medqa.modeling import devices, loading, varlen_attention
 from medqa.modeling.chat_template import ChatTemplate
-from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, bins, collate, tokenize
+from medqa.modeling.packing import Example, tokenize
 from medqa.runtime.console import Warnings, counted, elapsed, say
-from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
+from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
-LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 # Settings that answers are made with; scoring them later takes these from there.
 MADE_WITH = (
     "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
@@ -100,30 +97,8 @@ def ask_both(
     keyed, made_of = keys(models, decoding, prompts, examples)
     folder = Path(config.OUTPUT_DIR) / "predictions"
     files = {role: Predictions(folder / f"{role}.jsonl") for role in ROLES}
-    loss_files = {role: LossFile(folder / f"{role}_losses.json") for role in ROLES}
+    losses = make_missing(config, processes, models, tokenizer, decoding, keyed, made_of, examples, files)
     if rank() == 0:
-        for file in files.values():
-            file.repair()
-        for file in loss_files.values():
-            cut_half_line(file.partial)
-    processes.wait_for_everyone()
-    mine = share(missing_answers(keyed, files))
-    stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
-    partial = {role: file.read_partial(made_of[role]) for role, file in loss_files.items()}
-    processes.wait_for_everyone()  # all have read before the first writes
-    made: dict[str, Made] = {}
-    for role in ROLES:  # all that one model has to do before the next one is loaded
-        own = {key: keyed[role][key] for of, key in mine if of == role}
-        tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
-        keep = functools.partial(loss_files[role].add, made_of[role])
-        losses = stored[role] or answer_losses(models, role, examples, partial[role], keep)
-        made[role] = Made(tokens, seconds, losses)
-    losses = gather(made, examples, partial)
-    processes.wait_for_everyone()
-    if rank() == 0:
-        for role, file in loss_files.items():
-            if stored[role] is None:
-                file.write(made_of[role], losses[role])
         asked = {
             "texts": texts_sha256(records),
             "iteration": data["iteration"],
@@ -134,6 +109,41 @@ def ask_both(
         atomic_io.write_json(folder / ASKED, asked)
     known = {role: files[role].read() for role in ROLES}
     return {role: [known[role][key] for key in keyed[role]] for role in ROLES}, losses
+
+
+def make_missing(
+    config: Any, processes: Any, models: Models, tokenizer: Any, decoding: Decoding, keyed: Keyed,
+    made_of: Mapping[str, str], examples: Sequence[Example], files: Mapping[str, Predictions],
+) -> dict[str, dict]:  # fmt: skip
+    """Make the answers and losses that the files lack, each process its share, and keep them there.
+
+    Returns role → example id → loss.
+    """
+    loss_files = {role: LossFile(file.path.with_name(f"{role}_losses.json")) for role, file in files.items()}
+    if rank() == 0:
+        for path in (
+            *(file.path for file in files.values()),
+            *(file.partial for file in loss_files.values()),
+        ):
+            cut_half_line(path)
+    processes.wait_for_everyone()
+    mine = own_share(missing_answers(keyed, files))
+    stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
+    partial = {role: file.read_partial(made_of[role]) for role, file in loss_files.items()}
+    processes.wait_for_everyone()  # all have read before the first writes
+    made: dict[str, Made] = {}
+    for role in ROLES:  # all that one model has to do before the next one is loaded
+        own = {key: keyed[role][key] for of, key in mine if of == role}
+        tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
+        keep = functools.partial(loss_files[role].add, made_of[role])
+        losses = stored[role] or reference_loss.answer_losses(models, role, examples, partial[role], keep)
+        made[role] = Made(tokens, seconds, losses)
+    losses = gather(made, examples, partial)
+    processes.wait_for_everyone()
+    for role, file in loss_files.items():
+        if rank() == 0 and stored[role] is None:
+            file.write(made_of[role], losses[role])
+    return losses
 
 
 def keys(
@@ -265,65 +275,3 @@ def gather(
             found |= one[role].losses
         losses[role] = {example.id: found[example.id] for example in examples}
     return losses
-
-
-def answer_losses(
-    models: Models,
-    role: str,
-    examples: Sequence[Example],
-    known: Mapping[str, Any],
-    keep: Callable[[Mapping[str, tuple[float, int]]], None],
-) -> dict[str, tuple[float, int]]:
-    """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
-
-    Of this process's share of the examples that are not `known`, under `accelerate launch`; `keep` is called
-    with the losses of each forward pass as soon as they are computed.
-
-    What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
-        the question and the answer's words so far.
-    Range: 0 to infinity, lower is better; nats per token of this tokenizer, so models with different
-        tokenizers must not be compared. None (not applicable, to be counted) when the question alone fills
-        the longest input.
-    Formula: −Σ log p(token | prompt, tokens before) / tokens, over the answer and its end of turn; e to this
-        power is the perplexity.
-    Source: the loss that fine-tuning lowers; perplexity: Jelinek et al., 1977.
-    Does not see: what the model writes by itself; whether the reference is right; what lies beyond
-        MAX_PROMPT_LENGTH + MAX_NEW_TOKENS.
-    """
-    import torch
-
-    say(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
-    # Cut before it is shared out: a sum's last digits depend on what is computed together.
-    parts = bins([len(example.input_ids) for example in examples], LOSS_TOKENS)
-    parts = [part for part in parts if any(examples[index].id not in known for index in part)]
-    mine = [[examples[index] for index in part] for part in share(parts)]
-    if not parts:  # no model is loaded for nothing
-        return {}
-    losses: dict[str, tuple[float, int]] = {}
-    with (
-        models.using(role) as causal,
-        torch.inference_mode(),
-        Progress(f"{role} model, answer_loss", sum(map(len, mine)), "reference answer") as progress,
-    ):
-        longest = max(len(example.input_ids) for example in examples)
-        plain = not varlen_attention.is_plain(causal.config, longest)
-        with contextlib.nullcontext() if plain else varlen_attention.in_use(causal):
-            for chosen in mine:
-                if plain:
-                    each = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in chosen]
-                else:
-                    packed = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-                    each = packed.split([one.labels for one in chosen])
-                made = {
-                    one.id: (own.cpu().sum().item(), len(own)) for one, own in zip(chosen, each, strict=True)
-                }
-                keep(made)
-                losses |= made
-                progress.advance(len(chosen))
-    return losses
-
-
-def share(items: Sequence[Any]) -> list[Any]:
-    """This process's part of a list, under `accelerate launch`: what stands together stays together."""
-    first, last = (len(items) * number // world_size() for number in (rank(), rank() + 1))
-    return list(items[first:last])

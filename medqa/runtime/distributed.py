@@ -2,7 +2,9 @@
 
 import functools
 import os
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from medqa.runtime.errors import UserError
 
@@ -53,3 +55,9 @@ def launched(name: str, alone: int) -> int:
             f"Remove it with: unset {name}"
         )
     return int(value or alone)
+
+
+def own_share(items: Sequence[Any]) -> list[Any]:
+    """This process's contiguous part of a list; all processes together have each item once."""
+    first, last = (len(items) * number // world_size() for number in (rank(), rank() + 1))
+    return list(items[first:last])

@@ -121,13 +121,13 @@ def test_comparison_is_the_mean_of_the_results(stages):
 
 
 def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
-    from medqa.generation import engine, runner
+    from medqa.generation import engine, reference_loss
 
     def fail(*_):
         raise AssertionError("an answer or a loss was made again")
 
     monkeypatch.setattr(engine, "_answer_batch", fail)
-    monkeypatch.setattr(runner, "answer_losses", fail)
+    monkeypatch.setattr(reference_loss, "answer_losses", fail)
     before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
     evaluation.evaluate(stages.config)
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
 from medqa.data import iterations, near_duplicates, source_files
-from medqa.generation.prediction_cache import LossFile, Predictions
+from medqa.generation.prediction_cache import LossFile, Predictions, cut_half_line
 from medqa.runtime.errors import UserError
 from medqa.training.checkpointing import require_readable
 from medqa.training.metrics_logger import read_records
@@ -77,7 +77,7 @@ def read_advice(path: Path) -> None:
 def read_answers(path: Path) -> None:
     """The reader of answers."""
     predictions = Predictions(path)
-    predictions.repair()
+    cut_half_line(predictions.path)
     for answer in predictions.read().values():
         answer["hypothesis"].encode()
     assert path.read_bytes()[-1:] in (b"", b"\n")

@@ -306,7 +306,7 @@ def test_importing_the_metrics_loads_neither_torch_nor_transformers():
 
 def _told():
     from medqa import clinical
-    from medqa.generation import runner
+    from medqa.generation import reference_loss
     from medqa.metrics.bertscore import BertScorer
     from medqa.metrics.nli import EntailmentScorer
 
@@ -320,7 +320,7 @@ def _told():
         "compute_token_f1": clinical.MedicalLexicon.token_f1,
         "compute_dose_error": clinical.dose_error,
         "corpus_bleu": lexical.corpus_bleu,
-        "answer_loss": runner.answer_losses,
+        "answer_loss": reference_loss.answer_losses,
     }
 
 
