@@ -19,7 +19,7 @@ from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, render, require_prefix, template_sha256
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, next_command, parse
-from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
-    from medqa.data.cleaning import Refused, Source
+    from medqa.data.cleaning import RejectedPair, Source
     from medqa.data.iterations import Iteration
     from medqa.data.splits import Short, Splits
 
@@ -85,7 +85,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         requests = {config.RECOMMENDATIONS: recommended, **requests}
     tokenizer = load_tokenizer(config)
 
-    with output_dir.occupied(folder, iterations.STAGE):
+    with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
         output_dir.recover(folder)
         before = iterations.read(folder)
@@ -95,12 +95,12 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         hashes = source_files.sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt)
         if before and not changes and not before.damaged and not found.problems:
-            say(f"{folder} is up to date: same input, shares and prompt.")
+            print_rank0(f"{folder} is up to date: same input, shares and prompt.")
             return report(folder, config, tokenizer)
 
         constant = f"stay as in iteration {before.number}" if before else "are chosen now"
         files = counted(len(found.files), "specialty file")
-        say(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
+        print_rank0(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
 
         # 3. Read and clean, and group questions that ask nearly the same.
         source = source_files.read_files(found, progress.watch)
@@ -116,7 +116,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         source.records.clear()  # the splits hold the records, and writing takes them from there
 
         # 5. Format and write, the manifest last.
-        with output_dir.staged(folder) as staging:
+        with output_dir.atomic_publish(folder) as staging:
             same_prompt = before is not None and before.prompt == prompt
             write_splits(staging, splits, config.SYSTEM_MESSAGE, folder if same_prompt else None)
             lines = sorted(f"{one.line()}\n" for one in refused)
@@ -139,7 +139,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 **prompt,
             )
         seconds = elapsed(time.monotonic() - clock)
-        say(
+        print_rank0(
             f"Prepared {counted(stats['input_pairs'], 'pair')} of "
             f"{counted(len(found.files), 'specialty', 'specialties')} in {seconds}."
         )
@@ -186,7 +186,7 @@ def split(
     before: "Iteration | None",
     shares: Mapping[str, float],
     config: DatasetConfig,
-) -> "tuple[Splits, list[Refused], Short]":
+) -> "tuple[Splits, list[RejectedPair], Short]":
     """Choose holdout and eval, or keep them as they are on disk; divide the other pairs of the input."""
     from medqa.data import dataset_io, splits
 
@@ -226,22 +226,20 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     manifest = run_manifest.read_manifest(folder)
     stats = dataset_stats.read_stats(folder)
     datasets = {name: dataset_io.load(folder / path) for name, path in dataset_io.SPLITS.items()}
-    say(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
-    say("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))
+    print_rank0(f"Iteration {manifest['iteration']}: {'; '.join(manifest['changes'])}.")
+    print_rank0("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))
     if manifest["growth"]:
-        say("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
+        print_rank0("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
     shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
     measured = preview.measure(
         shown, tokenizer, apply_chat_template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
     )
-    say("", *measured.lines)
+    print_rank0("", *measured.lines)
 
-    warnings = Warnings()
-    for text in [*dataset_stats.warnings(stats), *measured.warnings]:
-        warnings.add(text)
-    warnings.show()
-    say("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
-    say("", f"Next:  {next_command('fine_tuning.py', TrainingConfig, {'DATASET_DIR': config.OUTPUT_DIR})}")
+    WarningLog([*dataset_stats.warnings(stats), *measured.warnings]).show()
+    print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
+    following = next_command("fine_tuning.py", TrainingConfig, {"DATASET_DIR": config.OUTPUT_DIR})
+    print_rank0("", f"Next:  {following}")
     return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
 
 

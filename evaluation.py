@@ -19,12 +19,12 @@ from typing import Any
 
 from config import LIMITS, EvaluationConfig
 from medqa.artifacts import offline_bundle, output_dir, run_manifest
-from medqa.metrics.runner import about, metric_names, results_tables
+from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.report import evaluation_output
 from medqa.runtime.cli import checked, parse
-from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
 
@@ -44,14 +44,14 @@ class AutomaticMetrics:
     # On all cores; compute_dose_error keeps what it finds, so it runs in this process.
     IN_PARALLEL = ("bleu", "rouge", "meteor", "exact_match", "token_f1")
 
-    def __init__(self, config: EvaluationConfig, training_answers: Iterable[str], warnings: Warnings) -> None:
+    def __init__(self, config: EvaluationConfig, answers: Iterable[str], warnings: WarningLog) -> None:
         from medqa import clinical
         from medqa.metrics import model_based, wordnet
 
-        self.lexicon = clinical.MedicalLexicon(training_answers, config.LEXICON)
+        self.lexicon = clinical.MedicalLexicon(answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
-        found = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
-        self.bertscore, self.entailment, self.left_out = found
+        judges = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
+        self.bertscore, self.entailment, self.left_out = judges
         self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}  # by (reference, hypothesis)
         self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
 
@@ -116,7 +116,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if config.DOWNLOAD_ONLY:
         models = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
         return offline_bundle.download_all(config.DOWNLOAD_ONLY, *models, download_nltk)
-    output, warnings = Path(config.OUTPUT_DIR), Warnings()
+    output, warnings = Path(config.OUTPUT_DIR), WarningLog()
     if config.REVIEW:  # everything else is there already: no model is loaded
         return add_review(config)
 
@@ -135,9 +135,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if not config.SCORE_ONLY:
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
         device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
-        say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-        devices.stay_within(config.GPU_MEMORY_GB, device)
-    with output_dir.occupied(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
+        print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
+        devices.limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)  # of a run that was killed when all had been written
             evaluation_output.require_place(output, config.LIMIT)
@@ -148,12 +148,13 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses, made_with = known
             vars(config).update(made_with)
         else:
-            answers, losses = runner.ask_both(config, records, data, apply_chat_template, device, warnings)
+            asked = config, records, data, apply_chat_template, device, warnings
+            answers, losses = runner.generate_answers(*asked)
         if rank() != 0:
             return {}
 
         # 3. Score every answer.
-        say("Scoring")
+        print_rank0("Scoring")
         # Train and pool together are the same in every round, so that its scores can be compared.
         lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
         metrics = AutomaticMetrics(config, lexicon_texts, warnings)
@@ -165,8 +166,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(config, data, found, started)
-    say("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
-    tell_the_end(config, found, data["command"])
+    print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
+    print_summary(config, found, data["command"])
     return found.advice
 
 
@@ -177,14 +178,14 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
     if rank() != 0:
         return {}
     found = adding.add_review(config)
-    say("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
-    tell_the_end(config, found, "")
+    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
+    print_summary(config, found, "")
     return found.advice
 
 
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
-    records: dict, started: str, warnings: Warnings,
+    records: dict, started: str, warnings: WarningLog,
 ) -> evaluation_output.Results:  # fmt: skip
     """Overall and specialty tables, the recommendations, and this round among the earlier ones."""
     from medqa.analysis import contamination, paired_scores, recommendations, rounds
@@ -197,11 +198,11 @@ def compare(
         warnings.add(
             f"the primary score is without {', '.join(absent)}: no such metric here ({', '.join(names)})."
         )
-    judged_by = about(metrics, tables)
+    judged_by = metric_metadata(metrics, tables)
     judged_by["primary_metrics"] = paired_scores.add_primary_score(tables, primary, lower)
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
-    near = contamination.look(config, records["holdout"], tables, compared, warnings)
+    near = contamination.check_contamination(config, records["holdout"], tables, compared, warnings)
     eval_loss = evaluation_output.loss_by_specialty(records["eval"], losses["finetuned"])
     performance, spread = by_specialty(*tables.values(), names, data["shares"], eval_loss, config.LOW_MARGIN)
     pool = pool_sizes(Path(config.DATASET_DIR))
@@ -216,31 +217,31 @@ def compare(
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)
 
 
-def tell_the_end(config: EvaluationConfig, found: evaluation_output.Results, command: str) -> None:
+def print_summary(config: EvaluationConfig, found: evaluation_output.Results, command: str) -> None:
     """The table, the review, the advice, the warnings, the files, the next command.
 
     `command` prepares the data of the next round; it is empty when an evaluation only got its review.
     """
     from medqa.analysis import round_history, verdicts
 
-    say("", verdicts.comparison_text(found.comparison))
+    print_rank0("", verdicts.comparison_text(found.comparison))
     if command:
-        say(*evaluation_output.notes_on_scores(found.advice))
+        print_rank0(*evaluation_output.notes_on_scores(found.advice))
     if found.review:
-        say("", found.review.text())
-    say("", found.advice["summary"])
+        print_rank0("", found.review.text())
+    print_rank0("", found.advice["summary"])
     if len(rows := round_history.comparable(found.rounds)) > 1:
-        say("", round_history.told(rows))
+        print_rank0("", round_history.told(rows))
     found.warnings.show()
     output = Path(config.OUTPUT_DIR)
     path, card = output / "training_recommendations.json", output / evaluation_output.CARD
-    say("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
+    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
     if command and not config.LIMIT:
-        say(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
+        print_rank0(f"       {card} (the card in {config.FINETUNED_MODEL_PATH}, with these numbers)")
     if command and found.advice["recommended_sample_increases"]:
-        say(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
+        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
-        say(f"Next:  open {output / 'report.html'} in a browser")
+        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.runtime.cli import checked, next_command, parse
-from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import Interrupted, UserError
@@ -31,7 +31,7 @@ def train(config: TrainingConfig) -> Path:
     """
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, TrainingConfig, LIMITS)
-    output, warnings = Path(config.OUTPUT_DIR), Warnings()
+    output, warnings = Path(config.OUTPUT_DIR), WarningLog()
 
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
@@ -41,12 +41,12 @@ def train(config: TrainingConfig) -> Path:
 
     loading.require_model(config.MODEL_NAME, "MODEL_NAME")
     device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
-    say(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    devices.stay_within(config.GPU_MEMORY_GB, device)
+    print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    devices.limit_gpu_memory(config.GPU_MEMORY_GB, device)
     quiet()
     sharded = fsdp_requested()
     if config.DRY_RUN:
-        foretell(config, data, device, sharded, warnings)
+        print_dry_run_estimate(config, data, device, sharded, warnings)
         return output
     hub.announce(config.MODEL_NAME, "MODEL_NAME")
 
@@ -55,18 +55,18 @@ def train(config: TrainingConfig) -> Path:
     from medqa.training import export, lora, resume, trainer as training
     from medqa.training.batch_sampler import steps_of
 
-    learned = resume.what_is_learned(config, data, loading.fingerprint(config.MODEL_NAME))
+    learned = resume.run_signature(config, data, loading.fingerprint(config.MODEL_NAME))
     if several_machines():
-        say("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
+        print_rank0("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    resume.require_alike(vars(config) | learned)
-    with output_dir.occupied(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
+    resume.assert_same_across_ranks(vars(config) | learned)
+    with output_dir.output_dir_lock(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)
         processes.wait_for_everyone()
         start = resume.begin(output, learned, config.RESUME)
         if start == "done":
-            say(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
+            print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, device)
             show_next(config)
             return output
@@ -80,11 +80,11 @@ def train(config: TrainingConfig) -> Path:
         # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
         model = lora.load(config, device, sharded)
         tokens = sum(lengths) * config.NUM_EPOCHS // world_size()
-        tokens_per_pass = lora.fit_to_card(config, model, device, tokens, sharded)
+        tokens_per_pass = lora.configure_for_memory(config, model, device, tokens, sharded)
 
         # 4. Train, or go on from the last whole checkpoint.
         in_all, sequences = len(steps) * config.NUM_EPOCHS, counted(steps.per_step, "sequence")
-        say(f"Steps: {len(steps)} an epoch, {in_all} in all, {sequences} each")
+        print_rank0(f"Steps: {len(steps)} an epoch, {in_all} in all, {sequences} each")
         trainer = training.build_trainer(
             model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
         )
@@ -98,7 +98,7 @@ def train(config: TrainingConfig) -> Path:
         raise Interrupted(trainer.stop_signal)
     del model, trainer
     merge_if_wanted(config, device)
-    tell_the_end(config, time.monotonic() - clock, warnings)
+    print_summary(config, time.monotonic() - clock, warnings)
     return output
 
 
@@ -127,7 +127,7 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": read_stats(Path(config.DATASET_DIR))}
 
 
-def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warnings) -> list[list]:
+def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: WarningLog) -> list[list]:
     """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
@@ -142,7 +142,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
         tokens = sum(len(example.input_ids) for example in done.examples)
         answers = sum(example.labels for example in done.examples)
         sequences = counted(len(done.examples), "sequence")
-        say(f"{split}: {sequences}, {tokens:,} tokens, {answers:,} of them in answers")
+        print_rank0(f"{split}: {sequences}, {tokens:,} tokens, {answers:,} of them in answers")
         if done.cut:
             warnings.add(
                 f"{counted(len(done.cut), 'answer')} of {split} cut at MAX_SEQ_LENGTH "
@@ -162,7 +162,9 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
     return splits
 
 
-def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: Warnings) -> None:
+def print_dry_run_estimate(
+    config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: WarningLog
+) -> None:
     """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
     from datasets import load_from_disk
 
@@ -172,20 +174,20 @@ def foretell(config: TrainingConfig, data: dict, device: Any, sharded: bool, war
     from medqa.training.batch_sampler import steps_of
 
     sizes, shards = loading.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
-    resume.require_no_strangers(Path(config.OUTPUT_DIR))
+    resume.refuse_foreign_files(Path(config.OUTPUT_DIR))
     lora.require_trainable(config, sizes)
     tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
     examples, eval_examples = tokenised(config, data, tokenizer, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, longest = data["system_message"], config.MAX_SEQ_LENGTH
-    say(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
+    print_rank0(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
     lengths = [len(example.input_ids) for example in examples]
     steps = steps_of(config, lengths)
     of_steps = [[lengths[index] for index in step] for step in steps]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
-    run_estimate.foretell(config, sizes, device, of_steps, eval_tokens, shards)
+    run_estimate.print_dry_run_estimate(config, sizes, device, of_steps, eval_tokens, shards)
     warnings.show()
-    say("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
+    print_rank0("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 
 
 def write_report(folder: Path, config: TrainingConfig, data: dict, records: list[dict]) -> None:
@@ -210,21 +212,21 @@ def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
         export.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
 
 
-def tell_the_end(config: TrainingConfig, seconds: float, warnings: Warnings) -> None:
+def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
     from medqa.training.metrics_logger import METRICS, losses_table, read_records
 
     records = read_records(Path(config.OUTPUT_DIR) / METRICS)
     evaluations = [record for record in records if "eval_loss" in record]
     steps = sum("loss" in record for record in records)
-    say(
+    print_rank0(
         "",
         f"Trained: {counted(steps, 'step')}, {elapsed(seconds)} this time.",
         "",
     )
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
-        say(losses_table(evaluations, best))
+        print_rank0(losses_table(evaluations, best))
         if best["step"] == 0:
             warnings.add("no evaluation was better than the base model: the saved adapter changes nothing.")
     warnings.show()
@@ -237,8 +239,8 @@ def show_next(config: TrainingConfig) -> None:
     command = next_command(
         "evaluation.py", EvaluationConfig, {"BASE_MODEL_PATH": config.MODEL_NAME} | folders
     )
-    say("", f"Files: {config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)")
-    say(f"Next:  {command}")
+    files = f"{config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)"
+    print_rank0("", f"Files: {files}", f"Next:  {command}")
 
 
 if __name__ == "__main__":

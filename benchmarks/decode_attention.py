@@ -68,13 +68,15 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
     for name, triton in {"kernel": kept, "sdpa": None, "kernel again": kept}.items():
         decode_attention.triton = triton
         with torch.inference_mode():
-            made = continuous_batching.Slots(model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, ROOM)
-            made.fill(prompts)
-            made.advance()
+            made = continuous_batching.ContinuousBatcher(
+                model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, ROOM
+            )
+            made.admit(prompts)
+            made.decode()
             torch.cuda.synchronize()
             began, looks = time.monotonic(), 40
             for _ in range(looks):
-                made.advance()
+                made.decode()
             torch.cuda.synchronize()
         found[name] = round(
             1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_LOOK), 2

@@ -68,13 +68,15 @@ def steady(model_name: str, data: Path) -> dict:
     found = {"mean_prompt_tokens": sum(len(p.input_ids) for p in prompts) / len(prompts)}
     with torch.inference_mode():
         for rows in (420, 64, 4):
-            made = continuous_batching.Slots(model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, longest)
-            made.fill(prompts[:rows])
-            made.advance()
+            made = continuous_batching.ContinuousBatcher(
+                model, engine.Decoding(512, 0.1, 0.9, 42, ()), rows, longest
+            )
+            made.admit(prompts[:rows])
+            made.decode()
             torch.cuda.synchronize()
             began, looks = time.monotonic(), 62
             for _ in range(looks):
-                made.advance()
+                made.decode()
             torch.cuda.synchronize()
             steps = looks * continuous_batching.STEPS_PER_LOOK
             passed = time.monotonic() - began

@@ -130,11 +130,11 @@ def score_all(count: int) -> dict[str, float]:
         from evaluation import AutomaticMetrics
         from medqa.metrics.lexical import corpus_bleu
         from medqa.metrics.runner import score_pairs
-        from medqa.runtime.console import Warnings, silenced
+        from medqa.runtime.console import WarningLog, silenced
 
         with silenced():
-            metrics = AutomaticMetrics(EvaluationConfig(BERTSCORE_MODEL=""), demo_answers(), Warnings())
-            score_pairs(metrics, references, hypotheses, Warnings())
+            metrics = AutomaticMetrics(EvaluationConfig(BERTSCORE_MODEL=""), demo_answers(), WarningLog())
+            score_pairs(metrics, references, hypotheses, WarningLog())
             corpus_bleu(references, hypotheses)
 
     used = time.process_time()

@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import DatasetConfig
-from medqa.runtime.console import elapsed, say, silenced
+from medqa.runtime.console import elapsed, print_rank0, silenced
 from medqa.runtime.entrypoint import run_script
 
 HERE = Path(__file__).resolve().parent
@@ -270,14 +270,14 @@ def main() -> None:
     again = parser.parse_args().again
     missing = [name for name in TOYS if again or not (HERE / name / "config.json").exists()]
     for name in TOYS.keys() - set(missing):
-        say(f"{TOYS[name][0]}: demo/{name} is there, reused")
+        print_rank0(f"{TOYS[name][0]}: demo/{name} is there, reused")
     if not missing:
         return
     from medqa.runtime.library_warnings import quiet
 
     quiet()
     answers = seen_answers(HERE / "data")
-    say(f"Reading {sum(map(len, answers)):,} answers of the train and pool pairs")
+    print_rank0(f"Reading {sum(map(len, answers)):,} answers of the train and pool pairs")
     for name in missing:
         started = time.monotonic()
         temporary = HERE / f"{name}.incomplete"
@@ -285,7 +285,9 @@ def main() -> None:
         loss = TOYS[name][1](answers, temporary)
         shutil.rmtree(HERE / name, ignore_errors=True)
         temporary.rename(HERE / name)
-        say(f"{TOYS[name][0]}: demo/{name}, last loss {loss:.2f}, {elapsed(time.monotonic() - started)}")
+        print_rank0(
+            f"{TOYS[name][0]}: demo/{name}, last loss {loss:.2f}, {elapsed(time.monotonic() - started)}"
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from medqa.analysis.recommendations import recommend
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
 from medqa.report import evaluation_output
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
 PRIMARY = ("ROUGE-L", "token_f1")
@@ -65,7 +65,7 @@ def evaluation(
     advice = recommend(performance, spread, comparison, half, pool, 0, partial=bool(more.get("partial")))
     advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
-    warnings = Warnings()
+    warnings = WarningLog()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return evaluation_output.Results(
         tables, comparison, performance, json.loads(json.dumps(advice)), warnings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis.verdicts import finding
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.data.near_duplicates import nearest_of, normal_form
-from medqa.runtime.console import Warnings, counted
+from medqa.runtime.console import WarningLog, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,12 +88,12 @@ def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, 
     return found
 
 
-def look(
+def check_contamination(
     config: Any,
     holdout: Any,
     tables: Mapping[str, "pd.DataFrame"],
     compare: Callable[["pd.DataFrame", "pd.DataFrame"], "pd.DataFrame"],
-    warnings: Warnings,
+    warnings: WarningLog,
 ) -> dict[str, Any]:
     """Mark the holdout questions near the training data, and compare the models without them.
 

@@ -164,7 +164,7 @@ def heterogeneity(means: np.ndarray, counts: np.ndarray, variance: float, freedo
     return float(f.sf(between / _above_rounding(variance, means), len(means) - 1, freedom))
 
 
-def steady_interval(
+def fab_interval(
     means: np.ndarray, counts: np.ndarray, variance: float, freedom: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of each true mean that keeps its coverage for every specialty, also for the lowest one.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis import round_history
 from medqa.artifacts import history_csv
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class Rounds:
         self.uses = [row["low"] for row in round_history.before(self.rows, self.this)]
 
     def join(
-        self, advice: dict[str, Any], eval_loss: float | None, warnings: Warnings
+        self, advice: dict[str, Any], eval_loss: float | None, warnings: WarningLog
     ) -> list[history_csv.Row]:
         """Add this round, unless it is partial, write the history into the advice, and return all rows."""
         if not advice["partial"]:

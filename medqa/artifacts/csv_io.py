@@ -20,23 +20,24 @@ ESCAPED = re.compile(f"'+[{FORMULA}]")
 QUOTED = re.compile('[,"\r\n]')
 
 
-def neutral(cell: Any) -> Any:
+def escape_formula(cell: Any) -> Any:
     """A text that a spreadsheet would run with an apostrophe before it; all else as it is.
 
-    A text that begins with apostrophes and such a sign gets one more, so that `plain` finds every text again.
+    A text that begins with apostrophes and such a sign gets one more, so that
+    `unescape_formula` restores every text.
     """
     return f"'{cell}" if isinstance(cell, str) and UNSAFE.match(cell) else cell
 
 
-def plain(cell: Any) -> Any:
-    """What `neutral` was given."""
+def unescape_formula(cell: Any) -> Any:
+    """What `escape_formula` was given."""
     return cell[1:] if isinstance(cell, str) and ESCAPED.match(cell) else cell
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write a CSV in UTF-8, its lines ended by a line feed.
 
-    Texts are made neutral, numbers stay numbers, a cell that does not apply is empty.
+    Texts are escaped, numbers stay numbers, a cell that does not apply is empty.
     """
     rows = chain([tuple(table.columns)], table.itertuples(index=False, name=None))
     write_text(path, (",".join(map(_cell, row)) + "\n" for row in rows))
@@ -46,7 +47,7 @@ def _cell(value: Any) -> str:
     """A value as it stands between two commas."""
     if value is None or value != value:  # NaN is no number, not even itself
         return ""
-    text = str(neutral(value))
+    text = str(escape_formula(value))
     return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
@@ -70,8 +71,8 @@ def read_table(path: Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
         na_values=[""],
         lineterminator="\n",
         **exact,
-    ).rename(columns=plain)
+    ).rename(columns=unescape_formula)
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
-            table[name] = table[name].fillna("").map(plain)
+            table[name] = table[name].fillna("").map(unescape_formula)
     return table

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import rank
 
 # Seconds after which the Hub counts as out of reach.
@@ -42,7 +42,7 @@ def announce(name: str, setting: str) -> None:
     if Path(name).expanduser().is_dir() or forbidden() or rank() != 0:
         return
     if in_cache(name):
-        say(
+        print_rank0(
             f"{setting}: {name} from the Hub's cache on this machine (the Hub is asked whether it is current)"
         )
         return
@@ -51,7 +51,7 @@ def announce(name: str, setting: str) -> None:
         size = f"{sum(file.size or 0 for file in weights) / 1e9:.1f} GB" if weights else "of unknown size"
     except Exception:  # no internet, no such model: loading it says so
         size = "of unknown size"
-    say(
+    print_rank0(
         f"{setting}: fetching {name} ({size}) from the Hugging Face Hub. To do without, give a folder: "
         f"--{setting} FOLDER (docs/offline.md)"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import sha256_of_files, write_text
-from medqa.runtime.console import say, table
+from medqa.runtime.console import print_rank0, table
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 
@@ -49,7 +49,7 @@ def download_all(
             f"{shlex.quote(str(folder))}"
         )
     # The small ones first: without internet nothing is waited for.
-    say(f"Fetching NLTK's data into {folder / NLTK}")
+    print_rank0(f"Fetching NLTK's data into {folder / NLTK}")
     if reason := download_nltk(folder / NLTK):
         raise _failed("NLTK's data", reason)
     places = {
@@ -57,7 +57,7 @@ def download_all(
         for model, formats in ((encoder, (SAFE_WEIGHTS, OLD_WEIGHTS)), (base_model, (SAFE_WEIGHTS,)))
         if model
     }
-    say("Computing checksums")
+    print_rank0("Computing checksums")
     told = {
         name: digest for name, digest in sha256_of_files(folder).items() if name not in (CHECKSUMS, GUIDE)
     }
@@ -66,7 +66,7 @@ def download_all(
     guide = _guide(folder.resolve().name, str(places[base_model]), str(places.get(encoder, "")), local)
     write_text(folder / GUIDE, guide)
     rows = [[str(path), _size(path)] for path in (folder / NLTK, *map(Path, places.values()))]
-    say("", table(["fetched", "size"], [*rows, ["all of it", _size(folder)]]), "", guide)
+    print_rank0("", table(["fetched", "size"], [*rows, ["all of it", _size(folder)]]), "", guide)
     return {}
 
 
@@ -81,7 +81,7 @@ def fetch_model(model: str, folder: Path, formats: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
     target = folder / model.split("/")[-1]
-    say(f"Fetching {model} into {target}")
+    print_rank0(f"Fetching {model} into {target}")
     try:
         for weights in formats:
             patterns = [*SMALL_FILES, weights]

@@ -20,7 +20,7 @@ MERGED = "merged_from.json"
 
 
 @contextlib.contextmanager
-def occupied(folder: Path, stage: str = "") -> Iterator[None]:
+def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
     """Hold `folder` for this process alone; a second run is told who holds it.
 
     Args:
@@ -78,7 +78,7 @@ def require_own(folder: Path, stage: str) -> None:
         )
 
 
-def require_no_strangers(folder: Path, stage: str, replaced: Iterable[str]) -> None:
+def refuse_foreign_files(folder: Path, stage: str, replaced: Iterable[str]) -> None:
     """Refuse a folder with files that a stage would remove or replace, and did not write.
 
     Args:
@@ -120,7 +120,7 @@ def require_place_for_merged(target: Path, taken: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def atomic_publish(folder: Path) -> Iterator[Path]:
     """Give an empty folder inside `folder`; what it holds at the end takes the place of the old content.
 
     The block must end with `write_manifest` into the folder it was given. Until then nothing in `folder`

@@ -86,7 +86,7 @@ def write_manifest(
     """Write `manifest.json` into a staging folder: the last file of a stage.
 
     Args:
-        staging: the folder that `staged` gave; every file in it is listed with its SHA-256.
+        staging: the folder that `atomic_publish` gave; every file in it is listed with its SHA-256.
         stage: name of the script without `.py`.
         config: the stage's config, told apart into given and default settings.
         started: when the stage began, from `now()`.
@@ -181,12 +181,12 @@ def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
         raise UserError(
             f"{folder} was written by {manifest['stage']}.py, not by {stage}.py. Make it with: {command}"
         )
-    if told := harm(folder, manifest):
+    if told := integrity_error(folder, manifest):
         raise UserError(f"{told}. Make it again with: {command}")
     return manifest
 
 
-def harm(folder: Path, manifest: dict[str, Any]) -> str:
+def integrity_error(folder: Path, manifest: dict[str, Any]) -> str:
     """What happened to a file of a finished stage, a sentence without its full stop; "" if all are whole."""
     for name, expected in manifest["outputs"].items():
         path = folder / name

@@ -57,7 +57,7 @@ class JsonObject(list[tuple[str, Any]]):
     """A JSON object as its pairs, so that a key that is given twice is seen."""
 
 
-class Refused(NamedTuple):
+class RejectedPair(NamedTuple):
     """A pair that takes no further part: one line of rejected.jsonl."""
 
     specialty: str
@@ -83,7 +83,7 @@ class Source:
     """What a folder of specialty files holds."""
 
     records: list[Record] = field(default_factory=list)  # clean, one for each question
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedPair] = field(default_factory=list)
     pairs: Counter[str] = field(default_factory=Counter)  # as read, by specialty
     cleaned: Counter[str] = field(default_factory=Counter)  # pairs that a rule changed, by rule
     repeated_keys: dict[str, int] = field(default_factory=dict)  # by file
@@ -122,7 +122,7 @@ def clean_pair(question: Any, answer: Any, specialty: str, source: Source) -> Re
     """
 
     def refuse(reason: str) -> None:
-        source.refused.append(Refused(specialty, plain(question), plain(answer), reason))
+        source.refused.append(RejectedPair(specialty, plain(question), plain(answer), reason))
 
     if not isinstance(question, str):
         return refuse(QUESTION_NOT_TEXT)
@@ -170,7 +170,7 @@ def _fold(run: re.Match[str]) -> str:
     return (" ", "\n", "\n\n")[min(2, len(LINE_BREAK.findall(run[0])))]
 
 
-def without_twins(records: Sequence[Record]) -> tuple[list[Record], list[Refused]]:
+def drop_exact_duplicates(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:
     """Keep one record of each question, and refuse the others.
 
     The longest answer is kept; among equally long ones a hash decides. So the choice depends on what the
@@ -188,7 +188,7 @@ def without_twins(records: Sequence[Record]) -> tuple[list[Record], list[Refused
         for twin in rest:
             same = normal_form(twin.response) == normal_form(best.response)
             reason = TWIN_SAME_ANSWER if same else TWIN_OTHER_ANSWER
-            refused.append(Refused(twin.specialty, twin.question, twin.response, reason, best.question))
+            refused.append(RejectedPair(twin.specialty, twin.question, twin.response, reason, best.question))
     return list(first.values()), refused
 
 

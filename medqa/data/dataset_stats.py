@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medqa.data.cleaning import FILE_PATTERN, TWIN_OTHER_ANSWER, Refused, Source, shared_answers
+from medqa.data.cleaning import FILE_PATTERN, TWIN_OTHER_ANSWER, RejectedPair, Source, shared_answers
 from medqa.data.source_files import listed
 from medqa.data.splits import Short, Splits
 from medqa.runtime.console import counted
@@ -16,7 +16,7 @@ from medqa.runtime.console import counted
 
 def statistics(
     source: Source,
-    refused: Sequence[Refused],
+    refused: Sequence[RejectedPair],
     splits: Splits,
     groups: np.ndarray,
     shares: Mapping[str, float],

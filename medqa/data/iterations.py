@@ -17,7 +17,7 @@ from medqa.data import dataset_io
 from medqa.data.dataset_io import SPLITS
 from medqa.data.source_files import listed, specialty_of
 from medqa.data.splits import Short
-from medqa.runtime.console import say, table
+from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import UserError
 
 STAGE = "dataset_preparation"
@@ -91,7 +91,9 @@ def read(folder: Path) -> Iteration | None:
         history=manifest.get("history", []),  # older manifests have none
     )
     if is_empty(last, folder):
-        say(f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning.")
+        print_rank0(
+            f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning."
+        )
         return None
     return last
 

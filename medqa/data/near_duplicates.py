@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medqa.data.similarity_join import THRESHOLD, Known, SameSize, first_of_each, link, needed
+from medqa.data.similarity_join import THRESHOLD, DisjointSets, SameSize, first_of_each, link, needed
 
 GRAM = 3
 # Parts in which pairs of words are numbered.
@@ -98,7 +98,7 @@ def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.nd
     Returns:
         int64 [n]: questions with the same number, from 0 to n − 1, are in one group.
     """
-    known = Known(len(forms))
+    known = DisjointSets(len(forms))
     classes = _by_size(forms, np.zeros(len(forms), dtype=np.int64))
     meetings = [(a, b) for a in classes for b in classes if a.size <= b.size and needed(a, b)]
     for a, b in watch(meetings, "Comparing questions"):
@@ -111,7 +111,7 @@ def nearest_of(
     held: Sequence[str], forms: Sequence[str], watch: Watch = lambda items, _: items
 ) -> np.ndarray:
     """For each of `forms` the position of a near-duplicate in `held`, −1 where there is none: int64 [n]."""
-    known = Known(len(held) + len(forms))
+    known = DisjointSets(len(held) + len(forms))
     # It does not matter which of the held questions another one is near: they belong together from the start.
     known.label[: len(held)] = 0
     classes = _by_size([*held, *forms], np.repeat([0, 1], [len(held), len(forms)]))

@@ -33,7 +33,7 @@ class SameSize:
     rare: int  # ranks below this one occur in a single question
 
 
-class Known:
+class DisjointSets:
     """Which questions are known to belong together."""
 
     def __init__(self, number: int) -> None:
@@ -87,12 +87,12 @@ class _Entries:
         """Some of the entries, by position or by a mask."""
         return _Entries(self.part, self.node[chosen], self.row[chosen], self.column[chosen])
 
-    def labelled(self, known: Known) -> np.ndarray:
+    def labelled(self, known: DisjointSets) -> np.ndarray:
         """Node and label of each entry in one number: node << 32 | label."""
         return self.node << 32 | known.label[self.part.rows[self.row]]
 
 
-def link(part_a: SameSize, part_b: SameSize, shared: int, known: Known) -> None:
+def link(part_a: SameSize, part_b: SameSize, shared: int, known: DisjointSets) -> None:
     """Add near-duplicates of two sizes to what is known.
 
     Not each pair is found, but those found connect all that belong together.
@@ -174,7 +174,7 @@ def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
 
 
-def _crowded(a: _Entries, b: _Entries, nodes: int, known: Known) -> np.ndarray:
+def _crowded(a: _Entries, b: _Entries, nodes: int, known: DisjointSets) -> np.ndarray:
     """Whether a node has too many pairs to compare that are not known to belong together: bool [nodes]."""
     in_a, in_b = np.bincount(a.node, minlength=nodes), np.bincount(b.node, minlength=nodes)
     most = SHORT_LIST * (in_a + in_b)
@@ -195,7 +195,7 @@ def _count(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 
 
 def _compare_with_pivots(
-    a: _Entries, b: _Entries, nodes: np.ndarray, pivot: int, shared: int, known: Known
+    a: _Entries, b: _Entries, nodes: np.ndarray, pivot: int, shared: int, known: DisjointSets
 ) -> None:
     """Compare one question of `a` in each of the nodes with all of `b` there: the first one, then others."""
     in_a = np.bincount(a.node, minlength=len(nodes))
@@ -205,7 +205,7 @@ def _compare_with_pivots(
     known.update()
 
 
-def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known: Known) -> None:
+def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known: DisjointSets) -> None:
     """Compare each question of `a` with each of `b` that has another label, in the nodes that are marked."""
     left = np.flatnonzero(nodes[a.node])
     order = np.argsort(b.labelled(known))
@@ -228,7 +228,7 @@ def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known
 
 
 def _compare(
-    a: _Entries, index_a: np.ndarray, b: _Entries, index_b: np.ndarray, shared: int, known: Known
+    a: _Entries, index_a: np.ndarray, b: _Entries, index_b: np.ndarray, shared: int, known: DisjointSets
 ) -> None:
     """Compare pairs of entries that are not known to belong together, and add what is found."""
     position_a, position_b = a.part.rows[a.row[index_a]], b.part.rows[b.row[index_b]]

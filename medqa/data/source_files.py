@@ -19,11 +19,11 @@ from medqa.data.cleaning import (
     REPEATED_FIELD,
     SUFFIX,
     JsonObject,
-    Refused,
+    RejectedPair,
     Source,
     clean_pair,
+    drop_exact_duplicates,
     plain,
-    without_twins,
 )
 from medqa.runtime.errors import UserError
 
@@ -127,7 +127,7 @@ def read_files(folder: Folder, watch: Watch = lambda items, _: items) -> Source:
             problems.append(f"{path.name}: objects or lists nested too deeply to be read.")
     if problems:
         raise UserError("\n       ".join(sorted(problems)))
-    source.records, twins = without_twins(source.records)
+    source.records, twins = drop_exact_duplicates(source.records)
     source.refused += twins
     return source
 
@@ -203,4 +203,4 @@ def _pairs_of_list(items: list[Any], specialty: str, source: Source) -> Iterable
             yield content["question"], content["answer"]
             continue
         source.pairs[specialty] += 1
-        source.refused.append(Refused(specialty, plain(item), None, reason))
+        source.refused.append(RejectedPair(specialty, plain(item), None, reason))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from medqa.data.cleaning import Record, Refused
+from medqa.data.cleaning import Record, RejectedPair
 from medqa.data.near_duplicates import Watch, nearest_of
 
 NEAR_HOLDOUT = "near-duplicate of a holdout question"
@@ -204,7 +204,7 @@ def without_near(
     records: Sequence[Record],
     groups: np.ndarray,
     watch: Watch,
-) -> tuple[list[Record], list[Refused]]:
+) -> tuple[list[Record], list[RejectedPair]]:
     """Refuse records that ask nearly what a holdout or eval question asks.
 
     At the first preparation there are none. A pair that came later must not enter train or pool, because
@@ -235,7 +235,7 @@ def without_near(
         record = records[position]
         reason = NEAR_HOLDOUT if like < len(holdout) else NEAR_EVAL
         question = held[like].question
-        refused.append(Refused(record.specialty, record.question, record.response, reason, question))
+        refused.append(RejectedPair(record.specialty, record.question, record.response, reason, question))
     gone = in_holdout_or_eval
     gone[suspects[near >= 0]] = True
     return [record for record, is_gone in zip(records, gone.tolist(), strict=False) if not is_gone], refused

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from medqa.generation.sampling import Decoding, choose
+from medqa.generation.sampling import Decoding, choose_tokens
 
 # Steps between two looks at what was written, on a GPU: each look waits for it.
 STEPS_PER_LOOK = 8
 # Tokens of one forward pass over new prompts.
 PROMPT_TOKENS = 16384
-# Tokens among which a sampled one is first sought; see `sampling.choose`.
+# Tokens among which a sampled one is first sought; see `sampling.choose_tokens`.
 CANDIDATES = 64
 
 
@@ -31,7 +31,7 @@ class Prompt(NamedTuple):
     cut: bool  # the question lost its middle, because the prompt was too long
 
 
-class SlotCache:
+class StaticKVCache:
     """Keys and values: [layers, 2, rows, key-value heads, room, head size].
 
     Stands where transformers expects its Cache; a layer calls `update`, and everything else is ours.
@@ -81,7 +81,7 @@ def cache_shape(config: Any) -> tuple[int, int, int]:
     return config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, size
 
 
-class Slots:
+class ContinuousBatcher:
     """Answers being written, a row each.
 
     Args:
@@ -95,11 +95,11 @@ class Slots:
         self.causal, self.decoding, self.room = causal, decoding, room
         device, head = causal.device, causal.get_output_embeddings()
         self.on_gpu = device.type == "cuda"
-        self.cache = SlotCache(causal.config, rows, room, device, causal.dtype)
+        self.cache = StaticKVCache(causal.config, rows, room, device, causal.dtype)
         self.tokens = torch.zeros((rows, 1), dtype=torch.int64, device=device)
         self.places = torch.zeros(rows, dtype=torch.int64, device=device)  # of each row's newest token
         self.steps = torch.zeros(rows, dtype=torch.int64, device=device)  # tokens written so far
-        self.chances = torch.zeros((rows, decoding.max_new_tokens), dtype=torch.float64, device=device)
+        self.uniform_draws = torch.zeros((rows, decoding.max_new_tokens), dtype=torch.float64, device=device)
         self.output = torch.zeros((STEPS_PER_LOOK, rows), dtype=torch.int64, device=device)
         self.column = torch.zeros(1, dtype=torch.int64, device=device)
         self.unsure = torch.zeros((), dtype=torch.bool, device=device)
@@ -119,29 +119,29 @@ class Slots:
         """Rows without an answer in the making."""
         return len(self.tokens) - len(self)
 
-    def fill(self, prompts: Sequence[Prompt]) -> None:
+    def admit(self, prompts: Sequence[Prompt]) -> None:
         """Read prompts into free rows. Each one's last token is left to the first step of its answer."""
         first, device = len(self), self.tokens.device
         rows = slice(first, first + len(prompts))
         self.tokens[rows, 0] = torch.tensor([p.input_ids[-1] for p in prompts], device=device)
         self.places[rows] = torch.tensor([len(p.input_ids) - 1 for p in prompts], device=device)
         self.steps[rows] = 0
-        drawn = np.stack([chances(prompt, self.decoding) for prompt in prompts])
-        self.chances[rows] = torch.from_numpy(drawn).to(device)
+        drawn = np.stack([uniform_draws(prompt, self.decoding) for prompt in prompts])
+        self.uniform_draws[rows] = torch.from_numpy(drawn).to(device)
         part: list[tuple[int, list[int]]] = []
         for row, prompt in enumerate(prompts, first):
             ids = prompt.input_ids[:-1]
             if part and sum(len(ids) for _, ids in part) + len(ids) > PROMPT_TOKENS:
-                self._read(part)
+                self._prefill(part)
                 part = []
             if ids:
                 part.append((row, ids))
         if part:
-            self._read(part)
+            self._prefill(part)
         self.prompts += prompts
         self.written += [[] for _ in prompts]
 
-    def _read(self, part: Sequence[tuple[int, list[int]]]) -> None:
+    def _prefill(self, part: Sequence[tuple[int, list[int]]]) -> None:
         """One forward pass over prompts laid end to end, for their keys and values alone."""
         lengths = [len(ids) for _, ids in part]
 
@@ -162,7 +162,7 @@ class Slots:
             max_length_k=max(lengths),
         )
 
-    def advance(self) -> list[tuple[Prompt, list[int], bool]]:
+    def decode(self) -> list[tuple[Prompt, list[int], bool]]:
         """Write on, a few tokens in each row; returns what ended: prompt, tokens, by itself."""
         looks = STEPS_PER_LOOK if self.on_gpu else 1
         width = self._width()
@@ -184,15 +184,15 @@ class Slots:
                 if len(text) == self.decoding.max_new_tokens:
                     ended.append((row, False))
                     break
-        return [(*self._leave(row), stopped) for row, stopped in reversed(ended)]
+        return [(*self._evict(row), stopped) for row, stopped in reversed(ended)]
 
-    def _leave(self, row: int) -> tuple[Prompt, list[int]]:
+    def _evict(self, row: int) -> tuple[Prompt, list[int]]:
         """Give up a row; the last one in use moves into it."""
         last = len(self) - 1
         gone = self.prompts[row], self.written[row]
         if row != last:
             self.cache.states[:, :, row] = self.cache.states[:, :, last]
-            for part in (self.tokens, self.places, self.steps, self.chances):
+            for part in (self.tokens, self.places, self.steps, self.uniform_draws):
                 part[row] = part[last]
             self.prompts[row], self.written[row] = self.prompts[last], self.written[last]
         self.prompts.pop()
@@ -259,10 +259,10 @@ class Slots:
             kv_lengths=(places + 1).to(torch.int32),
         ).last_hidden_state[:, 0]
         logits = self.causal.get_output_embeddings()(hidden)
-        chance = self.chances[:width].gather(1, steps[:, None])[:, 0]
-        chosen, sure = choose(logits, chance, self.decoding, candidates)
+        chance = self.uniform_draws[:width].gather(1, steps[:, None])[:, 0]
+        chosen, topk_exact = choose_tokens(logits, chance, self.decoding, candidates)
         self.output[:, :width].index_copy_(0, self.column, chosen[None])
-        self.unsure |= ~sure
+        self.unsure |= ~topk_exact
         self.tokens[:width, 0] = chosen
         # Rows without an answer in the making are computed too, and must stay where there is room.
         places.add_(1).clamp_(max=self.room - 1)
@@ -270,7 +270,7 @@ class Slots:
         self.column.add_(1)
 
 
-def chances(prompt: Prompt, decoding: Decoding) -> np.ndarray:
+def uniform_draws(prompt: Prompt, decoding: Decoding) -> np.ndarray:
     """One uniform number per step, from (seed, prompt) alone: float64 [max_new_tokens].
 
     A seed for the whole batch would make an answer depend on its neighbours. Both models draw the same

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from medqa.generation.continuous_batching import Prompt, Slots, cache_shape, chances
-from medqa.generation.sampling import Decoding, choose
+from medqa.generation.continuous_batching import ContinuousBatcher, Prompt, cache_shape, uniform_draws
+from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
-from medqa.modeling.chat_template import ChatTemplate, harmless, render
+from medqa.modeling.chat_template import ChatTemplate, neutralize_control_tokens, render
 from medqa.modeling.devices import free_memory
 from medqa.modeling.packing import token_ids
-from medqa.runtime.console import counted, say
+from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.errors import UserError
 
 # Most questions that a batch holds on the CPU, where more would not be faster.
@@ -50,7 +50,7 @@ def make_prompt(
     [ids] = token_ids(tokenizer, [render(template, question, None, system_message)])
     if len(ids) <= max_length:
         return Prompt(id, array("i", ids), False)
-    question = harmless(question)  # before it is cut, or half a control token would stay
+    question = neutralize_control_tokens(question)  # before it is cut, or half a control token would stay
     fewest, most = 0, len(question)  # characters that stay: `fewest` always fits
     while most - fewest > 1:
         keep = (fewest + most) // 2
@@ -102,7 +102,7 @@ def answer_all(
             if batch_size == 1:
                 raise
             batch_size = max(1, min(batch_size, len(waiting)) // 2)
-            say(f"Out of memory: going on with {counted(batch_size, 'question')} at once")
+            print_rank0(f"Out of memory: going on with {counted(batch_size, 'question')} at once")
         waiting = [prompt for prompt in waiting if prompt.id not in done]
         if waiting:
             gc.collect()  # a failed attempt's cache goes before the next one begins
@@ -118,11 +118,11 @@ def _answer_in_slots(
     room = -(-(max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens) // 64) * 64
     waiting = deque(prompts)
     with varlen_attention.in_use(causal):
-        slots = Slots(causal, decoding, min(rows, len(prompts)), room)
-        while waiting or len(slots):
-            if waiting and (not len(slots) or slots.free >= max(1, rows // 8)):
-                slots.fill([waiting.popleft() for _ in range(min(slots.free, len(waiting)))])
-            for prompt, ids, stopped in slots.advance():
+        batcher = ContinuousBatcher(causal, decoding, min(rows, len(prompts)), room)
+        while waiting or len(batcher):
+            if waiting and (not len(batcher) or batcher.free >= max(1, rows // 8)):
+                batcher.admit([waiting.popleft() for _ in range(min(batcher.free, len(waiting)))])
+            for prompt, ids, stopped in batcher.decode():
                 finished(prompt, ids, stopped)
 
 
@@ -146,7 +146,7 @@ def _answer_batch(model: Any, batch: Sequence[Prompt], decoding: Decoding, finis
     tokens = torch.tensor(ids, device=device)
     mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding], device=device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    chance = torch.from_numpy(np.stack([chances(prompt, decoding) for prompt in batch])).to(device)
+    chance = torch.from_numpy(np.stack([uniform_draws(prompt, decoding) for prompt in batch])).to(device)
     written: list[list[int]] = [[] for _ in batch]
     rows = list(range(len(batch)))  # which question each row of the tensors belongs to
     cache = DynamicCache(config=model.config)
@@ -159,7 +159,7 @@ def _answer_batch(model: Any, batch: Sequence[Prompt], decoding: Decoding, finis
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        chosen, _ = choose(logits, chance[:, step], decoding)
+        chosen, _ = choose_tokens(logits, chance[:, step], decoding)
         going = []
         for row, token in enumerate(chosen.tolist()):
             text = written[rows[row]]

@@ -13,7 +13,7 @@ from medqa.generation.prediction_cache import ROLES
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import adapter_identity
 from medqa.modeling.model_size import weight_bytes
-from medqa.runtime.console import Warnings, say
+from medqa.runtime.console import WarningLog, print_rank0
 from medqa.runtime.errors import UserError
 
 BASE, TUNED = ROLES
@@ -78,7 +78,7 @@ class Models:
             self._loaded = None
             gc.collect()
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
-            say(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
+            print_rank0(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
             setting = "BASE_MODEL_PATH" if name == self.base else "FINETUNED_MODEL_PATH"
             self._loaded = loading.load_base(name, self.device, self.four_bit, setting)
             if self.has_adapter:
@@ -92,7 +92,7 @@ class Models:
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
 
 
-def four_bit_needed(wanted: bool, device: devices.Device, name: str) -> bool:
+def resolve_quantization(wanted: bool, device: devices.Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
@@ -101,12 +101,14 @@ def four_bit_needed(wanted: bool, device: devices.Device, name: str) -> bool:
         return wanted
     weights, free = weight_bytes(sizes, False, 2), devices.free_memory(device.name)
     if free < 1.2 * weights:  # room to work
-        say(f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB")
+        print_rank0(
+            f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB"
+        )
         return True
     return False
 
 
-def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: Warnings) -> None:
+def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: WarningLog) -> None:
     """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
 
     A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts.atomic_io import write_json
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
 ROLES = ("base", "finetuned")
@@ -175,7 +175,7 @@ def checked_losses(losses: Mapping[str, Any]) -> dict[str, Any]:
 def model_asked(folder: Path, role: str) -> str:
     """Identifies the model, with its precision, that gave a role's answers in an evaluation's folder.
 
-    It is what `ask_both` noted when it came to its end: weights may have been replaced since.
+    It is what `generate_answers` noted when it came to its end: weights may have been replaced since.
     """
     asked = json.loads((folder / "predictions" / ASKED).read_text(encoding="utf-8"))
     return asked["losses"][role]
@@ -191,9 +191,9 @@ def texts_sha256(records: Mapping[str, Any]) -> str:
 
 
 def asked_before(
-    folder: Path, records: Mapping[str, Any], iteration: int, warnings: Warnings
+    folder: Path, records: Mapping[str, Any], iteration: int, warnings: WarningLog
 ) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:
-    """What `runner.ask_both` returned when it last came to its end here, from the files: without a model.
+    """What `runner.generate_answers` returned when it last came to its end here, from the files: without a model.
 
     Args:
         folder: the evaluation's output folder.
@@ -201,7 +201,7 @@ def asked_before(
         iteration: of the data, as they are now.
         warnings: told when the answers are of another iteration.
 
-    Returns answers and losses as `ask_both` does, and the settings that they were made with.
+    Returns answers and losses as `generate_answers` does, and the settings that they were made with.
 
     Raises:
         UserError: there are no complete answers to these very texts.

@@ -7,8 +7,8 @@ from typing import Any
 from medqa.generation.model_pair import Models
 from medqa.modeling import varlen_attention
 from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, bins, collate
-from medqa.runtime.console import counted, say
+from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
+from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import own_share
 from medqa.runtime.progress import Progress
 
@@ -40,9 +40,9 @@ def answer_losses(
     """
     import torch
 
-    say(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
+    print_rank0(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
     # Cut before it is shared out: a sum's last digits depend on what is computed together.
-    parts = bins([len(example.input_ids) for example in examples], LOSS_TOKENS)
+    parts = pack_first_fit_decreasing([len(example.input_ids) for example in examples], LOSS_TOKENS)
     parts = [part for part in parts if any(examples[index].id not in known for index in part)]
     mine = [[examples[index] for index in part] for part in own_share(parts)]
     if not parts:  # no model is loaded for nothing

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from medqa.artifacts import atomic_io, hub
 from medqa.generation import engine, reference_loss
 from medqa.generation.engine import Answer, Decoding, Prompt
-from medqa.generation.model_pair import Models, four_bit_needed
+from medqa.generation.model_pair import Models, resolve_quantization
 from medqa.generation.prediction_cache import (
     ASKED,
     ROLES,
@@ -24,7 +24,7 @@ from medqa.generation.prediction_cache import (
 from medqa.modeling import devices, loading, varlen_attention
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.packing import Example, tokenize
-from medqa.runtime.console import Warnings, counted, elapsed, say
+from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
@@ -39,7 +39,7 @@ MADE_WITH = (
 Keyed = Mapping[str, Mapping[str, Prompt]]
 
 
-class Made(NamedTuple):
+class RankResult(NamedTuple):
     """What one process did with one model: tokens written, the seconds it took, losses by example id."""
 
     tokens: int
@@ -47,13 +47,13 @@ class Made(NamedTuple):
     losses: dict[str, Any]
 
 
-def ask_both(
+def generate_answers(
     config: Any,
     records: dict[str, Any],
     data: Mapping[str, Any],
     template: ChatTemplate,
     device: devices.Device,
-    warnings: Warnings,
+    warnings: WarningLog,
 ) -> tuple[dict[str, list[dict]], dict[str, dict]]:
     """Answers of both models, and their losses on the reference answers: made if missing, else read.
 
@@ -83,11 +83,11 @@ def ask_both(
             "them: accelerate launch --num_processes N evaluation.py"
         )
     if fsdp_requested():
-        say("FSDP is for training: here each process holds a whole model.")
+        print_rank0("FSDP is for training: here each process holds a whole model.")
     hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # From here on the setting says what was done: manifest, report and history take it from there.
-    here = four_bit_needed(config.USE_4BIT, device, config.BASE_MODEL_PATH)
+    here = resolve_quantization(config.USE_4BIT, device, config.BASE_MODEL_PATH)
     config.USE_4BIT = any(gather_object([here]))  # the fullest card decides for all processes
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
     tokenizer = loading.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
@@ -131,13 +131,13 @@ def make_missing(
     stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
     partial = {role: file.read_partial(made_of[role]) for role, file in loss_files.items()}
     processes.wait_for_everyone()  # all have read before the first writes
-    made: dict[str, Made] = {}
+    made: dict[str, RankResult] = {}
     for role in ROLES:  # all that one model has to do before the next one is loaded
         own = {key: keyed[role][key] for of, key in mine if of == role}
         tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
         keep = functools.partial(loss_files[role].add, made_of[role])
         losses = stored[role] or reference_loss.answer_losses(models, role, examples, partial[role], keep)
-        made[role] = Made(tokens, seconds, losses)
+        made[role] = RankResult(tokens, seconds, losses)
     losses = gather(made, examples, partial)
     processes.wait_for_everyone()
     for role, file in loss_files.items():
@@ -168,7 +168,7 @@ def texts(
     tokenizer: Any,
     system_message: str,
     template: ChatTemplate,
-    warnings: Warnings,
+    warnings: WarningLog,
 ) -> tuple[list[Prompt], list[Example]]:
     """Prompts of the holdout, and holdout and eval split with their reference answers, for the losses."""
     longest = config.MAX_PROMPT_LENGTH
@@ -204,7 +204,9 @@ def missing_answers(keyed: Keyed, files: Mapping[str, Predictions]) -> list[tupl
         known = files[role].read()
         absent = [(role, key) for key in keyed[role] if key not in known]
         count = len(keyed[role])
-        say(f"{role}: {counted(count, 'answer')} wanted, {count - len(absent):,} reused from an earlier run")
+        print_rank0(
+            f"{role}: {counted(count, 'answer')} wanted, {count - len(absent):,} reused from an earlier run"
+        )
         missing += absent
     return missing
 
@@ -231,12 +233,14 @@ def answer(
         longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
         batch = engine.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
         plain = varlen_attention.is_plain(causal.config, longest)
-        say(f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})")
+        print_rank0(
+            f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})"
+        )
         why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
         if config.AUTO_BATCH_SIZE:
             on_gpu = models.device.is_cuda
             why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
-        say(f"Batch: up to {counted(batch, 'question')} at once ({why})")
+        print_rank0(f"Batch: up to {counted(batch, 'question')} at once ({why})")
 
         tokens, clock = 0, time.monotonic()
 
@@ -249,12 +253,12 @@ def answer(
 
         engine.answer_all(causal, tokenizer, list(keyed.values()), decoding, batch, keep)
         seconds = time.monotonic() - clock
-        say(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
+        print_rank0(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
     return tokens, seconds
 
 
 def gather(
-    made: Mapping[str, Made], examples: Sequence[Example], partial: Mapping[str, Mapping[str, Any]]
+    made: Mapping[str, RankResult], examples: Sequence[Example], partial: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict]:
     """Role → example id → loss from what each process made, and from what an interrupted run had kept.
 
@@ -267,7 +271,7 @@ def gather(
     if tokens and len(each) > 1:
         seconds = max(sum(one[role].seconds for role in ROLES) for one in each)
         speed = f"{tokens / seconds:,.0f} a second"
-        say(f"{len(each)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
+        print_rank0(f"{len(each)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
     losses = {}
     for role in ROLES:
         found = dict(partial[role])

@@ -16,7 +16,7 @@ class Decoding:
     stop_ids: tuple[int, ...]
 
 
-def choose(
+def choose_tokens(
     logits: torch.Tensor, chance: torch.Tensor, decoding: Decoding, candidates: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The next token of each row, and whether it is certain that these are the right ones.
@@ -35,9 +35,9 @@ def choose(
         int64 [rows] and a bool scalar. Nothing waits for the GPU.
     """
     logits = logits.float()
-    sure = torch.ones((), dtype=torch.bool, device=logits.device)
+    topk_exact = torch.ones((), dtype=torch.bool, device=logits.device)
     if decoding.temperature == 0:
-        return logits.argmax(dim=-1), sure
+        return logits.argmax(dim=-1), topk_exact
     highest = logits.amax(dim=-1, keepdim=True)
     weight = ((logits - highest) / decoding.temperature).exp().sum(dim=-1, keepdim=True, dtype=torch.float64)
     if candidates:
@@ -50,7 +50,7 @@ def choose(
     shares = (((values - highest) / decoding.temperature).exp().double() / weight).cumsum(dim=-1)
     reached = (shares < decoding.top_p).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
     if candidates:  # a token left out may be as likely as the last one taken along
-        sure = (values.gather(1, reached) > values[:, -1:]).all()
+        topk_exact = (values.gather(1, reached) > values[:, -1:]).all()
     drawn = chance[:, None] * shares.gather(1, reached)
     place = (shares <= drawn).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
-    return tokens.gather(1, place)[:, 0], sure
+    return tokens.gather(1, place)[:, 0], topk_exact

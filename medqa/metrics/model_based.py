@@ -7,11 +7,11 @@ from medqa.metrics.bertscore import BertScorer
 from medqa.metrics.encoder import EncoderMissing, HeadMissing
 from medqa.metrics.nli import EntailmentScorer
 from medqa.metrics.wordnet import fetch_wordnet
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 
 def load(
-    model: str, layer: int, cache: Path, warnings: Warnings
+    model: str, layer: int, cache: Path, warnings: WarningLog
 ) -> tuple[BertScorer | None, EntailmentScorer | None, dict[str, str]]:
     """Load what can be had, fetched where this machine may go online; the rest is left out with a warning.
 

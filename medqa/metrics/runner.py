@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.metrics import pairwise
-from medqa.runtime.console import Warnings, counted
+from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _blank(pairs: int) -> array:
 
 
 def score_pairs(
-    metrics: Any, references: Sequence[str], hypotheses: Sequence[str], warnings: Warnings
+    metrics: Any, references: Sequence[str], hypotheses: Sequence[str], warnings: WarningLog
 ) -> Scored:
     """Run every metric of an object over pairs of texts.
 
@@ -135,7 +135,7 @@ def _tell_failures(
     columns: Iterable[str],
     failed: Mapping[int, str],
     pairs: int,
-    warnings: Warnings,
+    warnings: WarningLog,
 ) -> None:
     """Note on which pairs a metric failed, and tell the first error."""
     if failed:
@@ -164,7 +164,7 @@ def results_tables(
     answers: Mapping[str, Sequence[Mapping[str, Any]]],
     losses: Mapping[str, Mapping[str, Sequence[float]]],
     holdout: Any,
-    warnings: Warnings,
+    warnings: WarningLog,
 ) -> dict[str, "pd.DataFrame"]:
     """One table per model: question, texts, specialty, every metric, `answer_loss`, and notes on the answer.
 
@@ -218,7 +218,7 @@ def metric_names(table: "pd.DataFrame") -> list[str]:
     return columns[columns.index("specialty") + 1 : columns.index("id")]
 
 
-def about(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
+def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
     """What a reader must know of the metrics of a run, for training_recommendations.json.
 
     Returns:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 
 # What a machine without internet needs. The metrics themselves need only WordNet; users' own metrics need
 # `punkt_tab` when they call `nltk.word_tokenize`.
@@ -116,7 +116,9 @@ def fetch_wordnet(online: bool) -> str:
     if find_wordnet():
         return ""
     if online:
-        say("Fetching WordNet and punkt_tab from NLTK's server, about 15 MB. To do without: HF_HUB_OFFLINE=1")
+        print_rank0(
+            "Fetching WordNet and punkt_tab from NLTK's server, about 15 MB. To do without: HF_HUB_OFFLINE=1"
+        )
     reason = download_nltk() if online else "no server was asked, as all else here is local or offline"
     if find_wordnet():
         return ""

@@ -31,7 +31,7 @@ def apply_chat_template(question: str, answer: str | None, system_message: str) 
     return prompt if answer is None else f"{prompt}{answer}<|eot_id|>"
 
 
-def harmless(text: str) -> str:
+def neutralize_control_tokens(text: str) -> str:
     """The text with every control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
     return CONTROL_TOKEN.sub(r"\g<0> ", text)
 
@@ -39,9 +39,9 @@ def harmless(text: str) -> str:
 def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:
     """Apply `template` to texts whose control tokens are made harmless: `<|eot_id|>` → `< |eot_id|>`."""
     return template(
-        harmless(question),
-        None if answer is None else harmless(answer),
-        harmless(system_message),
+        neutralize_control_tokens(question),
+        None if answer is None else neutralize_control_tokens(answer),
+        neutralize_control_tokens(system_message),
     )
 
 

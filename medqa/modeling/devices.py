@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from medqa.artifacts.atomic_io import read_whole
 from medqa.modeling.model_size import all_weights
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
 
@@ -57,7 +57,7 @@ def choose_device(model_name: str, script: str) -> Device:
                 f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
             )
         if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
-            say(
+            print_rank0(
                 "Processes: 1, because accelerate launch starts no more with --cpu. For several on the CPU: "
                 f"accelerate launch --multi_gpu --num_processes N {script}"
             )
@@ -80,7 +80,7 @@ def choose_device(model_name: str, script: str) -> Device:
     return Device(f"cuda:{number}", "bfloat16", f"{name}, compute capability {major}.{minor}, has bfloat16")
 
 
-def stay_within(gigabytes: float, device: Device) -> None:
+def limit_gpu_memory(gigabytes: float, device: Device) -> None:
     """Let this process take no more than so many GB of its card; 0 leaves it alone.
 
     Raises:
@@ -100,7 +100,7 @@ def stay_within(gigabytes: float, device: Device) -> None:
 
 
 def free_memory(device_name: str) -> int:
-    """Bytes of a card that this process can still take, within what `stay_within` allowed."""
+    """Bytes of a card that this process can still take, within what `limit_gpu_memory` allowed."""
     import torch
 
     free, total = torch.cuda.mem_get_info(device_name)

@@ -125,7 +125,7 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
 
-def bins(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def pack_first_fit_decreasing(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Put sequences into as few bins of at most `budget` tokens as first-fit-decreasing finds.
 
     Returns the positions in each bin, in ascending order. A sequence longer than the budget gets a bin of

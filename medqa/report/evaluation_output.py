@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
-from medqa.runtime.console import Warnings, counted
+from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Results:
     comparison: "pd.DataFrame"
     performance: "pd.DataFrame"
     advice: dict[str, Any]
-    warnings: Warnings = field(default_factory=Warnings)
+    warnings: WarningLog = field(default_factory=WarningLog)
     rounds: Sequence[history_csv.Row] = ()
     review: "Review | None" = None
 
@@ -138,7 +138,7 @@ def require_place(folder: Path, limit: int) -> None:
     """
     manifest = run_manifest.read_manifest(folder)
     if manifest is None and not (folder / "predictions").is_dir():
-        output_dir.require_no_strangers(folder, "evaluation", REPLACED)
+        output_dir.refuse_foreign_files(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
         raise UserError(
             f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
@@ -164,7 +164,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         notes["PARTIAL"] = counted(len(found.tables["base"]), "question")
     written = {f"{role}_model_results": table for role, table in found.tables.items()}
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
-    with output_dir.staged(Path(config.OUTPUT_DIR)) as staging:
+    with output_dir.atomic_publish(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
         plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
@@ -211,7 +211,7 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     tables = {role: table(f"{role}_model_results") for role in ("base", "finetuned")}
     comparison, performance = table("model_comparison"), table("specialty_performance")
     advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
-    warnings = Warnings()
+    warnings = WarningLog()
     warnings.texts.extend(manifest["warnings"])
     rounds = history_csv.read(folder) if (folder / history_csv.FILE).exists() else []
     return Results(tables, comparison, performance, advice, warnings, rounds)

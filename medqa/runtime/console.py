@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from medqa.runtime.distributed import rank
 
@@ -21,7 +21,7 @@ def silenced() -> Iterator[None]:
         _silent = before
 
 
-def say(*lines: str) -> None:
+def print_rank0(*lines: str) -> None:
     """Print lines, on the first process only. When nobody reads them any more (`| head`), work goes on."""
     if rank() == 0 and not _silent:
         try:
@@ -53,11 +53,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-class Warnings:
+class WarningLog:
     """Collects what the user should know, to be printed together at the end of a stage."""
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts: list[str] = list(dict.fromkeys(texts))
 
     def add(self, text: str) -> None:
         """Keep a warning, once."""
@@ -67,7 +67,7 @@ class Warnings:
     def show(self) -> None:
         """Print all warnings."""
         if self.texts:
-            say("", *(f"WARNING: {text}" for text in self.texts))
+            print_rank0("", *(f"WARNING: {text}" for text in self.texts))
 
 
 def elapsed(seconds: float) -> str:

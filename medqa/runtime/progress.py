@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medqa.runtime.console import elapsed, say, shows_progress
+from medqa.runtime.console import elapsed, print_rank0, shows_progress
 
 # Seconds after which a step is long enough for somebody to wonder.
 PATIENCE = 3.0
@@ -38,7 +38,7 @@ class Progress(tqdm):
         if self.on_terminal:
             return super().display(msg, pos)
         if msg is None and self.n < self.total:
-            say(self.line())
+            print_rank0(self.line())
         return None
 
     def line(self) -> str:

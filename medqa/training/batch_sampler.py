@@ -12,7 +12,7 @@ from medqa.runtime.distributed import rank, world_size
 from medqa.training.callbacks import StopTraining
 
 
-class Steps:
+class OptimizerStepSampler:
     """Batch sampler: each item is one process's share of one optimizer step.
 
     The order of an epoch depends on the seed and the epoch alone, not on the number of processes: n processes
@@ -49,9 +49,9 @@ def sequences_per_step(config: Any) -> int:
     return config.BATCH_SIZE * config.GRADIENT_ACCUMULATION_STEPS * world_size()
 
 
-def steps_of(config: Any, lengths: Sequence[int]) -> Steps:
+def steps_of(config: Any, lengths: Sequence[int]) -> OptimizerStepSampler:
     """The steps of this process, of a TrainingConfig and sequences of these lengths."""
-    return Steps(lengths, sequences_per_step(config), config.SEED, rank(), world_size())
+    return OptimizerStepSampler(lengths, sequences_per_step(config), config.SEED, rank(), world_size())
 
 
 def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
@@ -77,10 +77,10 @@ def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[
     return dealt
 
 
-class EpochOfSteps(TrainerCallback):
+class SamplerEpochCallback(TrainerCallback):
     """Tells the sampler its epoch; a resumed run starts in the middle of one."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: OptimizerStepSampler) -> None:
         self.steps = steps
 
     def on_epoch_begin(

@@ -27,20 +27,20 @@ def save_adapter(model: Any, folder: Path) -> None:
     """Save the adapter into `folder` in one step, on the first process only."""
     if rank() != 0:
         return
-    temporary = aside(folder, "new")
+    temporary = temp_sibling(folder, "new")
     shutil.rmtree(temporary, ignore_errors=True)
     write_adapter(model, temporary)
     replace_folder(temporary, folder)
 
 
-def aside(folder: Path, what: str) -> Path:
+def temp_sibling(folder: Path, what: str) -> Path:
     """A name beside a folder that nobody else gives: hidden, and the folder's own with a word behind it."""
     return folder.with_name(f".{folder.name}.{what}")
 
 
 def replace_folder(new: Path, folder: Path) -> None:
     """Put `new` in the place of `folder`. Killed in between, `folder` is at hand under another name."""
-    old = aside(folder, "replaced")
+    old = temp_sibling(folder, "replaced")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
@@ -48,9 +48,9 @@ def replace_folder(new: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def put_back(folder: Path) -> None:
+def rollback(folder: Path) -> None:
     """Undo a `replace_folder` that was killed before the new folder was in place; remove what it left."""
-    old = aside(folder, "replaced")
+    old = temp_sibling(folder, "replaced")
     if old.exists() and not folder.exists():
         old.rename(folder)
     shutil.rmtree(old, ignore_errors=True)

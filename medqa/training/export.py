@@ -10,9 +10,9 @@ from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
-from medqa.training.checkpointing import BEST, aside, put_back, replace_folder, save_adapter
+from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
 from medqa.training.metrics_logger import METRICS, RUNNING, read_records
 from medqa.training.resume import clear
 
@@ -36,7 +36,7 @@ def publish(
     if not trainer.eval_examples:  # there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
     records = read_records(output / RUNNING)
-    with output_dir.staged(output) as staging:
+    with output_dir.atomic_publish(output) as staging:
         for name in (WEIGHTS, CONFIG):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
@@ -73,17 +73,17 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     import torch
 
     target = Path(folder).resolve()  # behind a link: what is renamed must be the folder itself
-    put_back(target)
+    rollback(target)
     gc.collect()
     size = devices.parameter_count(base_name)
     if device.is_cuda:
         torch.cuda.empty_cache()
         if size and devices.free_memory(device.name) < 2.2 * size:
             device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
-    say(f"Merging into {folder} in {device.dtype}")
+    print_rank0(f"Merging into {folder} in {device.dtype}")
     merged = loading.load_adapter(loading.load_base(base_name, device, False, "MODEL_NAME"), adapter)
     merged = merged.merge_and_unload(safe_merge=True)
-    incomplete = aside(target, "new")
+    incomplete = temp_sibling(target, "new")
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
     loading.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)

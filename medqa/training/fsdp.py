@@ -11,7 +11,7 @@ from typing import Any
 
 from medqa.modeling import devices, loading
 from medqa.modeling.model_size import weight_bytes
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 
 
@@ -27,7 +27,7 @@ def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: 
     where = device
     needed = 1.4 * weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
     if device.is_cuda and devices.free_memory(device.name) < needed:
-        say("Loading: by way of the machine's memory, because a card does not hold the whole base")
+        print_rank0("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")
     with _quantised_on(device.name):
         return loading.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention_name)

@@ -9,7 +9,7 @@ from transformers import set_seed
 from medqa.modeling import devices, loading, varlen_attention
 from medqa.modeling.loss import use_packed_loss
 from medqa.modeling.model_size import gathered_bytes
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
 from medqa.training import fsdp, memory_plan
@@ -51,14 +51,14 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
     )
     trained, total = peft_model.get_nb_trainable_parameters()
     precision = "NF4" if config.USE_4BIT else device.dtype
-    say(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
+    print_rank0(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
     if sharded:
         fsdp.shard_base(peft_model, device.name)
-        say(f"FSDP: each of {world_size()} processes holds its part of the frozen layers")
+        print_rank0(f"FSDP: each of {world_size()} processes holds its part of the frozen layers")
     return peft_model
 
 
-def fit_to_card(
+def configure_for_memory(
     config: Any, peft_model: Any, device: devices.Device, tokens_in_run: int, sharded: bool
 ) -> int:
     """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass.
@@ -66,16 +66,18 @@ def fit_to_card(
     The fullest card decides for all processes, and compiling needs a compiler on every machine: DDP copies
     the first one's weights to the others, so theirs must be of the same form.
     """
-    say(f"Attention: {varlen_attention.told(device.is_cuda)}")
+    print_rank0(f"Attention: {varlen_attention.told(device.is_cuda)}")
     free, compiler = None, memory_plan.has_compiler()
     if device.is_cuda:
         cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)
         free, compiler = min(cards), all(compilers)
         if sharded:
             free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
-    cut, compiled = memory_plan.choose(config, peft_model.config, tokens_in_run, free, compiler, sharded)
+    cut, compiled = memory_plan.plan_forward_pass(
+        config, peft_model.config, tokens_in_run, free, compiler, sharded
+    )
     if cut.unpacked:
-        unpack(peft_model)
+        dequantize(peft_model)
         torch.cuda.empty_cache()  # the 4-bit ones' memory, in pieces too small for what comes
     use_packed_loss(peft_model, compiled)
     prepare_layers(peft_model, cut.checkpointing, compiled)
@@ -121,8 +123,8 @@ def require_targets(model: Any, target_modules: tuple[str, ...]) -> None:
         raise UserError(f"LORA_TARGET_MODULES {list(target_modules)}: {why}. The model has: {names}.")
 
 
-def unpack(peft_model: Any) -> None:
-    """Hold the 4-bit matrices as bfloat16: the very values that each pass would unpack again.
+def dequantize(peft_model: Any) -> None:
+    """Hold the 4-bit matrices as bfloat16: the very values that each pass would dequantize again.
 
     So the adapter is trained against the same quantised weights (QLoRA) with the same products.
     """

@@ -5,7 +5,7 @@ import shutil
 from typing import Any, NamedTuple
 
 from medqa.modeling.model_size import PASS_BYTES, bytes_per_token, unpacking_bytes
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 
 # Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second with
 # 8,753 tokens a pass, 18,174 with 13,253), and with recomputation, where more tokens hide its cost.
@@ -85,7 +85,7 @@ def compiles(
     return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
 
 
-def choose(
+def plan_forward_pass(
     config: Any, sizes: Any, tokens_in_run: int, free: int | None, compiler: bool, sharded: bool
 ) -> tuple[Plan, bool]:
     """How a step is cut, and whether the layers are compiled; both said once, with the reason.
@@ -112,11 +112,15 @@ def choose(
         if fitting(sizes, beside, False, compiled) >= least:
             plan = plan_step(sizes, beside, *wishes, compiled)._replace(unpacked=True)
             taken = unpacking_bytes(sizes) / 1e9
-            say(f"Weights: the values of NF4, unpacked once for all passes ({taken:.0f} GB are free for it)")
+            print_rank0(
+                f"Weights: the values of NF4, unpacked once for all passes ({taken:.0f} GB are free for it)"
+            )
     kept = "recomputed" if plan.checkpointing else "kept"
-    say(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")
+    print_rank0(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")
     if plan.short:
-        say(f"       MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} may not fit; lower it if memory runs out.")
+        print_rank0(
+            f"       MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} may not fit; lower it if memory runs out."
+        )
     if free is not None:
-        say(f"Layers: {'compiled' if compiled else 'not compiled'} ({why})")
+        print_rank0(f"Layers: {'compiled' if compiled else 'not compiled'} ({why})")
     return plan, compiled

@@ -10,17 +10,17 @@ from accelerate.utils import gather_object
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
 from medqa.modeling.adapter import CONFIG, WEIGHTS
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 from medqa.training.batch_sampler import sequences_per_step
 from medqa.training.checkpointing import (
     BEST,
     BEST_WEIGHTS,
-    aside,
     remove,
     replace_folder,
     require_readable,
+    temp_sibling,
     whole_checkpoints,
 )
 from medqa.training.metrics_logger import METRICS, RUNNING
@@ -40,7 +40,7 @@ REPLACED = (
 )  # fmt: skip
 
 
-def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
+def run_signature(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
     """Everything that determines the adapter; two runs with the same one may continue each other."""
     learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
     learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
@@ -53,15 +53,15 @@ def what_is_learned(config: Any, data: Mapping[str, Any], base: str) -> dict[str
 
 
 def begin(output: Path, learned: Mapping[str, Any], resume: str) -> str:
-    """`where_to_start`, agreed on by all processes. From here on all have looked."""
-    start = where_to_start(output, learned, resume)
-    require_alike({"start": start or "from the beginning"})
+    """`resolve_resume_checkpoint`, agreed on by all processes. From here on all have looked."""
+    start = resolve_resume_checkpoint(output, learned, resume)
+    assert_same_across_ranks({"start": start or "from the beginning"})
     if start == "done" and rank() == 0:
         clear(output, start)
     return start
 
 
-def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str:
+def resolve_resume_checkpoint(output: Path, learned: Mapping[str, Any], resume: str) -> str:
     """Decide how a run begins: "done", the path of a checkpoint, or "" for the beginning; say why.
 
     Args:
@@ -72,29 +72,33 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     Raises:
         UserError: an unfinished run with other settings lies in the folder.
     """
-    require_no_strangers(output)
+    refuse_foreign_files(output)
     manifest = run_manifest.read_manifest(output)
     finished = manifest["learned"] if manifest is not None else None
     if resume == "never":
-        say("Start: from the base model, because of --RESUME never")
+        print_rank0("Start: from the base model, because of --RESUME never")
         return ""
     checkpoints, running = whole_checkpoints(output), is_running(output)
     before = require_readable(checkpoints[-1]) if checkpoints else None
-    harm = run_manifest.harm(output, manifest) if finished == learned else ""
-    if finished == learned and not harm and not (running and before == learned):
+    integrity_error = run_manifest.integrity_error(output, manifest) if finished == learned else ""
+    if finished == learned and not integrity_error and not (running and before == learned):
         return "done"
     if before is None:
         why = f"{output} has no checkpoint to go on from"
         if finished and finished != learned:
             why += ", as data or settings have changed since the adapter there was made"
-        say(f"Start: from the base model; {harm or why}")
+        print_rank0(f"Start: from the base model; {integrity_error or why}")
         return ""
     if before == learned:
-        why = harm or "same data and settings" + (", and the run had not finished" if running else "")
-        say(f"Start: from {checkpoints[-1]}; {why}")
+        why = integrity_error or "same data and settings" + (
+            ", and the run had not finished" if running else ""
+        )
+        print_rank0(f"Start: from {checkpoints[-1]}; {why}")
         return str(checkpoints[-1])
     if before == finished and not running:
-        say("Start: from the base model; the adapter here is finished, and data or settings have changed")
+        print_rank0(
+            "Start: from the base model; the adapter here is finished, and data or settings have changed"
+        )
         return ""
     changes = [
         f"{name}: {_short(before.get(name))} then, {_short(learned[name])} now"
@@ -107,7 +111,7 @@ def where_to_start(output: Path, learned: Mapping[str, Any], resume: str) -> str
     )
 
 
-def require_alike(found: Mapping[str, Any]) -> None:
+def assert_same_across_ranks(found: Mapping[str, Any]) -> None:
     """Stop when not all processes of a run find the same: they would wait for each other for ever.
 
     Args:
@@ -144,7 +148,7 @@ def is_running(output: Path) -> bool:
     return not published.exists() or running.read_bytes() != published.read_bytes()
 
 
-def require_no_strangers(output: Path) -> None:
+def refuse_foreign_files(output: Path) -> None:
     """Refuse a folder with a model or checkpoints that this program did not write, and would replace.
 
     Raises:
@@ -152,7 +156,7 @@ def require_no_strangers(output: Path) -> None:
     """
     ours = (run_manifest.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
     if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
-        output_dir.require_no_strangers(output, "fine_tuning", REPLACED)
+        output_dir.refuse_foreign_files(output, "fine_tuning", REPLACED)
 
 
 def prepare(output: Path, start: str) -> None:
@@ -164,7 +168,7 @@ def prepare(output: Path, start: str) -> None:
     if not start:
         return
     if (best := Path(start) / BEST_WEIGHTS).exists():
-        temporary = aside(output / BEST, "new")
+        temporary = temp_sibling(output / BEST, "new")
         temporary.mkdir()
         shutil.copy2(best, temporary / WEIGHTS)
         shutil.copy2(Path(start) / CONFIG, temporary / CONFIG)
@@ -178,7 +182,7 @@ def clear(output: Path, start: str) -> None:
     After a finished run ("done") that is its working copies; those of a later run are none of its own.
     """
     best = output / BEST
-    unused = {aside(best, "new"), aside(best, "replaced")}
+    unused = {temp_sibling(best, "new"), temp_sibling(best, "replaced")}
     if start == "done":
         if is_running(output):
             return

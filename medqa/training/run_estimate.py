@@ -12,9 +12,9 @@ from medqa.modeling.model_size import (
     unpacking_bytes,
     weight_bytes,
 )
-from medqa.modeling.packing import bins
-from medqa.runtime.console import counted, elapsed, say
-from medqa.training.memory_plan import COMPILING_SECONDS, Plan, choose, has_compiler
+from medqa.modeling.packing import pack_first_fit_decreasing
+from medqa.runtime.console import counted, elapsed, print_rank0
+from medqa.training.memory_plan import COMPILING_SECONDS, Plan, has_compiler, plan_forward_pass
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
 # takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds of bare
@@ -58,7 +58,9 @@ def forecast(
     multiplied = multiplied_weights(sizes)
     reached = rate * REACHED[compiled]
     passes = [
-        sum(lengths[index] for index in part) for lengths in steps for part in bins(lengths, plan.tokens)
+        sum(lengths[index] for index in part)
+        for lengths in steps
+        for part in pack_first_fit_decreasing(lengths, plan.tokens)
     ]
     training = sum(passes) * multiplied * (6 if plan.checkpointing else 4) / reached
     training += len(passes) * PASS_SECONDS[plan.unpacked] * sizes.num_hidden_layers
@@ -85,7 +87,7 @@ def product_rate(device: str) -> float:
     return 10 * 2 * 8192**3 / (time.perf_counter() - started)
 
 
-def foretell(
+def print_dry_run_estimate(
     config: Any, sizes: Any, device: devices.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
     shards: int = 1,
 ) -> None:  # fmt: skip
@@ -103,17 +105,19 @@ def foretell(
     steps = list(lengths) * config.NUM_EPOCHS
     tokens = sum(map(sum, steps))
     free = devices.free_memory(device.name) - weights if device.is_cuda else None
-    cut, compiled = choose(config, sizes, tokens, free, has_compiler(), shards > 1)
-    say(f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {counted(tokens, 'token')} on each card")
+    cut, compiled = plan_forward_pass(config, sizes, tokens, free, has_compiler(), shards > 1)
+    print_rank0(
+        f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {counted(tokens, 'token')} on each card"
+    )
     if not device.is_cuda:
-        say(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
+        print_rank0(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
         return
     evaluations = 1 + (len(steps) // config.EVAL_STEPS if config.EVAL_STEPS else config.NUM_EPOCHS)
     rate = product_rate(device.name)
     told = forecast(sizes, weights, cut, compiled, steps, eval_tokens, evaluations, rate)
-    say(f"Memory: about {told.gigabytes:.1f} GB at the most")
+    print_rank0(f"Memory: about {told.gigabytes:.1f} GB at the most")
     without = ", the exchange between cards not counted" if shards > 1 else ""
-    say(
+    print_rank0(
         f"Time: about {elapsed(told.seconds)}, {told.tokens_per_second:,.0f} tokens a second on each "
         f"card{without}"
     )

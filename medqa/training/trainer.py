@@ -22,13 +22,13 @@ from transformers import (
 
 from medqa.modeling.adapter import write_adapter
 from medqa.modeling.model_size import multiplied_weights
-from medqa.modeling.packing import Example, bins, collate
+from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
 from medqa.runtime import entrypoint
-from medqa.runtime.console import counted, say
+from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import Failed
 from medqa.runtime.progress import Progress
-from medqa.training.batch_sampler import EpochOfSteps, Steps
+from medqa.training.batch_sampler import OptimizerStepSampler, SamplerEpochCallback
 from medqa.training.callbacks import StopTraining, graceful_stop, stopped_early
 from medqa.training.checkpointing import (
     BEST,
@@ -54,7 +54,8 @@ class AnswerTrainer(Trainer):
 
     def __init__(
         self, model: Any, args: TrainingArguments, examples: Sequence[Example],
-        eval_examples: Sequence[Example], steps: Steps, tokens_per_batch: int, log: TrainingLog,
+        eval_examples: Sequence[Example], steps: OptimizerStepSampler, tokens_per_batch: int,
+        log: TrainingLog,
         checkpoints: CheckpointWriter, callbacks: list[TrainerCallback],
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
@@ -81,7 +82,7 @@ class AnswerTrainer(Trainer):
             self.accelerator.prepare_model = functools.partial(prepare, evaluation_mode=True)
 
     def get_train_dataloader(self) -> DataLoader:
-        """Steps in the seeded order; not prepared by accelerate, because `Steps` shares them out already."""
+        """Steps in the seeded order, which the sampler shares out; accelerate must not do so again."""
         return DataLoader(
             self.examples, batch_sampler=self.steps, collate_fn=lambda batch: {"examples": batch}
         )
@@ -106,7 +107,7 @@ class AnswerTrainer(Trainer):
         if stop_agreed:
             raise StopTraining()
         if not examples:  # the rest of an epoch may leave a process without work; it still joins the step
-            examples = [without_answer(self.examples[0])]
+            examples = [dummy_example(self.examples[0])]
 
         while True:
             try:
@@ -130,7 +131,7 @@ class AnswerTrainer(Trainer):
                 model.zero_grad()
                 torch.cuda.empty_cache()
                 self.tokens_per_batch = max(longest, self.tokens_per_batch // 2)
-                say(f"Out of memory: from now on up to {self.tokens_per_batch:,} tokens at once")
+                print_rank0(f"Out of memory: from now on up to {self.tokens_per_batch:,} tokens at once")
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep a record; a broken loss or gradient ends the run before anything of the step is saved."""
@@ -181,11 +182,13 @@ class AnswerTrainer(Trainer):
 
         Processes that share the base need each other for every layer: they go through as many passes each.
         """
-        parts = bins([len(example.input_ids) for example in examples], self.tokens_per_batch)
+        parts = pack_first_fit_decreasing(
+            [len(example.input_ids) for example in examples], self.tokens_per_batch
+        )
         passes = [[examples[index] for index in part] for part in parts]
         if self.sharded:
             counts = self.accelerator.gather(torch.tensor([len(passes)], device=self.args.device))
-            passes += [[without_answer(self.examples[0])]] * (int(counts.max()) - len(passes))
+            passes += [[dummy_example(self.examples[0])]] * (int(counts.max()) - len(passes))
         return passes
 
     def evaluate(self, *_unused: Any, **_unused_too: Any) -> dict[str, float]:
@@ -266,19 +269,22 @@ def restore_rng_state(states: Sequence[torch.Tensor], device: torch.device) -> N
         torch.cuda.set_rng_state(states[1], device)
 
 
-def without_answer(example: Example) -> Example:
+def dummy_example(example: Example) -> Example:
     """One token and nothing to learn, for a process that has no work but must not be missed."""
     return example._replace(input_ids=example.input_ids[:1], answer_start=1)
 
 
 def build_trainer(
-    model: Any, examples: list[Example], eval_examples: list[Example], steps: Steps, tokens_per_batch: int,
+    model: Any, examples: list[Example], eval_examples: list[Example], steps: OptimizerStepSampler,
+    tokens_per_batch: int,
     config: Any, learned: dict[str, Any], device: Any,
 ) -> AnswerTrainer:  # fmt: skip
     """The Trainer with every setting of a TrainingConfig."""
     evaluated, in_all = bool(eval_examples), len(steps) * config.NUM_EPOCHS
     if config.USE_WANDB:
-        say("Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine.")
+        print_rank0(
+            "Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine."
+        )
     arguments = TrainingArguments(
         output_dir=config.OUTPUT_DIR,
         # One batch is a whole step of this process; `training_step` cuts it.
@@ -310,7 +316,7 @@ def build_trainer(
         ddp_find_unused_parameters=False,
         report_to=["wandb"] if config.USE_WANDB else [],
     )
-    callbacks = [EpochOfSteps(steps)]
+    callbacks = [SamplerEpochCallback(steps)]
     if config.EARLY_STOPPING_PATIENCE and evaluated:
         callbacks.append(EarlyStoppingCallback(config.EARLY_STOPPING_PATIENCE))
     rate = product_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
@@ -336,7 +342,7 @@ def fit(trainer: AnswerTrainer, start: str) -> bool:
     if start:
         trainer.saved_step = step_of(Path(start))
     if trainer.args.eval_on_start:
-        say(f"Evaluating {counted(len(trainer.eval_examples), 'sequence')} of the eval split first")
+        print_rank0(f"Evaluating {counted(len(trainer.eval_examples), 'sequence')} of the eval split first")
     with graceful_stop(trainer):
         try:
             trainer.train(resume_from_checkpoint=start or None)

@@ -15,7 +15,7 @@ from medqa.analysis.paired_scores import add_primary_score
 from medqa.data import dataset_io
 from medqa.data.cleaning import Record
 from medqa.data.near_duplicates import normal_form
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 ANSWER = "Give adrenaline into the thigh at once and call for help without delay"
 
@@ -107,15 +107,17 @@ def results(holdout) -> dict[str, pd.DataFrame]:
     return {"base": base, "finetuned": base.assign(score=[0.9, 0.9, 0.4])}
 
 
-def look(holdout, datasets: Path, tables: dict, warnings: Warnings) -> dict:
+def look(holdout, datasets: Path, tables: dict, warnings: WarningLog) -> dict:
     config = SimpleNamespace(DATASET_DIR=str(datasets), FINETUNED_MODEL_PATH=str(datasets.parent / "tuned"))
     add_primary_score(tables, ["score"], ())
-    return contamination.look(config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings)
+    return contamination.check_contamination(
+        config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings
+    )
 
 
 def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Path) -> None:
     tuned(tmp_path / "tuned", trained, {})
-    tables, warnings = results(holdout), Warnings()
+    tables, warnings = results(holdout), WarningLog()
     found = look(holdout, trained, tables, warnings)
     json.dumps(found, allow_nan=False)
     assert (found["questions"], found["of"], found["not_compared"]) == (2, 3, "")
@@ -134,7 +136,7 @@ def test_numbers_are_given_with_and_without(holdout, trained: Path, tmp_path: Pa
 
 def test_when_nothing_or_all_is_near(holdout, trained: Path, tmp_path: Path) -> None:
     tuned(tmp_path / "tuned", trained, {})
-    warnings = Warnings()
+    warnings = WarningLog()
     for folder in (trained / "train_dataset").iterdir():
         folder.unlink()
     shutil.rmtree(trained / "train_dataset")

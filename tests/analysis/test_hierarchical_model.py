@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medqa.analysis.hierarchical_model import heterogeneity, shrink, steady_interval
+from medqa.analysis.hierarchical_model import fab_interval, heterogeneity, shrink
 
 MEANS = np.array([0.31, 0.42, 0.47, 0.52, 0.35])
 COUNTS = np.array([4, 10, 10, 3, 7])
@@ -83,7 +83,7 @@ def test_a_lone_specialty_is_its_own_mean() -> None:
     assert model.mean()[0] == pytest.approx(0.4)
     assert model.sd()[0] == pytest.approx(0.12 / np.sqrt(10) * np.sqrt(9 / 7), rel=0.1)  # Student's, 9 df
     assert model.below_average(0.02)[0] == 0
-    low, high = steady_interval(np.array([0.4]), np.array([10]), 0.0144, 9)
+    low, high = fab_interval(np.array([0.4]), np.array([10]), 0.0144, 9)
     np.testing.assert_allclose([low[0], high[0]], stats.t.interval(0.95, 9, 0.4, 0.12 / np.sqrt(10)))
 
 
@@ -93,7 +93,7 @@ def test_scores_without_spread_within_are_taken_as_they_are(means: np.ndarray) -
     np.testing.assert_allclose(model.mean(), means, atol=1e-6)
     assert np.isfinite(model.sd()).all()
     np.testing.assert_array_equal(model.below_average(0.02).round(6), means < means.mean() - 0.02)
-    low, high = steady_interval(means, np.full(6, 10), 0.0, 54)
+    low, high = fab_interval(means, np.full(6, 10), 0.0, 54)
     np.testing.assert_allclose([low, high], [means, means], atol=1e-6)
     assert heterogeneity(means, np.full(6, 10), 0.0, 54) == (1.0 if means[5] == means[0] else 0.0)
 
@@ -114,7 +114,7 @@ def test_steady_interval_inverts_its_tests() -> None:
     random = np.random.default_rng(4)
     means, counts, alpha = random.normal(0.5, 0.15, 12), random.integers(4, 20, 12), 0.05
     freedom = int(counts.sum() - 12)
-    ends = steady_interval(means, counts, 0.0144, freedom)
+    ends = fab_interval(means, counts, 0.0144, freedom)
     error = np.sqrt(0.0144 / counts)
     for upper, end in enumerate(ends):
         distance = (means - end) / error
@@ -140,7 +140,7 @@ def simulate(tau: float, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray,
     inside, width = np.empty((draws, 42), bool), np.empty((draws, 42))
     for draw in range(draws):
         means, variance = scores[draw].mean(axis=1), scores[draw].var(axis=1, ddof=1).mean()
-        low, high = steady_interval(means, counts, variance, 378)
+        low, high = fab_interval(means, counts, variance, 378)
         inside[draw] = (low < theta[draw]) & (theta[draw] < high)
         width[draw] = (high - low) / (2 * stats.t.ppf(0.975, 378) * np.sqrt(variance / 10))
     return theta, inside, width

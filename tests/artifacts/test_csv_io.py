@@ -8,20 +8,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from medqa.artifacts.csv_io import neutral, plain, read_table, write_table
+from medqa.artifacts.csv_io import escape_formula, read_table, unescape_formula, write_table
 
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @given(st.text(alphabet=st.sampled_from([*RUN_BY_SPREADSHEETS, "'", "a", "1", '"', "\n"])))
 def test_every_text_is_harmless_and_comes_back(text):
-    assert not neutral(text).startswith(RUN_BY_SPREADSHEETS)
-    assert plain(neutral(text)) == text
-    assert neutral(text) == text or text.lstrip("'").startswith(RUN_BY_SPREADSHEETS)
+    assert not escape_formula(text).startswith(RUN_BY_SPREADSHEETS)
+    assert unescape_formula(escape_formula(text)) == text
+    assert escape_formula(text) == text or text.lstrip("'").startswith(RUN_BY_SPREADSHEETS)
 
 
 def test_numbers_are_not_texts():
-    assert neutral(-1.5) == -1.5 and neutral(None) is None
+    assert escape_formula(-1.5) == -1.5 and escape_formula(None) is None
 
 
 TEXTS = ["=cmd|' /C calc'!A0", "@SUM(1)", "-5 mg", "'tis", "'=", "\rx", "\tx", "a\rb", "a\nb", 'say "no", or',

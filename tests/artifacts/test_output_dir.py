@@ -49,7 +49,7 @@ def finished(tmp_path) -> Path:
 
 def publish(folder: Path, files: dict[str, str], then=lambda: None) -> None:
     """Publish files as a stage does; `then` runs after the manifest is written."""
-    with output_dir.staged(folder) as staging:
+    with output_dir.atomic_publish(folder) as staging:
         for name, text in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_text(text)
@@ -192,7 +192,7 @@ def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_pa
 
 
 def test_a_block_without_a_manifest_publishes_nothing(finished):
-    with output_dir.staged(finished) as staging:
+    with output_dir.atomic_publish(finished) as staging:
         (staging / "a.txt").write_text("half")
     assert content(finished) == OLD
 
@@ -213,18 +213,18 @@ def test_no_manifest_leads_out_of_its_folder(finished, tmp_path, name):
 def test_a_stage_does_not_publish_over_another_one_or_over_the_scripts(finished):
     with (
         pytest.raises(UserError, match="stage.py wrote, and other.py would replace it"),
-        output_dir.occupied(finished, "other"),
+        output_dir.output_dir_lock(finished, "other"),
     ):
         pass
-    with output_dir.occupied(finished, "stage"):
+    with output_dir.output_dir_lock(finished, "stage"):
         pass
-    with pytest.raises(UserError, match="README.md"), output_dir.occupied(ROOT, "stage"):
+    with pytest.raises(UserError, match="README.md"), output_dir.output_dir_lock(ROOT, "stage"):
         pass
     assert content(finished) == OLD
 
 
 def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_path):
-    from medqa.training.checkpointing import put_back, replace_folder
+    from medqa.training.checkpointing import replace_folder, rollback
 
     ended_with = []
     for number in range(1, 100):
@@ -234,7 +234,7 @@ def test_a_folder_replaced_by_a_killed_process_is_the_old_or_the_new_one(tmp_pat
             (top / name / "file").write_text(name)
         (top / "old").rename(top / "folder")
         died = killed_at(number, lambda top=top: replace_folder(top / "new", top / "folder"))
-        put_back(top / "folder")
+        rollback(top / "folder")
         ended_with.append((top / "folder" / "file").read_text())
         assert {path.name for path in top.iterdir()} - {"new"} == {"folder"}
         if not died:
@@ -260,7 +260,7 @@ def test_signals_are_given_back_after_training():
 
 
 def test_manifest_tells_what_was_done(tmp_path):
-    with output_dir.staged(tmp_path) as staging:
+    with output_dir.atomic_publish(tmp_path) as staging:
         (staging / "a.txt").write_text("abc")
         run_manifest.write_manifest(
             staging, "stage", Settings(STEPS=5), "then", {"in.json": "1f"}, iteration=2
@@ -378,12 +378,12 @@ def test_a_second_process_is_told_who_writes_there_and_a_killed_holder_holds_no_
     assert first.stdout.readline() == "holding\n"
     refused = holder(folder, "go").communicate()[0]
     assert f"is being written by process {first.pid} on" in refused and "--OUTPUT_DIR" in refused
-    with pytest.raises(UserError, match="is being written"), output_dir.occupied(folder):
+    with pytest.raises(UserError, match="is being written"), output_dir.output_dir_lock(folder):
         pass
     first.kill()
     first.wait()
     assert holder(folder, "go").communicate()[0] == "holding\n"
-    with output_dir.occupied(folder):
+    with output_dir.output_dir_lock(folder):
         pass
 
 
@@ -391,9 +391,9 @@ def test_occupying_leaves_nothing_behind(tmp_path):
     new, old = tmp_path / "new/deep", tmp_path / "old"
     old.mkdir()
     for folder in (new, old):
-        with contextlib.suppress(ValueError), output_dir.occupied(folder):
+        with contextlib.suppress(ValueError), output_dir.output_dir_lock(folder):
             raise ValueError
     assert not new.exists() and list(old.iterdir()) == []
-    with output_dir.occupied(new):
+    with output_dir.output_dir_lock(new):
         (new / "result.txt").write_text("kept")
     assert content(new) == {"result.txt": "kept"}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from medqa.data import cleaning, source_files
-from medqa.data.cleaning import Refused, Source, clean, shared_answers, without_twins
+from medqa.data.cleaning import RejectedPair, Source, clean, drop_exact_duplicates, shared_answers
 from medqa.data.source_files import find_files, read_files
 from medqa.runtime.errors import UserError
 
@@ -255,7 +255,7 @@ def test_every_pair_is_a_record_or_refused(items: list[Any]) -> None:
         source.pairs["one"] += 1
         record = cleaning.clean_pair(question, answer, "one", source)
         source.records += [record] if record else []
-    kept, twins = without_twins(source.records)
+    kept, twins = drop_exact_duplicates(source.records)
     assert source.pairs["one"] == len(items) == len(kept) + len(twins) + len(source.refused)
     for refused in [*source.refused, *twins]:
         json.loads(refused.line())
@@ -292,10 +292,10 @@ def test_the_same_answer_is_no_conflict() -> None:
     source = Source()
     for question, answer in (("What is gout?", "A disease."), ("what is gout", "a disease")):
         source.records.append(cleaning.clean_pair(question, answer, "one", source))
-    kept, twins = without_twins(source.records)
+    kept, twins = drop_exact_duplicates(source.records)
     assert len(kept) == 1
     assert [one.reason for one in twins] == [cleaning.TWIN_SAME_ANSWER]
-    assert isinstance(twins[0], Refused)
+    assert isinstance(twins[0], RejectedPair)
 
 
 def test_answers_shared_by_many_questions_are_counted(tmp_path: Path) -> None:

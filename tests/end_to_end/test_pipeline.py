@@ -20,7 +20,7 @@ import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa.artifacts import run_manifest
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
 METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match", "token_f1"]
@@ -254,7 +254,7 @@ def test_a_lexicon_of_ones_own_counts(stages, tmp_path):
     advice = evaluation.evaluate(config)
     assert advice["lexicon"]["terms"] == stages.advice["lexicon"]["terms"] + 1
     assert advice["lexicon"]["sha256"] != stages.advice["lexicon"]["sha256"]
-    metrics = evaluation.AutomaticMetrics(config, [], Warnings())
+    metrics = evaluation.AutomaticMetrics(config, [], WarningLog())
     assert metrics.compute_token_f1("A zeta sign.", "Zeta signs.") == 1.0
     assert metrics.compute_exact_match("A zeta sign.", "Zeta signs.")["exact_match"] == 1.0
     done = run_script("evaluation.py", "--LEXICON", tmp_path / "none.txt", "--DATASET_DIR",

@@ -313,18 +313,18 @@ def test_a_control_token_of_any_family_is_text_in_a_question(token):
     """Also for a tokenizer that knows it: what stands in the prompt is no longer the token."""
     from tokenizers import Tokenizer, models
 
-    from medqa.modeling.chat_template import harmless
+    from medqa.modeling.chat_template import neutralize_control_tokens
 
     tokenizer = Tokenizer(models.BPE({"a": 0}, []))
     tokenizer.add_special_tokens([token])
     known = tokenizer.token_to_id(token)
     assert known in tokenizer.encode(f"a{token}a").ids
-    assert known not in tokenizer.encode(harmless(f"a{token}a")).ids
-    assert harmless(harmless(token)) == harmless(token)
+    assert known not in tokenizer.encode(neutralize_control_tokens(f"a{token}a")).ids
+    assert neutralize_control_tokens(neutralize_control_tokens(token)) == neutralize_control_tokens(token)
 
 
 def test_what_only_resembles_a_control_token_stays():
-    from medqa.modeling.chat_template import harmless
+    from medqa.modeling.chat_template import neutralize_control_tokens
 
     for text in ("5 < 6 | 7 > 2", "[ADHD]", "<sub>2</sub>", "a <| b |>", "p<0.05", "<so>", "[INSTR]"):
-        assert harmless(text) == text
+        assert neutralize_control_tokens(text) == text

@@ -12,7 +12,8 @@ from hypothesis import given, settings, strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from medqa.generation import continuous_batching, engine, runner
-from medqa.generation.engine import Answer, Decoding, Prompt, answer_all, choose, make_prompt, repeated
+from medqa.generation.engine import Answer, Decoding, Prompt, answer_all, make_prompt, repeated
+from medqa.generation.sampling import choose_tokens
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
 from medqa.modeling.decode_attention import decode_attention
@@ -210,7 +211,9 @@ def test_a_flat_distribution_is_drawn_from_all_tokens(model, prompts, sampled, m
     """Two candidates are too few for these settings: the steps are taken again over the whole vocabulary."""
     seen = []
     monkeypatch.setattr(continuous_batching, "CANDIDATES", 2)
-    monkeypatch.setattr(continuous_batching, "choose", lambda *a: seen.append(a[3]) or choose(*a))
+    monkeypatch.setattr(
+        continuous_batching, "choose_tokens", lambda *a: seen.append(a[3]) or choose_tokens(*a)
+    )
     assert answers(model, prompts, Decoding(STEPS, 0.9, 0.95, 7, ()), 5) == sampled
     assert seen == [2, *[0] * STEPS]
 
@@ -307,11 +310,11 @@ def test_choose_is_nucleus_sampling(temperature, top_p):
     logits[30:] = logits[30:].round()  # ties: the lower token goes first
     chance = np.concatenate([[0.0, 0.999999] * 5, random.random(50)])
     decoding = Decoding(1, temperature, top_p, 0, ())
-    found, sure = choose(torch.tensor(logits), torch.tensor(chance), decoding)
+    found, sure = choose_tokens(torch.tensor(logits), torch.tensor(chance), decoding)
     wanted = [slow_choice(row, c, temperature, top_p) for row, c in zip(logits, chance, strict=True)]
     assert found.tolist() == wanted and sure
     for candidates in (2, 10, 40):
-        found, sure = choose(torch.tensor(logits), torch.tensor(chance), decoding, candidates)
+        found, sure = choose_tokens(torch.tensor(logits), torch.tensor(chance), decoding, candidates)
         assert not sure or found.tolist() == wanted
         if candidates == 10 and top_p == 0.9 and temperature != 1:
             assert sure if temperature == 0.1 else not sure
@@ -324,9 +327,11 @@ def test_shares_within_the_nucleus_are_kept():
     """1/2, 1/4, 1/8, 1/8 at top_p 0.6: the first two remain, 2 to 1."""
     logits = torch.log(torch.tensor([0.125, 0.5, 0.125, 0.25])).expand(3000, -1)
     chance = (torch.arange(3000, dtype=torch.float64) + 0.5) / 3000
-    found, _ = choose(logits, chance, Decoding(1, 1.0, 0.6, 0, ()))
+    found, _ = choose_tokens(logits, chance, Decoding(1, 1.0, 0.6, 0, ()))
     assert torch.bincount(found, minlength=4).tolist() == [0, 2000, 0, 1000]
-    halves, _ = choose(torch.zeros(2, 2), torch.tensor([0.4999, 0.5]).double(), Decoding(1, 1.0, 1.0, 0, ()))
+    halves, _ = choose_tokens(
+        torch.zeros(2, 2), torch.tensor([0.4999, 0.5]).double(), Decoding(1, 1.0, 1.0, 0, ())
+    )
     assert halves.tolist() == [0, 1]
 
 
@@ -335,7 +340,7 @@ def test_shares_within_the_nucleus_are_kept():
 def test_whatever_is_drawn_lies_among_the_likeliest(seed, chance, temperature, top_p):
     logits = torch.tensor(np.random.default_rng(seed).normal(0, 20, (1, 30)), dtype=torch.bfloat16)
     drawn = torch.tensor([chance], dtype=torch.float64)
-    [token], _ = choose(logits, drawn, Decoding(1, temperature, top_p, 0, ()))
+    [token], _ = choose_tokens(logits, drawn, Decoding(1, temperature, top_p, 0, ()))
     shares = torch.softmax(logits[0].double() / temperature, 0)
     likelier = shares[logits[0] > logits[0, token]].sum()
     assert 0 <= token < 30 and likelier < top_p + 1e-6
@@ -344,8 +349,8 @@ def test_whatever_is_drawn_lies_among_the_likeliest(seed, chance, temperature, t
 def test_temperature_zero_takes_the_likeliest():
     logits = torch.tensor([[0.0, 3.0, 1.0], [5.0, 5.0, 1.0]])
     chance = torch.tensor([0.999999, 0.999999], dtype=torch.float64)
-    assert choose(logits, chance, Decoding(1, 0.0, 0.9, 0, ()))[0].tolist() == [1, 0]
-    assert choose(logits, chance * 0, Decoding(1, 1e-3, 1.0, 0, ()))[0].tolist() == [1, 0]
+    assert choose_tokens(logits, chance, Decoding(1, 0.0, 0.9, 0, ()))[0].tolist() == [1, 0]
+    assert choose_tokens(logits, chance * 0, Decoding(1, 1e-3, 1.0, 0, ()))[0].tolist() == [1, 0]
 
 
 # ---- memory, processes -----------------------------------------------------------------------------------
@@ -429,7 +434,7 @@ def test_answers_are_made_on_one_machine(monkeypatch):
     for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
         monkeypatch.setenv(name, number)
     with pytest.raises(UserError, match="on one machine"):
-        runner.ask_both(None, {}, "", None, None, None)
+        runner.generate_answers(None, {}, "", None, None, None)
 
 
 def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():
@@ -481,12 +486,12 @@ def test_a_prompt_that_fits_is_left_alone(tokenizer):
 )
 def test_a_long_question_loses_only_its_middle(tokenizer, question):
     [template] = token_ids(tokenizer, [render(apply_chat_template, "", None, SYSTEM)])
-    harmless = question.replace("<|", "< |")
+    neutralize_control_tokens = question.replace("<|", "< |")
     for length in range(len(template) + 24, len(template) + 130, 3):
         made = prompt_of(question, tokenizer, length)
         assert made.cut and length - 16 <= len(made.input_ids) <= length
         start, end = parts(made, tokenizer)
-        assert harmless.startswith(start) and harmless.endswith(end)
+        assert neutralize_control_tokens.startswith(start) and neutralize_control_tokens.endswith(end)
         assert min(len(start), len(end)) >= 2 and abs(len(start) - len(end)) <= 1
 
 

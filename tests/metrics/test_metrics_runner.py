@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medqa.metrics.runner import NOTES, metric_names, results_tables, score_pairs
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 REFERENCES = ["a b", "c", "d e f"]
 HYPOTHESES = ["a b", "", "f"]
@@ -39,7 +39,7 @@ class Metrics:
 
 
 def scores(metrics: object) -> tuple[dict[str, Sequence[float]], list[str]]:
-    warnings = Warnings()
+    warnings = WarningLog()
     return score_pairs(metrics, REFERENCES, HYPOTHESES, warnings).columns, warnings.texts
 
 
@@ -141,7 +141,7 @@ def test_what_is_not_finite_is_a_failure_and_none_is_not():
         f"metric nan failed on 3 of 3 pairs, which do not count; the first: MetricFailed: it gave nan{end}",
         f"metric batch failed on 1 of 3 pairs, which do not count; the first: MetricFailed: it gave nan{end}",
     ]
-    found = score_pairs(Infinite(), REFERENCES, HYPOTHESES, Warnings()).failed
+    found = score_pairs(Infinite(), REFERENCES, HYPOTHESES, WarningLog()).failed
     assert found == {"log": [1], "nan": [0, 1, 2], "first": [2], "second": [2]}
 
 
@@ -175,7 +175,7 @@ def test_all_metrics_see_a_pair_before_the_next_and_pairs_of_one_reference_toget
             seen.append(("two", reference, hypothesis))
             return len(hypothesis)
 
-    found = score_pairs(Watching(), ["a", "b", "a"], ["1", "22", "333"], Warnings()).columns
+    found = score_pairs(Watching(), ["a", "b", "a"], ["1", "22", "333"], WarningLog()).columns
     assert [entry[1:] for entry in seen] == [("a", "1")] * 2 + [("a", "333")] * 2 + [("b", "22")] * 2
     assert same(found["one"], [1, 2, 3]) and same(found["two"], [1, 2, 3])
 
@@ -187,7 +187,7 @@ def test_columns_that_only_some_pairs_have_stand_in_the_order_of_the_pairs():
         def compute_uneven(self, reference: str, hypothesis: str) -> dict[str, float]:
             return {"1": {"a": 1}, "22": {"c": 2, "a": 3}, "333": {"b": 4}}[hypothesis]
 
-    found = score_pairs(Uneven(), ["a", "b", "a"], ["1", "22", "333"], Warnings()).columns
+    found = score_pairs(Uneven(), ["a", "b", "a"], ["1", "22", "333"], WarningLog()).columns
     assert list(found) == ["a", "c", "b"]
     assert same(found["a"], [1, 3, math.nan]) and same(found["b"], [math.nan, math.nan, 4])
 
@@ -199,7 +199,7 @@ def test_the_failure_that_is_told_is_that_of_the_first_pair():
                 raise ValueError(hypothesis)
             return 1
 
-    warnings = Warnings()
+    warnings = WarningLog()
     found = score_pairs(Failing(), ["a", "b", "a"], ["1", "22", "333"], warnings)
     assert found.failed == {"one": [1, 2]} and "ValueError: 22" in warnings.texts[0]
 
@@ -212,9 +212,9 @@ def test_scores_take_little_more_than_their_numbers():
             return {name: len(hypothesis) / 7 for name in "abcd"}
 
     texts = [str(number) for number in range(20_000)]
-    score_pairs(Four(), texts[:10], texts[:10], Warnings())
+    score_pairs(Four(), texts[:10], texts[:10], WarningLog())
     tracemalloc.start()
-    scored = score_pairs(Four(), texts, texts, Warnings())
+    scored = score_pairs(Four(), texts, texts, WarningLog())
     kept = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert len(scored.columns) == 4 and kept < 2 * 4 * 8 * len(texts)
@@ -222,7 +222,7 @@ def test_scores_take_little_more_than_their_numbers():
 
 def test_texts_of_different_number_are_refused():
     with pytest.raises(ValueError):
-        score_pairs(Metrics(), REFERENCES, HYPOTHESES[:2], Warnings())
+        score_pairs(Metrics(), REFERENCES, HYPOTHESES[:2], WarningLog())
 
 
 # ---- tables --------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ class Words:
 def tables():
     losses = {"base": {"x": (6.0, 3), "y": (5.0, 2), "z": (1.0, 1)},
               "finetuned": {"x": (3.0, 3), "z": (2.0, 1)}}  # fmt: skip
-    warnings, metrics = Warnings(), Words()
+    warnings, metrics = WarningLog(), Words()
     found = {"base": answers(HYPOTHESES), "finetuned": answers(REFERENCES, "length")}
     made = results_tables(metrics, found, losses, HOLDOUT, warnings)
     assert metrics.calls == 1  # both models at once
@@ -297,7 +297,7 @@ def test_failures_are_counted_by_model_and_in_the_comparison(tables):
         def compute_ratio(self, reference: str, hypothesis: str) -> float | None:
             return None if reference == "c" else 1 / (len(hypothesis) - 1)
 
-    warnings = Warnings()
+    warnings = WarningLog()
     found = {"base": answers(["ab", "x", "f"]), "finetuned": answers(["abc", "y", "ef"])}
     made = results_tables(Fragile(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
     assert [list(table["failed"]) for table in made.values()] == [["", "", "ratio"], ["", "", ""]]

@@ -15,7 +15,7 @@ from pairs import text_pairs
 
 from medqa.metrics import pairwise
 from medqa.metrics.runner import score_pairs
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 COUNT = 2 * pairwise.PAIRS_PER_PROCESS
 REFERENCES = [f"word {number} of {number % 7}" for number in range(COUNT)]
@@ -43,7 +43,7 @@ class Mixed:
 
 
 def scored(metrics: object) -> tuple[dict[str, list[float]], dict[str, list[int]], list[str]]:
-    warnings = Warnings()
+    warnings = WarningLog()
     found = score_pairs(metrics, REFERENCES, HYPOTHESES, warnings)
     return {name: list(column) for name, column in found.columns.items()}, found.failed, warnings.texts
 
@@ -59,7 +59,7 @@ def test_only_the_named_metrics_leave_this_process():
 
 
 def test_a_few_pairs_are_scored_here():
-    found = score_pairs(Mixed(), REFERENCES[:-1], HYPOTHESES[:-1], Warnings())
+    found = score_pairs(Mixed(), REFERENCES[:-1], HYPOTHESES[:-1], WarningLog())
     assert set(found.columns["process"]) == {os.getpid()}
 
 
@@ -85,7 +85,7 @@ def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch,
 
     pairs = (text_pairs(200, longest=300) * 4)[:COUNT]
     references, hypotheses = map(list, zip(*pairs, strict=True))
-    metrics = OfAUser(EvaluationConfig(BERTSCORE_MODEL=""), references, Warnings())
+    metrics = OfAUser(EvaluationConfig(BERTSCORE_MODEL=""), references, WarningLog())
     names = [name for name in dir(metrics) if name.startswith("compute_")]
     found = []
     for processes in (2, 1):
@@ -102,7 +102,7 @@ SCRIPT = """
 import threading, time
 from medqa.runtime.entrypoint import run_script
 from medqa.metrics.runner import score_pairs
-from medqa.runtime.console import Warnings
+from medqa.runtime.console import WarningLog
 
 LOCK = threading.Lock()
 
@@ -117,7 +117,7 @@ class Slow:
         print("scoring", flush=True)
         return LOCK.locked()
 
-run_script(lambda: score_pairs(Slow(), ["a" * 5000] * 2000, ["b"] * 2000, Warnings()), "Type it again.")
+run_script(lambda: score_pairs(Slow(), ["a" * 5000] * 2000, ["b"] * 2000, WarningLog()), "Type it again.")
 """
 
 

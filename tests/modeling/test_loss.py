@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loss, varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.packing import bins, collate, tokenize
+from medqa.modeling.packing import collate, pack_first_fit_decreasing, tokenize
 
 SYSTEM = "Answer briefly."
 
@@ -48,7 +48,7 @@ def test_gradients_do_not_depend_on_the_cut(tiny_model, examples, budget):
     for model in (plain, packed):
         model.get_output_embeddings().requires_grad_(False)
     sum(plain_losses(plain, example).sum() for example in examples).backward()
-    for part in bins([len(example.input_ids) for example in examples], budget):
+    for part in pack_first_fit_decreasing([len(example.input_ids) for example in examples], budget):
         loss.packed_loss(packed, **collate([examples[index] for index in part], "cpu")).backward()
     for (name, wanted), found in zip(plain.named_parameters(), packed.parameters(), strict=True):
         if wanted.grad is not None:

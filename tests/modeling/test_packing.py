@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from transformers import AutoTokenizer
 
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.packing import ROWS_AT_ONCE, Example, bins, collate, tokenize
+from medqa.modeling.packing import ROWS_AT_ONCE, Example, collate, pack_first_fit_decreasing, tokenize
 from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."
@@ -88,7 +88,7 @@ def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 400))
 @settings(deadline=None)
 def test_bins_hold_every_sequence_once_within_the_budget(lengths, budget):
-    packed = bins(lengths, budget)
+    packed = pack_first_fit_decreasing(lengths, budget)
     assert sorted(index for part in packed for index in part) == list(range(len(lengths)))
     for part in packed:
         assert sum(lengths[index] for index in part) <= budget or len(part) == 1
@@ -108,7 +108,7 @@ def test_a_sequence_goes_into_the_first_bin_with_room_the_longest_one_first(leng
                 break
         else:
             wanted.append([index])
-    assert bins(lengths, budget) == [sorted(part) for part in wanted]
+    assert pack_first_fit_decreasing(lengths, budget) == [sorted(part) for part in wanted]
 
 
 def test_packed_batch_marks_borders_positions_and_targets():

@@ -2,20 +2,20 @@
 
 import pytest
 
-from medqa.runtime.console import Warnings, elapsed, say, silenced, table
+from medqa.runtime.console import WarningLog, elapsed, print_rank0, silenced, table
 
 
 def test_only_the_first_process_speaks_and_not_when_silenced(monkeypatch, capsys):
     with silenced():
-        say("silenced")
-    say("first", "second")
+        print_rank0("silenced")
+    print_rank0("first", "second")
     monkeypatch.setenv("RANK", "1")
-    say("other process")
+    print_rank0("other process")
     assert capsys.readouterr().out == "first\nsecond\n"
 
 
 def test_warnings_come_together_and_once(capsys):
-    warnings = Warnings()
+    warnings = WarningLog()
     warnings.show()
     for text in ("one", "two", "one"):
         warnings.add(text)

@@ -130,12 +130,12 @@ def unread(code: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_work_goes_on_when_nobody_reads_its_report():
-    code = "import os; from medqa.runtime.console import say\nfor _ in range(3): say('line')\nos.write(2, b'worked')"
+    code = "import os; from medqa.runtime.console import print_rank0\nfor _ in range(3): print_rank0('line')\nos.write(2, b'worked')"
     assert unread(code) == (0, "worked")
 
 
 def test_help_that_nobody_reads_ends_without_a_traceback():
-    """`python evaluation.py --help | head` prints through tyro, not through `say`."""
+    """`python evaluation.py --help | head` prints through tyro, not through `print_rank0`."""
     assert "Traceback" not in unread(SCRIPT, "prints")[1]
 
 

@@ -44,16 +44,16 @@ def test_a_card_too_small_for_the_longest_sequence_is_told_of(capsys):
     config = SimpleNamespace(
         COMPILE="off", GRADIENT_CHECKPOINTING="auto", TOKENS_PER_BATCH=0, MAX_SEQ_LENGTH=2048, USE_4BIT=True
     )
-    assert memory_plan.choose(config, SIZES, 1000, int(2.5e9), True, True)[0].tokens == 2048
+    assert memory_plan.plan_forward_pass(config, SIZES, 1000, int(2.5e9), True, True)[0].tokens == 2048
     assert "MAX_SEQ_LENGTH 2048 may not fit" in capsys.readouterr().out
-    memory_plan.choose(config, SIZES, 1000, int(8e9), True, True)
+    memory_plan.plan_forward_pass(config, SIZES, 1000, int(8e9), True, True)
     assert "may not fit" not in capsys.readouterr().out
 
 
 def choose(card, **changes):
     settings = {"COMPILE": "on", "GRADIENT_CHECKPOINTING": "auto", "TOKENS_PER_BATCH": 0,
                 "MAX_SEQ_LENGTH": 2048, "USE_4BIT": True} | changes  # fmt: skip
-    return memory_plan.choose(SimpleNamespace(**settings), SIZES, 10_000_000, card, True, False)[0]
+    return memory_plan.plan_forward_pass(SimpleNamespace(**settings), SIZES, 10_000_000, card, True, False)[0]
 
 
 def test_weights_are_unpacked_once_where_there_is_room(capsys):

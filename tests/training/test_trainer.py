@@ -22,7 +22,7 @@ from fine_tuning import train
 from medqa.modeling.packing import Example
 from medqa.runtime.errors import Failed, UserError
 from medqa.training import resume
-from medqa.training.batch_sampler import Steps, shares
+from medqa.training.batch_sampler import OptimizerStepSampler, shares
 from medqa.training.checkpointing import DONE, whole_checkpoints
 from medqa.training.metrics_logger import METRICS, RUNNING, read_records
 
@@ -44,12 +44,12 @@ def close(one, other, tolerance) -> bool:
 
 def test_every_step_has_all_its_sequences_once_over_all_processes():
     for processes in (1, 2, 3):
-        each = [list(Steps(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
+        each = [list(OptimizerStepSampler(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
         assert [len(one) for one in each] == [4] * processes
         steps = [sorted(index for one in each for index in one[step]) for step in range(4)]
         assert [len(step) for step in steps] == [6, 6, 6, 5]
         assert sorted(sum(steps, [])) == list(range(23))
-        alone = [sorted(step) for step in Steps(LENGTHS, 6, 1, 0, 1)]
+        alone = [sorted(step) for step in OptimizerStepSampler(LENGTHS, 6, 1, 0, 1)]
         assert steps == alone
 
 
@@ -63,7 +63,7 @@ def test_processes_get_as_many_tokens_each_as_can_be(lengths, processes):
 
 
 def test_epochs_differ_and_repeat():
-    steps = Steps(LENGTHS, 6, 1, 0, 1)
+    steps = OptimizerStepSampler(LENGTHS, 6, 1, 0, 1)
     first = list(steps)
     steps.epoch = 1
     assert list(steps) != first
@@ -164,11 +164,11 @@ def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(confi
     monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
     monkeypatch.setattr(memory_plan, "has_compiler", lambda: True)
     monkeypatch.setattr(lora, "gather_object", lambda mine: [(50, True), (80, False), *mine])
-    monkeypatch.setattr(memory_plan, "choose", choose)
+    monkeypatch.setattr(memory_plan, "plan_forward_pass", choose)
     for does in ("use_packed_loss", "prepare_layers"):
         monkeypatch.setattr(lora, does, lambda *_: None)
     card = devices.Device("cuda:1", "bfloat16", "")
-    assert lora.fit_to_card(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
+    assert lora.configure_for_memory(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
     assert asked == [(50, False, False)]
 
 
@@ -221,12 +221,12 @@ def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
     other = mine | {"start": "from the beginning", "train_dataset": ["b" * 64]}
     monkeypatch.setattr(resume, "gather_object", lambda own: [mine, mine, other])
     with pytest.raises(UserError) as error:
-        resume.require_alike(mine)
+        resume.assert_same_across_ranks(mine)
     assert "process 2" in str(error.value) and "same folders" in str(error.value)
     assert "(start: from the beginning there, results/checkpoint-6 here; " in str(error.value)
     assert "train_dataset: bbbbbbbb there, aaaaaaaa here)" in str(error.value)
     monkeypatch.setattr(resume, "gather_object", lambda own: own * 3)
-    resume.require_alike(mine)
+    resume.assert_same_across_ranks(mine)
 
 
 def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
@@ -432,7 +432,7 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
 
     config.USE_4BIT = True
     in_four_bits = adapter(train(config))
-    choose, prepare, left = memory_plan.choose, lora.prepare_layers, []
+    choose, prepare, left = memory_plan.plan_forward_pass, lora.prepare_layers, []
 
     def with_room(*asked):
         cut, compiled = choose(*asked)
@@ -442,7 +442,7 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
         left.append([module for module in model.modules() if isinstance(module, Linear4bit)])
         prepare(model, *how)
 
-    monkeypatch.setattr(memory_plan, "choose", with_room)
+    monkeypatch.setattr(memory_plan, "plan_forward_pass", with_room)
     monkeypatch.setattr(lora, "prepare_layers", watched)
     config.RESUME = "never"
     assert same(adapter(train(config)), in_four_bits)

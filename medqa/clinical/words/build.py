@@ -16,7 +16,7 @@ from typing import Any
 from medqa.artifacts.atomic_io import write_text
 from medqa.clinical.language import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.clinical.words import FOLDER, lines, words
-from medqa.runtime.console import say
+from medqa.runtime.console import print_rank0
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError
 
@@ -202,7 +202,7 @@ def main() -> None:
     general = general_words(reader)
     write_text(MEDICAL_TERMS, NOTICE.format(what="Medical terms") + "\n".join(medical) + "\n")
     write_text(GENERAL_ENGLISH, NOTICE.format(what="Words of general English") + "\n".join(general) + "\n")
-    say(f"{len(terms)} medical terms and {len(general)} general words are in {FOLDER}.")
+    print_rank0(f"{len(terms)} medical terms and {len(general)} general words are in {FOLDER}.")
 
 
 if __name__ == "__main__":

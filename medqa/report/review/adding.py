@@ -38,7 +38,7 @@ def add_review(config: Any) -> evaluation_output.Results:
     """
     folder = Path(config.OUTPUT_DIR)
     if folder.is_dir():
-        with output_dir.occupied(folder, "evaluation"):
+        with output_dir.output_dir_lock(folder, "evaluation"):
             output_dir.recover(folder)  # of a run that was killed when all had been written
     manifest = run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
     config = _as_evaluated(config, manifest)
@@ -49,7 +49,7 @@ def add_review(config: Any) -> evaluation_output.Results:
     key = json.loads((folder / KEY).read_text(encoding="utf-8"))
     ratings = read_ratings(config.REVIEW, key)
     review = Review(ratings, judge(ratings))
-    with output_dir.occupied(folder):
+    with output_dir.output_dir_lock(folder):
         found = replace(evaluation_output.read(folder, manifest), review=review)
         if PRIMARY not in found.tables["base"]:
             raise UserError(
@@ -84,7 +84,7 @@ def _publish(config: Any, manifest: dict[str, Any], found: evaluation_output.Res
     import pandas as pd
 
     folder = Path(config.OUTPUT_DIR)
-    with output_dir.staged(folder) as staging:
+    with output_dir.atomic_publish(folder) as staging:
         for name in manifest["outputs"]:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
