@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.by_specialty import Spread
 from medqa.analysis.paired_scores import PRIMARY
+from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ def _why_low(row: Mapping[str, Any], spread: Spread, rows: Iterable[Mapping[str,
     """Why a specialty is called low, and its rank by the loss on the eval split."""
     text = (
         f"Low: shrunken mean {row['shrunken_mean']:.3f} against {spread.mean:.3f} over all specialties, "
-        f"on {row['primary_score_n']} questions; P(low) = {row['p_low']:.2f}, expected deficit "
+        f"on {counted(row['primary_score_n'], 'question')}; P(low) = {row['p_low']:.2f}, expected deficit "
         f"{row['expected_deficit']:.3f}."
     )
     losses = [other["eval_answer_loss"] for other in rows if math.isfinite(other["eval_answer_loss"])]

@@ -193,7 +193,7 @@ def texts_sha256(records: Mapping[str, Any]) -> str:
 def asked_before(
     folder: Path, records: Mapping[str, Any], iteration: int, warnings: WarningLog
 ) -> tuple[dict[str, list[dict]], dict[str, dict], dict[str, Any]]:
-    """What `runner.generate_answers` returned when it last came to its end here, from the files: without a model.
+    """Read from the files what `runner.generate_answers` returned when it last finished here.
 
     Args:
         folder: the evaluation's output folder.

@@ -130,7 +130,7 @@ def require_readable(checkpoint: Path) -> dict[str, Any]:
     try:
         told = json.loads(atomic_io.read_whole(path, run_manifest.LARGEST_MANIFEST))
         learned, files = dict(told["learned"]), dict(told["files"])
-        files.pop(DONE, None)  # version 0.2 listed the marker itself when a step was saved twice
+        files.pop(DONE, None)  # an earlier version listed the marker when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name
             if atomic_io.sha256_of_file(path) != expected:

@@ -126,7 +126,7 @@ def test_the_page_says_what_was_compared_and_how(found, page):
 def test_a_partial_run_is_stamped(found):
     partial = replace(found, advice=found.advice | {"partial": True})
     text = page_of(partial)
-    assert "<title>PARTIAL" in text and "PARTIAL: only 12 questions" in Reader(text).text
+    assert "<title>PARTIAL" in text and "PARTIAL: 12 questions of the holdout answered." in Reader(text).text
 
 
 def test_dose_errors_tell_which_quantity_contradicts_which(page):

@@ -10,6 +10,7 @@ from medqa.artifacts.atomic_io import write_text
 from medqa.report.html import questions, specialties
 from medqa.report.html.questions import shown
 from medqa.report.html.template import render
+from medqa.runtime.console import counted
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Rows of the table of dose errors; all of them are listed at their questions.
@@ -79,7 +80,8 @@ def _about(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     facts = {
         "Base model": config["BASE_MODEL_PATH"],
         "Tuned model": config["FINETUNED_MODEL_PATH"],
-        "Data": f"{len(base):,} questions of {base['specialty'].nunique()} specialties, holdout of "
+        "Data": f"{counted(len(base), 'question')} of "
+        f"{counted(base['specialty'].nunique(), 'specialty', 'specialties')}, holdout of "
         f"{config['DATASET_DIR']}, iteration {advice['iteration']}",
         "Answers": f"at most {config['MAX_NEW_TOKENS']} tokens, temperature {config['TEMPERATURE']:g}, "
         f"top-p {config['TOP_P']:g}, seed {config['SEED']}",
@@ -88,8 +90,8 @@ def _about(found: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         "Medical terms": f"{advice['lexicon']['terms']:,}, lexicon {advice['lexicon']['sha256'][:12]}",
     }
     return {
-        "title": f"Base against tuned on {len(base):,} medical questions",
-        "partial": f"PARTIAL: only {len(base):,} questions of the holdout were answered." * advice["partial"],
+        "title": f"Base against tuned on {counted(len(base), 'medical question')}",
+        "partial": f"PARTIAL: {counted(len(base), 'question')} of the holdout answered." * advice["partial"],
         # No line break within "95 %".
         "finding": verdicts.finding(found.comparison.iloc[0]).replace(" %", "\N{NO-BREAK SPACE}%"),
         "summary": advice["summary"],
