@@ -170,9 +170,8 @@ def specialty_figure(
     plain = "primary_score_base", "primary_score_finetuned"
     base, tuned = ("shrunken_base", "shrunken_mean") if shrunken else plain
     rows = rows.sort_values(tuned, ascending=False, kind="stable", ignore_index=True)
-    advice = recommendations or {
-        "summary": f"Primary score, base and tuned: {counted(len(rows), 'specialty', 'specialties')}"
-    }
+    drawn = counted(len(rows), "specialty", "specialties")
+    advice = recommendations or {"summary": f"Primary score of {drawn}, base and tuned"}
     low = rows["specialty"].isin(advice.get("low_performance_specialties", []))
     worse = rows["specialty"].isin(advice.get("regressed_specialties", []))
     marks = pd.concat(
@@ -253,8 +252,8 @@ def _holdout_warning(row: Mapping[str, Any]) -> str:
             "From the next round on, the holdout has steered training: it is no unbiased test set any more."
         )
     return (
-        f"{counted(row['round'], 'round')} used this holdout: choosing the best of them flatters by {best:.3f} "
-        f"on average, choosing data by it flatters by at most {most:.3f}. The eval split influenced no data."
+        f"{counted(row['round'], 'round')} used this holdout: choosing the best of them flatters by "
+        f"{best:.3f} on average, choosing data by it flatters by at most {most:.3f}. The eval split influenced no data."
     )
 
 
@@ -314,9 +313,7 @@ def _training_title(loss: "pd.Series", eval_loss: "pd.Series") -> str:
     """What the losses show, in a sentence."""
     if len(eval_loss) > 1:
         last = eval_loss.index[-1]
-        text = (
-            f"Eval loss {eval_loss.iloc[0]:.3f} → {eval_loss.iloc[-1]:.3f} over {counted(int(last), 'step')}"
-        )
+        text = f"Eval loss {eval_loss.iloc[0]:.3f} → {eval_loss.iloc[-1]:.3f} over {counted(last, 'step')}"
         best = eval_loss.idxmin()
         ends = {0: ": never below the base model's", last: ", lowest at the end"}
         return text + ends.get(best, f", lowest ({eval_loss.min():.3f}) at step {best}")
