@@ -253,7 +253,8 @@ def _holdout_warning(row: Mapping[str, Any]) -> str:
         )
     return (
         f"{counted(row['round'], 'round')} used this holdout: choosing the best of them flatters by "
-        f"{best:.3f} on average, choosing data by it flatters by at most {most:.3f}. The eval split influenced no data."
+        f"{best:.3f} on average, choosing data by it flatters by at most {most:.3f}. The eval split "
+        "influenced no data."
     )
 
 
