@@ -1,6 +1,7 @@
 """A class of metrics → one column per metric; a metric that fails on a pair costs that pair, not the run."""
 
 import contextlib
+import itertools
 import math
 from array import array
 from collections import Counter
@@ -83,11 +84,10 @@ def score_pairs(
     places = _by_reference(references, hypotheses)
     blocks = pairwise.rows(metrics, names, [(references[place], hypotheses[place]) for place in places])
     with contextlib.closing(blocks), Progress("Lexical scores", len(places), "pair") as progress:
-        for block in blocks:
-            for found in block:
-                for name, row in zip(names, found, strict=True):
-                    kept[name].add(places[progress.done], row)
-                progress.advance()
+        for place, found in zip(places, itertools.chain.from_iterable(blocks), strict=True):
+            for name, row in zip(names, found, strict=True):
+                kept[name].add(place, row)
+            progress.advance()
     for name in names:
         title = name.removeprefix("compute_")
         columns = kept[name].columns(title)
