@@ -27,6 +27,12 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def share_weights(folder: Path, like: str) -> None:
+    """Give weight files the permissions of the file `like` beside them: safetensors writes them with 0600."""
+    for path in folder.glob("*.safetensors"):
+        path.chmod((folder / like).stat().st_mode)
+
+
 def read_whole(path: Path, most: int) -> bytes:
     """The bytes of a file that is to be taken into memory at once.
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medqa.artifacts.atomic_io import read_whole, sha256_of_file, write_json
+from medqa.artifacts.atomic_io import read_whole, sha256_of_file, share_weights, write_json
 from medqa.runtime.errors import UserError
 
 CONFIG = "adapter_config.json"
@@ -21,7 +21,7 @@ def write_adapter(model: Any, folder: Path) -> None:
     it asks the Hub about a base that is named there.
     """
     model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors gives 0600; follow the umask
+    share_weights(folder, CONFIG)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "modules_to_save"):
         if isinstance(config.get(name), list):

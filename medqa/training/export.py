@@ -86,6 +86,7 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     incomplete = temp_sibling(target, "new")
     shutil.rmtree(incomplete, ignore_errors=True)
     merged.save_pretrained(incomplete)
+    atomic_io.share_weights(incomplete, "config.json")
     loading.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
     weights = atomic_io.sha256_of_file(Path(adapter) / WEIGHTS)
     atomic_io.write_json(

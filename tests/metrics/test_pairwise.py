@@ -99,6 +99,7 @@ def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch,
 # ---- interruption ----------------------------------------------------------------------------------------
 
 SCRIPT = """
+import signal
 import threading, time
 from medqa.runtime.entrypoint import run_script
 from medqa.metrics.runner import score_pairs
@@ -117,6 +118,7 @@ class Slow:
         print("scoring", flush=True)
         return LOCK.locked()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
 run_script(lambda: score_pairs(Slow(), ["a" * 5000] * 2000, ["b"] * 2000, WarningLog()), "Type it again.")
 """
 

@@ -218,7 +218,9 @@ def test_a_merged_model_replaces_nothing_but_a_merged_model(config, tmp_path, mo
     config.MERGE_TO = "link"
     for _ in range(2):
         train(config)
-        assert (tmp_path / "disk" / "model.safetensors").exists() and (tmp_path / "link").is_symlink()
+        weights = tmp_path / "disk" / "model.safetensors"
+        assert weights.stat().st_mode == (tmp_path / "disk" / "config.json").stat().st_mode
+        assert (tmp_path / "link").is_symlink()
     (tmp_path / "link").unlink()
     shutil.rmtree(tmp_path / "disk")
     config.MERGE_TO = str(tmp_path / "merged")
