@@ -358,7 +358,7 @@ from pathlib import Path
 from medqa.artifacts import output_dir
 from medqa.runtime.errors import UserError
 try:
-    with output_dir.occupied(Path(sys.argv[1])):
+    with output_dir.output_dir_lock(Path(sys.argv[1])):
         print("holding", flush=True)
         time.sleep(60 if sys.argv[2] == "stay" else 0)
 except UserError as error:
