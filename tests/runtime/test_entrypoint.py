@@ -15,8 +15,8 @@ SCRIPT = """
 import os, signal, sys, time
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import Interrupted, UserError
-from medqa.runtime.console import say
-def good(): say("done")
+from medqa.runtime.console import print_rank0
+def good(): print_rank0("done")
 def user(): raise UserError("give a folder")
 def bug(): {}["x"]
 def stopped(): raise Interrupted(signal.SIGTERM)
@@ -25,7 +25,7 @@ def full_disk(): raise OSError(28, "No space left on device")
 def torch_full(): raise RuntimeError("PytorchStreamWriter failed writing file data/4: file write failed")
 def rust_full(): raise ValueError("I/O error: No space left on device (os error 28)")
 def memory(): bytearray(1 << 62)
-def arrow(): say("base → tuned")
+def arrow(): print_rank0("base → tuned")
 def prints(): print("help", flush=True)
 def wait():
     print("waiting", flush=True)
