@@ -139,6 +139,6 @@ def test_losses_of_reference_answers_are_kept_as_they_are_computed(undisturbed, 
     assert (
         "base: answer_loss of" in again.out and ", 0 reused" not in again.out.split("answer_loss of")[1][:40]
     )
-    undivided = copy(undisturbed.states["train"], undisturbed.top / "other")
+    undivided = copy(undisturbed.states["train"], undisturbed.top / "undivided")
     assert run(undivided, EVALUATE, kept_and_then_stopped(10**9, sent)).code == 0
     assert not differences(left(folder), left(undivided))

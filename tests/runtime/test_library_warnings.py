@@ -112,7 +112,7 @@ def test_other_processes_than_the_first_do_not_repeat_them() -> None:
 def test_what_is_listed_is_kept_out() -> None:
     code = (
         "from medqa.runtime import library_warnings\n"
-        "for name, beginnings in noise.MESSAGES.items():\n"
+        "for name, beginnings in library_warnings.MESSAGES.items():\n"
         "    for text in beginnings: logging.getLogger(name).warning(text + ' and so on')\n"
         "warnings.warn('`is_gradient_checkpointing` is deprecated and', FutureWarning)\n"
         "warnings.warn('Found missing adapter keys while loading', UserWarning)\n"
