@@ -47,6 +47,36 @@ class RankResult(NamedTuple):
     losses: dict[str, Any]
 
 
+def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> bool:
+    """Connect the processes of this run, and decide for all of them whether models are loaded in NF4.
+
+    Args:
+        base_model: folder or Hub name.
+        four_bit: whether the user asked for NF4.
+        device: where the models run.
+
+    Raises:
+        UserError: the processes run on several machines.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    from medqa.runtime.library_warnings import quiet
+
+    quiet()
+    if several_machines():
+        raise UserError(
+            "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
+            "them: accelerate launch --num_processes N evaluation.py"
+        )
+    if fsdp_requested():
+        print_rank0("FSDP is for training: here each process holds a whole model.")
+    hub.announce(base_model, "BASE_MODEL_PATH")
+    PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
+    # The fullest card decides for all processes.
+    return any(gather_object([resolve_quantization(four_bit, device, base_model)]))
+
+
 def generate_answers(
     config: Any,
     records: dict[str, Any],
@@ -69,26 +99,11 @@ def generate_answers(
         role → one answer a holdout question, in order; role → example id → (summed loss, tokens).
 
     Raises:
-        UserError: the processes run on several machines, or what the models and files raise.
+        UserError: what the models and files raise.
     """
     from accelerate import PartialState
-    from accelerate.utils import gather_object
 
-    from medqa.runtime.library_warnings import quiet
-
-    quiet()
-    if several_machines():
-        raise UserError(
-            "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
-            "them: accelerate launch --num_processes N evaluation.py"
-        )
-    if fsdp_requested():
-        print_rank0("FSDP is for training: here each process holds a whole model.")
-    hub.announce(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    # From here on the setting says what was done: manifest, report and history take it from there.
-    here = resolve_quantization(config.USE_4BIT, device, config.BASE_MODEL_PATH)
-    config.USE_4BIT = any(gather_object([here]))  # the fullest card decides for all processes
+    processes = PartialState()
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
     tokenizer = loading.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
     stops = tuple(loading.stop_token_ids(tokenizer))

@@ -1,17 +1,19 @@
 """A config class becomes a command line, and a config made in Python gets the same checks."""
 
 import difflib
+import functools
 import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from medqa.runtime.errors import UserError
 
 Config = TypeVar("Config", bound=SimpleNamespace)
+Selected = TypeVar("Selected")
 Limits = Mapping[str, tuple[float, float]]
 
 
@@ -62,7 +64,7 @@ def next_command(script: str, config_class: type, given: Mapping[str, str]) -> s
 
 
 def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits) -> Config:
-    """Check a config, wherever it was made, and return it as a whole `config_class`.
+    """Check a config, wherever it was made, and return it as a whole, read-only `config_class`.
 
     Args:
         config: a `config_class`, or any namespace with some of its settings; the others get their default.
@@ -91,10 +93,33 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
             values[name] = converted
     if problems:
         raise UserError("\n       ".join(problems))
-    for item in fields(config_class):
-        default = item.default_factory() if item.default_factory is not MISSING else item.default
-        values.setdefault(item.name, default)
-    return config_class(**values)
+    return _made(_read_only(config_class), vars(config_class(**values)))
+
+
+def replaced(config: Config, **values: Any) -> Config:
+    """A copy of a checked config with other values of some settings."""
+    return _made(type(config), vars(config) | values)
+
+
+def select(config: SimpleNamespace, kind: type[Selected]) -> Selected:
+    """The settings that a dataclass asks for: its field `lora_rank` takes the setting `LORA_RANK`."""
+    return kind(**{item.name: getattr(config, item.name.upper()) for item in fields(kind)})
+
+
+@functools.cache
+def _read_only(config_class: type[Config]) -> type[Config]:
+    """A subclass whose settings cannot be changed any more."""
+
+    def refuse(config: SimpleNamespace, name: str, *_value: object) -> None:
+        raise AttributeError(f"{name} cannot change: the settings have been checked, and steps rely on them")
+
+    return type(config_class.__name__, (config_class,), {"__setattr__": refuse, "__delattr__": refuse})
+
+
+def _made(config_class: type[Config], values: Mapping[str, Any]) -> Config:
+    made = config_class.__new__(config_class)
+    vars(made).update(values)
+    return made
 
 
 def _converted(value: Any, kind: Any) -> Any:

@@ -434,7 +434,7 @@ def test_answers_are_made_on_one_machine(monkeypatch):
     for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
         monkeypatch.setenv(name, number)
     with pytest.raises(UserError, match="on one machine"):
-        runner.generate_answers(None, {}, "", None, None, None)
+        runner.start_processes("", False, None)
 
 
 def test_a_nul_in_an_answer_is_shown_as_what_cannot_be_shown():

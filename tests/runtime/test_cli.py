@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -16,7 +16,7 @@ from conftest import ROOT, run_script
 
 import config as settings
 from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa.runtime.cli import checked, next_command, parse
+from medqa.runtime.cli import checked, next_command, parse, replaced, select
 from medqa.runtime.errors import UserError
 from medqa.runtime.settings_help import described, help_text
 
@@ -64,7 +64,7 @@ def test_every_setting_can_be_given_under_its_own_name(kind, name):
 def test_no_arguments_give_the_defaults():
     for kind in CLASSES.values():
         config = parse(kind, "", [])
-        assert type(config) is kind and vars(config) == vars(kind())
+        assert isinstance(config, kind) and vars(config) == vars(kind())
 
 
 @pytest.mark.parametrize(("kind", "name"), SWITCHES)
@@ -209,7 +209,7 @@ def refused(config: SimpleNamespace, kind: type = TrainingConfig) -> list[str]:
 def test_defaults_pass_and_stay():
     for kind in CLASSES.values():
         config = checked(kind(), kind, LIMITS)
-        assert type(config) is kind and vars(config) == vars(kind())
+        assert isinstance(config, kind) and vars(config) == vars(kind())
 
 
 def test_an_unknown_setting_is_told_with_the_nearest_name():
@@ -287,10 +287,28 @@ def test_limits_are_allowed_and_what_lies_outside_is_refused(name, limits):
 
 def test_a_plain_namespace_gets_the_other_settings_by_default():
     config = checked(SimpleNamespace(NUM_EPOCHS=5), TrainingConfig, LIMITS)
-    assert type(config) is TrainingConfig
+    assert isinstance(config, TrainingConfig)
     assert vars(config) == vars(TrainingConfig(NUM_EPOCHS=5))
     first, second = (checked(SimpleNamespace(), DatasetConfig, LIMITS) for _ in range(2))
     assert first.SPECIALTY_SAMPLE_PERCENTAGES is not second.SPECIALTY_SAMPLE_PERCENTAGES
+
+
+def test_settings_are_read_only_once_they_are_checked():
+    config = checked(TrainingConfig(NUM_EPOCHS=5), TrainingConfig, LIMITS)
+    for change in (lambda: setattr(config, "NUM_EPOCHS", 6), lambda: delattr(config, "NUM_EPOCHS")):
+        with pytest.raises(AttributeError, match="NUM_EPOCHS cannot change"):
+            change()
+    other = replaced(config, NUM_EPOCHS=6)
+    assert (config.NUM_EPOCHS, other.NUM_EPOCHS, other.LORA_RANK) == (5, 6, config.LORA_RANK)
+
+
+def test_a_dataclass_selects_the_settings_that_it_names():
+    @dataclass(frozen=True)
+    class Adapter:
+        lora_rank: int
+        lora_alpha: int
+
+    assert select(TrainingConfig(LORA_RANK=4), Adapter) == Adapter(4, 16)
 
 
 # ---- config.py -----------------------------------------------------------------------------------------
