@@ -1,16 +1,17 @@
-"""Every setting of the three stages: name, type, default and what it does.
+"""Settings of the three scripts: the name, type, default and meaning of each.
 
-Change a default here, set it in Python (`config = TrainingConfig(); config.NUM_EPOCHS = 5`), or give it on
-the command line (`python fine_tuning.py --NUM_EPOCHS 5`): the name is the same everywhere. Standard library
-only, so that a setting can be read without loading torch.
+A setting has the same name everywhere. Change its default here, set it in Python
+(`config = TrainingConfig(); config.NUM_EPOCHS = 5`), or pass it on the command line
+(`python fine_tuning.py --NUM_EPOCHS 5`). This module imports only the standard library, so that reading a
+setting does not load torch. `--help` prints the comment above each setting.
 """
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Literal
 
-# The one system message of training, of the base model and of the fine-tuned model. It is stored with the
-# datasets, and the later stages take it from there.
+# System message for training and for the answers of both models. Preparation stores it with the datasets;
+# training and evaluation read it from there.
 SYSTEM_MESSAGE = (
     "You are a helpful medical assistant. Answer the question accurately and concisely, "
     "and name doses, thresholds and warning signs where they matter."
@@ -19,197 +20,199 @@ SYSTEM_MESSAGE = (
 
 @dataclass
 class DatasetConfig(SimpleNamespace):
-    """Settings of dataset_preparation.py: which files to read, and how to split them."""
+    """Settings of dataset_preparation.py: input files, splits and prompt."""
 
     # == Folders ==
 
-    # Folder with the files dataset_with_answers_{specialty}.json
+    # Folder that contains the files dataset_with_answers_{specialty}.json
     DATA_DIR: str = "demo/data"
-    # Folder for the splits; a folder that holds splits already keeps its holdout and eval for good
+    # Output folder for the splits; if it already contains splits, holdout and eval do not change
     OUTPUT_DIR: str = "datasets"
 
     # == Splits ==
 
-    # Questions per specialty in the constant test set (at most half of a specialty's pairs)
+    # Questions per specialty in the holdout, the constant test set; at most half of a specialty's pairs
     HOLDOUT_SAMPLES_PER_SPECIALTY: int = 10
-    # Share of each specialty's remaining pairs that the first iteration uses, 0 to 1
+    # Share of each specialty's remaining pairs that the first iteration selects for train and eval, 0 to 1
     INITIAL_TRAIN_PERCENTAGE: float = 0.5
-    # Share of the pairs first used that becomes the constant eval split, 0 to 1
+    # Share of these selected pairs that becomes the constant eval split, 0 to 1
     EVAL_SPLIT_SIZE: float = 0.2
-    # Shares that differ from the initial one, by specialty: {"cardiology": 0.8}
+    # Shares of single specialties that replace the initial share: {"cardiology": 0.8}
     SPECIALTY_SAMPLE_PERCENTAGES: dict[str, float] = field(default_factory=dict)
-    # training_recommendations.json of an evaluation, whose shares are applied; empty: none
+    # Path of an evaluation's training_recommendations.json; its recommended shares are applied; empty: none
     RECOMMENDATIONS: str = ""
-    # Seed of the order in which pairs are taken
+    # Seed of the order in which pairs are selected
     RANDOM_SEED: int = 42
 
     # == Prompt and lengths ==
 
-    # System message of every prompt
+    # System message at the start of every prompt
     SYSTEM_MESSAGE: str = SYSTEM_MESSAGE
-    # Folder of a tokenizer to count tokens with (empty: lengths are counted in words)
+    # Tokenizer folder, used to measure lengths in tokens; empty: lengths are measured in words
     TOKENIZER: str = ""
-    # Longest sequence that fine-tuning will take, in tokens; only to warn about longer answers
+    # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here
     MAX_SEQ_LENGTH: int = 2048
 
 
 @dataclass
 class TrainingConfig(SimpleNamespace):
-    """Settings of fine_tuning.py: the model, the adapter, the optimizer, what is saved."""
+    """Settings of fine_tuning.py: model, adapter, optimizer, memory, checkpoints."""
 
     # == Model and folders ==
 
     # Base model: a folder, or a name on the Hugging Face Hub
     MODEL_NAME: str = "dmis-lab/llama-3-meerkat-8b-v1.0"
-    # Folder that dataset_preparation.py wrote
+    # Dataset folder written by dataset_preparation.py
     DATASET_DIR: str = "datasets"
-    # Folder for the adapter, its checkpoints and its records
+    # Output folder for the adapter, checkpoints and training metrics
     OUTPUT_DIR: str = "results"
 
     # == Adapter ==
 
-    # Rank of the LoRA matrices: capacity of the adapter
+    # Rank of the LoRA matrices; a higher rank gives the adapter more capacity
     LORA_RANK: int = 8
-    # Scale of the adapter is LORA_ALPHA / LORA_RANK
+    # The adapter's output is scaled by LORA_ALPHA / LORA_RANK
     LORA_ALPHA: int = 16
-    # Linear layers that get an adapter
+    # Names of the linear layers to adapt
     LORA_TARGET_MODULES: tuple[str, ...] = ("q_proj", "v_proj")
     # Dropout on the adapter's input; 0 is fastest and does not hurt with three epochs
     LORA_DROPOUT: float = 0.0
-    # Base weights in NF4 (QLoRA); off: bfloat16 on a GPU, float32 on the CPU
+    # Quantize the base weights to NF4 (QLoRA); off: bfloat16 on a GPU, float32 on the CPU
     USE_4BIT: bool = True
 
     # == Optimizer ==
 
-    # Passes over the training data
+    # Number of passes over the training data
     NUM_EPOCHS: int = 3
-    # BATCH_SIZE x GRADIENT_ACCUMULATION_STEPS x processes sequences make one optimizer step
+    # Sequences per optimizer step = BATCH_SIZE x GRADIENT_ACCUMULATION_STEPS x number of processes
     BATCH_SIZE: int = 4
-    # See BATCH_SIZE; how a step is cut to fit the memory is decided by the program
+    # See BATCH_SIZE; the program itself divides a step into passes that fit the memory
     GRADIENT_ACCUMULATION_STEPS: int = 4
-    # Highest learning rate, reached after warm-up
+    # Peak learning rate, reached after warmup
     LEARNING_RATE: float = 2e-4
-    # Share of all steps over which the learning rate rises from 0
+    # Share of all steps used for warmup, in which the learning rate rises from 0
     WARMUP_RATIO: float = 0.03
-    # Decay of the adapter's weights
+    # Weight decay of the adapter's weights
     WEIGHT_DECAY: float = 0.0
-    # Gradients are scaled down to this norm
+    # Clip the gradient norm to this value
     MAX_GRAD_NORM: float = 1.0
 
     # == Length and memory ==
 
-    # Longest sequence in tokens; a longer answer is cut, a longer question is left out and reported
+    # Maximum sequence length in tokens; a longer answer is cut; a question that leaves no space for its
+    # answer is skipped and reported
     MAX_SEQ_LENGTH: int = 2048
-    # Tokens in one forward pass; 0: as many as the memory allows
+    # Maximum number of tokens in one forward pass; 0: as many as fit the memory
     TOKENS_PER_BATCH: int = 0
-    # Recompute activations to save memory: "auto" decides by the memory of the card
+    # Recompute activations in the backward pass to save memory; "auto" decides by the memory of the GPU
     GRADIENT_CHECKPOINTING: Literal["auto", "on", "off"] = "auto"
-    # Compile the layers for speed: "auto" does on a GPU when the run is long enough to gain from it
+    # Compile the layers for speed; "auto" compiles on a GPU if the run is long enough to benefit
     COMPILE: Literal["auto", "on", "off"] = "auto"
-    # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
+    # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0
 
     # == Evaluations and checkpoints ==
 
-    # Evaluation loss every so many optimizer steps; 0: once an epoch
+    # Optimizer steps between evaluations of the eval loss; 0: evaluate once per epoch
     EVAL_STEPS: int = 0
-    # Checkpoint every so many optimizer steps; 0: once an epoch
+    # Optimizer steps between checkpoints; 0: save once per epoch
     SAVE_STEPS: int = 0
-    # Checkpoints kept, the best one in addition
+    # Number of recent checkpoints to keep; the best adapter is kept in addition
     SAVE_TOTAL_LIMIT: int = 2
-    # Evaluations without improvement after which training stops; 0: never
+    # Stop training after this many evaluations without improvement; 0: never
     EARLY_STOPPING_PATIENCE: int = 3
 
     # == The run ==
 
-    # "auto" goes on from the last checkpoint when the settings are the same; "never" starts over
+    # "auto" resumes from the last checkpoint if the settings are the same; "never" starts over
     RESUME: Literal["auto", "never"] = "auto"
-    # Seed of the data order, the adapter's first weights and dropout
+    # Seed of the data order, the adapter's initial weights and dropout
     SEED: int = 42
-    # Send the training curves to Weights & Biases (needs WANDB_API_KEY or an earlier login)
+    # Log training curves to Weights & Biases; requires WANDB_API_KEY or an earlier login
     USE_WANDB: bool = False
-    # Check everything and foretell steps, memory and time, without loading a weight
+    # Do not train; validate everything and estimate steps, memory and run time, without loading weights
     DRY_RUN: bool = False
-    # Folder for a merged model (base and adapter in one, 16 GB for 8B), made after training; empty: none
+    # Folder for the merged model (base and adapter in one, 16 GB for 8B), saved after training; empty: none
     MERGE_TO: str = ""
 
 
 @dataclass
 class EvaluationConfig(SimpleNamespace):
-    """Settings of evaluation.py: the two models, how they answer, how answers are judged."""
+    """Settings of evaluation.py: models, generation, metrics, comparison, recommendations, blind review."""
 
     # == Models and folders ==
 
     # Base model: a folder, or a name on the Hugging Face Hub
     BASE_MODEL_PATH: str = "dmis-lab/llama-3-meerkat-8b-v1.0"
-    # Folder that fine_tuning.py wrote
+    # Adapter folder written by fine_tuning.py, or the folder of a merged model
     FINETUNED_MODEL_PATH: str = "results"
-    # Folder that dataset_preparation.py wrote
+    # Dataset folder written by dataset_preparation.py
     DATASET_DIR: str = "datasets"
-    # Folder for answers, tables, figures and recommendations
+    # Output folder for answers, tables, figures and recommendations
     OUTPUT_DIR: str = "evaluation_results"
-    # Only fetch all that a machine without internet needs into this folder, and say how to use it there
+    # Do not evaluate; download everything that an offline machine needs into this folder; empty: evaluate
     DOWNLOAD_ONLY: str = ""
 
     # == Answers ==
 
-    # Longest answer in tokens
+    # Maximum length of an answer in tokens
     MAX_NEW_TOKENS: int = 512
-    # 0 takes the likeliest token each time; above 0 samples
+    # Sampling temperature; 0: greedy decoding
     TEMPERATURE: float = 0.1
-    # Sampling is among the likeliest tokens that together have this probability
+    # Sample only from the most likely tokens whose probabilities add up to this value
     TOP_P: float = 0.9
-    # Questions answered at once when AUTO_BATCH_SIZE is off
+    # Questions to answer at once if AUTO_BATCH_SIZE is off
     BATCH_SIZE: int = 4
-    # Answer as many questions at once as the memory holds
+    # Answer as many questions at once as fit the memory
     AUTO_BATCH_SIZE: bool = True
-    # Base weights in NF4; off: bfloat16 on a GPU where it fits, else NF4 all the same; float32 on the CPU
+    # Quantize the base weights to NF4; off: bfloat16 on a GPU, NF4 if that does not fit, float32 on the CPU
     USE_4BIT: bool = False
-    # GPU memory to stay within, in GB, on a card shared with others; 0: all that is free
+    # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0
-    # Longest prompt in tokens; a longer question loses its middle, and is marked
+    # Maximum length of a prompt in tokens; a longer question loses its middle and is marked in the results
     MAX_PROMPT_LENGTH: int = 1536
-    # Questions to answer, for a quick look; 0: all. A partial run is marked so and recommends nothing
+    # Number of questions to answer, for a quick check; 0: all. A partial run recommends nothing, and its
+    # results are marked PARTIAL
     LIMIT: int = 0
-    # Score the answers of the last evaluation anew, without loading a model
+    # Score the answers of the last evaluation again, without loading the base model or the adapter
     SCORE_ONLY: bool = False
 
     # == Metrics ==
 
-    # Encoder of BERTScore and judge of entailment: a folder, or a name on the Hub; empty: both are left out
+    # Encoder for BERTScore and entailment: a folder, or a name on the Hugging Face Hub; empty: skip both
     BERTSCORE_MODEL: str = "microsoft/deberta-xlarge-mnli"
-    # Hidden layer that BERTScore compares; 0: the one tuned for the named model, else the last
+    # Hidden layer for BERTScore; 0: the layer that bert-score tuned for this encoder, or else the last layer
     BERTSCORE_LAYER: int = 0
-    # Your own medical terms for token_f1 and exact_match: a text file, a term in each line; empty: none
+    # Text file with additional medical terms for token_f1 and exact_match, one per line; empty: none
     LEXICON: str = ""
 
     # == Comparison and recommendations ==
 
-    # Metrics whose mean is the primary score, by which specialties are compared
+    # Metrics whose mean is the primary score; specialties are compared by the primary score
     PRIMARY_METRICS: tuple[str, ...] = ("ROUGE-L", "bertscore_f1", "token_f1")
-    # A specialty is low when it lies this much under the overall mean of the primary score ...
+    # A specialty is low if its primary score is more than this margin below the mean of all specialties ...
     LOW_MARGIN: float = 0.02
-    # ... with more than this probability
+    # ... with a probability above this value
     LOW_PROBABILITY: float = 0.8
-    # A specialty has regressed when it got worse with more than this probability
+    # A specialty has regressed if fine-tuning made it worse with a probability above this value
     REGRESSED_PROBABILITY: float = 0.9
-    # Most that a share of data may grow in one iteration
+    # Maximum increase of a specialty's share in one iteration
     MAX_SHARE_STEP: float = 0.3
-    # When no specialty is low: give each one this much more data, at most MAX_SHARE_STEP; 0: nothing
+    # Increase of every share if no specialty is low, at most MAX_SHARE_STEP; 0: recommend nothing then
     SPREAD_WHEN_FLAT: float = 0.0
-    # history.csv of earlier rounds, or the folder that holds it, when OUTPUT_DIR is new and the data were
-    # prepared without RECOMMENDATIONS; empty: none
+    # history.csv of earlier rounds, or its folder; needed if OUTPUT_DIR is new and the data were prepared
+    # without RECOMMENDATIONS; empty: none
     HISTORY: str = ""
-    # Seed of sampled answers and of the sign-flip test
+    # Seed of the sampled answers and of the sign-flip test
     SEED: int = 42
 
     # == Blind review ==
 
-    # Files that reviewers saved from review_sheet.html: their ratings join a finished evaluation
+    # Rating files that reviewers saved from review_sheet.html, to add to a finished evaluation
     REVIEW: tuple[str, ...] = ()
 
 
-# Smallest and largest value of each number, both allowed; whatever lies outside is refused with this range.
+# Range of each numeric setting, limits included. A value outside it is an error that names the range.
 LIMITS = {
     # dataset_preparation.py
     "HOLDOUT_SAMPLES_PER_SPECIALTY": (0, 1_000_000),
@@ -242,7 +245,7 @@ LIMITS = {
     "REGRESSED_PROBABILITY": (0.5, 1),
     "MAX_SHARE_STEP": (0, 1),
     "SPREAD_WHEN_FLAT": (0, 1),
-    # several of them
+    # more than one script
     "RANDOM_SEED": (0, 2**32 - 1),
     "SEED": (0, 2**32 - 1),
     "BATCH_SIZE": (1, 4096),
