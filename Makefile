@@ -1,16 +1,17 @@
-# make demo    the whole pipeline on the demo data, on two CPU cores, without a Hugging Face Hub
-# make loop    a second round on what the demo made: recommend, prepare, train, evaluate
-# make test    the tests
-# make faults  all kills, bad inputs and fuzzing of tests/faults (half an hour; make test takes a part of them), and
-#              the properties in the tests on examples that are new each time
-# make test-oldest  the tests that need transformers, with its oldest version that the code runs on
-# make lint    ruff
-# make clean   remove what the demo made
+# make setup        create .venv with the pinned versions of requirements.txt
+# make demo         run the whole pipeline on the demo's data, on two CPU cores, without the Hugging Face Hub
+# make loop         run a second round on the demo's results: recommend, prepare, train, evaluate
+# make test         run the tests
+# make test-oldest  run the tests that need transformers, on its oldest supported version
+# make faults       run all kills, bad inputs and fuzzing of tests/faults (half an hour; make test runs a part of them), and
+#                   the property-based tests on new examples
+# make lint         run ruff
+# make clean        remove the demo's models and results
 
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-# What differs from an 8B run: the model, its size-related settings, and folders of its own.
+# The demo differs from an 8B run in the model, the settings that depend on its size, and the folders.
 DEMO := demo/output
 PREPARE := dataset_preparation.py --OUTPUT_DIR $(DEMO)/datasets --TOKENIZER demo/base_model
 TRAIN := fine_tuning.py --MODEL_NAME demo/base_model --DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/results \
@@ -19,13 +20,13 @@ EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PA
 	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results \
 	--BERTSCORE_MODEL demo/toy_encoder --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 128
 
-# The loop works on a copy. The demo's specialties cannot be told apart, so its first round asks for more data
-# evenly; without SPREAD_WHEN_FLAT it would recommend nothing, which is right and would end the loop.
+# The loop works on a copy of the demo's results. The demo's specialties do not differ detectably, so the correct
+# recommendation is none, which would end the loop. SPREAD_WHEN_FLAT gives every specialty more data instead.
 LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
 EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
-# What depends on transformers; what starts a stage as a process, which takes longest, is left to `make test`.
+# Tests that depend on transformers, without those that start a stage as a process, which take longest.
 OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
 	tests/metrics/test_nli.py tests/generation/test_engine.py tests/modeling/test_loss.py \
 	tests/modeling/test_loading.py tests/report/test_model_card.py \
@@ -35,7 +36,7 @@ OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
 
 .PHONY: demo loop test test-oldest faults lint setup clean
 
-# The demo asks no server and uses no GPU, so that it gives the same on every machine.
+# The demo contacts no server and uses no GPU, so its results depend on neither.
 demo loop: export HF_HUB_OFFLINE := 1
 demo loop: export CUDA_VISIBLE_DEVICES :=
 demo: .venv/installed
@@ -77,7 +78,7 @@ setup: .venv/installed
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# A layer over .venv: what is not installed in it is found there.
+# A virtual environment on top of .venv: packages that are not installed in it are imported from .venv.
 .venv-oldest/installed: requirements-oldest.txt .venv/installed-dev
 	$(RUN) -m venv --clear --without-pip .venv-oldest
 	$(RUN) -c "import sysconfig; print(sysconfig.get_path('purelib'))" \

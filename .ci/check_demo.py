@@ -1,4 +1,4 @@
-"""Check what `make demo` left: each file, each row, no NaN where a number is due, tuned better than base."""
+"""Check the output of `make demo`: all files and rows, no missing scores, tuned model better than base."""
 
 import json
 import sys
@@ -29,12 +29,12 @@ COLUMNS = [
     "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match",
     "token_f1",
 ]  # fmt: skip
-# A question whose reference has no dose, or no medical term, has no such score.
+# These metrics do not apply to a question whose reference has no dose or no medical term.
 MAY_NOT_APPLY = {"exact_match", "token_f1"}
 
 
 def problems() -> list[str]:
-    """What is wrong with the demo's outputs, one line each."""
+    """Defects of the demo's output, one line each."""
     found = []
     for folder, wanted in FILES.items():
         there = {path.name for path in (DEMO / folder).iterdir()}
@@ -63,7 +63,7 @@ def problems() -> list[str]:
     if list(advice)[:3] != keys:
         found.append(f"training_recommendations.json begins with {list(advice)[:3]}, not {keys}")
     if len(pd.read_csv(results / "specialty_performance.csv")) != 42:
-        found.append("specialty_performance.csv has not 42 rows")
+        found.append("specialty_performance.csv does not have 42 rows")
     return found
 
 
