@@ -1,28 +1,62 @@
-"""The prompt: one definition for preparation, for training and for both models in evaluation."""
+"""The chat template: one definition for preparation, for training and for both models in evaluation.
 
+`apply_chat_template` renders an exchange as text: in the base model's own format when its tokenizer has a
+chat template, else in the format of Llama-3. The scripts call it through `bind`, which fixes the tokenizer.
+"""
+
+import datetime
+import functools
 import hashlib
+import inspect
 import re
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from medqa.runtime.errors import UserError
 
+# (question, answer or None, system message) → text
 ChatTemplate = Callable[[str, str | None, str], str]
 
 # A control token as somebody might write it inside a question: of Llama-3 and its like, and those of other
 # families. Broken by a space it is ordinary text for the tokenizer, so that no question can close its own
 # turn or open a system turn.
 CONTROL_TOKEN = re.compile(
-    r"<(?=\|\w+\|>|｜[^\s｜<>]+｜>|/?s>|(?:pad|unk|bos|eos|(?:start|end)_of_turn)>)|\[(?=/?INST\])"
+    r"<(?=\|\w+\|>|｜[^\s｜<>]+｜>|/?s>|(?:pad|unk|bos|eos|(?:start|end)_of_turn)>|/?think>)|\[(?=/?INST\])"
 )
+WHOLE_CONTROL_TOKEN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|</?s>|\[/?INST\]")
+# Texts that no data contain, by which the parts of a rendered exchange are found.
+SYSTEM, QUESTION, ANSWER = "SYSTEM-5b0c71", "QUESTION-5b0c71", "ANSWER-5b0c71"
+# Templates that print today's date get this one, so that texts are the same on every day.
+DATE = datetime.datetime(2024, 7, 26)
+FIXED_DATE = "{%- macro strftime_now(form) -%}{{ form"
+FIXED_DATE += "".join(f" | replace('%{code}', '{DATE:%{code}}')" for code in "aAbBdHIjmMpSyY")
+FIXED_DATE += " }}{%- endmacro -%}"
 
 
-def apply_chat_template(question: str, answer: str | None, system_message: str) -> str:
-    """Render one exchange in the format of Llama-3.
+class Parts(NamedTuple):
+    """What a chat template writes around the texts of an exchange."""
+
+    before_question: str
+    before_answer: str  # the prompt for generation ends with it
+    lead: str  # a space, say, that the model writes before its answer
+    after_answer: str
+
+
+def apply_chat_template(question: str, answer: str | None, system_message: str, tokenizer: Any = None) -> str:
+    """Render one exchange: by the tokenizer's own chat template, else in the format of Llama-3.
 
     With `answer=None` the result is the prompt for generation: it ends where the answer begins, and is a
-    prefix of the same exchange with any answer. The text starts with `<|begin_of_text|>`, so tokenise it
-    with `add_special_tokens=False`.
+    prefix of the same exchange with any answer. The text contains the control tokens, the one that begins a
+    text included, so tokenize it with `add_special_tokens=False`.
+
+    Edit this function, or assign another one to this name in the scripts, to change the format. One of three
+    parameters will do; it is then used for every model.
     """
+    if tokenizer is not None and tokenizer.chat_template:
+        parts = own_format(tokenizer, str(tokenizer.chat_template), bool(system_message))
+        before = parts.before_question.replace(SYSTEM, system_message)
+        prompt = f"{before}{question}{parts.before_answer}"
+        return prompt if answer is None else f"{prompt}{parts.lead}{answer}{parts.after_answer}"
     prompt = (
         f"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{system_message}<|eot_id|>"
         f"<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
@@ -31,13 +65,73 @@ def apply_chat_template(question: str, answer: str | None, system_message: str) 
     return prompt if answer is None else f"{prompt}{answer}<|eot_id|>"
 
 
+def bind(template: Callable[..., str], tokenizer: Any) -> ChatTemplate:
+    """`template` for one tokenizer; a template of three parameters is used as it is."""
+    if "tokenizer" not in inspect.signature(template).parameters:
+        return template
+    return functools.partial(template, tokenizer=tokenizer)
+
+
+@functools.lru_cache(maxsize=8)
+def own_format(tokenizer: Any, _template: str, with_system: bool) -> Parts:
+    """The parts of the tokenizer's own chat template, found by rendering it once.
+
+    A template without a place for a system message (Gemma 2) gets it at the head of the user turn. Thinking
+    is switched off where a template knows the switch (Qwen3), and a date is always `DATE`.
+
+    Args:
+        tokenizer: with a chat template.
+        _template: that template, so that a tokenizer that gets another one is rendered again.
+        with_system: whether there is a system message; its place in the parts is marked by `SYSTEM`.
+
+    Raises:
+        UserError: the template fails, or drops one of the texts.
+    """
+    answer = {"role": "assistant", "content": ANSWER}
+    system = [{"role": "system", "content": SYSTEM}] if with_system else []
+    apart = [*system, {"role": "user", "content": QUESTION}]
+    together = [{"role": "user", "content": f"{SYSTEM}\n\n{QUESTION}"}]
+    failure = ""
+    for turns in (apart, together) if with_system else (apart,):
+        try:
+            prompt = _rendered(tokenizer, turns, add_generation_prompt=True)
+            whole = _rendered(tokenizer, [*turns, answer], add_generation_prompt=False)
+        except Exception as error:  # a template may raise anything, such as "System role not supported"
+            failure = str(error)
+            continue
+        if (SYSTEM in prompt) == with_system and QUESTION in prompt and ANSWER in whole:
+            before, after = whole.split(ANSWER, 1)
+            lead = before[len(prompt) :] if before.startswith(prompt) else ""
+            before_question, before_answer = prompt.split(QUESTION, 1)
+            if after == before_answer:  # Llama-3's template opens another turn, asked or not
+                after = WHOLE_CONTROL_TOKEN.match(after)[0]
+            return Parts(before_question, before_answer, lead, after)
+        failure = f"it gives {prompt!r} for a prompt and {whole!r} for an exchange"
+    raise UserError(
+        f"the chat template of {tokenizer.name_or_path} does not render a system message, a question and an "
+        f"answer: {failure:.600}. Write this model's format into apply_chat_template in "
+        "medqa/modeling/chat_template.py."
+    )
+
+
+def _rendered(tokenizer: Any, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+    """What the tokenizer's template makes of `turns`, with a date that does not change."""
+    return tokenizer.apply_chat_template(
+        turns,
+        chat_template=FIXED_DATE + tokenizer.get_chat_template(),
+        tokenize=False,
+        add_generation_prompt=add_generation_prompt,
+        enable_thinking=False,
+    )
+
+
 def neutralize_control_tokens(text: str) -> str:
     """The text with every control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
     return CONTROL_TOKEN.sub(r"\g<0> ", text)
 
 
 def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:
-    """Apply `template` to texts whose control tokens are made harmless: `<|eot_id|>` → `< |eot_id|>`."""
+    """Apply `template` to texts whose control tokens are broken up."""
     return template(
         neutralize_control_tokens(question),
         None if answer is None else neutralize_control_tokens(answer),
@@ -64,3 +158,10 @@ def require_prefix(template: ChatTemplate) -> None:
             "with an answer, up to where the answer begins, with the question in it and without the answer. "
             f"It gives {prompt!r} and {whole!r}."
         )
+
+
+def foreign_control_tokens(template: ChatTemplate, tokenizer: Any) -> list[str]:
+    """Control tokens that `template` writes and that the tokenizer would read as ordinary text."""
+    text = template("{question}", "{answer}", "{system}")
+    known = tokenizer.get_vocab()
+    return sorted({token for token in WHOLE_CONTROL_TOKEN.findall(text) if token not in known})

@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 from medqa.modeling.chat_template import (
     CONTROL_TOKEN,
     apply_chat_template,
+    bind,
+    foreign_control_tokens,
     render,
     require_prefix,
     template_sha256,
@@ -73,6 +75,104 @@ def test_no_text_becomes_a_control_token_in_the_tokenizer(tiny_model):
     [plain] = token_ids(tokenizer, [apply_chat_template("", "", "")])
     assert [id for id in ids if id in special] == [id for id in plain if id in special]
     assert len(special) == 6 and ids[-1] == tokenizer.convert_tokens_to_ids(STOP_TOKENS[0])
+
+
+# ---- a model's own template ---------------------------------------------------------------------------------
+
+# Written from the documentation of each family: how it marks turns, and where it wants a system message.
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+OWN = {
+    "ChatML": (CHATML, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n",
+               "A<|im_end|>\n"),
+    "thinking": (
+        CHATML[: -len("{% endif %}")] + "{% if enable_thinking is defined and not enable_thinking %}"
+        "<think>\n\n</think>\n\n{% endif %}{% endif %}",
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+        "A<|im_end|>\n",
+    ),
+    "no system turn": (
+        "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{% for m in messages %}<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
+        "{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
+        "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+        "<|begin_of_text|><start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n",
+        "A<end_of_turn>\n",
+    ),
+    "a space before the answer": (
+        "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set head = messages[0]['content'] + '\n\n' %}"
+        "{% set messages = messages[1:] %}{% else %}{% set head = '' %}{% endif %}"
+        "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ head + m['content'] }}[/INST]"
+        "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}",
+        "<|begin_of_text|>[INST] S\n\nQ[/INST]",
+        " A<|end_of_text|>",
+    ),
+    "the system message is dropped": (
+        "{% for m in messages if m['role'] != 'system' %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% else %}{{ eos_token }}{% endif %}",
+        "<|user|>\nS\n\nQ<|end|>\n<|assistant|>\n",
+        "A<|end|>\n<|end_of_text|>",
+    ),
+    "today's date": (
+        "Today: {{ strftime_now('%d %b %Y') }}\n" + CHATML,
+        "Today: 26 Jul 2024\n<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n"
+        "<|im_start|>assistant\n",
+        "A<|im_end|>\n",
+    ),
+    "a turn is always opened": (
+        "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n{{ m['content'] | trim }}"
+        "<|eot_id|>{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}",
+        "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ"
+        "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "A<|eot_id|>",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def tokenizer(tiny_model):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_model_gets_its_own_template(tokenizer, name):
+    tokenizer.chat_template, prompt, rest = OWN[name]
+    template = bind(apply_chat_template, tokenizer)
+    assert template("Q", None, "S") == prompt
+    assert template("Q", "A", "S") == prompt + rest
+    require_prefix(template)
+
+
+def test_without_a_template_of_its_own_a_model_gets_llama_3(tokenizer):
+    tokenizer.chat_template = None
+    assert bind(apply_chat_template, tokenizer)("Q", "A", "S") == apply_chat_template("Q", "A", "S")
+
+
+def test_the_template_of_a_user_is_used_for_every_model(tokenizer):
+    tokenizer.chat_template = CHATML
+    assert bind(lambda question, answer, system: "mine", tokenizer)("Q", None, "S") == "mine"
+
+
+@pytest.mark.parametrize(
+    "broken", ["{{ nothing.there }}", "{{ raise_exception('no') }}", "Hello", "{% if %}"]
+)
+def test_a_template_that_renders_no_exchange_is_refused(tokenizer, broken):
+    tokenizer.chat_template = broken
+    with pytest.raises(UserError, match="apply_chat_template in medqa/modeling/chat_template.py"):
+        bind(apply_chat_template, tokenizer)("Q", None, "S")
+
+
+def test_control_tokens_that_the_tokenizer_does_not_know_are_found(tokenizer):
+    tokenizer.chat_template = CHATML
+    assert foreign_control_tokens(bind(apply_chat_template, tokenizer), tokenizer) == [
+        "<|im_end|>",
+        "<|im_start|>",
+    ]
+    assert foreign_control_tokens(apply_chat_template, tokenizer) == []
 
 
 # ---- the template's fingerprint ------------------------------------------------------------------------
