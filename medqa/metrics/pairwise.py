@@ -7,7 +7,9 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -79,10 +81,23 @@ def rows(metrics: Any, names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[
     shared = [name for name in names if name.removeprefix("compute_") in spread]
     processes = _processes(len(pairs)) if shared else 1
     sent = _sent(metrics, shared) if processes > 1 else None
-    if sent is None:
-        for block in blocks:
-            yield [[row(method, name, pair) for name, method in methods.items()] for pair in block]
-        return
+    done = 0
+    # A process that was killed, for want of memory perhaps, ends the pool: the rest is scored here.
+    with contextlib.suppress(BrokenProcessPool):
+        for block, found in zip(blocks, _pool(processes, sent, blocks) if sent else (), strict=False):
+            yield [
+                [known[name] if name in known else row(methods[name], name, pair) for name in names]
+                for pair, known in zip(block, found, strict=True)
+            ]
+            done += 1
+    for block in blocks[done:]:
+        yield [[row(method, name, pair) for name, method in methods.items()] for pair in block]
+
+
+def _pool(
+    processes: int, sent: tuple[dict[str, Any], dict[str, Any]], blocks: Sequence[Sequence[Pair]]
+) -> Iterator[list[dict[str, Row]]]:
+    """What the pool finds for each block, in their order."""
     from joblib import Parallel, delayed
 
     # loky, joblib's pool, starts its processes afresh: a fork of a process that uses torch can hang.
@@ -90,12 +105,8 @@ def rows(metrics: Any, names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[
         processes, backend="loky", return_as="generator",
         idle_worker_timeout=IDLE, initializer=_set_up, initargs=sent,
     )  # fmt: skip
-    with contextlib.closing(pool(delayed(_shared_rows)(block) for block in blocks)) as scored:
-        for block, found in zip(blocks, scored, strict=True):
-            yield [
-                [known[name] if name in known else row(methods[name], name, pair) for name in names]
-                for pair, known in zip(block, found, strict=True)
-            ]
+    warnings.filterwarnings("ignore", module=r"joblib\.parallel")  # blocks that an interruption leaves undone
+    yield from pool(delayed(_shared_rows)(block) for block in blocks)
 
 
 def _processes(pairs: int) -> int:

@@ -69,6 +69,23 @@ def test_metrics_that_cannot_be_sent_to_another_process_are_computed_here():
     assert set(scored(metrics)[0]["process"]) == {os.getpid()}
 
 
+def test_a_killed_process_costs_time_and_no_scores():
+    class Deadly:
+        IN_PARALLEL = ("length",)
+
+        def __init__(self) -> None:
+            self.home = os.getpid()
+
+        def compute_length(self, reference: str, hypothesis: str) -> float:
+            if reference == REFERENCES[COUNT // 2] and os.getpid() != self.home:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return len(reference)
+
+    columns, failed, told = scored(Deadly())
+    assert columns == {"length": list(map(len, REFERENCES))}
+    assert not failed and not told
+
+
 def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch, with_wordnet):
     from config import EvaluationConfig
     from evaluation import AutomaticMetrics
