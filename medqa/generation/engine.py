@@ -98,8 +98,6 @@ def answer_all(
         keep(_answer(prompt, ids, "stop" if stopped else "length", tokenizer))
 
     while waiting:
-        gc.collect()  # frees the key-value cache of an attempt that ran out of memory
-        torch.cuda.empty_cache()
         batch = list(waiting.values())
         try:
             if without_padding:
@@ -111,6 +109,10 @@ def answer_all(
                 raise
             batch_size = max(1, min(batch_size, len(batch)) // 2)
             print_rank0(f"Out of memory: going on with {counted(batch_size, 'question')} at once")
+        else:
+            continue
+        gc.collect()  # frees the key-value cache of the failed attempt
+        torch.cuda.empty_cache()
 
 
 @torch.inference_mode()
