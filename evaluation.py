@@ -48,10 +48,10 @@ class AutomaticMetrics:
         from medqa import clinical
         from medqa.metrics import model_based, wordnet
 
-        self.lexicon = clinical.MedicalLexicon(answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
         judges = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
         self.bertscore, self.entailment, self.left_out = judges
+        self.lexicon = clinical.MedicalLexicon(answers, config.LEXICON)
         self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}  # by (reference, hypothesis)
         self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
 
