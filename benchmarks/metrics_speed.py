@@ -84,9 +84,11 @@ def by_metric(pairs: list[tuple[str, str]]) -> tuple[dict[str, float], dict[str,
 
     def start() -> tuple:
         from medqa import clinical
-        from medqa.metrics import lexical, wordnet
+        from medqa.metrics import wordnet
 
-        place = wordnet.find_wordnet()
+        place = wordnet.find_wordnet()  # imports NLTK without the parts that nobody needs
+        from medqa.metrics import lexical
+
         lexical.meteor("a", "b", place)
         return lexical, clinical, clinical.MedicalLexicon(demo_answers()), place
 
@@ -235,7 +237,7 @@ def bertscore(folder: Path, pairs: list[tuple[str, str]]) -> dict[str, object]:
             found[f"seconds {dtype}"], scores[dtype] = timed(lambda s=scorer: s.score(references, hypotheses))
             found["texts"], found["texts cut"], found["layer"] = (
                 scorer.encoded,
-                scorer.truncated,
+                len(scorer.truncated),
                 scorer.layer,
             )
         again = BertScorer(folder, cache_folder=cache)

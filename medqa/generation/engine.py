@@ -1,4 +1,4 @@
-"""Answers prompts in batches; an answer depends on its own question only, and is handed on when it ends."""
+"""Answers prompts in batches. An answer depends on its question only, and is stored as soon as it ends."""
 
 import gc
 from array import array

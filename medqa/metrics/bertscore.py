@@ -42,13 +42,13 @@ class BertScorer(Batched):
     Source: Zhang et al., "BERTScore: Evaluating Text Generation with BERT", ICLR 2020; layer and baseline
         are those packaged with bert_score 0.3.13 (layer 40 for microsoft/deberta-xlarge-mnli).
     Does not see: the wrong dose and negation ("5 mg" and "50 mg", "fever" and "no fever" have similar
-        states); what lies beyond the longest input of the encoder (`truncated` counts these texts).
+        states); what lies beyond the longest input of the encoder (`truncated` has these texts).
 
     Attributes:
         name: name by which layer and baseline were looked up, or the folder's name.
         layer: hidden layer that is compared.
         max_tokens: longest input; longer texts are truncated.
-        truncated: distinct texts truncated so far.
+        truncated: the texts truncated so far.
         encoded: texts encoded so far (the others came from the cache).
         fingerprint: identifies weights, layer, longest input and precision.
     """
@@ -89,14 +89,9 @@ class BertScorer(Batched):
         self.baseline = _baseline(self.name, self.layer)
         self.tokens_per_batch = TOKENS_PER_BATCH
         self.encoded = 0
-        self._truncated: set[str] = set()
+        self.truncated: set[str] = set()
         self.fingerprint = fingerprint(self.encoder, self.layer, self.max_tokens, self.dtype)
         self._cache = ScoreCache(cache_folder, "bertscore", self.fingerprint)
-
-    @property
-    def truncated(self) -> int:
-        """Distinct texts that were longer than `max_tokens`."""
-        return len(self._truncated)
 
     def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
         """Score pairs of texts; each distinct text is encoded once.
@@ -137,7 +132,7 @@ class BertScorer(Batched):
         for text in sorted(texts):
             text_ids = self.tokenizer.encode(text, add_special_tokens=True, verbose=False) if text else []
             if len(text_ids) > self.max_tokens:
-                self._truncated.add(text)
+                self.truncated.add(text)
                 text_ids = self.tokenizer.encode(
                     text, add_special_tokens=True, truncation=True, max_length=self.max_tokens
                 )

@@ -83,7 +83,7 @@ class EntailmentScorer(Batched):
         name: name of the encoder, or the folder's name.
         max_tokens: longest input, of answer and statement together.
         judged: pairs of an answer and a statement judged so far (the others came from the cache).
-        windowed: distinct answers so far that were read in windows.
+        windowed: the answers so far that were read in windows.
         fingerprint: identifies weights, labels, longest input and precision.
     """
 
@@ -121,16 +121,11 @@ class EntailmentScorer(Batched):
         self.classifier.to(self.device, getattr(torch, dtype)).eval()
         self.tokens_per_batch = TOKENS_PER_BATCH
         self.judged = 0
-        self._long: set[str] = set()
+        self.windowed: set[str] = set()
         self.fingerprint = fingerprint(
             self.classifier, sorted(self.labels.items()), self.max_tokens, dtype, OVERLAP
         )
         self._cache = ScoreCache(cache_folder, "entailment", self.fingerprint)
-
-    @property
-    def windowed(self) -> int:
-        """Distinct answers that did not fit into the encoder's input together with a statement."""
-        return len(self._long)
 
     def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float | None]]:
         """Score pairs of texts; each distinct pair of an answer and a statement is judged once.
@@ -160,7 +155,7 @@ class EntailmentScorer(Batched):
             for text in dict.fromkeys(text for pair in distinct for text in pair)
         }
         available = self.max_tokens - self.tokenizer.num_special_tokens_to_add(pair=True)
-        self._long |= {answer for answer, one in distinct if length[answer] + length[one] > available}
+        self.windowed |= {answer for answer, one in distinct if length[answer] + length[one] > available}
         found = {pair: known for pair in distinct if (known := self._cache.get(pair)) is not None}
         found |= {pair: (0.0, 0.0, 1.0) for pair in distinct if not pair[0]}
         # Sorted by length, so that blocks and batches need little padding.

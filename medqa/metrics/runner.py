@@ -202,8 +202,8 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
         "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
         "entailment_model": None if judge is None else judge.name,
         "too_long": {
-            "texts_cut_by_bertscore": 0 if encoder is None else encoder.truncated,
-            "answers_read_in_parts_for_entailment": 0 if judge is None else judge.windowed,
+            "texts_cut_by_bertscore": 0 if encoder is None else len(encoder.truncated),
+            "answers_read_in_parts_for_entailment": 0 if judge is None else len(judge.windowed),
         },
         "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
         "corpus_bleu": {

@@ -196,34 +196,6 @@ def test_the_names_of_the_labels_decide_and_not_their_order(tmp_path):
     assert first.fingerprint != second.fingerprint
 
 
-def test_the_size_of_a_batch_changes_nothing(folder):
-    texts = list(map(list, zip(*PAIRS[:20], strict=True)))
-    whole, single = (EntailmentScorer(folder, device="cpu") for _ in range(2))
-    single.tokens_per_batch = 1
-    pairs = [(a.strip(), one) for r, a in zip(*texts, strict=True) for one in statements(r)]
-    expected = whole.judge(pairs)
-    for pair, scores in single.judge(pairs).items():
-        assert scores == pytest.approx(expected[pair], abs=1e-5)
-
-
-def test_a_batch_too_large_for_the_memory_is_halved(bert, monkeypatch):
-    import torch
-
-    pairs = [(a.strip(), one) for r, a in PAIRS[:20] for one in statements(r)]
-    scorer = EntailmentScorer(bert, device="cpu")
-    expected = EntailmentScorer(bert, device="cpu").judge(pairs)
-    forward = scorer.classifier.forward
-
-    def small_card(input_ids, **more):
-        if input_ids.numel() > 300:
-            raise torch.OutOfMemoryError("planted")
-        return forward(input_ids=input_ids, **more)
-
-    monkeypatch.setattr(scorer.classifier, "forward", small_card)
-    for pair, scores in scorer.judge(pairs).items():
-        assert scores == pytest.approx(expected[pair], abs=1e-5)
-
-
 # ---- long answers ----------------------------------------------------------------------------------------
 
 
@@ -255,7 +227,7 @@ def test_a_long_answer_is_read_in_windows_and_entails_what_any_window_entails(fo
     assert any(found == pytest.approx(part, abs=1e-5) for part in alone)
     best = max(range(len(alone)), key=lambda index: nli._decision_key(tuple(alone[index])))
     assert found == pytest.approx(alone[best], abs=1e-5)
-    assert scorer.windowed == 1
+    assert scorer.windowed == {LONG}
 
 
 @pytest.mark.parametrize(
@@ -295,7 +267,7 @@ def test_each_distinct_pair_is_judged_once_and_stored(bert, tmp_path):
     first.score(["Rest."], [LONG])
     cached = EntailmentScorer(bert, device="cpu", cache_folder=tmp_path)
     cached.score(["Rest."], [LONG])
-    assert (first.windowed, cached.windowed, cached.judged) == (1, 1, 0)
+    assert (first.windowed, cached.windowed, cached.judged) == ({LONG}, {LONG}, 0)
 
 
 # ---- every text ----------------------------------------------------------------------------------------------
