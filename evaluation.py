@@ -23,7 +23,7 @@ from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
 from medqa.report import evaluation_output
-from medqa.runtime.cli import checked, parse, replaced
+from medqa.runtime.cli import checked, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
@@ -48,10 +48,10 @@ class AutomaticMetrics:
         from medqa import clinical
         from medqa.metrics import model_based, wordnet
 
-        self.lexicon = clinical.MedicalLexicon(answers, config.LEXICON)
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
         judges = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
         self.bertscore, self.entailment, self.left_out = judges
+        self.lexicon = clinical.MedicalLexicon(answers, config.LEXICON)
         self.dose_errors: dict[tuple[str, str], list[dict[str, str]]] = {}  # by (reference, hypothesis)
         self.wordnet = wordnet.find_wordnet()  # None: METEOR counts no synonyms, and its column says so
 
@@ -144,14 +144,15 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 2. Both models answer; what an earlier run has answered is taken from there.
         records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         if config.SCORE_ONLY:
-            known = prediction_cache.asked_before(output, records, data["iteration"], warnings)
-            answers, losses, made_with = known
-            config = replaced(config, **made_with)
+            stored = prediction_cache.load_answers(output, records, data["iteration"], warnings)
+            answers, losses, answer_settings = stored
+            config = replaced(config, **answer_settings)
         else:
             four_bit = runner.start_processes(config.BASE_MODEL_PATH, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit)
-            asked = config, records, data, apply_chat_template, device, warnings
-            answers, losses = runner.generate_answers(*asked)
+            settings = select(config, runner.GenerationSettings)
+            texts = records, data, apply_chat_template
+            answers, losses = runner.generate_answers(settings, *texts, device, warnings)
         if rank() != 0:
             return {}
 

@@ -79,7 +79,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
                 made.decode()
             torch.cuda.synchronize()
         found[name] = round(
-            1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_LOOK), 2
+            1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_CHECK), 2
         )
         del made
         torch.cuda.empty_cache()

@@ -78,7 +78,7 @@ def steady(model_name: str, data: Path) -> dict:
             for _ in range(looks):
                 made.decode()
             torch.cuda.synchronize()
-            steps = looks * continuous_batching.STEPS_PER_LOOK
+            steps = looks * continuous_batching.STEPS_PER_CHECK
             passed = time.monotonic() - began
             found[f"{rows} at once"] = {
                 "tokens_per_second": round(rows * steps / passed),

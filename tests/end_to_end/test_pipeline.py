@@ -126,8 +126,8 @@ def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
     def fail(*_):
         raise AssertionError("an answer or a loss was made again")
 
-    monkeypatch.setattr(engine, "_answer_batch", fail)
-    monkeypatch.setattr(reference_loss, "answer_losses", fail)
+    monkeypatch.setattr(engine, "answer_all", fail)
+    monkeypatch.setattr(reference_loss, "packed_loss", fail)
     before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
     evaluation.evaluate(stages.config)
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before

@@ -11,7 +11,7 @@ from conftest import ROOT, run_script
 
 # What each stage begins with, and what it ends with before the next command.
 BEGINNING = {"1": ["Input: "], "2": ["Device: ", "Start: ", "Attention: ", "Batch: ", "Steps: "],
-             "3": ["Device: ", "Model: ", "Attention: ", "Batch: "]}  # fmt: skip
+             "3": ["Device: ", "Model: ", "Batch: "]}  # fmt: skip
 ENDING = {"1": ["Prepared ", "specialty ", "In ", "Next:  "], "2": ["Trained: ", "eval split", "Files: ", "Next:  "],
           "3": ["Evaluated ", "metric ", "WARNING: ", "Files: ", "Next:  "]}  # fmt: skip
 
