@@ -4,13 +4,13 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medqa.artifacts.atomic_io import write_text
 from medqa.data.cleaning import Record
-from medqa.data.near_duplicates import normal_form
+from medqa.data.near_duplicates import Watch, normal_form, unwatched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,16 +52,31 @@ def ids(folder: Path) -> list[str]:
     return load(folder).select_columns(["id"]).to_dict()["id"]
 
 
-def forms(folder: Path, positions: list[int]) -> list[str]:
-    """The normal forms of some questions of a split."""
-    return [normal_form(question) for question in load(folder).select(positions)["question"]]
+def read_held(folder: Path) -> tuple[list[Record], list[Record]]:
+    """The records of holdout and eval in a prepared folder."""
+    return read(folder / SPLITS["holdout"]), read(folder / SPLITS["eval"])
+
+
+def write_splits(
+    folder: Path,
+    splits: Mapping[str, list[Record]],
+    render: Callable[[str, str], str],
+    unchanged_in: Path | None,
+    watch: Watch,
+) -> None:
+    """Write all splits; holdout and eval are copied byte by byte from `unchanged_in` where that is given."""
+    for name, records in splits.items():
+        if unchanged_in and name in ("holdout", "eval"):
+            shutil.copytree(unchanged_in / SPLITS[name], folder / SPLITS[name])
+        else:
+            write(folder / SPLITS[name], records, render, watch)
 
 
 def write(
     folder: Path,
     records: list[Record],
     render: Callable[[str, str], str],
-    watch: Callable[[Sequence[Any], str], Iterable[Any]] = lambda items, _: items,
+    watch: Watch = unwatched,
 ) -> None:
     """Save records as a split, with the `formatted_chat` that `render(question, response)` gives.
 

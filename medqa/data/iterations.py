@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from medqa.artifacts import history_csv
-from medqa.artifacts.atomic_io import read_whole, sha256_of_file
-from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
+from medqa.artifacts.atomic_io import read_whole
+from medqa.artifacts.run_manifest import MANIFEST, damaged_outputs, read_manifest
 from medqa.data import dataset_io
 from medqa.data.dataset_io import SPLITS
 from medqa.data.source_files import listed, specialty_of
@@ -64,15 +63,7 @@ def read(folder: Path) -> Iteration | None:
                 "Move it away, or give another folder: --OUTPUT_DIR …"
             )
         return None
-    if manifest["stage"] != STAGE:
-        raise UserError(
-            f"{folder} was written by {manifest['stage']}.py. Give another folder: --OUTPUT_DIR …"
-        )
-    damaged = [
-        name
-        for name, expected in manifest["outputs"].items()
-        if not (folder / name).is_file() or sha256_of_file(folder / name) != expected
-    ]
+    damaged = list(damaged_outputs(folder, manifest))
     lost = [name for name in damaged if name.startswith((SPLITS["holdout"], SPLITS["eval"]))]
     if lost:
         raise UserError(
@@ -107,16 +98,16 @@ def is_empty(before: Iteration, folder: Path) -> bool:
     return asked and not any(before.train.values()) and not dataset_io.ids(folder / SPLITS["holdout"])
 
 
-def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) -> None:
-    """Refuse settings that would change what the holdout and eval of `folder` are.
+def require_constants(settings: Mapping[str, Any], before: Iteration, folder: Path) -> None:
+    """Refuse settings that would change the holdout or eval of `folder`.
 
     Raises:
         UserError: which they are, and the three ways to go on.
     """
-    changed = [name for name in CONSTANT if getattr(config, name) != before.settings[name]]
+    changed = [name for name in CONSTANT if settings[name] != before.settings[name]]
     if changed:
         was = ", ".join(f"{name} = {before.settings[name]}" for name in changed)
-        given = ", ".join(f"{getattr(config, name)}" for name in changed)
+        given = ", ".join(f"{settings[name]}" for name in changed)
         again = " ".join(f"--{name} {before.settings[name]}" for name in changed)
         raise UserError(
             f"the holdout and eval of {folder} are constant and were made with {was}; now it is {given}. "
@@ -152,7 +143,8 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.R
 def next_shares(
     specialties: Iterable[str],
     before: Iteration | None,
-    config: SimpleNamespace,
+    initial: float,
+    own: Mapping[str, float],
     requests: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, float]:
     """The share of each specialty in this iteration.
@@ -163,13 +155,12 @@ def next_shares(
     Args:
         specialties: those that have a file.
         before: the last iteration of this folder.
-        config: for INITIAL_TRAIN_PERCENTAGE and SPECIALTY_SAMPLE_PERCENTAGES.
+        initial, own: INITIAL_TRAIN_PERCENTAGE and SPECIALTY_SAMPLE_PERCENTAGES.
         requests: where from → specialty → share; a later one outdoes an earlier one.
 
     Raises:
         UserError: unknown specialties, shares outside 0 to 1, shares below what is in train; one line each.
     """
-    initial, own = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
     shares = dict.fromkeys(sorted(specialties), initial)
     known = {**shares, **(before.shares if before else {})}
     problems = []
@@ -240,6 +231,25 @@ def changes(
     return told
 
 
+def record(
+    before: Iteration | None,
+    changed: Sequence[str],
+    shares: Mapping[str, float],
+    short: Short,
+    stats: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the manifest records about this iteration."""
+    train = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
+    return {
+        "iteration": before.number + bool(changed) if before else 1,
+        "changes": changed or [f"rewritten, because missing or edited: {', '.join(before.damaged)}"],
+        "shares": shares,
+        "short_of_pairs": short,
+        "train_samples": train,
+        "growth": growth(before, shares, train),
+    }
+
+
 def growth(
     before: Iteration | None, shares: Mapping[str, float], train: Mapping[str, int]
 ) -> list[dict[str, Any]]:
@@ -274,10 +284,14 @@ def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def command(config: SimpleNamespace) -> str:
-    """The command line that prepares this folder again, to which an evaluation adds its recommendations."""
+def command(given: Mapping[str, Any]) -> str:
+    """The command line that prepares this folder again; an evaluation appends its recommendations.
+
+    Args:
+        given: settings that differ from their defaults.
+    """
     words = ["python", f"{STAGE}.py"]
-    for name, value in settings(config)["given"].items():
+    for name, value in given.items():
         if name not in ("RECOMMENDATIONS", "SPECIALTY_SAMPLE_PERCENTAGES"):
             words += [f"--{name}", str(value)]
     return shlex.join(words)

@@ -28,7 +28,13 @@ IN_NUMBERS = ".,:/"
 OUTSIDE_NUMBERS = re.compile(r"(?<!\d)[.,:/]|[.,:/](?!\d)")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
+# Wraps a list that takes long to process, with a description of the step; for a progress bar.
 Watch = Callable[[Sequence[Any], str], Iterable[Any]]
+
+
+def unwatched(items: Sequence[Any], _what: str) -> Sequence[Any]:
+    """A `Watch` that shows nothing."""
+    return items
 
 
 class _Separators(dict[int, str]):
@@ -88,7 +94,7 @@ def _grams(form: str) -> set[tuple[str, ...]]:
 # ---- near-duplicates among a million questions -----------------------------------------------------
 
 
-def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.ndarray:
+def groups(forms: Sequence[str], watch: Watch = unwatched) -> np.ndarray:
     """Number the groups of near-duplicates; a near-duplicate of a near-duplicate is in the same group.
 
     Args:
@@ -107,9 +113,7 @@ def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.nd
     return known.label
 
 
-def nearest_of(
-    held: Sequence[str], forms: Sequence[str], watch: Watch = lambda items, _: items
-) -> np.ndarray:
+def nearest_of(held: Sequence[str], forms: Sequence[str], watch: Watch = unwatched) -> np.ndarray:
     """For each of `forms` the position of a near-duplicate in `held`, −1 where there is none: int64 [n]."""
     known = DisjointSets(len(held) + len(forms))
     # It does not matter which of the held questions another one is near: they belong together from the start.

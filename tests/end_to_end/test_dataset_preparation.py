@@ -20,7 +20,7 @@ import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.data import cleaning, dataset_io, near_duplicates, preview
+from medqa.data import cleaning, dataset_io, dataset_stats, near_duplicates, preview
 from medqa.data.near_duplicates import jaccard, normal_form
 from medqa.runtime import progress
 from medqa.runtime.console import silenced
@@ -589,7 +589,7 @@ def test_folders_of_others_are_not_touched(config: DatasetConfig) -> None:
     (output / "holdout_dataset").rmdir()
     other = {"stage": "fine_tuning", "outputs": {}, "settings": {}, "learned": {}, "iteration": 1}
     (output / "manifest.json").write_text(json.dumps(other | {"chat_template_sha256": ""}))
-    with pytest.raises(UserError, match="what fine_tuning.py wrote"):
+    with pytest.raises(UserError, match="the output of fine_tuning.py"):
         create_datasets(config)
 
 
@@ -603,7 +603,7 @@ def test_a_failure_while_writing_keeps_the_last_iteration(
         raise OSError(28, "No space left on device", "dataset_stats.json")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(atomic_io, "write_json", fail)
+        patch.setattr(dataset_stats, "write_json", fail)
         update_training_data(config, {"cardiology": 0.9})
     assert contents(config.OUTPUT_DIR) == before
     assert len(update_training_data(config, {"cardiology": 0.9})[1]) == 48
