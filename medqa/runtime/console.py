@@ -35,6 +35,11 @@ def shows_progress() -> bool:
     return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
+def use_colour() -> bool:
+    """Whether standard output shows colours: a terminal without NO_COLOR (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under a header: the first column to the left, the others (numbers) to the right."""
     cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]
