@@ -433,7 +433,7 @@ def test_an_evaluation_killed_when_all_was_written_is_completed_first(stages, mo
 def test_files_of_others_are_neither_replaced_by_an_evaluation_nor_by_a_preparation(stages, tmp_path):
     for name in ("report.html", "rejected.jsonl"):
         (tmp_path / name).write_text("mine")
-    with pytest.raises(UserError, match="holds report.html, which evaluation.py did not write"):
+    with pytest.raises(UserError, match="has report.html, which evaluation.py did not write"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
     with pytest.raises(UserError, match="has rejected.jsonl but no manifest.json"):
         dataset_preparation.create_datasets(
@@ -446,7 +446,7 @@ def test_files_of_others_are_neither_replaced_by_an_evaluation_nor_by_a_preparat
 
 def test_the_record_of_another_program_is_no_damaged_one_of_ours(stages, tmp_path):
     (tmp_path / "manifest.json").write_text('{"name": "a web app", "icons": []}')
-    with pytest.raises(UserError, match="is no record of this program. Name another folder"):
+    with pytest.raises(UserError, match="was not written by this program. Name another folder"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
 
 

@@ -7,7 +7,6 @@ import os
 import resource
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from faults_results import keep
@@ -68,9 +67,8 @@ def read_data(path: Path) -> None:
 
 def read_advice(path: Path) -> None:
     """The reader of recommendations, and the shares that follow from it."""
-    config = SimpleNamespace(INITIAL_TRAIN_PERCENTAGE=0.5, SPECIALTY_SAMPLE_PERCENTAGES={})
     asked = {"file": iterations.read_recommendations(path)}
-    shares = iterations.next_shares(["cardiology", "x"], None, config, asked)
+    shares = iterations.next_shares(["cardiology", "x"], None, 0.5, {}, asked)
     assert all(0 <= share <= 1 for share in shares.values())
 
 

@@ -204,7 +204,7 @@ def test_what_is_fetched_is_said_in_one_line(monkeypatch, capsys, files, told):
     monkeypatch.setattr(hub, "files_of", asked)
     hub.announce("owner/base", "MODEL_NAME")
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"MODEL_NAME: fetching owner/base ({told})") and "--MODEL_NAME FOLDER" in line
+    assert line.startswith(f"MODEL_NAME: downloading owner/base ({told})") and "--MODEL_NAME FOLDER" in line
     hub.announce(str(ROOT), "MODEL_NAME")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     hub.announce("owner/base", "MODEL_NAME")
@@ -226,7 +226,7 @@ def test_a_model_in_the_cache_is_not_called_fetched(monkeypatch, capsys, tmp_pat
     if not hub.in_cache("owner/base"):  # the cache's place was read when the library was loaded
         monkeypatch.setattr(hub, "in_cache", lambda name: name == "owner/base")
     hub.announce("owner/base", "MODEL_NAME")
-    assert "from the Hub's cache" in capsys.readouterr().out
+    assert "from the local cache of the Hub" in capsys.readouterr().out
 
 
 # ---- hostile models and settings -------------------------------------------------------------------------

@@ -488,6 +488,6 @@ def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     config.MERGE_TO = str(tmp_path / "other")
-    with pytest.raises(UserError, match="holds no merged model"):
+    with pytest.raises(UserError, match="is not a merged model"):
         train(config)
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
