@@ -18,7 +18,7 @@ from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.modeling.chat_template import apply_chat_template, render, require_prefix, template_sha256
 from medqa.runtime import library_warnings, progress
-from medqa.runtime.cli import checked, next_command, parse
+from medqa.runtime.cli import checked, given_and_default, next_command, parse
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError
@@ -122,10 +122,11 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             lines = sorted(f"{one.line()}\n" for one in refused)
             atomic_io.write_text(staging / "rejected.jsonl", "".join(lines))
             atomic_io.write_json(staging / "dataset_stats.json", stats)
+            settings = given_and_default(config)
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
-                config,
+                settings,
                 started,
                 {str(path): hashes[specialty] for specialty, path in found.files.items()},
                 iteration=before.number + bool(changes) if before else 1,
@@ -134,7 +135,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 short_of_pairs=short,
                 train_samples=train_samples,
                 growth=iterations.growth(before, shares, train_samples),
-                command=iterations.command(config),
+                command=iterations.command(settings["given"]),
                 history=history_csv.merged(before.history if before else [], rounds),
                 **prompt,
             )

@@ -5,7 +5,7 @@ import json
 import platform
 import subprocess
 import sys
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -32,16 +32,6 @@ PACKAGES = (
     "pandas", "pyarrow", "scipy", "statsmodels", "nltk", "rouge-score", "sacrebleu", "bert-score",
     "rapidfuzz",
 )  # fmt: skip
-
-
-def settings(config: object) -> dict[str, dict[str, Any]]:
-    """A config's settings as `{"given": …, "default": …}`: those unlike the default, the rest."""
-    told: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
-    for item in fields(config):
-        default = item.default_factory() if item.default_factory is not MISSING else item.default
-        value = getattr(config, item.name)
-        told["default" if value == default else "given"][item.name] = value
-    return told
 
 
 def versions() -> dict[str, str]:
@@ -81,14 +71,19 @@ def gpu_name() -> str | None:
 
 
 def write_manifest(
-    staging: Path, stage: str, config: object, started: str, inputs: dict[str, str], **more: object
+    staging: Path,
+    stage: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    started: str,
+    inputs: dict[str, str],
+    **more: object,
 ) -> None:
     """Write `manifest.json` into a staging folder: the last file of a stage.
 
     Args:
         staging: the folder that `atomic_publish` gave; every file in it is listed with its SHA-256.
         stage: name of the script without `.py`.
-        config: the stage's config, told apart into given and default settings.
+        settings: the stage's settings, from `runtime.cli.given_and_default`.
         started: when the stage began, from `now()`.
         inputs: SHA-256 of the inputs, by path.
         more: whatever else the stage records, JSON values.
@@ -97,7 +92,7 @@ def write_manifest(
     manifest = {
         "stage": stage,
         **more,
-        "settings": settings(config),
+        "settings": settings,
         "inputs": inputs,
         "outputs": sha256_of_files(staging),
         "replaces": sorted({path.split("/")[0] for path in _outputs(folder)}),

@@ -12,7 +12,7 @@ from typing import Any
 
 from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file
-from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
+from medqa.artifacts.run_manifest import MANIFEST, read_manifest
 from medqa.data import dataset_io
 from medqa.data.dataset_io import SPLITS
 from medqa.data.source_files import listed, specialty_of
@@ -274,10 +274,14 @@ def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def command(config: SimpleNamespace) -> str:
-    """The command line that prepares this folder again, to which an evaluation adds its recommendations."""
+def command(given: Mapping[str, Any]) -> str:
+    """The command line that prepares this folder again; an evaluation appends its recommendations.
+
+    Args:
+        given: settings that differ from their defaults.
+    """
     words = ["python", f"{STAGE}.py"]
-    for name, value in settings(config)["given"].items():
+    for name, value in given.items():
         if name not in ("RECOMMENDATIONS", "SPECIALTY_SAMPLE_PERCENTAGES"):
             words += [f"--{name}", str(value)]
     return shlex.join(words)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
+from medqa.runtime.cli import given_and_default
 from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
@@ -175,12 +176,12 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         atomic_io.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:
             atomic_io.write_text(staging / CARD, card(config, found))
-        write_report(found, run_manifest.settings(config), staging / "report.html")
+        write_report(found, given_and_default(config), staging / "report.html")
         write_sheet(found.tables, config.SEED, staging, bool(config.LIMIT))
         run_manifest.write_manifest(
             staging,
             "evaluation",
-            config,
+            given_and_default(config),
             started,
             inputs={
                 f"{folder}/{run_manifest.MANIFEST}": atomic_io.sha256_of_file(

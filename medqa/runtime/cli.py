@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from medqa.runtime.errors import UserError
+from medqa.runtime.settings_help import default_of, help_text
 
 Config = TypeVar("Config", bound=SimpleNamespace)
 Selected = TypeVar("Selected")
@@ -25,8 +26,6 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(arguments):
-        from medqa.runtime.settings_help import help_text
-
         print(help_text(config_class, description))
         sys.exit(0)
     import tyro
@@ -104,6 +103,15 @@ def replaced(config: Config, **values: Any) -> Config:
 def select(config: SimpleNamespace, kind: type[Selected]) -> Selected:
     """The settings that a dataclass asks for: its field `lora_rank` takes the setting `LORA_RANK`."""
     return kind(**{item.name: getattr(config, item.name.upper()) for item in fields(kind)})
+
+
+def given_and_default(config: SimpleNamespace) -> dict[str, dict[str, Any]]:
+    """All settings as a manifest records them: `{"given": …, "default": …}`, by whether they were changed."""
+    record: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
+    for item in fields(config):
+        value = getattr(config, item.name)
+        record["default" if value == default_of(item) else "given"][item.name] = value
+    return record
 
 
 @functools.cache

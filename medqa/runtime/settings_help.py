@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -46,6 +46,11 @@ def described(config_class: type) -> dict[str, Setting]:
     return found
 
 
+def default_of(item: Field) -> Any:
+    """The default of a dataclass field."""
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
 def help_text(config_class: type, description: str) -> str:
     """Everything that `--help` says, one line a setting; on a terminal lines are broken at its width."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
@@ -63,8 +68,7 @@ def help_text(config_class: type, description: str) -> str:
         if setting.group != group:
             group = setting.group
             lines += ["", f"{group}:"]
-        default = item.default_factory() if item.default_factory is not MISSING else item.default
-        text = f"{setting.comment} [{_shown(item.name, default, kinds[item.name])}]"
+        text = f"{setting.comment} [{_shown(item.name, default_of(item), kinds[item.name])}]"
         first, *rest = textwrap.wrap(text, max(30, width - left)) if width < left + len(text) else [text]
         lines.append(f"  --{item.name:<{left - 4}}{first}")
         lines += [" " * left + more for more in rest]

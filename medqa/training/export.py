@@ -10,6 +10,7 @@ from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling import devices, loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.runtime.cli import given_and_default
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
@@ -51,7 +52,7 @@ def publish(
         run_manifest.write_manifest(
             staging,
             "fine_tuning",
-            config,
+            given_and_default(config),
             started,
             inputs={f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()},
             learned=learned,

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,13 +21,6 @@ NEW = {"a.txt": "new a", "kept.txt": "old kept", "sub/x.txt": "new x", "sub/z.tx
 NOTES = "notes of the user.txt"
 WRITING = os.O_WRONLY | os.O_RDWR
 KILLED = 9
-
-
-@dataclass
-class Settings(SimpleNamespace):
-    STEPS: int = 3
-    NAMES: tuple[str, ...] = ("a",)
-    SHARES: dict[str, float] = field(default_factory=dict)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +45,7 @@ def publish(folder: Path, files: dict[str, str], then=lambda: None) -> None:
         for name, text in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_text(text)
-        run_manifest.write_manifest(staging, "stage", Settings(), "now", {"input": "sha"})
+        run_manifest.write_manifest(staging, "stage", {"given": {}}, "now", {"input": "sha"})
         then()
 
 
@@ -263,7 +255,7 @@ def test_manifest_tells_what_was_done(tmp_path):
     with output_dir.atomic_publish(tmp_path) as staging:
         (staging / "a.txt").write_text("abc")
         run_manifest.write_manifest(
-            staging, "stage", Settings(STEPS=5), "then", {"in.json": "1f"}, iteration=2
+            staging, "stage", {"given": {"STEPS": 5}}, "then", {"in.json": "1f"}, iteration=2
         )
     manifest = run_manifest.read_manifest(tmp_path)
     assert manifest["outputs"] == {
@@ -332,12 +324,6 @@ def test_an_input_that_cannot_be_trusted_is_refused_with_the_command_that_makes_
     with pytest.raises(UserError, match=told) as refused:
         run_manifest.require_finished(finished, "stage", "python stage.py --HARD")
     assert "python stage.py --HARD" in str(refused.value)
-
-
-def test_settings_tell_given_from_default():
-    told = run_manifest.settings(Settings(STEPS=4, SHARES={"x": 0.5}))
-    assert told == {"given": {"STEPS": 4, "SHARES": {"x": 0.5}}, "default": {"NAMES": ("a",)}}
-    assert run_manifest.settings(Settings())["given"] == {}
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -18,6 +18,7 @@ from medqa.report.html import questions, report_page, specialties
 from medqa.report.html.differences import runs
 from medqa.report.html.report_page import report_html
 from medqa.report.review.sheet import SHEET
+from medqa.runtime.cli import given_and_default
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -49,7 +50,7 @@ class Reader(HTMLParser):
 
 
 def page_of(found: evaluation_output.Results, **settings: object) -> str:
-    return report_html(found, run_manifest.settings(config("somewhere", **settings)))
+    return report_html(found, given_and_default(config("somewhere", **settings)))
 
 
 @pytest.fixture(scope="module")

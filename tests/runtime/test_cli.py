@@ -16,7 +16,7 @@ from conftest import ROOT, run_script
 
 import config as settings
 from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa.runtime.cli import checked, next_command, parse, replaced, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.errors import UserError
 from medqa.runtime.settings_help import described, help_text
 
@@ -300,6 +300,13 @@ def test_settings_are_read_only_once_they_are_checked():
             change()
     other = replaced(config, NUM_EPOCHS=6)
     assert (config.NUM_EPOCHS, other.NUM_EPOCHS, other.LORA_RANK) == (5, 6, config.LORA_RANK)
+
+
+def test_settings_are_recorded_as_given_or_default():
+    record = given_and_default(DatasetConfig(RANDOM_SEED=4, SPECIALTY_SAMPLE_PERCENTAGES={"x": 0.5}))
+    assert record["given"] == {"RANDOM_SEED": 4, "SPECIALTY_SAMPLE_PERCENTAGES": {"x": 0.5}}
+    assert record["given"] | record["default"] == vars(DatasetConfig()) | record["given"]
+    assert given_and_default(DatasetConfig())["given"] == {}
 
 
 def test_a_dataclass_selects_the_settings_that_it_names():

@@ -25,7 +25,7 @@ def write_report(found: Any, settings: Mapping[str, Mapping[str, Any]], path: Pa
 
     Args:
         found: a results.Results.
-        settings: `run_manifest.settings` of its config.
+        settings: `given_and_default` of its config.
         path: of the file.
     """
     write_text(path, report_html(found, settings))

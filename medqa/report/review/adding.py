@@ -14,7 +14,7 @@ from medqa.report.html.report_page import write_report
 from medqa.report.review.judgement import Review, judge
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY
-from medqa.runtime.cli import checked
+from medqa.runtime.cli import checked, given_and_default
 from medqa.runtime.errors import UserError
 
 ROWS, SUMMARY = "review_results.csv", "review_results.json"
@@ -67,7 +67,7 @@ def _as_evaluated(config: Any, manifest: dict[str, Any]) -> Any:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
     known = manifest["settings"]["given"] | manifest["settings"]["default"]
-    given = json.loads(json.dumps(run_manifest.settings(config)["given"]))
+    given = json.loads(json.dumps(given_and_default(config)["given"]))
     other = [name for name in given if name not in OWN and known.get(name) != given[name]]
     if other:
         told = "; ".join(f"{name} was {known.get(name)!r}, not {given[name]!r}" for name in other)
@@ -91,11 +91,11 @@ def _publish(config: Any, manifest: dict[str, Any], found: evaluation_output.Res
         rows = pd.DataFrame([_row(rating, found) for rating in review.ratings])
         rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
         atomic_io.write_json(staging / SUMMARY, review.summary)
-        write_report(found, run_manifest.settings(config), staging / "report.html")
+        write_report(found, given_and_default(config), staging / "report.html")
         run_manifest.write_manifest(
             staging,
             "evaluation",
-            config,
+            given_and_default(config),
             manifest["started"],
             inputs=manifest["inputs"]
             | {path: atomic_io.sha256_of_file(Path(path)) for path in config.REVIEW},
