@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from config import EvaluationConfig
 from medqa.analysis import round_history, verdicts
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
-from medqa.analysis.recommendations import recommend
+from medqa.analysis.recommendations import Thresholds, recommend
 from medqa.artifacts import history_csv
 from medqa.report import plots
+from medqa.runtime.cli import select
 
 METRICS = ("ROUGE-L", "bertscore_f1", "exact_match", "dose_error", "answer_loss", "meteor")
 PRIMARY = ("ROUGE-L", "bertscore_f1")
@@ -50,10 +52,11 @@ def results(
         tables[role] = pd.DataFrame({"id": np.arange(len(rows)), "specialty": names, **scores})
     used = add_primary_score(tables, PRIMARY, LESS)
     comparison = compare(*tables.values(), METRICS, LESS, 0)
-    performance, spread = by_specialty(*tables.values(), METRICS)
+    performance, spread = by_specialty(*tables.values(), METRICS, 0.02)
     half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
-    advice = recommend(performance, spread, comparison, half, pool, 0) | {"primary_metrics": used}
-    return comparison, performance, advice
+    thresholds = select(EvaluationConfig(), Thresholds)
+    advice = recommend(performance, spread, comparison, half, pool, 0, thresholds)
+    return comparison, performance, advice | {"primary_metrics": used}
 
 
 def training_log(steps: int) -> list[dict[str, float]]:
