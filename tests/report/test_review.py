@@ -278,15 +278,15 @@ def broken(content: dict, **change: object) -> str:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda c: "{half", "no review file"),
-        (lambda c: "[" * 100_000, "no review file"),
-        (lambda c: "[]", "no review file"),
-        (lambda c: '"text"', "no review file"),
-        (lambda c: broken(c, kind="other"), "no review file"),
-        (lambda c: broken(c, ratings=[1]), "no review file"),
-        (lambda c: broken(c, sheet="0123456789abcdef"), "another evaluation"),
+        (lambda c: "{half", "not a review file"),
+        (lambda c: "[" * 100_000, "not a review file"),
+        (lambda c: "[]", "not a review file"),
+        (lambda c: '"text"', "not a review file"),
+        (lambda c: broken(c, kind="other"), "not a review file"),
+        (lambda c: broken(c, ratings=[1]), "not a review file"),
+        (lambda c: broken(c, sheet="0123456789abcdef"), "the sheet of this evaluation is"),
         (lambda c: broken(c, ratings={"unknown": {"choice": "A"}}), "not on the sheet"),
-        (lambda c: broken(c, ratings={}), "holds no mark"),
+        (lambda c: broken(c, ratings={}), "has no marks"),
         (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "C"}}), "expected A, equal or B"),
         (lambda c: broken(c, ratings={next(iter(c["ratings"])): ["A"]}), "expected A, equal or B"),
         (
