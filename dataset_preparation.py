@@ -122,11 +122,10 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             lines = sorted(f"{one.line()}\n" for one in refused)
             atomic_io.write_text(staging / "rejected.jsonl", "".join(lines))
             atomic_io.write_json(staging / "dataset_stats.json", stats)
-            settings = given_and_default(config)
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
-                settings,
+                settings := given_and_default(config),
                 started,
                 {str(path): hashes[specialty] for specialty, path in found.files.items()},
                 iteration=before.number + bool(changes) if before else 1,
