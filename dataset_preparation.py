@@ -125,7 +125,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
-                settings,
+                settings := given_and_default(config),
                 started,
                 inputs,
                 **record,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medqa.analysis import round_history, verdicts
 from medqa.analysis.paired_scores import PRIMARY
@@ -13,20 +13,17 @@ from medqa.report.html.template import render
 from medqa.report.review.summary import findings
 from medqa.runtime.console import counted
 
-if TYPE_CHECKING:
-    from medqa.report.evaluation_output import Results
-
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 # Settings that do not describe the comparison.
 HIDDEN = ("OUTPUT_DIR", "REVIEW")
 VERDICTS = {1: "better", -1: "worse", 0: "undecided"}
 
 
-def report_html(results: "Results", settings: Mapping[str, Mapping[str, Any]]) -> str:
+def report_html(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
     """The page as text; the same results and settings give the same bytes.
 
     Args:
-        results: of the evaluation.
+        results: an `evaluation_output.Results`.
         settings: all settings of the evaluation, from `runtime.cli.given_and_default`.
     """
     comparison = results.comparison.to_dict("records")
@@ -63,7 +60,7 @@ def report_html(results: "Results", settings: Mapping[str, Mapping[str, Any]]) -
     )
 
 
-def _evaluation(results: "Results", settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _evaluation(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was compared, with which settings, and the main result."""
     value_of, advice, base = settings["given"] | settings["default"], results.advice, results.tables["base"]
     size = counted(len(base), "question")
