@@ -36,13 +36,14 @@ def train(config: TrainingConfig) -> Path:
     # 1. Check what comes in, before anything heavy is loaded.
     data = check_datasets(config)
     from medqa.artifacts import hub
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.device import choose_device, limit_gpu_memory
     from medqa.runtime.library_warnings import quiet
 
     loading.require_model(config.MODEL_NAME, "MODEL_NAME")
-    device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
+    device = choose_device(config.MODEL_NAME, "fine_tuning.py")
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    devices.limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    limit_gpu_memory(config.GPU_MEMORY_GB, device)
     quiet()
     sharded = fsdp_requested()
     if config.DRY_RUN:
@@ -131,7 +132,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
     """Train and eval split as examples; what was cut or left out becomes a warning."""
     from datasets import load_from_disk
 
-    from medqa.modeling.packing import require_end, tokenize
+    from medqa.modeling.tokenization import require_end, tokenize
 
     splits = []
     for split in ("train_dataset", "eval_dataset"):

@@ -54,9 +54,10 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
     import torch
 
     from medqa.generation import continuous_batching, engine
-    from medqa.modeling import decode_attention, devices, loading, varlen_attention
+    from medqa.modeling import decode_attention, loading, varlen_attention
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
+    device = choose_device(model_name, "")
     model = loading.load_base(model_name, device, False, "").eval()
     model.set_attn_implementation(varlen_attention.NAME)
     draw = torch.Generator().manual_seed(0)

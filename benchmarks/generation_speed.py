@@ -53,10 +53,11 @@ def steady(model_name: str, data: Path) -> dict:
     from datasets import load_from_disk
 
     from medqa.generation import continuous_batching, engine
-    from medqa.modeling import devices, loading, varlen_attention
+    from medqa.modeling import loading, varlen_attention
     from medqa.modeling.chat_template import apply_chat_template
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
+    device = choose_device(model_name, "")
     tokenizer = loading.load_tokenizer(model_name, "")
     model = loading.load_base(model_name, device, False, "").eval()
     model.set_attn_implementation(varlen_attention.NAME)

@@ -128,10 +128,11 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.device import choose_device
     from medqa.training import lora
 
-    device = devices.choose_device(model_name, "")
+    device = choose_device(model_name, "")
     tokenizer = loading.load_tokenizer(model_name, "")
     model = lora.add_lora(
         loading.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
@@ -166,9 +167,10 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     from peft import LoraConfig
     from transformers import TrainerCallback
 
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
+    device = choose_device(model_name, "")
     model = loading.load_base(model_name, device, True, "")
     clock: list[float] = []
 

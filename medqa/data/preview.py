@@ -87,7 +87,7 @@ def measure(
         told = f"Answers in words: {_percentiles(words)}. With --TOKENIZER: in tokens."
         return Measured([*lines, "", told], [])
 
-    from medqa.modeling.packing import tokenize
+    from medqa.modeling.tokenization import tokenize
 
     examples = tokenize(chosen.to_list(), tokenizer, template, system_message, sys.maxsize).examples
     parts = {one.id: (one.answer_start, one.labels) for one in examples}

@@ -14,8 +14,8 @@ from medqa.generation.continuous_batching import ContinuousBatcher, Prompt, cach
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import ChatTemplate, neutralize_control_tokens, render
-from medqa.modeling.devices import free_memory
-from medqa.modeling.packing import token_ids
+from medqa.modeling.device import free_memory
+from medqa.modeling.tokenization import token_ids
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.errors import UserError
 

@@ -10,8 +10,9 @@ from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.output_dir import MERGED
 from medqa.generation.prediction_cache import ROLES
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
 from medqa.modeling.adapter import adapter_identity
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import WarningLog, print_rank0
 from medqa.runtime.errors import UserError
@@ -31,7 +32,7 @@ class Models:
         four_bit: whether they are loaded in NF4.
     """
 
-    def __init__(self, base: str, tuned: str, device: devices.Device, four_bit: bool) -> None:
+    def __init__(self, base: str, tuned: str, device: Device, four_bit: bool) -> None:
         self.base, self.tuned, self.device = base, tuned, device
         self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
         self.four_bit = four_bit
@@ -92,14 +93,14 @@ class Models:
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
 
 
-def resolve_quantization(wanted: bool, device: devices.Device, name: str) -> bool:
+def resolve_quantization(wanted: bool, device: Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
     sizes = loading.load_config(name, "BASE_MODEL_PATH")
     if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
         return wanted
-    weights, free = weight_bytes(sizes, False, 2), devices.free_memory(device.name)
+    weights, free = weight_bytes(sizes, False, 2), free_memory(device.name)
     if free < 1.2 * weights:  # room to work
         print_rank0(
             f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB"

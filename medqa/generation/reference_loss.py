@@ -6,8 +6,9 @@ from typing import Any
 
 from medqa.generation.model_pair import Models
 from medqa.modeling import varlen_attention
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
 from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import Example
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import own_share
 from medqa.runtime.progress import Progress

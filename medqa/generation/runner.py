@@ -21,9 +21,10 @@ from medqa.generation.prediction_cache import (
     losses_key,
     texts_sha256,
 )
-from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling import loading, varlen_attention
 from medqa.modeling.chat_template import ChatTemplate
-from medqa.modeling.packing import Example, tokenize
+from medqa.modeling.device import Device
+from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
@@ -47,7 +48,7 @@ class RankResult(NamedTuple):
     losses: dict[str, Any]
 
 
-def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> bool:
+def start_processes(base_model: str, four_bit: bool, device: Device) -> bool:
     """Connect the processes of this run, and decide for all of them whether models are loaded in NF4.
 
     Args:
@@ -82,7 +83,7 @@ def generate_answers(
     records: dict[str, Any],
     data: Mapping[str, Any],
     template: ChatTemplate,
-    device: devices.Device,
+    device: Device,
     warnings: WarningLog,
 ) -> tuple[dict[str, list[dict]], dict[str, dict]]:
     """Answers of both models, and their losses on the reference answers: made if missing, else read.

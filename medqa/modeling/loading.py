@@ -8,7 +8,7 @@ from typing import Any
 
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling.adapter import require_adapter
-from medqa.modeling.devices import Device
+from medqa.modeling.device import Device
 from medqa.runtime.errors import UserError
 
 STOP_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "</s>")

@@ -49,7 +49,7 @@ def packed_loss(
     causal: Any, input_ids: torch.Tensor, position_ids: torch.Tensor, rows: torch.Tensor,
     targets: torch.Tensor, summed: Callable = summed_cross_entropy, **borders: Any,
 ) -> torch.Tensor:  # fmt: skip
-    """Answer loss of what `packing.collate` gives, for a causal model with `medqa.modeling.varlen_attention`
+    """Answer loss of what `collator.collate` gives, for a causal model with `medqa.modeling.varlen_attention`
     in use.
 
     With gradients on, the sum over all trained tokens (float32 scalar, nats); under `torch.no_grad`, the loss

@@ -8,8 +8,9 @@ from typing import Any
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
 from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.modeling.device import Device, free_memory, parameter_count
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
@@ -61,7 +62,7 @@ def publish(
     clear(output, "done")
 
 
-def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> None:
+def merge(base_name: str, adapter: str, folder: str, device: Device) -> None:
     """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
 
     The base is read anew and not in 4 bits, or its rounding would become part of the merged weights. A
@@ -75,11 +76,11 @@ def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> 
     target = Path(folder).resolve()  # behind a link: what is renamed must be the folder itself
     rollback(target)
     gc.collect()
-    size = devices.parameter_count(base_name)
+    size = parameter_count(base_name)
     if device.is_cuda:
         torch.cuda.empty_cache()
-        if size and devices.free_memory(device.name) < 2.2 * size:
-            device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
+        if size and free_memory(device.name) < 2.2 * size:
+            device = Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
     print_rank0(f"Merging into {folder} in {device.dtype}")
     merged = loading.load_adapter(loading.load_base(base_name, device, False, "MODEL_NAME"), adapter)
     merged = merged.merge_and_unload(safe_merge=True)

@@ -9,13 +9,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 
 
-def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: str) -> Any:
+def load_whole(config: Any, sizes: Any, device: Device, attention_name: str) -> Any:
     """The base before it is shared out: on the card, or in the machine's memory when that is too small.
 
     Args:
@@ -26,7 +27,7 @@ def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: 
     """
     where = device
     needed = 1.4 * weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
-    if device.is_cuda and devices.free_memory(device.name) < needed:
+    if device.is_cuda and free_memory(device.name) < needed:
         print_rank0("Loading: by way of the machine's memory, because a card does not hold the whole base")
         where = device._replace(name="cpu")
     with _quantised_on(device.name):

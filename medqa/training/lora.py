@@ -6,7 +6,8 @@ import torch
 from accelerate.utils import gather_object
 from transformers import set_seed
 
-from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling import loading, varlen_attention
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.loss import use_packed_loss
 from medqa.modeling.model_size import gathered_bytes
 from medqa.runtime.console import print_rank0
@@ -29,7 +30,7 @@ def require_trainable(config: Any, sizes: Any) -> None:
     require_targets(hollow, config.LORA_TARGET_MODULES)
 
 
-def load(config: Any, device: devices.Device, sharded: bool) -> Any:
+def load(config: Any, device: Device, sharded: bool) -> Any:
     """The base model with a fresh adapter, packed attention, and a loss over the answers only.
 
     Args:
@@ -59,7 +60,7 @@ def load(config: Any, device: devices.Device, sharded: bool) -> Any:
 
 
 def configure_for_memory(
-    config: Any, peft_model: Any, device: devices.Device, tokens_in_run: int, sharded: bool
+    config: Any, peft_model: Any, device: Device, tokens_in_run: int, sharded: bool
 ) -> int:
     """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass.
 
@@ -69,7 +70,7 @@ def configure_for_memory(
     print_rank0(f"Attention: {varlen_attention.told(device.is_cuda)}")
     free, compiler = None, memory_plan.has_compiler()
     if device.is_cuda:
-        cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)
+        cards, compilers = zip(*gather_object([(free_memory(device.name), compiler)]), strict=True)
         free, compiler = min(cards), all(compilers)
         if sharded:
             free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)

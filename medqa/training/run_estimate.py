@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from medqa.modeling import devices
+from medqa.modeling.collator import pack_first_fit_decreasing
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import (
     PASS_BYTES,
     bytes_per_token,
@@ -12,7 +13,6 @@ from medqa.modeling.model_size import (
     unpacking_bytes,
     weight_bytes,
 )
-from medqa.modeling.packing import pack_first_fit_decreasing
 from medqa.runtime.console import counted, elapsed, print_rank0
 from medqa.training.memory_plan import COMPILING_SECONDS, Plan, has_compiler, plan_forward_pass
 
@@ -88,7 +88,7 @@ def product_rate(device: str) -> float:
 
 
 def print_dry_run_estimate(
-    config: Any, sizes: Any, device: devices.Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
+    config: Any, sizes: Any, device: Device, lengths: Sequence[Sequence[int]], eval_tokens: int,
     shards: int = 1,
 ) -> None:  # fmt: skip
     """Say what a run will take, before any weight is loaded.
@@ -104,7 +104,7 @@ def print_dry_run_estimate(
     weights = weight_bytes(sizes, config.USE_4BIT, 2 if device.is_cuda else 4, shards)
     steps = list(lengths) * config.NUM_EPOCHS
     tokens = sum(map(sum, steps))
-    free = devices.free_memory(device.name) - weights if device.is_cuda else None
+    free = free_memory(device.name) - weights if device.is_cuda else None
     cut, compiled = plan_forward_pass(config, sizes, tokens, free, has_compiler(), shards > 1)
     print_rank0(
         f"Steps: {len(lengths)} an epoch, {len(steps)} in all, {counted(tokens, 'token')} on each card"

@@ -21,8 +21,9 @@ from transformers import (
 )
 
 from medqa.modeling.adapter import write_adapter
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
 from medqa.modeling.model_size import multiplied_weights
-from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import Example
 from medqa.runtime import entrypoint
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import rank

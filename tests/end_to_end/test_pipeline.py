@@ -80,7 +80,7 @@ def test_the_evaluation_completes_the_card_of_the_training(stages):
 def test_the_base_is_quantised_to_nf4_in_training(stages):
     from bitsandbytes.nn import Linear4bit
 
-    from medqa.modeling.devices import Device
+    from medqa.modeling.device import Device
     from medqa.training import lora
 
     model = lora.load(stages.training, Device("cpu", "float32", ""), False)
@@ -155,10 +155,10 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     """A whole model in place of an adapter, and the very same answers."""
-    from medqa.modeling import devices
+    from medqa.modeling.device import Device
     from medqa.training import export
 
-    merged, device = tmp_path / "merged", devices.Device("cpu", "float32", "")
+    merged, device = tmp_path / "merged", Device("cpu", "float32", "")
     export.merge(str(tiny_model), str(stages.folder / "results"), str(merged), device)
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
     evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))

@@ -254,7 +254,7 @@ def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
         load_encoder(str(folder))
     assert not (tmp_path / "ran").exists()
     with pytest.raises(Exception, match="safetensors"):  # the base model is never read from one at all
-        from medqa.modeling.devices import Device
+        from medqa.modeling.device import Device
         from medqa.modeling.loading import load_base
 
         load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME")
@@ -266,7 +266,8 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import json
 
     from medqa.metrics import encoder
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.device import Device
     from medqa.runtime.errors import UserError
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
@@ -282,7 +283,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     for load in (
         lambda: loading.load_config(str(folder), "MODEL_NAME"),
         lambda: loading.load_tokenizer(str(folder), "MODEL_NAME"),
-        lambda: loading.load_base(str(folder), devices.Device("cpu", "float32", ""), False, "MODEL_NAME"),
+        lambda: loading.load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME"),
         lambda: encoder.load_encoder(str(folder)),
     ):
         with pytest.raises(UserError):

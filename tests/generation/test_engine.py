@@ -18,7 +18,7 @@ from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
 from medqa.modeling.decode_attention import decode_attention
 from medqa.modeling.loading import load_tokenizer, stop_token_ids
-from medqa.modeling.packing import token_ids
+from medqa.modeling.tokenization import token_ids
 from medqa.runtime import distributed
 from medqa.runtime.errors import UserError
 

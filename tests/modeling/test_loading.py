@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
+from medqa.modeling.device import Device, choose_device, parameter_count
 from medqa.runtime.errors import UserError
 from medqa.training import lora
 
-CPU = devices.Device("cpu", "float32", "for the tests")
+CPU = Device("cpu", "float32", "for the tests")
 LLAMA_3_8B = {
     "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128_256, "intermediate_size": 14_336,
     "num_attention_heads": 32, "num_key_value_heads": 8,
@@ -70,27 +71,27 @@ def gpus(monkeypatch):
 
 def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
     gpus(0)
-    device = devices.choose_device(str(tiny_model), "fine_tuning.py")
+    device = choose_device(str(tiny_model), "fine_tuning.py")
     assert device[:2] == ("cpu", "float32") and not device.is_cuda and "no GPU found" in device.reason
 
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
     gpus(0)
-    told = refused(devices.choose_device, "dmis-lab/llama-3-meerkat-8b-v1.0", "fine_tuning.py")
+    told = refused(choose_device, "dmis-lab/llama-3-meerkat-8b-v1.0", "fine_tuning.py")
     assert "dmis-lab/llama-3-meerkat-8b-v1.0" in told and "NVIDIA GPU" in told and told.endswith("make demo")
 
 
 def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
     gpus(0)
     edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
-    told = refused(devices.choose_device, str(copy), "fine_tuning.py")
+    told = refused(choose_device, str(copy), "fine_tuning.py")
     assert "8.0 billion parameters" in told and told.endswith("make demo")
 
 
 def test_several_gpus_want_a_launcher(gpus, monkeypatch):
     gpus(2)
     with pytest.raises(UserError) as error:
-        devices.choose_device("owner/name", "evaluation.py")
+        choose_device("owner/name", "evaluation.py")
     assert "accelerate launch --num_processes 2 evaluation.py" in str(error.value)
     assert "CUDA_VISIBLE_DEVICES=0 python evaluation.py" in str(error.value)
     # From here on started by `accelerate launch`, with --num_processes 1 and 2.
@@ -98,20 +99,20 @@ def test_several_gpus_want_a_launcher(gpus, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", str(number))
         monkeypatch.setenv("WORLD_SIZE", str(processes))
         monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-        assert devices.choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
+        assert choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
     assert gpus(2) == [0, 1]
 
 
 def test_one_gpu_is_taken_in_bfloat16_with_the_reason(gpus):
     gpus(1, (9, 0))
-    device = devices.choose_device("owner/name", "evaluation.py")
+    device = choose_device("owner/name", "evaluation.py")
     assert device[:2] == ("cuda:0", "bfloat16") and device.is_cuda
     assert "NVIDIA X" in device.reason and "9.0" in device.reason
 
 
 def test_a_gpu_without_bfloat16_is_refused(gpus):
     gpus(1, (7, 5))
-    assert "compute capability 7.5" in refused(devices.choose_device, "owner/name", "evaluation.py")
+    assert "compute capability 7.5" in refused(choose_device, "owner/name", "evaluation.py")
 
 
 # ---- the model's files ---------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ def test_a_gpu_without_bfloat16_is_refused(gpus):
 
 def test_parameter_count_is_the_real_one(tiny_model):
     loaded = AutoModelForCausalLM.from_pretrained(tiny_model)
-    assert devices.parameter_count(str(tiny_model)) == pytest.approx(loaded.num_parameters(), rel=0.01)
+    assert parameter_count(str(tiny_model)) == pytest.approx(loaded.num_parameters(), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -136,15 +137,15 @@ def test_parameter_count_is_the_real_one(tiny_model):
 )  # fmt: skip
 def test_parameter_count_of_published_models(tmp_path, changes, billions):
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B | changes))
-    assert devices.parameter_count(str(tmp_path)) / 1e9 == pytest.approx(billions, rel=0.01)
+    assert parameter_count(str(tmp_path)) / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_config(tmp_path):
-    assert devices.parameter_count("owner/name") is None
-    assert "config.json cannot be read" in refused(devices.parameter_count, str(tmp_path))
+    assert parameter_count("owner/name") is None
+    assert "config.json cannot be read" in refused(parameter_count, str(tmp_path))
     for text in ("{", "[]", "{}", '{"hidden_size": null}'):
         (tmp_path / "config.json").write_text(text)
-        assert "config.json cannot be read" in refused(devices.parameter_count, str(tmp_path))
+        assert "config.json cannot be read" in refused(parameter_count, str(tmp_path))
 
 
 def test_require_model_takes_a_model_folder_and_a_name_of_the_hub(tiny_model):

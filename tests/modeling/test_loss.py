@@ -6,7 +6,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loss, varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.packing import collate, pack_first_fit_decreasing, tokenize
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import tokenize
 
 SYSTEM = "Answer briefly."
 

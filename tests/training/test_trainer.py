@@ -19,7 +19,7 @@ from hypothesis import given, strategies as st
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa.modeling.packing import Example
+from medqa.modeling.tokenization import Example
 from medqa.runtime.errors import Failed, UserError
 from medqa.training import resume
 from medqa.training.batch_sampler import OptimizerStepSampler, shares
@@ -152,7 +152,7 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
 
 def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
     """One process with unpacked weights and one without would hang in DDP."""
-    from medqa.modeling import devices
+    from medqa.modeling.device import Device
     from medqa.training import lora, memory_plan
 
     asked = []
@@ -161,13 +161,13 @@ def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(confi
         asked.append(of_the_cards)
         return memory_plan.Plan(4096, False, ""), False
 
-    monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
+    monkeypatch.setattr(lora, "free_memory", lambda name: {"cuda:1": 70}[name])
     monkeypatch.setattr(memory_plan, "has_compiler", lambda: True)
     monkeypatch.setattr(lora, "gather_object", lambda mine: [(50, True), (80, False), *mine])
     monkeypatch.setattr(memory_plan, "plan_forward_pass", choose)
     for does in ("use_packed_loss", "prepare_layers"):
         monkeypatch.setattr(lora, does, lambda *_: None)
-    card = devices.Device("cuda:1", "bfloat16", "")
+    card = Device("cuda:1", "bfloat16", "")
     assert lora.configure_for_memory(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
     assert asked == [(50, False, False)]
 
