@@ -141,7 +141,7 @@ def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: Warn
             records, tokenizer, apply_chat_template, data["system_message"], config.MAX_SEQ_LENGTH
         )
         tokens = sum(len(example.input_ids) for example in done.examples)
-        answers = sum(example.labels for example in done.examples)
+        answers = sum(example.num_label_tokens for example in done.examples)
         sequences = counted(len(done.examples), "sequence")
         print_rank0(f"{split}: {sequences}, {tokens:,} tokens, {answers:,} of them in answers")
         if done.cut:
@@ -215,9 +215,9 @@ def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
 
 def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:
     """What was done, the losses, the warnings, the files, the next command."""
-    from medqa.training.metrics_logger import METRICS, losses_table, read_records
+    from medqa.training.metrics_logger import METRICS_FILE, eval_loss_table, read_records
 
-    records = read_records(Path(config.OUTPUT_DIR) / METRICS)
+    records = read_records(Path(config.OUTPUT_DIR) / METRICS_FILE)
     evaluations = [record for record in records if "eval_loss" in record]
     steps = sum("loss" in record for record in records)
     print_rank0(
@@ -227,7 +227,7 @@ def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) 
     )
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
-        print_rank0(losses_table(evaluations, best))
+        print_rank0(eval_loss_table(evaluations, best))
         if best["step"] == 0:
             warnings.add("no evaluation was better than the base model: the saved adapter changes nothing.")
     warnings.show()

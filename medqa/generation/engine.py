@@ -86,7 +86,7 @@ def answer_all(
     """
     longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
     answer_some = (
-        _answer_in_slots if varlen_attention.is_plain(causal.config, longest) else _answer_in_batches
+        _answer_in_slots if varlen_attention.is_supported(causal.config, longest) else _answer_in_batches
     )
     waiting = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     while waiting:
@@ -117,7 +117,7 @@ def _answer_in_slots(
     """Answer prompts side by side; a question takes the row of one that ended."""
     room = -(-(max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens) // 64) * 64
     waiting = deque(prompts)
-    with varlen_attention.in_use(causal):
+    with varlen_attention.enabled(causal):
         batcher = ContinuousBatcher(causal, decoding, min(rows, len(prompts)), room)
         while waiting or len(batcher):
             if waiting and (not len(batcher) or batcher.free >= max(1, rows // 8)):

@@ -55,14 +55,14 @@ def answer_losses(
         Progress(f"{role} model, answer_loss", sum(map(len, mine)), "reference answer") as progress,
     ):
         longest = max(len(example.input_ids) for example in examples)
-        plain = not varlen_attention.is_plain(causal.config, longest)
-        with contextlib.nullcontext() if plain else varlen_attention.in_use(causal):
+        plain = not varlen_attention.is_supported(causal.config, longest)
+        with contextlib.nullcontext() if plain else varlen_attention.enabled(causal):
             for chosen in mine:
                 if plain:
                     each = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in chosen]
                 else:
                     packed = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-                    each = packed.split([one.labels for one in chosen])
+                    each = packed.split([one.num_label_tokens for one in chosen])
                 made = {
                     one.id: (own.cpu().sum().item(), len(own)) for one, own in zip(chosen, each, strict=True)
                 }

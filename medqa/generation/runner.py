@@ -248,7 +248,7 @@ def answer(
     with models.using(role) as causal, Progress(f"{role} model", len(keyed), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
         batch = engine.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
-        plain = varlen_attention.is_plain(causal.config, longest)
+        plain = varlen_attention.is_supported(causal.config, longest)
         print_rank0(
             f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})"
         )

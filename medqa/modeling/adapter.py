@@ -8,8 +8,8 @@ from typing import Any
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file, share_weights, write_json
 from medqa.runtime.errors import UserError
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # Most that is read of it.
 LARGEST = 16_000_000
 
@@ -21,12 +21,12 @@ def write_adapter(model: Any, folder: Path) -> None:
     it asks the Hub about a base that is named there.
     """
     model.save_pretrained(folder, save_embedding_layers=False)
-    share_weights(folder, CONFIG)
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    share_weights(folder, ADAPTER_CONFIG)
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "modules_to_save"):
         if isinstance(config.get(name), list):
             config[name].sort()
-    write_json(folder / CONFIG, config)
+    write_json(folder / ADAPTER_CONFIG, config)
 
 
 def adapter_identity(folder: str) -> dict[str, str]:
@@ -35,7 +35,7 @@ def adapter_identity(folder: str) -> dict[str, str]:
     Raises:
         UserError: a file is missing or is not what it should be.
     """
-    path = Path(folder) / CONFIG
+    path = Path(folder) / ADAPTER_CONFIG
     try:
         config = json.loads(read_whole(path, LARGEST))
         told = {name: sorted(v) if isinstance(v, list) else v for name, v in config.items()}
@@ -48,7 +48,7 @@ def adapter_identity(folder: str) -> dict[str, str]:
         ) from None
     require_adapter(Path(folder))
     return {
-        "adapter": sha256_of_file(Path(folder) / WEIGHTS),
+        "adapter": sha256_of_file(Path(folder) / ADAPTER_WEIGHTS),
         "adapter settings": hashlib.sha256(settings.encode()).hexdigest(),
     }
 
@@ -59,7 +59,7 @@ def require_adapter(path: Path) -> None:
     Raises:
         UserError: no weights there, or only pickled ones.
     """
-    if (path / WEIGHTS).is_file():
+    if (path / ADAPTER_WEIGHTS).is_file():
         return
     if (path / "adapter_model.bin").is_file():
         raise UserError(

@@ -43,8 +43,8 @@ def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[s
         cu_seq_lens_q, cu_seq_lens_k: int32 [sequences + 1], where each sequence starts, and the end. Built
             here, because deriving them in every layer would wait for the GPU each time.
         max_length_q, max_length_k: length of the longest sequence.
-        rows: int64 [labels], the positions whose next token is trained.
-        targets: int64 [labels], those next tokens.
+        rows: int64 [label tokens], the positions whose next token is trained.
+        targets: int64 [label tokens], those next tokens.
     """
     import torch
 

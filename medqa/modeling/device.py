@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from medqa.artifacts.atomic_io import read_whole
-from medqa.modeling.model_size import all_weights
+from medqa.modeling.model_size import num_parameters
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
@@ -133,7 +133,9 @@ def parameter_count(model_name: str) -> int | None:
         }
         if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
             raise ValueError(f"sizes that are no whole numbers above 0: {numbers}")
-        return all_weights(SimpleNamespace(**numbers, tie_word_embeddings=config.get("tie_word_embeddings")))
+        return num_parameters(
+            SimpleNamespace(**numbers, tie_word_embeddings=config.get("tie_word_embeddings"))
+        )
     except (
         OSError,
         ValueError,

@@ -53,8 +53,8 @@ def packed_loss(
     in use.
 
     With gradients on, the sum over all trained tokens (float32 scalar, nats); under `torch.no_grad`, the loss
-    of each, float32 [labels]. Logits are made for trained rows only. `summed` is `summed_cross_entropy`, or
-    what it compiles to.
+    of each, float32 [label tokens]. Logits are computed for trained rows only. `summed` is
+    `summed_cross_entropy`, or its compiled form.
     """
     hidden = causal.get_decoder()(
         input_ids=input_ids, position_ids=position_ids, use_cache=False, **borders
@@ -71,7 +71,7 @@ def packed_loss(
 
 
 def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:
-    """Loss of each answer token, float32 [labels], by a model's own forward pass, for one sequence.
+    """Loss of each answer token, float32 [label tokens], by a model's own forward pass, for one sequence.
 
     For models that `medqa.modeling.varlen_attention` does not fit: their attention, and what they do to their
     logits, is their own business here.

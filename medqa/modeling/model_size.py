@@ -5,25 +5,25 @@ from typing import Any
 # NF4 takes 4 bits a weight, and 4 bytes for every 64 weights.
 NF4_BYTES = 0.5625
 # What a pass takes beside the activations: logits and gradients of the head's rows, the CUDA libraries.
-PASS_BYTES = 1.8e9
+PASS_OVERHEAD_BYTES = 1.8e9
 
 
-def all_weights(sizes: Any) -> int:
+def num_parameters(sizes: Any) -> int:
     """Weights of a Llama-like model but for its norms and biases, which are few."""
-    return _linear_weights(sizes) + _embedding_weights(sizes)
+    return _num_linear_parameters(sizes) + _num_embedding_parameters(sizes)
 
 
-def multiplied_weights(sizes: Any) -> int:
+def num_matmul_parameters(sizes: Any) -> int:
     """Weights of a Llama-like model that every token is multiplied with: linear layers, and the head."""
-    return _linear_weights(sizes) + sizes.vocab_size * sizes.hidden_size
+    return _num_linear_parameters(sizes) + sizes.vocab_size * sizes.hidden_size
 
 
-def _embedding_weights(sizes: Any) -> int:
+def _num_embedding_parameters(sizes: Any) -> int:
     """Embeddings, and the head unless it is the same."""
     return sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
 
 
-def _linear_weights(sizes: Any) -> int:
+def _num_linear_parameters(sizes: Any) -> int:
     hidden, heads = sizes.hidden_size, sizes.num_attention_heads
     size = getattr(sizes, "head_dim", None) or hidden // heads
     kv_heads = getattr(sizes, "num_key_value_heads", None) or heads
@@ -38,18 +38,23 @@ def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) 
     two layers at a time are gathered.
     """
     bits, scales = (0.5, NF4_BYTES - 0.5) if four_bit else (dtype_bytes, 0.0)
-    own = _linear_weights(sizes) * (bits / shards + scales) + _embedding_weights(sizes) * dtype_bytes
-    return int(own) + (gathered_bytes(sizes, four_bit, dtype_bytes) if shards > 1 else 0)
+    own = (
+        _num_linear_parameters(sizes) * (bits / shards + scales)
+        + _num_embedding_parameters(sizes) * dtype_bytes
+    )
+    return int(own) + (all_gather_bytes(sizes, four_bit, dtype_bytes) if shards > 1 else 0)
 
 
-def unpacking_bytes(sizes: Any) -> int:
+def dequantization_bytes(sizes: Any) -> int:
     """Bytes that a Llama-like model's linear layers take in bfloat16 beyond what they take in NF4."""
-    return int(_linear_weights(sizes) * (2 - NF4_BYTES))
+    return int(_num_linear_parameters(sizes) * (2 - NF4_BYTES))
 
 
-def gathered_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:
+def all_gather_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:
     """Bytes of the two layers that are together at a time when the base lies in parts on several cards."""
-    return int(2 * _linear_weights(sizes) / sizes.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
+    return int(
+        2 * _num_linear_parameters(sizes) / sizes.num_hidden_layers * (0.5 if four_bit else dtype_bytes)
+    )
 
 
 def bytes_per_token(sizes: Any, recomputed: bool, compiled: bool) -> float:

@@ -10,7 +10,7 @@ from medqa.modeling.chat_template import ChatTemplate, render
 from medqa.runtime.errors import UserError
 
 # Records tokenised at once: the tokenizer notes some 150 bytes about a token, which is kept for so many only.
-ROWS_AT_ONCE = 256
+RECORDS_PER_CALL = 256
 
 
 class Example(NamedTuple):
@@ -22,12 +22,12 @@ class Example(NamedTuple):
     answer_start: int  # tokens before it are prompt and give no loss
 
     @property
-    def labels(self) -> int:
+    def num_label_tokens(self) -> int:
         """Number of tokens that are trained: the answer and its end of turn."""
         return len(self.input_ids) - self.answer_start
 
 
-class Tokenised(NamedTuple):
+class TokenizedSplit(NamedTuple):
     """Examples, and what had to be cut or left out to make them."""
 
     examples: list[Example]
@@ -41,7 +41,7 @@ def tokenize(
     template: ChatTemplate,
     system_message: str,
     max_length: int,
-) -> Tokenised:
+) -> TokenizedSplit:
     """Tokenise records of the columns `id, specialty, question, formatted_chat`.
 
     The prompt and the rest are tokenised apart and joined, so that an answer starts with the very token it
@@ -51,9 +51,9 @@ def tokenize(
     Raises:
         UserError: the template's prompt is no prefix of `formatted_chat`.
     """
-    done = Tokenised([], [], [])
+    done = TokenizedSplit([], [], [])
     rows = iter(records)
-    while block := list(islice(rows, ROWS_AT_ONCE)):
+    while block := list(islice(rows, RECORDS_PER_CALL)):
         _tokenize_block(block, tokenizer, template, system_message, max_length, done)
     return done
 
@@ -64,7 +64,7 @@ def _tokenize_block(
     template: ChatTemplate,
     system_message: str,
     max_length: int,
-    done: Tokenised,
+    done: TokenizedSplit,
 ) -> None:
     """Tokenise some records, and add them to what is `done`."""
     prompts = [render(template, record["question"], None, system_message) for record in records]
@@ -89,7 +89,7 @@ def _tokenize_block(
         done.examples.append(Example(record["id"], record["specialty"], ids, len(prompt)))
 
 
-def require_end(done: Tokenised, tokenizer: Any, name: str) -> None:
+def require_end(done: TokenizedSplit, tokenizer: Any, name: str) -> None:
     """Refuse to train answers whose end the model could not be told to stop at.
 
     Args:

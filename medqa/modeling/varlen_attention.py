@@ -15,7 +15,7 @@ NAME = "medqa_packed"
 
 # Architectures whose attention is the plain one, and whose logits are the head's output as it is. Others cap
 # or scale their scores, add sinks, or are no transformers at all.
-PLAIN = ("llama", "mistral", "qwen2", "qwen3", "phi3")
+SUPPORTED_ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3", "phi3")
 
 try:  # torch 2.11 and later
     from torch.nn.attention.varlen import varlen_attn
@@ -23,14 +23,14 @@ except ImportError:
     varlen_attn = None
 
 
-def is_plain(config: Any, longest: int) -> bool:
+def is_supported(config: Any, longest: int) -> bool:
     """Whether this attention gives the model's own numbers, for sequences of up to `longest` tokens."""
-    if config.model_type not in PLAIN:
+    if config.model_type not in SUPPORTED_ARCHITECTURES:
         return False
-    return all(longest <= limit for limit in _limits(config))
+    return all(longest <= limit for limit in _length_limits(config))
 
 
-def _limits(config: Any) -> list[int]:
+def _length_limits(config: Any) -> list[int]:
     """Lengths up to which attention is plain: the sliding window, and where positions begin to be rotated
     otherwise, by the longest sequence of a pass."""
     limits = []
@@ -42,26 +42,27 @@ def _limits(config: Any) -> list[int]:
     return limits
 
 
-def require_plain(config: Any, longest: int) -> None:
+def require_supported(config: Any, longest: int) -> None:
     """Refuse to train a model with another attention than this one, which would train it wrongly.
 
     Raises:
         UserError: with the architectures that are known.
     """
-    if is_plain(config, longest):
+    if is_supported(config, longest):
         return
     why = f"architecture {config.model_type}"
-    if config.model_type in PLAIN:
-        limit = min(limit for limit in _limits(config) if limit < longest)
+    if config.model_type in SUPPORTED_ARCHITECTURES:
+        limit = min(limit for limit in _length_limits(config) if limit < longest)
         why = f"its attention changes beyond {limit} tokens, fewer than MAX_SEQ_LENGTH {longest}"
     raise UserError(
-        f"MODEL_NAME: this model cannot be trained here ({why}). Known are {', '.join(PLAIN)}, with "
-        "sequences within a sliding window and within the length they were made for."
+        f"MODEL_NAME: this model cannot be trained here ({why}). Supported are "
+        f"{', '.join(SUPPORTED_ARCHITECTURES)}, with sequences no longer than the sliding window and the "
+        "length that the model was made for."
     )
 
 
 @contextlib.contextmanager
-def in_use(causal: Any) -> Iterator[None]:
+def enabled(causal: Any) -> Iterator[None]:
     """A model attends this way inside, and its own way again afterwards."""
     before = causal.config._attn_implementation
     causal.set_attn_implementation(NAME)
@@ -71,7 +72,7 @@ def in_use(causal: Any) -> Iterator[None]:
         causal.set_attn_implementation(before)
 
 
-def told(on_gpu: bool) -> str:
+def describe(on_gpu: bool) -> str:
     """Which way `packed_attention` goes in training, and why, for the beginning of a stage."""
     if on_gpu and varlen_attn is not None:
         return "packed, by torch's variable-length kernel (a GPU in half precision)"

@@ -41,7 +41,7 @@ class OptimizerStepSampler:
         random.Random(f"{self.seed}/{self.epoch}").shuffle(order)
         for start in range(0, len(order), self.per_step):
             step = order[start : start + self.per_step]
-            yield shares(step, self.lengths, self.processes)[self.process]
+            yield split_across_ranks(step, self.lengths, self.processes)[self.process]
 
 
 def sequences_per_step(config: Any) -> int:
@@ -54,7 +54,7 @@ def steps_of(config: Any, lengths: Sequence[int]) -> OptimizerStepSampler:
     return OptimizerStepSampler(lengths, sequences_per_step(config), config.SEED, rank(), world_size())
 
 
-def shares(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
+def split_across_ranks(step: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
     """Share a step out so that processes, which wait for each other, have about as many tokens each.
 
     The longest sequence first, each to whoever has the fewest tokens: at most 4/3 of the best possible

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.modeling.adapter import WEIGHTS, write_adapter
+from medqa.modeling.adapter import ADAPTER_WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
-from medqa.training.metrics_logger import RUNNING
+from medqa.training.metrics_logger import RUNNING_METRICS
 
 BEST = "best_adapter"
 # Its weights inside a checkpoint, which so has, with the records up to it, all that a run needs to go on.
 BEST_WEIGHTS = "best_adapter.safetensors"
 # The mark of a whole checkpoint. One without it was being written when the run was killed.
-DONE = "complete.json"
+COMPLETE_MARKER = "complete.json"
 # In that mark: the run was interrupted during the evaluation of this step.
 EVALUATION_DUE = "evaluation_due"
 
@@ -71,7 +71,7 @@ class CheckpointWriter:
     def begin(self, step: int) -> None:
         """Remove the completion marker of this step, if any: its files are about to be replaced."""
         if rank() == 0:
-            (self.output / f"checkpoint-{step}" / DONE).unlink(missing_ok=True)
+            (self.output / f"checkpoint-{step}" / COMPLETE_MARKER).unlink(missing_ok=True)
 
     def complete(self, step: int, evaluation_due: bool) -> None:
         """Add best adapter and records, write the completion marker, then remove the oldest checkpoints.
@@ -86,26 +86,34 @@ class CheckpointWriter:
             return
         checkpoint = self.output / f"checkpoint-{step}"
         if (self.output / BEST).is_dir():
-            shutil.copy2(self.output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
-        shutil.copy2(self.output / RUNNING, checkpoint / RUNNING)
-        files = {name: sha for name, sha in atomic_io.sha256_of_files(checkpoint).items() if name != DONE}
+            shutil.copy2(self.output / BEST / ADAPTER_WEIGHTS, checkpoint / BEST_WEIGHTS)
+        shutil.copy2(self.output / RUNNING_METRICS, checkpoint / RUNNING_METRICS)
+        files = {
+            name: sha
+            for name, sha in atomic_io.sha256_of_files(checkpoint).items()
+            if name != COMPLETE_MARKER
+        }
         marker = {"learned": self.learned, "files": files}
         if evaluation_due:
             marker[EVALUATION_DUE] = True
-        atomic_io.write_json(checkpoint / DONE, marker)
-        for old in whole_checkpoints(self.output)[: -self.keep]:
+        atomic_io.write_json(checkpoint / COMPLETE_MARKER, marker)
+        for old in complete_checkpoints(self.output)[: -self.keep]:
             remove(old)
 
 
 def remove(checkpoint: Path) -> None:
     """Remove a checkpoint, its mark first: killed in between, it is no whole one."""
-    (checkpoint / DONE).unlink(missing_ok=True)
+    (checkpoint / COMPLETE_MARKER).unlink(missing_ok=True)
     shutil.rmtree(checkpoint)
 
 
-def whole_checkpoints(output: Path) -> list[Path]:
+def complete_checkpoints(output: Path) -> list[Path]:
     """Finished checkpoints in the output folder, oldest first."""
-    found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}") if path.parent.name[11:].isdecimal()]
+    found = [
+        path.parent
+        for path in output.glob(f"checkpoint-*/{COMPLETE_MARKER}")
+        if path.parent.name[11:].isdecimal()
+    ]
     return sorted(found, key=step_of)
 
 
@@ -116,21 +124,21 @@ def step_of(checkpoint: Path) -> int:
 
 def is_evaluation_due(checkpoint: Path) -> bool:
     """Whether the run was interrupted during the evaluation of this checkpoint's step."""
-    marker = json.loads(atomic_io.read_whole(checkpoint / DONE, run_manifest.LARGEST_MANIFEST))
+    marker = json.loads(atomic_io.read_whole(checkpoint / COMPLETE_MARKER, run_manifest.LARGEST_MANIFEST))
     return marker.get(EVALUATION_DUE) is True
 
 
-def require_readable(checkpoint: Path) -> dict[str, Any]:
+def verified_signature(checkpoint: Path) -> dict[str, Any]:
     """What a checkpoint learns, after a look at each of its files: part of one may be lost.
 
     Raises:
         UserError: a file cannot be read back; with what to remove.
     """
-    path = checkpoint / DONE
+    path = checkpoint / COMPLETE_MARKER
     try:
         told = json.loads(atomic_io.read_whole(path, run_manifest.LARGEST_MANIFEST))
         learned, files = dict(told["learned"]), dict(told["files"])
-        files.pop(DONE, None)  # an earlier version listed the marker when a step was saved twice
+        files.pop(COMPLETE_MARKER, None)  # an earlier version listed the marker when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name
             if atomic_io.sha256_of_file(path) != expected:

@@ -9,12 +9,12 @@ from typing import Any
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling import loading
-from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.modeling.device import Device, free_memory, parameter_count
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 from medqa.training.resume import clear
 
 
@@ -36,12 +36,12 @@ def publish(
     output = Path(config.OUTPUT_DIR)
     if not trainer.eval_examples:  # there is no best one: the last is taken
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
-    records = read_records(output / RUNNING)
+    records = read_records(output / RUNNING_METRICS)
     with output_dir.atomic_publish(output) as staging:
-        for name in (WEIGHTS, CONFIG):
+        for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
-        shutil.copy2(output / RUNNING, staging / METRICS)
+        shutil.copy2(output / RUNNING_METRICS, staging / METRICS_FILE)
         told = {
             "processes": world_size(),
             "base_model": learned["base model"],
@@ -89,7 +89,7 @@ def merge(base_name: str, adapter: str, folder: str, device: Device) -> None:
     merged.save_pretrained(incomplete)
     atomic_io.share_weights(incomplete, "config.json")
     loading.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
-    weights = atomic_io.sha256_of_file(Path(adapter) / WEIGHTS)
+    weights = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
     atomic_io.write_json(
         incomplete / MERGED, {"base": loading.fingerprint(base_name), "adapter_sha256": weights}
     )

@@ -16,7 +16,7 @@ from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 
 
-def load_whole(config: Any, sizes: Any, device: Device, attention_name: str) -> Any:
+def load_before_sharding(config: Any, sizes: Any, device: Device, attention_name: str) -> Any:
     """The base before it is shared out: on the card, or in the machine's memory when that is too small.
 
     Args:

@@ -9,7 +9,7 @@ from transformers import set_seed
 from medqa.modeling import loading, varlen_attention
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.loss import use_packed_loss
-from medqa.modeling.model_size import gathered_bytes
+from medqa.modeling.model_size import all_gather_bytes
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
@@ -24,7 +24,7 @@ def require_trainable(config: Any, sizes: Any) -> None:
     """
     from transformers import AutoModelForCausalLM
 
-    varlen_attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    varlen_attention.require_supported(sizes, config.MAX_SEQ_LENGTH)
     with torch.device("meta"):
         hollow = AutoModelForCausalLM.from_config(sizes, attn_implementation="sdpa")
     require_targets(hollow, config.LORA_TARGET_MODULES)
@@ -42,7 +42,7 @@ def load(config: Any, device: Device, sharded: bool) -> Any:
     require_trainable(config, sizes)
     set_seed(config.SEED)
     if sharded:
-        base = fsdp.load_whole(config, sizes, device, varlen_attention.NAME)
+        base = fsdp.load_before_sharding(config, sizes, device, varlen_attention.NAME)
     else:
         base = loading.load_base(
             config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", varlen_attention.NAME
@@ -67,17 +67,17 @@ def configure_for_memory(
     The fullest card decides for all processes, and compiling needs a compiler on every machine: DDP copies
     the first one's weights to the others, so theirs must be of the same form.
     """
-    print_rank0(f"Attention: {varlen_attention.told(device.is_cuda)}")
+    print_rank0(f"Attention: {varlen_attention.describe(device.is_cuda)}")
     free, compiler = None, memory_plan.has_compiler()
     if device.is_cuda:
         cards, compilers = zip(*gather_object([(free_memory(device.name), compiler)]), strict=True)
         free, compiler = min(cards), all(compilers)
         if sharded:
-            free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
+            free -= all_gather_bytes(peft_model.config, config.USE_4BIT, 2)
     cut, compiled = memory_plan.plan_forward_pass(
         config, peft_model.config, tokens_in_run, free, compiler, sharded
     )
-    if cut.unpacked:
+    if cut.dequantized:
         dequantize(peft_model)
         torch.cuda.empty_cache()  # the 4-bit ones' memory, in pieces too small for what comes
     use_packed_loss(peft_model, compiled)

@@ -4,18 +4,18 @@ import os
 import shutil
 from typing import Any, NamedTuple
 
-from medqa.modeling.model_size import PASS_BYTES, bytes_per_token, unpacking_bytes
+from medqa.modeling.model_size import PASS_OVERHEAD_BYTES, bytes_per_token, dequantization_bytes
 from medqa.runtime.console import print_rank0
 
 # Tokens of one forward pass beyond which little gets faster (measured on an H100: 17,640 tokens a second with
 # 8,753 tokens a pass, 18,174 with 13,253), and with recomputation, where more tokens hide its cost.
-MOST_KEPT, MOST_RECOMPUTED = 12_288, 16_384
-# 4-bit matrices are unpacked once, in place of in every pass, where so many tokens still fit: a step of the
+MAX_PASS_TOKENS, MAX_PASS_TOKENS_RECOMPUTED = 12_288, 16_384
+# 4-bit matrices are dequantized once instead of in every pass where so many tokens still fit: a step of the
 # defaults in one pass. A pass is then 19 ms shorter; the memory could hold 2,500 tokens more, worth less.
-UNPACKED_FROM = 6144
+MIN_TOKENS_TO_DEQUANTIZE = 6144
 # Compiling the layers of Llama-3-8B took 80 s there and made a token 25 microseconds cheaper.
-COMPILING_PAYS_FROM = 4_000_000
-COMPILING_SECONDS = 80
+MIN_TOKENS_TO_COMPILE = 4_000_000
+COMPILE_SECONDS = 80
 
 
 class Plan(NamedTuple):
@@ -25,16 +25,16 @@ class Plan(NamedTuple):
     checkpointing: bool
     reason: str
     short: bool = False  # the memory may not suffice for the longest sequence
-    unpacked: bool = False  # 4-bit matrices are held in bfloat16
+    dequantized: bool = False  # 4-bit matrices are held in bfloat16
 
 
-def fitting(sizes: Any, free_bytes: float, recomputed: bool, compiled: bool) -> int:
+def tokens_that_fit(sizes: Any, free_bytes: float, recomputed: bool, compiled: bool) -> int:
     """Tokens of one pass that free memory holds."""
-    room = 0.92 * free_bytes - PASS_BYTES
+    room = 0.92 * free_bytes - PASS_OVERHEAD_BYTES
     return max(0, int(room / bytes_per_token(sizes, recomputed, compiled)))
 
 
-def plan_step(
+def plan_pass(
     sizes: Any, free_bytes: int | None, checkpointing: str, tokens: int, longest: int, compiled: bool
 ) -> Plan:
     """Choose the tokens of one forward pass.
@@ -49,11 +49,13 @@ def plan_step(
     """
     if free_bytes is None:
         return Plan(tokens or max(4096, longest), checkpointing == "on", "the CPU's memory is enough")
-    fits = fitting(sizes, free_bytes, False, compiled)
+    fits = tokens_that_fit(sizes, free_bytes, False, compiled)
     on = checkpointing == "on" or (checkpointing == "auto" and fits < longest)
     if on:
-        fits = fitting(sizes, free_bytes, True, compiled)
-    chosen = tokens or max(longest, min(MOST_RECOMPUTED if on else MOST_KEPT, fits // 256 * 256))
+        fits = tokens_that_fit(sizes, free_bytes, True, compiled)
+    chosen = tokens or max(
+        longest, min(MAX_PASS_TOKENS_RECOMPUTED if on else MAX_PASS_TOKENS, fits // 256 * 256)
+    )
     return Plan(chosen, on, f"{free_bytes / 1e9:.0f} GB free hold about {fits:,}", fits < longest)
 
 
@@ -62,7 +64,7 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang")))
 
 
-def compiles(
+def decide_compile(
     wanted: str, is_cuda: bool, tokens_in_run: int, compiler: bool, sharded: bool
 ) -> tuple[bool, str]:
     """Whether the layers are compiled, and why.
@@ -80,9 +82,9 @@ def compiles(
         return False, "COMPILE is off" if is_cuda else "no GPU"
     if not compiler:
         return False, "there is no C compiler here; with one, such as gcc, training is a third faster"
-    if wanted == "auto" and tokens_in_run < COMPILING_PAYS_FROM:
+    if wanted == "auto" and tokens_in_run < MIN_TOKENS_TO_COMPILE:
         return False, f"it would take longer than it saves on {tokens_in_run:,} tokens"
-    return True, f"about {COMPILING_SECONDS} s at the start, then a third faster"
+    return True, f"about {COMPILE_SECONDS} s at the start, then a third faster"
 
 
 def plan_forward_pass(
@@ -100,20 +102,20 @@ def plan_forward_pass(
 
     Returns the plan, and whether to compile.
     """
-    compiled, why = compiles(config.COMPILE, free is not None, tokens_in_run, compiler, sharded)
+    compiled, why = decide_compile(config.COMPILE, free is not None, tokens_in_run, compiler, sharded)
     wishes = (config.GRADIENT_CHECKPOINTING, config.TOKENS_PER_BATCH, config.MAX_SEQ_LENGTH)
-    plan = plan_step(sizes, free, *wishes, compiled)
+    plan = plan_pass(sizes, free, *wishes, compiled)
     if plan.checkpointing and compiled:
         compiled, why = False, "compiled layers would keep their activations"
-        plan = plan_step(sizes, free, *wishes, compiled)
+        plan = plan_pass(sizes, free, *wishes, compiled)
     if compiled and config.USE_4BIT:
-        beside = free - unpacking_bytes(sizes)
-        least = max(UNPACKED_FROM, config.MAX_SEQ_LENGTH, config.TOKENS_PER_BATCH)
-        if fitting(sizes, beside, False, compiled) >= least:
-            plan = plan_step(sizes, beside, *wishes, compiled)._replace(unpacked=True)
-            taken = unpacking_bytes(sizes) / 1e9
+        beside = free - dequantization_bytes(sizes)
+        least = max(MIN_TOKENS_TO_DEQUANTIZE, config.MAX_SEQ_LENGTH, config.TOKENS_PER_BATCH)
+        if tokens_that_fit(sizes, beside, False, compiled) >= least:
+            plan = plan_pass(sizes, beside, *wishes, compiled)._replace(dequantized=True)
+            taken = dequantization_bytes(sizes) / 1e9
             print_rank0(
-                f"Weights: the values of NF4, unpacked once for all passes ({taken:.0f} GB are free for it)"
+                f"Weights: NF4 values, dequantized once for all passes ({taken:.0f} GB are free for it)"
             )
     kept = "recomputed" if plan.checkpointing else "kept"
     print_rank0(f"Batch: up to {plan.tokens:,} tokens at once, activations {kept} ({plan.reason})")

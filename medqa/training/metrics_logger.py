@@ -17,17 +17,17 @@ from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
-METRICS = "training_metrics.jsonl"
+METRICS_FILE = "training_metrics.jsonl"
 # The same of a run that has not ended: a finished one beside it stays whole.
-RUNNING = "training_metrics.running.jsonl"
+RUNNING_METRICS = "training_metrics.running.jsonl"
 
 
-class TrainingLog(TrainerCallback):
+class MetricsLogger(TrainerCallback):
     """Keeps the record of every step, on the first process."""
 
     def __init__(self, folder: Path, operations: int = 0, rate: float = 0.0) -> None:
         """`operations`: of a token; `rate`: what all cards together reach in large products, 0 on the CPU."""
-        self.path = folder / RUNNING
+        self.path = folder / RUNNING_METRICS
         self.operations, self.rate = operations, rate
         self.progress: Progress | None = None
         self.began = self.started = 0.0
@@ -125,7 +125,7 @@ def start_wandb(trainer: Trainer) -> None:
                 ) from None
 
 
-def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
+def eval_loss_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
     """The eval split's loss at each evaluation, for the end of a training; the saved adapter is marked."""
     rows = [
         (f"step {one['step']}", f"{one['eval_loss']:.4f}", "saved" if one is best else "")

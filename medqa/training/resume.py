@@ -9,7 +9,7 @@ from accelerate.utils import gather_object
 
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
-from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -17,16 +17,16 @@ from medqa.training.batch_sampler import sequences_per_step
 from medqa.training.checkpointing import (
     BEST,
     BEST_WEIGHTS,
+    complete_checkpoints,
     remove,
     replace_folder,
-    require_readable,
     temp_sibling,
-    whole_checkpoints,
+    verified_signature,
 )
-from medqa.training.metrics_logger import METRICS, RUNNING
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS
 
 # Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
-NOT_LEARNED = {
+NOT_IN_SIGNATURE = {
     "MODEL_NAME", "DATASET_DIR", "OUTPUT_DIR", "BATCH_SIZE", "GRADIENT_ACCUMULATION_STEPS",
     "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
     "COMPILE", "GPU_MEMORY_GB", "DRY_RUN", "MERGE_TO",
@@ -42,7 +42,7 @@ REPLACED = (
 
 def run_signature(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
     """Everything that determines the adapter; two runs with the same one may continue each other."""
-    learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
+    learned = {name: value for name, value in vars(config).items() if name not in NOT_IN_SIGNATURE}
     learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
     learned["sequences per step"] = sequences_per_step(config)
     learned["base model"] = base
@@ -78,8 +78,8 @@ def resolve_resume_checkpoint(output: Path, learned: Mapping[str, Any], resume: 
     if resume == "never":
         print_rank0("Start: from the base model, because of --RESUME never")
         return ""
-    checkpoints, running = whole_checkpoints(output), is_running(output)
-    before = require_readable(checkpoints[-1]) if checkpoints else None
+    checkpoints, running = complete_checkpoints(output), is_running(output)
+    before = verified_signature(checkpoints[-1]) if checkpoints else None
     integrity_error = run_manifest.integrity_error(output, manifest) if finished == learned else ""
     if finished == learned and not integrity_error and not (running and before == learned):
         return "done"
@@ -142,7 +142,7 @@ def _short(value: object) -> str:
 
 def is_running(output: Path) -> bool:
     """Whether the folder holds a run that did not come to its end, beside a finished one or alone."""
-    running, published = output / RUNNING, output / METRICS
+    running, published = output / RUNNING_METRICS, output / METRICS_FILE
     if not running.exists():
         return False
     return not published.exists() or running.read_bytes() != published.read_bytes()
@@ -154,8 +154,13 @@ def refuse_foreign_files(output: Path) -> None:
     Raises:
         UserError: with the names of some.
     """
-    ours = (run_manifest.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
-    if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
+    ours = (
+        run_manifest.MANIFEST,
+        METRICS_FILE,
+        RUNNING_METRICS,
+        f"{RUNNING_METRICS}.tmp",
+    )  # the last of a run killed as it began
+    if not any((output / name).exists() for name in ours) and not complete_checkpoints(output):
         output_dir.refuse_foreign_files(output, "fine_tuning", REPLACED)
 
 
@@ -170,10 +175,10 @@ def prepare(output: Path, start: str) -> None:
     if (best := Path(start) / BEST_WEIGHTS).exists():
         temporary = temp_sibling(output / BEST, "new")
         temporary.mkdir()
-        shutil.copy2(best, temporary / WEIGHTS)
-        shutil.copy2(Path(start) / CONFIG, temporary / CONFIG)
+        shutil.copy2(best, temporary / ADAPTER_WEIGHTS)
+        shutil.copy2(Path(start) / ADAPTER_CONFIG, temporary / ADAPTER_CONFIG)
         replace_folder(temporary, output / BEST)
-    write_text(output / RUNNING, (Path(start) / RUNNING).read_text(encoding="utf-8"))
+    write_text(output / RUNNING_METRICS, (Path(start) / RUNNING_METRICS).read_text(encoding="utf-8"))
 
 
 def clear(output: Path, start: str) -> None:
@@ -187,11 +192,11 @@ def clear(output: Path, start: str) -> None:
         if is_running(output):
             return
         unused.add(best)
-        (output / RUNNING).unlink(missing_ok=True)
+        (output / RUNNING_METRICS).unlink(missing_ok=True)
     else:
         unused |= {path for path in output.glob("checkpoint-*") if path.name[11:].isdecimal()}
         if start:
-            unused -= set(whole_checkpoints(output))
+            unused -= set(complete_checkpoints(output))
         else:
             unused.add(best)
     for folder in unused:

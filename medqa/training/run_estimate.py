@@ -7,23 +7,23 @@ from typing import Any, NamedTuple
 from medqa.modeling.collator import pack_first_fit_decreasing
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import (
-    PASS_BYTES,
+    PASS_OVERHEAD_BYTES,
     bytes_per_token,
-    multiplied_weights,
-    unpacking_bytes,
+    dequantization_bytes,
+    num_matmul_parameters,
     weight_bytes,
 )
 from medqa.runtime.console import counted, elapsed, print_rank0
-from medqa.training.memory_plan import COMPILING_SECONDS, Plan, has_compiler, plan_forward_pass
+from medqa.training.memory_plan import COMPILE_SECONDS, Plan, has_compiler, plan_forward_pass
 
 # Share of the card's rate in large products that a long pass reaches, compiled or not, and what every pass
-# takes besides for each layer, with 4-bit weights and with unpacked ones. Fitted to nine speeds of bare
+# takes besides for each layer, with 4-bit weights and with dequantized ones. Fitted to nine speeds of bare
 # loops on an H100, from 2,600 to 13,253 tokens a pass, all within 10 % (tests/training/test_memory_plan.py).
 REACHED = {True: 0.74, False: 0.53}
 PASS_SECONDS = {False: 0.00155, True: 0.00095}
 
 
-class Forecast(NamedTuple):
+class RunEstimate(NamedTuple):
     """What a run will take."""
 
     gigabytes: float  # highest memory in use
@@ -31,7 +31,7 @@ class Forecast(NamedTuple):
     seconds: float
 
 
-def forecast(
+def estimate_run(
     sizes: Any,
     weights: int,
     plan: Plan,
@@ -40,7 +40,7 @@ def forecast(
     eval_tokens: int,
     evaluations: int,
     rate: float,
-) -> Forecast:
+) -> RunEstimate:
     """Memory and time of a run on a GPU, from the operations that it must do.
 
     Args:
@@ -55,7 +55,7 @@ def forecast(
     A token costs 2N operations forward and 2N to carry gradients back through frozen weights; recomputation
     adds 2N (N: weights that multiply, the head only for trained tokens, which is left out of account).
     """
-    multiplied = multiplied_weights(sizes)
+    multiplied = num_matmul_parameters(sizes)
     reached = rate * REACHED[compiled]
     passes = [
         sum(lengths[index] for index in part)
@@ -63,16 +63,16 @@ def forecast(
         for part in pack_first_fit_decreasing(lengths, plan.tokens)
     ]
     training = sum(passes) * multiplied * (6 if plan.checkpointing else 4) / reached
-    training += len(passes) * PASS_SECONDS[plan.unpacked] * sizes.num_hidden_layers
+    training += len(passes) * PASS_SECONDS[plan.dequantized] * sizes.num_hidden_layers
     speed = sum(passes) / training if passes else 0.0
     per_token = bytes_per_token(sizes, plan.checkpointing, compiled)
-    weights += unpacking_bytes(sizes) if plan.unpacked else 0
-    memory = weights + PASS_BYTES + max(passes, default=0) * per_token
+    weights += dequantization_bytes(sizes) if plan.dequantized else 0
+    memory = weights + PASS_OVERHEAD_BYTES + max(passes, default=0) * per_token
     seconds = training + evaluations * eval_tokens * 2 * multiplied / reached
-    return Forecast(memory / 1e9, speed, seconds + compiled * COMPILING_SECONDS)
+    return RunEstimate(memory / 1e9, speed, seconds + compiled * COMPILE_SECONDS)
 
 
-def product_rate(device: str) -> float:
+def measure_matmul_rate(device: str) -> float:
     """Floating-point operations a second of the card in a large bfloat16 product; takes a moment."""
     import torch
 
@@ -113,8 +113,8 @@ def print_dry_run_estimate(
         print_rank0(f"Memory: {weights / 1e9:.1f} GB of weights; time is foretold for GPUs only")
         return
     evaluations = 1 + (len(steps) // config.EVAL_STEPS if config.EVAL_STEPS else config.NUM_EPOCHS)
-    rate = product_rate(device.name)
-    told = forecast(sizes, weights, cut, compiled, steps, eval_tokens, evaluations, rate)
+    rate = measure_matmul_rate(device.name)
+    told = estimate_run(sizes, weights, cut, compiled, steps, eval_tokens, evaluations, rate)
     print_rank0(f"Memory: about {told.gigabytes:.1f} GB at the most")
     without = ", the exchange between cards not counted" if shards > 1 else ""
     print_rank0(

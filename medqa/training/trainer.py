@@ -22,7 +22,7 @@ from transformers import (
 
 from medqa.modeling.adapter import write_adapter
 from medqa.modeling.collator import collate, pack_first_fit_decreasing
-from medqa.modeling.model_size import multiplied_weights
+from medqa.modeling.model_size import num_matmul_parameters
 from medqa.modeling.tokenization import Example
 from medqa.runtime import entrypoint
 from medqa.runtime.console import counted, print_rank0
@@ -34,15 +34,15 @@ from medqa.training.callbacks import StopTraining, graceful_stop, stopped_early
 from medqa.training.checkpointing import (
     BEST,
     CheckpointWriter,
+    complete_checkpoints,
     is_evaluation_due,
     save_adapter,
     step_of,
-    whole_checkpoints,
 )
 from medqa.training.fsdp import is_shard
-from medqa.training.metrics_logger import TrainingLog, start_wandb
+from medqa.training.metrics_logger import MetricsLogger, start_wandb
 from medqa.training.resume import prepare
-from medqa.training.run_estimate import product_rate
+from medqa.training.run_estimate import measure_matmul_rate
 
 
 class AnswerTrainer(Trainer):
@@ -56,7 +56,7 @@ class AnswerTrainer(Trainer):
     def __init__(
         self, model: Any, args: TrainingArguments, examples: Sequence[Example],
         eval_examples: Sequence[Example], steps: OptimizerStepSampler, tokens_per_batch: int,
-        log: TrainingLog,
+        log: MetricsLogger,
         checkpoints: CheckpointWriter, callbacks: list[TrainerCallback],
     ) -> None:  # fmt: skip
         self.examples, self.eval_examples = examples, eval_examples
@@ -102,7 +102,11 @@ class AnswerTrainer(Trainer):
         if not self.model.training:  # after an evaluation; it walks through all modules
             self.model.train()
         examples: list[Example] = inputs["examples"]
-        mine = [sum(e.labels for e in examples), self.stop_requested, sum(len(e.input_ids) for e in examples)]
+        mine = [
+            sum(e.num_label_tokens for e in examples),
+            self.stop_requested,
+            sum(len(e.input_ids) for e in examples),
+        ]
         whole = self.accelerator.reduce(torch.tensor(mine, device=self.args.device), reduction="sum").tolist()
         trained, stop_agreed, self.training_log.tokens = whole
         if stop_agreed:
@@ -140,7 +144,7 @@ class AnswerTrainer(Trainer):
         if not (math.isfinite(loss) and math.isfinite(norm)):
             sound = not math.isfinite(loss) and math.isfinite(self.own_loss.item())
             suspects = gather_object([] if sound else self.own_ids)
-            whole = whole_checkpoints(Path(self.args.output_dir))
+            whole = complete_checkpoints(Path(self.args.output_dir))
             raise Failed(
                 f"the loss is {loss:g}, and the norm of its gradient {norm:g}, in step "
                 f"{self.state.global_step}, on the questions {', '.join(suspects)}. Nothing of this step was "
@@ -221,7 +225,9 @@ class AnswerTrainer(Trainer):
             for chosen in self._passes(mine):
                 self._stop_if_alone(evaluation_due=True)
                 losses = self.model(**collate(chosen, self.args.device)).double().cpu()
-                for example, own in zip(chosen, losses.split([e.labels for e in chosen]), strict=True):
+                for example, own in zip(
+                    chosen, losses.split([e.num_label_tokens for e in chosen]), strict=True
+                ):
                     if len(own):
                         row = sums[names.index(example.specialty)]
                         row += torch.stack([own.sum(), torch.tensor(len(own))])
@@ -320,8 +326,8 @@ def build_trainer(
     callbacks = [SamplerEpochCallback(steps)]
     if config.EARLY_STOPPING_PATIENCE and evaluated:
         callbacks.append(EarlyStoppingCallback(config.EARLY_STOPPING_PATIENCE))
-    rate = product_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
-    log = TrainingLog(Path(config.OUTPUT_DIR), 4 * multiplied_weights(model.config), rate)
+    rate = measure_matmul_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
+    log = MetricsLogger(Path(config.OUTPUT_DIR), 4 * num_matmul_parameters(model.config), rate)
     checkpoints = CheckpointWriter(Path(config.OUTPUT_DIR), config.SAVE_TOTAL_LIMIT, learned)
     return AnswerTrainer(
         model, arguments, examples, eval_examples, steps, tokens_per_batch, log, checkpoints, callbacks

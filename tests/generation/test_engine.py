@@ -91,7 +91,7 @@ def greedy(*stops: int, steps: int = STEPS) -> Decoding:
 def way(request, monkeypatch):
     """Both ways of answering: in slots, and in batches for models that the slots do not fit."""
     if request.param == "batches":
-        monkeypatch.setattr(varlen_attention, "PLAIN", ())
+        monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
 
 
 both_ways = pytest.mark.usefixtures("way")
@@ -226,7 +226,7 @@ def test_prompts_that_fill_several_passes_are_read_alike(model, prompts, library
     assert found["one token"] == answers(model, one, greedy(), 1)["one token"]
 
 
-@pytest.mark.parametrize("kind", varlen_attention.PLAIN)
+@pytest.mark.parametrize("kind", varlen_attention.SUPPORTED_ARCHITECTURES)
 def test_every_named_architecture_answers_as_with_transformers_own_attention(kind, prompts, monkeypatch):
     torch.manual_seed(0)
     small = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
@@ -235,29 +235,29 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
     with torch.no_grad():
         for weight in other.parameters():
             weight.normal_(0, 0.2) if weight.dim() > 1 else None
-    assert varlen_attention.is_plain(other.config, 512)
+    assert varlen_attention.is_supported(other.config, 512)
     found = answers(other, prompts, greedy(), 2)
-    monkeypatch.setattr(varlen_attention, "PLAIN", ())
+    monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
     assert found == answers(other, prompts, greedy(), 2)
     assert len({answer.text for answer in found.values()}) == len(prompts)
 
 
 def test_a_sliding_window_shorter_than_the_text_is_not_plain():
     with pytest.raises(UserError, match="architecture gemma2"):
-        varlen_attention.require_plain(AutoConfig.for_model("gemma2"), 10)
+        varlen_attention.require_supported(AutoConfig.for_model("gemma2"), 10)
     with pytest.raises(UserError, match="changes beyond 8 tokens, fewer than MAX_SEQ_LENGTH 10"):
-        varlen_attention.require_plain(AutoConfig.for_model("mistral", sliding_window=8), 10)
+        varlen_attention.require_supported(AutoConfig.for_model("mistral", sliding_window=8), 10)
     config = AutoConfig.for_model("mistral", sliding_window=4096)
-    assert varlen_attention.is_plain(config, 4096) and not varlen_attention.is_plain(config, 4097)
-    assert not varlen_attention.is_plain(AutoConfig.for_model("gemma2"), 10)
+    assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
+    assert not varlen_attention.is_supported(AutoConfig.for_model("gemma2"), 10)
     # Positions that are rotated by the length of the longest sequence in the batch.
     rope = {"rope_type": "longrope", "original_max_position_embeddings": 4096, "rope_theta": 1e4}
     config = AutoConfig.for_model("llama", max_position_embeddings=8192)
     config.rope_parameters = rope
-    assert varlen_attention.is_plain(config, 4096) and not varlen_attention.is_plain(config, 4097)
+    assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
     config.rope_parameters = {"rope_type": "llama3", "original_max_position_embeddings": 4096}
-    assert varlen_attention.is_plain(config, 8000)
-    assert varlen_attention.is_plain(
+    assert varlen_attention.is_supported(config, 8000)
+    assert varlen_attention.is_supported(
         AutoConfig.for_model("qwen2", sliding_window=8, use_sliding_window=False), 4097
     )
 

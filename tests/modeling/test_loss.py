@@ -83,6 +83,6 @@ def test_no_sequence_sees_another(tiny_model, examples):
     with torch.no_grad():
         before = loss.packed_loss(model, **collate(examples, "cpu"))
         after = loss.packed_loss(model, **collate([changed, *examples[1:]], "cpu"))
-    own = examples[0].labels
+    own = examples[0].num_label_tokens
     assert torch.equal(before[own:], after[own:])
     assert not torch.allclose(before[:own], after[:own])

@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.tokenization import ROWS_AT_ONCE, tokenize
+from medqa.modeling.tokenization import RECORDS_PER_CALL, tokenize
 from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."
@@ -47,11 +47,11 @@ def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
     done = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 128)
     assert (done.cut, done.left_out) == (["cut"], ["out"])
     assert [len(example.input_ids) <= 128 for example in done.examples] == [True, True]
-    assert all(example.labels > 0 for example in done.examples)
+    assert all(example.num_label_tokens > 0 for example in done.examples)
 
 
 def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
-    records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * ROWS_AT_ONCE + 1)]
+    records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * RECORDS_PER_CALL + 1)]
     together = []
 
     def counted(texts, **more):
@@ -59,7 +59,7 @@ def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
         return tokenizer(texts, **more)
 
     done = tokenize(iter(records), counted, apply_chat_template, SYSTEM, 100)
-    assert max(together) == ROWS_AT_ONCE
+    assert max(together) == RECORDS_PER_CALL
     assert 0 < len(done.cut) < len(records) and done.cut == sorted(done.cut, key=int)
     alone = [tokenize([one], tokenizer, apply_chat_template, SYSTEM, 100).examples[0] for one in records]
     assert [(e.id, e.answer_start, e.input_ids.tolist()) for e in done.examples] == [

@@ -16,20 +16,20 @@ H100, CARD_24 = int(72e9), int(24e9 - 6.1e9)  # beside the weights
 
 
 def step(free, checkpointing="auto", tokens=0, longest=2048, compiled=True):
-    return memory_plan.plan_step(SIZES, free, checkpointing, tokens, longest, compiled)
+    return memory_plan.plan_pass(SIZES, free, checkpointing, tokens, longest, compiled)
 
 
 def test_a_large_card_keeps_activations_and_takes_as_many_tokens_as_pay():
-    assert step(H100)[:2] == (memory_plan.MOST_KEPT, False)
-    assert step(H100, compiled=False)[:2] == (memory_plan.MOST_KEPT, False)
-    assert step(H100, "on")[:2] == (memory_plan.MOST_RECOMPUTED, True)
+    assert step(H100)[:2] == (memory_plan.MAX_PASS_TOKENS, False)
+    assert step(H100, compiled=False)[:2] == (memory_plan.MAX_PASS_TOKENS, False)
+    assert step(H100, "on")[:2] == (memory_plan.MAX_PASS_TOKENS_RECOMPUTED, True)
 
 
 def test_a_24_gb_card_trains_at_the_defaults_without_recomputing():
     cut = step(CARD_24)
     assert not cut.checkpointing and 2048 <= cut.tokens <= 4096
     # 3,670 tokens of compiled layers took 21.4 GB
-    assert run_estimate.forecast(SIZES, int(6.1e9), cut, True, [[cut.tokens]], 0, 0, 8e14).gigabytes < 23
+    assert run_estimate.estimate_run(SIZES, int(6.1e9), cut, True, [[cut.tokens]], 0, 0, 8e14).gigabytes < 23
 
 
 def test_a_small_card_recomputes_and_a_sequence_always_fits():
@@ -58,10 +58,10 @@ def choose(card, **changes):
 
 def test_weights_are_unpacked_once_where_there_is_room(capsys):
     cut = choose(H100)
-    assert cut.unpacked and cut.tokens == memory_plan.MOST_KEPT
-    assert "unpacked once" in capsys.readouterr().out
-    told = [run_estimate.forecast(SIZES, int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
-            for one in (cut, cut._replace(unpacked=False))]  # fmt: skip
+    assert cut.dequantized and cut.tokens == memory_plan.MAX_PASS_TOKENS
+    assert "dequantized once" in capsys.readouterr().out
+    told = [run_estimate.estimate_run(SIZES, int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
+            for one in (cut, cut._replace(dequantized=False))]  # fmt: skip
     # Two passes: 20.10 GB of weights in place of 6.08 GB less what both take, and 19 ms less for each.
     assert told[0].gigabytes - told[1].gigabytes == pytest.approx(10.0, rel=0.01)
     assert told[1].seconds - told[0].seconds == pytest.approx(0.038, rel=0.1)
@@ -69,14 +69,14 @@ def test_weights_are_unpacked_once_where_there_is_room(capsys):
         (CARD_24, {}), (H100, {"COMPILE": "off"}), (H100, {"USE_4BIT": False}),
         (H100, {"GRADIENT_CHECKPOINTING": "on"}), (H100, {"TOKENS_PER_BATCH": 20_000}), (None, {}),
     ):  # fmt: skip
-        assert not choose(card, **changes).unpacked
-    assert "unpacked" not in capsys.readouterr().out
+        assert not choose(card, **changes).dequantized
+    assert "dequantized" not in capsys.readouterr().out
 
 
 def test_weights_in_parts_take_less_on_each_card():
     """Two cards: half of 3.49 GB of matrices, two layers gathered, scales and embeddings whole."""
     assert model_size.weight_bytes(SIZES, True, 2, 2) == pytest.approx(4.5e9, rel=0.02)
-    assert model_size.gathered_bytes(SIZES, True, 2) == pytest.approx(0.22e9, rel=0.02)
+    assert model_size.all_gather_bytes(SIZES, True, 2) == pytest.approx(0.22e9, rel=0.02)
     assert model_size.weight_bytes(SIZES, False, 2, 2) == pytest.approx((7.0 + 0.9 + 2.1) * 1e9, rel=0.02)
 
 
@@ -87,31 +87,31 @@ def test_weights_in_parts_take_less_on_each_card():
 )  # fmt: skip
 def test_memory_is_foretold_as_it_was_measured(tokens, gigabytes, compiled):
     cut = memory_plan.Plan(tokens, False, "")
-    told = run_estimate.forecast(SIZES, int(6.08e9), cut, compiled, [[tokens]], 0, 0, 8e14)
+    told = run_estimate.estimate_run(SIZES, int(6.08e9), cut, compiled, [[tokens]], 0, 0, 8e14)
     assert told.gigabytes == pytest.approx(gigabytes, rel=0.05)
 
 
 @pytest.mark.parametrize(
-    ("speed", "tokens", "compiled", "unpacked"),
+    ("speed", "tokens", "compiled", "dequantized"),
     [(18174, 13253, True, False), (17448, 8657, True, False), (15706, 4562, True, False),
      (13075, 2600, True, False), (18610, 13253, True, True), (18311, 8753, True, True),
      (17826, 5358, True, True), (12938, 8616, False, False), (12450, 5011, False, False)],
 )  # fmt: skip
-def test_speed_is_foretold_as_it_was_measured(speed, tokens, compiled, unpacked):
-    cut = memory_plan.Plan(16384, False, "", unpacked=unpacked)
-    told = run_estimate.forecast(SIZES, 0, cut, compiled, [[tokens]] * 10, 0, 0, 787e12)
+def test_speed_is_foretold_as_it_was_measured(speed, tokens, compiled, dequantized):
+    cut = memory_plan.Plan(16384, False, "", dequantized=dequantized)
+    told = run_estimate.estimate_run(SIZES, 0, cut, compiled, [[tokens]] * 10, 0, 0, 787e12)
     assert told.tokens_per_second == pytest.approx(speed, rel=0.1)
     assert told.seconds == pytest.approx(10 * tokens / told.tokens_per_second + 80 * compiled)
 
 
 def test_recomputing_and_evaluating_take_their_time():
     kept, again = (
-        run_estimate.forecast(SIZES, 0, memory_plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14)
+        run_estimate.estimate_run(SIZES, 0, memory_plan.Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14)
         for on in (False, True)
     )
     assert again.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
     assert again.gigabytes < kept.gigabytes / 5
-    evaluated = run_estimate.forecast(
+    evaluated = run_estimate.estimate_run(
         SIZES, 0, memory_plan.Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14
     )
     assert evaluated.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
@@ -120,18 +120,18 @@ def test_recomputing_and_evaluating_take_their_time():
 def test_weights_are_those_of_the_model():
     assert model_size.weight_bytes(SIZES, False, 2) == pytest.approx(2 * 8_030_261_248, rel=1e-3)
     assert model_size.weight_bytes(SIZES, True, 2) == pytest.approx(6.08e9, rel=0.01)
-    assert model_size.multiplied_weights(SIZES) == pytest.approx(7.5e9, rel=0.01)
+    assert model_size.num_matmul_parameters(SIZES) == pytest.approx(7.5e9, rel=0.01)
 
 
 def test_layers_are_compiled_where_it_pays(monkeypatch):
-    assert memory_plan.compiles("auto", True, 10_000_000, True, False)[0]
-    compiled, why = memory_plan.compiles("auto", True, 10_000, True, False)
+    assert memory_plan.decide_compile("auto", True, 10_000_000, True, False)[0]
+    compiled, why = memory_plan.decide_compile("auto", True, 10_000, True, False)
     assert not compiled and "10,000 tokens" in why
-    assert memory_plan.compiles("on", True, 10_000, True, False)[0]
-    assert not memory_plan.compiles("off", True, 10_000_000, True, False)[0]
-    assert not memory_plan.compiles("on", False, 10_000_000, True, False)[0]
-    assert not memory_plan.compiles("on", True, 10_000_000, True, True)[0]
-    compiled, why = memory_plan.compiles("on", True, 10_000_000, False, False)
+    assert memory_plan.decide_compile("on", True, 10_000, True, False)[0]
+    assert not memory_plan.decide_compile("off", True, 10_000_000, True, False)[0]
+    assert not memory_plan.decide_compile("on", False, 10_000_000, True, False)[0]
+    assert not memory_plan.decide_compile("on", True, 10_000_000, True, True)[0]
+    compiled, why = memory_plan.decide_compile("on", True, 10_000_000, False, False)
     assert not compiled and "gcc" in why
     for there in ("/usr/bin/gcc", None):
         monkeypatch.setattr(memory_plan.shutil, "which", {"gcc": there}.get)

@@ -13,8 +13,8 @@ from fine_tuning import train
 from medqa.artifacts import run_manifest
 from medqa.runtime.errors import UserError
 from medqa.training import export, trainer
-from medqa.training.checkpointing import whole_checkpoints
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.checkpointing import complete_checkpoints
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -53,7 +53,7 @@ def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
 
 def losses(folder) -> list[tuple]:
     """Step, loss and eval loss of each record."""
-    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS)]
+    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS_FILE)]
 
 
 def content(folder) -> dict[str, bytes]:
@@ -91,7 +91,7 @@ def test_a_killed_run_publishes_the_same_adapter(overfits, tmp_path, monkeypatch
     resumed = train(overfits)
     assert same(adapter(undisturbed), adapter(resumed))
     assert losses(undisturbed) == losses(resumed)
-    seconds = [r["seconds"] for r in read_records(resumed / METRICS) if "seconds" in r]
+    seconds = [r["seconds"] for r in read_records(resumed / METRICS_FILE) if "seconds" in r]
     assert seconds == sorted(seconds)
 
 
@@ -122,7 +122,7 @@ def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on
     resumed = train(other)
     assert "checkpoint-6; same data and settings, and the run had not finished" in capsys.readouterr().out
     assert same(adapter(wanted), adapter(resumed)) and losses(wanted) == losses(resumed)
-    assert not (resumed / RUNNING).exists()
+    assert not (resumed / RUNNING_METRICS).exists()
 
 
 def test_what_was_started_over_goes_on_without_being_told_so(config, monkeypatch, capsys):
@@ -146,11 +146,13 @@ def test_a_finished_adapter_that_lost_a_file_is_made_again(config, capsys):
     assert (
         "checkpoint-12; " in told and "adapter_model.safetensors is missing although fine_tuning had" in told
     )
-    (output / METRICS).write_text('{"step": 0, "eval_loss": 1e-9}\n')  # a record that is not to be believed
+    (output / METRICS_FILE).write_text(
+        '{"step": 0, "eval_loss": 1e-9}\n'
+    )  # a record that is not to be believed
     train(config)
     assert same(whole, adapter(output)) and losses(output) == before
     (output / "README.md").write_text("other")
-    for checkpoint in whole_checkpoints(output):
+    for checkpoint in complete_checkpoints(output):
         shutil.rmtree(checkpoint)
     train(config)
     told = capsys.readouterr().out
@@ -187,7 +189,7 @@ def test_a_copy_of_a_checkpoint_is_kept_and_a_wrong_setting_costs_none(config, m
     config.RESUME, config.LORA_TARGET_MODULES = "never", ("q_porj",)
     with pytest.raises(UserError, match="no q_porj"):
         train(config)
-    assert whole_checkpoints(output)[-1].name == "checkpoint-6"
+    assert complete_checkpoints(output)[-1].name == "checkpoint-6"
     config.LORA_TARGET_MODULES = ("q_proj",)
     train(config)
     assert (output / "checkpoint-6-keep" / "trainer_state.json").exists()
@@ -286,7 +288,7 @@ def test_checkpoints_are_made_as_often_as_now_asked_for(config, monkeypatch):
     train_until(config, monkeypatch, "after step", 7)
     config.SAVE_STEPS = 1
     train_until(config, monkeypatch, "after step", 11)
-    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-11"
+    assert complete_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-11"
 
 
 def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
@@ -301,15 +303,15 @@ def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(checkpointing.shutil, "rmtree", killed)
-        checkpointing.remove(whole_checkpoints(output)[-1])
-    assert whole_checkpoints(output)[-1].name == "checkpoint-4"
+        checkpointing.remove(complete_checkpoints(output)[-1])
+    assert complete_checkpoints(output)[-1].name == "checkpoint-4"
     train(config)
 
 
 def test_one_step_learns(config):
     config.NUM_EPOCHS, config.BATCH_SIZE = 1, 32
     output = train(config)
-    (step,) = [record for record in read_records(output / METRICS) if "loss" in record]
+    (step,) = [record for record in read_records(output / METRICS_FILE) if "loss" in record]
     assert step["learning_rate"] == config.LEARNING_RATE
     assert any((weight != 0).any() for name, weight in adapter(output).items() if "lora_B" in name)
 
@@ -327,4 +329,4 @@ def test_weights_and_biases_that_cannot_be_used_are_told_in_words(config, monkey
     config.USE_WANDB, config.RESUME = True, "never"
     with pytest.raises(UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB"):
         train(config)
-    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"
+    assert complete_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"

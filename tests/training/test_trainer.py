@@ -22,9 +22,9 @@ from fine_tuning import train
 from medqa.modeling.tokenization import Example
 from medqa.runtime.errors import Failed, UserError
 from medqa.training import resume
-from medqa.training.batch_sampler import OptimizerStepSampler, shares
-from medqa.training.checkpointing import DONE, whole_checkpoints
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.batch_sampler import OptimizerStepSampler, split_across_ranks
+from medqa.training.checkpointing import COMPLETE_MARKER, complete_checkpoints
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 
 LENGTHS = [10 + 37 * index % 90 for index in range(23)]
 
@@ -55,7 +55,7 @@ def test_every_step_has_all_its_sequences_once_over_all_processes():
 
 @given(st.lists(st.integers(1, 2048), min_size=1, max_size=64), st.integers(1, 9))
 def test_processes_get_as_many_tokens_each_as_can_be(lengths, processes):
-    dealt = shares(range(len(lengths)), lengths, processes)
+    dealt = split_across_ranks(range(len(lengths)), lengths, processes)
     assert sorted(sum(dealt, [])) == list(range(len(lengths)))
     tokens = [sum(lengths[index] for index in share) for share in dealt]
     best = max(max(lengths), math.ceil(sum(lengths) / processes))
@@ -151,7 +151,7 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
 
 
 def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
-    """One process with unpacked weights and one without would hang in DDP."""
+    """One process with dequantized weights and one without would hang in DDP."""
     from medqa.modeling.device import Device
     from medqa.training import lora, memory_plan
 
@@ -237,7 +237,7 @@ def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_pat
     launched = start_in_two(
         "fine_tuning.py", *options(two), launch=("--config_file", "launch/fsdp_qlora.yaml")
     )
-    metrics, deadline = tmp_path / "two" / RUNNING, time.monotonic() + 120
+    metrics, deadline = tmp_path / "two" / RUNNING_METRICS, time.monotonic() + 120
     while (not metrics.exists() or metrics.read_text().count('"loss"') < 3) and time.monotonic() < deadline:
         time.sleep(0.02)
     ranks = {
@@ -246,7 +246,7 @@ def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_pat
     ranks["1"].terminate()
     told, errors = launched.communicate(timeout=120)
     assert launched.returncode != 0, told
-    (stopped,) = whole_checkpoints(tmp_path / "two")
+    (stopped,) = complete_checkpoints(tmp_path / "two")
     assert 3 <= int(stopped.name.split("-")[1]) < 120, errors
     config.OUTPUT_DIR = str(tmp_path / "two")
     assert close(alone, adapter(train(config)), 1e-3)
@@ -260,7 +260,7 @@ def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not whole_checkpoints(tmp_path / "killed") and time.monotonic() < deadline:
+    while not complete_checkpoints(tmp_path / "killed") and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -283,13 +283,13 @@ def test_interrupt_saves_and_says_how_to_go_on(config, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not whole_checkpoints(tmp_path / "results") and time.monotonic() < deadline:
+    while not complete_checkpoints(tmp_path / "results") and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Interrupted." in errors and "Traceback" not in errors
-    assert whole_checkpoints(tmp_path / "results")
+    assert complete_checkpoints(tmp_path / "results")
 
 
 def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_refused(config, capsys):
@@ -309,9 +309,9 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
 def test_an_unmarked_checkpoint_is_not_resumed_from(config):
     output = train(config)
     (output / "manifest.json").unlink()
-    last = whole_checkpoints(output)[-1]
-    (last / DONE).unlink()
-    assert whole_checkpoints(output)[-1] != last
+    last = complete_checkpoints(output)[-1]
+    (last / COMPLETE_MARKER).unlink()
+    assert complete_checkpoints(output)[-1] != last
     train(config)
     assert (output / "manifest.json").exists()
 
@@ -356,9 +356,9 @@ def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, 
     assert "in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
     assert seen and all(id in told for id in seen)
     assert (good / "adapter_model.safetensors").read_bytes() == kept  # the finished one of before
-    assert [path.name for path in whole_checkpoints(good)][-1] == "checkpoint-6"
-    assert [r["step"] for r in read_records(good / RUNNING) if "loss" in r] == list(range(1, 7))
-    assert [r["step"] for r in read_records(good / METRICS) if "loss" in r] == list(range(1, 13))
+    assert [path.name for path in complete_checkpoints(good)][-1] == "checkpoint-6"
+    assert [r["step"] for r in read_records(good / RUNNING_METRICS) if "loss" in r] == list(range(1, 7))
+    assert [r["step"] for r in read_records(good / METRICS_FILE) if "loss" in r] == list(range(1, 13))
 
 
 BROKEN_ON_ONE = """
@@ -392,7 +392,7 @@ def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(confi
     (told,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     its = next(line for line in done.stdout.splitlines() if line.startswith("of the second:")).split()[3:]
     assert len(its) == 2 and f"in step 7, on the questions {', '.join(its)}. " in told
-    assert whole_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
+    assert complete_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
 
 
 def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
@@ -436,7 +436,7 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
 
     def with_room(*asked):
         cut, compiled = choose(*asked)
-        return cut._replace(unpacked=True), compiled
+        return cut._replace(dequantized=True), compiled
 
     def watched(model, *how):
         left.append([module for module in model.modules() if isinstance(module, Linear4bit)])
