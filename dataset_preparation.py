@@ -150,10 +150,10 @@ def load_tokenizer(config: DatasetConfig) -> Any:
     """The tokenizer to count tokens with; None without one, and lengths are told in words."""
     if not config.TOKENIZER:
         return None
-    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
 
     library_warnings.quiet()
-    return loading.load_tokenizer(config.TOKENIZER, "TOKENIZER")
+    return BaseModel(config.TOKENIZER, "TOKENIZER").tokenizer
 
 
 def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:

@@ -127,6 +127,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner
+    from medqa.modeling.base_model import BaseModel
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
@@ -134,7 +135,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
-        device = choose_device(config.BASE_MODEL_PATH, "evaluation.py")
+        device = choose_device(BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH"), "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():

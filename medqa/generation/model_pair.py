@@ -12,6 +12,7 @@ from medqa.artifacts.output_dir import MERGED
 from medqa.generation.prediction_cache import ROLES
 from medqa.modeling import loading
 from medqa.modeling.adapter import adapter_identity
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import WarningLog, print_rank0
@@ -39,7 +40,7 @@ class Models:
         self._loaded: Any = None
         self._name = ""
         self._identities: dict[str, dict[str, object]] = {}  # as first asked for, by role
-        loading.require_model(base, "BASE_MODEL_PATH")
+        BaseModel(base, "BASE_MODEL_PATH").require_weights()
         if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
             raise UserError(
                 f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
@@ -48,11 +49,15 @@ class Models:
 
     def identity(self, role: str) -> dict[str, object]:
         """What makes this model this model: fingerprints of its weights, and its precision."""
-        told = {"base": loading.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
+        told = {
+            "base": BaseModel(self.base, "BASE_MODEL_PATH").fingerprint,
+            "four_bit": self.four_bit,
+            "dtype": self.device.dtype,
+        }
         if role == TUNED and self.has_adapter:
             told |= adapter_identity(self.tuned)
         elif role == TUNED:
-            told["base"] = loading.fingerprint(self.tuned)
+            told["base"] = BaseModel(self.tuned, "FINETUNED_MODEL_PATH").fingerprint
             if not (Path(self.tuned) / MERGED).is_file():  # by hand: its sizes are those of any other
                 files = sorted(Path(self.tuned).glob("model*.safetensors"))
                 told["weights"] = [sha256_of_file(path) for path in files]
@@ -81,7 +86,7 @@ class Models:
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
             print_rank0(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
             setting = "BASE_MODEL_PATH" if name == self.base else "FINETUNED_MODEL_PATH"
-            self._loaded = loading.load_base(name, self.device, self.four_bit, setting)
+            self._loaded = loading.load_base(BaseModel(name, setting), self.device, self.four_bit)
             if self.has_adapter:
                 self._loaded = loading.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
@@ -97,7 +102,7 @@ def resolve_quantization(wanted: bool, device: Device, name: str) -> bool:
     """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
     if wanted or not device.is_cuda:
         return wanted
-    sizes = loading.load_config(name, "BASE_MODEL_PATH")
+    sizes = BaseModel(name, "BASE_MODEL_PATH").model_config
     if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
         return wanted
     weights, free = weight_bytes(sizes, False, 2), free_memory(device.name)
@@ -137,7 +142,7 @@ def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings:
             f"use is {template_sha[:12]}. Restore the template in medqa/modeling/chat_template.py, or "
             "prepare and train again with: python dataset_preparation.py && python fine_tuning.py"
         )
-    if manifest["learned"]["base model"] != loading.fingerprint(base_name):
+    if manifest["learned"]["base model"] != BaseModel(base_name, "BASE_MODEL_PATH").fingerprint:
         name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
         raise UserError(
             f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "

@@ -21,10 +21,11 @@ from medqa.generation.prediction_cache import (
     losses_key,
     texts_sha256,
 )
-from medqa.modeling import loading, varlen_attention
+from medqa.modeling import varlen_attention
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.device import Device
-from medqa.modeling.tokenization import Example, tokenize
+from medqa.modeling.tokenization import Example, stop_token_ids, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
@@ -106,8 +107,8 @@ def generate_answers(
 
     processes = PartialState()
     models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
-    tokenizer = loading.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    stops = tuple(loading.stop_token_ids(tokenizer))
+    tokenizer = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH").tokenizer
+    stops = tuple(stop_token_ids(tokenizer))
     decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
     prompts, examples = texts(config, records, tokenizer, data["system_message"], template, warnings)
     keyed, made_of = keys(models, decoding, prompts, examples)

@@ -12,43 +12,43 @@ if TYPE_CHECKING:
 
 
 def pack_first_fit_decreasing(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Put sequences into as few bins of at most `budget` tokens as first-fit-decreasing finds.
+    """Pack sequences into few bins of at most `budget` tokens, by first-fit decreasing.
 
-    Returns the positions in each bin, in ascending order. A sequence longer than the budget gets a bin of
-    its own. First-fit-decreasing uses at most 11/9 of the fewest bins possible, plus one (Johnson, 1973).
+    Returns the positions in each bin, in ascending order. A sequence longer than the budget gets a bin for
+    itself. The number of bins is at most 11/9 of the optimum, plus one (Johnson, 1973).
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    content: list[list[int]] = []
-    room: list[int] = []
-    number, before = 0, -1
+    bins: list[list[int]] = []
+    remaining: list[int] = []
+    number, previous = 0, -1
     for index in order:
-        # Where a sequence did not fit, the next one of the same length does not either.
-        if lengths[index] != before:
-            number, before = 0, lengths[index]
-        while number < len(room) and room[number] < lengths[index]:
+        # Bins that were too full for a sequence are too full for the next one of the same length.
+        if lengths[index] != previous:
+            number, previous = 0, lengths[index]
+        while number < len(bins) and remaining[number] < lengths[index]:
             number += 1
-        if number == len(room):
-            content.append([])
-            room.append(budget)
-        content[number].append(index)
-        room[number] -= lengths[index]
-    return [sorted(positions) for positions in content]
+        if number == len(bins):
+            bins.append([])
+            remaining.append(budget)
+        bins[number].append(index)
+        remaining[number] -= lengths[index]
+    return [sorted(positions) for positions in bins]
 
 
 def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[str, Any]:
-    """Lay whole sequences end to end: no padding, and the borders that keep them apart in attention.
+    """Concatenate whole sequences, with the boundaries that separate them in attention.
 
-    Returns the arguments of the packed model:
+    Returns the arguments of `loss.packed_loss`:
         input_ids, position_ids: int64 [1, tokens]; positions start at 0 in each sequence.
         cu_seq_lens_q, cu_seq_lens_k: int32 [sequences + 1], where each sequence starts, and the end. Built
-            here, because deriving them in every layer would wait for the GPU each time.
+            here because transformers would derive them in every layer and synchronize with the GPU each time.
         max_length_q, max_length_k: length of the longest sequence.
         rows: int64 [label tokens], the positions whose next token is trained.
         targets: int64 [label tokens], those next tokens.
     """
     import torch
 
-    on_card = torch.device(device).type == "cuda"
+    on_gpu = torch.device(device).type == "cuda"
     lengths = [len(example.input_ids) for example in examples]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     rows = [
@@ -57,17 +57,17 @@ def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[s
     ]
     targets = [example.input_ids[example.answer_start :] for example in examples]
 
-    def tensor(array: np.ndarray, kind: "torch.dtype") -> "torch.Tensor":
-        made = torch.from_numpy(np.ascontiguousarray(array)).to(kind)
-        # From pinned memory the copy does not wait until the card has done all that it was given before.
-        return made.pin_memory().to(device, non_blocking=True) if on_card else made.to(device)
+    def tensor(array: np.ndarray, dtype: "torch.dtype") -> "torch.Tensor":
+        host = torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
+        # A copy from pinned memory does not wait for the work that is queued on the GPU.
+        return host.pin_memory().to(device, non_blocking=True) if on_gpu else host.to(device)
 
-    borders = tensor(starts, torch.int32)
+    boundaries = tensor(starts, torch.int32)
     return {
         "input_ids": tensor(np.concatenate([example.input_ids for example in examples]), torch.int64)[None],
         "position_ids": tensor(np.concatenate([np.arange(length) for length in lengths]), torch.int64)[None],
-        "cu_seq_lens_q": borders,
-        "cu_seq_lens_k": borders,
+        "cu_seq_lens_q": boundaries,
+        "cu_seq_lens_k": boundaries,
         "max_length_q": max(lengths),
         "max_length_k": max(lengths),
         "rows": tensor(np.concatenate(rows), torch.int64),

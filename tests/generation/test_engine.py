@@ -15,10 +15,10 @@ from medqa.generation import continuous_batching, engine, runner
 from medqa.generation.engine import Answer, Decoding, Prompt, answer_all, make_prompt, repeated
 from medqa.generation.sampling import choose_tokens
 from medqa.modeling import varlen_attention
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template, render
 from medqa.modeling.decode_attention import decode_attention
-from medqa.modeling.loading import load_tokenizer, stop_token_ids
-from medqa.modeling.tokenization import token_ids
+from medqa.modeling.tokenization import stop_token_ids, token_ids
 from medqa.runtime import distributed
 from medqa.runtime.errors import UserError
 
@@ -39,7 +39,7 @@ def prompt_of(question: str, tokenizer, max_length: int, id: str = "x") -> Promp
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model):
-    return load_tokenizer(str(tiny_model), "MODEL_NAME")
+    return BaseModel(str(tiny_model), "MODEL_NAME").tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from medqa.modeling.chat_template import (
     require_prefix,
     template_sha256,
 )
-from medqa.modeling.loading import STOP_TOKENS
-from medqa.modeling.tokenization import token_ids
+from medqa.modeling.tokenization import STOP_TOKENS, token_ids
 from medqa.runtime.errors import UserError
 
 CONTROLS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",

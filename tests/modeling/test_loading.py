@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loading
-from medqa.modeling.device import Device, choose_device, parameter_count
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, choose_device
+from medqa.modeling.tokenization import stop_token_ids
 from medqa.runtime.errors import UserError
 from medqa.training import lora
 
@@ -40,8 +42,12 @@ def copy(tiny_model, tmp_path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
 
 
+def model(name: object, setting: str = "MODEL_NAME") -> BaseModel:
+    return BaseModel(str(name), setting)
+
+
 def base(folder: Path, four_bit: bool = False):
-    return loading.load_base(str(folder), CPU, four_bit, "MODEL_NAME")
+    return loading.load_base(model(folder), CPU, four_bit)
 
 
 # ---- device --------------------------------------------------------------------------------------------
@@ -71,27 +77,27 @@ def gpus(monkeypatch):
 
 def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
     gpus(0)
-    device = choose_device(str(tiny_model), "fine_tuning.py")
+    device = choose_device(model(tiny_model), "fine_tuning.py")
     assert device[:2] == ("cpu", "float32") and not device.is_cuda and "no GPU found" in device.reason
 
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
     gpus(0)
-    told = refused(choose_device, "dmis-lab/llama-3-meerkat-8b-v1.0", "fine_tuning.py")
+    told = refused(choose_device, model("dmis-lab/llama-3-meerkat-8b-v1.0"), "fine_tuning.py")
     assert "dmis-lab/llama-3-meerkat-8b-v1.0" in told and "NVIDIA GPU" in told and told.endswith("make demo")
 
 
 def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
     gpus(0)
     edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
-    told = refused(choose_device, str(copy), "fine_tuning.py")
+    told = refused(choose_device, model(copy), "fine_tuning.py")
     assert "8.0 billion parameters" in told and told.endswith("make demo")
 
 
 def test_several_gpus_want_a_launcher(gpus, monkeypatch):
     gpus(2)
     with pytest.raises(UserError) as error:
-        choose_device("owner/name", "evaluation.py")
+        choose_device(model("owner/name"), "evaluation.py")
     assert "accelerate launch --num_processes 2 evaluation.py" in str(error.value)
     assert "CUDA_VISIBLE_DEVICES=0 python evaluation.py" in str(error.value)
     # From here on started by `accelerate launch`, with --num_processes 1 and 2.
@@ -99,20 +105,20 @@ def test_several_gpus_want_a_launcher(gpus, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", str(number))
         monkeypatch.setenv("WORLD_SIZE", str(processes))
         monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-        assert choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
+        assert choose_device(model("owner/name"), "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
     assert gpus(2) == [0, 1]
 
 
 def test_one_gpu_is_taken_in_bfloat16_with_the_reason(gpus):
     gpus(1, (9, 0))
-    device = choose_device("owner/name", "evaluation.py")
+    device = choose_device(model("owner/name"), "evaluation.py")
     assert device[:2] == ("cuda:0", "bfloat16") and device.is_cuda
     assert "NVIDIA X" in device.reason and "9.0" in device.reason
 
 
 def test_a_gpu_without_bfloat16_is_refused(gpus):
     gpus(1, (7, 5))
-    assert "compute capability 7.5" in refused(choose_device, "owner/name", "evaluation.py")
+    assert "compute capability 7.5" in refused(choose_device, model("owner/name"), "evaluation.py")
 
 
 # ---- the model's files ---------------------------------------------------------------------------------
@@ -120,7 +126,7 @@ def test_a_gpu_without_bfloat16_is_refused(gpus):
 
 def test_parameter_count_is_the_real_one(tiny_model):
     loaded = AutoModelForCausalLM.from_pretrained(tiny_model)
-    assert parameter_count(str(tiny_model)) == pytest.approx(loaded.num_parameters(), rel=0.01)
+    assert model(tiny_model).parameter_count == pytest.approx(loaded.num_parameters(), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -137,55 +143,55 @@ def test_parameter_count_is_the_real_one(tiny_model):
 )  # fmt: skip
 def test_parameter_count_of_published_models(tmp_path, changes, billions):
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B | changes))
-    assert parameter_count(str(tmp_path)) / 1e9 == pytest.approx(billions, rel=0.01)
+    assert model(tmp_path).parameter_count / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_config(tmp_path):
-    assert parameter_count("owner/name") is None
-    assert "config.json cannot be read" in refused(parameter_count, str(tmp_path))
+    assert model("owner/name").parameter_count is None
+    assert "config.json cannot be read" in refused(lambda: model(tmp_path).parameter_count)
     for text in ("{", "[]", "{}", '{"hidden_size": null}'):
         (tmp_path / "config.json").write_text(text)
-        assert "config.json cannot be read" in refused(parameter_count, str(tmp_path))
+        assert "config.json cannot be read" in refused(lambda: model(tmp_path).parameter_count)
 
 
-def test_require_model_takes_a_model_folder_and_a_name_of_the_hub(tiny_model):
-    loading.require_model(str(tiny_model), "MODEL_NAME")
-    loading.require_model("dmis-lab/llama-3-meerkat-8b-v1.0", "MODEL_NAME")
+def test_a_model_folder_and_a_hub_name_are_accepted(tiny_model):
+    model(tiny_model).require_weights()
+    model("dmis-lab/llama-3-meerkat-8b-v1.0").require_weights()
 
 
 @pytest.mark.parametrize("name", ["meerkat", "a/b/c", "./models/meerkat", "/models/meerkat", "~/meerkat"])
-def test_require_model_refuses_what_is_neither(name):
-    told = refused(loading.require_model, name, "BASE_MODEL_PATH")
+def test_a_name_that_is_neither_a_folder_nor_a_hub_name_is_refused(name):
+    told = refused(model(name, "BASE_MODEL_PATH").require_weights)
     assert told.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in told
     assert told.endswith("python demo/build_model.py")
 
 
-def test_require_model_refuses_a_folder_without_weights(tmp_path):
-    told = refused(loading.require_model, str(tmp_path), "MODEL_NAME")
+def test_a_folder_without_weights_is_refused(tmp_path):
+    told = refused(model(tmp_path).require_weights)
     assert "no *.safetensors weights (found: nothing)" in told and "--MODEL_NAME" in told
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    assert "(found: pytorch_model.bin)" in refused(loading.require_model, str(tmp_path), "MODEL_NAME")
+    assert "(found: pytorch_model.bin)" in refused(model(tmp_path).require_weights)
 
 
 def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
-    own = loading.fingerprint(str(tiny_model))
-    assert loading.fingerprint(str(copy)) == own
+    own = model(tiny_model).fingerprint
+    assert model(copy).fingerprint == own
     (copy / "notes.txt").write_text("no part of the model")
-    assert loading.fingerprint(str(copy)) == own
+    assert model(copy).fingerprint == own
     edit(copy / "config.json", rope_theta=1)
-    other = loading.fingerprint(str(copy))
+    other = model(copy).fingerprint
     (copy / "model.safetensors").write_bytes(b"shorter")
-    assert len({own, other, loading.fingerprint(str(copy))}) == 3
-    assert loading.fingerprint("owner/name") == "owner/name"
+    assert len({own, other, model(copy).fingerprint}) == 3
+    assert model("owner/name").fingerprint == "owner/name"
 
 
 # ---- tokenizer -----------------------------------------------------------------------------------------
 
 
 def test_the_padding_token_is_no_stop_token(tiny_model):
-    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    tokenizer = model(tiny_model).tokenizer
     assert tokenizer.pad_token == "<|reserved_special_token_0|>"
-    assert tokenizer.pad_token_id not in loading.stop_token_ids(tokenizer)
+    assert tokenizer.pad_token_id not in stop_token_ids(tokenizer)
     assert len(tokenizer) == len(AutoTokenizer.from_pretrained(tiny_model))  # the embeddings need no new row
 
 
@@ -197,35 +203,35 @@ def test_a_padding_token_that_ends_a_text_is_replaced(tiny_model, tmp_path, ends
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.eos_token, tokenizer.pad_token = ends, pads
     tokenizer.save_pretrained(tmp_path)
-    loaded = loading.load_tokenizer(str(tmp_path), "MODEL_NAME")
+    loaded = model(tmp_path).tokenizer
     assert loaded.pad_token == "<|reserved_special_token_0|>"
-    assert loaded.pad_token_id not in loading.stop_token_ids(loaded)
+    assert loaded.pad_token_id not in stop_token_ids(loaded)
 
 
 def test_a_padding_token_of_its_own_is_kept(tiny_model, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.pad_token = "!"
     tokenizer.save_pretrained(tmp_path)
-    assert loading.load_tokenizer(str(tmp_path), "MODEL_NAME").pad_token == "!"
+    assert model(tmp_path).tokenizer.pad_token == "!"
 
 
 def test_an_answer_ends_with_the_turn_and_with_the_text(tiny_model):
-    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    tokenizer = model(tiny_model).tokenizer
     wanted = {tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|end_of_text|>")}
-    assert set(loading.stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
+    assert set(stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
 
 
 def test_a_tokenizer_that_ends_nothing_is_refused():
     other = SimpleNamespace(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1)
-    assert loading.stop_token_ids(other) == [1]
+    assert stop_token_ids(other) == [1]
     endless = SimpleNamespace(get_vocab=lambda: {"a": 0}, eos_token_id=None)
-    assert "tokenizer_config.json" in refused(loading.stop_token_ids, endless)
+    assert "tokenizer_config.json" in refused(stop_token_ids, endless)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
 def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
     name = str(tmp_path) if name == "folder" else name
-    told = refused(loading.load_tokenizer, name, "MODEL_NAME")
+    told = refused(lambda: model(name).tokenizer)
     assert told.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in told
 
 
@@ -234,7 +240,7 @@ def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_base_is_frozen_and_in_the_precision_of_the_device(tiny_model, dtype):
-    loaded = loading.load_base(str(tiny_model), CPU._replace(dtype=dtype), False, "MODEL_NAME")
+    loaded = loading.load_base(model(tiny_model), CPU._replace(dtype=dtype), False)
     assert all(not weight.requires_grad for weight in loaded.parameters())
     assert {weight.dtype for weight in loaded.parameters()} == {getattr(torch, dtype)}
     assert loaded.config._attn_implementation == "sdpa" and not loaded.training

@@ -303,7 +303,7 @@ def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(checkpointing.shutil, "rmtree", killed)
-        checkpointing.remove(complete_checkpoints(output)[-1])
+        checkpointing.delete_checkpoint(complete_checkpoints(output)[-1])
     assert complete_checkpoints(output)[-1].name == "checkpoint-4"
     train(config)
 

@@ -20,6 +20,7 @@ from hypothesis import given, strategies as st
 from config import TrainingConfig
 from fine_tuning import train
 from medqa.modeling.tokenization import Example
+from medqa.runtime.cli import select
 from medqa.runtime.errors import Failed, UserError
 from medqa.training import resume
 from medqa.training.batch_sampler import OptimizerStepSampler, split_across_ranks
@@ -142,8 +143,8 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
     vars(trainer).update(
         accelerator=SimpleNamespace(reduce=lambda numbers, reduction: numbers), _forward_backward=full,
         model=torch.nn.Linear(1, 1),
-        args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_requested=False,
-        tokens_per_batch=4096,
+        args=SimpleNamespace(device="cpu", world_size=2), metrics_logger=SimpleNamespace(), stop_requested=False,
+        tokens_per_pass=4096,
     )  # fmt: skip
     example = Example("q", "cardiology", np.arange(300, dtype=np.int32), 100)
     with pytest.raises(Failed, match="the same command and --TOKENS_PER_BATCH 2048"):
@@ -157,7 +158,7 @@ def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(confi
 
     asked = []
 
-    def choose(_config, _sizes, _tokens, *of_the_cards):
+    def choose(_settings, _sizes, _tokens, *of_the_cards):
         asked.append(of_the_cards)
         return memory_plan.Plan(4096, False, ""), False
 
@@ -165,10 +166,11 @@ def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(confi
     monkeypatch.setattr(memory_plan, "has_compiler", lambda: True)
     monkeypatch.setattr(lora, "gather_object", lambda mine: [(50, True), (80, False), *mine])
     monkeypatch.setattr(memory_plan, "plan_forward_pass", choose)
+    settings = select(config, memory_plan.MemorySettings)
     for does in ("use_packed_loss", "prepare_layers"):
         monkeypatch.setattr(lora, does, lambda *_: None)
     card = Device("cuda:1", "bfloat16", "")
-    assert lora.configure_for_memory(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
+    assert lora.configure_for_memory(settings, SimpleNamespace(config=None), card, 10_000, False) == 4096
     assert asked == [(50, False, False)]
 
 
@@ -192,7 +194,7 @@ def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config,
     launch = ("--config_file", "launch/fsdp_qlora.yaml")
     done = run_in_two("fine_tuning.py", *options(config), launch=launch)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "FSDP: each of 2 processes holds its part" in done.stdout
+    assert "FSDP: each of 2 processes holds a shard" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
