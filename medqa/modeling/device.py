@@ -43,7 +43,13 @@ def choose_device(base: BaseModel, script: str) -> Device:
             f"with: accelerate launch --num_processes N {script}\n       or alone with: unset WORLD_SIZE RANK"
         )
     if not torch.cuda.is_available():
-        _require_cpu_size(base)
+        count = base.parameter_count
+        if count is None or count > MAX_CPU_PARAMETERS:
+            size = "about 8" if count is None else f"{count / 1e9:.1f}"
+            raise UserError(
+                f"{base.name} ({size} billion parameters) needs an NVIDIA GPU with 24 GB or more, and torch "
+                f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
+            )
         if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
             print_rank0(
                 "Processes: 1, because accelerate launch starts no more with --cpu. For several on the CPU: "
@@ -66,23 +72,6 @@ def choose_device(base: BaseModel, script: str) -> Device:
             f"{name} (compute capability {major}.{minor}) has no bfloat16; 8.0 or later is needed."
         )
     return Device(f"cuda:{number}", "bfloat16", f"{name}, compute capability {major}.{minor}, has bfloat16")
-
-
-def _require_cpu_size(base: BaseModel) -> None:
-    """Refuse a model that is too large for a CPU; a Hub name counts as one of 8 billion parameters.
-
-    Raises:
-        UserError: with the model's size.
-    """
-    import torch
-
-    count = base.parameter_count
-    if count is None or count > MAX_CPU_PARAMETERS:
-        size = "about 8 billion parameters" if count is None else f"{count / 1e9:.1f} billion parameters"
-        raise UserError(
-            f"{base.name} ({size}) needs an NVIDIA GPU with 24 GB or more, and torch {torch.__version__} "
-            "sees none. Try the pipeline on this machine with: make demo"
-        )
 
 
 def limit_gpu_memory(gigabytes: float, device: Device) -> None:

@@ -38,10 +38,8 @@ def weight_bytes(model_config: Any, four_bit: bool, dtype_bytes: int, shards: in
     at a time are gathered.
     """
     bits, scales = (0.5, NF4_BYTES - 0.5) if four_bit else (dtype_bytes, 0.0)
-    own = (
-        _num_linear_parameters(model_config) * (bits / shards + scales)
-        + _num_embedding_parameters(model_config) * dtype_bytes
-    )
+    own = _num_linear_parameters(model_config) * (bits / shards + scales)
+    own += _num_embedding_parameters(model_config) * dtype_bytes
     return int(own) + (all_gather_bytes(model_config, four_bit, dtype_bytes) if shards > 1 else 0)
 
 
@@ -52,12 +50,8 @@ def dequantization_bytes(model_config: Any) -> int:
 
 def all_gather_bytes(model_config: Any, four_bit: bool, dtype_bytes: int) -> int:
     """Bytes of the two layers that are gathered at a time when the base is sharded."""
-    return int(
-        2
-        * _num_linear_parameters(model_config)
-        / model_config.num_hidden_layers
-        * (0.5 if four_bit else dtype_bytes)
-    )
+    parameters = _num_linear_parameters(model_config)
+    return int(2 * parameters / model_config.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
 
 
 def bytes_per_token(model_config: Any, recompute: bool, compiled: bool) -> float:
@@ -66,11 +60,8 @@ def bytes_per_token(model_config: Any, recompute: bool, compiled: bool) -> float
     Measured on Llama-3-8B: 3.7 MB with compiled layers, 5.2 MB without, 0.43 MB with recomputation. That is
     2 x layers x (7 hidden + 2 inner), 2 x layers x (9 hidden + 3 inner) and 3.3 x layers x hidden.
     """
-    layers, hidden, inner = (
-        model_config.num_hidden_layers,
-        model_config.hidden_size,
-        model_config.intermediate_size,
-    )
+    layers, hidden = model_config.num_hidden_layers, model_config.hidden_size
     if recompute:
         return 3.3 * layers * hidden
+    inner = model_config.intermediate_size
     return 2 * layers * ((7 * hidden + 2 * inner) if compiled else (9 * hidden + 3 * inner))

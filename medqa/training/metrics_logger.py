@@ -78,9 +78,8 @@ class MetricsLogger(TrainerCallback):
             record["mfu"] = round(self.operations * speed / self.rate, 4)
             record["gpu_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
         self._append(record)
-        if self.progress is not None:
-            note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
-            self.progress.advance(state.global_step - self.progress.n, note)
+        note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
+        self.progress.advance(state.global_step - self.progress.n, note)
 
     def log_evaluation(self, step: int, loss: float, by_specialty: dict[str, float]) -> None:
         """Append the record of an evaluation, unless the run resumed after it."""

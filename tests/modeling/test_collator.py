@@ -10,7 +10,7 @@ from medqa.modeling.tokenization import Example
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 400))
 @settings(deadline=None)
-def test_bins_hold_every_sequence_once_within_the_budget(lengths, budget):
+def test_passes_hold_every_sequence_once_within_the_budget(lengths, budget):
     packed = pack_first_fit_decreasing(lengths, budget)
     assert sorted(index for part in packed for index in part) == list(range(len(lengths)))
     for part in packed:
@@ -22,7 +22,7 @@ def test_bins_hold_every_sequence_once_within_the_budget(lengths, budget):
 
 @given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 50))
 @settings(deadline=None)
-def test_a_sequence_goes_into_the_first_bin_with_room_the_longest_one_first(lengths, budget):
+def test_packing_is_first_fit_with_the_longest_sequence_first(lengths, budget):
     wanted: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         for part in wanted:
@@ -34,7 +34,7 @@ def test_a_sequence_goes_into_the_first_bin_with_room_the_longest_one_first(leng
     assert pack_first_fit_decreasing(lengths, budget) == [sorted(part) for part in wanted]
 
 
-def test_packed_batch_marks_borders_positions_and_targets():
+def test_a_packed_pass_has_boundaries_positions_and_targets():
     first = Example("a", "x", np.array([5, 6, 7, 8], np.int32), 2)
     second = Example("b", "x", np.array([9, 1, 2], np.int32), 1)
     packed = collate([first, second], "cpu")

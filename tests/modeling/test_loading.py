@@ -1,6 +1,7 @@
-"""What is loaded is what was asked for, frozen; and what cannot be used is refused in one line."""
+"""Devices, base models and adapters: what is loaded, and what is refused in one line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loading
+from medqa.modeling.adapter import ADAPTER_CONFIG as CONFIG, ADAPTER_WEIGHTS as WEIGHTS
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, choose_device
 from medqa.modeling.tokenization import stop_token_ids
@@ -83,18 +85,22 @@ def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
     gpus(0)
-    told = refused(choose_device, model("dmis-lab/llama-3-meerkat-8b-v1.0"), "fine_tuning.py")
-    assert "dmis-lab/llama-3-meerkat-8b-v1.0" in told and "NVIDIA GPU" in told and told.endswith("make demo")
+    message = refused(choose_device, model("dmis-lab/llama-3-meerkat-8b-v1.0"), "fine_tuning.py")
+    assert (
+        "dmis-lab/llama-3-meerkat-8b-v1.0" in message
+        and "NVIDIA GPU" in message
+        and message.endswith("make demo")
+    )
 
 
 def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
     gpus(0)
     edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
-    told = refused(choose_device, model(copy), "fine_tuning.py")
-    assert "8.0 billion parameters" in told and told.endswith("make demo")
+    message = refused(choose_device, model(copy), "fine_tuning.py")
+    assert "8.0 billion parameters" in message and message.endswith("make demo")
 
 
-def test_several_gpus_want_a_launcher(gpus, monkeypatch):
+def test_several_gpus_need_a_launcher(gpus, monkeypatch):
     gpus(2)
     with pytest.raises(UserError) as error:
         choose_device(model("owner/name"), "evaluation.py")
@@ -161,14 +167,14 @@ def test_a_model_folder_and_a_hub_name_are_accepted(tiny_model):
 
 @pytest.mark.parametrize("name", ["meerkat", "a/b/c", "./models/meerkat", "/models/meerkat", "~/meerkat"])
 def test_a_name_that_is_neither_a_folder_nor_a_hub_name_is_refused(name):
-    told = refused(model(name, "BASE_MODEL_PATH").require_weights)
-    assert told.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in told
-    assert told.endswith("python demo/build_model.py")
+    message = refused(model(name, "BASE_MODEL_PATH").require_weights)
+    assert message.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in message
+    assert message.endswith("python demo/build_model.py")
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
-    told = refused(model(tmp_path).require_weights)
-    assert "no *.safetensors weights (found: nothing)" in told and "--MODEL_NAME" in told
+    message = refused(model(tmp_path).require_weights)
+    assert "no *.safetensors weights (found: nothing)" in message and "--MODEL_NAME" in message
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     assert "(found: pytorch_model.bin)" in refused(model(tmp_path).require_weights)
 
@@ -188,7 +194,7 @@ def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
 # ---- tokenizer -----------------------------------------------------------------------------------------
 
 
-def test_the_padding_token_is_no_stop_token(tiny_model):
+def test_the_padding_token_is_not_a_stop_token(tiny_model):
     tokenizer = model(tiny_model).tokenizer
     assert tokenizer.pad_token == "<|reserved_special_token_0|>"
     assert tokenizer.pad_token_id not in stop_token_ids(tokenizer)
@@ -208,7 +214,7 @@ def test_a_padding_token_that_ends_a_text_is_replaced(tiny_model, tmp_path, ends
     assert loaded.pad_token_id not in stop_token_ids(loaded)
 
 
-def test_a_padding_token_of_its_own_is_kept(tiny_model, tmp_path):
+def test_a_separate_padding_token_is_kept(tiny_model, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.pad_token = "!"
     tokenizer.save_pretrained(tmp_path)
@@ -229,10 +235,10 @@ def test_a_tokenizer_that_ends_nothing_is_refused():
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
-def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
+def test_a_missing_tokenizer_is_a_user_error(tmp_path, name):
     name = str(tmp_path) if name == "folder" else name
-    told = refused(lambda: model(name).tokenizer)
-    assert told.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in told
+    message = refused(lambda: model(name).tokenizer)
+    assert message.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in message
 
 
 # ---- base model ----------------------------------------------------------------------------------------
@@ -270,29 +276,25 @@ def test_no_repacking_in_evaluation_on_the_cpu(tiny_model):
     assert all(torch.equal(weight, before[name]) for name, weight in loaded.named_parameters())
 
 
-def break_no_weights(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
+def pickle_weights(path: Path, pickled: str) -> None:
+    torch.save(load_file(path), path.with_name(pickled))
+    path.unlink()
 
 
-def break_pickled_weights(folder: Path) -> None:
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
-    (folder / "model.safetensors").unlink()
-
-
-def break_half_copied(folder: Path) -> None:
-    path = folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:100_000])
-
-
-def break_config(folder: Path) -> None:
-    (folder / "config.json").write_text("{")
-
-
-@pytest.mark.parametrize("damage", [break_no_weights, break_pickled_weights, break_half_copied, break_config])
-def test_a_broken_base_is_told_in_one_line(copy, damage):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: pickle_weights(folder / "model.safetensors", "pytorch_model.bin"),
+        lambda folder: os.truncate(folder / "model.safetensors", 100_000),
+        lambda folder: (folder / "config.json").write_text("{"),
+    ],
+    ids=["no weights", "pickled weights", "half copied", "config"],
+)
+def test_a_broken_base_is_a_user_error(copy, damage):
     damage(copy)
-    told = refused(base, copy)
-    assert told.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in told
+    message = refused(base, copy)
+    assert message.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in message
 
 
 # ---- adapter -------------------------------------------------------------------------------------------
@@ -321,9 +323,9 @@ def test_lora_is_the_only_part_that_is_trained(tiny_model):
 
 @pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
 def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
-    told = refused(lora.add_lora, base(tiny_model), 4, 8, 0.0, names)
-    assert told.startswith(f"LORA_TARGET_MODULES {list(names)}")
-    assert "q_proj" in told.split("The model has:")[1]
+    message = refused(lora.add_lora, base(tiny_model), 4, 8, 0.0, names)
+    assert message.startswith(f"LORA_TARGET_MODULES {list(names)}")
+    assert "q_proj" in message.split("The model has:")[1]
 
 
 def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapter):
@@ -337,7 +339,7 @@ def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapte
             torch.testing.assert_close(tuned(input_ids=ids).logits, plain)
 
 
-def test_loading_an_adapter_asks_nobody_else(tiny_model, adapter, tmp_path, monkeypatch):
+def test_loading_an_adapter_does_not_ask_the_hub(tiny_model, adapter, tmp_path, monkeypatch):
     """peft would ask the Hub about the vocabulary of a base that is named there: a wait without internet."""
     import peft.utils.save_and_load as peft_files
 
@@ -355,70 +357,36 @@ def edit_weights(folder: Path, change) -> None:
     save_file({name: w.clone() for name, w in change(load_file(path)).items()}, path)
 
 
-def break_weights_missing(folder: Path) -> None:
-    (folder / "adapter_model.safetensors").unlink()
+DAMAGED = {
+    "weights missing": (lambda f: (f / WEIGHTS).unlink(), "Make it with: python fine_tuning.py"),
+    "pickled": (lambda f: pickle_weights(f / WEIGHTS, "adapter_model.bin"), "pickled"),
+    "cut off": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-10]), "damaged"),
+    "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), "damaged"),
+    "config missing": (lambda f: (f / CONFIG).unlink(), "adapter_config.json"),
+    "config cut off": (lambda f: (f / CONFIG).write_text('{"r": 4,'), "damaged"),
+    "other rank": (lambda f: edit(f / CONFIG, r=8), "size mismatch"),
+    "more layers": (
+        lambda f: edit_weights(
+            f, lambda w: w | {name.replace("layers.1.", "layers.2."): w[name] for name in w}
+        ),
+        "layers.2.",
+    ),
+    "fewer layers": (
+        lambda f: edit_weights(f, lambda w: {name: w[name] for name in w if "layers.1." not in name}),
+        "layers.1.",
+    ),
+    "other names": (
+        lambda f: edit_weights(f, lambda w: {name.replace("layers", "blocks"): w[name] for name in w}),
+        "does not fit",
+    ),
+    "other modules": (lambda f: edit(f / CONFIG, target_modules=["query_key_value"]), "query_key_value"),
+}
 
 
-def break_pickled(folder: Path) -> None:
-    torch.save(load_file(folder / "adapter_model.safetensors"), folder / "adapter_model.bin")
-    (folder / "adapter_model.safetensors").unlink()
-
-
-def break_cut_off(folder: Path) -> None:
-    path = folder / "adapter_model.safetensors"
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-def break_empty(folder: Path) -> None:
-    (folder / "adapter_model.safetensors").write_bytes(b"")
-
-
-def break_config_missing(folder: Path) -> None:
-    (folder / "adapter_config.json").unlink()
-
-
-def break_config_text(folder: Path) -> None:
-    (folder / "adapter_config.json").write_text('{"r": 4,')
-
-
-def break_rank(folder: Path) -> None:
-    edit(folder / "adapter_config.json", r=8)
-
-
-def break_layers_of_a_larger_model(folder: Path) -> None:
-    edit_weights(folder, lambda w: w | {name.replace("layers.1.", "layers.2."): w[name] for name in w})
-
-
-def break_layers_of_a_smaller_model(folder: Path) -> None:
-    edit_weights(folder, lambda w: {name: w[name] for name in w if "layers.1." not in name})
-
-
-def break_names(folder: Path) -> None:
-    edit_weights(folder, lambda w: {name.replace("layers", "blocks"): w[name] for name in w})
-
-
-def break_layers_that_the_base_has_not(folder: Path) -> None:
-    edit(folder / "adapter_config.json", target_modules=["query_key_value"])
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [
-        (break_weights_missing, "Make it with: python fine_tuning.py"),
-        (break_pickled, "pickled"),
-        (break_cut_off, "damaged"),
-        (break_empty, "damaged"),
-        (break_config_missing, "adapter_config.json"),
-        (break_config_text, "damaged"),
-        (break_rank, "size mismatch"),
-        (break_layers_of_a_larger_model, "layers.2."),
-        (break_layers_of_a_smaller_model, "layers.1."),
-        (break_names, "does not fit"),
-        (break_layers_that_the_base_has_not, "query_key_value"),
-    ],
-)
-def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage, told):
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage):
     folder = shutil.copytree(adapter, tmp_path / "adapter")
-    damage(folder)
+    break_adapter, reason = DAMAGED[damage]
+    break_adapter(folder)
     message = refused(loading.load_adapter, base(tiny_model), str(folder))
-    assert str(folder) in message and told in message
+    assert str(folder) in message and reason in message

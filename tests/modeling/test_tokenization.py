@@ -50,7 +50,7 @@ def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
     assert all(example.num_label_tokens > 0 for example in done.examples)
 
 
-def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
+def test_records_are_tokenized_in_order_and_in_blocks(tokenizer):
     records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * RECORDS_PER_CALL + 1)]
     together = []
 
