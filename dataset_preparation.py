@@ -143,10 +143,10 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer that counts tokens; None without a name, and lengths are given in words."""
     if not name:
         return None
-    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
 
     library_warnings.quiet()
-    return loading.load_tokenizer(name, "TOKENIZER")
+    return BaseModel(name, "TOKENIZER").tokenizer
 
 
 def renderer(config: DatasetConfig) -> Callable[[str, str], str]:

@@ -125,16 +125,18 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner
-    from medqa.modeling import devices
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
     # apply_chat_template may have been edited since training; check_tuned compares the hashes.
     data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
-        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, config.BASE_MODEL_PATH, data, warnings)
-        device = devices.choose_device(config.BASE_MODEL_PATH, "evaluation.py")
+        base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
+        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
+        device = choose_device(base, "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-        devices.limit_gpu_memory(config.GPU_MEMORY_GB, device)
+        limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)  # completes a publication that was interrupted
@@ -146,11 +148,11 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses, answer_settings = stored
             config = replaced(config, **answer_settings)
         else:
-            four_bit = runner.start_processes(config.BASE_MODEL_PATH, config.USE_4BIT, device)
+            four_bit = runner.start_processes(base, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit)
             settings = select(config, runner.GenerationSettings)
             texts = records, data, apply_chat_template
-            answers, losses = runner.generate_answers(settings, *texts, device, warnings)
+            answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
         if rank() != 0:
             return {}
 

@@ -81,14 +81,14 @@ def measure(
         lengths = f"Answers in words: {_percentiles(words)}. Use --TOKENIZER to count tokens."
         return Measured([*lines, "", lengths], [])
 
-    from medqa.modeling.packing import tokenize
+    from medqa.modeling.tokenization import tokenize
 
     examples = tokenize(chosen.to_list(), tokenizer, template, system_message, sys.maxsize).examples
-    parts = {one.id: (one.answer_start, one.labels) for one in examples}
+    parts = {one.id: (one.answer_start, one.num_label_tokens) for one in examples}
     lines = [_example(row, prompt, parts[row["id"]]) for row, prompt in zip(shown, prompts, strict=True)]
     lines.insert(0, HEADING)
     whole = np.array([len(one.input_ids) for one in examples])
-    lines += ["", f"Answers in tokens: {_percentiles([one.labels for one in examples])}."]
+    lines += ["", f"Answers in tokens: {_percentiles([one.num_label_tokens for one in examples])}."]
     lines.append(f"Whole sequences in tokens: {_percentiles(whole)}. MAX_SEQ_LENGTH is {max_length:,}.")
     too_long = int((whole > max_length).sum())
     if not too_long:

@@ -15,8 +15,8 @@ from medqa.generation.kv_cache import cache_shape
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import ChatTemplate, neutralize_control_tokens, render
-from medqa.modeling.devices import free_memory
-from medqa.modeling.packing import token_ids
+from medqa.modeling.device import free_memory
+from medqa.modeling.tokenization import token_ids
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.errors import UserError
 
@@ -88,7 +88,7 @@ def answer_all(
     When the GPU runs out of memory, the batch is halved and the unfinished questions start again.
     """
     longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
-    without_padding = varlen_attention.is_plain(causal.config, longest)
+    without_padding = varlen_attention.is_supported(causal.config, longest)
     # The longest first, so that memory runs out at once or never.
     ordered = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     waiting = {prompt.id: prompt for prompt in ordered}
@@ -122,7 +122,7 @@ def _answer_continuously(
     """Answer prompts side by side; the next question takes the row of an answer that ended."""
     longest = max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens
     waiting = deque(prompts)
-    with varlen_attention.in_use(causal):
+    with varlen_attention.enabled(causal):
         batcher = ContinuousBatcher(causal, decoding, min(rows, len(prompts)), -(-longest // 64) * 64)
         while waiting or len(batcher):
             if waiting and (not len(batcher) or batcher.free >= max(1, rows // 8)):

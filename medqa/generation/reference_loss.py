@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from medqa.generation.model_pair import Models
 from medqa.generation.prediction_cache import Losses
 from medqa.modeling import varlen_attention
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
 from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import Example
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import own_share
 from medqa.runtime.progress import Progress
@@ -54,12 +55,12 @@ def answer_losses(
         Progress(f"{role} model, answer_loss", sum(map(len, batches)), "reference answer") as progress,
     ):
         longest = max(len(example.input_ids) for example in examples)
-        without_padding = varlen_attention.is_plain(causal.config, longest)
-        with varlen_attention.in_use(causal) if without_padding else contextlib.nullcontext():
+        without_padding = varlen_attention.is_supported(causal.config, longest)
+        with varlen_attention.enabled(causal) if without_padding else contextlib.nullcontext():
             for batch in batches:
                 if without_padding:
                     packed = packed_loss(causal, **collate(batch, models.device.name)).double().cpu()
-                    nats = packed.split([example.labels for example in batch])
+                    nats = packed.split([example.num_label_tokens for example in batch])
                 else:
                     nats = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in batch]
                 new = {

@@ -23,9 +23,11 @@ from medqa.generation.prediction_cache import (
     texts_sha256,
 )
 from medqa.generation.sampling import Decoding
-from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling import varlen_attention
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate
-from medqa.modeling.packing import Example, tokenize
+from medqa.modeling.device import Device
+from medqa.modeling.tokenization import Example, stop_token_ids, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
@@ -72,11 +74,11 @@ class RankResult(NamedTuple):
     losses: Losses  # without those of earlier runs
 
 
-def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> bool:
+def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
     """Connect the processes of this run, and decide for all of them whether models are loaded in NF4.
 
     Args:
-        base_model: folder or Hub name.
+        base: the base model.
         four_bit: whether the user asked for NF4.
         device: where the models run.
 
@@ -96,24 +98,26 @@ def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> 
         )
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
-    hub.announce(base_model, "BASE_MODEL_PATH")
+    hub.announce(base.name, base.setting)
     PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # The GPU with the least free memory decides for all processes.
-    return any(gather_object([resolve_quantization(four_bit, device, base_model)]))
+    return any(gather_object([resolve_quantization(four_bit, device, base)]))
 
 
 def generate_answers(
     settings: GenerationSettings,
+    base: BaseModel,
     records: dict[str, Any],
     data: Mapping[str, Any],
     template: ChatTemplate,
-    device: devices.Device,
+    device: Device,
     warnings: WarningLog,
 ) -> tuple[dict[str, list[dict]], dict[str, Losses]]:
     """Answers of both models, and their losses on the reference answers: read from disk or generated.
 
     Args:
         settings: paths, decoding and batch size.
+        base: the base model.
         records: the splits `holdout` (answered) and `eval` (losses only).
         data: the manifest of the datasets, for their system message and iteration.
         template: formats the prompts, with the system message.
@@ -126,9 +130,9 @@ def generate_answers(
     Raises:
         UserError: what the models and files raise.
     """
-    models = Models(settings.base_model_path, settings.finetuned_model_path, device, settings.use_4bit)
-    tokenizer = loading.load_tokenizer(settings.base_model_path, "BASE_MODEL_PATH")
-    stops = tuple(loading.stop_token_ids(tokenizer))
+    models = Models(base, settings.finetuned_model_path, device, settings.use_4bit)
+    tokenizer = base.tokenizer
+    stops = tuple(stop_token_ids(tokenizer))
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
     texts = records, tokenizer, template, data["system_message"]
     prompts, examples = tokenize_records(
@@ -277,7 +281,7 @@ def answer(
     key_of = {prompt.id: key for key, prompt in prompts.items()}
     with models.using(role) as causal, Progress(f"{role} model", len(prompts), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in prompts.values()) + decoding.max_new_tokens
-        without_padding = varlen_attention.is_plain(causal.config, longest)
+        without_padding = varlen_attention.is_supported(causal.config, longest)
         batch, reason = engine.choose_batch_size(
             settings.batch_size, settings.auto_batch_size, causal, longest
         )

@@ -1,4 +1,4 @@
-"""The prompt: one definition for preparation, for training and for both models in evaluation."""
+"""The chat template of all stages; neutralizes control tokens in texts."""
 
 import hashlib
 import re
@@ -8,9 +8,8 @@ from medqa.runtime.errors import UserError
 
 ChatTemplate = Callable[[str, str | None, str], str]
 
-# A control token as somebody might write it inside a question: of Llama-3 and its like, and those of other
-# families. Broken by a space it is ordinary text for the tokenizer, so that no question can close its own
-# turn or open a system turn.
+# Control tokens that a question may contain, of Llama-3 and of other model families. With a space inside, the
+# tokenizer reads them as ordinary text, so a question can neither end its turn nor open a system turn.
 CONTROL_TOKEN = re.compile(
     r"<(?=\|\w+\|>|｜[^\s｜<>]+｜>|/?s>|(?:pad|unk|bos|eos|(?:start|end)_of_turn)>)|\[(?=/?INST\])"
 )
@@ -19,8 +18,8 @@ CONTROL_TOKEN = re.compile(
 def apply_chat_template(question: str, answer: str | None, system_message: str) -> str:
     """Render one exchange in the format of Llama-3.
 
-    With `answer=None` the result is the prompt for generation: it ends where the answer begins, and is a
-    prefix of the same exchange with any answer. The text starts with `<|begin_of_text|>`, so tokenise it
+    With `answer=None` the result is the prompt for generation: it ends where the answer begins and is a
+    prefix of the same exchange with any answer. The text starts with `<|begin_of_text|>`, so tokenize it
     with `add_special_tokens=False`.
     """
     prompt = (
@@ -32,12 +31,12 @@ def apply_chat_template(question: str, answer: str | None, system_message: str) 
 
 
 def neutralize_control_tokens(text: str) -> str:
-    """The text with every control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
+    """Insert a space into every control token of a text: `<|eot_id|>` → `< |eot_id|>`."""
     return CONTROL_TOKEN.sub(r"\g<0> ", text)
 
 
 def render(template: ChatTemplate, question: str, answer: str | None, system_message: str) -> str:
-    """Apply `template` to texts whose control tokens are made harmless: `<|eot_id|>` → `< |eot_id|>`."""
+    """Apply `template` to texts with neutralized control tokens."""
     return template(
         neutralize_control_tokens(question),
         None if answer is None else neutralize_control_tokens(answer),
@@ -46,7 +45,7 @@ def render(template: ChatTemplate, question: str, answer: str | None, system_mes
 
 
 def template_sha256(template: ChatTemplate) -> str:
-    """Fingerprint of what `template` produces; two templates that render alike have the same one."""
+    """SHA-256 of what `template` renders: equal for templates that render the same text."""
     probe = template("{question}", None, "{system}") + "\0" + template("{question}", "{answer}", "{system}")
     return hashlib.sha256(probe.encode()).hexdigest()
 
@@ -55,7 +54,7 @@ def require_prefix(template: ChatTemplate) -> None:
     """Check that a template separates the prompt, which is masked, from the answer, which is trained.
 
     Raises:
-        UserError: the prompt is no prefix of the whole exchange, or question or answer is missing from it.
+        UserError: the prompt is not a prefix of the exchange, or it lacks the question, or has the answer.
     """
     prompt, whole = template("{question}", None, "{system}"), template("{question}", "{answer}", "{system}")
     if not whole.startswith(prompt) or "{question}" not in prompt or "{answer}" not in whole[len(prompt) :]:

@@ -17,7 +17,7 @@ from medqa.artifacts.csv_io import read_table
 from medqa.data import iterations, near_duplicates, source_files
 from medqa.generation.prediction_cache import LossFile, Predictions, cut_half_line
 from medqa.runtime.errors import UserError
-from medqa.training.checkpointing import require_readable
+from medqa.training.checkpointing import verified_signature
 from medqa.training.metrics_logger import read_records
 
 # Seconds for each reader in `make faults`, and examples in `make test`.
@@ -86,7 +86,7 @@ def read_state(path: Path) -> None:
     LossFile(path).read("a")
     read_records(path)
     os.link(path, path.with_name("complete.json"))
-    for reader in (run_manifest.read_manifest, require_readable):
+    for reader in (run_manifest.read_manifest, verified_signature):
         (path.with_name(run_manifest.MANIFEST)).unlink(missing_ok=True)
         os.link(path, path.with_name(run_manifest.MANIFEST))
         with contextlib.suppress(UserError):

@@ -16,10 +16,10 @@ from medqa.generation.continuous_batching import Prompt
 from medqa.generation.engine import Answer, answer_all, make_prompt, repetition
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template, render
 from medqa.modeling.decode_attention import decode_attention
-from medqa.modeling.loading import load_tokenizer, stop_token_ids
-from medqa.modeling.packing import token_ids
+from medqa.modeling.tokenization import stop_token_ids, token_ids
 from medqa.runtime import distributed
 from medqa.runtime.errors import UserError
 
@@ -40,7 +40,7 @@ def prompt_of(question: str, tokenizer, max_length: int, id: str = "x") -> Promp
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model):
-    return load_tokenizer(str(tiny_model), "MODEL_NAME")
+    return BaseModel(str(tiny_model), "MODEL_NAME").tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def greedy(*stops: int, steps: int = STEPS) -> Decoding:
 def generation_path(request, monkeypatch):
     """Continuous batching, and padded batches for models that varlen attention does not support."""
     if request.param == "padded":
-        monkeypatch.setattr(varlen_attention, "PLAIN", ())
+        monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
 
 
 both_paths = pytest.mark.usefixtures("generation_path")
@@ -226,7 +226,7 @@ def test_prompts_that_fill_several_prefills_give_the_same_answers(model, prompts
     assert found["one token"] == answers(model, one, greedy(), 1)["one token"]
 
 
-@pytest.mark.parametrize("kind", varlen_attention.PLAIN)
+@pytest.mark.parametrize("kind", varlen_attention.SUPPORTED_ARCHITECTURES)
 def test_every_named_architecture_answers_as_with_transformers_own_attention(kind, prompts, monkeypatch):
     torch.manual_seed(0)
     small = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
@@ -235,29 +235,29 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
     with torch.no_grad():
         for weight in other.parameters():
             weight.normal_(0, 0.2) if weight.dim() > 1 else None
-    assert varlen_attention.is_plain(other.config, 512)
+    assert varlen_attention.is_supported(other.config, 512)
     found = answers(other, prompts, greedy(), 2)
-    monkeypatch.setattr(varlen_attention, "PLAIN", ())
+    monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
     assert found == answers(other, prompts, greedy(), 2)
     assert len({answer.hypothesis for answer in found.values()}) == len(prompts)
 
 
 def test_a_sliding_window_shorter_than_the_text_is_not_plain():
     with pytest.raises(UserError, match="architecture gemma2"):
-        varlen_attention.require_plain(AutoConfig.for_model("gemma2"), 10)
+        varlen_attention.require_supported(AutoConfig.for_model("gemma2"), 10)
     with pytest.raises(UserError, match="changes beyond 8 tokens, fewer than MAX_SEQ_LENGTH 10"):
-        varlen_attention.require_plain(AutoConfig.for_model("mistral", sliding_window=8), 10)
+        varlen_attention.require_supported(AutoConfig.for_model("mistral", sliding_window=8), 10)
     config = AutoConfig.for_model("mistral", sliding_window=4096)
-    assert varlen_attention.is_plain(config, 4096) and not varlen_attention.is_plain(config, 4097)
-    assert not varlen_attention.is_plain(AutoConfig.for_model("gemma2"), 10)
+    assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
+    assert not varlen_attention.is_supported(AutoConfig.for_model("gemma2"), 10)
     # Positions that are rotated by the length of the longest sequence in the batch.
     rope = {"rope_type": "longrope", "original_max_position_embeddings": 4096, "rope_theta": 1e4}
     config = AutoConfig.for_model("llama", max_position_embeddings=8192)
     config.rope_parameters = rope
-    assert varlen_attention.is_plain(config, 4096) and not varlen_attention.is_plain(config, 4097)
+    assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
     config.rope_parameters = {"rope_type": "llama3", "original_max_position_embeddings": 4096}
-    assert varlen_attention.is_plain(config, 8000)
-    assert varlen_attention.is_plain(
+    assert varlen_attention.is_supported(config, 8000)
+    assert varlen_attention.is_supported(
         AutoConfig.for_model("qwen2", sliding_window=8, use_sliding_window=False), 4097
     )
 
@@ -421,7 +421,7 @@ def test_several_machines_are_refused(monkeypatch):
     for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
         monkeypatch.setenv(name, number)
     with pytest.raises(UserError, match="on one machine"):
-        runner.start_processes("", False, None)
+        runner.start_processes(None, False, None)
 
 
 def test_a_nul_in_an_answer_becomes_the_replacement_character():
