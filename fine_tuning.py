@@ -4,18 +4,21 @@
     python fine_tuning.py --LORA_RANK 16 --LORA_ALPHA 32 --NUM_EPOCHS 5
     accelerate launch --num_processes 4 fine_tuning.py
 
-A run that was interrupted goes on from its last checkpoint when the same command is typed again.
+An interrupted run resumes from its last checkpoint when the same command is typed again.
 """
 
 import contextlib
+import functools
 import time
 from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template, template_sha256
-from medqa.runtime.cli import checked, next_command, parse
+from medqa.modeling.device import Device, choose_device, limit_gpu_memory
+from medqa.runtime.cli import checked, next_command, parse, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
@@ -23,7 +26,7 @@ from medqa.runtime.errors import Interrupted, UserError
 
 
 def train(config: TrainingConfig) -> Path:
-    """Train, or go on training, and return the folder with the adapter.
+    """Train, or resume training, and return the folder with the adapter.
 
     Raises:
         UserError: wrong settings, unfinished or edited datasets, no device for the model, or an unfinished
@@ -33,77 +36,77 @@ def train(config: TrainingConfig) -> Path:
     config = checked(config, TrainingConfig, LIMITS)
     output, warnings = Path(config.OUTPUT_DIR), WarningLog()
 
-    # 1. Check what comes in, before anything heavy is loaded.
+    # 1. Check the input before anything heavy is loaded.
     data = check_datasets(config)
     from medqa.artifacts import hub
-    from medqa.modeling import devices, loading
     from medqa.runtime.library_warnings import quiet
 
-    loading.require_model(config.MODEL_NAME, "MODEL_NAME")
-    device = devices.choose_device(config.MODEL_NAME, "fine_tuning.py")
+    base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
+    base.require_weights()
+    device = choose_device(base, "fine_tuning.py")
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    devices.limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    limit_gpu_memory(config.GPU_MEMORY_GB, device)
     quiet()
     sharded = fsdp_requested()
     if config.DRY_RUN:
-        print_dry_run_estimate(config, data, device, sharded, warnings)
+        print_dry_run_estimate(config, base, data, device, sharded, warnings)
         return output
-    hub.announce(config.MODEL_NAME, "MODEL_NAME")
+    hub.announce(base.name, base.setting)
 
     from accelerate import PartialState
 
-    from medqa.training import export, lora, resume, trainer as training
-    from medqa.training.batch_sampler import steps_of
+    from medqa.training import export, lora, memory_plan, resume, trainer as training
 
-    learned = resume.run_signature(config, data, loading.fingerprint(config.MODEL_NAME))
+    signature = resume.run_signature(vars(config), data, base.fingerprint)
     if several_machines():
         print_rank0("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
-    processes = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    resume.assert_same_across_ranks(vars(config) | learned)
+    ranks = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
+    resume.assert_same_across_ranks(vars(config) | signature)
     with output_dir.output_dir_lock(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)
-        processes.wait_for_everyone()
-        start = resume.begin(output, learned, config.RESUME)
-        if start == "done":
+        ranks.wait_for_everyone()
+        start = resume.agree_on_start(output, signature, config.RESUME)
+        if start == resume.DONE:
             print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
-            merge_if_wanted(config, device)
+            merge_if_wanted(config, base, device)
             show_next(config)
             return output
 
-        # 2. Tokenise. The loss is on the answer and its end of turn, never on the question.
-        tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
-        examples, eval_examples = tokenised(config, data, tokenizer, warnings)
-        lengths = [len(example.input_ids) for example in examples]
-        steps = steps_of(config, lengths)
+        # 2. Tokenize. The loss is computed on the answer and its end of turn, never on the question.
+        examples, eval_examples = tokenize_splits(config, data, base, warnings)
+        sampler = step_sampler(config, examples)
 
-        # 3. Load the base in 4 bits, frozen, add the adapter, and cut the steps to fit the card.
-        model = lora.load(config, device, sharded)
-        tokens = sum(lengths) * config.NUM_EPOCHS // world_size()
-        tokens_per_pass = lora.configure_for_memory(config, model, device, tokens, sharded)
+        # 3. Load the frozen base in 4 bits, add the adapter, and plan the forward passes for the memory.
+        model = lora.load(base, select(config, lora.AdapterSettings), device, sharded)
+        memory = select(config, memory_plan.MemorySettings)
+        tokens = sum(sampler.lengths) * config.NUM_EPOCHS // world_size()
+        tokens_per_pass = lora.configure_for_memory(memory, model, device, tokens, sharded)
 
-        # 4. Train, or go on from the last whole checkpoint.
-        in_all, sequences = len(steps) * config.NUM_EPOCHS, counted(steps.per_step, "sequence")
-        print_rank0(f"Steps: {len(steps)} an epoch, {in_all} in all, {sequences} each")
+        # 4. Train, or resume from the last complete checkpoint.
+        in_all, sequences = len(sampler) * config.NUM_EPOCHS, counted(sampler.per_step, "sequence")
+        print_rank0(f"Steps: {len(sampler)} an epoch, {in_all} in all, {sequences} each")
+        settings = select(config, training.TrainerSettings)
         trainer = training.build_trainer(
-            model, examples, eval_examples, steps, tokens_per_pass, config, learned, device
+            model, examples, eval_examples, sampler, tokens_per_pass, settings, signature, device
         )
         finished = training.fit(trainer, start)
 
-        # 5. Save the best adapter with all that tells how it was made.
+        # 5. Save the best adapter with the record of how it was made.
         if finished and rank() == 0:
-            export.publish(config, trainer, tokenizer, data, learned, started, write_report)
-        processes.wait_for_everyone()
+            finish = functools.partial(write_report, config, data, signature, started)
+            export.publish(vars(config), trainer, base.tokenizer, signature, finish)
+        ranks.wait_for_everyone()
     if not finished:
         raise Interrupted(trainer.stop_signal)
     del model, trainer
-    merge_if_wanted(config, device)
+    merge_if_wanted(config, base, device)
     print_summary(config, time.monotonic() - clock, warnings)
     return output
 
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
-    """Manifest of the datasets, finished, unedited and formatted with the template in use."""
+    """The manifest of finished, unedited datasets, formatted with the chat template in use."""
     data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
@@ -127,74 +130,71 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": read_stats(Path(config.DATASET_DIR))}
 
 
-def tokenised(config: TrainingConfig, data: dict, tokenizer: Any, warnings: WarningLog) -> list[list]:
-    """Train and eval split as examples; what was cut or left out becomes a warning."""
+def tokenize_splits(config: TrainingConfig, data: dict, base: BaseModel, warnings: WarningLog) -> list[list]:
+    """Examples of the train and the eval split; warns of what was cut or left out."""
     from datasets import load_from_disk
 
-    from medqa.modeling.packing import require_end, tokenize
+    from medqa.modeling.tokenization import print_split, require_end, tokenize
 
-    splits = []
-    for split in ("train_dataset", "eval_dataset"):
-        records = load_from_disk(str(Path(config.DATASET_DIR) / split))
-        done = tokenize(
-            records, tokenizer, apply_chat_template, data["system_message"], config.MAX_SEQ_LENGTH
-        )
-        tokens = sum(len(example.input_ids) for example in done.examples)
-        answers = sum(example.labels for example in done.examples)
-        sequences = counted(len(done.examples), "sequence")
-        print_rank0(f"{split}: {sequences}, {tokens:,} tokens, {answers:,} of them in answers")
-        if done.cut:
-            warnings.add(
-                f"{counted(len(done.cut), 'answer')} of {split} cut at MAX_SEQ_LENGTH "
-                f"{config.MAX_SEQ_LENGTH} (first: {done.cut[0]}); cut answers teach "
-                "the model to stop in mid-sentence."
-            )
-        if done.left_out:
-            warnings.add(
-                f"{counted(len(done.left_out), 'pair')} of {split} left out, because the question alone "
-                f"fills MAX_SEQ_LENGTH {config.MAX_SEQ_LENGTH} (first: {done.left_out[0]})."
-            )
-        require_end(done, tokenizer, config.MODEL_NAME)
-        splits.append(done.examples)
+    splits, limit = [], config.MAX_SEQ_LENGTH
+    for name in ("train_dataset", "eval_dataset"):
+        records = load_from_disk(str(Path(config.DATASET_DIR) / name))
+        split = tokenize(records, base.tokenizer, apply_chat_template, data["system_message"], limit)
+        print_split(split, name, limit, warnings)
+        require_end(split, base.tokenizer, base.name)
+        splits.append(split.examples)
     if not splits[0]:
         warnings.show()
         raise UserError(f"{config.DATASET_DIR}/train_dataset holds nothing to train on.")
     return splits
 
 
+def step_sampler(config: TrainingConfig, examples: list) -> Any:
+    """The sampler of this rank's part of each optimizer step."""
+    from medqa.training.batch_sampler import OptimizerStepSampler
+    from medqa.training.resume import sequences_per_step
+
+    lengths = [len(example.input_ids) for example in examples]
+    per_step = sequences_per_step(vars(config))
+    return OptimizerStepSampler(lengths, per_step, config.SEED, rank(), world_size())
+
+
 def print_dry_run_estimate(
-    config: TrainingConfig, data: dict, device: Any, sharded: bool, warnings: WarningLog
-) -> None:
-    """The dry run: two examples with what is trained in them, steps, memory and time; no weight is loaded."""
+    config: TrainingConfig, base: BaseModel, data: dict, device: Device, sharded: bool,
+    warnings: WarningLog,
+) -> None:  # fmt: skip
+    """Print two examples with their trained part, and steps, memory and time; loads no weight."""
     from datasets import load_from_disk
 
     from medqa.data import preview
-    from medqa.modeling import loading
-    from medqa.training import lora, resume, run_estimate
-    from medqa.training.batch_sampler import steps_of
+    from medqa.training import lora, memory_plan, resume
 
-    sizes, shards = loading.load_config(config.MODEL_NAME, "MODEL_NAME"), world_size() if sharded else 1
     resume.refuse_foreign_files(Path(config.OUTPUT_DIR))
-    lora.require_trainable(config, sizes)
-    tokenizer = loading.load_tokenizer(config.MODEL_NAME, "MODEL_NAME")
-    examples, eval_examples = tokenised(config, data, tokenizer, warnings)
+    lora.require_trainable(base.model_config, select(config, lora.AdapterSettings))
+    examples, eval_examples = tokenize_splits(config, data, base, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
-    system, longest = data["system_message"], config.MAX_SEQ_LENGTH
-    print_rank0(*preview.measure(records, tokenizer, apply_chat_template, system, longest).lines, "")
-    lengths = [len(example.input_ids) for example in examples]
-    steps = steps_of(config, lengths)
-    of_steps = [[lengths[index] for index in step] for step in steps]
+    system, limit = data["system_message"], config.MAX_SEQ_LENGTH
+    print_rank0(*preview.measure(records, base.tokenizer, apply_chat_template, system, limit).lines, "")
+    sampler = step_sampler(config, examples)
+    epoch = [[sampler.lengths[index] for index in step] for step in sampler]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
-    run_estimate.print_dry_run_estimate(config, sizes, device, of_steps, eval_tokens, shards)
+    memory, shards = select(config, memory_plan.MemorySettings), world_size() if sharded else 1
+    memory_plan.print_dry_run_estimate(
+        memory, base.model_config, device, epoch, config.NUM_EPOCHS, eval_tokens, config.EVAL_STEPS, shards
+    )
     warnings.show()
     print_rank0("", "Dry run: nothing was trained and nothing written. Leave out --DRY_RUN to train.")
 
 
-def write_report(folder: Path, config: TrainingConfig, data: dict, records: list[dict]) -> None:
-    """Write the training curves and the model card into `folder`.
+def write_report(
+    config: TrainingConfig, data: dict, signature: dict, started: str, folder: Path, records: list[dict]
+) -> None:
+    """Write training curves, model card and, last, the manifest into `folder`.
 
     Args:
         data: manifest of the datasets.
+        signature: everything that determines the adapter.
+        started: when the stage began.
         records: lines of training_metrics.jsonl.
     """
     from medqa.report.model_card import model_card
@@ -202,31 +202,30 @@ def write_report(folder: Path, config: TrainingConfig, data: dict, records: list
 
     training_figure(records, folder / "training_curves.png")
     atomic_io.write_text(folder / "README.md", model_card(vars(config), data, records))
+    inputs = {f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()}
+    same = {name: data[name] for name in ("chat_template_sha256", "iteration")}
+    run_manifest.write_manifest(folder, "fine_tuning", config, started, inputs, learned=signature, **same)
 
 
-def merge_if_wanted(config: TrainingConfig, device: Any) -> None:
+def merge_if_wanted(config: TrainingConfig, base: BaseModel, device: Device) -> None:
     """Write base and adapter as one model into MERGE_TO."""
     if config.MERGE_TO and rank() == 0:
         from medqa.training import export
 
-        export.merge(config.MODEL_NAME, config.OUTPUT_DIR, config.MERGE_TO, device)
+        export.merge(base, config.OUTPUT_DIR, config.MERGE_TO, device)
 
 
 def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:
-    """What was done, the losses, the warnings, the files, the next command."""
-    from medqa.training.metrics_logger import METRICS, losses_table, read_records
+    """Print what was done, the eval losses, the warnings, the files and the next command."""
+    from medqa.training.metrics_logger import METRICS_FILE, eval_loss_table, read_records
 
-    records = read_records(Path(config.OUTPUT_DIR) / METRICS)
+    records = read_records(Path(config.OUTPUT_DIR) / METRICS_FILE)
     evaluations = [record for record in records if "eval_loss" in record]
     steps = sum("loss" in record for record in records)
-    print_rank0(
-        "",
-        f"Trained: {counted(steps, 'step')}, {elapsed(seconds)} this time.",
-        "",
-    )
+    print_rank0("", f"Trained: {counted(steps, 'step')}, {elapsed(seconds)} this time.", "")
     if evaluations:
         best = min(evaluations, key=lambda record: record["eval_loss"])
-        print_rank0(losses_table(evaluations, best))
+        print_rank0(eval_loss_table(evaluations, best))
         if best["step"] == 0:
             warnings.add("no evaluation was better than the base model: the saved adapter changes nothing.")
     warnings.show()
@@ -234,7 +233,7 @@ def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) 
 
 
 def show_next(config: TrainingConfig) -> None:
-    """Where the files are, and the next command."""
+    """Print where the files are, and the next command."""
     folders = {"FINETUNED_MODEL_PATH": config.OUTPUT_DIR, "DATASET_DIR": config.DATASET_DIR}
     command = next_command(
         "evaluation.py", EvaluationConfig, {"BASE_MODEL_PATH": config.MODEL_NAME} | folders
@@ -246,5 +245,5 @@ def show_next(config: TrainingConfig) -> None:
 if __name__ == "__main__":
     run_script(
         lambda: train(parse(TrainingConfig, __doc__)),
-        "What was saved is kept; the same command goes on from there.",
+        "What was saved is kept; the same command resumes from there.",
     )

@@ -54,10 +54,13 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
     import torch
 
     from medqa.generation import continuous_batching, engine
-    from medqa.modeling import decode_attention, devices, loading, varlen_attention
+    from medqa.modeling import decode_attention, loading, varlen_attention
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
-    model = loading.load_base(model_name, device, False, "").eval()
+    base = BaseModel(model_name, "")
+    device = choose_device(base, "")
+    model = loading.load_base(base, device, False).eval()
     model.set_attn_implementation(varlen_attention.NAME)
     draw = torch.Generator().manual_seed(0)
     prompts = [
@@ -79,7 +82,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
                 made.decode()
             torch.cuda.synchronize()
         found[name] = round(
-            1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_LOOK), 2
+            1000 * (time.monotonic() - began) / (looks * continuous_batching.STEPS_PER_CHECK), 2
         )
         del made
         torch.cuda.empty_cache()

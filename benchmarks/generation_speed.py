@@ -53,12 +53,15 @@ def steady(model_name: str, data: Path) -> dict:
     from datasets import load_from_disk
 
     from medqa.generation import continuous_batching, engine
-    from medqa.modeling import devices, loading, varlen_attention
+    from medqa.modeling import loading, varlen_attention
+    from medqa.modeling.base_model import BaseModel
     from medqa.modeling.chat_template import apply_chat_template
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
-    tokenizer = loading.load_tokenizer(model_name, "")
-    model = loading.load_base(model_name, device, False, "").eval()
+    base = BaseModel(model_name, "")
+    device = choose_device(base, "")
+    tokenizer = base.tokenizer
+    model = loading.load_base(base, device, False).eval()
     model.set_attn_implementation(varlen_attention.NAME)
     prompts = [
         engine.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)
@@ -78,7 +81,7 @@ def steady(model_name: str, data: Path) -> dict:
             for _ in range(looks):
                 made.decode()
             torch.cuda.synchronize()
-            steps = looks * continuous_batching.STEPS_PER_LOOK
+            steps = looks * continuous_batching.STEPS_PER_CHECK
             passed = time.monotonic() - began
             found[f"{rows} at once"] = {
                 "tokens_per_second": round(rows * steps / passed),
@@ -133,10 +136,10 @@ def exact(small: str, data: Path) -> dict:
     from transformers import AutoModelForCausalLM
 
     from medqa.generation import engine
-    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
     from medqa.modeling.chat_template import apply_chat_template
 
-    tokenizer = loading.load_tokenizer(small, "")
+    tokenizer = BaseModel(small, "").tokenizer
     model = AutoModelForCausalLM.from_pretrained(small, dtype=torch.float32).to("cuda").eval()
     rows = list(load_from_disk(str(data / "holdout_dataset")))[:60]
     prompts = [

@@ -28,8 +28,10 @@ from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import Thresholds, recommend
 from medqa.analysis.significance import adjusted
+from medqa.runtime.cli import select
 
 CONFIG = EvaluationConfig()
+THRESHOLDS = select(CONFIG, Thresholds)
 MARGIN = CONFIG.LOW_MARGIN
 SIGMA, QUESTIONS, SPECIALTIES = 0.12, 10, 42
 TAUS = (0.0, 0.02, 0.04, 0.08)
@@ -113,12 +115,12 @@ def run(tau: float, draws: int, specialties: int = SPECIALTIES, kind: str = "", 
         base, tuned = tables(tuned, GAIN + 0.06 * random.standard_normal(len(tuned)), counts)
         if overall is None:
             overall = compare(base, tuned, METRICS, (), 0)  # not under test here: one for all draws
-        performance, spread = by_specialty(base, tuned, METRICS, margin=MARGIN)
+        performance, spread = by_specialty(base, tuned, METRICS, MARGIN)
         shares, pool = (
             dict.fromkeys(performance["specialty"], 0.5),
             dict.fromkeys(performance["specialty"], 50),
         )
-        advice = recommend(performance, spread, overall, shares, pool, 0, Thresholds(LOW_MARGIN=MARGIN))
+        advice = recommend(performance, spread, overall, shares, pool, 0, THRESHOLDS)
         truly_low, above = theta < theta.mean() - MARGIN, theta >= theta.mean()
         for name, flag in rules(performance, advice, tau).items():
             flags[name].append((int(flag.sum()), int((flag & truly_low).sum()), int((flag & above).sum())))
@@ -193,7 +195,7 @@ def regressions(draws: int) -> dict[str, dict[str, float]]:
         for _ in range(draws):
             tuned = scores(random, np.full(SPECIALTIES, LEVEL), counts, "")
             differences = np.repeat(change, counts) + 0.06 * random.standard_normal(len(tuned))
-            performance, _ = by_specialty(*tables(tuned, differences, counts), ())
+            performance, _ = by_specialty(*tables(tuned, differences, counts), (), MARGIN)
             worse.append(performance["p_worse"].to_numpy() > CONFIG.REGRESSED_PROBABILITY)
         flagged = np.array(worse)
         found[name] = {

@@ -128,14 +128,15 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     """Padded batches of 4, everything recomputed, sdpa, loss on every token: what a first script does."""
     import torch
 
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import choose_device
     from medqa.training import lora
 
-    device = devices.choose_device(model_name, "")
-    tokenizer = loading.load_tokenizer(model_name, "")
-    model = lora.add_lora(
-        loading.load_base(model_name, device, True, ""), 8, 16, 0.0, ("q_proj", "v_proj")
-    ).train()
+    base = BaseModel(model_name, "")
+    device = choose_device(base, "")
+    tokenizer = base.tokenizer
+    model = lora.add_lora(loading.load_base(base, device, True), 8, 16, 0.0, ("q_proj", "v_proj")).train()
     lora.prepare_layers(model, True, False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], 2e-4)
     tokens = began = 0
@@ -166,10 +167,13 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     from peft import LoraConfig
     from transformers import TrainerCallback
 
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import choose_device
 
-    device = devices.choose_device(model_name, "")
-    model = loading.load_base(model_name, device, True, "")
+    base = BaseModel(model_name, "")
+    device = choose_device(base, "")
+    model = loading.load_base(base, device, True)
     clock: list[float] = []
 
     class Clock(TrainerCallback):
@@ -184,7 +188,7 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
     )  # fmt: skip
     trainer = library.SFTTrainer(
         model=model, args=config, train_dataset=Dataset.from_dict({"text": texts}),
-        processing_class=loading.load_tokenizer(model_name, ""), callbacks=[Clock()],
+        processing_class=base.tokenizer, callbacks=[Clock()],
         peft_config=LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "v_proj"],
                                task_type="CAUSAL_LM"),
     )  # fmt: skip

@@ -10,10 +10,11 @@ from config import EvaluationConfig
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
-from medqa.analysis.recommendations import recommend
+from medqa.analysis.recommendations import Thresholds, recommend
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
 from medqa.report import evaluation_output
+from medqa.runtime.cli import given_and_default, select
 from medqa.runtime.console import WarningLog
 
 METRICS = ("ROUGE-L", "token_f1", "dose_error", "answer_loss")
@@ -28,9 +29,7 @@ HOSTILE = (
 )
 
 
-def evaluation(
-    questions: int = 12, specialties: int = 3, nli: bool = False, **more: object
-) -> evaluation_output.Results:
+def evaluation(questions: int = 12, specialties: int = 3, nli: bool = False) -> evaluation_output.Results:
     """Results of a made-up holdout; question 0 has dose errors, 1 an empty answer, 2 one that was cut off."""
     random = np.random.default_rng(questions)
     names = [f"specialty_{number % specialties:02d}" for number in range(questions)]
@@ -60,9 +59,10 @@ def evaluation(
     pair = reference[0], tables["finetuned"]["hypothesis"][0]
     evaluation_output.add_dose_errors(tables, {pair: dose_errors(*pair)})
     comparison = compare(*tables.values(), metrics, less, 0)
-    performance, spread = by_specialty(*tables.values(), metrics)
+    performance, spread = by_specialty(*tables.values(), metrics, 0.02)
     half, pool = (dict.fromkeys(performance["specialty"], value) for value in (0.5, 40))
-    advice = recommend(performance, spread, comparison, half, pool, 0, partial=bool(more.get("partial")))
+    thresholds = select(EvaluationConfig(), Thresholds)
+    advice = recommend(performance, spread, comparison, half, pool, 0, thresholds)
     advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
     warnings = WarningLog()
@@ -80,5 +80,5 @@ def config(folder: Path | str, **settings: object) -> EvaluationConfig:
 def published(folder: Path, found: evaluation_output.Results, **settings: object) -> Path:
     """Publish an evaluation as evaluation.py does, and return its folder."""
     data = {"chat_template_sha256": "c" * 64, "iteration": 1}
-    evaluation_output.publish(config(folder, **settings), data, found, run_manifest.now())
+    evaluation_output.publish(found, given_and_default(config(folder, **settings)), data, run_manifest.now())
     return folder

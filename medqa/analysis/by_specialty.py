@@ -16,14 +16,14 @@ Columns of the table, one row per specialty in alphabetical order:
 - p_worse: P(tuned < base), from the shrunken differences
 - rank: by shrunken_mean, 1 is the best
 - q_value: one-sided t tests of "not below the mean of the other specialties", corrected by Benjamini–Hochberg
-- eval_answer_loss, train_share: passed through
+- eval_answer_loss, train_share: given by the caller
 
 A metric's numbers are NaN when it applies to none of the specialty's questions, its interval also when it
 applies to one. The columns from shrunken_base to q_value are NaN when no specialty has two questions, because
 the noise cannot be estimated then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,6 @@ class Spread:
     """How much the tuned model's primary score varies between and within specialties.
 
     Attributes:
-        margin: the margin of p_low.
         specialties: number of specialties with a primary score.
         mean: mean of their means. This and the rest are None when no specialty has two questions.
         within_sd: standard deviation between questions of one specialty, pooled.
@@ -51,7 +50,6 @@ class Spread:
         heterogeneity_p: p-value of "all specialties have the same true mean" (`heterogeneity`).
     """
 
-    margin: float
     specialties: int
     mean: float | None = None
     within_sd: float | None = None
@@ -64,21 +62,21 @@ def by_specialty(
     base: "pd.DataFrame",
     tuned: "pd.DataFrame",
     metrics: Sequence[str],
+    margin: float,
     shares: Mapping[str, float] | None = None,
-    witness: Mapping[str, float] | None = None,
-    margin: float = 0.02,
+    eval_loss_by_specialty: Mapping[str, float] | None = None,
 ) -> tuple["pd.DataFrame", Spread]:
     """Compare base and tuned within each specialty.
 
     Args:
         base, tuned: results tables with the column `primary_score`.
         metrics: names of metric columns.
-        shares: specialty → share of its data in use, for the column train_share.
-        witness: specialty → loss on the eval split, for the column eval_answer_loss.
         margin: distance below the mean from which a specialty counts as low.
+        shares: specialty → share of its data in use, for the column train_share.
+        eval_loss_by_specialty: specialty → loss on the eval split, for the column eval_answer_loss.
 
     Returns:
-        the table, with the columns of the module docstring, and what holds for all specialties together.
+        the table, with the columns of the module docstring, and the spread between specialties.
     """
     import pandas as pd
 
@@ -89,9 +87,30 @@ def by_specialty(
         columns |= _metric_by_specialty(metric, before[:, number], after[:, number], codes, len(names))
     shrunken, spread = _shrunken(before[:, 0], after[:, 0], codes, len(names), margin)
     columns |= shrunken
-    for name, given in (("eval_answer_loss", witness), ("train_share", shares)):
-        columns[name] = [float((given or {}).get(specialty, np.nan)) for specialty in names]
+    for name, values in (("eval_answer_loss", eval_loss_by_specialty), ("train_share", shares)):
+        columns[name] = [float((values or {}).get(specialty, np.nan)) for specialty in names]
     return pd.DataFrame(columns), spread
+
+
+def mean_loss(ids: Iterable[str], losses: Mapping[str, Sequence[float]]) -> float | None:
+    """Loss per token (nats) of reference answers; None when none of them has a loss.
+
+    Args:
+        ids: of the questions.
+        losses: id → summed loss and number of tokens; questions without an entry are skipped.
+    """
+    known = [losses[id] for id in ids if id in losses]
+    tokens = sum(count for _, count in known)
+    return sum(total for total, _ in known) / tokens if tokens else None
+
+
+def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """`mean_loss` of each specialty of a split with the columns `id` and `specialty`; absent without one."""
+    ids: dict[str, list[str]] = {}
+    for id, specialty in zip(records["id"], records["specialty"], strict=True):
+        ids.setdefault(specialty, []).append(id)
+    means = {specialty: mean_loss(own, losses) for specialty, own in ids.items()}
+    return {specialty: mean for specialty, mean in means.items() if mean is not None}
 
 
 def _metric_by_specialty(
@@ -127,7 +146,7 @@ def _shrunken(
     known = np.isfinite(after)
     here, own = np.unique(codes[known], return_inverse=True)
     if known.sum() == len(here):
-        return columns, Spread(margin, len(here))
+        return columns, Spread(len(here))
     summaries = [_summary(values[known], own) for values in (before, after, after - before)]
     base, model, change = (shrink(*summary) for summary in summaries)
     means, _, variance, _ = summaries[1]
@@ -142,7 +161,6 @@ def _shrunken(
         columns["rank"] = columns["rank"].astype(int)
     tau2, reliability = model.spread()
     return columns, Spread(
-        margin=margin,
         specialties=len(here),
         mean=float(means.mean()),
         within_sd=float(np.sqrt(variance)),
@@ -153,9 +171,7 @@ def _shrunken(
 
 
 def _summary(values: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int]:
-    """Input of medqa/analysis/hierarchical_model.py: means, counts, pooled variance and its degrees of
-    freedom.
-    """
+    """Input of the hierarchical model: means, counts, pooled variance and its degrees of freedom."""
     counts, means, squares = moments(values[:, None], codes)
     freedom = int((counts - 1).sum())
     return means[:, 0], counts, float(squares.sum() / freedom), freedom

@@ -5,7 +5,6 @@ tuned model was trained on another folder of data, or when a training pair has t
 question.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +23,10 @@ SAME_ANSWER = "its answer is a training answer word for word"
 LONG_ANSWER = 8
 TRAIN = "train_dataset"
 # Columns of the comparison without the near questions.
-KEPT = ("metric", "base", "finetuned", "difference", "ci_low", "ci_high", "n")
+COLUMNS = ["metric", "base", "finetuned", "difference", "ci_low", "ci_high", "n"]
 
 
-def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
+def training_folders(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     """Folders with the data that a tuned model was trained on.
 
     Args:
@@ -39,16 +38,16 @@ def trained_on(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     """
     manifest = run_manifest.read_manifest(tuned) if tuned.is_dir() else None
     if manifest is None or manifest["stage"] != "fine_tuning":
-        return [datasets], f"{tuned} does not say what it was trained on"
-    given = manifest["settings"]
-    own = Path({**given["default"], **given["given"]}["DATASET_DIR"])
+        return [datasets], f"{tuned} does not record its training data"
+    settings = manifest["settings"]
+    own = Path({**settings["default"], **settings["given"]}["DATASET_DIR"])
     if own.resolve() == datasets.resolve():
         return [datasets], ""
     if (own / TRAIN).is_dir():
         return [datasets, own], ""
-    seen = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
-    here = {atomic_io.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
-    return [datasets], "" if seen <= here else f"{own}, the training data of {tuned}, is not here"
+    recorded = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
+    present = {atomic_io.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
+    return [datasets], "" if recorded <= present else f"{own}, the training data of {tuned}, is missing"
 
 
 def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, str]]:
@@ -68,28 +67,29 @@ def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, 
     from datasets import load_from_disk
 
     answers = [normal_form(answer) for answer in holdout["response"]]
-    long = {form for form in answers if len(form.split()) >= LONG_ANSWER}
+    long = {answer for answer in answers if len(answer.split()) >= LONG_ANSWER}
     questions: list[str] = []
-    like: dict[str, str] = {}  # normal form of a long answer → a training question with this answer
+    question_of: dict[str, str] = {}  # long answer → the first training question with this answer
     for folder in folders:
         train = load_from_disk(str(folder / TRAIN))
         questions += train["question"][:]
         for question, answer in zip(train["question"], train["response"], strict=True):
             if (form := normal_form(answer)) in long:
-                like.setdefault(form, question)
+                question_of.setdefault(form, question)
     forms = [normal_form(question) for question in holdout["question"]]
     nearest = nearest_of([normal_form(question) for question in questions], forms).tolist()
     found = {}
-    for id, form, position in zip(holdout["id"], answers, nearest, strict=True):
+    for id, answer, position in zip(holdout["id"], answers, nearest, strict=True):
         if position >= 0:
             found[id] = {"why": NEAR_QUESTION, "like": questions[position]}
-        elif form in like:
-            found[id] = {"why": SAME_ANSWER, "like": like[form]}
+        elif answer in question_of:
+            found[id] = {"why": SAME_ANSWER, "like": question_of[answer]}
     return found
 
 
 def check_contamination(
-    config: Any,
+    datasets: Path,
+    tuned: Path,
     holdout: Any,
     tables: Mapping[str, "pd.DataFrame"],
     compare: Callable[["pd.DataFrame", "pd.DataFrame"], "pd.DataFrame"],
@@ -98,46 +98,45 @@ def check_contamination(
     """Mark the holdout questions near the training data, and compare the models without them.
 
     Args:
-        config: an EvaluationConfig.
+        datasets: folder of the prepared data that the models are evaluated on.
+        tuned: folder of the tuned model.
         holdout: the holdout split.
         tables: role → results table in the order of the holdout; the column `near_training` is added.
         compare: base and tuned table → table of `comparison.compare`.
-        warnings: receives the result, and what could not be searched.
+        warnings: receives the result, and which training data could not be searched.
 
     Returns:
         the value of `near_training` in training_recommendations.json.
     """
-    folders, unknown = trained_on(Path(config.DATASET_DIR), Path(config.FINETUNED_MODEL_PATH))
+    folders, incomplete = training_folders(datasets, tuned)
     near = near_training(holdout, folders)
     marked = tables["base"]["id"].isin(near)
     for table in tables.values():
         table["near_training"] = marked
-    without = []
-    if near and not marked.all():
-        without = compare(tables["base"][~marked], tables["finetuned"][~marked]).to_dict("records")
+    comparison: list[dict[str, Any]] = []
     if near:
-        result = f"Without them: {finding(without[0])}." if without else "No other question is left."
+        result = "No other question is left."
+        if not marked.all():
+            without = compare(tables["base"][~marked], tables["finetuned"][~marked])
+            result = f"Without them: {finding(without.iloc[0])}."
+            cells = without[COLUMNS].astype(object)
+            comparison = cells.where(cells.notna(), None).to_dict("records")  # JSON has no NaN
         warnings.add(
             f"{len(near)} of {counted(len(holdout), 'holdout question')} near-duplicate the training data "
             f"(column near_training). {result}"
         )
-    if unknown:
-        warnings.add(f"{unknown}, so the holdout could not be compared with all of the training data.")
+    if incomplete:
+        warnings.add(f"{incomplete}, so the holdout was not compared with all of the training data.")
     columns = zip(holdout["id"], holdout["specialty"], holdout["question"], strict=True)
     return {
         "questions": len(near),
         "of": len(holdout),
         "compared_with": [str(folder / TRAIN) for folder in folders],
-        "not_compared": unknown,
+        "not_compared": incomplete,
         "pairs": [
             {"id": id, "specialty": name, "question": question, **near[id]}
             for id, name, question in columns
             if id in near
         ],
-        "comparison_without": [{name: _value(row[name]) for name in KEPT} for row in without],
+        "comparison_without": comparison,
     }
-
-
-def _value(value: Any) -> Any:
-    """A table cell as a JSON value: NaN becomes None."""
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -35,11 +35,11 @@ METHOD = (
 class Thresholds:
     """When a specialty counts as low or regressed, and how far a share may grow; see `EvaluationConfig`."""
 
-    LOW_MARGIN: float = 0.02
-    LOW_PROBABILITY: float = 0.8
-    REGRESSED_PROBABILITY: float = 0.9
-    MAX_SHARE_STEP: float = 0.3
-    SPREAD_WHEN_FLAT: float = 0.0
+    low_margin: float
+    low_probability: float
+    regressed_probability: float
+    max_share_step: float
+    spread_when_flat: float
 
 
 def recommend(
@@ -49,58 +49,59 @@ def recommend(
     shares: Mapping[str, float],
     pool: Mapping[str, int],
     seed: int,
-    thresholds: Thresholds | None = None,
+    thresholds: Thresholds,
     partial: bool = False,
-    earlier_rounds: Sequence[int] = (),
+    earlier_low: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Choose the new shares and give the reasons; returns JSON values.
 
     Args:
-        performance, spread: result of `by_specialty.by_specialty` with `margin=thresholds.LOW_MARGIN`.
+        performance, spread: result of `by_specialty.by_specialty` with the margin `thresholds.low_margin`.
         comparison: table of `comparison.compare`.
         shares: specialty → share of its data in use, 0 to 1.
         pool: specialty → number of unused pairs.
         seed: of the evaluation, recorded in the result.
-        thresholds: settings of `EvaluationConfig`; None: their defaults.
+        thresholds: settings of the evaluation.
         partial: only some questions were answered (LIMIT), so nothing is recommended.
-        earlier_rounds: number of low specialties in each earlier evaluation on this holdout.
+        earlier_low: number of low specialties in each earlier evaluation on this holdout.
     """
-    limits = thresholds or Thresholds()
-    if spread.margin != limits.LOW_MARGIN:
-        raise ValueError(f"by_specialty had margin={spread.margin}, but LOW_MARGIN is {limits.LOW_MARGIN}")
     rows = {row["specialty"]: row for row in performance.to_dict("records")}
-    overall = {row["metric"]: row["difference"] for row in comparison.to_dict("records")}
-    silence = _why_silent(spread, partial)
-    low = [] if silence else _above(rows, "p_low", limits.LOW_PROBABILITY, "expected_deficit")
-    worse = [] if partial else _above(rows, "p_worse", limits.REGRESSED_PROBABILITY, "p_worse")
-    steps = {name: _step(rows[name]["expected_deficit"], limits) for name in low}
-    if not low and not partial and limits.SPREAD_WHEN_FLAT > 0:
-        steps = dict.fromkeys(rows, min(limits.SPREAD_WHEN_FLAT, limits.MAX_SHARE_STEP))
+    overall = dict(zip(comparison["metric"], comparison["difference"].tolist(), strict=True))
+    obstacle = _obstacle(spread, partial)
+    low = [] if obstacle else _above(rows, "p_low", thresholds.low_probability, "expected_deficit")
+    worse = [] if partial else _above(rows, "p_worse", thresholds.regressed_probability, "p_worse")
+    steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low}
+    if not low and not partial and thresholds.spread_when_flat > 0:
+        steps = dict.fromkeys(rows, min(thresholds.spread_when_flat, thresholds.max_share_step))
     reasons, increases = {}, {}
-    for name in [*steps, *(name for name in worse if name not in steps)]:
-        told = [_why_low(rows[name], spread, rows.values())] if name in low else []
+    for name in dict.fromkeys([*steps, *worse]):
+        sentences = [_why_low(rows[name], spread, rows.values())] if name in low else []
         if name in worse:
-            told.append(_why_worse(rows[name]))
+            sentences.append(
+                f"Fine-tuning made it worse than the base model with P = {rows[name]['p_worse']:.2f} "
+                f"(difference {rows[name]['primary_score_difference']:+.3f}): read its training pairs before "
+                "adding more of them."
+            )
         else:
-            share, effect = _grown(shares[name], pool[name], steps[name], limits.MAX_SHARE_STEP)
-            told += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
+            share, effect = _grown(shares[name], pool[name], steps[name], thresholds.max_share_step)
+            sentences += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
             if share > shares[name]:
                 increases[name] = share
-        reasons[name] = " ".join(told)
+        reasons[name] = " ".join(sentences)
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
-        "summary": _summary(low, worse, increases, silence, spread),
+        "summary": _summary(low, worse, increases, obstacle, spread),
         "reasons": reasons,
         "regressed_specialties": worse,
         "partial": partial,
         "method": METHOD,
         "seed": seed,
-        "thresholds": asdict(limits),
-        **{name: value for name, value in asdict(spread).items() if name != "margin"},
+        "thresholds": {name.upper(): value for name, value in asdict(thresholds).items()},
+        **asdict(spread),
         "metrics_without_a_value": [name for name, value in overall.items() if not math.isfinite(value)],
-        "holdout_use": holdout_use(earlier_rounds, comparison, spread.specialties, limits),
+        "holdout_use": holdout_use(earlier_low, comparison, spread.specialties, thresholds.max_share_step),
     }
 
 
@@ -110,29 +111,29 @@ def _above(rows: Mapping[str, Mapping[str, Any]], column: str, level: float, ord
     return sorted(names, key=lambda name: -rows[name][order])
 
 
-def _why_silent(spread: Spread, partial: bool) -> str:
-    """Why no specialty can be called low in this run; empty when some could."""
+def _obstacle(spread: Spread, partial: bool) -> str:
+    """Why no specialty can be called low in this evaluation; empty when some could."""
     if partial:
         return "PARTIAL: only part of the holdout was answered (LIMIT), so nothing is recommended."
     if spread.specialties < 2 or spread.heterogeneity_p is None:
         return (
-            f"{spread.specialties} specialties have a primary score. A comparison needs two, and one of them "
-            "with two questions: none is called low."
+            f"{spread.specialties} specialties have a primary score. A comparison needs two specialties, one "
+            "of them with two questions, so none is called low."
         )
     if spread.heterogeneity_p >= HETEROGENEITY_LEVEL:
         return (
             f"No detectable differences between the {spread.specialties} specialties (F test, p = "
-            f"{spread.heterogeneity_p:.2g}): ranking them would follow chance, so none is called low."
+            f"{spread.heterogeneity_p:.2g}): a ranking would follow chance, so none is called low."
         )
     return ""
 
 
 def _summary(
-    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], silence: str, spread: Spread
+    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], obstacle: str, spread: Spread
 ) -> str:
-    """What was found and what is recommended, in a few sentences."""
+    """The result and the recommendation in a few sentences."""
     number = spread.specialties
-    text = silence or (
+    text = obstacle or (
         f"The specialties differ (F test, p = {spread.heterogeneity_p:.2g}): {len(low) or 'none'} of "
         f"{number} called low."
     )
@@ -153,84 +154,83 @@ def _why_low(row: Mapping[str, Any], spread: Spread, rows: Iterable[Mapping[str,
     )
     losses = [other["eval_answer_loss"] for other in rows if math.isfinite(other["eval_answer_loss"])]
     if math.isfinite(row["eval_answer_loss"]) and len(losses) > 1:
-        place = sum(loss > row["eval_answer_loss"] for loss in losses) + 1
+        rank = sum(loss > row["eval_answer_loss"] for loss in losses) + 1
         text += (
-            f" Its answer loss on the eval split is {row['eval_answer_loss']:.3f}, number {place} of "
+            f" Its answer loss on the eval split is {row['eval_answer_loss']:.3f}, number {rank} of "
             f"{len(losses)} from the highest."
         )
     return text
 
 
-def _why_worse(row: Mapping[str, Any]) -> str:
-    """Why a specialty counts as regressed, and what to do about it."""
-    return (
-        f"Fine-tuning made it worse than the base model with P = {row['p_worse']:.2f} (difference "
-        f"{row['primary_score_difference']:+.3f}): read its training pairs before adding more of them."
-    )
+def _step(deficit: float, thresholds: Thresholds) -> float:
+    """Step of a share, proportional to the expected deficit and at most `max_share_step`."""
+    if thresholds.low_margin <= 0:
+        return thresholds.max_share_step
+    full = FULL_STEP_MARGINS * thresholds.low_margin
+    return thresholds.max_share_step * min(1.0, max(0.0, deficit) / full)
 
 
-def _step(deficit: float, limits: Thresholds) -> float:
-    """Step of a share, proportional to the expected deficit and at most MAX_SHARE_STEP."""
-    if limits.LOW_MARGIN <= 0:
-        return limits.MAX_SHARE_STEP
-    return limits.MAX_SHARE_STEP * min(1.0, max(0.0, deficit) / (FULL_STEP_MARGINS * limits.LOW_MARGIN))
+def _grown(share: float, pool: int, step: float, max_step: float) -> tuple[float, str]:
+    """The share raised by `step`, in hundredths and at most 1, and a sentence on the effect.
 
-
-def _grown(share: float, pool: int, step: float, most: float) -> tuple[float, str]:
-    """The share raised by `step`, in hundredths and at most 1, and the effect in words.
-
-    A step below one pair becomes one pair, unless that exceeds `most`.
+    A step below one pair becomes one pair, unless that exceeds `max_step`.
     """
     if pool < 1 or share >= 1:
         return share, "All of its data is in use: collect new pairs."
     one_pair = (1 - share) / pool
-    if one_pair > most + ROUNDING:
+    if one_pair > max_step + ROUNDING:
         return share, f"One more pair would be a step of {one_pair:.2f}, above MAX_SHARE_STEP."
     # Round down to stay within the cap; for a single pair round up, or the pair would not be reached.
     if step >= one_pair:
         grown = share + math.floor(step * 100 + ROUNDING) / 100
     else:
-        grown = share + min(most, math.ceil(one_pair * 100 - ROUNDING) / 100)
+        grown = share + min(max_step, math.ceil(one_pair * 100 - ROUNDING) / 100)
     grown = min(1.0, round(grown, 4))
     pairs = round((grown - share) / one_pair)
     return grown, f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
 
 
 def holdout_use(
-    earlier_rounds: Sequence[int], comparison: "pd.DataFrame", specialties: int, limits: Thresholds
+    earlier_low: Sequence[int], comparison: "pd.DataFrame", specialties: int, max_share_step: float
 ) -> dict[str, Any]:
     """Estimate how much the repeated use of the holdout can bias the primary score upwards.
 
-    `flattery_if_best_is_reported`: expected bias of the best of k rounds that are equally good, the expected
-    maximum of k independent standard normals times the standard error of the difference; smaller when the
-    rounds' answers are correlated. `flattery_at_most`: bound for any training that uses the recommendations,
-    SE·√(2·I), where I bounds the information (in nats) that earlier rounds revealed (Russo and Zou, AISTATS
-    2016): ln(S + 1) for the number L of low specialties, ln C(S, L) for which ones, and ln(possible steps)
-    for each one's share.
+    `flattery_if_best_is_reported`: expected bias of the best of k equally good models, the expected maximum
+    of k independent standard normals times the standard error of the difference; smaller when the answers of
+    the models are correlated. `flattery_at_most`: bound on the selection bias of any training that uses the
+    recommendations, SE·√(2·I), where I bounds the information (in nats) that earlier evaluations revealed
+    (Russo and Zou, AISTATS 2016): ln(S + 1) for the number L of low specialties, ln C(S, L) for which ones,
+    and ln(possible steps) for the share of each one.
+
+    Args:
+        earlier_low: L of each earlier evaluation on this holdout.
+        comparison: table of `comparison.compare`.
+        specialties: S.
+        max_share_step: the largest step of a share; steps are hundredths.
     """
-    errors = comparison.loc[comparison["metric"] == PRIMARY, "standard_error"].tolist()
-    rounds = len(earlier_rounds) + 1
-    possible = math.log(max(1, round(limits.MAX_SHARE_STEP * 100)))
+    errors = comparison.loc[comparison["metric"] == PRIMARY, "standard_error"].dropna().tolist()
+    models = len(earlier_low) + 1
+    steps = math.log(max(1, round(max_share_step * 100)))
     nats = sum(
-        math.log((specialties + 1) * math.comb(specialties, min(low, specialties))) + low * possible
-        for low in earlier_rounds
+        math.log((specialties + 1) * math.comb(specialties, min(low, specialties))) + low * steps
+        for low in earlier_low
     )
-    known = bool(errors) and math.isfinite(errors[0])
-    best = errors[0] * _expected_maximum(rounds) if known else None
-    most = errors[0] * math.sqrt(2 * nats) if known else None
-    note = "Recommended from the holdout: from the next round on, it is no longer an unbiased test set."
-    if rounds > 1:
-        note = f"Round {rounds} on the same holdout: earlier rounds selected training data by its scores."
-        if known:
+    best_of_models = errors[0] * _expected_maximum(models) if errors else None
+    selection_bias_bound = errors[0] * math.sqrt(2 * nats) if errors else None
+    note = "Recommended from the holdout: from the next iteration on, it is no longer an unbiased test set."
+    if models > 1:
+        note = f"Evaluation {models} on this holdout: earlier ones selected training data by its scores."
+        if errors:
             note += (
-                f" The best of {rounds} equal rounds is overestimated by {best:.3f} on average; selecting by "
-                f"the recommendations overestimates the primary score by at most {most:.3f}."
+                f" The best of {models} equally good models is overestimated by {best_of_models:.3f} on "
+                "average; selecting data by the recommendations overestimates the primary score by at most "
+                f"{selection_bias_bound:.3f}."
             )
     return {
-        "rounds": rounds,
+        "rounds": models,
         "note": note + " The eval split's answer loss by specialty is a second check.",
-        "flattery_if_best_is_reported": best,
-        "flattery_at_most": most,
+        "flattery_if_best_is_reported": best_of_models,
+        "flattery_at_most": selection_bias_bound,
     }
 
 

@@ -1,62 +1,95 @@
-"""The rounds that were evaluated on one holdout: the row of this one, the earlier ones, a table for people.
+"""History of the evaluations on one holdout: the row of this evaluation, the earlier rows, a printed table.
 
-A round is a tuned model. Evaluating it again replaces its row; another model is another row, also on the same
-data, because it is another use of the holdout. The rows are those of `medqa.artifacts.history_csv`.
+A row describes one tuned model. Evaluating the same model again replaces its row. Another model adds a row,
+also when it was trained on the same data, because it uses the holdout once more. The column `round` numbers
+the models evaluated on a holdout from 1. medqa/artifacts/history_csv.py reads, merges and writes rows.
 """
 
 import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.artifacts import history_csv
 from medqa.artifacts.history_csv import KEY, Row
-from medqa.runtime.console import table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Columns of a metric, each with the metric's name as prefix.
 PARTS = ("base", "finetuned", "difference", "ci_low", "ci_high")
+HEADER = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
 
 
-# ---- the row of a round ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class HistorySettings:
+    """Settings of `EvaluationConfig` that say where earlier rows are, and settings that scores depend on."""
+
+    output_dir: str
+    dataset_dir: str
+    history: str
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    use_4bit: bool
+    max_prompt_length: int
 
 
 def fingerprint(content: object) -> str:
-    """Twelve hexadecimal digits that differ when JSON content does."""
+    """First 12 hexadecimal digits of the SHA-256 of JSON content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def identity(
-    data: Mapping[str, Any], model: str, holdout_ids: Sequence[str], scale: Mapping[str, Any], started: str
-) -> Row:
-    """The columns that identify a round.
+def this_and_known(
+    settings: HistorySettings, data: Mapping[str, Any], metadata: Mapping[str, Any], started: str
+) -> tuple[Row, list[Row]]:
+    """The columns that identify this evaluation, and all known rows.
+
+    Rows come from the manifest of the datasets, from the file in HISTORY and from the output folder.
 
     Args:
-        data: manifest of the datasets. model: identifier of the tuned model. holdout_ids: ids of the
-        holdout's questions. scale: everything besides model and data that scores depend on; rows that differ
-        in it cannot be compared. started: start of the evaluation.
+        settings: of the evaluation whose answers are in the output folder.
+        data: manifest of the datasets.
+        metadata: bertscore_model, lexicon and primary_metrics of the evaluation.
+        started: time at which the evaluation began.
     """
+    from medqa.data import dataset_io
+    from medqa.generation.prediction_cache import model_asked
+
+    output = Path(settings.output_dir)
+    decoding = ("max_new_tokens", "temperature", "top_p", "use_4bit", "max_prompt_length")
+    scale = {name.upper(): getattr(settings, name) for name in decoding}
+    scale |= {name: metadata[name] for name in ("bertscore_model", "lexicon", "primary_metrics")}
+    scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
+    scale["base"] = model_asked(output, "base")
     trained = {name: sha for name, sha in data["outputs"].items() if name.startswith("train_dataset/")}
-    return {
+    holdout = dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"])
+    this = {
         "first_evaluated": started,
         "iteration": data["iteration"],
         "data_version": fingerprint(trained),
-        "model": fingerprint(model),
-        "holdout": fingerprint(sorted(holdout_ids)),
+        "model": fingerprint(model_asked(output, "finetuned")),
+        "holdout": fingerprint(sorted(holdout)),
         "scale": fingerprint(scale),
         "train_pairs": sum(data["train_samples"].values()),
         "shares": dict(data["shares"]),
     }
+    files = [Path(settings.history)] if settings.history else []
+    if (output / history_csv.FILE).exists():
+        files.append(output)
+    return this, history_csv.merged(data.get("history", []), *map(history_csv.read, files))
 
 
-def measured(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: float | None) -> Row:
-    """The columns with results: counts of the advice, and each metric with its interval.
+def result_columns(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: float | None) -> Row:
+    """The columns with results: counts of the recommendations, and each metric with its interval.
 
     Args:
         comparison: table of `comparison.compare`.
         advice: content of training_recommendations.json.
-        eval_loss: the tuned model's loss per answer token of the whole eval split (nats), None without one.
+        eval_loss: loss per token (nats) of the tuned model on the eval split; None without one.
     """
     use, near = advice["holdout_use"], advice["near_training"]
     row: Row = {
@@ -70,62 +103,46 @@ def measured(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: f
         "flattery_at_most": use["flattery_at_most"],
         "near_training": near["questions"],
     }
-    for found in near["comparison_without"][:1]:
-        row["primary_score_difference_without_near"] = found["difference"]
-    for found in comparison.to_dict("records"):
-        row |= {f"{found['metric']}_{part}": _finite(found[part]) for part in PARTS}
+    for result in near["comparison_without"][:1]:
+        row["primary_score_difference_without_near"] = result["difference"]
+    for result in comparison.to_dict("records"):
+        row |= {
+            f"{result['metric']}_{part}": result[part] if math.isfinite(result[part]) else None
+            for part in PARTS
+        }
     return row
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-# ---- rows together -----------------------------------------------------------------------------------------
-
-
-def before(rows: Iterable[Row], this: Row) -> list[Row]:
-    """Rounds on the holdout of `this` that precede it; all of them when it is not among the rows."""
-    earlier = []
+def earlier(rows: Iterable[Row], this: Row) -> list[Row]:
+    """Rows on the holdout of `this` that precede it; all of them when it is not among the rows."""
+    found = []
     for row in rows:
         if all(row[name] == this[name] for name in KEY):
             break
         if row["holdout"] == this["holdout"]:
-            earlier.append(row)
-    return earlier
-
-
-def comparable(rows: Iterable[Row]) -> list[Row]:
-    """Rows with the same holdout and scale as the last one."""
-    rows = list(rows)
-    return [row for row in rows if all(row[name] == rows[-1][name] for name in ("holdout", "scale"))]
-
-
-HEADER = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
-
-
-def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """Rows of the table of rounds, the columns of `HEADER`."""
-
-    def cell(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
-
-    found = []
-    for row in rows:
-        score = {part: row.get(f"primary_score_{part}") for part in PARTS}
-        found.append(
-            (
-                str(row["round"]),
-                f"{row['train_pairs']:,}",
-                cell(score["finetuned"], ".3f"),
-                cell(score["difference"], "+.3f"),
-                f"{cell(score['ci_low'], '+.3f')}, {cell(score['ci_high'], '+.3f')}",
-                cell(row.get("eval_answer_loss"), ".3f"),
-            )
-        )
+            found.append(row)
     return found
 
 
-def told(rows: Sequence[Row]) -> str:
-    """The table of rounds for the terminal."""
-    return table(HEADER, lines(rows))
+def comparable(rows: Sequence[Row]) -> list[Row]:
+    """Rows with the same holdout and scale as the last one."""
+    return [row for row in rows if all(row[name] == rows[-1][name] for name in ("holdout", "scale"))]
+
+
+def table_rows(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+    """Rows as text, with the columns of `HEADER`."""
+
+    def cell(row: Row, column: str, form: str) -> str:
+        return "-" if row.get(column) is None else format(row[column], form)
+
+    return [
+        (
+            str(row["round"]),
+            f"{row['train_pairs']:,}",
+            cell(row, "primary_score_finetuned", ".3f"),
+            cell(row, "primary_score_difference", "+.3f"),
+            f"{cell(row, 'primary_score_ci_low', '+.3f')}, {cell(row, 'primary_score_ci_high', '+.3f')}",
+            cell(row, "eval_answer_loss", ".3f"),
+        )
+        for row in rows
+    ]

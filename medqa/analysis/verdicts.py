@@ -1,6 +1,6 @@
-"""The comparison in words: the table printed at the end of an evaluation, and the verdict on a metric.
+"""Formats the comparison as text: the table printed at the end of an evaluation, and a sentence per metric.
 
-Input: rows of `comparison.compare`. Nothing is computed here.
+Input: rows of `comparison.compare`. No statistic is computed here.
 """
 
 import math
@@ -26,7 +26,7 @@ def comparison_text(comparison: "pd.DataFrame") -> str:
     rows = comparison.to_dict("records")
     numbers = [_numbers(row) for row in rows]
     rest = len(table(HEADER[1:], numbers).split("\n")[1]) + len(" ↑  ")
-    names = [f"{short(row['metric'], WIDTH - rest)} {row['direction']}" for row in rows]
+    names = [f"{shortened(row['metric'], WIDTH - rest)} {row['direction']}" for row in rows]
     return table(HEADER, [[name, *cells] for name, cells in zip(names, numbers, strict=True)])
 
 
@@ -34,17 +34,16 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
     """The cells of one metric, without its name."""
     if not row["n"]:
         return ["-", "-", "not applicable", "-", "-", "0"]
-    interval = "one question"
-    if math.isfinite(row["ci_low"]):
-        interval = f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
+    one = not math.isfinite(row["ci_low"])
+    interval = "one question" if one else f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
     return [
         f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f} [{interval}]",
         f"{row['p_holm']:.4f}", f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
     ]  # fmt: skip
 
 
-def short(name: str, longest: int) -> str:
-    """A name of at most `longest` characters, cut in the middle."""
+def shortened(name: str, longest: int) -> str:
+    """A name of at most `longest` characters; a longer one is cut in the middle."""
     half = longest // 2
     return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
 
@@ -57,12 +56,12 @@ def verdict(row: Mapping[str, Any]) -> int:
 
 
 def finding(row: Mapping[str, Any]) -> str:
-    """The result of one metric as a sentence."""
+    """The result of one metric as a sentence without its full stop."""
     name = row["metric"].replace("_", " ")
     if not row["n"]:
         return f"No question has a {name}"
     if not math.isfinite(row["ci_low"]):
-        return f"One question only: {name} {row['difference']:+.3f}, without an interval"
+        return f"Only one question has a {name}: difference {row['difference']:+.3f}, without an interval"
     effects = {1: "Fine-tuning improved", -1: "Fine-tuning worsened", 0: "No detectable change of"}
     return (
         f"{effects[verdict(row)]} the {name}: {row['base']:.3f} → {row['finetuned']:.3f}, difference "

@@ -1,4 +1,4 @@
-"""Files: written in one step, so that a reader never sees half of one; read up to a limit; their SHA-256."""
+"""Writes files atomically, reads them up to a size limit, and computes their SHA-256."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ from medqa.runtime.errors import UserError
 
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text file in one step: a reader sees the old content or the new one, never half.
+    """Write a text file atomically: a reader sees the old content or the new one, never a part.
 
-    A long text may come in pieces, so that it never stands in memory as a whole.
+    A long text may be given in pieces, so that it is never in memory as a whole.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -23,28 +23,28 @@ def write_text(path: Path, text: str | Iterable[str]) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON, indented, in one step. NaN is refused, because JSON has none."""
+    """Write indented JSON atomically. NaN raises ValueError, because JSON has none."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def share_weights(folder: Path, like: str) -> None:
-    """Give weight files the permissions of the file `like` beside them: safetensors writes them with 0600."""
+    """Give weight files the permissions of the file `like` beside them: safetensors creates them as 0600."""
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / like).stat().st_mode)
 
 
 def read_whole(path: Path, most: int) -> bytes:
-    """The bytes of a file that is to be taken into memory at once.
+    """The bytes of a file.
 
     Raises:
-        UserError: it is no regular file (a pipe never ends), or holds more than `most` bytes.
+        UserError: it is not a regular file (a pipe never ends), or has more than `most` bytes.
     """
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file. Move it away, or name the right file.")
+        raise UserError(f"{path} is not a file. Move it away, or name the right file.")
     if (size := path.stat().st_size) > most:
         raise UserError(
-            f"{path} holds {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB are read of such a file. Look "
-            "what it is, and make it smaller or divide it."
+            f"{path} has {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB are read of such a file. Check "
+            "whether it is the right file, and divide it if it is."
         )
     return path.read_bytes()
 
@@ -59,7 +59,7 @@ def sha256_of_file(path: Path) -> str:
 
 
 def sha256_of_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file under `folder`, by its path inside it, names that start with a dot left out."""
+    """SHA-256 of every file under `folder`, by relative path; names that start with a dot are left out."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     return {

@@ -1,4 +1,4 @@
-"""CSV tables that a spreadsheet opens without running anything, and that come back as they were."""
+"""Writes CSV tables whose texts a spreadsheet does not run as formulas, and reads them back unchanged."""
 
 import re
 from collections.abc import Iterable
@@ -11,59 +11,59 @@ from medqa.artifacts.atomic_io import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
-# What makes a spreadsheet take a cell for a formula, when the cell begins with it.
+# A spreadsheet takes a cell that begins with one of these for a formula.
 FORMULA = r"=+\-@\t\r"
 UNSAFE = re.compile(f"'*[{FORMULA}]")
 ESCAPED = re.compile(f"'+[{FORMULA}]")
-# A lone carriage return ends a line for many readers, so it is quoted like a line feed. DataFrame.to_csv
-# leaves it bare, so that the rest of a text could begin a line as a formula, and on Python 3.10 fails on NUL.
+# Cells with these are quoted. DataFrame.to_csv does not quote a lone carriage return, which ends a line for
+# many readers, so that the rest of the text could be run as a formula; on Python 3.10 it also fails on NUL.
 QUOTED = re.compile('[,"\r\n]')
 
 
 def escape_formula(cell: Any) -> Any:
-    """A text that a spreadsheet would run with an apostrophe before it; all else as it is.
+    """Prefix a text that a spreadsheet would run with an apostrophe; other values do not change.
 
-    A text that begins with apostrophes and such a sign gets one more, so that
-    `unescape_formula` restores every text.
+    A text that begins with apostrophes and such a sign gets one more, so that `unescape_formula` restores
+    every text.
     """
     return f"'{cell}" if isinstance(cell, str) and UNSAFE.match(cell) else cell
 
 
 def unescape_formula(cell: Any) -> Any:
-    """What `escape_formula` was given."""
+    """Undo `escape_formula`."""
     return cell[1:] if isinstance(cell, str) and ESCAPED.match(cell) else cell
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
-    """Write a CSV in UTF-8, its lines ended by a line feed.
+    """Write a CSV file in UTF-8 with line feeds.
 
-    Texts are escaped, numbers stay numbers, a cell that does not apply is empty.
+    Texts are escaped, numbers stay numbers, and a missing value is an empty cell.
     """
     rows = chain([tuple(table.columns)], table.itertuples(index=False, name=None))
     write_text(path, (",".join(map(_cell, row)) + "\n" for row in rows))
 
 
 def _cell(value: Any) -> str:
-    """A value as it stands between two commas."""
-    if value is None or value != value:  # NaN is no number, not even itself
+    """A value as it is written between two commas."""
+    if value is None or value != value:  # NaN
         return ""
     text = str(escape_formula(value))
     return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
 def read_table(path: Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
-    """Read a CSV of the evaluation as it was before `write_table`, to the last bit of its numbers.
+    """Read a CSV file of `write_table`; numbers are restored to the last bit.
 
-    An empty cell is NaN in a column of numbers and "" in one of texts, where an answer may be empty.
+    An empty cell is NaN in a column of numbers, and "" in a column of texts.
 
     Args:
-        texts: columns that are texts whatever stands in them; of the others the cells tell.
+        texts: columns to read as text; the type of the others is inferred from their cells.
     """
     import pandas as pd
 
-    # From version 3 on, pandas reads a number exactly without being told.
+    # From version 3 on, pandas parses numbers exactly by default.
     exact = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
-    # "nan" and "None" are words that a model may answer; only an empty cell is none.
+    # "nan" and "None" are possible answers of a model; only an empty cell is missing.
     table = pd.read_csv(
         path,
         dtype=dict.fromkeys(texts, str),

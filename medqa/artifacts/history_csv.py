@@ -1,4 +1,4 @@
-"""history.csv: the rounds that were evaluated on one holdout, a row each.
+"""Reads and writes history.csv: one row for each iteration that was evaluated on a holdout.
 
 Rows are merged from three places: the recommendations that the data were prepared with, the file named by
 HISTORY, and history.csv of the output folder.
@@ -14,9 +14,9 @@ from typing import Any
 from medqa.runtime.errors import UserError
 
 FILE = "history.csv"
-# Two rows with the same values here are the same round.
+# Two rows with the same values here are the same iteration.
 KEY = ("holdout", "model")
-# Columns kept from the first evaluation of a round, because the data may have changed since.
+# Columns kept from the first evaluation of an iteration, because the data may have changed since.
 OF_THE_FIRST = ("first_evaluated", "iteration", "data_version", "train_pairs", "shares")
 TEXTS = ("first_evaluated", "data_version", *KEY, "scale")
 REQUIRED = (*TEXTS, "iteration", "train_pairs", "low")
@@ -25,9 +25,9 @@ Row = dict[str, Any]
 
 
 def merged(*sources: Iterable[Row]) -> list[Row]:
-    """Merge rows: each round once, oldest first, numbered from 1 for each holdout.
+    """Merge rows: each iteration once, oldest first, numbered from 1 for each holdout.
 
-    Of two rows of the same round, results come from the later source and `OF_THE_FIRST` from the first
+    Of two rows of the same iteration, results come from the later source and `OF_THE_FIRST` from the first
     evaluation.
     """
     rows: dict[tuple[str, ...], Row] = {}
@@ -82,14 +82,14 @@ def read(path: Path) -> list[Row]:
         ) from None
     except (ValueError, TypeError, csv.Error) as error:
         raise UserError(
-            f"{path} should be the {FILE} that evaluation.py wrote, and is damaged ({error}). Put it "
-            "back, or remove it to begin a new history, which will not know of earlier uses of the holdout."
+            f"{path} should be the {FILE} that evaluation.py wrote, and is damaged ({error}). Restore it, or "
+            "remove it to begin a new history, which will not include earlier uses of the holdout."
         ) from None
     return checked(rows, path)
 
 
 def checked(rows: object, path: Path) -> list[Row]:
-    """Check that JSON or CSV content consists of rounds, and return it.
+    """Check that JSON or CSV content consists of evaluated iterations, and return it.
 
     Raises:
         UserError: it does not.
@@ -102,7 +102,7 @@ def checked(rows: object, path: Path) -> list[Row]:
     )
     if not whole:
         raise UserError(
-            f"{path} holds a history that evaluation.py did not write: a round needs "
-            f"{', '.join(REQUIRED)}. Take the file as it was written, or leave the history out of it."
+            f"{path} has a history that evaluation.py did not write: a row needs {', '.join(REQUIRED)}. "
+            "Use the file as it was written, or remove the history from it."
         )
     return rows

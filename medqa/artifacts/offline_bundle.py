@@ -1,4 +1,4 @@
-"""Everything that a machine without internet needs, fetched into one folder to be carried there."""
+"""Downloads everything that a machine without internet needs into one folder."""
 
 import shlex
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from medqa.runtime.console import print_rank0, table
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 
-# Patterns of the files that are needed beside the weights, and of the weights in their two formats.
+# Patterns of the files that are needed in addition to the weights, and of weights in their two formats.
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 SAFE_WEIGHTS, OLD_WEIGHTS = "*.safetensors", "pytorch_model*.bin"
-# Weights for other programs, which some models have beside the ones that are needed.
+# Weights for other programs, which some models have as well.
 NOT_NEEDED = ("original/*", "onnx/*", "openvino/*", "*.msgpack", "*.h5")
 CHECKSUMS, GUIDE = "SHA256SUMS", "HOW_TO_USE.txt"
 NLTK = "nltk_data"
@@ -23,33 +23,33 @@ NLTK = "nltk_data"
 def download_all(
     folder: str | Path, base_model: str, encoder: str, download_nltk: Callable[[Path], str]
 ) -> dict[str, Any]:
-    """Fetch NLTK's data, the encoder and the base model, and say how they are used on the other machine.
+    """Download NLTK's data, the encoder and the base model, and print how to use them on the other machine.
 
-    What an earlier try has fetched is kept. Beside the models lie `SHA256SUMS`, to check the copy with, and
-    `HOW_TO_USE.txt`, which says what is printed here.
+    Files from an earlier attempt are kept. The folder also gets `SHA256SUMS`, to check the copy with, and
+    `HOW_TO_USE.txt` with the printed instructions.
 
     Args:
-        folder: takes `nltk_data` and a folder for each model.
-        base_model, encoder: names on the Hub; a local folder is left where it is; an empty encoder: none.
-        download_nltk: fetches NLTK's data into a folder; returns "", or why it could not.
+        folder: for `nltk_data` and a folder for each model.
+        base_model, encoder: names on the Hub; a local folder is not copied; an empty encoder: none.
+        download_nltk: downloads NLTK's data into a folder; returns "", or why it failed.
 
     Returns:
-        nothing to recommend: {}, as there was no evaluation.
+        {}: no recommendations, as there was no evaluation.
 
     Raises:
-        UserError: something could not be fetched, in one line; or it came without weights.
+        UserError: a download failed, or a model has no weights.
     """
     if rank() != 0:
         return {}
     folder = Path(folder).expanduser()
     if hub.forbidden():
         raise UserError(
-            "--DOWNLOAD_ONLY has to go online, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids it. "
+            "--DOWNLOAD_ONLY needs the internet, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids it. "
             "Try: env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python evaluation.py --DOWNLOAD_ONLY "
             f"{shlex.quote(str(folder))}"
         )
-    # The small ones first: without internet nothing is waited for.
-    print_rank0(f"Fetching NLTK's data into {folder / NLTK}")
+    # The smallest first, so that a machine without internet fails at once.
+    print_rank0(f"Downloading NLTK's data into {folder / NLTK}")
     if reason := download_nltk(folder / NLTK):
         raise _failed("NLTK's data", reason)
     places = {
@@ -58,30 +58,29 @@ def download_all(
         if model
     }
     print_rank0("Computing checksums")
-    told = {
-        name: digest for name, digest in sha256_of_files(folder).items() if name not in (CHECKSUMS, GUIDE)
-    }
-    write_text(folder / CHECKSUMS, "".join(f"{digest}  {name}\n" for name, digest in told.items()))
+    digests = sha256_of_files(folder).items()
+    lines = (f"{digest}  {name}\n" for name, digest in digests if name not in (CHECKSUMS, GUIDE))
+    write_text(folder / CHECKSUMS, lines)
     local = [model for model, place in places.items() if model == place]
     guide = _guide(folder.resolve().name, str(places[base_model]), str(places.get(encoder, "")), local)
     write_text(folder / GUIDE, guide)
     rows = [[str(path), _size(path)] for path in (folder / NLTK, *map(Path, places.values()))]
-    print_rank0("", table(["fetched", "size"], [*rows, ["all of it", _size(folder)]]), "", guide)
+    print_rank0("", table(["downloaded", "size"], [*rows, ["total", _size(folder)]]), "", guide)
     return {}
 
 
 def fetch_model(model: str, folder: Path, formats: tuple[str, ...]) -> Path:
-    """Fetch a model from the Hub into a folder of its own name below `folder`, and return that.
+    """Download a model from the Hub into a subfolder of `folder`, and return the subfolder.
 
-    Of the weights one format is fetched: the first of `formats` that the model has.
+    Weights are downloaded in one format: the first of `formats` that the model has.
 
     Raises:
-        UserError: it could not be fetched, or has weights in none of these formats.
+        UserError: the download failed, or the model has weights in none of these formats.
     """
     from huggingface_hub import snapshot_download
 
     target = folder / model.split("/")[-1]
-    print_rank0(f"Fetching {model} into {target}")
+    print_rank0(f"Downloading {model} into {target}")
     try:
         for weights in formats:
             patterns = [*SMALL_FILES, weights]
@@ -97,7 +96,8 @@ def fetch_model(model: str, folder: Path, formats: tuple[str, ...]) -> Path:
 
 def _failed(what: str, reason: str) -> UserError:
     return UserError(
-        f"{what} could not be fetched: {reason}. What is there is kept; with internet, type the same command."
+        f"{what} could not be downloaded: {reason}. Files downloaded so far are kept; type the same command "
+        "again with internet."
     )
 
 
@@ -106,13 +106,13 @@ def _names(folder: Path) -> str:
 
 
 def _size(folder: Path) -> str:
-    """Size of all files below a folder, in the units of a disk's label: 16.07 GB."""
+    """Size of all files in a folder, in decimal units: 16.07 GB."""
     size = sum(path.stat().st_size for path in folder.expanduser().rglob("*") if path.is_file())
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _guide(name: str, base: str, encoder: str, local: list[str]) -> str:
-    """What to type on the other machine, with the folder beside the three scripts."""
+    """What to type on the other machine, where the folder is next to the three scripts."""
 
     def there(place: str) -> str:
         return shlex.quote(place if place in local or not place else f"{name}/{Path(place).name}")
@@ -126,10 +126,8 @@ def _guide(name: str, base: str, encoder: str, local: list[str]) -> str:
         f"    python fine_tuning.py --MODEL_NAME {there(base)}",
         f"    python evaluation.py --BASE_MODEL_PATH {there(base)} --BERTSCORE_MODEL {there(encoder)}",
         "",
-        "Keep the names of the folders: BERTScore finds its tuned layer by that of its encoder.",
+        "Keep the names of the folders: BERTScore selects its layer by the name of the encoder's folder.",
     ]
     if local:
-        lines.append(
-            f"Already folders on this machine, so not in {name}; carry them too: {', '.join(local)}."
-        )
+        lines.append(f"Folders that were local already, so not in {name}; copy them too: {', '.join(local)}.")
     return "\n".join(lines) + "\n"

@@ -1,11 +1,11 @@
-"""The manifest of a finished stage: written last, read back, and held against the files it lists."""
+"""Writes the manifest of a finished stage, reads it, and compares it with the files that it lists."""
 
 import contextlib
 import json
 import platform
 import subprocess
 import sys
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -15,9 +15,9 @@ from medqa.artifacts.atomic_io import read_whole, sha256_of_file, sha256_of_file
 from medqa.runtime.errors import UserError
 
 MANIFEST = "manifest.json"
-# Most that is read of a manifest: thousands of files with their hashes are 1 MB.
+# Largest manifest that is read, in bytes: thousands of files with their hashes are 1 MB.
 LARGEST_MANIFEST = 64 << 20
-# What the next stage takes from a manifest, and of which type.
+# Keys that other stages need, and their types.
 IN_MANIFEST: dict[str, dict[str, type | tuple[type, ...]]] = {
     "dataset_preparation": {
         "settings": dict, "inputs": dict, "iteration": int, "changes": list, "shares": dict,
@@ -26,7 +26,7 @@ IN_MANIFEST: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "fine_tuning": {"settings": dict, "learned": dict, "chat_template_sha256": str, "iteration": int},
 }  # fmt: skip
-# Packages whose versions can change a number.
+# Packages whose version can change a result.
 PACKAGES = (
     "torch", "transformers", "datasets", "peft", "bitsandbytes", "accelerate", "tokenizers", "numpy",
     "pandas", "pyarrow", "scipy", "statsmodels", "nltk", "rouge-score", "sacrebleu", "bert-score",
@@ -34,18 +34,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def settings(config: object) -> dict[str, dict[str, Any]]:
-    """A config's settings as `{"given": …, "default": …}`: those unlike the default, the rest."""
-    told: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
-    for item in fields(config):
-        default = item.default_factory() if item.default_factory is not MISSING else item.default
-        value = getattr(config, item.name)
-        told["default" if value == default else "given"][item.name] = value
-    return told
-
-
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change a number."""
+    """Versions of Python and of the packages that can change a result."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -54,7 +44,7 @@ def versions() -> dict[str, str]:
 
 
 def code_state() -> dict[str, object]:
-    """Git commit of this code, and whether the tree had uncommitted changes; None outside a checkout."""
+    """Git commit of this code, and whether there are uncommitted changes; None outside a checkout."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -70,7 +60,7 @@ def code_state() -> dict[str, object]:
 
 
 def now() -> str:
-    """This moment in UTC, as ISO 8601 to the second."""
+    """The time in UTC, as ISO 8601 to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
@@ -81,26 +71,31 @@ def gpu_name() -> str | None:
 
 
 def write_manifest(
-    staging: Path, stage: str, config: object, started: str, inputs: dict[str, str], **more: object
+    staging: Path,
+    stage: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    started: str,
+    inputs: dict[str, str],
+    **more: object,
 ) -> None:
     """Write `manifest.json` into a staging folder: the last file of a stage.
 
     Args:
-        staging: the folder that `atomic_publish` gave; every file in it is listed with its SHA-256.
+        staging: the folder that `atomic_publish` yielded; every file in it is listed with its SHA-256.
         stage: name of the script without `.py`.
-        config: the stage's config, told apart into given and default settings.
-        started: when the stage began, from `now()`.
+        settings: the stage's settings, from `runtime.cli.given_and_default`.
+        started: when the stage began, from `now`.
         inputs: SHA-256 of the inputs, by path.
-        more: whatever else the stage records, JSON values.
+        more: other entries, JSON values.
     """
-    folder = staging.parent
+    last = read_manifest(staging.parent) or {"outputs": []}
     manifest = {
         "stage": stage,
         **more,
-        "settings": settings(config),
+        "settings": settings,
         "inputs": inputs,
         "outputs": sha256_of_files(staging),
-        "replaces": sorted({path.split("/")[0] for path in _outputs(folder)}),
+        "replaces": sorted({path.split("/")[0] for path in last["outputs"]}),
         "versions": versions(),
         "gpu": gpu_name(),
         **code_state(),
@@ -110,17 +105,15 @@ def write_manifest(
     write_json(staging / MANIFEST, manifest)
 
 
-def _outputs(folder: Path) -> list[str]:
-    """Files that the last finished run left in `folder`, by its manifest."""
-    manifest = read_manifest(folder)
-    return [] if manifest is None else list(manifest["outputs"])
-
-
 def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
-    """The manifest of a finished stage, or None when `folder` holds none.
+    """The manifest of a finished stage, or None without one.
+
+    Args:
+        folder: where the stage wrote.
+        command: makes the folder again, for the message; may be unknown.
 
     Raises:
-        UserError: the file is there but is no manifest.
+        UserError: the file exists but is not a manifest.
     """
     path = folder / MANIFEST
     if not path.exists():
@@ -128,16 +121,16 @@ def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
     try:
         manifest = json.loads(read_whole(path, LARGEST_MANIFEST))
         if isinstance(manifest, dict) and "stage" not in manifest:
-            raise UserError(f"{path} is no record of this program. Name another folder than {folder}.")
+            raise UserError(f"{path} was not written by this program. Name another folder than {folder}.")
         wanted = {"outputs": dict, "stage": str} | IN_MANIFEST.get(manifest["stage"], {})
-        if strange := [name for name, kind in wanted.items() if not isinstance(manifest.get(name), kind)]:
-            raise ValueError(f"nothing usable as {', '.join(strange)}")
+        if wrong := [name for name, kind in wanted.items() if not isinstance(manifest.get(name), kind)]:
+            raise ValueError(f"missing or of the wrong type: {', '.join(wrong)}")
         if outside := [name for name in manifest["outputs"] if not is_inside(name)]:
-            raise ValueError(f"{outside[0]!r:.60} is no name of a file in {folder}")
+            raise ValueError(f"{outside[0]!r:.60} does not name a file in {folder}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged: it should be the JSON record of a finished stage ({_first_line(error)}). "
-            f"Remove {folder} and make it again{f' with: {command}' if command else '.'}"
+            f"Remove {folder} and create it again{f' with: {command}' if command else '.'}"
         ) from None
     return manifest
 
@@ -147,7 +140,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def is_inside(name: object) -> bool:
-    """Whether a name of a manifest lies inside its folder: no way up, no other root, no hidden file."""
+    """Whether a manifest entry names a file in its folder: relative, without "..", not hidden."""
     if not isinstance(name, str) or "\0" in name:
         return False
     path = PurePosixPath(name)
@@ -160,18 +153,18 @@ def is_inside(name: object) -> bool:
 
 
 def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
-    """The manifest of a stage that this one builds on.
+    """The manifest of an earlier stage, whose output this stage needs.
 
     Args:
         folder: where the earlier stage wrote.
         stage: the stage expected there, for example "dataset_preparation".
-        command: what the user types to make it.
+        command: the command that creates the folder.
 
     Raises:
-        UserError: nothing is there, it is unfinished, of another stage, or a file was edited afterwards.
+        UserError: the folder does not exist, is unfinished, of another stage, or a file was edited later.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} does not exist. Make it with: {command}")
+        raise UserError(f"{folder} does not exist. Create it with: {command}")
     manifest = read_manifest(folder, command)
     if manifest is None:
         raise UserError(
@@ -179,19 +172,24 @@ def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
         )
     if manifest["stage"] != stage:
         raise UserError(
-            f"{folder} was written by {manifest['stage']}.py, not by {stage}.py. Make it with: {command}"
+            f"{folder} was written by {manifest['stage']}.py, not by {stage}.py. Create it with: {command}"
         )
-    if told := integrity_error(folder, manifest):
-        raise UserError(f"{told}. Make it again with: {command}")
+    if problem := integrity_error(folder, manifest):
+        raise UserError(f"{problem}. Create it again with: {command}")
     return manifest
 
 
 def integrity_error(folder: Path, manifest: dict[str, Any]) -> str:
-    """What happened to a file of a finished stage, a sentence without its full stop; "" if all are whole."""
-    for name, expected in manifest["outputs"].items():
-        path = folder / name
-        if not path.is_file():
-            return f"{path} is missing although {manifest['stage']} had finished"
-        if sha256_of_file(path) != expected:
-            return f"{path} was changed after {manifest['stage']} wrote it"
+    """What happened to a file of a finished stage, as a sentence without full stop; "" if all are intact."""
+    for name in damaged_outputs(folder, manifest):
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing although {manifest['stage']} had finished"
+        return f"{folder / name} was changed after {manifest['stage']} wrote it"
     return ""
+
+
+def damaged_outputs(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """Names of the output files that are missing or were changed, in the order of the manifest."""
+    for name, expected in manifest["outputs"].items():
+        if not (folder / name).is_file() or sha256_of_file(folder / name) != expected:
+            yield name

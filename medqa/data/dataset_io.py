@@ -1,16 +1,16 @@
-"""Records ↔ the folders that `datasets.load_from_disk` opens: the same bytes for the same records."""
+"""Writes records as folders for `datasets.load_from_disk`, and reads them; equal records give equal bytes."""
 
 import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medqa.artifacts.atomic_io import write_text
 from medqa.data.cleaning import Record
-from medqa.data.near_duplicates import normal_form
+from medqa.data.near_duplicates import Watch, normal_form, unwatched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,12 +23,12 @@ SPLITS = {
     "train": "train_dataset",
     "pool": "eval_pool_dataset",
 }
-# A multiple of the rows that are rendered at once.
+# ROWS_IN_FILE is a multiple of ROWS_AT_ONCE, the rows that are rendered at once.
 ROWS_IN_FILE, ROWS_AT_ONCE = 50_000, 5_000
 
 
 def load(folder: Path) -> "Dataset":
-    """Open a split; its rows stay on disk until they are used."""
+    """Open a split; its rows are read from disk when they are used."""
     from datasets import load_from_disk
 
     return load_from_disk(str(folder))
@@ -52,22 +52,37 @@ def ids(folder: Path) -> list[str]:
     return load(folder).select_columns(["id"]).to_dict()["id"]
 
 
-def forms(folder: Path, positions: list[int]) -> list[str]:
-    """The normal forms of some questions of a split."""
-    return [normal_form(question) for question in load(folder).select(positions)["question"]]
+def read_held(folder: Path) -> tuple[list[Record], list[Record]]:
+    """The records of holdout and eval in a prepared folder."""
+    return read(folder / SPLITS["holdout"]), read(folder / SPLITS["eval"])
+
+
+def write_splits(
+    folder: Path,
+    splits: Mapping[str, list[Record]],
+    render: Callable[[str, str], str],
+    unchanged_in: Path | None,
+    watch: Watch,
+) -> None:
+    """Write all splits; holdout and eval are copied byte by byte from `unchanged_in` where that is given."""
+    for name, records in splits.items():
+        if unchanged_in and name in ("holdout", "eval"):
+            shutil.copytree(unchanged_in / SPLITS[name], folder / SPLITS[name])
+        else:
+            write(folder / SPLITS[name], records, render, watch)
 
 
 def write(
     folder: Path,
     records: list[Record],
     render: Callable[[str, str], str],
-    watch: Callable[[Sequence[Any], str], Iterable[Any]] = lambda items, _: items,
+    watch: Watch = unwatched,
 ) -> None:
-    """Save records as a split, with the `formatted_chat` that `render(question, response)` gives.
+    """Save records as a split, with the `formatted_chat` that `render(question, response)` returns.
 
-    Each data file is a `save_to_disk` of its own rows, and one `state.json` lists them all: so a split of
-    half a million records never stands in memory as a table. The list of records is empty afterwards, for the
-    same reason. The fingerprint in `state.json` is made from the bytes of the rows.
+    Each data file is written by a separate `save_to_disk`, and one `state.json` lists them all, so that a
+    split of half a million records is never in memory as a table. For the same reason the list of records is
+    emptied. The fingerprint in `state.json` is a hash of the rows.
     """
     starts = range(0, max(1, len(records)), ROWS_IN_FILE)
     names = [f"data-{number:05d}-of-{len(starts):05d}.arrow" for number in range(len(starts))]
@@ -87,7 +102,7 @@ def write(
 def _save(
     folder: Path, records: list[Record], render: Callable[[str, str], str], digest: "hashlib._Hash"
 ) -> None:
-    """Take records from the list and save them as a dataset of one file; `digest` gets their bytes."""
+    """Move records from the list into a dataset of one file; `digest` is updated with their bytes."""
     import pyarrow as pa
     from datasets import Dataset, Features, Value
     from datasets.table import InMemoryTable
@@ -102,31 +117,26 @@ def _save(
         batches.append(batch)
     table = InMemoryTable(pa.Table.from_batches(batches, schema=schema))
     with _no_progress_bars():
-        # num_shards: by itself it saves an empty split as no file at all, which cannot be opened again.
+        # num_shards: without it an empty split has no file, and cannot be opened again.
         Dataset(table, fingerprint="of one file").save_to_disk(str(folder), num_shards=1)
 
 
 def _batch(records: list[Record], render: Callable[[str, str], str], schema: "pa.Schema") -> "pa.RecordBatch":
-    """Take the next records from the list, and make a batch of them."""
+    """Move the next records from the list into a batch."""
     import pyarrow as pa
 
     rows = records[:ROWS_AT_ONCE]
     del records[:ROWS_AT_ONCE]
-    columns = (
-        [row.id for row in rows],
-        [row.specialty for row in rows],
-        [row.question for row in rows],
-        [row.response for row in rows],
-        [render(row.question, row.response) for row in rows],
-    )
-    # The system's allocator takes the memory that the records gave back.
+    columns = [[getattr(row, name) for row in rows] for name in COLUMNS[:-1]]
+    columns.append([render(row.question, row.response) for row in rows])
+    # The system's allocator reuses the memory of the records.
     memory = pa.system_memory_pool()
     return pa.record_batch([pa.array(one, pa.string(), memory_pool=memory) for one in columns], schema=schema)
 
 
 @contextlib.contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """Keep `datasets` from drawing a bar for every file, and leave its setting as it was."""
+    """Suppress the bar that `datasets` draws for every file; restore its setting afterwards."""
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     disabled = are_progress_bars_disabled()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.data.cleaning import FILE_PATTERN, TWIN_OTHER_ANSWER, RejectedPair, Source, shared_answers
 from medqa.data.source_files import listed
 from medqa.data.splits import Short, Splits
@@ -16,7 +17,6 @@ from medqa.runtime.console import counted
 
 def statistics(
     source: Source,
-    refused: Sequence[RejectedPair],
     splits: Splits,
     groups: np.ndarray,
     shares: Mapping[str, float],
@@ -26,8 +26,7 @@ def statistics(
     """The content of dataset_stats.json.
 
     Args:
-        source: what was read.
-        refused: every pair that is in no split.
+        source: what was read, and every pair that is in no split.
         splits: the records of each split.
         groups: int64 [records of source, and more], equal for near-duplicates.
         shares: specialty → share.
@@ -41,7 +40,7 @@ def statistics(
     count = {name: Counter(record.specialty for record in records) for name, records in by_name.items()}
     names = sorted({*shares, *(name for counter in count.values() for name in counter)})
     now = {record.id: record.response for record in source.records}
-    refused_in = Counter(one.specialty for one in refused)
+    refused_in = Counter(one.specialty for one in source.refused)
     vanished = {
         split: sorted(record.question for record in by_name[split] if record.id not in now)
         for split in ("holdout", "eval")
@@ -52,6 +51,7 @@ def statistics(
     }
     number = sum(source.pairs.values())
     placed = sum(map(len, splits)) - sum(map(len, vanished.values()))
+    refused = source.refused
     if placed + len(refused) != number:
         raise RuntimeError(f"{number} pairs were read, but {placed} are in splits and {len(refused)} refused")
     in_train = {record.response for record in splits.train}
@@ -100,6 +100,12 @@ def _group_sizes(groups: np.ndarray) -> dict[str, int]:
         "pairs": sum(size * times for size, times in grouped.items()),
         "largest_group": max(grouped, default=0),
     }
+
+
+def write(folder: Path, stats: Mapping[str, Any], refused: Sequence[RejectedPair]) -> None:
+    """Write dataset_stats.json, and rejected.jsonl in an order that does not depend on the input's."""
+    write_text(folder / "rejected.jsonl", "".join(sorted(f"{pair.line()}\n" for pair in refused)))
+    write_json(folder / "dataset_stats.json", stats)
 
 
 def read_stats(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What stays and what changes from one preparation of a folder to the next."""
+"""Compares a preparation with the last one in the same folder: constants, shares, changes."""
 
 import difflib
 import json
@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from medqa.artifacts import history_csv
-from medqa.artifacts.atomic_io import read_whole, sha256_of_file
-from medqa.artifacts.run_manifest import MANIFEST, read_manifest, settings
+from medqa.artifacts.atomic_io import read_whole
+from medqa.artifacts.run_manifest import MANIFEST, damaged_outputs, read_manifest
 from medqa.data import dataset_io
 from medqa.data.dataset_io import SPLITS
 from medqa.data.source_files import listed, specialty_of
@@ -21,13 +20,11 @@ from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import UserError
 
 STAGE = "dataset_preparation"
-# They decide what is in holdout and eval, which never change.
+# Settings that determine holdout and eval, which never change.
 CONSTANT = ("RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE")
-
-
-# Most that is read of a training_recommendations.json: one of 1,000 specialties has 1 MB.
+# Largest training_recommendations.json that is read, in bytes: one of 1,000 specialties has 1 MB.
 LARGEST_RECOMMENDATIONS = 64_000_000
-# Most mistakes that are told at once.
+# Mistakes that are listed at once.
 MOST_PROBLEMS = 20
 
 ONLY_GROWS = "Training data only grows in a folder, so that iterations can be compared:"
@@ -42,17 +39,17 @@ class Iteration:
     train: dict[str, int]  # records in train, by specialty
     settings: dict[str, Any]
     inputs: dict[str, str]  # SHA-256 of the file, by specialty
-    prompt: dict[str, str]  # what `formatted_chat` was made with
-    short: Short  # splits that came out smaller than they should, at the first preparation
+    prompt: dict[str, str]  # hash of the chat template and system message of `formatted_chat`
+    short: Short  # splits that the first preparation could not fill
     damaged: list[str]  # outputs that are missing or were changed
-    history: list[history_csv.Row]  # rounds on this holdout, as far as recommendations told of them
+    history: list[history_csv.Row]  # evaluated iterations, from the recommendations that were applied
 
 
 def read(folder: Path) -> Iteration | None:
-    """The last finished preparation of `folder`; None when it holds none, or one without any usable pair.
+    """The last finished preparation of `folder`; None without one, or if it had no usable pair.
 
     Raises:
-        UserError: the folder belongs to something else, or its holdout or eval is no longer what was written.
+        UserError: the folder has other content, or its holdout or eval was changed.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -64,20 +61,12 @@ def read(folder: Path) -> Iteration | None:
                 "Move it away, or give another folder: --OUTPUT_DIR …"
             )
         return None
-    if manifest["stage"] != STAGE:
-        raise UserError(
-            f"{folder} was written by {manifest['stage']}.py. Give another folder: --OUTPUT_DIR …"
-        )
-    damaged = [
-        name
-        for name, expected in manifest["outputs"].items()
-        if not (folder / name).is_file() or sha256_of_file(folder / name) != expected
-    ]
+    damaged = list(damaged_outputs(folder, manifest))
     lost = [name for name in damaged if name.startswith((SPLITS["holdout"], SPLITS["eval"]))]
     if lost:
         raise UserError(
-            f"{folder / lost[0]} is missing or was changed after it was written; holdout and eval have to "
-            f"stay constant. Put it back, or start over: remove {folder}, or give another --OUTPUT_DIR …"
+            f"{folder / lost[0]} is missing or was changed after it was written; holdout and eval must stay "
+            f"constant. Restore it, or start over: remove {folder}, or give another --OUTPUT_DIR …"
         )
     last = Iteration(
         number=manifest["iteration"],
@@ -88,12 +77,10 @@ def read(folder: Path) -> Iteration | None:
         prompt={name: manifest[name] for name in ("chat_template_sha256", "system_message")},
         short=manifest["short_of_pairs"],
         damaged=damaged,
-        history=manifest.get("history", []),  # older manifests have none
+        history=manifest.get("history", []),  # version 0.1.0 did not record it
     )
     if is_empty(last, folder):
-        print_rank0(
-            f"{folder} has an empty holdout and no train pairs, so it is prepared from the beginning."
-        )
+        print_rank0(f"{folder} has an empty holdout and no train pairs, so the preparation starts over.")
         return None
     return last
 
@@ -101,26 +88,26 @@ def read(folder: Path) -> Iteration | None:
 def is_empty(before: Iteration, folder: Path) -> bool:
     """Whether an earlier version prepared `folder` from input without a usable pair.
 
-    Such a folder has an empty holdout although one was asked for, and nothing that was trained on.
+    Such a folder has an empty holdout although the settings ask for one, and no training data.
     """
-    asked = before.settings["HOLDOUT_SAMPLES_PER_SPECIALTY"] > 0
-    return asked and not any(before.train.values()) and not dataset_io.ids(folder / SPLITS["holdout"])
+    wanted = before.settings["HOLDOUT_SAMPLES_PER_SPECIALTY"] > 0
+    return wanted and not any(before.train.values()) and not dataset_io.ids(folder / SPLITS["holdout"])
 
 
-def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) -> None:
-    """Refuse settings that would change what the holdout and eval of `folder` are.
+def require_constants(settings: Mapping[str, Any], before: Iteration, folder: Path) -> None:
+    """Refuse settings that would change the holdout or eval of `folder`.
 
     Raises:
-        UserError: which they are, and the three ways to go on.
+        UserError: with their names, and the three ways to continue.
     """
-    changed = [name for name in CONSTANT if getattr(config, name) != before.settings[name]]
+    changed = [name for name in CONSTANT if settings[name] != before.settings[name]]
     if changed:
         was = ", ".join(f"{name} = {before.settings[name]}" for name in changed)
-        given = ", ".join(f"{getattr(config, name)}" for name in changed)
+        given = ", ".join(f"{settings[name]}" for name in changed)
         again = " ".join(f"--{name} {before.settings[name]}" for name in changed)
         raise UserError(
-            f"the holdout and eval of {folder} are constant and were made with {was}; now it is {given}. "
-            f"Go on with {again}, or make other splits in another folder (--OUTPUT_DIR …), or remove "
+            f"the holdout and eval of {folder} are constant and were chosen with {was}; now it is {given}. "
+            f"Continue with {again}, or create other splits in another folder (--OUTPUT_DIR …), or remove "
             f"{folder} to start over."
         )
 
@@ -129,10 +116,10 @@ def require_constants(config: SimpleNamespace, before: Iteration, folder: Path) 
 
 
 def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.Row]]:
-    """Specialty → recommended share, and the rounds so far, from a training_recommendations.json.
+    """Specialty → recommended share, and the history, from a training_recommendations.json.
 
     Raises:
-        UserError: no such file, or it is something else.
+        UserError: the file does not exist, or is something else.
     """
     expected = f"{path} should be the training_recommendations.json that evaluation.py wrote"
     try:
@@ -140,7 +127,7 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.R
     except OSError as error:
         raise UserError(f"{expected}: it cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{expected}: it is no JSON ({str(error)[:200]}).") from None
+        raise UserError(f"{expected}: it is not JSON ({str(error)[:200]}).") from None
     shares = content.get("recommended_sample_increases") if isinstance(content, dict) else None
     if not isinstance(shares, dict):
         raise UserError(
@@ -152,24 +139,24 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.R
 def next_shares(
     specialties: Iterable[str],
     before: Iteration | None,
-    config: SimpleNamespace,
+    initial: float,
+    own: Mapping[str, float],
     requests: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, float]:
     """The share of each specialty in this iteration.
 
-    A specialty keeps the share it has, unless a setting that is not what it was last time says otherwise, or
-    one of `requests` does. One that has stood at INITIAL_TRAIN_PERCENTAGE follows it when it is raised.
+    A specialty keeps its share unless a changed setting or one of `requests` gives another. A specialty whose
+    share was INITIAL_TRAIN_PERCENTAGE gets the new value when that setting is raised.
 
     Args:
         specialties: those that have a file.
         before: the last iteration of this folder.
-        config: for INITIAL_TRAIN_PERCENTAGE and SPECIALTY_SAMPLE_PERCENTAGES.
-        requests: where from → specialty → share; a later one outdoes an earlier one.
+        initial, own: INITIAL_TRAIN_PERCENTAGE and SPECIALTY_SAMPLE_PERCENTAGES.
+        requests: source of the request → specialty → share; later ones take precedence.
 
     Raises:
         UserError: unknown specialties, shares outside 0 to 1, shares below what is in train; one line each.
     """
-    initial, own = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
     shares = dict.fromkeys(sorted(specialties), initial)
     known = {**shares, **(before.shares if before else {})}
     problems = []
@@ -182,7 +169,7 @@ def next_shares(
             shares |= before.shares
             problems.append(
                 f"INITIAL_TRAIN_PERCENTAGE = {initial:g} is below the {was:g} that is in train already. "
-                f"{ONLY_GROWS} go on with --INITIAL_TRAIN_PERCENTAGE {was:g}, or give another --OUTPUT_DIR."
+                f"{ONLY_GROWS} keep --INITIAL_TRAIN_PERCENTAGE {was:g}, or give another --OUTPUT_DIR."
             )
     for source, asked in {"SPECIALTY_SAMPLE_PERCENTAGES": own, **requests}.items():
         if not isinstance(asked, Mapping):
@@ -194,20 +181,20 @@ def next_shares(
                 hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
                 problems.append(f"{source} names the specialty {name!r:.80}, which has no file. {hint}")
             elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
-                told = f"{share!r:.80}"
-                problems.append(f"{source}: the share of {name} is {told}; expected a number from 0 to 1.")
+                value = f"{share!r:.80}"
+                problems.append(f"{source}: the share of {name} is {value}; expected a number from 0 to 1.")
             else:
                 shares[name] = float(share)
     for name, share in (before.shares if before else {}).items():
         if shares[name] < share and not math.isclose(shares[name], share):
             problems.append(
-                f"the share of {name} is to be {shares[name]:g}, but {share:g} is in train already. "
+                f"the share of {name} would become {shares[name]:g}, but {share:g} is in train already. "
                 f"{ONLY_GROWS} give at least {share:g}, or another --OUTPUT_DIR."
             )
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        told = [*problems[:MOST_PROBLEMS], *([f"… and {more:,} more."] if more > 0 else [])]
-        raise UserError("\n       ".join(told))
+        problems[MOST_PROBLEMS:] = [f"… and {more:,} more."] if more > 0 else []
+        raise UserError("\n       ".join(problems))
     return shares
 
 
@@ -220,30 +207,48 @@ def changes(
     inputs: Mapping[str, str],
     prompt: Mapping[str, str],
 ) -> list[str]:
-    """In words, what is other than in the last iteration; empty when nothing is."""
+    """What differs from the last iteration, as phrases; empty when nothing does."""
     if before is None:
         return ["first preparation"]
-    told = []
+    found = []
     added = sorted(set(inputs) - set(before.inputs))
     gone = sorted(set(before.inputs) - set(inputs))
     edited = sorted(name for name in inputs if before.inputs.get(name, inputs[name]) != inputs[name])
-    for names, what in ((added, "new"), (gone, "gone"), (edited, "changed")):
+    for names, what in ((added, "new"), (gone, "removed"), (edited, "changed")):
         if names:
-            told.append(f"{len(names)} data file{'s' * (len(names) > 1)} {what} ({listed(names)})")
+            found.append(f"{len(names)} data file{'s' * (len(names) > 1)} {what} ({listed(names)})")
     raised = sorted(name for name in shares if shares[name] != before.shares.get(name, shares[name]))
     if raised:
-        told.append(f"share of {listed(raised)}")
-    if prompt["chat_template_sha256"] != before.prompt["chat_template_sha256"]:
-        told.append("chat template: formatted_chat of all four splits is made anew")
-    if prompt["system_message"] != before.prompt["system_message"]:
-        told.append("system message: formatted_chat of all four splits is made anew")
-    return told
+        found.append(f"share of {listed(raised)}")
+    for key, what in (("chat_template_sha256", "chat template"), ("system_message", "system message")):
+        if prompt[key] != before.prompt[key]:
+            found.append(f"{what}: formatted_chat of all four splits is rendered again")
+    return found
+
+
+def record(
+    before: Iteration | None,
+    changed: Sequence[str],
+    shares: Mapping[str, float],
+    short: Short,
+    stats: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the manifest records about this iteration."""
+    train = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
+    return {
+        "iteration": before.number + bool(changed) if before else 1,
+        "changes": changed or [f"rewritten, because missing or edited: {', '.join(before.damaged)}"],
+        "shares": shares,
+        "short_of_pairs": short,
+        "train_samples": train,
+        "growth": growth(before, shares, train),
+    }
 
 
 def growth(
     before: Iteration | None, shares: Mapping[str, float], train: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """The specialties whose share or number of training records is other than in the last iteration."""
+    """The specialties whose share or number of training records has changed."""
     if before is None:
         return []
     rows = [
@@ -260,7 +265,7 @@ def growth(
 
 
 def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What `growth` found, before → after."""
+    """The rows of `growth` as a table: before → after."""
     return table(
         ("specialty", "share", "train"),
         [
@@ -274,10 +279,14 @@ def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def command(config: SimpleNamespace) -> str:
-    """The command line that prepares this folder again, to which an evaluation adds its recommendations."""
+def command(given: Mapping[str, Any]) -> str:
+    """The command line that prepares this folder again; an evaluation appends its recommendations.
+
+    Args:
+        given: settings that differ from their defaults.
+    """
     words = ["python", f"{STAGE}.py"]
-    for name, value in settings(config)["given"].items():
+    for name, value in given.items():
         if name not in ("RECOMMENDATIONS", "SPECIALTY_SAMPLE_PERCENTAGES"):
             words += [f"--{name}", str(value)]
     return shlex.join(words)

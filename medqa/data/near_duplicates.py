@@ -1,4 +1,4 @@
-"""Questions that ask the same: one normal form for twins, word 3-grams for near-duplicates.
+"""Finds questions that ask the same: by normal form (twins), and by word 3-grams (near-duplicates).
 
 Twins have the same normal form. Near-duplicates have a word-3-gram Jaccard similarity of at least 0.7; the
 search for them is exact (see similarity_join.py).
@@ -16,23 +16,32 @@ import numpy as np
 from medqa.data.similarity_join import THRESHOLD, DisjointSets, SameSize, first_of_each, link, needed
 
 GRAM = 3
-# Parts in which pairs of words are numbered.
+# Pairs of words are numbered in this many parts, to bound memory.
 PARTS = 8
 
 # Of the symbols, those that change what is asked: "HER2+", "INR > 3". All others count as punctuation.
 MEANINGFUL_SYMBOLS = "<>=≤≥±+"
-# Dropped without leaving a gap, so that "Crohn's" is "Crohns".
+# Removed without a gap, so that "Crohn's" is "Crohns".
 APOSTROPHES = "'’‘ʼ`´"
-# Between two digits they belong to a number ("0.5 mg", "1:1000", "120/80"); elsewhere they are punctuation.
+# Part of a number between two digits ("0.5 mg", "1:1000", "120/80"); punctuation elsewhere.
 IN_NUMBERS = ".,:/"
 OUTSIDE_NUMBERS = re.compile(r"(?<!\d)[.,:/]|[.,:/](?!\d)")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
+# Wraps a list that takes long to process, with a description of the step; for a progress bar.
 Watch = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
+def unwatched(items: Sequence[Any], _what: str) -> Sequence[Any]:
+    """A `Watch` that shows nothing."""
+    return items
+
+
 class _Separators(dict[int, str]):
-    """For `str.translate`: what is no letter, mark or digit becomes a space; filled as characters are met."""
+    """A table for `str.translate` that turns other characters than letters, marks and digits into spaces.
+
+    Entries are added when a character is first seen.
+    """
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -53,7 +62,7 @@ _SEPARATORS = _Separators()
 def normal_form(question: str) -> str:
     """The words of a question, joined by spaces, without case, punctuation and differences in Unicode form.
 
-    Questions with the same normal form are twins. A decimal point is no punctuation: "0.5 mg" is not "5 mg".
+    Questions with the same normal form are twins. A decimal point is kept: "0.5 mg" is not "5 mg".
     """
     if question.isascii():
         text = question.lower()
@@ -75,7 +84,7 @@ def jaccard(first: str, second: str) -> float:
 
 
 def near(first: str, second: str) -> bool:
-    """Whether two normal forms are those of near-duplicates."""
+    """Whether two normal forms belong to near-duplicates."""
     return jaccard(first, second) >= THRESHOLD
 
 
@@ -88,12 +97,12 @@ def _grams(form: str) -> set[tuple[str, ...]]:
 # ---- near-duplicates among a million questions -----------------------------------------------------
 
 
-def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.ndarray:
+def groups(forms: Sequence[str], watch: Watch = unwatched) -> np.ndarray:
     """Number the groups of near-duplicates; a near-duplicate of a near-duplicate is in the same group.
 
     Args:
         forms: normal forms of n questions.
-        watch: wraps a list that takes long to go through, with what is done; for a progress bar.
+        watch: shows progress.
 
     Returns:
         int64 [n]: questions with the same number, from 0 to n − 1, are in one group.
@@ -107,12 +116,10 @@ def groups(forms: Sequence[str], watch: Watch = lambda items, _: items) -> np.nd
     return known.label
 
 
-def nearest_of(
-    held: Sequence[str], forms: Sequence[str], watch: Watch = lambda items, _: items
-) -> np.ndarray:
+def nearest_of(held: Sequence[str], forms: Sequence[str], watch: Watch = unwatched) -> np.ndarray:
     """For each of `forms` the position of a near-duplicate in `held`, −1 where there is none: int64 [n]."""
     known = DisjointSets(len(held) + len(forms))
-    # It does not matter which of the held questions another one is near: they belong together from the start.
+    # It does not matter which held question a new one is near to, so all held questions start as one set.
     known.label[: len(held)] = 0
     classes = _by_size([*held, *forms], np.repeat([0, 1], [len(held), len(forms)]))
     meetings = [(a, b) for a in classes for b in classes if a.side < b.side and needed(a, b)]
@@ -122,12 +129,12 @@ def nearest_of(
 
 
 def _by_size(forms: Sequence[str], side: np.ndarray) -> list[SameSize]:
-    """Sort questions by their side and their number of distinct 3-grams."""
+    """Partition questions by side and number of distinct 3-grams."""
     gram, question = _numbered_grams(forms)
     counts = np.bincount(gram)
     rank = np.empty(len(counts), dtype=np.int32)
     rank[np.argsort(counts)] = np.arange(len(counts), dtype=np.int32)
-    # One sort of (question, rank) orders the 3-grams of each question and brings repeated ones together.
+    # One sort of (question, rank) orders the 3-grams of each question, with repeated ones side by side.
     members = question.astype(np.int64) << 32 | rank[gram]
     del gram, question
     members.sort()
@@ -136,7 +143,7 @@ def _by_size(forms: Sequence[str], side: np.ndarray) -> list[SameSize]:
     starts = np.cumsum(sizes) - sizes
     ranks = (members & 0xFFFFFFFF).astype(np.int32)
     del members
-    rare = int((counts <= 1).sum())  # 0: three words across the border of two questions
+    rare = int((counts <= 1).sum())  # a count of 0: three words across the border of two questions
     classes = []
     for number in range(int(side.max(initial=0)) + 1):
         for size in np.flatnonzero(np.bincount(sizes[side == number])).tolist():
@@ -161,7 +168,7 @@ def _numbered_grams(forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     word, length = np.frombuffer(words, dtype=np.uint32), np.frombuffer(lengths, dtype=np.uint32)
     pair = _numbered(word[:-1], word[1:])
     triple = _numbered(pair[:-1], word[2:])
-    # The last two words of a question begin no 3-gram of its own.
+    # No 3-gram begins at the last two words of a question.
     ends = np.cumsum(length, dtype=np.int64)
     inside = np.ones(len(word), dtype=bool)
     inside[ends - 1] = inside[ends - 2] = False
@@ -171,8 +178,8 @@ def _numbered_grams(forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def _numbered(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Number pairs of numbers so that equal pairs have equal numbers, from 0 on: int32.
 
-    pyarrow's hash table takes a quarter of the time of a sort, but several times the memory of its input; so
-    the pairs go through it in parts. The system's allocator gives the memory back.
+    pyarrow's hash table needs a quarter of the time of a sort, but several times the memory of its input, so
+    the pairs are numbered in parts. The system's allocator returns the memory after each.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,6 +1,5 @@
-"""What a person sees of the prepared data: the table, two examples, lengths."""
+"""Formats prepared data for the screen: table of specialties, two examples, lengths of answers."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,29 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.modeling.chat_template import ChatTemplate, render
-from medqa.runtime.console import table
+from medqa.runtime.console import table, use_colour
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-# Texts measured for the percentiles of length; more would not move them. They stand together in blocks: from
-# a split on disk, 20,000 rows that lie apart would bring the whole file into memory.
+# Texts measured for the percentiles of length; more would not change them. They are taken in blocks of
+# neighbours: reading 20,000 scattered rows of a split would load the whole file into memory.
 SAMPLE = 20_000
 BLOCK = 200
-# Characters shown of a long answer, half from its beginning and half from its end.
+# Characters shown of a long answer, half from the beginning and half from the end.
 SHOWN = 600
-HEADING = "Examples: the masked part is read, the trained part is learned."
+HEADING = "Examples: the loss is computed on the trained part, not on the masked part."
 PERCENTILES = (50, 90, 95, 99)
 TRAINED, MASKED, RESET = "\033[32m", "\033[2m", "\033[0m"
 
 
-def use_colour() -> bool:
-    """Whether standard output shows colours: a terminal that is not told otherwise (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def specialty_table(specialties: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line for each specialty, and the sum."""
+    """One line for each specialty, and the total."""
     names = ("pairs", "refused", "holdout", "eval", "train", "pool")
     rows = [
         [specialty, *(f"{row[name]:,}" for name in names), f"{row['share']:g}"]
@@ -41,12 +35,12 @@ def specialty_table(specialties: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _example(record: Mapping[str, str], prompt: str, tokens: tuple[int, int] | None) -> str:
-    """One rendered exchange: what is masked, then what is trained.
+    """One rendered exchange: the masked part, then the trained part.
 
     Args:
         record: a row of a split.
         prompt: its generation prompt, with which `formatted_chat` begins.
-        tokens: how many tokens are masked and how many trained, where a tokenizer is at hand.
+        tokens: number of masked and of trained tokens, if there is a tokenizer.
     """
     trained = record["formatted_chat"][len(prompt) :]
     if len(trained) > SHOWN + 100:
@@ -77,24 +71,24 @@ def measure(
 ) -> Measured:
     """Render two examples of a split and measure its answers, in tokens with a tokenizer, else in words."""
     if not len(split):
-        return Measured(["No pair to show."], [])
+        return Measured(["No pairs to show."], [])
     chosen = split.select(_in_blocks(len(split), SAMPLE))
     shown = chosen.select(_evenly(len(chosen), 2)).to_list()
     prompts = [render(template, row["question"], None, system_message) for row in shown]
     if tokenizer is None:
         lines = [HEADING, *(_example(row, prompt, None) for row, prompt in zip(shown, prompts, strict=True))]
         words = [len(response.split()) for response in chosen["response"]]
-        told = f"Answers in words: {_percentiles(words)}. With --TOKENIZER: in tokens."
-        return Measured([*lines, "", told], [])
+        lengths = f"Answers in words: {_percentiles(words)}. Use --TOKENIZER to count tokens."
+        return Measured([*lines, "", lengths], [])
 
-    from medqa.modeling.packing import tokenize
+    from medqa.modeling.tokenization import tokenize
 
     examples = tokenize(chosen.to_list(), tokenizer, template, system_message, sys.maxsize).examples
-    parts = {one.id: (one.answer_start, one.labels) for one in examples}
+    parts = {one.id: (one.answer_start, one.num_label_tokens) for one in examples}
     lines = [_example(row, prompt, parts[row["id"]]) for row, prompt in zip(shown, prompts, strict=True)]
     lines.insert(0, HEADING)
     whole = np.array([len(one.input_ids) for one in examples])
-    lines += ["", f"Answers in tokens: {_percentiles([one.labels for one in examples])}."]
+    lines += ["", f"Answers in tokens: {_percentiles([one.num_label_tokens for one in examples])}."]
     lines.append(f"Whole sequences in tokens: {_percentiles(whole)}. MAX_SEQ_LENGTH is {max_length:,}.")
     too_long = int((whole > max_length).sum())
     if not too_long:
@@ -103,19 +97,19 @@ def measure(
     return Measured(
         lines,
         [
-            f"{too_long / len(whole):.1%} of the sequences are longer than MAX_SEQ_LENGTH = {max_length:,} "
-            f"and will lose the end of their answer{sample}."
+            f"{too_long / len(whole):.1%} of the sequences are longer than MAX_SEQ_LENGTH = {max_length:,}; "
+            f"the end of their answers will be cut{sample}."
         ],
     )
 
 
 def _evenly(number: int, most: int) -> list[int]:
-    """At most `most` of `number` positions, evenly spaced."""
+    """Up to `most` of `number` positions, evenly spaced."""
     return [k * number // min(number, most) for k in range(min(number, most))]
 
 
 def _in_blocks(number: int, most: int) -> list[int]:
-    """At most `most` of `number` positions, in blocks of neighbours that are evenly spaced."""
+    """Up to `most` of `number` positions, in evenly spaced blocks of neighbours."""
     if number <= most:
         return list(range(number))
     blocks = most // BLOCK
@@ -125,8 +119,6 @@ def _in_blocks(number: int, most: int) -> list[int]:
 
 def _percentiles(lengths: Sequence[int]) -> str:
     """Percentiles of lengths in one line."""
-    told = [
-        f"{name} % up to {value:,.0f}"
-        for name, value in zip(PERCENTILES, np.percentile(lengths, PERCENTILES), strict=True)
-    ]
-    return f"{', '.join(told)}, longest {max(lengths):,}"
+    values = zip(PERCENTILES, np.percentile(lengths, PERCENTILES), strict=True)
+    shown = ", ".join(f"{name} % up to {value:,.0f}" for name, value in values)
+    return f"{shown}, longest {max(lengths):,}"

@@ -1,10 +1,10 @@
-"""Similarity join: which sets of 3-grams, of a million, share enough members with which others.
+"""Exact similarity join: finds all groups of similar sets among a million sets of 3-grams.
 
-The search is exact: nothing is sampled, no similarity is estimated. Sets of n and m 3-grams have a Jaccard
+Nothing is sampled, and no similarity is estimated. Sets of n and m 3-grams have a Jaccard
 similarity of at least 0.7 exactly when they share ⌈7(n + m) / 17⌉ of them or more. With the rarest 3-gram
-first in each set, the first one that two similar sets share stands among the first n − shared + 1 of the one
-and the first m − shared + 1 of the other (prefix filter; Bayardo, Ma and Srikant, "Scaling up all pairs
-similarity search", WWW 2007). Only questions that meet there are compared.
+first in each set, the first one that two similar sets share is among the first n − shared + 1 of one set and
+the first m − shared + 1 of the other (prefix filter; Bayardo, Ma and Srikant, "Scaling up all pairs
+similarity search", WWW 2007). Only questions that share one of these 3-grams (that meet there) are compared.
 """
 
 from dataclasses import dataclass
@@ -14,41 +14,41 @@ import numpy as np
 # Jaccard ≥ 0.7 ⟺ 17 × shared ≥ 7 × (n + m), in whole numbers.
 THRESHOLD = 0.7
 NUMERATOR, DENOMINATOR = 7, 17
-# Questions that meet are compared each with each while the shorter of their two lists has about this many.
+# Questions that meet are compared pair by pair while the shorter of their two lists has about this many.
 SHORT_LIST = 8
-# Of longer lists, this many questions are first compared with all others (at least 1).
+# In longer lists, this many questions are first compared with all others (at least 1).
 PIVOTS = 2
-# Numbers compared at once: bounds the memory of a comparison to some tens of MB.
+# Numbers compared at once; limits the memory of a comparison to some tens of MB.
 AT_ONCE = 1 << 22
 
 
 @dataclass
 class SameSize:
-    """The questions of one side that have the same number of distinct 3-grams."""
+    """The questions of one side with the same number of distinct 3-grams."""
 
     side: int
     size: int
-    rows: np.ndarray  # int64 [questions]: their positions
+    rows: np.ndarray  # int64 [questions]: positions in the input
     grams: np.ndarray  # int32 [questions, size]: rank of each 3-gram by rarity, ascending
-    rare: int  # ranks below this one occur in a single question
+    rare: int  # 3-grams of a lower rank occur in a single question
 
 
 class DisjointSets:
-    """Which questions are known to belong together."""
+    """Union-find over questions: those known to belong to one group."""
 
     def __init__(self, number: int) -> None:
-        self.label = np.arange(number)  # int64 [questions]: equal for those that belong together
+        self.label = np.arange(number)  # int64 [questions]: equal within a group
         self.near = np.full(number, -1)  # int64 [questions]: a near-duplicate of each
         self._new: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, a: np.ndarray, b: np.ndarray) -> None:
-        """Note near-duplicates, as positions of questions; `update` makes use of them."""
+        """Record pairs of near-duplicates, as positions of questions; `update` merges their groups."""
         if len(a):
             self.near[a], self.near[b] = b, a
             self._new.append((a, b))
 
     def update(self) -> None:
-        """Give one label to all that belong together through what was added."""
+        """Merge the groups that the added pairs connect."""
         if not self._new:
             return
         from scipy.sparse import coo_array
@@ -69,39 +69,38 @@ class DisjointSets:
 
 
 def needed(a: SameSize, b: SameSize) -> int:
-    """3-grams that near-duplicates of these sizes share at least; 0 when the sizes differ too much."""
+    """Least number of 3-grams that near-duplicates of these sizes share; 0 if the sizes differ too much."""
     shared = -(-NUMERATOR * (a.size + b.size) // DENOMINATOR)
     return shared if shared <= min(a.size, b.size) else 0
 
 
 @dataclass
 class _Entries:
-    """Questions of one size, each under the nodes it has reached; a node is a sequence of shared 3-grams."""
+    """Questions of one size, once for each node they have reached; a node is a sequence of shared 3-grams."""
 
     part: SameSize
     node: np.ndarray  # int64 [entries]
     row: np.ndarray  # int64 [entries]: row of the question in `part`
-    column: np.ndarray  # int64 [entries]: where the last shared 3-gram stands
+    column: np.ndarray  # int64 [entries]: column of the last shared 3-gram
 
     def of(self, chosen: np.ndarray) -> "_Entries":
-        """Some of the entries, by position or by a mask."""
+        """A subset of the entries, by position or mask."""
         return _Entries(self.part, self.node[chosen], self.row[chosen], self.column[chosen])
 
     def labelled(self, known: DisjointSets) -> np.ndarray:
-        """Node and label of each entry in one number: node << 32 | label."""
+        """Node and group label of each entry in one number: node << 32 | label."""
         return self.node << 32 | known.label[self.part.rows[self.row]]
 
 
 def link(part_a: SameSize, part_b: SameSize, shared: int, known: DisjointSets) -> None:
-    """Add near-duplicates of two sizes to what is known.
+    """Add near-duplicates of two sizes to `known`.
 
-    Not each pair is found, but those found connect all that belong together.
+    Not every pair is found, but enough pairs to connect each group.
 
-    Questions that meet in a node are compared each with each if they are few. Where a template ("What are the
-    genetic changes related to …") made thousands meet, some of them are compared with all others first, and
-    pairs that are known to belong together need no comparison any more. Nodes where many pairs stay open are
-    entered anew with one shared 3-gram more, where fewer meet. So the cost follows the number of questions,
-    not that of pairs.
+    Few questions that meet in a node are compared pair by pair. Where a template ("What are the genetic
+    changes related to …") makes thousands meet, some of them are compared with all others first; pairs that
+    are then in one group need no comparison. Nodes with many undecided pairs are split by one more shared
+    3-gram, so that fewer questions meet. The cost grows with the number of questions, not of pairs.
     """
     a = _start(part_a)
     b = a if part_a is part_b else _start(part_b)
@@ -127,11 +126,11 @@ def _start(part: SameSize) -> _Entries:
 
 
 def _deeper(a: _Entries, b: _Entries, shared: int, depth: int) -> tuple[_Entries, _Entries]:
-    """Enter each question under every node that it reaches with one shared 3-gram more."""
+    """The entries of each question at every node that it reaches with one more shared 3-gram."""
 
     def children(entries: _Entries) -> _Entries:
         part = entries.part
-        # Further back than this, too few 3-grams are left to share.
+        # After this column, too few 3-grams are left to share.
         last = part.size - shared + depth
         found = []
         for step in range(1, last + 2):
@@ -150,7 +149,7 @@ def _deeper(a: _Entries, b: _Entries, shared: int, depth: int) -> tuple[_Entries
 
 
 def _meet(a: _Entries, b: _Entries) -> tuple[_Entries, _Entries, int]:
-    """Keep the nodes where questions of both sides are, number them from 0 on, and sort by them."""
+    """Keep the nodes with questions of both sides, number them from 0, and sort the entries by node."""
     a = a.of(np.argsort(a.node))
     first = first_of_each(a.node)
     if a.part is b.part:
@@ -168,14 +167,14 @@ def _meet(a: _Entries, b: _Entries) -> tuple[_Entries, _Entries, int]:
 
 
 def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Whether each value is among `known`, which is sorted: bool."""
+    """Whether each value is in `known`, which is sorted: bool."""
     if not len(known):
         return np.zeros(len(values), dtype=bool)
     return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
 
 
 def _crowded(a: _Entries, b: _Entries, nodes: int, known: DisjointSets) -> np.ndarray:
-    """Whether a node has too many pairs to compare that are not known to belong together: bool [nodes]."""
+    """Whether a node has too many undecided pairs to compare them all: bool [nodes]."""
     in_a, in_b = np.bincount(a.node, minlength=nodes), np.bincount(b.node, minlength=nodes)
     most = SHORT_LIST * (in_a + in_b)
     crowded = in_a * in_b > most
@@ -190,14 +189,14 @@ def _crowded(a: _Entries, b: _Entries, nodes: int, known: DisjointSets) -> np.nd
 
 
 def _count(values: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """How often each of `of` stands in `values`, which are sorted: int64."""
+    """How often each of `of` occurs in `values`, which are sorted: int64."""
     return np.searchsorted(values, of, side="right") - np.searchsorted(values, of)
 
 
 def _compare_with_pivots(
     a: _Entries, b: _Entries, nodes: np.ndarray, pivot: int, shared: int, known: DisjointSets
 ) -> None:
-    """Compare one question of `a` in each of the nodes with all of `b` there: the first one, then others."""
+    """Compare one question of `a` in each of the nodes with all of `b` there; `pivot` selects which one."""
     in_a = np.bincount(a.node, minlength=len(nodes))
     chosen = np.minimum(np.cumsum(in_a) - in_a + in_a * pivot // PIVOTS, len(a.node) - 1)
     other = np.flatnonzero(nodes[b.node])
@@ -206,11 +205,11 @@ def _compare_with_pivots(
 
 
 def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known: DisjointSets) -> None:
-    """Compare each question of `a` with each of `b` that has another label, in the nodes that are marked."""
+    """Compare each question of `a` with each of `b` in another group, in the nodes of the mask."""
     left = np.flatnonzero(nodes[a.node])
     order = np.argsort(b.labelled(known))
     of_b = b.labelled(known)[order]
-    # In `of_b` a node lies from `first` to `last`, and in it what has the label of a from `same` to `other`.
+    # In `of_b` a node is at first:last, and its entries with the label of the entry of `a` at same:other.
     first, last = np.searchsorted(of_b, a.node[left] << 32), np.searchsorted(of_b, (a.node[left] + 1) << 32)
     same, other = (np.searchsorted(of_b, a.labelled(known)[left], side) for side in ("left", "right"))
     number = last - first - (other - same)
@@ -230,7 +229,7 @@ def _compare_all(a: _Entries, b: _Entries, nodes: np.ndarray, shared: int, known
 def _compare(
     a: _Entries, index_a: np.ndarray, b: _Entries, index_b: np.ndarray, shared: int, known: DisjointSets
 ) -> None:
-    """Compare pairs of entries that are not known to belong together, and add what is found."""
+    """Compare pairs of entries that are not in one group, and record the near-duplicates."""
     position_a, position_b = a.part.rows[a.row[index_a]], b.part.rows[b.row[index_b]]
     unknown = known.label[position_a] != known.label[position_b]
     near = _similar(a.part, a.row[index_a[unknown]], b.part, b.row[index_b[unknown]], shared)
@@ -242,7 +241,7 @@ def _similar(a: SameSize, rows_a: np.ndarray, b: SameSize, rows_b: np.ndarray, s
     result = np.empty(len(rows_a), dtype=bool)
     step = max(1, AT_ONCE // (a.size + b.size))
     for begin in range(0, len(rows_a), step):
-        # 3-grams in rows, pairs in columns: each comparison runs over memory without gaps.
+        # 3-grams in rows, pairs in columns: each comparison reads contiguous memory.
         first = np.ascontiguousarray(a.grams[rows_a[begin : begin + step]].T)
         second = np.ascontiguousarray(b.grams[rows_b[begin : begin + step]].T)
         count = np.zeros(first.shape[1], dtype=np.int32)
@@ -254,5 +253,5 @@ def _similar(a: SameSize, rows_a: np.ndarray, b: SameSize, rows_b: np.ndarray, s
 
 
 def first_of_each(values: np.ndarray) -> np.ndarray:
-    """Where a new value begins in sorted values: bool. (np.unique takes ten times as long on a million.)"""
+    """Where a new value begins in sorted values: bool. (np.unique is ten times slower on a million.)"""
     return np.concatenate([np.ones(min(1, len(values)), dtype=bool), values[1:] != values[:-1]])

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +25,13 @@ from medqa.data.cleaning import (
     drop_exact_duplicates,
     plain,
 )
+from medqa.data.near_duplicates import Watch, unwatched
 from medqa.runtime.errors import UserError
 
 # In the name of a specialty: a path, or what makes a file hidden.
 UNFIT_NAME = re.compile(r"[\\/:\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.")
 # Most that is read of one file, about 250,000 pairs: JSON can take thirty times its size in memory.
 LARGEST_FILE = 256_000_000
-Watch = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 def specialty_of(path: Path) -> str:
@@ -106,7 +106,7 @@ def sha256_of(files: Mapping[str, Path]) -> dict[str, str]:
     return hashes
 
 
-def read_files(folder: Folder, watch: Watch = lambda items, _: items) -> Source:
+def read_files(folder: Folder, watch: Watch = unwatched) -> Source:
     """Read and clean specialty files, and keep one of each set of twins.
 
     Args:

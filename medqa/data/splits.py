@@ -1,12 +1,12 @@
-"""Records → holdout | eval | train | pool, so that no near-duplicates stand on two sides.
+"""Splits records into holdout, eval, train and pool, without near-duplicates on two sides.
 
-Per specialty with N records the holdout takes its fixed number (at most half of N), spread over question
-lengths. The other R = N − holdout have one order, by a seeded hash of the question, which depends neither on
-files nor on what is added later. A share p selects the first p·R of them; of the first selection a fixed
-part becomes eval, train is the rest of the selection, and the pool is what is not selected yet.
+For a specialty with N records the holdout gets its fixed number (at most half of N), spread over question
+lengths. The other R = N − holdout records are ordered by a seeded hash of the question, which depends neither
+on files nor on records added later. A share p selects the first p·R of them; a fixed part of the first
+selection becomes eval, train is the rest of the selection, and the pool is everything not selected yet.
 
-Holdout and eval take questions without a near-duplicate, and whole groups of near-duplicates only where those
-do not suffice. All other groups lie in train and pool, which are one side.
+Holdout and eval get questions without a near-duplicate, and whole groups of near-duplicates only where there
+are too few of those. All other groups are in train and pool, which count as one side.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ NEAR_EVAL = "near-duplicate of an eval question"
 
 
 class Splits(NamedTuple):
-    """The records of each split, by specialty and then in the order in which they are taken."""
+    """The records of each split, sorted by specialty and then by the order of selection."""
 
     holdout: list[Record]
     eval: list[Record]
@@ -33,20 +33,20 @@ class Splits(NamedTuple):
     pool: list[Record]
 
 
-# "holdout", "eval" → specialty → (records, records wanted), where a split came out smaller than it should.
+# "holdout", "eval" → specialty → (records, records wanted), where there are fewer than wanted.
 Short = dict[str, dict[str, tuple[int, int]]]
 # Specialty → positions of records.
 Lines = dict[str, list[int]]
 
 
 def taken(share: float, number: int) -> int:
-    """How many of `number` records a share stands for: rounded, halves up; grows with either."""
-    # 1e-9: 0.29 × 50 is 14.499999999999998 in floating point, and should be 14.5.
+    """The number of records in a share of `number`, rounded half up; monotonic in both arguments."""
+    # 1e-9: 0.29 × 50 is 14.499999999999998 in floating point, and should round like 14.5.
     return min(number, math.floor(share * number + 0.5 + 1e-9))
 
 
 def ordered(records: Sequence[Record], seed: int) -> Lines:
-    """Specialty → its records in the order in which they are taken: by a hash of seed and id."""
+    """Specialty → positions of its records in the order of selection: by a hash of seed and id."""
     key = hashlib.blake2b(str(seed).encode()).digest()
     rank = [hashlib.blake2b(record.id.encode(), key=key, digest_size=16).digest() for record in records]
     order: Lines = {name: [] for name in sorted({record.specialty for record in records})}
@@ -69,12 +69,12 @@ def first_splits(
     """Split records for the first time.
 
     Args:
-        records: clean records, one of each question.
+        records: clean records, one for each question.
         groups: int64 [records], equal for near-duplicates.
         shares: specialty → share of its records to select, 0 to 1.
         holdout_size: records of each specialty for the holdout, at most half of them.
         eval_share: share of the selection that becomes eval.
-        seed: of the order in which records are taken.
+        seed: of the order of selection.
     """
     order = ordered(records, seed)
     group_sizes = np.bincount(groups)
@@ -104,9 +104,9 @@ def first_splits(
 
 
 def _without(line: Sequence[int], others: Sequence[int]) -> list[int]:
-    """`line` in its order, without `others`."""
-    gone = set(others)
-    return [position for position in line if position not in gone]
+    """The positions of `line` that are not in `others`, in order."""
+    excluded = set(others)
+    return [position for position in line if position not in excluded]
 
 
 def _flat(lines: Lines) -> list[int]:
@@ -114,7 +114,7 @@ def _flat(lines: Lines) -> list[int]:
 
 
 def _spread_over_lengths(records: Sequence[Record], line: Sequence[int], number: int) -> list[int]:
-    """Choose `number` of a line: the first one from each of as many equally large classes of length."""
+    """Choose `number` of a line: sort by length, divide into `number` equal parts, take the first of each."""
     number = min(number, len(line))
     place = {position: index for index, position in enumerate(line)}
     by_length = sorted(line, key=lambda position: (len(records[position].form), place[position]))
@@ -125,8 +125,8 @@ def _spread_over_lengths(records: Sequence[Record], line: Sequence[int], number:
 def _evenly_along(line: Sequence[int], alone: np.ndarray, share: float) -> list[int]:
     """Choose a share of a line, evenly along it, among records without a near-duplicate.
 
-    What is chosen from its beginning does not depend on how long the line is. So a preparation that starts
-    with a larger share has the eval of one that starts with a smaller share, and more.
+    What is chosen from the beginning does not depend on the length of the line, so that the eval of a smaller
+    initial share is contained in the eval of a larger one.
     """
     chosen: list[int] = []
     passed: list[int] = []
@@ -143,21 +143,21 @@ def _fill_with_groups(
 ) -> dict[str, tuple[int, int]]:
     """Add whole groups of near-duplicates to `chosen` where it has fewer records than wanted.
 
-    A group is taken only if all of it stands in `lines` and fits into what its specialties still want: no
-    specialty gets more than it wants, and nothing of a group stays behind. Groups within one specialty come
-    first, in a combination that fills it as far as any can; then those across specialties, small ones first.
+    A group is added only if it is completely in `lines` and does not exceed the missing number of any of its
+    specialties. Groups within one specialty come first, in the combination that fills it best; then groups
+    across specialties, smallest first.
 
     Returns:
         Specialty → (records chosen, records wanted), where they still differ.
     """
-    room = {name: wanted[name] - len(chosen[name]) for name in lines}
+    missing = {name: wanted[name] - len(chosen[name]) for name in lines}
     sizes = np.bincount(groups)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for name, line in lines.items():
-        for position in line if room[name] else ():
-            if 1 < sizes[groups[position]] <= sum(room.values()):
+        for position in line if missing[name] else ():
+            if 1 < sizes[groups[position]] <= sum(missing.values()):
                 members[int(groups[position])].append(position)
-    # The sort keeps groups of one size in the order in which they were met: that of the lines.
+    # The sort is stable: groups of one size stay in the order of the lines.
     whole = sorted((line for group, line in members.items() if len(line) == sizes[group]), key=len)
     within: defaultdict[str, list[list[int]]] = defaultdict(list)
     across: list[list[int]] = []
@@ -165,27 +165,27 @@ def _fill_with_groups(
         names = {records[position].specialty for position in line}
         (within[names.pop()] if len(names) == 1 else across).append(line)
     for name, candidates in within.items():
-        for number in _fullest([len(line) for line in candidates], room[name]):
+        for number in _fullest([len(line) for line in candidates], missing[name]):
             chosen[name] += candidates[number]
-            room[name] -= len(candidates[number])
+            missing[name] -= len(candidates[number])
     for line in across:
         need = Counter(records[position].specialty for position in line)
-        if all(room[name] >= number for name, number in need.items()):
+        if all(missing[name] >= number for name, number in need.items()):
             for position in line:
                 chosen[records[position].specialty].append(position)
-                room[records[position].specialty] -= 1
-    return {name: (len(chosen[name]), wanted[name]) for name in lines if room[name]}
+                missing[records[position].specialty] -= 1
+    return {name: (len(chosen[name]), wanted[name]) for name in lines if missing[name]}
 
 
-def _fullest(sizes: Sequence[int], room: int) -> list[int]:
-    """Which of `sizes` together fill `room` as far as possible without exceeding it."""
-    # Sum → the sum before it, and the size that was added; the first way found to each sum.
+def _fullest(sizes: Sequence[int], missing: int) -> list[int]:
+    """Indices of the `sizes` whose sum is as large as possible without exceeding `missing`."""
+    # Sum → (previous sum, index of the size that was added); the first way found to each sum.
     reached: dict[int, tuple[int, int]] = {0: (0, -1)}
     for number, size in enumerate(sizes):
         for total in list(reached):
-            if total + size <= room:
+            if total + size <= missing:
                 reached.setdefault(total + size, (total, number))
-        if room in reached:
+        if missing in reached:
             break
     numbers = []
     total = max(reached)
@@ -205,20 +205,19 @@ def without_near(
     groups: np.ndarray,
     watch: Watch,
 ) -> tuple[list[Record], list[RejectedPair]]:
-    """Refuse records that ask nearly what a holdout or eval question asks.
+    """Refuse new records that are near-duplicates of a holdout or eval question.
 
-    At the first preparation there are none. A pair that came later must not enter train or pool, because
-    holdout and eval are constant.
+    Holdout and eval are constant, so a near-duplicate that is added later must not enter train or pool.
 
     Args:
         holdout, evals: records of the last iteration.
         records: clean records of the input; those in holdout and eval are left out of the result.
-        groups: int64 [records, and then the records of holdout and eval that are not among them], equal for
-            near-duplicates. Only records in a group with a held one need to be compared with these.
-        watch: wraps a list that takes long to go through, with what is done.
+        groups: int64 [records, then the records of holdout and eval that are not among them], equal for
+            near-duplicates. Only records in a group with a held one are compared with these.
+        watch: shows progress.
 
     Returns:
-        The other records that are free to be trained on, and those that are refused.
+        The records that can be trained on, and the refused ones.
     """
     held = [*holdout, *evals]
     ids = {record.id for record in held}
@@ -249,17 +248,17 @@ def next_splits(
     shares: Mapping[str, float],
     seed: int,
 ) -> Splits:
-    """Divide `others` into train and pool; holdout and eval stay what they are.
+    """Divide `others` into train and pool; holdout and eval do not change.
 
-    With unchanged input the selection is the first p·R of the order, as at the first preparation. When pairs
-    have come or gone, train keeps what it has and is topped up to p·R in that order.
+    With unchanged input the selection is the first p·R of the order, as in the first preparation. When pairs
+    were added or removed, train keeps its records and is filled up to p·R in that order.
 
     Args:
         holdout, evals: records of the last iteration.
         others: the other clean records, without near-duplicates of those two.
-        trained: ids in train so far; they stay there.
+        trained: ids that are in train and stay there.
         shares: specialty → share of its records to select.
-        seed: of the order in which records are taken.
+        seed: of the order of selection.
     """
     in_eval = Counter(record.specialty for record in evals)
     train: list[Record] = []

@@ -1,10 +1,11 @@
-"""Rows of a key-value cache in which many answers are written side by side, one token each at every step.
+"""Continuous batching: many answers are decoded side by side, one token each per step.
 
-A row whose answer has ended is taken by the next question, or by the last row, so that the rows in use are
-always the first ones. On a GPU a step is recorded once for each of a few widths and then replayed (CUDA
-graphs): launching its thousand small kernels one by one would take longer than the kernels do.
+When an answer ends, the last row in use moves into its row, so that the rows in use are always the first
+ones, and new questions follow them. On a GPU a step is recorded as a CUDA graph for each of a few widths and
+then replayed: launching its thousand small kernels one by one would take longer than the kernels run.
 """
 
+import functools
 import hashlib
 from array import array
 from collections.abc import Callable, Sequence
@@ -13,102 +14,54 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from medqa.generation.kv_cache import StaticKVCache
 from medqa.generation.sampling import Decoding, choose_tokens
 
-# Steps between two looks at what was written, on a GPU: each look waits for it.
-STEPS_PER_LOOK = 8
+# Decode steps between two checks for finished answers on a GPU: each check waits for the GPU.
+STEPS_PER_CHECK = 8
 # Tokens of one forward pass over new prompts.
-PROMPT_TOKENS = 16384
-# Tokens among which a sampled one is first sought; see `sampling.choose_tokens`.
+PREFILL_TOKENS = 16384
+# Candidates of the top-k that sampling tries first; see `sampling.choose_tokens`.
 CANDIDATES = 64
 
 
 class Prompt(NamedTuple):
-    """One question, ready for generation."""
+    """One tokenized question."""
 
     id: str
-    input_ids: array  # int32 [length]; a list would take ten times as much
+    input_ids: array  # int32 [length]; a list would take ten times the memory
     cut: bool  # the question lost its middle, because the prompt was too long
 
 
-class StaticKVCache:
-    """Keys and values: [layers, 2, rows, key-value heads, room, head size].
-
-    Stands where transformers expects its Cache; a layer calls `update`, and everything else is ours.
-    """
-
-    is_compileable = False
-
-    def __init__(self, config: Any, rows: int, room: int, device: Any, dtype: torch.dtype) -> None:
-        layers, heads, size = cache_shape(config)
-        self.states = torch.zeros((layers, 2, rows, heads, room, size), device=device, dtype=dtype)
-        self._rows = self._places = torch.empty(0)
-        self._reading = 0
-
-    def write_at(self, rows: torch.Tensor, places: torch.Tensor, reading: int) -> None:
-        """Where the next forward pass writes, token by token; `reading` rows are then read, or none."""
-        self._rows, self._places, self._reading = rows, places, reading
-
-    def update(
-        self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store what a layer made of the new tokens; returns what its attention shall read."""
-        if self._reading:  # [rows, heads, 1, size]: one token in each row
-            new = (key[:, :, 0], value[:, :, 0])
-        else:  # [1, heads, tokens, size]: prompts laid end to end
-            new = (key[0].transpose(0, 1), value[0].transpose(0, 1))
-        for states, made in zip(self.states[layer], new, strict=True):
-            states[self._rows, :, self._places] = made
-        if not self._reading:
-            return key, value
-        return self.states[layer, 0, : self._reading], self.states[layer, 1, : self._reading]
-
-    def get_seq_length(self, *_: Any, **__: Any) -> int:
-        """Nothing, as far as transformers' masks are concerned; rows know their own length."""
-        return 0
-
-    get_query_offset = get_seq_length
-
-    def get_mask_sizes(self, query_length: int, *_: Any, **__: Any) -> tuple[int, int]:
-        """For a mask that is never made."""
-        return query_length, 0
-
-
-def cache_shape(config: Any) -> tuple[int, int, int]:
-    """Layers, key-value heads and head size of a model."""
-    heads = config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, size
-
-
 class ContinuousBatcher:
-    """Answers being written, a row each.
+    """The answers that are being decoded, one per row.
 
     Args:
         causal: a causal language model with `medqa.modeling.varlen_attention` in use.
         decoding: how tokens are chosen.
-        rows: answers written at once.
-        room: tokens of the longest prompt and its answer.
+        rows: answers decoded at once.
+        max_seq_len: tokens of the longest prompt and its answer.
     """
 
-    def __init__(self, causal: Any, decoding: Decoding, rows: int, room: int) -> None:
-        self.causal, self.decoding, self.room = causal, decoding, room
-        device, head = causal.device, causal.get_output_embeddings()
-        self.on_gpu = device.type == "cuda"
-        self.cache = StaticKVCache(causal.config, rows, room, device, causal.dtype)
-        self.tokens = torch.zeros((rows, 1), dtype=torch.int64, device=device)
-        self.places = torch.zeros(rows, dtype=torch.int64, device=device)  # of each row's newest token
-        self.steps = torch.zeros(rows, dtype=torch.int64, device=device)  # tokens written so far
-        self.uniform_draws = torch.zeros((rows, decoding.max_new_tokens), dtype=torch.float64, device=device)
-        self.output = torch.zeros((STEPS_PER_LOOK, rows), dtype=torch.int64, device=device)
-        self.column = torch.zeros(1, dtype=torch.int64, device=device)
-        self.unsure = torch.zeros((), dtype=torch.bool, device=device)
-        self.every_row = torch.arange(rows, device=device)
-        self.candidates = CANDIDATES if head.out_features > 16 * CANDIDATES else 0
+    def __init__(self, causal: Any, decoding: Decoding, rows: int, max_seq_len: int) -> None:
+        self.causal, self.decoding, self.max_seq_len = causal, decoding, max_seq_len
+        self.on_gpu = causal.device.type == "cuda"
+        self.cache = StaticKVCache(causal.config, rows, max_seq_len, causal.device, causal.dtype)
+        zeros = functools.partial(torch.zeros, device=causal.device, dtype=torch.int64)
+        self.tokens = zeros((rows, 1))
+        self.positions = zeros(rows)  # of each row's newest token
+        self.steps = zeros(rows)  # tokens decoded so far
+        self.uniform_draws = zeros((rows, decoding.max_new_tokens), dtype=torch.float64)
+        self.output = zeros((STEPS_PER_CHECK, rows))
+        self.column = zeros(1)
+        self.needs_full_sort = zeros((), dtype=torch.bool)
+        self.row_numbers = torch.arange(rows, device=causal.device)
+        vocabulary = causal.get_output_embeddings().out_features
+        self.candidates = CANDIDATES if vocabulary > 16 * CANDIDATES else 0
         self.prompts: list[Prompt] = []  # of the rows in use
         self.written: list[list[int]] = []
-        self._recorded: dict[tuple[int, int], Callable[[], None]] = {}
-        # One pool for all recorded steps, of which only one runs at a time.
+        self._step_functions: dict[tuple[int, int], Callable[[], object]] = {}
+        # One memory pool for all CUDA graphs, because only one of them runs at a time.
         self._pool = torch.cuda.graph_pool_handle() if self.on_gpu else None
 
     def __len__(self) -> int:
@@ -116,88 +69,89 @@ class ContinuousBatcher:
 
     @property
     def free(self) -> int:
-        """Rows without an answer in the making."""
+        """Rows that are not in use."""
         return len(self.tokens) - len(self)
 
     def admit(self, prompts: Sequence[Prompt]) -> None:
-        """Read prompts into free rows. Each one's last token is left to the first step of its answer."""
+        """Prefill prompts into free rows. The first decode step reads each prompt's last token."""
         first, device = len(self), self.tokens.device
         rows = slice(first, first + len(prompts))
         self.tokens[rows, 0] = torch.tensor([p.input_ids[-1] for p in prompts], device=device)
-        self.places[rows] = torch.tensor([len(p.input_ids) - 1 for p in prompts], device=device)
+        self.positions[rows] = torch.tensor([len(p.input_ids) - 1 for p in prompts], device=device)
         self.steps[rows] = 0
-        drawn = np.stack([uniform_draws(prompt, self.decoding) for prompt in prompts])
-        self.uniform_draws[rows] = torch.from_numpy(drawn).to(device)
-        part: list[tuple[int, list[int]]] = []
+        draws = np.stack([uniform_draws(prompt, self.decoding) for prompt in prompts])
+        self.uniform_draws[rows] = torch.from_numpy(draws).to(device)
+        group: list[tuple[int, array]] = []
         for row, prompt in enumerate(prompts, first):
             ids = prompt.input_ids[:-1]
-            if part and sum(len(ids) for _, ids in part) + len(ids) > PROMPT_TOKENS:
-                self._prefill(part)
-                part = []
+            if group and sum(len(ids) for _, ids in group) + len(ids) > PREFILL_TOKENS:
+                self._prefill(group)
+                group = []
             if ids:
-                part.append((row, ids))
-        if part:
-            self._prefill(part)
+                group.append((row, ids))
+        if group:
+            self._prefill(group)
         self.prompts += prompts
         self.written += [[] for _ in prompts]
 
-    def _prefill(self, part: Sequence[tuple[int, list[int]]]) -> None:
-        """One forward pass over prompts laid end to end, for their keys and values alone."""
-        lengths = [len(ids) for _, ids in part]
+    def _prefill(self, group: Sequence[tuple[int, array]]) -> None:
+        """One forward pass over prompts laid end to end, for their keys and values only."""
+        lengths = [len(ids) for _, ids in group]
 
-        def tensor(numbers: Any, kind: torch.dtype = torch.int64) -> torch.Tensor:
-            return torch.from_numpy(np.asarray(numbers)).to(self.tokens.device, kind)
+        def tensor(numbers: Any, dtype: torch.dtype = torch.int64) -> torch.Tensor:
+            return torch.from_numpy(np.asarray(numbers)).to(self.tokens.device, dtype)
 
-        places = tensor(np.concatenate([np.arange(length) for length in lengths]))
-        borders = tensor(np.cumsum([0, *lengths]), torch.int32)
-        self.cache.write_at(tensor(np.repeat([row for row, _ in part], lengths)), places, 0)
+        positions = tensor(np.concatenate([np.arange(length) for length in lengths]))
+        boundaries = tensor(np.cumsum([0, *lengths]), torch.int32)
+        self.cache.write_at(tensor(np.repeat([row for row, _ in group], lengths)), positions, 0)
         self.causal.get_decoder()(
-            input_ids=tensor(np.concatenate([ids for _, ids in part]))[None],
-            position_ids=places[None],
+            input_ids=tensor(np.concatenate([ids for _, ids in group]))[None],
+            position_ids=positions[None],
             past_key_values=self.cache,
             use_cache=True,
-            cu_seq_lens_q=borders,
-            cu_seq_lens_k=borders,
+            cu_seq_lens_q=boundaries,
+            cu_seq_lens_k=boundaries,
             max_length_q=max(lengths),
             max_length_k=max(lengths),
         )
 
     def decode(self) -> list[tuple[Prompt, list[int], bool]]:
-        """Write on, a few tokens in each row; returns what ended: prompt, tokens, by itself."""
-        looks = STEPS_PER_LOOK if self.on_gpu else 1
+        """Decode a few tokens in each row.
+
+        Returns the answers that ended: prompt, tokens, and whether a stop token ended them.
+        """
+        steps = STEPS_PER_CHECK if self.on_gpu else 1
         width = self._width()
-        before = [part.clone() for part in (self.tokens, self.places, self.steps)]
-        self._run(width, looks, self.candidates)
-        if bool(self.unsure):  # some row had too many likely tokens: the same steps again, over all tokens
-            for part, was in zip((self.tokens, self.places, self.steps), before, strict=True):
-                part.copy_(was)
+        state = self.tokens, self.positions, self.steps
+        before = [tensor.clone() for tensor in state]
+        self._run(width, steps, self.candidates)
+        if bool(self.needs_full_sort):  # in some row: repeat the same steps with the whole vocabulary
+            for tensor, saved in zip(state, before, strict=True):
+                tensor.copy_(saved)
             self.candidates = 0
-            self._run(width, looks, 0)
+            self._run(width, steps, 0)
         ended = []
-        for row, column in enumerate(self.output[:looks, : len(self)].T.tolist()):
-            text = self.written[row]
-            for token in column:
-                if token in self.decoding.stop_ids:
-                    ended.append((row, True))
-                    break
-                text.append(token)
-                if len(text) == self.decoding.max_new_tokens:
-                    ended.append((row, False))
+        for row, new_tokens in enumerate(self.output[:steps, : len(self)].T.tolist()):
+            for token in new_tokens:
+                stopped = token in self.decoding.stop_ids
+                if not stopped:
+                    self.written[row].append(token)
+                if stopped or len(self.written[row]) == self.decoding.max_new_tokens:
+                    ended.append((row, stopped))
                     break
         return [(*self._evict(row), stopped) for row, stopped in reversed(ended)]
 
     def _evict(self, row: int) -> tuple[Prompt, list[int]]:
-        """Give up a row; the last one in use moves into it."""
+        """Free a row by moving the last one in use into it; returns its prompt and tokens."""
         last = len(self) - 1
-        gone = self.prompts[row], self.written[row]
+        evicted = self.prompts[row], self.written[row]
         if row != last:
             self.cache.states[:, :, row] = self.cache.states[:, :, last]
-            for part in (self.tokens, self.places, self.steps, self.uniform_draws):
-                part[row] = part[last]
-            self.prompts[row], self.written[row] = self.prompts[last], self.written[last]
-        self.prompts.pop()
-        self.written.pop()
-        return gone
+            for tensor in (self.tokens, self.positions, self.steps, self.uniform_draws):
+                tensor[row] = tensor[last]
+        self.prompts[row], self.written[row] = self.prompts[last], self.written[last]
+        del self.prompts[last], self.written[last]
+        return evicted
 
     def _width(self) -> int:
         """Rows that a step computes: those in use; on a GPU the next larger of a few recorded widths."""
@@ -209,72 +163,66 @@ class ContinuousBatcher:
         return min(width, rows)
 
     def _run(self, width: int, steps: int, candidates: int) -> None:
-        """Take some steps, recorded ones where there are."""
+        """Run some steps, on a GPU as CUDA graphs."""
         self.column.zero_()
-        self.unsure.zero_()
-        if not self.on_gpu:
-            for _ in range(steps):
-                self._step(width, candidates)
-            return
-        key = (width, candidates)
-        if key not in self._recorded:
-            self._recorded[key] = self._record(width, candidates)
+        self.needs_full_sort.zero_()
+        key = width, candidates
+        if key not in self._step_functions:
+            step = functools.partial(self._step, *key)
+            self._step_functions[key] = self._record(step) if self.on_gpu else step
         for _ in range(steps):
-            self._recorded[key]()
+            self._step_functions[key]()
 
-    def _record(self, width: int, candidates: int) -> Callable[[], None]:
-        """A step as a CUDA graph; the step itself for a model that cannot be recorded."""
-        parts = (self.tokens, self.places, self.steps, self.column, self.unsure)
-        before = [part.clone() for part in parts]
+    def _record(self, step: Callable[[], object]) -> Callable[[], object]:
+        """Record a step as a CUDA graph; returns the step itself for a model that cannot be recorded."""
+        state = self.tokens, self.positions, self.steps, self.column, self.needs_full_sort
+        before = [tensor.clone() for tensor in state]
         graph = torch.cuda.CUDAGraph()
-        replay: Callable[[], None] = graph.replay
+        replay: Callable[[], object] = graph.replay
         try:
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):  # once before recording, so that every library has set itself up
-                self._step(width, candidates)
+            with torch.cuda.stream(stream):  # a first run, in which libraries initialize themselves
+                step()
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph, pool=self._pool):
-                self._step(width, candidates)
+                step()
         except torch.OutOfMemoryError:
             raise
         except RuntimeError:
-
-            def replay() -> None:
-                self._step(width, candidates)
-
-        for part, was in zip(parts, before, strict=True):
-            part.copy_(was)
+            replay = step
+        for tensor, saved in zip(state, before, strict=True):
+            tensor.copy_(saved)
         return replay
 
     def _step(self, width: int, candidates: int) -> None:
-        """One token in each of the first `width` rows."""
-        places, steps = self.places[:width], self.steps[:width]
-        self.cache.write_at(self.every_row[:width], places, width)
+        """Decode one token in each of the first `width` rows."""
+        positions, steps = self.positions[:width], self.steps[:width]
+        self.cache.write_at(self.row_numbers[:width], positions, width)
         hidden = self.causal.get_decoder()(
             input_ids=self.tokens[:width],
-            position_ids=places[:, None],
+            position_ids=positions[:, None],
             past_key_values=self.cache,
             use_cache=True,
-            kv_lengths=(places + 1).to(torch.int32),
+            kv_lengths=(positions + 1).to(torch.int32),
         ).last_hidden_state[:, 0]
         logits = self.causal.get_output_embeddings()(hidden)
-        chance = self.uniform_draws[:width].gather(1, steps[:, None])[:, 0]
-        chosen, topk_exact = choose_tokens(logits, chance, self.decoding, candidates)
+        draws = self.uniform_draws[:width].gather(1, steps[:, None])[:, 0]
+        chosen, topk_exact = choose_tokens(logits, draws, self.decoding, candidates)
         self.output[:, :width].index_copy_(0, self.column, chosen[None])
-        self.unsure |= ~topk_exact
+        self.needs_full_sort |= ~topk_exact
         self.tokens[:width, 0] = chosen
-        # Rows without an answer in the making are computed too, and must stay where there is room.
-        places.add_(1).clamp_(max=self.room - 1)
+        # Idle rows are computed too; clamping keeps their positions inside the cache.
+        positions.add_(1).clamp_(max=self.max_seq_len - 1)
         steps.add_(1).clamp_(max=self.decoding.max_new_tokens - 1)
         self.column.add_(1)
 
 
 def uniform_draws(prompt: Prompt, decoding: Decoding) -> np.ndarray:
-    """One uniform number per step, from (seed, prompt) alone: float64 [max_new_tokens].
+    """One uniform number per step, from seed and prompt only: float64 [max_new_tokens].
 
-    A seed for the whole batch would make an answer depend on its neighbours. Both models draw the same
-    numbers for the same question, which takes chance out of their comparison.
+    With one seed for the whole batch, an answer would depend on its neighbours. Both models draw the same
+    numbers for the same question, so that luck does not favour one of them.
     """
     text = f"{decoding.seed}/{' '.join(map(str, prompt.input_ids))}"
     key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")

@@ -1,4 +1,4 @@
-"""The two models that are compared: whether they belong together, and each loaded when its turn comes."""
+"""Loads the two models that are compared, one at a time, and checks that they belong together."""
 
 import contextlib
 import gc
@@ -10,8 +10,10 @@ from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.output_dir import MERGED
 from medqa.generation.prediction_cache import ROLES
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
 from medqa.modeling.adapter import adapter_identity
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import WarningLog, print_rank0
 from medqa.runtime.errors import UserError
@@ -22,23 +24,23 @@ BASE, TUNED = ROLES
 class Models:
     """Base and tuned model, loaded when first needed and never both at once.
 
-    A tuned folder with an adapter shares the base's weights; one with a whole (merged) model is loaded after
-    the base has been let go.
+    An adapter is loaded onto the base's weights; a merged model replaces the base in memory.
 
     Args:
-        base, tuned: folders or Hub names.
-        device: where they run.
-        four_bit: whether they are loaded in NF4.
+        base: the base model.
+        tuned: folder of the tuned model.
+        device: where the models run.
+        four_bit: whether the models are loaded in NF4.
     """
 
-    def __init__(self, base: str, tuned: str, device: devices.Device, four_bit: bool) -> None:
+    def __init__(self, base: BaseModel, tuned: str, device: Device, four_bit: bool) -> None:
         self.base, self.tuned, self.device = base, tuned, device
         self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
         self.four_bit = four_bit
         self._loaded: Any = None
         self._name = ""
-        self._identities: dict[str, dict[str, object]] = {}  # as first asked for, by role
-        loading.require_model(base, "BASE_MODEL_PATH")
+        self._identities: dict[str, dict[str, object]] = {}  # by role, as first computed
+        base.require_weights()
         if not self.has_adapter and not any(Path(tuned).glob("model*.safetensors")):
             raise UserError(
                 f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
@@ -46,25 +48,30 @@ class Models:
             )
 
     def identity(self, role: str) -> dict[str, object]:
-        """What makes this model this model: fingerprints of its weights, and its precision."""
-        told = {"base": loading.fingerprint(self.base), "four_bit": self.four_bit, "dtype": self.device.dtype}
+        """Identifies a model: fingerprints of its weights, and its precision."""
+        identity = {
+            "base": self.base.fingerprint,
+            "four_bit": self.four_bit,
+            "dtype": self.device.dtype,
+        }
         if role == TUNED and self.has_adapter:
-            told |= adapter_identity(self.tuned)
+            identity |= adapter_identity(self.tuned)
         elif role == TUNED:
-            told["base"] = loading.fingerprint(self.tuned)
-            if not (Path(self.tuned) / MERGED).is_file():  # by hand: its sizes are those of any other
+            identity["base"] = BaseModel(self.tuned, "FINETUNED_MODEL_PATH").fingerprint
+            if not (Path(self.tuned) / MERGED).is_file():
+                # Merged by hand: the fingerprint sees file sizes only, and every merge has the same.
                 files = sorted(Path(self.tuned).glob("model*.safetensors"))
-                told["weights"] = [sha256_of_file(path) for path in files]
-        return self._identities.setdefault(role, told)
+                identity["weights"] = [sha256_of_file(path) for path in files]
+        return self._identities.setdefault(role, identity)
 
     def _require_unchanged(self) -> None:
-        """Refuse answers of other weights than those they would be kept under.
+        """Make sure that answers are stored under the identity of the weights that gave them.
 
         Raises:
-            UserError: the tuned model was replaced since `identity` was asked first.
+            UserError: the tuned model was replaced after `identity` was first called.
         """
-        noted = self._identities.pop(TUNED, None)
-        if noted is not None and self.identity(TUNED) != noted:
+        expected = self._identities.pop(TUNED, None)
+        if expected is not None and self.identity(TUNED) != expected:
             raise UserError(
                 f"{self.tuned} was changed while this evaluation was running. Evaluate what is there now by "
                 "typing the same command again."
@@ -72,49 +79,48 @@ class Models:
 
     @contextlib.contextmanager
     def using(self, role: str) -> Iterator[Any]:
-        """The causal model of a role, in evaluation mode; the adapter works in it for the tuned one alone."""
-        name = self.tuned if role == TUNED and not self.has_adapter else self.base
-        if self._name != name:
+        """The causal model of a role, in evaluation mode; the adapter is enabled for the tuned role only."""
+        merged = role == TUNED and not self.has_adapter
+        model = BaseModel(self.tuned, "FINETUNED_MODEL_PATH") if merged else self.base
+        if self._name != model.name:
             self._loaded = None
             gc.collect()
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
-            print_rank0(f"Model: {name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
-            setting = "BASE_MODEL_PATH" if name == self.base else "FINETUNED_MODEL_PATH"
-            self._loaded = loading.load_base(name, self.device, self.four_bit, setting)
+            print_rank0(f"Model: {model.name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
+            self._loaded = loading.load_base(model, self.device, self.four_bit)
             if self.has_adapter:
                 self._loaded = loading.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
-            self._name = name
-            if self.has_adapter or role == TUNED:  # the tuned weights are what was read
+            self._name = model.name
+            if self.has_adapter or role == TUNED:  # tuned weights were loaded
                 self._require_unchanged()
-        off = role == BASE and self.has_adapter
-        with self._loaded.disable_adapter() if off else contextlib.nullcontext():
+        disabled = role == BASE and self.has_adapter
+        with self._loaded.disable_adapter() if disabled else contextlib.nullcontext():
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
 
 
-def resolve_quantization(wanted: bool, device: devices.Device, name: str) -> bool:
-    """Whether the base goes into NF4: as the user wants, or because bfloat16 would not fit this card."""
+def resolve_quantization(wanted: bool, device: Device, base: BaseModel) -> bool:
+    """Whether to load the base in NF4: as the user wants, or because it does not fit the GPU in bfloat16."""
     if wanted or not device.is_cuda:
         return wanted
-    sizes = loading.load_config(name, "BASE_MODEL_PATH")
-    if not hasattr(sizes, "intermediate_size"):  # another kind of model: its size is not known beforehand
+    if not hasattr(base.model_config, "intermediate_size"):  # an architecture whose size we cannot compute
         return wanted
-    weights, free = weight_bytes(sizes, False, 2), devices.free_memory(device.name)
-    if free < 1.2 * weights:  # room to work
+    weights, free = weight_bytes(base.model_config, False, 2), free_memory(device.name)
+    fits = free >= 1.2 * weights  # a fifth for key-value cache and activations
+    if not fits:
         print_rank0(
             f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB"
         )
-        return True
-    return False
+    return not fits
 
 
-def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings: WarningLog) -> None:
+def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings: WarningLog) -> None:
     """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
 
-    A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is let through.
+    A folder that fine_tuning.py did not write (an adapter or a merged model from elsewhere) is accepted.
 
     Raises:
-        UserError: with what differs, and what to type.
+        UserError: what differs, and what to type.
     """
     tuned = Path(tuned_name)
     if (
@@ -136,9 +142,9 @@ def check_tuned(tuned_name: str, base_name: str, data: dict[str, Any], warnings:
             f"use is {template_sha[:12]}. Restore the template in medqa/modeling/chat_template.py, or "
             "prepare and train again with: python dataset_preparation.py && python fine_tuning.py"
         )
-    if manifest["learned"]["base model"] != loading.fingerprint(base_name):
+    if manifest["learned"]["base model"] != base.fingerprint:
         name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
         raise UserError(
-            f"the adapter in {tuned} was trained on {name}, which differs from {base_name}. Evaluate it "
+            f"the adapter in {tuned} was trained on {name}, which differs from {base.name}. Evaluate it "
             f"with: --BASE_MODEL_PATH {name}"
         )

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from medqa.generation.model_pair import Models
+from medqa.generation.prediction_cache import Losses
 from medqa.modeling import varlen_attention
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
 from medqa.modeling.loss import packed_loss, plain_loss
-from medqa.modeling.packing import Example, collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import Example
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import own_share
 from medqa.runtime.progress import Progress
@@ -19,16 +20,16 @@ def answer_losses(
     models: Models,
     role: str,
     examples: Sequence[Example],
-    known: Mapping[str, Any],
-    keep: Callable[[Mapping[str, tuple[float, int]]], None],
-) -> dict[str, tuple[float, int]]:
+    known: Mapping[str, object],
+    keep: Callable[[Losses], None],
+) -> Losses:
     """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
 
-    Of this process's share of the examples that are not `known`, under `accelerate launch`; `keep` is called
-    with the losses of each forward pass as soon as they are computed.
+    Computes this rank's share of the examples that are not `known`. `keep` is called with the losses of each
+    forward pass as soon as they are computed.
 
-    What it measures (`answer_loss`, their quotient): how surprised a model is by the reference answer, told
-        the question and the answer's words so far.
+    What it measures (`answer_loss`, their quotient): how unlikely the model finds the reference answer, given
+        the question and the preceding words of the answer.
     Range: 0 to infinity, lower is better; nats per token of this tokenizer, so models with different
         tokenizers must not be compared. None (not applicable, to be counted) when the question alone fills
         the longest input.
@@ -41,31 +42,32 @@ def answer_losses(
     import torch
 
     print_rank0(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
-    # Cut before it is shared out: a sum's last digits depend on what is computed together.
-    parts = pack_first_fit_decreasing([len(example.input_ids) for example in examples], LOSS_TOKENS)
-    parts = [part for part in parts if any(examples[index].id not in known for index in part)]
-    mine = [[examples[index] for index in part] for part in own_share(parts)]
-    if not parts:  # no model is loaded for nothing
+    # Packed before the ranks share the work: the last digits of a sum depend on what is computed together.
+    packs = pack_first_fit_decreasing([len(example.input_ids) for example in examples], LOSS_TOKENS)
+    packs = [pack for pack in packs if any(examples[index].id not in known for index in pack)]
+    if not packs:  # the model need not be loaded
         return {}
-    losses: dict[str, tuple[float, int]] = {}
+    batches = [[examples[index] for index in pack] for pack in own_share(packs)]
+    losses: Losses = {}
     with (
         models.using(role) as causal,
         torch.inference_mode(),
-        Progress(f"{role} model, answer_loss", sum(map(len, mine)), "reference answer") as progress,
+        Progress(f"{role} model, answer_loss", sum(map(len, batches)), "reference answer") as progress,
     ):
         longest = max(len(example.input_ids) for example in examples)
-        plain = not varlen_attention.is_plain(causal.config, longest)
-        with contextlib.nullcontext() if plain else varlen_attention.in_use(causal):
-            for chosen in mine:
-                if plain:
-                    each = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in chosen]
+        without_padding = varlen_attention.is_supported(causal.config, longest)
+        with varlen_attention.enabled(causal) if without_padding else contextlib.nullcontext():
+            for batch in batches:
+                if without_padding:
+                    packed = packed_loss(causal, **collate(batch, models.device.name)).double().cpu()
+                    nats = packed.split([example.num_label_tokens for example in batch])
                 else:
-                    packed = packed_loss(causal, **collate(chosen, models.device.name)).double().cpu()
-                    each = packed.split([one.labels for one in chosen])
-                made = {
-                    one.id: (own.cpu().sum().item(), len(own)) for one, own in zip(chosen, each, strict=True)
+                    nats = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in batch]
+                new = {
+                    example.id: (own.cpu().sum().item(), len(own))
+                    for example, own in zip(batch, nats, strict=True)
                 }
-                keep(made)
-                losses |= made
-                progress.advance(len(chosen))
+                keep(new)
+                losses |= new
+                progress.advance(len(batch))
     return losses

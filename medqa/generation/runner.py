@@ -3,17 +3,18 @@
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.artifacts import atomic_io, hub
 from medqa.generation import engine, reference_loss
-from medqa.generation.engine import Answer, Decoding, Prompt
+from medqa.generation.continuous_batching import Prompt
 from medqa.generation.model_pair import Models, resolve_quantization
 from medqa.generation.prediction_cache import (
     ASKED,
     ROLES,
+    Losses,
     LossFile,
     Predictions,
     answer_key,
@@ -21,37 +22,63 @@ from medqa.generation.prediction_cache import (
     losses_key,
     texts_sha256,
 )
-from medqa.modeling import devices, loading, varlen_attention
+from medqa.generation.sampling import Decoding
+from medqa.modeling import varlen_attention
+from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate
-from medqa.modeling.packing import Example, tokenize
+from medqa.modeling.device import Device
+from medqa.modeling.tokenization import Example, stop_token_ids, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
-# Settings that answers are made with; scoring them later takes these from there.
-MADE_WITH = (
+# Settings that determine the answers. Stored with them, so that --SCORE_ONLY reports the right ones.
+ANSWER_SETTINGS = (
     "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
     "MAX_PROMPT_LENGTH", "SEED",
 )  # fmt: skip
 
-# By role, then by the key of the answer.
-Keyed = Mapping[str, Mapping[str, Prompt]]
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What `generate_answers` needs; each field is the setting of the same name in capitals."""
+
+    base_model_path: str
+    finetuned_model_path: str
+    output_dir: str
+    max_prompt_length: int
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    use_4bit: bool
+    batch_size: int
+    auto_batch_size: bool
+
+
+class Job(NamedTuple):
+    """What one model has to do, and where the results are stored."""
+
+    prompts: dict[str, Prompt]  # by the key of the answer, in the order of the holdout
+    answers: Predictions
+    loss_key: str
+    losses: LossFile
 
 
 class RankResult(NamedTuple):
-    """What one process did with one model: tokens written, the seconds it took, losses by example id."""
+    """What one rank did with one model."""
 
     tokens: int
     seconds: float
-    losses: dict[str, Any]
+    losses: Losses  # without those of earlier runs
 
 
-def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> bool:
+def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
     """Connect the processes of this run, and decide for all of them whether models are loaded in NF4.
 
     Args:
-        base_model: folder or Hub name.
+        base: the base model.
         four_bit: whether the user asked for NF4.
         device: where the models run.
 
@@ -70,155 +97,163 @@ def start_processes(base_model: str, four_bit: bool, device: devices.Device) -> 
             "them: accelerate launch --num_processes N evaluation.py"
         )
     if fsdp_requested():
-        print_rank0("FSDP is for training: here each process holds a whole model.")
-    hub.announce(base_model, "BASE_MODEL_PATH")
+        print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
+    hub.announce(base.name, base.setting)
     PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    # The fullest card decides for all processes.
-    return any(gather_object([resolve_quantization(four_bit, device, base_model)]))
+    # The GPU with the least free memory decides for all processes.
+    return any(gather_object([resolve_quantization(four_bit, device, base)]))
 
 
 def generate_answers(
-    config: Any,
+    settings: GenerationSettings,
+    base: BaseModel,
     records: dict[str, Any],
     data: Mapping[str, Any],
     template: ChatTemplate,
-    device: devices.Device,
+    device: Device,
     warnings: WarningLog,
-) -> tuple[dict[str, list[dict]], dict[str, dict]]:
-    """Answers of both models, and their losses on the reference answers: made if missing, else read.
+) -> tuple[dict[str, list[dict]], dict[str, Losses]]:
+    """Answers of both models, and their losses on the reference answers: read from disk or generated.
 
     Args:
-        config: an EvaluationConfig.
+        settings: paths, decoding and batch size.
+        base: the base model.
         records: the splits `holdout` (answered) and `eval` (losses only).
         data: the manifest of the datasets, for their system message and iteration.
-        template: makes the prompts, with the system message.
+        template: formats the prompts, with the system message.
         device: where the models run.
-        warnings: told of shortened questions and answers.
+        warnings: gets warnings about shortened questions and answers.
 
     Returns:
-        role → one answer a holdout question, in order; role → example id → (summed loss, tokens).
+        role → one answer per holdout question, in order; role → example id → (summed loss, tokens).
 
     Raises:
         UserError: what the models and files raise.
     """
-    from accelerate import PartialState
-
-    processes = PartialState()
-    models = Models(config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH, device, config.USE_4BIT)
-    tokenizer = loading.load_tokenizer(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-    stops = tuple(loading.stop_token_ids(tokenizer))
-    decoding = Decoding(config.MAX_NEW_TOKENS, config.TEMPERATURE, config.TOP_P, config.SEED, stops)
-    prompts, examples = texts(config, records, tokenizer, data["system_message"], template, warnings)
-    keyed, made_of = keys(models, decoding, prompts, examples)
-    folder = Path(config.OUTPUT_DIR) / "predictions"
-    files = {role: Predictions(folder / f"{role}.jsonl") for role in ROLES}
-    losses = make_missing(config, processes, models, tokenizer, decoding, keyed, made_of, examples, files)
+    models = Models(base, settings.finetuned_model_path, device, settings.use_4bit)
+    tokenizer = base.tokenizer
+    stops = tuple(stop_token_ids(tokenizer))
+    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
+    texts = records, tokenizer, template, data["system_message"]
+    prompts, examples = tokenize_records(
+        *texts, settings.max_prompt_length, settings.max_new_tokens, warnings
+    )
+    folder = Path(settings.output_dir) / "predictions"
+    jobs = {role: make_job(models, role, decoding, prompts, examples, folder) for role in ROLES}
+    losses = run_jobs(settings, models, tokenizer, decoding, jobs, examples)
     if rank() == 0:
         asked = {
             "texts": texts_sha256(records),
             "iteration": data["iteration"],
-            "settings": {name: getattr(config, name) for name in MADE_WITH},
-            "answers": {role: list(keyed[role]) for role in ROLES},
-            "losses": made_of,
+            "settings": {name: getattr(settings, name.lower()) for name in ANSWER_SETTINGS},
+            "answers": {role: list(job.prompts) for role, job in jobs.items()},
+            "losses": {role: job.loss_key for role, job in jobs.items()},
         }
         atomic_io.write_json(folder / ASKED, asked)
-    known = {role: files[role].read() for role in ROLES}
-    return {role: [known[role][key] for key in keyed[role]] for role in ROLES}, losses
+    answers = {}
+    for role, job in jobs.items():
+        stored = job.answers.read()
+        answers[role] = [stored[key] for key in job.prompts]
+    return answers, losses
 
 
-def make_missing(
-    config: Any, processes: Any, models: Models, tokenizer: Any, decoding: Decoding, keyed: Keyed,
-    made_of: Mapping[str, str], examples: Sequence[Example], files: Mapping[str, Predictions],
-) -> dict[str, dict]:  # fmt: skip
-    """Make the answers and losses that the files lack, each process its share, and keep them there.
-
-    Returns role → example id → loss.
-    """
-    loss_files = {role: LossFile(file.path.with_name(f"{role}_losses.json")) for role, file in files.items()}
-    if rank() == 0:
-        for path in (
-            *(file.path for file in files.values()),
-            *(file.partial for file in loss_files.values()),
-        ):
-            cut_half_line(path)
-    processes.wait_for_everyone()
-    mine = own_share(missing_answers(keyed, files))
-    stored = {role: file.read(made_of[role]) for role, file in loss_files.items()}
-    partial = {role: file.read_partial(made_of[role]) for role, file in loss_files.items()}
-    processes.wait_for_everyone()  # all have read before the first writes
-    made: dict[str, RankResult] = {}
-    for role in ROLES:  # all that one model has to do before the next one is loaded
-        own = {key: keyed[role][key] for of, key in mine if of == role}
-        tokens, seconds = answer(models, role, tokenizer, own, decoding, config, files[role])
-        keep = functools.partial(loss_files[role].add, made_of[role])
-        losses = stored[role] or reference_loss.answer_losses(models, role, examples, partial[role], keep)
-        made[role] = RankResult(tokens, seconds, losses)
-    losses = gather(made, examples, partial)
-    processes.wait_for_everyone()
-    for role, file in loss_files.items():
-        if rank() == 0 and stored[role] is None:
-            file.write(made_of[role], losses[role])
-    return losses
-
-
-def keys(
-    models: Models, decoding: Decoding, prompts: Sequence[Prompt], examples: Sequence[Example]
-) -> tuple[Keyed, dict[str, str]]:
-    """Of each role: the prompts by the key of their answer, and what identifies the losses."""
-    told = asdict(decoding)
-    keyed, made_of = {}, {}
-    for role in ROLES:
-        identity = models.identity(role)
-        made_of[role] = losses_key(identity, (example.input_ids.tolist() for example in examples))
-        keyed[role] = {
-            answer_key(model=identity, decoding=told, prompt=prompt.input_ids.tolist()): prompt
-            for prompt in prompts
-        }
-    return keyed, made_of
-
-
-def texts(
-    config: Any,
+def tokenize_records(
     records: dict[str, Any],
     tokenizer: Any,
-    system_message: str,
     template: ChatTemplate,
+    system_message: str,
+    max_prompt_length: int,
+    max_new_tokens: int,
     warnings: WarningLog,
 ) -> tuple[list[Prompt], list[Example]]:
-    """Prompts of the holdout, and holdout and eval split with their reference answers, for the losses."""
-    longest = config.MAX_PROMPT_LENGTH
+    """Prompts of the holdout, and holdout and eval split with their reference answers for the losses."""
     prompts = [
-        engine.make_prompt(record["id"], record["question"], tokenizer, template, system_message, longest)
+        engine.make_prompt(
+            record["id"], record["question"], tokenizer, template, system_message, max_prompt_length
+        )
         for record in records["holdout"]
     ]
-    if any(prompt.cut for prompt in prompts):
-        count = sum(prompt.cut for prompt in prompts)
-        warnings.add(f"{counted(count, 'question')} lost the middle at MAX_PROMPT_LENGTH {longest}.")
-    most = longest + config.MAX_NEW_TOKENS
+    if count := sum(prompt.cut for prompt in prompts):
+        warnings.add(
+            f"{counted(count, 'question')} lost the middle at MAX_PROMPT_LENGTH {max_prompt_length}."
+        )
+    max_length = max_prompt_length + max_new_tokens
     examples = []
     for split in ("holdout", "eval"):
-        made = tokenize(records[split], tokenizer, template, system_message, most)
-        examples += made.examples
-        if made.cut or made.left_out:
+        tokenized = tokenize(records[split], tokenizer, template, system_message, max_length)
+        examples += tokenized.examples
+        if tokenized.cut or tokenized.left_out:
             warnings.add(
-                f"answer_loss of {split}: at most {most} tokens (MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) of each "
-                f"pair count; {counted(len(made.cut), 'reference answer')} cut, and no loss for "
-                f"{counted(len(made.left_out), 'question')} as long as that."
+                f"answer_loss of {split}: at most {max_length} tokens (MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) "
+                f"of each pair count; {counted(len(tokenized.cut), 'reference answer')} cut, and no loss for "
+                f"{counted(len(tokenized.left_out), 'question')} that fill this length alone."
             )
     return prompts, examples
 
 
-def missing_answers(keyed: Keyed, files: Mapping[str, Predictions]) -> list[tuple[str, str]]:
-    """Role and key of each answer that the files do not hold yet.
+def make_job(
+    models: Models, role: str, decoding: Decoding, prompts: Sequence[Prompt], examples: Sequence[Example],
+    folder: Path,
+) -> Job:  # fmt: skip
+    """The keys and files of the answers and losses of one model."""
+    model = models.identity(role)
+    loss_key = losses_key(model, (example.input_ids.tolist() for example in examples))
+    by_key = {
+        answer_key(model=model, decoding=asdict(decoding), prompt=prompt.input_ids.tolist()): prompt
+        for prompt in prompts
+    }
+    answers, losses = Predictions(folder / f"{role}.jsonl"), LossFile(folder / f"{role}_losses.json")
+    return Job(by_key, answers, loss_key, losses)
 
-    One list of both models' answers, so that with two processes each has all the questions of one model: the
-    fewer questions are answered together, the dearer is each.
+
+def run_jobs(
+    settings: GenerationSettings, models: Models, tokenizer: Any, decoding: Decoding,
+    jobs: Mapping[str, Job], examples: Sequence[Example],
+) -> dict[str, Losses]:  # fmt: skip
+    """Generate the answers and compute the losses that are not on disk, shared among the ranks.
+
+    Returns role → example id → loss.
+    """
+    from accelerate import PartialState
+
+    processes = PartialState()
+    if rank() == 0:
+        for job in jobs.values():
+            cut_half_line(job.answers.path)
+            cut_half_line(job.losses.partial)
+    processes.wait_for_everyone()
+    assigned = own_share(missing_answers(jobs))
+    known = {
+        role: job.losses.read(job.loss_key) or job.losses.read_partial(job.loss_key)
+        for role, job in jobs.items()
+    }
+    processes.wait_for_everyone()  # all ranks have read before the first one writes
+    results: dict[str, RankResult] = {}
+    for role, job in jobs.items():  # all work of one model before the next one is loaded
+        prompts = {key: job.prompts[key] for of, key in assigned if of == role}
+        tokens, seconds = answer(models, role, tokenizer, prompts, decoding, settings, job.answers)
+        keep = functools.partial(job.losses.add, job.loss_key)
+        losses = reference_loss.answer_losses(models, role, examples, known[role], keep)
+        results[role] = RankResult(tokens, seconds, losses)
+    losses = gather_losses(results, known, examples)
+    processes.wait_for_everyone()
+    if rank() == 0:
+        for role, job in jobs.items():
+            job.losses.write(job.loss_key, losses[role])
+    return losses
+
+
+def missing_answers(jobs: Mapping[str, Job]) -> list[tuple[str, str]]:
+    """Role and key of each answer that is not on disk.
+
+    One list for both models: with two processes, each answers all questions with one model. Answering many
+    questions together costs less per question.
     """
     missing = []
-    for role in ROLES:
-        known = files[role].read()
-        absent = [(role, key) for key in keyed[role] if key not in known]
-        count = len(keyed[role])
+    for role, job in jobs.items():
+        stored = job.answers.read()
+        absent = [(role, key) for key in job.prompts if key not in stored]
+        count = len(job.prompts)
         print_rank0(
             f"{role}: {counted(count, 'answer')} wanted, {count - len(absent):,} reused from an earlier run"
         )
@@ -227,70 +262,64 @@ def missing_answers(keyed: Keyed, files: Mapping[str, Predictions]) -> list[tupl
 
 
 def answer(
-    models: Models, role: str, tokenizer: Any, keyed: Mapping[str, Prompt], decoding: Decoding, config: Any,
-    file: Predictions,
+    models: Models, role: str, tokenizer: Any, prompts: Mapping[str, Prompt], decoding: Decoding,
+    settings: GenerationSettings, file: Predictions,
 ) -> tuple[int, float]:  # fmt: skip
-    """Answer prompts with one model, each answer written as it is finished.
+    """Answer prompts with one model, and store each answer as it is finished.
 
     Args:
         models, role, tokenizer: the model.
-        keyed: prompts by the key of their answer.
-        decoding: how the answers are made.
-        config: an EvaluationConfig.
-        file: where they are kept.
+        prompts: by the key of their answer.
+        decoding: how tokens are chosen.
+        settings: for the batch size.
+        file: where the answers are stored.
 
-    Returns the tokens made, and the seconds it took.
+    Returns the number of generated tokens, and the seconds.
     """
-    if not keyed:
+    if not prompts:
         return 0, 0.0
-    key_of = {prompt.id: key for key, prompt in keyed.items()}
-    with models.using(role) as causal, Progress(f"{role} model", len(keyed), "answer") as progress:
-        longest = max(len(prompt.input_ids) for prompt in keyed.values()) + decoding.max_new_tokens
-        batch = engine.starting_batch(config.BATCH_SIZE, config.AUTO_BATCH_SIZE, causal, longest)
-        plain = varlen_attention.is_plain(causal.config, longest)
-        print_rank0(
-            f"Attention: {'without padding' if plain else 'with padding'} ({causal.config.model_type})"
+    key_of = {prompt.id: key for key, prompt in prompts.items()}
+    with models.using(role) as causal, Progress(f"{role} model", len(prompts), "answer") as progress:
+        longest = max(len(prompt.input_ids) for prompt in prompts.values()) + decoding.max_new_tokens
+        without_padding = varlen_attention.is_supported(causal.config, longest)
+        batch, reason = engine.choose_batch_size(
+            settings.batch_size, settings.auto_batch_size, causal, longest
         )
-        why = "BATCH_SIZE, as AUTO_BATCH_SIZE is off"
-        if config.AUTO_BATCH_SIZE:
-            on_gpu = models.device.is_cuda
-            why = "what the memory holds" if on_gpu else "more are not faster on a CPU"
-        print_rank0(f"Batch: up to {counted(batch, 'question')} at once ({why})")
+        padding = f"{'without' if without_padding else 'with'} padding ({causal.config.model_type})"
+        print_rank0(f"Batch: up to {counted(batch, 'question')} at once ({reason}), {padding}")
 
-        tokens, clock = 0, time.monotonic()
+        tokens, start = 0, time.monotonic()
 
-        def keep(made: Answer) -> None:
+        def keep(found: engine.Answer) -> None:
             nonlocal tokens
-            tokens += made.new_tokens
-            told = made._asdict()
-            file.add({"key": key_of[made.id], "hypothesis": told.pop("text"), "batch": batch} | told)
-            progress.advance(note=f"{tokens / (time.monotonic() - clock):,.0f} tokens/s")
+            tokens += found.new_tokens
+            line = {"key": key_of[found.id], "hypothesis": found.hypothesis, "batch": batch}
+            file.add(line | found._asdict())
+            progress.advance(note=f"{tokens / (time.monotonic() - start):,.0f} tokens/s")
 
-        engine.answer_all(causal, tokenizer, list(keyed.values()), decoding, batch, keep)
-        seconds = time.monotonic() - clock
+        engine.answer_all(causal, tokenizer, list(prompts.values()), decoding, batch, keep)
+        seconds = time.monotonic() - start
         print_rank0(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
     return tokens, seconds
 
 
-def gather(
-    made: Mapping[str, RankResult], examples: Sequence[Example], partial: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict]:
-    """Role → example id → loss from what each process made, and from what an interrupted run had kept.
+def gather_losses(
+    results: Mapping[str, RankResult], known: Mapping[str, Losses], examples: Sequence[Example]
+) -> dict[str, Losses]:
+    """Role → example id → loss, in the order of the examples, from all ranks and from earlier runs.
 
-    The speed of several processes together is printed.
+    Prints the joint speed of several processes.
     """
     from accelerate.utils import gather_object
 
-    each = gather_object([made])
-    tokens = sum(one[role].tokens for one in each for role in ROLES)
-    if tokens and len(each) > 1:
-        seconds = max(sum(one[role].seconds for role in ROLES) for one in each)
+    ranks = gather_object([results])
+    tokens = sum(result.tokens for own in ranks for result in own.values())
+    if tokens and len(ranks) > 1:
+        seconds = max(sum(result.seconds for result in own.values()) for own in ranks)
         speed = f"{tokens / seconds:,.0f} a second"
-        print_rank0(f"{len(each)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
+        print_rank0(f"{len(ranks)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
     losses = {}
-    for role in ROLES:
-        found = dict(partial[role])
-        for one in each:
-            found |= one[role].losses
+    for role in results:
+        found = functools.reduce(dict.__or__, (own[role].losses for own in ranks), known[role])
         losses[role] = {example.id: found[example.id] for example in examples}
     return losses

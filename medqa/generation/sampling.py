@@ -1,4 +1,4 @@
-"""From logits to the next token of each row."""
+"""Chooses the next token of each row from its logits."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import torch
 
 @dataclass(frozen=True)
 class Decoding:
-    """How answers are decoded: everything that, with model and prompt, determines an answer."""
+    """How answers are decoded. Together with model and prompt it determines an answer."""
 
     max_new_tokens: int
     temperature: float
@@ -17,40 +17,42 @@ class Decoding:
 
 
 def choose_tokens(
-    logits: torch.Tensor, chance: torch.Tensor, decoding: Decoding, candidates: int = 0
+    logits: torch.Tensor, draws: torch.Tensor, decoding: Decoding, candidates: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The next token of each row, and whether it is certain that these are the right ones.
+    """The next token of each row, and whether the top-k was enough to choose it exactly.
 
-    Temperature 0 takes the likeliest. Otherwise a token is drawn by the inverse of the cumulative
-    distribution, among the likeliest tokens that together reach `top_p` (Holtzman et al., arXiv 1904.09751);
-    of two equally likely ones, the one with the smaller id comes first.
+    Temperature 0 takes the most likely token. Otherwise a token is drawn by the inverse of the cumulative
+    distribution, among the most likely tokens that together reach `top_p` (nucleus sampling, Holtzman et al.,
+    arXiv 1904.09751); of two equally likely ones, the one with the smaller id comes first.
 
     Args:
         logits: [rows, vocabulary].
-        chance: float64 [rows], uniform in [0, 1).
-        candidates: sort only so many tokens of each row, which is ten times as fast for a large vocabulary;
-            when the likeliest tokens of a row are more than that, the second result is False. 0 sorts all.
+        draws: float64 [rows], uniform in [0, 1).
+        decoding: temperature and top_p.
+        candidates: sort only this many tokens of each row, which is ten times as fast for a large vocabulary;
+            when the nucleus of a row is larger, the second result is False. 0 sorts all tokens.
 
     Returns:
-        int64 [rows] and a bool scalar. Nothing waits for the GPU.
+        int64 [rows] and a bool scalar, both on the GPU: nothing here waits for it.
     """
     logits = logits.float()
     topk_exact = torch.ones((), dtype=torch.bool, device=logits.device)
     if decoding.temperature == 0:
         return logits.argmax(dim=-1), topk_exact
     highest = logits.amax(dim=-1, keepdim=True)
-    weight = ((logits - highest) / decoding.temperature).exp().sum(dim=-1, keepdim=True, dtype=torch.float64)
+    total = ((logits - highest) / decoding.temperature).exp().sum(dim=-1, keepdim=True, dtype=torch.float64)
     if candidates:
         values, tokens = logits.topk(candidates, dim=-1)
-        tokens, order = tokens.sort(dim=-1)  # topk leaves open in which order equal ones come
+        tokens, order = tokens.sort(dim=-1)  # topk returns equal logits in no fixed order
         values, order = values.gather(1, order).sort(dim=-1, descending=True, stable=True)
         tokens = tokens.gather(1, order)
     else:
         values, tokens = logits.sort(dim=-1, descending=True, stable=True)
-    shares = (((values - highest) / decoding.temperature).exp().double() / weight).cumsum(dim=-1)
-    reached = (shares < decoding.top_p).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
-    if candidates:  # a token left out may be as likely as the last one taken along
-        topk_exact = (values.gather(1, reached) > values[:, -1:]).all()
-    drawn = chance[:, None] * shares.gather(1, reached)
-    place = (shares <= drawn).sum(dim=-1, keepdim=True).clamp(max=shares.shape[-1] - 1)
-    return tokens.gather(1, place)[:, 0], topk_exact
+    cumulative = (((values - highest) / decoding.temperature).exp().double() / total).cumsum(dim=-1)
+    last = cumulative.shape[-1] - 1
+    nucleus_end = (cumulative < decoding.top_p).sum(dim=-1, keepdim=True).clamp(max=last)
+    if candidates:  # a token outside the top-k may be as likely as the last one of the nucleus
+        topk_exact = (values.gather(1, nucleus_end) > values[:, -1:]).all()
+    threshold = draws[:, None] * cumulative.gather(1, nucleus_end)
+    chosen = (cumulative <= threshold).sum(dim=-1, keepdim=True).clamp(max=last)
+    return tokens.gather(1, chosen)[:, 0], topk_exact

@@ -1,7 +1,7 @@
-"""BERTScore: similarity of two texts by the hidden states of an encoder, equal to the bert_score library.
+"""Computes BERTScore, the similarity of two texts' hidden states, with the results of the bert_score library.
 
-The library itself fails on transformers 5 for `microsoft/deberta-xlarge-mnli` (whose tokenizer names no
-longest input) and for any empty text, and it keeps every hidden state of a run in memory.
+The library itself fails on transformers 5 for `microsoft/deberta-xlarge-mnli` (whose tokenizer has no maximum
+length) and for any empty text, and it keeps every hidden state of a run in memory.
 """
 
 import importlib.util
@@ -19,12 +19,12 @@ from medqa.metrics.encoder import (
     load_encoder,
     longest_input,
 )
-from medqa.metrics.score_cache import ScoreFile
+from medqa.metrics.score_cache import ScoreCache
 from medqa.runtime.progress import Progress
 
-# Tokens, padding included, that one forward pass takes; halved for good whenever the memory is too small.
+# Tokens of a forward pass, with padding; halved when memory runs out.
 TOKENS_PER_BATCH = 16_384
-# Pairs whose hidden states are held at once: about 1 GB for 300 tokens of 1,024 float32 numbers.
+# Pairs whose hidden states are in memory at once: about 1 GB for 300 tokens of 1,024 float32 numbers.
 PAIRS_PER_BLOCK = 512
 
 
@@ -42,13 +42,13 @@ class BertScorer(Batched):
     Source: Zhang et al., "BERTScore: Evaluating Text Generation with BERT", ICLR 2020; layer and baseline
         are those packaged with bert_score 0.3.13 (layer 40 for microsoft/deberta-xlarge-mnli).
     Does not see: the wrong dose and negation ("5 mg" and "50 mg", "fever" and "no fever" have similar
-        states); what lies beyond the longest input of the encoder (`truncated` counts the texts cut).
+        states); what lies beyond the longest input of the encoder (`truncated` has these texts).
 
     Attributes:
         name: name by which layer and baseline were looked up, or the folder's name.
         layer: hidden layer that is compared.
-        max_tokens: longest input; a longer text is cut there.
-        truncated: distinct texts cut so far.
+        max_tokens: longest input; longer texts are truncated.
+        truncated: the texts truncated so far.
         encoded: texts encoded so far (the others came from the cache).
         fingerprint: identifies weights, layer, longest input and precision.
     """
@@ -64,13 +64,13 @@ class BertScorer(Batched):
         """Load an encoder.
 
         Args:
-            model: a folder, or a name on the Hugging Face Hub. What is on this machine is taken first; the
-                Hub is asked only if HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.
+            model: a folder, or a name on the Hugging Face Hub. Local files come first; the Hub is contacted
+                only if HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.
             layer: hidden layer to compare; 0: the one tuned for the named model, else the last.
             device: "cpu", "cuda", …; None: the GPU when there is one.
-            cache_folder: where scores are kept from one run to the next; None: nowhere.
-            dtype: "float32", or "bfloat16", which on an H200 takes 6 s for 840 pairs in place of 15 s, and is
-                up to 0.0005 off.
+            cache_folder: where scores are stored from one run to the next; None: nowhere.
+            dtype: "float32", or "bfloat16", which on an H200 takes 6 s for 840 pairs instead of 15 s, with
+                errors up to 0.0005.
 
         Raises:
             EncoderMissing: no such folder, no such model, no internet, or not an encoder.
@@ -84,26 +84,19 @@ class BertScorer(Batched):
         self.layer = self._choose_layer(layer)
         self.max_tokens = longest_input(self.tokenizer, self.encoder.config)
         self._drop_unused_layers()
-        # Cast here, every tensor: loaded in bfloat16, transformers' DeBERTa keeps two biases in float32 and
-        # fails.
+        # Cast here: loaded in bfloat16, transformers' DeBERTa keeps two biases in float32 and fails.
         self.encoder.to(self.device, getattr(torch, dtype)).eval()
         self.baseline = _baseline(self.name, self.layer)
         self.tokens_per_batch = TOKENS_PER_BATCH
         self.encoded = 0
-        self._cut: set[str] = set()
+        self.truncated: set[str] = set()
         self.fingerprint = fingerprint(self.encoder, self.layer, self.max_tokens, self.dtype)
-        self._cache = ScoreFile(cache_folder, "bertscore", self.fingerprint)
-
-    @property
-    def truncated(self) -> int:
-        """Distinct texts that were longer than `max_tokens`."""
-        return len(self._cut)
+        self._cache = ScoreCache(cache_folder, "bertscore", self.fingerprint)
 
     def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[float]]:
         """Score pairs of texts; each distinct text is encoded once.
 
-        Score the base model's and the tuned model's answers in one call, so that a reference is encoded
-        once for both.
+        Score both models' answers in one call, so that their references are encoded only once.
 
         Returns:
             `bertscore_precision`, `bertscore_recall`, `bertscore_f1`, and the same names with `_rescaled`
@@ -113,8 +106,8 @@ class BertScorer(Batched):
         ids = self._tokenize({text for pair in keys for text in pair})
         scores = {key: known for key in set(keys) if (known := self._cache.get(key)) is not None}
         scores |= {key: (0.0, 0.0, 0.0) for key in set(keys) if not (ids[key[0]] and ids[key[1]])}
-        # Sorted by length, so that texts of one block and one batch need little padding. The texts decide
-        # between equal lengths: a set's own order would change from run to run.
+        # Sorted by length, so that blocks and batches need little padding; then by text, because the order of
+        # a set changes from run to run.
         missing = sorted(
             set(keys) - scores.keys(), key=lambda key: (-max(len(ids[text]) for text in key), key)
         )
@@ -122,8 +115,8 @@ class BertScorer(Batched):
             scores |= found
             self._cache.add(found)
         columns = {
-            f"bertscore_{name}": [scores[key][place] for key in keys]
-            for place, name in enumerate(("precision", "recall", "f1"))
+            f"bertscore_{name}": [scores[key][index] for key in keys]
+            for index, name in enumerate(("precision", "recall", "f1"))
         }
         if self.baseline is not None:
             columns |= {
@@ -133,21 +126,21 @@ class BertScorer(Batched):
         return columns
 
     def _tokenize(self, texts: set[str]) -> dict[str, list[int]]:
-        """Token numbers of each text, special ones included; none when the text has no piece of its own."""
+        """Token ids of each text, with special tokens; an empty list for a text without other tokens."""
         special = {self.tokenizer.cls_token_id, self.tokenizer.sep_token_id}
         ids = {}
         for text in sorted(texts):
-            whole = self.tokenizer.encode(text, add_special_tokens=True, verbose=False) if text else []
-            if len(whole) > self.max_tokens:
-                self._cut.add(text)
-                whole = self.tokenizer.encode(
+            text_ids = self.tokenizer.encode(text, add_special_tokens=True, verbose=False) if text else []
+            if len(text_ids) > self.max_tokens:
+                self.truncated.add(text)
+                text_ids = self.tokenizer.encode(
                     text, add_special_tokens=True, truncation=True, max_length=self.max_tokens
                 )
-            ids[text] = whole if any(number not in special for number in whole) else []
+            ids[text] = text_ids if set(text_ids) - special else []
         return ids
 
     def _compute(self, pairs: list[tuple[str, str]], ids: dict[str, list[int]]) -> Iterator[dict]:
-        """Score pairs block by block; a text that a later block needs again is kept until then."""
+        """Score pairs block by block; hidden states that a later block needs stay in memory."""
         import torch
 
         uses = Counter(text for pair in pairs for text in set(pair))
@@ -186,11 +179,11 @@ class BertScorer(Batched):
                 output_hidden_states=not self._trimmed,
             )
 
-        for batch, output in self._through(texts, lambda text: len(ids[text]), forward):
+        for batch, output in self._run_batches(texts, lambda text: len(ids[text]), forward):
             hidden = output.last_hidden_state if self._trimmed else output.hidden_states[self.layer]
             hidden = torch.nn.functional.normalize(hidden.float(), dim=-1, eps=1e-30)
             for row, text in enumerate(batch):
-                # A copy, or the padding would stay in memory with the text.
+                # A copy, because a view would keep the whole batch with its padding in memory.
                 yield text, hidden[row, : len(ids[text])].clone()
             self.encoded += len(batch)
 
@@ -201,24 +194,22 @@ class BertScorer(Batched):
         import torch
 
         similarity = hypothesis @ reference.T
-        precision = similarity.amax(dim=1)[self._own(hypothesis_ids)].mean()
-        recall = similarity.amax(dim=0)[self._own(reference_ids)].mean()
+        precision = similarity.amax(dim=1)[self._text_positions(hypothesis_ids)].mean()
+        recall = similarity.amax(dim=0)[self._text_positions(reference_ids)].mean()
         f1 = 2 * precision * recall / (precision + recall)
         return torch.stack([precision, recall, torch.nan_to_num(f1)])
 
-    def _own(self, ids: list[int]) -> Any:
-        """Which places hold pieces of the text itself, neither [CLS] nor [SEP]."""
+    def _text_positions(self, ids: list[int]) -> Any:
+        """Positions of the tokens other than [CLS] and [SEP]."""
         import torch
 
-        special = (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id)
-        return torch.tensor([place for place, number in enumerate(ids) if number not in special]).to(
-            self.device
-        )
+        special = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        return torch.tensor([i for i, token in enumerate(ids) if token not in special], device=self.device)
 
     def _choose_layer(self, layer: int) -> int:
-        """The layer asked for; else the tuned one of a known encoder; else the last."""
+        """The given layer; for 0 the tuned layer of a known encoder, else the last."""
         last = self.encoder.config.num_hidden_layers
-        if layer > last or layer < 0:
+        if not 0 <= layer <= last:
             raise EncoderMissing(
                 f"BERTSCORE_LAYER is {layer}, but the encoder has the layers 1 to {last} (0: the tuned one)."
             )
@@ -229,7 +220,7 @@ class BertScorer(Batched):
         return min(model2layers.get(self.name, last), last)
 
     def _drop_unused_layers(self) -> None:
-        """Leave out the layers above the one that is compared: a sixth of the work of deberta-xlarge-mnli."""
+        """Remove the layers above the compared one: a sixth of the work of deberta-xlarge-mnli."""
         import torch
 
         body = getattr(self.encoder, "encoder", None) or getattr(self.encoder, "transformer", None)
@@ -240,7 +231,7 @@ class BertScorer(Batched):
 
 
 def _baseline(name: str, layer: int) -> tuple[float, float, float] | None:
-    """Mean precision, recall and F1 of random English pairs at that layer, as bert_score packages them."""
+    """Mean precision, recall and F1 of random English pairs at that layer, from bert_score's files."""
     specification = importlib.util.find_spec("bert_score")
     path = Path(specification.origin).parent / "rescale_baseline" / "en" / f"{name}.tsv"
     if not path.is_file():

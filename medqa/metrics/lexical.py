@@ -1,8 +1,8 @@
 """BLEU, ROUGE and METEOR of an answer against its reference, and the corpus BLEU of a model.
 
 The libraries of the field compute them: nltk (BLEU, METEOR), rouge-score (ROUGE) and sacrebleu (corpus BLEU).
-This module chooses their options and the words that they compare. Every function takes (reference,
-hypothesis) and gives a number for any text: an empty answer, or one without a single matching word, scores 0.
+This module chooses their options and tokenizes. Every function takes (reference, hypothesis) and returns
+numbers for any text: an empty answer, or one without a matching word, scores 0.
 None of these metrics detects a wrong dose: see `medqa/clinical`.
 """
 
@@ -21,14 +21,14 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenize import tokenize as split_for_rouge
 
-from medqa.metrics.wordnet import senses
+from medqa.metrics.wordnet import load_wordnet
 
-# Texts whose words are kept: two metrics read each text, and both models answer the same reference.
-KEPT_TEXTS = 2048
-# NLTKWordTokenizer expects one sentence and takes only the last full stop off its word. This pattern finds
-# the others, so that "fever." inside an answer is "fever" and "."; after a number or a bracket, a full stop
-# ends a sentence only when a capital follows ("0.5 mg. Then", not "approx. 5"). On MedQuAD 99.9 % of the
-# tokens are those of nltk.word_tokenize, which needs the punkt_tab data.
+# Texts whose tokens are cached: two metrics use each text, and both models answer the same reference.
+CACHED_TEXTS = 2048
+# NLTKWordTokenizer expects one sentence and separates only the last full stop from its word. This pattern
+# finds the others, so that "fever." inside an answer is "fever" and "."; after a number or a bracket, a full
+# stop ends a sentence only when a capital follows ("0.5 mg. Then", not "approx. 5"). On MedQuAD 99.9 % of the
+# tokens equal those of nltk.word_tokenize, which needs the punkt_tab data.
 SENTENCE_END = re.compile(
     r"\.(?:(?<=[^\W\d_]{2}\.)(?=\s)|(?<=[)\]%\"'\d]\.)(?=\s+[\"'(\[]*[A-Z]))",
 )
@@ -47,13 +47,13 @@ class Stemmer(PorterStemmer):
 STEMMER = Stemmer()
 
 
-@lru_cache(maxsize=KEPT_TEXTS)
+@lru_cache(maxsize=CACHED_TEXTS)
 def tokens(text: str) -> tuple[str, ...]:
     """Words and punctuation marks of a text, case kept; `0.5`, `1,000` and `mg/kg` are one token each."""
     return tuple(NLTKWordTokenizer().tokenize(SENTENCE_END.sub(" .", text)))
 
 
-@lru_cache(maxsize=KEPT_TEXTS)
+@lru_cache(maxsize=CACHED_TEXTS)
 def rouge_words(text: str) -> tuple[str, ...]:
     """Runs of a–z and 0–9 in the lower-cased text, Porter-stemmed beyond three letters."""
     return tuple(split_for_rouge(text, STEMMER))
@@ -109,14 +109,14 @@ def rouge(reference: str, hypothesis: str) -> dict[str, float]:
         is 1); µ, °, accented and non-Latin letters, which are all dropped; negation ("no fever").
     """
     scores = ROUGE.score(reference, hypothesis)
-    wanted, given = rouge_words(reference), rouge_words(hypothesis)
+    words = rouge_words(reference), rouge_words(hypothesis)
     # Numbered, because rapidfuzz compares words by their hash, and two words can have the same one.
-    numbers = {word: number for number, word in enumerate({*wanted, *given})}
-    common = LCSseq.similarity([numbers[word] for word in wanted], [numbers[word] for word in given])
+    number = {word: index for index, word in enumerate({*words[0], *words[1]})}
+    common = LCSseq.similarity(*([number[word] for word in text] for text in words))
     return {
         "ROUGE-1": scores["rouge1"].fmeasure,
         "ROUGE-2": scores["rouge2"].fmeasure,
-        "ROUGE-L": fmeasure(common / max(1, len(given)), common / max(1, len(wanted))),
+        "ROUGE-L": fmeasure(*(common / max(1, len(text)) for text in reversed(words))),
     }
 
 
@@ -135,14 +135,13 @@ def meteor(reference: str, hypothesis: str, wordnet: str | None) -> dict[str, fl
 
     Args:
         reference, hypothesis: the texts.
-        wordnet: location of WordNet (`medqa.metrics.wordnet.find_wordnet`). None: only form and stem are
-        aligned, a
+        wordnet: path from `medqa.metrics.wordnet.find_wordnet`. None: only form and stem are aligned, a
             different, lower number, which must not be compared with METEOR.
 
     Returns:
         one column: `meteor`, or `meteor_without_synonyms`.
     """
     score = single_meteor_score(
-        tokens(reference), tokens(hypothesis), stemmer=STEMMER, wordnet=senses(wordnet)
+        tokens(reference), tokens(hypothesis), stemmer=STEMMER, wordnet=load_wordnet(wordnet)
     )
     return {"meteor" if wordnet else "meteor_without_synonyms": score}

@@ -1,4 +1,4 @@
-"""BERTScore and entailment, the metrics that need an encoder; and what a machine has to do without."""
+"""Loads what BERTScore, entailment and METEOR need, and reports what is not available on this machine."""
 
 from pathlib import Path
 
@@ -13,22 +13,21 @@ from medqa.runtime.console import WarningLog
 def load(
     model: str, layer: int, cache: Path, warnings: WarningLog
 ) -> tuple[BertScorer | None, EntailmentScorer | None, dict[str, str]]:
-    """Load what can be had, fetched where this machine may go online; the rest is left out with a warning.
+    """Load the encoder and WordNet, from the internet where that is allowed; warn about what is missing.
 
     Args:
-        model: encoder of both, a folder or a name on the Hub; empty: neither, on purpose and without a
-            warning.
+        model: encoder for both, a folder or a name on the Hub; empty: neither metric, and no warning.
         layer: see `BertScorer`.
         cache: folder for their scores.
-        warnings: told of what is left out.
+        warnings: gets what is left out.
 
     Returns:
-        the scorer of BERTScore and the one of entailment, None for one that is left out; and what is left out
+        the scorers for BERTScore and for entailment, None for one that is left out; and what is left out
         ("meteor": its synonyms, "bertscore", "nli") → the reason.
     """
     left_out: dict[str, str] = {}
     scorer = judge = None
-    # An encoder named on the Hub goes online anyway; a run from folders alone asks no server for anything.
+    # With an encoder from the Hub, the run goes online anyway; a run from local folders contacts no server.
     if reason := fetch_wordnet(not hub.forbidden() and bool(model) and not Path(model).is_dir()):
         left_out["meteor"] = reason
     if model:
@@ -40,8 +39,8 @@ def load(
             left_out["nli"] = "Entailment is left out: it has no encoder either"
         except HeadMissing as missing:
             left_out["nli"] = f"Entailment is left out: {missing}"
-    for told in left_out.values():
-        warnings.add(f"{told}.")
+    for reason in left_out.values():
+        warnings.add(f"{reason}.")
     if not model:
         left_out |= dict.fromkeys(("bertscore", "nli"), 'BERTSCORE_MODEL is ""')
     return scorer, judge, left_out

@@ -1,11 +1,11 @@
-"""A class of metrics → one column per metric; a metric that fails on a pair costs that pair, not the run."""
+"""Runs every metric of a class over all pairs; a metric that fails on a pair loses that pair, not the run."""
 
 import contextlib
 import itertools
 import math
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.metrics import pairwise
@@ -17,52 +17,20 @@ if TYPE_CHECKING:
 
 # Between the names in the column `failed`.
 SEPARATOR = "; "
-# What is kept of an answer beside its text; everything between the texts and these columns is a metric.
+# Columns about the answer itself; the columns between `specialty` and `id` are the metrics.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
 
 
 class Scored(NamedTuple):
-    """What `score_pairs` found.
+    """What `score_pairs` returns.
 
     Attributes:
-        columns: column → one number a pair, float64; NaN stands for "not applicable", and for a pair on
-            which the metric failed.
-        failed: column → the places of the pairs on which it failed; columns without a failure are not there.
+        columns: column → one number per pair, float64; NaN means "not applicable", or that the metric failed.
+        failed: column → the indices of the pairs on which its metric failed; only columns with failures.
     """
 
     columns: dict[str, array]
     failed: dict[str, list[int]]
-
-
-class _Rows:
-    """What a metric gives pair by pair, in whichever order, kept as columns: 8 bytes a number."""
-
-    def __init__(self, pairs: int) -> None:
-        self.pairs = pairs
-        self.failed: dict[int, str] = {}
-        self._numbers: dict[str, array] = {}
-        self._first: dict[str, tuple[int, int]] = {}  # of each column: first pair that has it, place in there
-
-    def add(self, pair: int, row: pairwise.Row) -> None:
-        """Take in what the metric gave for a pair."""
-        if isinstance(row, str):
-            self.failed[pair] = row
-            return
-        for place, (column, number) in enumerate(row.items()):
-            if column not in self._numbers:
-                self._numbers[column] = _blank(self.pairs)
-            self._numbers[column][pair] = number
-            self._first[column] = min(self._first.get(column, (pair, place)), (pair, place))
-
-    def columns(self, title: str) -> dict[str, array]:
-        """The columns in the order of the pairs; without any, one without a number that is called `title`."""
-        names = sorted(self._first, key=self._first.__getitem__)
-        return {name: self._numbers[name] for name in names} or {title: _blank(self.pairs)}
-
-
-def _blank(pairs: int) -> array:
-    """A column without a number."""
-    return array("d", [math.nan]) * pairs
 
 
 def score_pairs(
@@ -73,73 +41,75 @@ def score_pairs(
     Args:
         metrics: an object with methods `compute_NAME(reference, hypothesis)`, which return a number, None for
             "not applicable", or a dict of columns; and `score_NAME(references, hypotheses)`, which take all
-            pairs at once and return a dict of columns. `IN_PARALLEL` (optional): see `pairwise.rows`.
+            pairs at once and return a dict of columns. `IN_PARALLEL` (optional): see `pairwise.score_blocks`.
         references, hypotheses: texts, pair by pair.
-        warnings: where failures are told.
+        warnings: gets a warning for each metric that fails.
     """
-    scored = Scored({}, {})
+    scored, count = Scored({}, {}), len(references)
     names = _methods(metrics, "compute_")
-    kept = {name: _Rows(len(references)) for name in names}
-    # Pairs of one reference together, so that what a metric has read of it is still at hand.
-    places = _by_reference(references, hypotheses)
-    blocks = pairwise.rows(metrics, names, [(references[place], hypotheses[place]) for place in places])
-    with contextlib.closing(blocks), Progress("Lexical scores", len(places), "pair") as progress:
-        for place, found in zip(places, itertools.chain.from_iterable(blocks), strict=True):
-            for name, row in zip(names, found, strict=True):
-                kept[name].add(place, row)
+    columns = {name: defaultdict(lambda: _nan_column(count)) for name in names}
+    failed: dict[str, dict[int, str]] = {name: {} for name in names}
+    # Pairs of one reference follow each other, so that metrics find its tokens in their caches.
+    order = _by_reference(references, hypotheses)
+    blocks = pairwise.score_blocks(metrics, names, [(references[i], hypotheses[i]) for i in order])
+    with contextlib.closing(blocks), Progress("Lexical scores", count, "pair") as progress:
+        for index, rows in zip(order, itertools.chain.from_iterable(blocks), strict=True):
+            for name, row in zip(names, rows, strict=True):
+                if isinstance(row, str):
+                    failed[name][index] = row
+                    continue
+                for column, number in row.items():
+                    columns[name][column][index] = number
             progress.advance()
     for name in names:
         title = name.removeprefix("compute_")
-        columns = kept[name].columns(title)
-        scored.columns.update(columns)
-        _tell_failures(scored, title, columns, kept[name].failed, len(references), warnings)
+        found = columns[name] or {title: _nan_column(count)}
+        _add(scored, title, found, failed[name], warnings)
     for name in _methods(metrics, "score_"):
-        title = name.removeprefix("score_")
-        failed = {}
+        title, errors = name.removeprefix("score_"), {}
         try:
             found = dict(getattr(metrics, name)(references, hypotheses))
-            columns = {key: _checked(values, len(references), failed) for key, values in found.items()}
+            found = {column: _checked(values, count, errors) for column, values in found.items()}
         except Exception as error:  # a user's metric may raise anything
-            columns = {title: _blank(len(references))}
-            failed = dict.fromkeys(range(len(references)), pairwise.described(error))
-        scored.columns.update(columns)
-        _tell_failures(scored, title, columns, failed, len(references), warnings)
+            found = {title: _nan_column(count)}
+            errors = dict.fromkeys(range(count), pairwise.describe_error(error))
+        _add(scored, title, found, errors, warnings)
     return scored
 
 
+def _nan_column(count: int) -> array:
+    return array("d", [math.nan]) * count
+
+
 def _by_reference(references: Sequence[str], hypotheses: Sequence[str]) -> list[int]:
-    """The places of all pairs, those of one reference next to each other."""
+    """The indices of all pairs, those with the same reference next to each other."""
     first: dict[str, int] = {}
-    for place, (reference, _) in enumerate(zip(references, hypotheses, strict=True)):
-        first.setdefault(reference, place)
-    return sorted(range(len(references)), key=lambda place: first[references[place]])
+    for index, (reference, _) in enumerate(zip(references, hypotheses, strict=True)):
+        first.setdefault(reference, index)
+    return sorted(range(len(references)), key=lambda index: first[references[index]])
 
 
-def _checked(values: Sequence[Any], pairs: int, failed: dict[int, str]) -> array:
-    """A column of a metric that takes all pairs at once; what is no number is noted in `failed`."""
-    if len(values) != pairs:
-        raise pairwise.MetricFailed(f"it gave {len(values)} values for {pairs} pairs")
-    numbers = array("d")
-    for place, value in enumerate(values):
+def _checked(values: Sequence[Any], count: int, failed: dict[int, str]) -> array:
+    """A column of a metric that takes all pairs at once; values that are not numbers go into `failed`."""
+    if len(values) != count:
+        raise pairwise.MetricFailed(f"it gave {len(values)} values for {count} pairs")
+    column = _nan_column(count)
+    for index, value in enumerate(values):
         try:
-            numbers.append(pairwise.number(value))
+            column[index] = pairwise.to_float(value)
         except (pairwise.MetricFailed, TypeError, ValueError) as error:
-            numbers.append(math.nan)
-            failed.setdefault(place, pairwise.described(error))
-    return numbers
+            failed.setdefault(index, pairwise.describe_error(error))
+    return column
 
 
-def _tell_failures(
-    scored: Scored,
-    title: str,
-    columns: Iterable[str],
-    failed: Mapping[int, str],
-    pairs: int,
-    warnings: WarningLog,
+def _add(
+    scored: Scored, title: str, columns: Mapping[str, array], failed: Mapping[int, str], warnings: WarningLog
 ) -> None:
-    """Note on which pairs a metric failed, and tell the first error."""
+    """Add the columns of a metric, and warn with its first error."""
+    scored.columns.update(columns)
     if failed:
         scored.failed.update({column: sorted(failed) for column in columns})
+        pairs = len(next(iter(columns.values())))
         warnings.add(
             f"metric {title} failed on {len(failed)} of {pairs} pairs, which do not count; the first: "
             f"{failed[min(failed)]}"
@@ -147,16 +117,10 @@ def _tell_failures(
 
 
 def _methods(metrics: Any, prefix: str) -> list[str]:
-    """Names of the public methods with a prefix, in the order in which their classes define them."""
-    found: dict[str, None] = {}
-    for kind in reversed(type(metrics).__mro__):
-        found |= {
-            name: None for name in vars(kind) if name.startswith(prefix) and callable(getattr(kind, name))
-        }
-    found |= {
-        name: None for name in vars(metrics) if name.startswith(prefix) and callable(vars(metrics)[name])
-    }
-    return list(found)
+    """Names of the methods with a prefix, in the order in which their classes define them."""
+    scopes = [*map(vars, reversed(type(metrics).__mro__)), vars(metrics)]
+    names = dict.fromkeys(name for scope in scopes for name in scope if name.startswith(prefix))
+    return [name for name in names if callable(getattr(metrics, name))]
 
 
 def results_tables(
@@ -175,20 +139,20 @@ def results_tables(
         answers: role → answers in the order of the holdout.
         losses: role → example id → summed loss of the reference answer and its tokens.
         holdout: the holdout split.
-        warnings: told of failures, and of empty or unfinished answers.
+        warnings: gets failures, and the number of empty and unfinished answers.
     """
     import pandas as pd
 
     references = holdout["response"][:]
-    hypotheses = [answer["hypothesis"] for found in answers.values() for answer in found]
-    # Both models in one call, so that a metric can share what it knows of a reference.
+    hypotheses = [answer["hypothesis"] for own in answers.values() for answer in own]
+    # Both models in one call, so that a metric processes each reference once.
     scored = score_pairs(metrics, references * len(answers), hypotheses, warnings)
     failed: list[list[str]] = [[] for _ in hypotheses]
-    for name, places in scored.failed.items():
-        for place in places:
-            failed[place].append(name)
+    for name, indices in scored.failed.items():
+        for index in indices:
+            failed[index].append(name)
     tables = {}
-    for number, (role, found) in enumerate(answers.items()):
+    for number, (role, own) in enumerate(answers.items()):
         rows = slice(number * len(references), (number + 1) * len(references))
         table = {
             "question": holdout["question"][:],
@@ -200,15 +164,15 @@ def results_tables(
         sums = [losses[role].get(id, (math.nan, 1)) for id in holdout["id"]]
         table["answer_loss"] = [total / count for total, count in sums]
         table["id"] = holdout["id"][:]
-        table |= {name: [answer[name] for answer in found] for name in NOTES}
+        table |= {name: [answer[name] for answer in own] for name in NOTES}
         table["failed"] = [SEPARATOR.join(names) for names in failed[rows]]
         tables[role] = pd.DataFrame(table)
-        empty = sum(not answer["hypothesis"].strip() for answer in found)
-        endless = sum(answer["finish"] == "length" for answer in found)
+        empty = sum(not answer["hypothesis"].strip() for answer in own)
+        unfinished = sum(answer["finish"] == "length" for answer in own)
         if empty:
             warnings.add(f"{role}: {counted(empty, 'answer is', 'answers are')} empty.")
-        if endless:
-            warnings.add(f"{role}: {counted(endless, 'answer')} had not ended at MAX_NEW_TOKENS.")
+        if unfinished:
+            warnings.add(f"{role}: {counted(unfinished, 'answer')} had not ended at MAX_NEW_TOKENS.")
     return tables
 
 
@@ -219,7 +183,7 @@ def metric_names(table: "pd.DataFrame") -> list[str]:
 
 
 def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[str, Any]:
-    """What a reader must know of the metrics of a run, for training_recommendations.json.
+    """Describes how the metrics of a run were computed, for training_recommendations.json.
 
     Returns:
         `bertscore_model` and `entailment_model` (None: left out), `lexicon` (its size and hash),
@@ -238,8 +202,8 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
         "bertscore_model": None if encoder is None else f"{encoder.name}, layer {encoder.layer}",
         "entailment_model": None if judge is None else judge.name,
         "too_long": {
-            "texts_cut_by_bertscore": 0 if encoder is None else encoder.truncated,
-            "answers_read_in_parts_for_entailment": 0 if judge is None else judge.windowed,
+            "texts_cut_by_bertscore": 0 if encoder is None else len(encoder.truncated),
+            "answers_read_in_parts_for_entailment": 0 if judge is None else len(judge.windowed),
         },
         "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
         "corpus_bleu": {

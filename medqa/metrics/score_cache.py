@@ -1,4 +1,4 @@
-"""Scores of pairs of texts kept from run to run, a line for each pair: a killed run loses its last block."""
+"""Stores scores of pairs of texts on disk, one line per pair: a killed run loses at most its last block."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ Pair = tuple[str, str]
 Scores = tuple[float, float, float]
 
 
-class ScoreFile:
-    """Three numbers a pair, in a file named after what they depend on beside the texts.
+class ScoreCache:
+    """Three numbers per pair, in a file named after everything they depend on except the texts.
 
     Args:
-        folder: where the file lies; None: nothing is kept.
-        kind: begins the file's name, such as "bertscore".
+        folder: of the file; None: nothing is stored.
+        kind: start of the file's name, such as "bertscore".
         fingerprint: identifies the model and all settings that change a score.
     """
 
@@ -32,12 +32,12 @@ class ScoreFile:
 
     @staticmethod
     def key(pair: Pair) -> str:
-        """SHA-256 of both texts; their lengths keep ("ab", "c") apart from ("a", "bc")."""
+        """SHA-256 of both texts; the length distinguishes ("ab", "c") from ("a", "bc")."""
         text = f"{len(pair[0])} {pair[0]}{pair[1]}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def get(self, pair: Pair) -> Scores | None:
-        """The scores of a pair, None when they are not known."""
+        """The scores of a pair, None when they are not stored."""
         return self.scores.get(self.key(pair)) if self.path is not None else None
 
     def add(self, found: Mapping[Pair, Scores]) -> None:
@@ -46,6 +46,6 @@ class ScoreFile:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps([self.key(pair), *scores]) + "\n" for pair, scores in found.items()]
-        # A new line first, in case a killed run left half a line.
+        # A line break first, because a killed run may have left an incomplete line.
         with open(self.path, "a", encoding="utf-8") as file:
             file.write("\n" + "".join(lines))

@@ -1,8 +1,9 @@
-"""WordNet for METEOR's synonyms: where NLTK's data are on this machine, and how they are downloaded."""
+"""Finds, loads and downloads WordNet, from which METEOR takes synonyms."""
 
 import contextlib
 import io
 import os
+import sys
 import warnings
 import zipfile
 from functools import lru_cache
@@ -15,103 +16,115 @@ from medqa.runtime.console import print_rank0
 # What a machine without internet needs. The metrics themselves need only WordNet; users' own metrics need
 # `punkt_tab` when they call `nltk.word_tokenize`.
 NLTK_PACKAGES = ("wordnet", "punkt_tab")
-# Seconds without a byte after which NLTK's server counts as out of reach.
-SILENCE = 10
+# Seconds without a byte after which NLTK's server counts as unreachable.
+NETWORK_TIMEOUT = 10
+
+
+def import_nltk() -> Any:
+    """NLTK without scipy.stats and scikit-learn, which it imports for parts that no metric needs.
+
+    Importing them takes 2 of 3 s, and 150 MB. They stay importable, and are used if they are loaded already.
+    """
+    hidden = {"scipy.stats", "sklearn"} - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(hidden))  # None: an import fails, which NLTK expects
+    try:
+        import nltk
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return nltk
 
 
 def find_wordnet() -> str | None:
-    """Find WordNet, a folder or an archive, in NLTK_DATA or NLTK's own places; None without it."""
-    import nltk
-
+    """The folder or archive of WordNet in NLTK_DATA or NLTK's default folders; None without it."""
     # NLTK itself reads NLTK_DATA only once, when it is first imported.
-    for folder in filter(None, [*os.environ.get("NLTK_DATA", "").split(os.pathsep), *nltk.data.path]):
+    folders = [*os.environ.get("NLTK_DATA", "").split(os.pathsep), *import_nltk().data.path]
+    for folder in filter(None, folders):
         for name in ("wordnet", "wordnet.zip"):
             # Resolved, because NLTK 3.10 refuses data that it reaches through a symbolic link.
-            place = (Path(folder) / "corpora" / name).resolve()
-            # Cut off while it was downloaded, or not readable: another folder may have a whole one.
+            path = (Path(folder) / "corpora" / name).resolve()
+            # A truncated download, or not readable: another folder may have a complete one.
             with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
-                if place.exists():
-                    _root(place).join("index.noun").open().close()
-                    return str(place)
+                if path.exists():
+                    _pointer(path).join("index.noun").open().close()
+                    return str(path)
     return None
 
 
-def _root(place: Path) -> Any:
+def _pointer(path: Path) -> Any:
     """NLTK's pointer to the files of WordNet in a folder or an archive."""
     from nltk.data import FileSystemPathPointer, ZipFilePathPointer
 
-    use_nltk_folder(place.parents[1])  # NLTK refuses to read anywhere else
-    return FileSystemPathPointer(str(place)) if place.is_dir() else ZipFilePathPointer(str(place), "wordnet/")
+    use_nltk_folder(path.parents[1])  # NLTK refuses to read anywhere else
+    return FileSystemPathPointer(str(path)) if path.is_dir() else ZipFilePathPointer(str(path), "wordnet/")
 
 
 @lru_cache(maxsize=1)
-def senses(place: str | None) -> SimpleNamespace:
-    """What METEOR asks for the senses of a word, as `synsets(word)`. Without WordNet no word has any.
+def load_wordnet(path: str | None) -> SimpleNamespace:
+    """WordNet as METEOR uses it, `synsets(word)`; without a path, no word has synonyms.
 
-    The senses of a word are kept, which makes METEOR three times as fast as NLTK's reader alone.
+    Synsets are cached, which makes METEOR three times as fast as NLTK's reader alone.
     """
-    if place is None:
+    if path is None:
         return SimpleNamespace(synsets=lambda word: [])
     from nltk.corpus import WordNetCorpusReader
 
     class Reader(WordNetCorpusReader):
         def map_wn(self, version: str = "wordnet") -> None:
-            """Leave out the map to other languages, which takes as long to make as all else takes to load."""
+            """Skip the map to other languages, which takes half of the time to load."""
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about other languages
-        reader = Reader(_root(Path(place)), None)
+        reader = Reader(_pointer(Path(path)), None)
     return SimpleNamespace(synsets=lru_cache(maxsize=1 << 17)(reader.synsets))
 
 
 def use_nltk_folder(folder: str | Path) -> None:
-    """Look for NLTK's data in `folder` first, before the places that NLTK itself knows."""
-    import nltk
-
-    path = str(Path(folder).resolve())
-    if path not in nltk.data.path:
-        nltk.data.path.insert(0, path)
+    """Make NLTK search `folder` before its default folders."""
+    search_path, path = import_nltk().data.path, str(Path(folder).resolve())
+    if path not in search_path:
+        search_path.insert(0, path)
 
 
 def download_nltk(folder: str | Path | None = None) -> str:
-    """Fetch WordNet and punkt_tab, laid out so that NLTK_DATA can point at it; what is there is kept.
+    """Download WordNet and punkt_tab into a folder that NLTK_DATA can name; existing files are kept.
 
     Args:
-        folder: where they go; None: the first of NLTK's own places that can be written to.
+        folder: target; None: the first of NLTK's default folders that is writable.
 
     Returns:
-        "", or why something could not be fetched (no internet); nothing is raised, because every metric has a
-        defined value without these data.
+        "", or why something could not be downloaded. Nothing is raised, because every metric has a defined
+        value without these data.
     """
-    import nltk
+    nltk = import_nltk()
     from nltk import downloader
 
-    patience = downloader.NETWORK_TIMEOUT
+    default_timeout = downloader.NETWORK_TIMEOUT
     try:
-        downloader.NETWORK_TIMEOUT = SILENCE  # its own two minutes are long for a run that can do without
+        downloader.NETWORK_TIMEOUT = NETWORK_TIMEOUT  # the default is two minutes
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
-        # NLTK warns of folders that others may write to; the files' hashes are checked all the same.
+        # NLTK warns about folders that others may write to; it verifies the files' hashes anyway.
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             for name in NLTK_PACKAGES:
-                told = {"quiet": True, "raise_on_error": True, "print_error_to": io.StringIO()}
-                if not nltk.download(name, download_dir=folder and str(folder), **told):
+                options = {"quiet": True, "raise_on_error": True, "print_error_to": io.StringIO()}
+                if not nltk.download(name, download_dir=folder and str(folder), **options):
                     return f"{name} could not be fetched"
-    except Exception as error:  # no internet, a full disk, a folder that must not be written to
+    except Exception as error:  # no internet, a full disk, a read-only folder
         return " ".join(str(error).split()) or type(error).__name__
     finally:
-        downloader.NETWORK_TIMEOUT = patience
+        downloader.NETWORK_TIMEOUT = default_timeout
         if folder is not None:
             use_nltk_folder(folder)
     return ""
 
 
 def fetch_wordnet(online: bool) -> str:
-    """Have WordNet: found on this machine, else fetched into NLTK's own place when `online`.
+    """Make sure that WordNet is on this machine; download it when it is not, and `online`.
 
     Returns:
-        "", or why METEOR has to do without it, and what to type.
+        "", or why METEOR runs without it, and what to type.
     """
     if find_wordnet():
         return ""

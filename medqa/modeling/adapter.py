@@ -1,4 +1,4 @@
-"""An adapter's files: saved the same for the same adapter, told apart from every other, never a pickle."""
+"""Writes an adapter's files reproducibly, computes their hashes, and refuses pickled weights."""
 
 import hashlib
 import json
@@ -8,39 +8,39 @@ from typing import Any
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file, share_weights, write_json
 from medqa.runtime.errors import UserError
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
-# Most that is read of it.
-LARGEST = 16_000_000
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# Largest adapter_config.json that is read.
+MAX_CONFIG_BYTES = 16_000_000
 
 
 def write_adapter(model: Any, folder: Path) -> None:
     """Save the adapter of a peft model, the same bytes for the same adapter.
 
-    peft holds the names of layers as a set, whose order is another in every process. And unless told not to,
-    it asks the Hub about a base that is named there.
+    peft keeps the target modules in a set, whose order differs from process to process, so we sort them.
     """
+    # By default peft asks the Hub whether the base's vocabulary was changed.
     model.save_pretrained(folder, save_embedding_layers=False)
-    share_weights(folder, CONFIG)
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    share_weights(folder, ADAPTER_CONFIG)
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "modules_to_save"):
         if isinstance(config.get(name), list):
             config[name].sort()
-    write_json(folder / CONFIG, config)
+    write_json(folder / ADAPTER_CONFIG, config)
 
 
 def adapter_identity(folder: str) -> dict[str, str]:
-    """What makes an adapter this one: its weights, and the settings by which they act (rank, scale, layers).
+    """Hashes of an adapter's weights and of its settings (rank, scale, layers).
 
     Raises:
-        UserError: a file is missing or is not what it should be.
+        UserError: a file is missing or cannot be read.
     """
-    path = Path(folder) / CONFIG
+    path = Path(folder) / ADAPTER_CONFIG
     try:
-        config = json.loads(read_whole(path, LARGEST))
-        told = {name: sorted(v) if isinstance(v, list) else v for name, v in config.items()}
-        told.pop("base_model_name_or_path", None)  # another path to the same base
-        settings = json.dumps(told, sort_keys=True)
+        config = json.loads(read_whole(path, MAX_CONFIG_BYTES))
+        settings = {name: sorted(v) if isinstance(v, list) else v for name, v in config.items()}
+        settings.pop("base_model_name_or_path", None)  # the same base may be at another path
+        text = json.dumps(settings, sort_keys=True)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read as the settings of an adapter ({error!r:.200}). Put the adapter's own "
@@ -48,18 +48,18 @@ def adapter_identity(folder: str) -> dict[str, str]:
         ) from None
     require_adapter(Path(folder))
     return {
-        "adapter": sha256_of_file(Path(folder) / WEIGHTS),
-        "adapter settings": hashlib.sha256(settings.encode()).hexdigest(),
+        "adapter": sha256_of_file(Path(folder) / ADAPTER_WEIGHTS),
+        "adapter settings": hashlib.sha256(text.encode()).hexdigest(),
     }
 
 
 def require_adapter(path: Path) -> None:
-    """Refuse a folder without an adapter's weights as safetensors.
+    """Refuse a folder without adapter weights in safetensors format.
 
     Raises:
-        UserError: no weights there, or only pickled ones.
+        UserError: the folder has no weights, or only pickled ones.
     """
-    if (path / WEIGHTS).is_file():
+    if (path / ADAPTER_WEIGHTS).is_file():
         return
     if (path / "adapter_model.bin").is_file():
         raise UserError(

@@ -1,4 +1,4 @@
-"""The chat template: one definition for preparation, for training and for both models in evaluation.
+"""The chat template of all stages, the base model's own where it has one; neutralizes control tokens in texts.
 
 `apply_chat_template` renders an exchange as text: in the base model's own format when its tokenizer has a
 chat template, else in the format of Llama-3. The scripts call it through `bind`, which fixes the tokenizer.
@@ -17,9 +17,8 @@ from medqa.runtime.errors import UserError
 # (question, answer or None, system message) → text
 ChatTemplate = Callable[[str, str | None, str], str]
 
-# A control token as somebody might write it inside a question: of Llama-3 and its like, and those of other
-# families. Broken by a space it is ordinary text for the tokenizer, so that no question can close its own
-# turn or open a system turn.
+# Control tokens that a question may contain, of Llama-3 and of other model families. With a space inside, the
+# tokenizer reads them as ordinary text, so a question can neither end its turn nor open a system turn.
 CONTROL_TOKEN = re.compile(
     r"<(?=\|\w+\|>|｜[^\s｜<>]+｜>|/?s>|(?:pad|unk|bos|eos|(?:start|end)_of_turn)>|/?think>)|\[(?=/?INST\])"
 )
@@ -126,7 +125,7 @@ def _rendered(tokenizer: Any, turns: list[dict[str, str]], add_generation_prompt
 
 
 def neutralize_control_tokens(text: str) -> str:
-    """The text with every control token in it broken by a space: `<|eot_id|>` → `< |eot_id|>`."""
+    """Insert a space into every control token of a text: `<|eot_id|>` → `< |eot_id|>`."""
     return CONTROL_TOKEN.sub(r"\g<0> ", text)
 
 
@@ -140,7 +139,7 @@ def render(template: ChatTemplate, question: str, answer: str | None, system_mes
 
 
 def template_sha256(template: ChatTemplate) -> str:
-    """Fingerprint of what `template` produces; two templates that render alike have the same one."""
+    """SHA-256 of what `template` renders: equal for templates that render the same text."""
     probe = template("{question}", None, "{system}") + "\0" + template("{question}", "{answer}", "{system}")
     return hashlib.sha256(probe.encode()).hexdigest()
 
@@ -149,7 +148,7 @@ def require_prefix(template: ChatTemplate) -> None:
     """Check that a template separates the prompt, which is masked, from the answer, which is trained.
 
     Raises:
-        UserError: the prompt is no prefix of the whole exchange, or question or answer is missing from it.
+        UserError: the prompt is not a prefix of the exchange, or it lacks the question, or has the answer.
     """
     prompt, whole = template("{question}", None, "{system}"), template("{question}", "{answer}", "{system}")
     if not whole.startswith(prompt) or "{question}" not in prompt or "{answer}" not in whole[len(prompt) :]:

@@ -1,4 +1,4 @@
-"""Attention of one new token per row over the row's own past, in a cache with room for more."""
+"""Attention of one new token per row to the row's cached tokens: a Triton kernel, and torch elsewhere."""
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -6,11 +6,11 @@ from torch.nn.functional import scaled_dot_product_attention
 try:
     import triton
     import triton.language as tl
-except ImportError:  # torch for the CPU comes without it
+except ImportError:  # not installed with torch for the CPU
     triton = None
 
-KEYS_AT_ONCE = 64
-LEAST_GROUP = 16  # rows of the smallest product that the tensor cores take
+KEYS_PER_BLOCK = 64
+MIN_GROUP = 16  # rows of the smallest matrix product on tensor cores
 
 
 def decode_attention(
@@ -20,25 +20,25 @@ def decode_attention(
 
     Args:
         query: [rows, heads, 1, head size].
-        key, value: [rows, key-value heads, room, head size]; several query heads share a key-value head.
-        lengths: int32 [rows], how many of the cached tokens a row sees, at least 1.
+        key, value: [rows, key-value heads, max_seq_len, head size]; query heads may share a key-value head.
+        lengths: int32 [rows], number of cached tokens that a row attends to, at least 1.
         scaling: factor on the scores before the softmax.
 
-    Returns [rows, 1, heads, head size]. On a CUDA card one kernel reads each row's own tokens and no others,
-    so a row costs what it holds and not what there is room for; elsewhere torch's attention with a mask.
+    Returns [rows, 1, heads, head size]. On a GPU one kernel reads only the tokens that a row has, so the cost
+    does not depend on the size of the cache; elsewhere torch's attention with a mask.
     """
     size = query.shape[-1]
     if triton is not None and query.is_cuda and size == triton.next_power_of_2(size):
         return _by_kernel(query, key, value, lengths, scaling)
     rows, heads, _, _ = query.shape
-    kv_heads, room = key.shape[1:3]
-    if not query.is_cuda:  # on a card, reading a number would stop it
-        room = int(lengths.max())
-    mask = torch.arange(room, device=query.device) < lengths[:, None]
+    kv_heads, max_seq_len = key.shape[1:3]
+    if not query.is_cuda:  # on a GPU, reading the maximum would synchronize
+        max_seq_len = int(lengths.max())
+    mask = torch.arange(max_seq_len, device=query.device) < lengths[:, None]
     output = scaled_dot_product_attention(
         query.view(rows, kv_heads, heads // kv_heads, size),
-        key[:, :, :room],
-        value[:, :, :room],
+        key[:, :, :max_seq_len],
+        value[:, :, :max_seq_len],
         attn_mask=mask[:, None, None],
         scale=scaling,
     )
@@ -56,7 +56,7 @@ def _by_kernel(
     _kernel[(rows, kv_heads)](
         query, key, value, lengths, output, scaling * 1.4426950408889634, key.stride(0), key.stride(1),
         key.stride(2), value.stride(0), value.stride(1), value.stride(2),
-        GROUP=group, PADDED=max(LEAST_GROUP, triton.next_power_of_2(group)), SIZE=size, KEYS=KEYS_AT_ONCE,
+        GROUP=group, PADDED=max(MIN_GROUP, triton.next_power_of_2(group)), SIZE=size, KEYS=KEYS_PER_BLOCK,
         num_warps=4, num_stages=3,
     )  # fmt: skip
     return output
@@ -69,36 +69,37 @@ if triton is not None:
         query, key, value, lengths, output, scaling, key_row, key_head, key_token, value_row, value_head,
         value_token, GROUP: tl.constexpr, PADDED: tl.constexpr, SIZE: tl.constexpr, KEYS: tl.constexpr,
     ):  # fmt: skip
-        """A row and one of its key-value heads: all query heads of the group, over the row's cached tokens.
+        """One row and one of its key-value heads: all query heads of the group, over the row's cached tokens.
 
-        The softmax is the running one of Milakov and Gimelshein (arXiv 1805.02867), in float32 and base 2.
+        The softmax is the online one of Milakov and Gimelshein (arXiv 1805.02867), in float32 and base 2.
         """
         row = tl.program_id(0).to(tl.int64)
         head = tl.program_id(1)
         length = tl.load(lengths + row)
-        members = tl.arange(0, PADDED)
-        places = tl.arange(0, SIZE)
+        group_rows = tl.arange(0, PADDED)
+        dims = tl.arange(0, SIZE)
         tokens = tl.arange(0, KEYS)
-        own = (row * tl.num_programs(1) + head) * GROUP + members
-        at = own[:, None] * SIZE + places[None, :]
-        real = (members < GROUP)[:, None]
-        asked = tl.load(query + at, mask=real, other=0.0)
-        keys = key + row * key_row + head * key_head + places[None, :]
-        values = value + row * value_row + head * value_head + places[None, :]
-        highest = tl.full((PADDED,), -float("inf"), tl.float32)
+        own = (row * tl.num_programs(1) + head) * GROUP + group_rows
+        at = own[:, None] * SIZE + dims[None, :]
+        valid_rows = (group_rows < GROUP)[:, None]
+        queries = tl.load(query + at, mask=valid_rows, other=0.0)
+        keys = key + row * key_row + head * key_head + dims[None, :]
+        values = value + row * value_row + head * value_head + dims[None, :]
+        maximum = tl.full((PADDED,), -float("inf"), tl.float32)
         total = tl.zeros((PADDED,), tl.float32)
-        mixed = tl.zeros((PADDED, SIZE), tl.float32)
+        weighted = tl.zeros((PADDED, SIZE), tl.float32)
         for start in range(0, length, KEYS):
-            seen = start + tokens
-            inside = seen < length
-            here = tl.load(keys + seen[:, None] * key_token, mask=inside[:, None], other=0.0)
-            scores = tl.dot(asked, tl.trans(here), input_precision="ieee") * scaling
-            scores = tl.where(inside[None, :], scores, -float("inf"))
-            new_highest = tl.maximum(highest, tl.max(scores, 1))
-            weights = tl.exp2(scores - new_highest[:, None])
-            shrink = tl.exp2(highest - new_highest)
-            total = total * shrink + tl.sum(weights, 1)
-            there = tl.load(values + seen[:, None] * value_token, mask=inside[:, None], other=0.0)
-            mixed = mixed * shrink[:, None] + tl.dot(weights.to(there.dtype), there, input_precision="ieee")
-            highest = new_highest
-        tl.store(output + at, (mixed / total[:, None]).to(output.dtype.element_ty), mask=real)
+            positions = start + tokens
+            valid = positions < length
+            block_keys = tl.load(keys + positions[:, None] * key_token, mask=valid[:, None], other=0.0)
+            scores = tl.dot(queries, tl.trans(block_keys), input_precision="ieee") * scaling
+            scores = tl.where(valid[None, :], scores, -float("inf"))
+            new_maximum = tl.maximum(maximum, tl.max(scores, 1))
+            weights = tl.exp2(scores - new_maximum[:, None])
+            rescale = tl.exp2(maximum - new_maximum)
+            total = total * rescale + tl.sum(weights, 1)
+            block_values = tl.load(values + positions[:, None] * value_token, mask=valid[:, None], other=0.0)
+            products = tl.dot(weights.to(block_values.dtype), block_values, input_precision="ieee")
+            weighted = weighted * rescale[:, None] + products
+            maximum = new_maximum
+        tl.store(output + at, (weighted / total[:, None]).to(output.dtype.element_ty), mask=valid_rows)

@@ -1,4 +1,4 @@
-"""Loss per answer token of packed sequences, without ever holding all logits at once."""
+"""Loss of the label tokens of packed sequences, computed in chunks so that not all logits are in memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-# Rows of the vocabulary head computed at once: 1,024 x 128,256 logits in float32 are 0.5 GB.
+# Rows of one chunk of the head: 1,024 x 128,256 logits in float32 are 0.5 GB.
 HEAD_ROWS = 1024
 
 
@@ -16,11 +16,11 @@ def summed_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.T
 
 
 class _SummedLoss(torch.autograd.Function):
-    """Sum of cross entropies, with the gradient of the hidden states made in the forward pass.
+    """Sum of cross entropies; the gradient of the hidden states is computed in the forward pass.
 
-    All logits of a batch at once would be the largest tensors of the run (13 GB at 8,000 tokens of Llama-3);
-    here a chunk of rows is turned into its loss and its gradient before the next one begins. The head is
-    frozen, so no other gradient is needed.
+    All logits of a pass would be the largest tensors of the run (13 GB for 8,000 tokens of Llama-3). We
+    compute loss and gradient of one chunk of rows before the next one. The head is frozen, so no other
+    gradient is needed.
     """
 
     @staticmethod
@@ -47,17 +47,16 @@ class _SummedLoss(torch.autograd.Function):
 
 def packed_loss(
     causal: Any, input_ids: torch.Tensor, position_ids: torch.Tensor, rows: torch.Tensor,
-    targets: torch.Tensor, summed: Callable = summed_cross_entropy, **borders: Any,
+    targets: torch.Tensor, summed: Callable = summed_cross_entropy, **boundaries: Any,
 ) -> torch.Tensor:  # fmt: skip
-    """Answer loss of what `packing.collate` gives, for a causal model with `medqa.modeling.varlen_attention`
-    in use.
+    """Loss of a pass from `collator.collate`, for a causal model with `varlen_attention` enabled.
 
-    With gradients on, the sum over all trained tokens (float32 scalar, nats); under `torch.no_grad`, the loss
-    of each, float32 [labels]. Logits are made for trained rows only. `summed` is `summed_cross_entropy`, or
-    what it compiles to.
+    With gradients enabled, the sum over all label tokens (float32 scalar, nats); under `torch.no_grad`, the
+    loss of each, float32 [label tokens]. Logits are computed for the rows with labels only. `summed` is
+    `summed_cross_entropy` or its compiled form.
     """
     hidden = causal.get_decoder()(
-        input_ids=input_ids, position_ids=position_ids, use_cache=False, **borders
+        input_ids=input_ids, position_ids=position_ids, use_cache=False, **boundaries
     ).last_hidden_state[0, rows]
     head = causal.get_output_embeddings()
     if torch.is_grad_enabled():
@@ -71,10 +70,10 @@ def packed_loss(
 
 
 def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:
-    """Loss of each answer token, float32 [labels], by a model's own forward pass, for one sequence.
+    """Loss of each label token of one sequence, float32 [label tokens], by the model's own forward pass.
 
-    For models that `medqa.modeling.varlen_attention` does not fit: their attention, and what they do to their
-    logits, is their own business here.
+    For models that `varlen_attention` does not support: this keeps their attention and any scaling of the
+    logits.
     """
     tokens = torch.as_tensor(ids, dtype=torch.int64, device=causal.device)
     logits = causal(input_ids=tokens[None], use_cache=False).logits[0, answer_start - 1 : -1]
@@ -82,13 +81,13 @@ def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:
 
 
 def use_packed_loss(model: Any, compiled: bool = False) -> None:
-    """Make calling a peft `model` mean `packed_loss`, so that DDP and FSDP see an ordinary forward pass."""
+    """Replace the forward pass of a peft model by `packed_loss`, so DDP and FSDP work as usual."""
     causal = model.get_base_model()
-    # Compiled, the float32 copies of the logits and of their gradient are never written to memory.
+    # Compiled, the float32 copies of the logits and their gradient are not written to memory.
     summed = torch.compile(summed_cross_entropy, dynamic=True) if compiled else summed_cross_entropy
 
     def forward(**arguments: Any) -> torch.Tensor:
-        # peft adds arguments that it knows from other models, all None or False here
+        # peft adds arguments of other kinds of models, all None or False here.
         given = {name: value for name, value in arguments.items() if value is not None}
         return packed_loss(causal, summed=summed, **given)
 

@@ -1,65 +1,67 @@
-"""Weights and bytes of a Llama-like model, from its config alone."""
+"""Number of parameters and memory of a Llama-like model, computed from its config."""
 
 from typing import Any
 
-# NF4 takes 4 bits a weight, and 4 bytes for every 64 weights.
+# Bytes per weight in NF4: 4 bits, and 4 bytes for every 64 weights.
 NF4_BYTES = 0.5625
-# What a pass takes beside the activations: logits and gradients of the head's rows, the CUDA libraries.
-PASS_BYTES = 1.8e9
+# Memory of a pass beside the activations: logits and gradients of the head, the CUDA libraries.
+PASS_OVERHEAD_BYTES = 1.8e9
 
 
-def all_weights(sizes: Any) -> int:
-    """Weights of a Llama-like model but for its norms and biases, which are few."""
-    return _linear_weights(sizes) + _embedding_weights(sizes)
+def num_parameters(model_config: Any) -> int:
+    """Parameters of the model without norms and biases, which are few."""
+    return _num_linear_parameters(model_config) + _num_embedding_parameters(model_config)
 
 
-def multiplied_weights(sizes: Any) -> int:
-    """Weights of a Llama-like model that every token is multiplied with: linear layers, and the head."""
-    return _linear_weights(sizes) + sizes.vocab_size * sizes.hidden_size
+def num_matmul_parameters(model_config: Any) -> int:
+    """Parameters that take part in matrix products for every token: linear layers and head."""
+    return _num_linear_parameters(model_config) + model_config.vocab_size * model_config.hidden_size
 
 
-def _embedding_weights(sizes: Any) -> int:
-    """Embeddings, and the head unless it is the same."""
-    return sizes.vocab_size * sizes.hidden_size * (1 if sizes.tie_word_embeddings else 2)
+def _num_embedding_parameters(model_config: Any) -> int:
+    """Parameters of the embeddings, and of the head unless the two are tied."""
+    return model_config.vocab_size * model_config.hidden_size * (1 if model_config.tie_word_embeddings else 2)
 
 
-def _linear_weights(sizes: Any) -> int:
-    hidden, heads = sizes.hidden_size, sizes.num_attention_heads
-    size = getattr(sizes, "head_dim", None) or hidden // heads
-    kv_heads = getattr(sizes, "num_key_value_heads", None) or heads
+def _num_linear_parameters(model_config: Any) -> int:
+    hidden, heads = model_config.hidden_size, model_config.num_attention_heads
+    size = getattr(model_config, "head_dim", None) or hidden // heads
+    kv_heads = getattr(model_config, "num_key_value_heads", None) or heads
     attention = 2 * hidden * size * (heads + kv_heads)
-    return sizes.num_hidden_layers * (attention + 3 * hidden * sizes.intermediate_size)
+    return model_config.num_hidden_layers * (attention + 3 * hidden * model_config.intermediate_size)
 
 
-def weight_bytes(sizes: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) -> int:
-    """Bytes of a Llama-like model's weights on one card.
+def weight_bytes(model_config: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) -> int:
+    """Bytes of the weights on one GPU.
 
-    The linear layers may lie in shards on several cards; embeddings, head and the 4-byte scales do not, and
-    two layers at a time are gathered.
+    The linear layers may be sharded; embeddings, head and the 4-byte scales are not. With shards, two layers
+    at a time are gathered.
     """
     bits, scales = (0.5, NF4_BYTES - 0.5) if four_bit else (dtype_bytes, 0.0)
-    own = _linear_weights(sizes) * (bits / shards + scales) + _embedding_weights(sizes) * dtype_bytes
-    return int(own) + (gathered_bytes(sizes, four_bit, dtype_bytes) if shards > 1 else 0)
+    own = _num_linear_parameters(model_config) * (bits / shards + scales)
+    own += _num_embedding_parameters(model_config) * dtype_bytes
+    return int(own) + (all_gather_bytes(model_config, four_bit, dtype_bytes) if shards > 1 else 0)
 
 
-def unpacking_bytes(sizes: Any) -> int:
-    """Bytes that a Llama-like model's linear layers take in bfloat16 beyond what they take in NF4."""
-    return int(_linear_weights(sizes) * (2 - NF4_BYTES))
+def dequantization_bytes(model_config: Any) -> int:
+    """Additional bytes of the linear layers in bfloat16 instead of NF4."""
+    return int(_num_linear_parameters(model_config) * (2 - NF4_BYTES))
 
 
-def gathered_bytes(sizes: Any, four_bit: bool, dtype_bytes: int) -> int:
-    """Bytes of the two layers that are together at a time when the base lies in parts on several cards."""
-    return int(2 * _linear_weights(sizes) / sizes.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
+def all_gather_bytes(model_config: Any, four_bit: bool, dtype_bytes: int) -> int:
+    """Bytes of the two layers that are gathered at a time when the base is sharded."""
+    parameters = _num_linear_parameters(model_config)
+    return int(2 * parameters / model_config.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
 
 
-def bytes_per_token(sizes: Any, recomputed: bool, compiled: bool) -> float:
-    """Memory that a token's activations take until the backward pass has used them.
+def bytes_per_token(model_config: Any, recompute: bool, compiled: bool) -> float:
+    """Bytes of a token's activations that are kept for the backward pass.
 
-    Measured on Llama-3-8B: 3.7 MB with compiled layers, 5.2 MB without, 0.43 MB when each layer is computed
-    again; that is 2 x layers x (7 hidden + 2 inner), 2 x layers x (9 hidden + 3 inner) and 3.3 x layers x
-    hidden.
+    Measured on Llama-3-8B: 3.7 MB with compiled layers, 5.2 MB without, 0.43 MB with recomputation. That is
+    2 x layers x (7 hidden + 2 inner), 2 x layers x (9 hidden + 3 inner) and 3.3 x layers x hidden.
     """
-    layers, hidden, inner = sizes.num_hidden_layers, sizes.hidden_size, sizes.intermediate_size
-    if recomputed:
+    layers, hidden = model_config.num_hidden_layers, model_config.hidden_size
+    if recompute:
         return 3.3 * layers * hidden
+    inner = model_config.intermediate_size
     return 2 * layers * ((7 * hidden + 2 * inner) if compiled else (9 * hidden + 3 * inner))

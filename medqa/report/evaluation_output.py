@@ -1,8 +1,8 @@
-"""The results of an evaluation: written to evaluation_results/ with the manifest last, and read back."""
+"""Writes the results of an evaluation to evaluation_results/, the manifest last, and reads them back."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,9 @@ from medqa.runtime.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medqa.report.review.judgement import Review
+    from medqa.report.review.summary import Review
 
-# Text columns of the tables: an empty cell is an empty text there, not a missing number.
+# Text columns of the tables: an empty cell is an empty string, not a missing number.
 TEXTS = (
     "question", "reference", "hypothesis", "specialty", "id", "finish", "metric", "direction", "failed",
     "dose_errors",
@@ -42,27 +42,26 @@ class Results:
         performance: one row per specialty (`by_specialty.by_specialty`).
         advice: content of training_recommendations.json.
         warnings: of the run.
-        rounds: all rounds on this holdout, including this one unless it is partial
-        (medqa/analysis/round_history.py). review: ratings by clinicians, once there are any.
+        history: rows of history.csv, with this evaluation unless it is partial.
+        review: ratings by clinicians; None before a review was added.
     """
 
     tables: Mapping[str, "pd.DataFrame"]
     comparison: "pd.DataFrame"
     performance: "pd.DataFrame"
     advice: dict[str, Any]
-    warnings: WarningLog = field(default_factory=WarningLog)
-    rounds: Sequence[history_csv.Row] = ()
+    warnings: WarningLog
+    history: Sequence[history_csv.Row] = ()
     review: "Review | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
         """The comparison with the encoder's name in the metrics that depend on it."""
         encoder = Path((self.advice["bertscore_model"] or "").split(",")[0]).name
-        names = self.comparison["metric"]
-        return self.comparison.assign(
-            metric=[
-                f"{name} ({encoder})" if name.startswith(("bertscore", "nli_")) else name for name in names
-            ]
-        )
+        names = [
+            f"{name} ({encoder})" if name.startswith(("bertscore", "nli_")) else name
+            for name in self.comparison["metric"]
+        ]
+        return self.comparison.assign(metric=names)
 
 
 def notes_on_scores(advice: Mapping[str, Any]) -> list[str]:
@@ -84,50 +83,9 @@ def add_dose_errors(
     """
     for table in tables.values():
         pairs = zip(table["reference"], table["hypothesis"], strict=True)
-        found = [errors.get(pair) for pair in pairs]
-        table["dose_errors"] = [json.dumps(one, ensure_ascii=False) if one else "" for one in found]
-
-
-def loss_by_specialty(records: Any, losses: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Loss per token (nats) of the reference answers of a split, by specialty.
-
-    Args:
-        records: a split with the columns `id` and `specialty`.
-        losses: id → summed loss and number of tokens; questions without an entry are skipped.
-    """
-    sums: dict[str, list[float]] = {}
-    for id, specialty in zip(records["id"], records["specialty"], strict=True):
-        total, tokens = losses.get(id, (0.0, 0))
-        own = sums.setdefault(specialty, [0.0, 0])
-        own[0] += total
-        own[1] += tokens
-    return {name: total / tokens for name, (total, tokens) in sums.items() if tokens}
-
-
-def card(config: Any, found: Results) -> str:
-    """The tuned model's card with this evaluation added; the card in the model's folder is not changed.
-
-    Args:
-        config: an EvaluationConfig.
-        found: the results.
-    """
-    from medqa.report.model_card import evaluated_card
-
-    folder = Path(config.FINETUNED_MODEL_PATH)
-    # Other programs' cards may describe other evaluations.
-    ours = run_manifest.read_manifest(folder) is not None and (folder / "README.md").is_file()
-    asked = found.tables["base"]
-    sampled = f"sampled at temperature {config.TEMPERATURE:g}" if config.TEMPERATURE else "greedy decoding"
-    return evaluated_card(
-        (folder / "README.md").read_text(encoding="utf-8") if ours else "",
-        f"{Path(config.BASE_MODEL_PATH).name}, fine-tuned",
-        found.labelled_comparison(),
-        found.advice["summary"],
-        f"Answers of up to {config.MAX_NEW_TOKENS} tokens, {sampled}.",
-        f"{counted(len(asked), 'held-out question')} of "
-        f"{counted(asked['specialty'].nunique(), 'specialty', 'specialties')}, iteration "
-        f"{found.advice['iteration']} of the data",
-    )
+        table["dose_errors"] = [
+            json.dumps(errors[pair], ensure_ascii=False) if pair in errors else "" for pair in pairs
+        ]
 
 
 def require_place(folder: Path, limit: int) -> None:
@@ -141,59 +99,81 @@ def require_place(folder: Path, limit: int) -> None:
         output_dir.refuse_foreign_files(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
         raise UserError(
-            f"{folder} holds an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
+            f"{folder} contains an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
             f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
         )
 
 
-def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) -> None:
-    """Write tables, figures and recommendations into the output folder atomically.
+def publish(
+    results: Results, settings: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], started: str
+) -> None:
+    """Write tables, figures, recommendations, report and review sheet into the output folder atomically.
 
     Args:
-        config: an EvaluationConfig.
+        results: to write.
+        settings: all settings of the evaluation, from `runtime.cli.given_and_default`.
         data: the manifest of the datasets.
-        found: the results.
-        started: start of the run, for the manifest.
+        started: time at which the evaluation began.
     """
     from medqa.report import plots
-    from medqa.report.html.report_page import write_report
+    from medqa.report.html.report_page import report_html
     from medqa.report.review.sheet import write_sheet
 
-    notes = {"bertscore_model": found.advice["bertscore_model"] or "none"}
-    if config.LIMIT:
-        notes["PARTIAL"] = counted(len(found.tables["base"]), "question")
-    written = {f"{role}_model_results": table for role, table in found.tables.items()}
-    written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
-    with output_dir.atomic_publish(Path(config.OUTPUT_DIR)) as staging:
-        for name, table in written.items():
+    value_of, advice = settings["given"] | settings["default"], results.advice
+    notes = {"bertscore_model": advice["bertscore_model"] or "none"}
+    if advice["partial"]:
+        notes["PARTIAL"] = counted(len(results.tables["base"]), "question")
+    tables = {f"{role}_model_results": table for role, table in results.tables.items()}
+    tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
+    manifests = [
+        f"{value_of[name]}/{run_manifest.MANIFEST}" for name in ("DATASET_DIR", "FINETUNED_MODEL_PATH")
+    ]
+    with output_dir.atomic_publish(Path(value_of["OUTPUT_DIR"])) as staging:
+        for name, table in tables.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
-        plots.comparison_figure(found.labelled_comparison(), staging / "model_comparison.png")
-        plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
-        if found.rounds:
-            atomic_io.write_text(staging / history_csv.FILE, history_csv.text(found.rounds))
-            plots.progress_figure(round_history.comparable(found.rounds), staging / "iteration_progress.png")
-        atomic_io.write_json(staging / "training_recommendations.json", found.advice)
-        if not config.LIMIT:
-            atomic_io.write_text(staging / CARD, card(config, found))
-        write_report(found, run_manifest.settings(config), staging / "report.html")
-        write_sheet(found.tables, config.SEED, staging, bool(config.LIMIT))
+        plots.comparison_figure(results.labelled_comparison(), staging / "model_comparison.png")
+        plots.specialty_figure(results.performance, staging / "specialty_analysis.png", advice)
+        if results.history:
+            atomic_io.write_text(staging / history_csv.FILE, history_csv.text(results.history))
+            rows = round_history.comparable(results.history)
+            plots.progress_figure(rows, staging / "iteration_progress.png")
+        atomic_io.write_json(staging / "training_recommendations.json", advice)
+        if not advice["partial"]:
+            atomic_io.write_text(staging / CARD, _card(value_of, results))
+        atomic_io.write_text(staging / "report.html", report_html(results, settings))
+        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"])
         run_manifest.write_manifest(
             staging,
             "evaluation",
-            config,
+            settings,
             started,
-            inputs={
-                f"{folder}/{run_manifest.MANIFEST}": atomic_io.sha256_of_file(
-                    Path(folder) / run_manifest.MANIFEST
-                )
-                for folder in (config.DATASET_DIR, config.FINETUNED_MODEL_PATH)
-                if (Path(folder) / run_manifest.MANIFEST).exists()
-            },
+            inputs={path: atomic_io.sha256_of_file(Path(path)) for path in manifests if Path(path).exists()},
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
-            partial=bool(config.LIMIT),
-            warnings=found.warnings.texts,
+            partial=advice["partial"],
+            warnings=results.warnings.texts,
         )
+
+
+def _card(value_of: Mapping[str, Any], results: Results) -> str:
+    """The tuned model's card with this evaluation added; the card in the model's folder does not change."""
+    from medqa.report.model_card import evaluated_card
+
+    folder = Path(value_of["FINETUNED_MODEL_PATH"])
+    # Cards of other programs may describe other evaluations.
+    ours = run_manifest.read_manifest(folder) is not None and (folder / "README.md").is_file()
+    base, temperature = results.tables["base"], value_of["TEMPERATURE"]
+    sampling = f"sampled at temperature {temperature:g}" if temperature else "greedy decoding"
+    return evaluated_card(
+        (folder / "README.md").read_text(encoding="utf-8") if ours else "",
+        f"{Path(value_of['BASE_MODEL_PATH']).name}, fine-tuned",
+        results.labelled_comparison(),
+        results.advice["summary"],
+        f"Answers of up to {value_of['MAX_NEW_TOKENS']} tokens, {sampling}.",
+        f"{counted(len(base), 'held-out question')} of "
+        f"{counted(base['specialty'].nunique(), 'specialty', 'specialties')}, iteration "
+        f"{results.advice['iteration']} of the data",
+    )
 
 
 def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
@@ -205,13 +185,13 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
     """
 
     def table(name: str) -> "pd.DataFrame":
-        found = read_table(folder / f"{name}.csv", (*TEXTS, *NOTES))
-        return found.drop(columns=[note for note in NOTES if note in found])
+        return read_table(folder / f"{name}.csv", (*TEXTS, *NOTES)).drop(columns=list(NOTES), errors="ignore")
 
-    tables = {role: table(f"{role}_model_results") for role in ("base", "finetuned")}
-    comparison, performance = table("model_comparison"), table("specialty_performance")
-    advice = json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8"))
-    warnings = WarningLog()
-    warnings.texts.extend(manifest["warnings"])
-    rounds = history_csv.read(folder) if (folder / history_csv.FILE).exists() else []
-    return Results(tables, comparison, performance, advice, warnings, rounds)
+    return Results(
+        {role: table(f"{role}_model_results") for role in ("base", "finetuned")},
+        table("model_comparison"),
+        table("specialty_performance"),
+        json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8")),
+        WarningLog(manifest["warnings"]),
+        history_csv.read(folder) if (folder / history_csv.FILE).exists() else [],
+    )

@@ -17,8 +17,8 @@ TASK = "text-generation"
 # Prefix of our metric names → the Hub's name; other metrics keep their name.
 HUB_METRICS = {"BLEU-": "bleu", "ROUGE-": "rouge", "bertscore_": "bertscore"}
 WARNING = (
-    "**Not for clinical use without review.** The model can state wrong doses and wrong facts in fluent "
-    "words. It is meant for research on medical question answering, judged by people who know the field."
+    "**Not for clinical use without review.** The model can state wrong doses and wrong facts fluently. It "
+    "is intended for research on medical question answering by people with medical expertise."
 )
 LIMITS = "## Limits"
 
@@ -29,14 +29,14 @@ def model_card(
     """The card of a trained adapter, `results/README.md`.
 
     Args:
-        settings: the training settings by name.
-        data: manifest of the datasets, with dataset_stats.json as `stats`.
+        settings: all settings of the training, by name.
+        data: manifest of the datasets, with the content of dataset_stats.json as `stats`.
         records: lines of training_metrics.jsonl.
     """
     from huggingface_hub import ModelCardData
 
     name = settings["MODEL_NAME"]
-    # A local folder is not a model on the Hub, even if its name looks like one.
+    # A local folder is not a model on the Hub, even if it is named like one.
     on_hub = not Path(name).is_dir()
     metadata = ModelCardData(
         base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS)
@@ -71,7 +71,7 @@ def model_card(
         LIMITS,
         "",
         "- The adapter inherits the gaps and errors of its training data.",
-        "- Its answers were judged by automatic metrics at most, which cannot tell whether one is right.",
+        "- Only automatic metrics measure its answers; they cannot verify that an answer is right.",
         "- The licence of the base model and the rights to the data apply to the adapter too.",
     ]
     if not on_hub:
@@ -79,7 +79,7 @@ def model_card(
             f"- Trained from the local folder `{name}`. Before publishing, name that model with "
             "`base_model:` in the first lines of this file."
         )
-    return _whole(metadata, "\n".join([*body, ""]))
+    return _with_metadata(metadata, "\n".join([*body, ""]))
 
 
 def _data_section(data: Mapping[str, Any]) -> list[str]:
@@ -94,12 +94,12 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
         "",
         f"Trained on {counted(stats['train_samples'], 'question-answer pair')} from "
         f"{counted(stats['total_specialties'], 'specialty', 'specialties')} (iteration {data['iteration']}). "
-        f"{counted(stats['eval_samples'], 'pair')} chose the best checkpoint; {stats['holdout_samples']:,} "
-        "held out and never seen.",
+        f"The best checkpoint was selected on {counted(stats['eval_samples'], 'pair')}; "
+        f"{counted(stats['holdout_samples'], 'pair')} were held out from training.",
         "",
         "<details><summary>Pairs by specialty</summary>",
         "",
-        "| specialty | trained | eval | holdout |",
+        "| specialty | train | eval | holdout |",
         "|---|---:|---:|---:|",
         *rows,
         "",
@@ -127,56 +127,51 @@ def evaluated_card(
     plain = (
         f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
     )
-    whole = ModelCard(card or plain)
-    whole.data.model_name = name
-    whole.data.eval_results = [
+    content = ModelCard(card or plain)
+    content.data.model_name = name
+    content.data.eval_results = [
         EvalResult(
             task_type=TASK,
             dataset_type="medqa-holdout",
             dataset_name=holdout,
             dataset_split="holdout",
-            metric_type=_hub_metric(row["metric"]),
+            metric_type=next(
+                (hub for start, hub in HUB_METRICS.items() if row["metric"].startswith(start)), row["metric"]
+            ),
             metric_name=row["metric"],
             metric_value=round(row["finetuned"], 4),
         )
         for row in rows
     ]
+    intervals = [
+        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
+        for row in rows
+    ]
     table = [
         f"| {row['metric']} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
-        f"{row['difference']:+.3f} | {_interval(row)} | {row['n']} |"
-        for row in rows
+        f"{row['difference']:+.3f} | {interval} | {row['n']} |"
+        for row, interval in zip(rows, intervals, strict=True)
     ]
     section = [
         "## Evaluation",
         "",
         f"{finding(comparison.iloc[0])}. {summary}",
         "",
-        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: questions that the metric "
-        "applies to.",
+        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: number of questions to which the "
+        "metric applies.",
         "",
         "| metric | base | tuned | difference | 95 % interval | n |",
         "|---|---:|---:|---:|---:|---:|",
         *table,
         "",
-        "Overlap with a reference is no proof that an answer is right.",
+        "Overlap with a reference does not prove that an answer is right.",
         "",
         "",
     ]
-    before, limits, after = whole.text.partition(LIMITS)
-    return _whole(whole.data, before + "\n".join(section) + limits + after)
+    before, limits, after = content.text.partition(LIMITS)
+    return _with_metadata(content.data, before + "\n".join(section) + limits + after)
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    """The interval of a difference; "" for a single question."""
-    return f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
-
-
-def _hub_metric(name: str) -> str:
-    """The Hub's name of a metric."""
-    known = [hub for start, hub in HUB_METRICS.items() if name.startswith(start)]
-    return known[0] if known else name
-
-
-def _whole(metadata: "ModelCardData", body: str) -> str:
-    """The card's file: metadata as YAML, then the text."""
+def _with_metadata(metadata: "ModelCardData", body: str) -> str:
+    """The content of the card's file: metadata as YAML, then the text."""
     return f"---\n{metadata.to_yaml()}\n---\n\n{body.lstrip()}"

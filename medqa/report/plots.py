@@ -1,20 +1,20 @@
-"""Draws the four figures as PNG: training curves, comparison of metrics, specialties, rounds on one holdout.
+"""Draws the four figures as PNG: training curves, comparison of metrics, specialties, history of a holdout.
 
 Each function takes finished numbers and the path of its PNG; only the running mean of the training loss is
-computed here. The same numbers give the same bytes with the same matplotlib and seaborn: the user's
-matplotlibrc has no effect, and intervals come with the numbers, so that seaborn draws no bootstrap samples.
+computed here. The same numbers give the same bytes with the same versions of matplotlib and seaborn: the
+user's matplotlibrc has no effect, and seaborn computes no bootstrap intervals, because the numbers include
+intervals.
 """
 
 import contextlib
 import math
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.round_history import PARTS
-from medqa.analysis.verdicts import finding, verdict
+from medqa.analysis.verdicts import finding, shortened, verdict
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito, Color Universal Design (2008): distinct for colour-blind readers. Markers repeat the colours.
+# Okabe and Ito, Color Universal Design (2008): distinct for colour-blind readers. Each colour has its marker.
 BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#6B6B6B", "#BDBDBD"
-VERDICTS = {1: "tuned is better", -1: "tuned is worse", 0: "undecided: the interval holds 0"}
+VERDICTS = {1: "tuned is better", -1: "tuned is worse", 0: "undecided: the interval contains 0"}
 COLORS = dict(zip(VERDICTS.values(), (BLUE, ORANGE, GREY), strict=True)) | {
     "base": GREY, "tuned": BLUE, "tuned, low": ORANGE}  # fmt: skip
-MARKERS = {look: {BLUE: "o", ORANGE: "s", GREY: "D"}[color] for look, color in COLORS.items()}
+MARKERS = {series: {BLUE: "o", ORANGE: "s", GREY: "D"}[color] for series, color in COLORS.items()}
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E3E3E3", "grid.linewidth": 0.7,
          "text.parse_math": False}  # fmt: skip
-# The first comes with matplotlib: Latin, Greek, Cyrillic, Hebrew, Arabic. Others are used where installed.
+# matplotlib includes the first (Latin, Greek, Cyrillic, Hebrew, Arabic); the others are used if installed.
 FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Thai",
          "Arial Unicode MS", "Microsoft YaHei", "Malgun Gothic", "Nirmala UI")  # fmt: skip
-# Inches, dots per inch, letters in a line of a title, letters of the name of a row.
+# Inches, dots per inch, characters per line of a title, characters of the name of a row.
 WIDTH, DPI, LONGEST_LINE, LONGEST_NAME = 9.0, 150, 84, 44
-# A metric whose interval is so many times as wide as the median one gets a panel of its own.
+# A metric whose interval is wider than the median interval by this factor gets a separate panel.
 FAR_WIDER = 4
-# Rows above which the scale is repeated on top.
+# Number of rows above which the axis labels are repeated on top.
 TALL = 25
-# Steps above which the training loss is drawn with its running mean.
+# Number of steps above which the training loss is drawn with its running mean.
 MANY_STEPS = 40
-# Panels under the losses.
+# Panels below the losses: column of the log → title.
 PANELS = {
     "learning_rate": "learning rate",
     "grad_norm": "gradient norm",
@@ -51,7 +51,7 @@ PANELS = {
 
 @contextlib.contextmanager
 def new_figure(path: Path, height: float, title: str) -> Iterator["Figure"]:
-    """Yield a figure of `height` inches under a title, then save it as PNG without version or date."""
+    """Yield a figure of `height` inches with a title, then save it as PNG without version and date."""
     import matplotlib.style
     import seaborn as sns
     from matplotlib.figure import Figure
@@ -61,65 +61,52 @@ def new_figure(path: Path, height: float, title: str) -> Iterator["Figure"]:
     theme = ["default", sns.axes_style("whitegrid"), sns.plotting_context("paper"), STYLE, fonts]
     with matplotlib.style.context(theme):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
-        figure.suptitle(wrapped(title), fontsize=11.5, fontweight="bold")
+        figure.suptitle(textwrap.fill(title, LONGEST_LINE), fontsize=11.5, fontweight="bold")
         yield figure
         figure.savefig(path, format="png", metadata={"Software": None})
-
-
-def wrapped(title: str) -> str:
-    """Break a long title in two after a clause near the middle, else into lines of similar length."""
-    lines = math.ceil(len(title) / LONGEST_LINE)
-    ends = [place.end() for place in re.finditer(r"[,:;.] (?![^(]*\))", title)]  # none inside brackets
-    ends = [end for end in ends if lines > 1 and max(end, len(title) - end) <= LONGEST_LINE]
-    if ends:
-        end = min(ends, key=lambda end: abs(2 * end - len(title)))
-        return f"{title[:end].rstrip()}\n{title[end:]}"
-    return textwrap.fill(title, min(LONGEST_LINE, len(title) // max(lines, 1) + 9))
 
 
 def draw_rows(axis: "Axes", marks: "pd.DataFrame", names: Sequence[str], notes: Iterable[str]) -> None:
     """Draw marks with their 95 % intervals in named rows, the first row on top.
 
     Args:
-        marks: `place` (row from 0), `value`, `low` and `high` (NaN: no interval), `look` (of COLORS).
-        names: of the rows, at the left; very long ones are cut in the middle.
-        notes: texts at the right of the rows.
+        marks: `row` (from 0), `value`, `low` and `high` (NaN: no interval), `series` (key of COLORS).
+        names: of the rows, on the left; very long ones are cut in the middle.
+        notes: texts on the right of the rows.
     """
     import seaborn as sns
 
-    widths = [1.2 if COLORS[look] == GREY else 2 for look in marks["look"]]
-    axis.hlines("place", "low", "high", colors=marks["look"].map(COLORS), linewidth=widths, data=marks)
-    sns.scatterplot(marks, x="value", y="place", hue="look", style="look", palette=COLORS, markers=MARKERS,
+    widths = [1.2 if COLORS[series] == GREY else 2 for series in marks["series"]]
+    axis.hlines("row", "low", "high", colors=marks["series"].map(COLORS), linewidth=widths, data=marks)
+    sns.scatterplot(marks, x="value", y="row", hue="series", style="series", palette=COLORS, markers=MARKERS,
                     s=36, legend=False, zorder=3, ax=axis)  # fmt: skip
-    half = LONGEST_NAME // 2
-    names = [name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}" for name in names]
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), [shortened(name, LONGEST_NAME) for name in names])
     axis.set(xlabel="", ylabel="", ylim=(len(names) - 0.4, -0.6))
     add_notes(axis, notes)
 
 
 def as_marks(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Rows with difference, ci_low, ci_high and direction as marks that look like their verdicts."""
-    looks = [VERDICTS[verdict(row)] for row in table.to_dict("records")]
+    """Marks of rows with difference, ci_low, ci_high and direction; the series is the verdict."""
+    series = [VERDICTS[verdict(row)] for row in table.to_dict("records")]
     marks = table.rename(columns={"difference": "value", "ci_low": "low", "ci_high": "high"})
-    return marks.assign(look=looks, place=range(len(marks)))
+    return marks.assign(series=series, row=range(len(marks)))
 
 
 def add_notes(axis: "Axes", notes: Iterable[str]) -> None:
-    """Write a text at the right of each row, outside the panel."""
-    for place, note in enumerate(notes):
-        axis.text(1.01, place, note, transform=axis.get_yaxis_transform(), va="center_baseline", fontsize=8.5)
+    """Write a text on the right of each row, outside the panel."""
+    for row, note in enumerate(notes):
+        axis.text(1.01, row, note, transform=axis.get_yaxis_transform(), va="center_baseline", fontsize=8.5)
 
 
 def add_legend(figure: "Figure", marks: "pd.DataFrame", *lines: Any, remark: str = "") -> None:
-    """Explain under the panels the looks that occur and other lines with a label, after a remark."""
+    """Add a legend below the panels: a remark, the series that occur, and further lines with a label."""
     from matplotlib.lines import Line2D
 
-    seen = set(marks.dropna(subset="value")["look"])
+    present = set(marks.dropna(subset="value")["series"])
     handles = [
-        Line2D([], [], color=color, marker=MARKERS[look], label=look)
-        for look, color in COLORS.items()
-        if look in seen
+        Line2D([], [], color=color, marker=MARKERS[series], label=series)
+        for series, color in COLORS.items()
+        if series in present
     ]
     legend = figure.legend(
         handles=[*handles, *lines], title=remark, loc="outside lower center", ncols=4, frameon=False
@@ -130,7 +117,7 @@ def add_legend(figure: "Figure", marks: "pd.DataFrame", *lines: Any, remark: str
 def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
     """Difference tuned − base of every metric with its 95 % interval: model_comparison.png.
 
-    Scores from 0 to 1 share a scale; a metric on another one, or with a far wider interval, has its own.
+    Scores from 0 to 1 share a panel; a metric with another range or a far wider interval has its own.
     """
     absent = ", ".join(comparison.loc[comparison["n"] == 0, "metric"])
     rows = as_marks(comparison[comparison["n"] > 0])
@@ -147,7 +134,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
             numbers = panel[["base", "finetuned", "n"]].itertuples(index=False)
             notes = (f"{base:.3f} → {tuned:.3f}   n = {n}" for base, tuned, n in numbers)
             names = panel["metric"] + " " + panel["direction"]
-            draw_rows(axis, panel.assign(place=range(len(panel))), list(names), notes)
+            draw_rows(axis, panel.assign(row=range(len(panel))), list(names), notes)
             axis.axvline(0, color="black", linewidth=0.8, zorder=1)
         scales = "; each panel has its own scale" * (len(panels) > 1)
         without = "\n" + textwrap.fill(f"without a value: {absent}", LONGEST_LINE) if absent else ""
@@ -155,29 +142,29 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
         add_legend(figure, rows)
 
 
-def specialty_figure(
-    performance: "pd.DataFrame", path: Path, recommendations: Mapping[str, Any] | None = None
-) -> None:
-    """Shrunken means by specialty with 95 % intervals, the best tuned one first: specialty_analysis.png.
+def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[str, Any]) -> None:
+    """Shrunken means by specialty with 95 % intervals, sorted by the score of tuned: specialty_analysis.png.
 
-    Without shrunken means (no specialty has two questions) the plain means are drawn, without intervals.
-    `recommendations` gives the title and marks the low and the regressed specialties.
+    Without shrunken means (no specialty has two questions) the figure shows the means, without intervals.
+
+    Args:
+        performance: table of `by_specialty.by_specialty`.
+        path: of the PNG.
+        advice: content of training_recommendations.json: title, low and regressed specialties.
     """
     import pandas as pd
 
     rows = performance[performance["primary_score_n"] > 0]
     shrunken = bool(rows["shrunken_mean"].notna().all())
-    plain = "primary_score_base", "primary_score_finetuned"
-    base, tuned = ("shrunken_base", "shrunken_mean") if shrunken else plain
+    means = "primary_score_base", "primary_score_finetuned"
+    base, tuned = ("shrunken_base", "shrunken_mean") if shrunken else means
     rows = rows.sort_values(tuned, ascending=False, kind="stable", ignore_index=True)
-    drawn = counted(len(rows), "specialty", "specialties")
-    advice = recommendations or {"summary": f"Primary score of {drawn}, base and tuned"}
-    low = rows["specialty"].isin(advice.get("low_performance_specialties", []))
-    worse = rows["specialty"].isin(advice.get("regressed_specialties", []))
+    low = rows["specialty"].isin(advice["low_performance_specialties"])
+    worse = rows["specialty"].isin(advice["regressed_specialties"])
     marks = pd.concat(
-        pd.DataFrame({"place": rows.index + shift, "value": rows[value], "low": rows[f"{stem}_ci_low"],
-                      "high": rows[f"{stem}_ci_high"], "look": look})
-        for value, stem, shift, look in (
+        pd.DataFrame({"row": rows.index + shift, "value": rows[value], "low": rows[f"{stem}_ci_low"],
+                      "high": rows[f"{stem}_ci_high"], "series": series})
+        for value, stem, shift, series in (
             (base, "shrunken_base", -0.16, "base"),
             (tuned, "shrunken", 0.16, low.map({True: "tuned, low", False: "tuned"})),
         )
@@ -192,19 +179,18 @@ def specialty_figure(
         axis = figure.subplots()
         draw_rows(axis, marks, rows["specialty"], notes)
         axis.tick_params(labeltop=len(rows) > TALL)
-        made_of = ", ".join(advice.get("primary_metrics", []))
-        label = textwrap.fill(f"primary score (mean of {made_of})", 66) if made_of else "primary score"
+        label = textwrap.fill(f"primary score (mean of {', '.join(advice['primary_metrics'])})", 66)
         axis.set_xlabel(label + "\nshrunken mean with 95 % interval" * shrunken)
         mean = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "mean of tuned"}
         lines = [axis.axvline(rows[tuned].mean(), **mean)] if len(rows) > 1 else []
         add_legend(figure, marks, *lines)
 
 
-def progress_figure(rounds: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Difference tuned − base, eval loss and training pairs of every round: iteration_progress.png.
+def progress_figure(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Difference tuned − base, eval loss and training pairs of each evaluated model: iteration_progress.png.
 
     Args:
-        rounds: rows of the history that can be compared (`round_history.comparable`), at least one.
+        history: rows of history.csv that can be compared (`round_history.comparable`), at least one.
         path: of the PNG.
     """
     import pandas as pd
@@ -212,7 +198,7 @@ def progress_figure(rounds: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     columns = {"eval_answer_loss": "loss", "train_pairs": "pairs"}
     columns |= {f"primary_score_{part}": part for part in PARTS}
-    rows = pd.DataFrame(rounds, columns=["round", *columns]).rename(columns=columns).astype(float)
+    rows = pd.DataFrame(history, columns=["round", *columns]).rename(columns=columns).astype(float)
     marks = as_marks(rows.assign(direction="↑"))
     with new_figure(path, 2.2 + 0.3 * len(rows), _progress_title(rows)) as figure:
         score, loss, pairs = figure.subplots(1, 3, sharey=True, width_ratios=[2, 1, 1])
@@ -223,38 +209,36 @@ def progress_figure(rounds: Sequence[Mapping[str, Any]], path: Path) -> None:
         draw_rows(score, marks, [f"round {number:.0f}" for number in rows["round"]], changes)
         score.axvline(0, color="black", linewidth=0.8, zorder=1)
         score.set_title("primary score, tuned − base, with 95 % interval")
-        sns.lineplot(marks, x="loss", y="place", orient="y", color=ORANGE, marker="s", ax=loss)
+        sns.lineplot(marks, x="loss", y="row", orient="y", color=ORANGE, marker="s", ax=loss)
         add_notes(loss, (f"{x:.3f}" if math.isfinite(x) else "not measured" for x in rows["loss"]))
         loss.set(title="answer loss, eval split ↓", xlabel="nats per token")
-        sns.barplot(marks, x="pairs", y="place", orient="y", native_scale=True, color=LIGHT, ax=pairs)
+        sns.barplot(marks, x="pairs", y="row", orient="y", native_scale=True, color=LIGHT, ax=pairs)
         add_notes(pairs, (f"{number:,.0f}" for number in rows["pairs"]))
         pairs.set(title="training pairs", xlabel="")
         for axis in (loss, pairs):
             axis.locator_params(axis="x", nbins=3)
-        add_legend(figure, marks, remark=textwrap.fill(_holdout_warning(rounds[-1]), LONGEST_LINE))
+        add_legend(figure, marks, remark=textwrap.fill(_holdout_warning(history[-1]), LONGEST_LINE))
 
 
 def _progress_title(rows: "pd.DataFrame") -> str:
-    """The first and the last round's difference in a sentence."""
-    said = []
+    """The differences of the first and the last row in a sentence."""
+    parts = []
     for row in rows.iloc[sorted({0, len(rows) - 1})].to_dict("records"):
         interval = f" ({row['ci_low']:+.3f} to {row['ci_high']:+.3f})" * math.isfinite(row["ci_low"])
         value = f"{row['difference']:+.3f}{interval}" if math.isfinite(row["difference"]) else "unknown"
-        said.append(f"{value} in round {row['round']:.0f}")
-    return f"Primary score over the base model's: {', '.join(said)}"
+        parts.append(f"{value} in round {row['round']:.0f}")
+    return f"Primary score, tuned − base: {', '.join(parts)}"
 
 
 def _holdout_warning(row: Mapping[str, Any]) -> str:
-    """By how much repeated use of the holdout may flatter the last round's score."""
-    best, most = row.get("flattery_if_best_is_reported"), row.get("flattery_at_most")
-    if row["round"] == 1 or best is None or most is None:
-        return (
-            "From the next round on, the holdout has steered training: it is no unbiased test set any more."
-        )
+    """How much the repeated use of the holdout can bias the score of the last row."""
+    best_of_models, selection_bias_bound = row["flattery_if_best_is_reported"], row["flattery_at_most"]
+    if row["round"] == 1 or best_of_models is None:
+        return "From the next iteration on, the holdout is no longer an unbiased test set."
     return (
-        f"{counted(row['round'], 'round')} used this holdout: choosing the best of them flatters by "
-        f"{best:.3f} on average, choosing data by it flatters by at most {most:.3f}. The eval split "
-        "influenced no data."
+        f"{row['round']} models were evaluated on this holdout: the best of equally good models is "
+        f"overestimated by {best_of_models:.3f} on average, selecting data by the holdout overestimates the "
+        f"score by at most {selection_bias_bound:.3f}. The eval split does not influence the data."
     )
 
 
@@ -263,7 +247,8 @@ def training_figure(log_records: Sequence[Mapping[str, Any]], path: Path) -> Non
 
     Args:
         log_records: lines of training_metrics.jsonl: `step` and any of loss, eval_loss, learning_rate,
-            grad_norm, tokens_per_second. A panel without finite values is left out.
+            grad_norm, tokens_per_second. Panels without finite values are left out.
+        path: of the PNG.
     """
     import pandas as pd
     import seaborn as sns
@@ -290,13 +275,13 @@ def training_figure(log_records: Sequence[Mapping[str, Any]], path: Path) -> Non
 
 
 def _draw_losses(axis: "Axes", loss: "pd.Series", eval_loss: "pd.Series") -> None:
-    """Draw the training loss, over many steps its running mean, and the eval loss with its lowest point."""
+    """Draw the training loss, its running mean over many steps, and the eval loss with its minimum."""
     import seaborn as sns
 
     many = len(loss) > MANY_STEPS
     if len(loss):
-        look = {"color": LIGHT if many else BLUE, "linewidth": 1, "marker": "o" * (len(loss) == 1)}
-        sns.lineplot(loss, errorbar=None, label="training loss" + ", each step" * many, ax=axis, **look)
+        style = {"color": LIGHT if many else BLUE, "linewidth": 1, "marker": "o" * (len(loss) == 1)}
+        sns.lineplot(loss, errorbar=None, label="training loss" + ", each step" * many, ax=axis, **style)
     if many:  # over about a twentieth of the run, without a bias towards the first value
         mean = loss.ewm(alpha=1 / max(len(loss) / 20, 2)).mean()
         sns.lineplot(
@@ -311,7 +296,7 @@ def _draw_losses(axis: "Axes", loss: "pd.Series", eval_loss: "pd.Series") -> Non
 
 
 def _training_title(loss: "pd.Series", eval_loss: "pd.Series") -> str:
-    """What the losses show, in a sentence."""
+    """The main result of the losses in a sentence."""
     if len(eval_loss) > 1:
         last = eval_loss.index[-1]
         text = f"Eval loss {eval_loss.iloc[0]:.3f} → {eval_loss.iloc[-1]:.3f} over {counted(last, 'step')}"

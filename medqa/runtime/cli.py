@@ -1,4 +1,4 @@
-"""A config class becomes a command line, and a config made in Python gets the same checks."""
+"""Parses a config class from the command line, and checks a config that was made in Python alike."""
 
 import difflib
 import functools
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from medqa.runtime.errors import UserError
+from medqa.runtime.settings_help import default_of, help_text
 
 Config = TypeVar("Config", bound=SimpleNamespace)
 Selected = TypeVar("Selected")
@@ -20,13 +21,11 @@ Limits = Mapping[str, tuple[float, float]]
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
     """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
 
-    A misspelt or shortened name or a wrong type is answered with what was expected: exit code 2. `--help`
-    prints `description` and all settings, and ends the process with exit code 0.
+    A misspelt or shortened name or a wrong type ends the process with exit code 2 and a message that says
+    what was expected. `--help` prints `description` and all settings, and ends it with exit code 0.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(arguments):
-        from medqa.runtime.settings_help import help_text
-
         print(help_text(config_class, description))
         sys.exit(0)
     import tyro
@@ -40,7 +39,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
 
 
 def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
-    """Turn `--USE_4BIT False` into `--no_USE_4BIT`, so that a switch may be given either way."""
+    """Turn `--USE_4BIT False` into `--no_USE_4BIT`, so that a switch may be written either way."""
     switches = {f"--{name}" for name, kind in get_type_hints(config_class).items() if kind is bool}
     result: list[str] = []
     for argument in arguments:
@@ -57,19 +56,19 @@ def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
 
 
 def next_command(script: str, config_class: type, given: Mapping[str, str]) -> str:
-    """The line that runs a script, with those of the `given` settings that differ from their defaults."""
+    """The command line of a script, with those of the `given` settings that differ from their defaults."""
     defaults = {item.name: item.default for item in fields(config_class)}
     words = [f"--{name} {shlex.quote(value)}" for name, value in given.items() if value != defaults[name]]
     return " ".join(["python", script, *words])
 
 
 def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits) -> Config:
-    """Check a config, wherever it was made, and return it as a whole, read-only `config_class`.
+    """Check a config and return it as a complete, read-only `config_class`.
 
     Args:
         config: a `config_class`, or any namespace with some of its settings; the others get their default.
         config_class: the dataclass that names the settings.
-        limits: smallest and largest value of numeric settings, both allowed.
+        limits: smallest and largest allowed value of numeric settings.
 
     Raises:
         UserError: every unknown name, wrong type and value out of range, one line each.
@@ -85,7 +84,7 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
             continue
         converted = _converted(value, kinds[name])
         if converted is None:
-            problems.append(f"{name} = {value!r:.200} should be {_told(kinds[name])}.")
+            problems.append(f"{name} = {value!r:.200} should be {_in_words(kinds[name])}.")
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:g} and {high:g}.")
@@ -106,6 +105,15 @@ def select(config: SimpleNamespace, kind: type[Selected]) -> Selected:
     return kind(**{item.name: getattr(config, item.name.upper()) for item in fields(kind)})
 
 
+def given_and_default(config: SimpleNamespace) -> dict[str, dict[str, Any]]:
+    """All settings as a manifest records them: `{"given": …, "default": …}`; "given" ones were changed."""
+    record: dict[str, dict[str, Any]] = {"given": {}, "default": {}}
+    for item in fields(config):
+        value = getattr(config, item.name)
+        record["default" if value == default_of(item) else "given"][item.name] = value
+    return record
+
+
 @functools.cache
 def _read_only(config_class: type[Config]) -> type[Config]:
     """A subclass whose settings cannot be changed any more."""
@@ -123,7 +131,7 @@ def _made(config_class: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """`value` as `kind` (a list will do for a tuple, an int for a float), or None if it is not one."""
+    """`value` as `kind` (a list is accepted for a tuple, an int for a float), or None if it is not one."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Literal:
         return value if value in inner else None
@@ -139,14 +147,14 @@ def _converted(value: Any, kind: Any) -> Any:
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is float and isinstance(value, (int, float)):
-        return float(value) if abs(value) < 1e300 else math.inf  # nan, too: no limit allows it
+        return float(value) if abs(value) < 1e300 else math.inf  # also for NaN: no limit allows it
     if kind is str and isinstance(value, str) and ("\0" in value or not _is_text(value)):
         return None
     return value if isinstance(value, kind) else None
 
 
 def _is_text(value: str) -> bool:
-    """Whether a text can be written as UTF-8; bytes on a command line that are none come as surrogates."""
+    """Whether a text can be encoded as UTF-8; Python passes other bytes of a command line as surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -154,8 +162,8 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _told(kind: Any) -> str:
-    """A type in words, for an error message."""
+def _in_words(kind: Any) -> str:
+    """A type, described for an error message."""
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(kind))
     if get_origin(kind) is tuple:

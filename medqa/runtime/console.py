@@ -1,4 +1,4 @@
-"""What a person sees of a stage: lines, tables, warnings, durations; said once under several processes."""
+"""Prints lines, tables and warnings of a stage, on the first process only; formats numbers and durations."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _silent = False
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Let a stage run inside another program without its report."""
+    """Suppress the output of a stage that runs inside another program."""
     global _silent
     before, _silent = _silent, True
     try:
@@ -22,7 +22,7 @@ def silenced() -> Iterator[None]:
 
 
 def print_rank0(*lines: str) -> None:
-    """Print lines, on the first process only. When nobody reads them any more (`| head`), work goes on."""
+    """Print lines, on the first process only. The stage continues when the reader has closed (`| head`)."""
     if rank() == 0 and not _silent:
         try:
             print(*lines, sep="\n", flush=True)
@@ -35,8 +35,13 @@ def shows_progress() -> bool:
     return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
+def use_colour() -> bool:
+    """Whether standard output shows colours: a terminal without NO_COLOR (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out rows under a header: first column to the left, the others (numbers) to the right."""
+    """Align rows under a header: the first column to the left, the others (numbers) to the right."""
     cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = [
@@ -54,13 +59,13 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 class WarningLog:
-    """Collects what the user should know, to be printed together at the end of a stage."""
+    """Collects warnings, to be printed together at the end of a stage."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.texts: list[str] = list(dict.fromkeys(texts))
 
     def add(self, text: str) -> None:
-        """Keep a warning, once."""
+        """Add a warning unless it is there already."""
         if text not in self.texts:
             self.texts.append(text)
 

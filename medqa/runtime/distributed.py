@@ -1,4 +1,4 @@
-"""The processes of one run: which of them this is, and how many there are."""
+"""The processes of one run: rank, world size, and what the launcher left in the environment."""
 
 import functools
 import os
@@ -8,22 +8,22 @@ from typing import Any
 
 from medqa.runtime.errors import UserError
 
-# How long a process waits for the others, which may still be loading or answering; one that died is noticed
-# at once. The library's ten minutes on GPUs are less than a slow disk may take.
+# How long a process waits for the others, which may still be loading or generating; a process that died is
+# noticed at once. The default of torch on GPUs, ten minutes, is less than a slow disk may need.
 LONGEST_WAIT = timedelta(days=1)
 
-# Set before torch is imported. Threads that spin while they wait starve each other on a busy machine: with
-# two other processes on two cores, a step of the demo model took over 5 s, and 0.4 s with threads that sleep.
+# Must be set before torch is imported. Threads that spin while they wait slow each other down: with two other
+# processes on two cores, a step of the demo model took over 5 s, and 0.4 s with threads that sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def rank() -> int:
-    """Number of this process among those that `accelerate launch` started; 0 when it runs alone."""
+    """Rank of this process among those that `accelerate launch` started; 0 when it runs alone."""
     return launched("RANK", 0)
 
 
 def world_size() -> int:
-    """How many processes `accelerate launch` started; 1 when this one runs alone."""
+    """Number of processes that `accelerate launch` started; 1 when this one runs alone."""
     return launched("WORLD_SIZE", 1)
 
 
@@ -43,10 +43,10 @@ def fsdp_requested() -> bool:
 
 
 def launched(name: str, alone: int) -> int:
-    """A number that the launcher left in the environment; `alone` where there was no launcher.
+    """A number that the launcher set in the environment; `alone` without a launcher.
 
     Raises:
-        UserError: it is there, and is no number.
+        UserError: the variable is set to something other than a whole number.
     """
     value = os.environ.get(name, "")
     if value and not value.isdecimal():
@@ -58,6 +58,6 @@ def launched(name: str, alone: int) -> int:
 
 
 def own_share(items: Sequence[Any]) -> list[Any]:
-    """This process's contiguous part of a list; all processes together have each item once."""
+    """The contiguous part of a list that this process works on; each item belongs to exactly one process."""
     first, last = (len(items) * number // world_size() for number in (rank(), rank() + 1))
     return list(items[first:last])

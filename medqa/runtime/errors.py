@@ -1,8 +1,8 @@
-"""What ends a stage early: the user's mistake, a failure, a signal that came after the work was saved."""
+"""Exceptions that end a stage early: a mistake of the user, a failure, an interruption after saving."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended the work after it was saved; `number` is the signal."""
+    """A signal ended the run after its state was saved; `number` is the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -10,13 +10,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 class UserError(Exception):
-    """Something the user can put right: printed as it stands, without a traceback; exit code 2."""
+    """A mistake that the user can correct: the message is printed without a traceback; exit code 2."""
 
 
 class Failed(Exception):
-    """The work cannot go on, although the user did nothing wrong: the message is shown, exit code 1.
+    """The run cannot continue, although the user did nothing wrong: the message is printed, exit code 1.
 
-    `by_all` says that all processes raise it, so that one on each machine is enough to show it.
+    `by_all`: every process raises it, so only one on each machine prints it.
     """
 
     def __init__(self, message: str, by_all: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Keeps out what libraries say about things chosen on purpose here; their other warnings come through."""
+"""Hides warnings of libraries about things that are done on purpose here; others are still shown."""
 
 import logging
 import os
@@ -6,51 +6,51 @@ import warnings
 
 from medqa.runtime.distributed import rank
 
-# Logger → how the messages begin that nobody needs.
+# Logger → beginnings of the messages that are hidden.
 MESSAGES = {
-    # Asks for a package that fetches a kernel from the Hub; the built-in one needs no internet.
+    # Suggests a package that downloads a kernel from the Hub; the built-in one needs no internet.
     "bitsandbytes.backends.cpu.ops": ("Failed to load CPU gemm_4bit_forward",),
     # The best adapter is kept by medqa/training/checkpointing.py, not by the Trainer.
     "transformers.trainer_callback": ("Using EarlyStoppingCallback without load_best_model_at_end",),
 }
-# Python warnings, by a pattern of their beginning.
+# Python warnings: a pattern of their beginning, and their category.
 WARNINGS = (
-    # peft asks transformers under a name that is to change.
+    # peft uses a name that transformers will remove.
     (r"`is_gradient_checkpointing` is deprecated", FutureWarning),
-    # bitsandbytes has not followed torch yet.
+    # bitsandbytes uses a function that torch deprecated.
     (r"`torch\.jit\.script", DeprecationWarning),
-    # medqa/modeling/loading.py looks itself, and ends the run when a weight is missing.
+    # medqa/modeling/loading.py checks this, and ends the run when a weight is missing.
     (r"Found missing adapter keys", UserWarning),
-    # One per letter of a specialty's name that no installed font has: see docs/troubleshooting.md.
+    # One for each letter of a specialty's name that no installed font has: see docs/troubleshooting.md.
     (r"Glyph \d+ .* missing from font|Matplotlib currently does not support", UserWarning),
 )
 
 
-class _Unneeded(logging.Filter):
-    """Drops records whose message begins with one of some texts."""
+class _DropMessages(logging.Filter):
+    """Drops log records whose message begins with one of some texts."""
 
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         super().__init__()
         self.beginnings = beginnings
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be shown."""
+        """Whether to show the record."""
         return not record.getMessage().startswith(self.beginnings)
 
 
 def quiet() -> None:
-    """Keep out what is listed here; on all processes but the first, every warning."""
+    """Hide the warnings listed here; on all processes but the first, hide every warning."""
     for name, beginnings in MESSAGES.items():
         logger = logging.getLogger(name)
-        if not any(isinstance(one, _Unneeded) for one in logger.filters):
-            logger.addFilter(_Unneeded(beginnings))
+        if not any(isinstance(one, _DropMessages) for one in logger.filters):
+            logger.addFilter(_DropMessages(beginnings))
     for pattern, category in WARNINGS:
         warnings.filterwarnings("ignore", message=pattern, category=category)
-    if rank() != 0:  # every process would say the same
+    if rank() != 0:  # every process would print the same
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # transformers would ask the Hub, on its own, to make safetensors of a model in an older format.
+    # transformers would otherwise ask the Hub to convert a model in an older format to safetensors.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
     import datasets

@@ -1,4 +1,4 @@
-"""Shows how far a long step is and how long it will take: tqdm's bar on a terminal, lines in a log."""
+"""Shows the progress of a long step: a tqdm bar on a terminal, lines in a log."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,20 +7,20 @@ from tqdm import tqdm
 
 from medqa.runtime.console import elapsed, print_rank0, shows_progress
 
-# Seconds after which a step is long enough for somebody to wonder.
+# Seconds before a bar appears: shorter steps show none.
 PATIENCE = 3.0
 # Seconds between two lines in a log.
 EVERY = 60.0
 
 
 class Progress(tqdm):
-    """Counts what is done of a step, and shows it on the first process only.
+    """Counts the finished items of a step, and shows the count on the first process only.
 
     On a terminal it is a bar that is removed at the end. Where standard error is no terminal, or NO_COLOR is
-    set, a line is printed every `EVERY` seconds, so that a log of hours is not silent.
+    set, a line is printed every `EVERY` seconds, so that the log of a run of hours shows progress.
     """
 
-    monitor_interval = 0  # tqdm needs no thread that watches the time, because miniters=1 checks it always
+    monitor_interval = 0  # tqdm's monitor thread is not needed: with miniters=1 each update checks the time
 
     def __init__(self, what: str, total: int, unit: str, done: int = 0) -> None:
         self.on_terminal = shows_progress()
@@ -29,12 +29,12 @@ class Progress(tqdm):
                          miniters=1, leave=False, dynamic_ncols=True)  # fmt: skip
 
     def advance(self, number: int = 1, note: str = "") -> None:
-        """Count `number` more as done; `note` stands at the end of the line."""
+        """Count `number` more items as done; `note` is shown at the end of the line."""
         self.set_postfix_str(note, refresh=False)
         self.update(number)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
-        """Draw the bar or print the line; tqdm calls it when it is time, an empty `msg` removes the bar."""
+        """Draw the bar or print the line; tqdm calls it when one is due. An empty `msg` clears the bar."""
         if self.on_terminal:
             return super().display(msg, pos)
         if msg is None and self.n < self.total:
@@ -42,7 +42,7 @@ class Progress(tqdm):
         return None
 
     def line(self) -> str:
-        """The state in words: `training: 120 of 500 steps (24 %), about 12 min 05 s left, loss 1.234`."""
+        """The state as text: `training: 120 of 500 steps (24 %), about 12 min 05 s left, loss 1.234`."""
         share = round(100 * self.n / self.total) if self.total else 100
         text = f"{self.desc}: {self.n:,} of {self.total:,} {self.unit}s ({share} %)"
         if made := self.n - self.initial:
@@ -52,7 +52,7 @@ class Progress(tqdm):
 
 
 def watch(items: Sequence[Any], what: str, unit: str = "item") -> Iterator[Any]:
-    """Go through items and show how far it is."""
+    """Iterate over items and show the progress."""
     with Progress(what, len(items), unit) as progress:
         for item in items:
             yield item

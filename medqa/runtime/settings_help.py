@@ -1,4 +1,4 @@
-"""What `--help` prints: the script's own words, then every setting with its comment and its default."""
+"""Formats `--help`: the description of the script, then every setting with its comment and default."""
 
 import ast
 import inspect
@@ -6,16 +6,16 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-# Letters of a default that are shown.
+# Characters shown of a default.
 LONGEST_DEFAULT = 40
 
 
 class Setting(NamedTuple):
-    """What the source says of a setting: the group it stands in, and the comment above it."""
+    """The group of a setting, and the comment above it."""
 
     group: str
     comment: str
@@ -24,7 +24,7 @@ class Setting(NamedTuple):
 def described(config_class: type) -> dict[str, Setting]:
     """Group and comment of every setting, read from the source of the class.
 
-    A group begins with a comment of the form `# == Name ==`; a setting's comment is the block right above it.
+    A group begins with a comment of the form `# == Name ==`; the comment of a setting is the block above it.
     """
     lines = Path(inspect.getsourcefile(config_class)).read_text(encoding="utf-8").splitlines()
     tree = ast.parse("\n".join(lines))
@@ -46,16 +46,20 @@ def described(config_class: type) -> dict[str, Setting]:
     return found
 
 
+def default_of(item: Field) -> Any:
+    """The default of a dataclass field."""
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
 def help_text(config_class: type, description: str) -> str:
-    """Everything that `--help` says, one line a setting; on a terminal lines are broken at its width."""
+    """The text of `--help`, one line for each setting; on a terminal lines are wrapped at its width."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     settings, kinds = described(config_class), get_type_hints(config_class)
     left = max(len(name) for name in settings) + 6
     lines = [
         description.strip(),
         "",
-        "Settings are given as --NAME VALUE; [in brackets] is what they are otherwise. The defaults stand in",
-        "config.py, where they can be changed for good.",
+        "Settings are given as --NAME VALUE; the default is [in brackets] and can be changed in config.py.",
     ]
     group = None
     for item in fields(config_class):
@@ -63,8 +67,7 @@ def help_text(config_class: type, description: str) -> str:
         if setting.group != group:
             group = setting.group
             lines += ["", f"{group}:"]
-        default = item.default_factory() if item.default_factory is not MISSING else item.default
-        text = f"{setting.comment} [{_shown(item.name, default, kinds[item.name])}]"
+        text = f"{setting.comment} [{_shown(item.name, default_of(item), kinds[item.name])}]"
         first, *rest = textwrap.wrap(text, max(30, width - left)) if width < left + len(text) else [text]
         lines.append(f"  --{item.name:<{left - 4}}{first}")
         lines += [" " * left + more for more in rest]
@@ -72,7 +75,7 @@ def help_text(config_class: type, description: str) -> str:
 
 
 def _shown(name: str, default: Any, kind: Any) -> str:
-    """A default as it is typed, with the other choices where there are few."""
+    """A default as it is typed, with the other choices of a setting that has few."""
     if isinstance(default, bool):
         return f"on; off: --no_{name}" if default else "off; on: the name alone"
     if get_origin(kind) is Literal:

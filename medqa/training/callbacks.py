@@ -1,4 +1,4 @@
-"""What ends a training before its last step: Ctrl-C and SIGTERM, or an eval loss that no longer falls."""
+"""Ends training before its last step: on Ctrl-C or SIGTERM, or by early stopping."""
 
 import contextlib
 import signal
@@ -13,8 +13,8 @@ class StopTraining(Exception):
     """Ends training between two forward passes; the unfinished optimizer step or evaluation is dropped.
 
     Args:
-        evaluation_due: whether an evaluation was dropped, which a resumed run makes first.
-        finished: whether the run is at its end, by early stopping; otherwise a signal interrupted it.
+        evaluation_due: an evaluation was dropped; a resumed run starts with it.
+        finished: early stopping ended the run; otherwise a signal interrupted it.
     """
 
     def __init__(self, evaluation_due: bool = False, finished: bool = False) -> None:
@@ -26,13 +26,13 @@ class StopTraining(Exception):
 def graceful_stop(trainer: Any) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into a request that the trainer checks; a second one stops at once."""
 
-    def received(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         if trainer.stop_requested:
             raise KeyboardInterrupt
         trainer.stop_requested = True
         trainer.stop_signal = signal.Signals(number)
 
-    before = {number: signal.signal(number, received) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -41,10 +41,10 @@ def graceful_stop(trainer: Any) -> Iterator[None]:
 
 
 def stopped_early(checkpoint: Path) -> bool:
-    """Whether early stopping had ended the run at this checkpoint, before it was killed while publishing."""
+    """Whether early stopping ended the run at this checkpoint, before it was killed while publishing."""
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-    kept = state.stateful_callbacks.get("EarlyStoppingCallback")
-    if kept is None:
+    saved = state.stateful_callbacks.get("EarlyStoppingCallback")
+    if saved is None:
         return False
-    patience = kept["args"]["early_stopping_patience"]
-    return kept["attributes"]["early_stopping_patience_counter"] >= patience
+    patience = saved["args"]["early_stopping_patience"]
+    return saved["attributes"]["early_stopping_patience_counter"] >= patience

@@ -1,4 +1,4 @@
-"""What fine-tuning leaves on disk while it runs: checkpoints and the best adapter, whole or not at all."""
+"""Writes checkpoints and the best adapter so that a killed run never leaves a partial one in use."""
 
 import json
 import shutil
@@ -9,22 +9,23 @@ from typing import Any
 import torch
 
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.modeling.adapter import WEIGHTS, write_adapter
+from medqa.modeling.adapter import ADAPTER_WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
-from medqa.training.metrics_logger import RUNNING
+from medqa.training.metrics_logger import RUNNING_METRICS
 
 BEST = "best_adapter"
-# Its weights inside a checkpoint, which so has, with the records up to it, all that a run needs to go on.
+# The best adapter's weights inside a checkpoint. With the metrics so far, also copied there, a checkpoint
+# has everything that a run needs to resume.
 BEST_WEIGHTS = "best_adapter.safetensors"
-# The mark of a whole checkpoint. One without it was being written when the run was killed.
-DONE = "complete.json"
-# In that mark: the run was interrupted during the evaluation of this step.
+# Written last. A checkpoint without it was interrupted while it was saved.
+COMPLETE_MARKER = "complete.json"
+# Key of the marker: the run was interrupted during the evaluation of this step.
 EVALUATION_DUE = "evaluation_due"
 
 
 def save_adapter(model: Any, folder: Path) -> None:
-    """Save the adapter into `folder` in one step, on the first process only."""
+    """Save the adapter into `folder` atomically, on rank 0 only."""
     if rank() != 0:
         return
     temporary = temp_sibling(folder, "new")
@@ -33,13 +34,13 @@ def save_adapter(model: Any, folder: Path) -> None:
     replace_folder(temporary, folder)
 
 
-def temp_sibling(folder: Path, what: str) -> Path:
-    """A name beside a folder that nobody else gives: hidden, and the folder's own with a word behind it."""
-    return folder.with_name(f".{folder.name}.{what}")
+def temp_sibling(folder: Path, suffix: str) -> Path:
+    """A hidden name beside `folder` that nothing else uses: the folder's name with a suffix."""
+    return folder.with_name(f".{folder.name}.{suffix}")
 
 
 def replace_folder(new: Path, folder: Path) -> None:
-    """Put `new` in the place of `folder`. Killed in between, `folder` is at hand under another name."""
+    """Rename `new` to `folder`. If the process is killed in between, `rollback` restores the old folder."""
     old = temp_sibling(folder, "replaced")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -49,7 +50,7 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 
 def rollback(folder: Path) -> None:
-    """Undo a `replace_folder` that was killed before the new folder was in place; remove what it left."""
+    """Undo a `replace_folder` that was killed before the new folder was in place; remove leftovers."""
     old = temp_sibling(folder, "replaced")
     if old.exists() and not folder.exists():
         old.rename(folder)
@@ -57,28 +58,28 @@ def rollback(folder: Path) -> None:
 
 
 class CheckpointWriter:
-    """Marks checkpoints complete, with what the run learns, and keeps only the newest ones.
+    """Marks checkpoints complete, with the run's signature, and deletes the oldest ones.
 
     Args:
         output: the training's output folder.
-        keep: how many checkpoints stay.
-        learned: everything that determines the adapter, JSON values.
+        keep: number of checkpoints to keep.
+        signature: everything that determines the adapter, JSON values.
     """
 
-    def __init__(self, output: Path, keep: int, learned: Mapping[str, Any]) -> None:
-        self.output, self.keep, self.learned = output, keep, learned
+    def __init__(self, output: Path, keep: int, signature: Mapping[str, Any]) -> None:
+        self.output, self.keep, self.signature = output, keep, signature
 
     def begin(self, step: int) -> None:
-        """Remove the completion marker of this step, if any: its files are about to be replaced."""
+        """Remove the marker of this step's checkpoint, if any: its files are about to be replaced."""
         if rank() == 0:
-            (self.output / f"checkpoint-{step}" / DONE).unlink(missing_ok=True)
+            (self.output / f"checkpoint-{step}" / COMPLETE_MARKER).unlink(missing_ok=True)
 
     def complete(self, step: int, evaluation_due: bool) -> None:
-        """Add best adapter and records, write the completion marker, then remove the oldest checkpoints.
+        """Add the best adapter and the metrics, write the marker, then delete the oldest checkpoints.
 
         Args:
-            step: of the checkpoint, whose other files are all written, by every process.
-            evaluation_due: whether the evaluation of this step is still to be made.
+            step: of a checkpoint whose other files this rank has written.
+            evaluation_due: whether the evaluation of this step has still to be made.
         """
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
@@ -86,27 +87,26 @@ class CheckpointWriter:
             return
         checkpoint = self.output / f"checkpoint-{step}"
         if (self.output / BEST).is_dir():
-            shutil.copy2(self.output / BEST / WEIGHTS, checkpoint / BEST_WEIGHTS)
-        shutil.copy2(self.output / RUNNING, checkpoint / RUNNING)
-        files = {name: sha for name, sha in atomic_io.sha256_of_files(checkpoint).items() if name != DONE}
-        marker = {"learned": self.learned, "files": files}
+            shutil.copy2(self.output / BEST / ADAPTER_WEIGHTS, checkpoint / BEST_WEIGHTS)
+        shutil.copy2(self.output / RUNNING_METRICS, checkpoint / RUNNING_METRICS)
+        marker = {"learned": self.signature, "files": atomic_io.sha256_of_files(checkpoint)}
         if evaluation_due:
             marker[EVALUATION_DUE] = True
-        atomic_io.write_json(checkpoint / DONE, marker)
-        for old in whole_checkpoints(self.output)[: -self.keep]:
-            remove(old)
+        atomic_io.write_json(checkpoint / COMPLETE_MARKER, marker)
+        for old in complete_checkpoints(self.output)[: -self.keep]:
+            delete_checkpoint(old)
 
 
-def remove(checkpoint: Path) -> None:
-    """Remove a checkpoint, its mark first: killed in between, it is no whole one."""
-    (checkpoint / DONE).unlink(missing_ok=True)
+def delete_checkpoint(checkpoint: Path) -> None:
+    """Delete the marker first, so an interrupted deletion never looks like a complete checkpoint."""
+    (checkpoint / COMPLETE_MARKER).unlink(missing_ok=True)
     shutil.rmtree(checkpoint)
 
 
-def whole_checkpoints(output: Path) -> list[Path]:
-    """Finished checkpoints in the output folder, oldest first."""
-    found = [path.parent for path in output.glob(f"checkpoint-*/{DONE}") if path.parent.name[11:].isdecimal()]
-    return sorted(found, key=step_of)
+def complete_checkpoints(output: Path) -> list[Path]:
+    """Complete checkpoints in the output folder, oldest first."""
+    folders = [marker.parent for marker in output.glob(f"checkpoint-*/{COMPLETE_MARKER}")]
+    return sorted((folder for folder in folders if folder.name[11:].isdecimal()), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -114,30 +114,33 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.split("-")[1])
 
 
+def _read_marker(checkpoint: Path) -> Any:
+    return json.loads(atomic_io.read_whole(checkpoint / COMPLETE_MARKER, run_manifest.LARGEST_MANIFEST))
+
+
 def is_evaluation_due(checkpoint: Path) -> bool:
     """Whether the run was interrupted during the evaluation of this checkpoint's step."""
-    marker = json.loads(atomic_io.read_whole(checkpoint / DONE, run_manifest.LARGEST_MANIFEST))
-    return marker.get(EVALUATION_DUE) is True
+    return _read_marker(checkpoint).get(EVALUATION_DUE) is True
 
 
-def require_readable(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint learns, after a look at each of its files: part of one may be lost.
+def verified_signature(checkpoint: Path) -> dict[str, Any]:
+    """The signature of a checkpoint whose files all match their hashes.
 
     Raises:
-        UserError: a file cannot be read back; with what to remove.
+        UserError: a file is missing or damaged; with the folder to remove.
     """
-    path = checkpoint / DONE
+    path = checkpoint / COMPLETE_MARKER
     try:
-        told = json.loads(atomic_io.read_whole(path, run_manifest.LARGEST_MANIFEST))
-        learned, files = dict(told["learned"]), dict(told["files"])
-        files.pop(DONE, None)  # an earlier version listed the marker when a step was saved twice
+        marker = _read_marker(checkpoint)
+        signature, files = dict(marker["learned"]), dict(marker["files"])
+        files.pop(COMPLETE_MARKER, None)  # earlier versions listed it when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name
             if atomic_io.sha256_of_file(path) != expected:
-                raise ValueError("it is not what was written")
+                raise ValueError("its content is not what was written")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
-            f"{path} cannot be used ({error}). Remove {checkpoint}: the run then goes on from the checkpoint "
-            "before it, or from the beginning."
+            f"{path} cannot be used ({error}). Remove {checkpoint}: the run then resumes from the checkpoint "
+            "before it, or starts from the beginning."
         ) from None
-    return learned
+    return signature

@@ -1,95 +1,84 @@
-"""results/: what training leaves, published together; and base and adapter merged into one model."""
+"""Publishes the trained adapter with its metadata; merges base and adapter into one model."""
 
 import gc
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.output_dir import MERGED
-from medqa.modeling import devices, loading
-from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.modeling import loading
+from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, free_memory
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
-from medqa.training.resume import clear
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
+from medqa.training.resume import DONE, remove_unused
 
 
 def publish(
-    config: Any, trainer: Any, tokenizer: Any, data: dict, learned: dict, started: str,
-    write_report: Callable[[Path, Any, dict, list[dict]], None],
-) -> None:  # fmt: skip
-    """Publish adapter, tokenizer, settings, records, curves and model card; the manifest comes last.
+    settings: Mapping[str, Any],
+    trainer: Any,
+    tokenizer: Any,
+    signature: Mapping[str, Any],
+    finish: Callable[[Path, list[dict]], None],
+) -> None:
+    """Publish adapter, tokenizer, settings and metrics with the files that `finish` adds.
 
     Args:
-        config: a TrainingConfig.
+        settings: all settings of the run, recorded in full.
         trainer: after training.
         tokenizer: saved beside the adapter.
-        data: manifest of the datasets.
-        learned: what determines the adapter, from `resume.what_is_learned`.
-        started: when the stage began.
-        write_report: writes the files for readers; called with the folder, config, `data` and the records.
+        signature: everything that determines the adapter, from `resume.run_signature`.
+        finish: writes curves, model card and, last, the manifest; called with the folder and the metrics.
     """
-    output = Path(config.OUTPUT_DIR)
-    if not trainer.eval_examples:  # there is no best one: the last is taken
+    output = Path(settings["OUTPUT_DIR"])
+    if not trainer.eval_examples:  # without evaluations the last adapter is the best one
         save_adapter(trainer.accelerator.unwrap_model(trainer.model), output / BEST)
-    records = read_records(output / RUNNING)
     with output_dir.atomic_publish(output) as staging:
-        for name in (WEIGHTS, CONFIG):
+        for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG):
             shutil.copy2(output / BEST / name, staging / name)
         tokenizer.save_pretrained(staging)
-        shutil.copy2(output / RUNNING, staging / METRICS)
-        told = {
+        shutil.copy2(output / RUNNING_METRICS, staging / METRICS_FILE)
+        run = {
             "processes": world_size(),
-            "base_model": learned["base model"],
+            "base_model": signature["base model"],
             "versions": run_manifest.versions(),
         }
-        atomic_io.write_json(staging / "training_config.json", vars(config) | told)
-        write_report(staging, config, data, records)
-        run_manifest.write_manifest(
-            staging,
-            "fine_tuning",
-            config,
-            started,
-            inputs={f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()},
-            learned=learned,
-            chat_template_sha256=data["chat_template_sha256"],
-            iteration=data["iteration"],
-        )
-    clear(output, "done")
+        atomic_io.write_json(staging / "training_config.json", dict(settings) | run)
+        finish(staging, read_records(output / RUNNING_METRICS))
+    remove_unused(output, DONE)
 
 
-def merge(base_name: str, adapter: str, folder: str, device: devices.Device) -> None:
+def merge(base: BaseModel, adapter: str, folder: str, device: Device) -> None:
     """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
 
-    The base is read anew and not in 4 bits, or its rounding would become part of the merged weights. A
-    folder that an earlier merge made is replaced in one step; `require_place_for_merged` refuses any other.
+    The base is loaded unquantized, otherwise its rounding would become part of the merged weights. A folder
+    of an earlier merge is replaced atomically; `require_place_for_merged` refuses any other.
 
     Raises:
         UserError: the adapter does not fit the base.
     """
     import torch
 
-    target = Path(folder).resolve()  # behind a link: what is renamed must be the folder itself
+    target = Path(folder).resolve()  # the folder itself, not a link to it, is renamed
     rollback(target)
     gc.collect()
-    size = devices.parameter_count(base_name)
     if device.is_cuda:
         torch.cuda.empty_cache()
-        if size and devices.free_memory(device.name) < 2.2 * size:
-            device = devices.Device("cpu", "bfloat16", "the card holds no unquantised copy of the base")
+        if base.parameter_count and free_memory(device.name) < 2.2 * base.parameter_count:
+            device = Device("cpu", "bfloat16", "the unquantized base does not fit on the GPU")
     print_rank0(f"Merging into {folder} in {device.dtype}")
-    merged = loading.load_adapter(loading.load_base(base_name, device, False, "MODEL_NAME"), adapter)
+    merged = loading.load_adapter(loading.load_base(base, device, False), adapter)
     merged = merged.merge_and_unload(safe_merge=True)
-    incomplete = temp_sibling(target, "new")
-    shutil.rmtree(incomplete, ignore_errors=True)
-    merged.save_pretrained(incomplete)
-    atomic_io.share_weights(incomplete, "config.json")
-    loading.load_tokenizer(base_name, "MODEL_NAME").save_pretrained(incomplete)
-    weights = atomic_io.sha256_of_file(Path(adapter) / WEIGHTS)
-    atomic_io.write_json(
-        incomplete / MERGED, {"base": loading.fingerprint(base_name), "adapter_sha256": weights}
-    )
-    replace_folder(incomplete, target)
+    staging = temp_sibling(target, "new")
+    shutil.rmtree(staging, ignore_errors=True)
+    merged.save_pretrained(staging)
+    atomic_io.share_weights(staging, "config.json")
+    base.tokenizer.save_pretrained(staging)
+    weights = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
+    atomic_io.write_json(staging / MERGED, {"base": base.fingerprint, "adapter_sha256": weights})
+    replace_folder(staging, target)

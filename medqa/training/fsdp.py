@@ -1,54 +1,57 @@
-"""FSDP for QLoRA: every process holds a part of each layer's frozen weights, and the whole adapter.
+"""FSDP for QLoRA: each rank holds a shard of every layer's frozen weights, and the whole adapter.
 
-A layer's parts are gathered when it is needed and dropped again, so that a base that no single card holds can
-be trained. Only the frozen weights are shared out. The adapter is small: it stays whole, the trainer averages
-its gradients, and checkpoints are the same files as on one card.
+The shards of a layer are gathered when it is needed and freed again, so a base that does not fit on one GPU
+can be trained. The adapter is small and not sharded: the trainer averages its gradients, and checkpoints have
+the same files as on one GPU.
 """
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 
 
-def load_whole(config: Any, sizes: Any, device: devices.Device, attention_name: str) -> Any:
-    """The base before it is shared out: on the card, or in the machine's memory when that is too small.
+def load_before_sharding(base: BaseModel, four_bit: bool, device: Device, attention: str) -> Any:
+    """The whole base model: on `device`, or in CPU memory when the GPU is too small for it.
 
     Args:
-        config: a TrainingConfig.
-        sizes: the base's config.
-        device: where this process trains.
-        attention_name: which attention is in use.
+        base: the base model.
+        four_bit: whether to quantize it to NF4.
+        device: where this rank trains.
+        attention: name of the attention implementation.
     """
-    where = device
-    needed = 1.4 * weight_bytes(sizes, config.USE_4BIT, 2)  # a little room for weights not quantised yet
-    if device.is_cuda and devices.free_memory(device.name) < needed:
-        print_rank0("Loading: by way of the machine's memory, because a card does not hold the whole base")
-        where = device._replace(name="cpu")
-    with _quantised_on(device.name):
-        return loading.load_base(config.MODEL_NAME, where, config.USE_4BIT, "MODEL_NAME", attention_name)
+    target = device
+    # 1.4: some weights are not quantized yet while others are.
+    needed = 1.4 * weight_bytes(base.model_config, four_bit, 2)
+    if device.is_cuda and free_memory(device.name) < needed:
+        print_rank0("Loading: through CPU memory, because a GPU does not hold the whole base")
+        target = device._replace(name="cpu")
+    with _quantize_on(device.name):
+        return loading.load_base(base, target, four_bit, attention)
 
 
 @contextlib.contextmanager
-def _quantised_on(device_name: str) -> Iterator[None]:
-    """Weights loaded into the machine's memory are quantised on the card, and their scales stay there.
+def _quantize_on(device_name: str) -> Iterator[None]:
+    """Quantize weights that load into CPU memory on the GPU; their scales stay on the GPU.
 
-    bitsandbytes quantises a weight where it lies, and a CPU takes minutes for what a card does in seconds.
+    bitsandbytes quantizes a weight where it is, and a CPU takes minutes for what a GPU does in seconds.
     """
     from bitsandbytes.nn import Params4bit
 
     quantize = Params4bit._quantize
 
-    def by_way_of_the_card(weight: Any, device: Any) -> Any:
+    def quantize_on_device(weight: Any, device: Any) -> Any:
         quantize(weight, device_name)
         weight.data = weight.data.to(device)
         return weight
 
-    Params4bit._quantize = by_way_of_the_card
+    Params4bit._quantize = quantize_on_device
     try:
         yield
     finally:
@@ -56,12 +59,12 @@ def _quantised_on(device_name: str) -> Iterator[None]:
 
 
 def shard_base(peft_model: Any, device_name: str) -> None:
-    """Leave this process its part of the frozen matrices of the decoder's layers, on its device.
+    """Keep this rank's shard of the frozen matrices of the decoder layers, on its device.
 
-    Embeddings, head and norms stay whole. What FSDP cuts of a layer must be of one type, and torch 2.11 wants
-    a floating-point one: the 4-bit matrices travel as float32. As bfloat16, which is what other projects
-    store them in, they do not arrive as they were sent: the copy into the message goes by way of float32, and
-    all patterns that read as not-a-number (one in 256) become the same one.
+    Embeddings, head and norms are not sharded. FSDP needs one data type per layer, and torch 2.11 needs a
+    floating-point one, so 4-bit matrices are viewed as float32. A view as bfloat16, which other projects use,
+    corrupts them: the copy into the communication buffer goes through float32, and all bit patterns that
+    read as NaN (one in 256) become the same one.
 
     Args:
         peft_model: on the CPU or the device.
@@ -74,7 +77,7 @@ def shard_base(peft_model: Any, device_name: str) -> None:
 
     for module in peft_model.modules():
         if isinstance(module, Linear4bit):
-            # FSDP cuts plain tensors; the scales of the 4-bit weights stay whole, where bitsandbytes looks.
+            # FSDP shards plain tensors; the scales are not sharded and stay where bitsandbytes expects them.
             module.quant_state = module.weight.quant_state
             module.quant_state.to(device_name)
             stored = module.weight.data.flatten().view(torch.float32).unsqueeze(1)
@@ -83,21 +86,21 @@ def shard_base(peft_model: Any, device_name: str) -> None:
     base = peft_model.get_base_model()
     decoder = base.get_decoder()
     for layer in decoder.layers:
-        whole = {weight for weight in layer.parameters() if weight.requires_grad or weight.dim() < 2}
-        fully_shard(layer, mesh=mesh, ignored_params=whole)
-    whole = [weight for weight in peft_model.parameters() if not is_shard(weight)]
-    # The root: layers are gathered ahead of their turn.
-    fully_shard(decoder, mesh=mesh, ignored_params=set(whole))
-    for tensor in (*whole, *peft_model.buffers()):
+        unsharded = {weight for weight in layer.parameters() if weight.requires_grad or weight.dim() < 2}
+        fully_shard(layer, mesh=mesh, ignored_params=unsharded)
+    unsharded = [weight for weight in peft_model.parameters() if not is_shard(weight)]
+    # The root prefetches the layers.
+    fully_shard(decoder, mesh=mesh, ignored_params=set(unsharded))
+    for tensor in (*unsharded, *peft_model.buffers()):
         tensor.data = tensor.data.to(device_name)
-        if tensor.requires_grad:  # the adapter, which all processes begin with alike
+        if tensor.requires_grad:  # the adapter must start with the same weights on all ranks
             torch.distributed.broadcast(tensor.data, 0)
-    if getattr(base, "hf_device_map", None):  # accelerate asks it where the model is
+    if getattr(base, "hf_device_map", None):  # accelerate reads the model's device from it
         base.hf_device_map = {"": device_name}
 
 
 def is_shard(weight: Any) -> bool:
-    """Whether a weight is this process's part of one."""
+    """Whether a weight is this rank's shard."""
     from torch.distributed.tensor import DTensor
 
     return isinstance(weight, DTensor)

@@ -1,91 +1,105 @@
-"""The model as it is trained: the frozen base with a fresh adapter, on one card or in parts on several."""
+"""Prepares the model for training: the frozen base with a new LoRA adapter, on one GPU or sharded."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from transformers import set_seed
 
-from medqa.modeling import devices, loading, varlen_attention
+from medqa.modeling import loading, varlen_attention
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, free_memory
 from medqa.modeling.loss import use_packed_loss
-from medqa.modeling.model_size import gathered_bytes
+from medqa.modeling.model_size import all_gather_bytes
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
 from medqa.training import fsdp, memory_plan
 
 
-def require_trainable(config: Any, sizes: Any) -> None:
-    """Refuse, before a weight is loaded, a model or layers that cannot be trained here.
+@dataclass(frozen=True)
+class AdapterSettings:
+    """Settings of TrainingConfig that define the model in training."""
+
+    lora_rank: int
+    lora_alpha: int
+    lora_dropout: float
+    lora_target_modules: tuple[str, ...]
+    use_4bit: bool
+    max_seq_length: int
+    seed: int
+
+
+def require_trainable(model_config: Any, settings: AdapterSettings) -> None:
+    """Refuse a model or target modules that cannot be trained, before a weight is loaded.
 
     Raises:
-        UserError: with what is known, or what the model has.
+        UserError: with what is supported, or the modules of the model.
     """
     from transformers import AutoModelForCausalLM
 
-    varlen_attention.require_plain(sizes, config.MAX_SEQ_LENGTH)
+    varlen_attention.require_supported(model_config, settings.max_seq_length)
     with torch.device("meta"):
-        hollow = AutoModelForCausalLM.from_config(sizes, attn_implementation="sdpa")
-    require_targets(hollow, config.LORA_TARGET_MODULES)
+        empty_model = AutoModelForCausalLM.from_config(model_config, attn_implementation="sdpa")
+    require_targets(empty_model, settings.lora_target_modules)
 
 
-def load(config: Any, device: devices.Device, sharded: bool) -> Any:
-    """The base model with a fresh adapter, packed attention, and a loss over the answers only.
+def load(base: BaseModel, settings: AdapterSettings, device: Device, sharded: bool) -> Any:
+    """The base model with a new adapter and packed attention.
 
     Args:
-        config: a TrainingConfig.
-        device: where this process trains.
-        sharded: whether the processes share the base.
+        base: the base model.
+        settings: of the adapter.
+        device: where this rank trains.
+        sharded: whether the ranks share the base's weights.
     """
-    sizes = loading.load_config(config.MODEL_NAME, "MODEL_NAME")
-    require_trainable(config, sizes)
-    set_seed(config.SEED)
+    require_trainable(base.model_config, settings)
+    set_seed(settings.seed)
+    four_bit, attention = settings.use_4bit, varlen_attention.NAME
     if sharded:
-        base = fsdp.load_whole(config, sizes, device, varlen_attention.NAME)
+        model = fsdp.load_before_sharding(base, four_bit, device, attention)
     else:
-        base = loading.load_base(
-            config.MODEL_NAME, device, config.USE_4BIT, "MODEL_NAME", varlen_attention.NAME
-        )
-    peft_model = add_lora(
-        base, config.LORA_RANK, config.LORA_ALPHA, config.LORA_DROPOUT, config.LORA_TARGET_MODULES
-    )
+        model = loading.load_base(base, device, four_bit, attention)
+    targets = settings.lora_target_modules
+    peft_model = add_lora(model, settings.lora_rank, settings.lora_alpha, settings.lora_dropout, targets)
     trained, total = peft_model.get_nb_trainable_parameters()
-    precision = "NF4" if config.USE_4BIT else device.dtype
+    precision = "NF4" if four_bit else device.dtype
     print_rank0(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
     if sharded:
         fsdp.shard_base(peft_model, device.name)
-        print_rank0(f"FSDP: each of {world_size()} processes holds its part of the frozen layers")
+        print_rank0(f"FSDP: each of {world_size()} processes holds a shard of the frozen layers")
     return peft_model
 
 
 def configure_for_memory(
-    config: Any, peft_model: Any, device: devices.Device, tokens_in_run: int, sharded: bool
+    settings: memory_plan.MemorySettings, peft_model: Any, device: Device, tokens_in_run: int, sharded: bool
 ) -> int:
-    """Prepare the layers as the free memory and the length of the run ask for; returns tokens of one pass.
+    """Dequantize, compile or recompute layers as the free memory allows; returns the tokens of one pass.
 
-    The fullest card decides for all processes, and compiling needs a compiler on every machine: DDP copies
-    the first one's weights to the others, so theirs must be of the same form.
+    All ranks use the plan of the GPU with the least free memory, and compile only if every machine has a
+    compiler: DDP copies rank 0's weights to the other ranks, so all must have the same form.
     """
-    print_rank0(f"Attention: {varlen_attention.told(device.is_cuda)}")
-    free, compiler = None, memory_plan.has_compiler()
+    print_rank0(f"Attention: {varlen_attention.describe(device.is_cuda)}")
+    free_bytes, compiler = None, memory_plan.has_compiler()
     if device.is_cuda:
-        cards, compilers = zip(*gather_object([(devices.free_memory(device.name), compiler)]), strict=True)
-        free, compiler = min(cards), all(compilers)
+        ranks = gather_object([(free_memory(device.name), compiler)])
+        free_bytes, compiler = min(free for free, _ in ranks), all(has for _, has in ranks)
         if sharded:
-            free -= gathered_bytes(peft_model.config, config.USE_4BIT, 2)
-    cut, compiled = memory_plan.plan_forward_pass(
-        config, peft_model.config, tokens_in_run, free, compiler, sharded
+            free_bytes -= all_gather_bytes(peft_model.config, settings.use_4bit, 2)
+    plan, compiled = memory_plan.plan_forward_pass(
+        settings, peft_model.config, tokens_in_run, free_bytes, compiler, sharded
     )
-    if cut.unpacked:
+    if plan.dequantized:
         dequantize(peft_model)
-        torch.cuda.empty_cache()  # the 4-bit ones' memory, in pieces too small for what comes
+        torch.cuda.empty_cache()  # the 4-bit weights leave blocks that are too small for activations
     use_packed_loss(peft_model, compiled)
-    prepare_layers(peft_model, cut.checkpointing, compiled)
-    return cut.tokens
+    prepare_layers(peft_model, plan.recompute, compiled)
+    return plan.tokens
 
 
 def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: tuple[str, ...]) -> Any:
-    """Add a fresh LoRA adapter (Hu et al., arXiv 2106.09685), the only part that is trained.
+    """Add a new LoRA adapter (Hu et al., arXiv 2106.09685), the only part that is trained.
 
     Raises:
         UserError: no layer of the model has one of the names.
@@ -93,26 +107,23 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float, target_modules: 
     from peft import LoraConfig, get_peft_model
 
     require_targets(model, target_modules)
-    try:
-        return get_peft_model(
-            model,
-            LoraConfig(
-                task_type="CAUSAL_LM",
-                r=rank,
-                lora_alpha=alpha,
-                lora_dropout=dropout,
-                target_modules=list(target_modules),
-            ),
-        )
-    except ValueError as error:
-        raise UserError(f"LORA_TARGET_MODULES {list(target_modules)}: {str(error).splitlines()[0]}") from None
+    return get_peft_model(
+        model,
+        LoraConfig(
+            task_type="CAUSAL_LM",
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=list(target_modules),
+        ),
+    )
 
 
 def require_targets(model: Any, target_modules: tuple[str, ...]) -> None:
-    """Refuse names of layers that the model does not have, and its head, which the loss takes as frozen.
+    """Refuse target modules that the model does not have, and its head, which the loss treats as frozen.
 
     Raises:
-        UserError: with the names that it has.
+        UserError: with the names of the model's linear layers.
     """
     head = model.get_output_embeddings()
     linear = [n for n, part in model.named_modules() if hasattr(part, "in_features") and part is not head]
@@ -124,33 +135,33 @@ def require_targets(model: Any, target_modules: tuple[str, ...]) -> None:
 
 
 def dequantize(peft_model: Any) -> None:
-    """Hold the 4-bit matrices as bfloat16: the very values that each pass would dequantize again.
+    """Replace the 4-bit matrices by their bfloat16 values, which every pass would compute again.
 
-    So the adapter is trained against the same quantised weights (QLoRA) with the same products.
+    Training is still QLoRA: the same quantized values, the same products.
     """
     from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit
 
     for module in peft_model.modules():
-        for name, packed in module.named_children():
-            if isinstance(packed, Linear4bit):
-                values = dequantize_4bit(packed.weight.data, packed.weight.quant_state)
-                linear = torch.nn.Linear(packed.in_features, packed.out_features, device="meta")
-                linear.weight = torch.nn.Parameter(values.to(packed.compute_dtype), requires_grad=False)
-                linear.bias = packed.bias
+        for name, quantized in module.named_children():
+            if isinstance(quantized, Linear4bit):
+                values = dequantize_4bit(quantized.weight.data, quantized.weight.quant_state)
+                linear = torch.nn.Linear(quantized.in_features, quantized.out_features, device="meta")
+                linear.weight = torch.nn.Parameter(values.to(quantized.compute_dtype), requires_grad=False)
+                linear.bias = quantized.bias
                 setattr(module, name, linear)
 
 
 def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
     """Recompute activations in the backward pass, or compile the layers one by one, or neither."""
     if recompute:
-        # transformers 5.23 gave it another name and warns about the old one.
-        known = hasattr(model, "activation_checkpointing_enable")
-        enable = model.activation_checkpointing_enable if known else model.gradient_checkpointing_enable
+        # transformers 5.23 renamed the method and warns about the old name.
+        renamed = hasattr(model, "activation_checkpointing_enable")
+        enable = model.activation_checkpointing_enable if renamed else model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if compiled:
-        # Several processes exchange the gradients of the adapter alone: no graph need be cut for that.
+        # DDP exchanges only the adapter's gradients, so splitting the graph for it gains nothing.
         torch._dynamo.config.optimize_ddp = False
         for layer in model.get_base_model().get_decoder().layers:
             layer.compile(dynamic=True)  # all layers share the code, for any number of tokens

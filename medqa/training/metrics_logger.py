@@ -1,4 +1,4 @@
-"""training_metrics.jsonl, one line a step and one an evaluation, and the progress beside it."""
+"""Writes training_metrics.jsonl, one line per step and one per evaluation, and shows the progress."""
 
 import contextlib
 import json
@@ -17,80 +17,72 @@ from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
-METRICS = "training_metrics.jsonl"
-# The same of a run that has not ended: a finished one beside it stays whole.
-RUNNING = "training_metrics.running.jsonl"
+METRICS_FILE = "training_metrics.jsonl"
+# The metrics of an unfinished run; the file of a finished run beside it is not touched.
+RUNNING_METRICS = "training_metrics.running.jsonl"
 
 
-class TrainingLog(TrainerCallback):
-    """Keeps the record of every step, on the first process."""
+class MetricsLogger(TrainerCallback):
+    """Appends a record of every step and evaluation, on rank 0.
 
-    def __init__(self, folder: Path, operations: int = 0, rate: float = 0.0) -> None:
-        """`operations`: of a token; `rate`: what all cards together reach in large products, 0 on the CPU."""
-        self.path = folder / RUNNING
+    Args:
+        folder: the training's output folder.
+        operations: floating-point operations of one token.
+        rate: operations per second of all GPUs together in large matrix products; 0 on the CPU.
+    """
+
+    def __init__(self, folder: Path, operations: int, rate: float) -> None:
+        self.path = folder / RUNNING_METRICS
         self.operations, self.rate = operations, rate
         self.progress: Progress | None = None
-        self.began = self.started = 0.0
+        self.run_started = self.step_started = 0.0
         self.tokens = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Drop records of steps that a killed run had made after the checkpoint it goes on from."""
-        state.compute_steps(args, state.max_steps)  # a resumed state has EVAL_STEPS and SAVE_STEPS of before
-        kept = [record for record in read_records(self.path) if record["step"] <= state.global_step]
-        if state.global_step == 0:
-            kept = []
-        self.began = time.monotonic() - max((record.get("seconds", 0) for record in kept), default=0)
-        if rank() != 0:
-            return
-        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
-        self.progress = Progress("training", state.max_steps, "step", state.global_step)
+        """Drop records of steps after the checkpoint that the run resumes from."""
+        state.compute_steps(args, state.max_steps)  # a resumed state has its old EVAL_STEPS and SAVE_STEPS
+        records = read_records(self.path) if state.global_step else []
+        records = [record for record in records if record["step"] <= state.global_step]
+        seconds = max((record.get("seconds", 0) for record in records), default=0)
+        self.run_started = time.monotonic() - seconds
+        if rank() == 0:
+            write_text(self.path, "".join(json.dumps(record) + "\n" for record in records))
+            self.progress = Progress("training", state.max_steps, "step", state.global_step)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Start the clock of a step."""
-        self.started = time.monotonic()
+        self.step_started = time.monotonic()
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Any = None,
-        **_: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any, **_: Any
     ) -> None:
-        """Keep the record of a step."""
+        """Append the record of a step."""
         if rank() != 0 or "loss" not in logs:
             return
-        speed = self.tokens / (time.monotonic() - self.started)
-        self._append(
-            {
-                "step": state.global_step,
-                "epoch": round(state.epoch, 4),
-                "loss": logs["loss"],
-                "learning_rate": logs["learning_rate"],
-                "grad_norm": logs.get("grad_norm"),
-                "tokens": self.tokens,
-                "tokens_per_second": round(speed, 1),
-                "seconds": round(time.monotonic() - self.began, 3),
-                **self._of_the_card(speed),
-            }
-        )
-        if self.progress is not None:
-            note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
-            self.progress.advance(state.global_step - self.progress.n, note)
+        speed = self.tokens / (time.monotonic() - self.step_started)
+        record = {
+            "step": state.global_step,
+            "epoch": round(state.epoch, 4),
+            "loss": logs["loss"],
+            "learning_rate": logs["learning_rate"],
+            "grad_norm": logs.get("grad_norm"),
+            "tokens": self.tokens,
+            "tokens_per_second": round(speed, 1),
+            "seconds": round(time.monotonic() - self.run_started, 3),
+        }
+        if self.rate:  # model FLOPs utilization, and peak memory so far
+            record["mfu"] = round(self.operations * speed / self.rate, 4)
+            record["gpu_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+        self._append(record)
+        note = f"loss {logs['loss']:.3f}, {speed:,.0f} tokens/s"
+        self.progress.advance(state.global_step - self.progress.n, note)
 
-    def _of_the_card(self, speed: float) -> dict[str, float]:
-        """Share of the card's rate that went into the model (MFU), and the highest memory so far in GB."""
-        if not self.rate:
-            return {}
-        highest = torch.cuda.max_memory_allocated() / 1e9
-        return {"mfu": round(self.operations * speed / self.rate, 4), "gpu_gb": round(highest, 2)}
-
-    def keep_evaluation(self, step: int, loss: float, by_specialty: dict[str, float]) -> None:
-        """Keep the record of an evaluation; a resumed run does not repeat the one of its checkpoint."""
+    def log_evaluation(self, step: int, loss: float, by_specialty: dict[str, float]) -> None:
+        """Append the record of an evaluation, unless the run resumed after it."""
         if rank() == 0 and not any(r["step"] == step and "eval_loss" in r for r in read_records(self.path)):
             self._append({"step": step, "eval_loss": loss, "eval_loss_by_specialty": by_specialty})
 
@@ -107,7 +99,7 @@ class TrainingLog(TrainerCallback):
 
 
 def start_wandb(trainer: Trainer) -> None:
-    """Let Weights & Biases begin, if it is on, before anything of an earlier run is removed.
+    """Start Weights & Biases, if it is on, before anything of an earlier run is removed.
 
     Raises:
         UserError: it has no key, or no network.
@@ -125,8 +117,8 @@ def start_wandb(trainer: Trainer) -> None:
                 ) from None
 
 
-def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
-    """The eval split's loss at each evaluation, for the end of a training; the saved adapter is marked."""
+def eval_loss_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
+    """The eval loss of each evaluation as a table; the step of the saved adapter is marked."""
     rows = [
         (f"step {one['step']}", f"{one['eval_loss']:.4f}", "saved" if one is best else "")
         for one in evaluations
@@ -135,7 +127,7 @@ def losses_table(evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, An
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Lines of a file of training metrics; a half-written last one, and what else is none, is left out."""
+    """The records of a metrics file; skips lines that are not records, such as a half-written last one."""
     if not path.exists():
         return []
     records = []

@@ -1,4 +1,4 @@
-"""Where a training begins: from the base, from a checkpoint, or not at all; and what it makes room for."""
+"""Decides whether to start, resume or skip training, and cleans the output folder."""
 
 import shutil
 from collections.abc import Mapping
@@ -9,24 +9,26 @@ from accelerate.utils import gather_object
 
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
-from medqa.modeling.adapter import CONFIG, WEIGHTS
+from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.runtime.console import print_rank0
-from medqa.runtime.distributed import rank
+from medqa.runtime.distributed import rank, world_size
 from medqa.runtime.errors import UserError
-from medqa.training.batch_sampler import sequences_per_step
 from medqa.training.checkpointing import (
     BEST,
     BEST_WEIGHTS,
-    remove,
+    complete_checkpoints,
+    delete_checkpoint,
     replace_folder,
-    require_readable,
     temp_sibling,
-    whole_checkpoints,
+    verified_signature,
 )
-from medqa.training.metrics_logger import METRICS, RUNNING
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS
 
-# Settings that change where or how fast a run goes, but not what it learns: it may be resumed with others.
-NOT_LEARNED = {
+# A start other than from a checkpoint: the run is finished, or begins with the base model.
+DONE, FROM_BASE = "done", ""
+
+# Settings that change where or how fast a run goes, but not the adapter: a resumed run may change them.
+NOT_IN_SIGNATURE = {
     "MODEL_NAME", "DATASET_DIR", "OUTPUT_DIR", "BATCH_SIZE", "GRADIENT_ACCUMULATION_STEPS",
     "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
     "COMPILE", "GPU_MEMORY_GB", "DRY_RUN", "MERGE_TO",
@@ -40,70 +42,79 @@ REPLACED = (
 )  # fmt: skip
 
 
-def run_signature(config: Any, data: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """Everything that determines the adapter; two runs with the same one may continue each other."""
-    learned = {name: value for name, value in vars(config).items() if name not in NOT_LEARNED}
-    learned["LORA_TARGET_MODULES"] = list(config.LORA_TARGET_MODULES)
-    learned["sequences per step"] = sequences_per_step(config)
-    learned["base model"] = base
+def sequences_per_step(settings: Mapping[str, Any]) -> int:
+    """Sequences of an optimizer step, over all ranks."""
+    return settings["BATCH_SIZE"] * settings["GRADIENT_ACCUMULATION_STEPS"] * world_size()
+
+
+def run_signature(settings: Mapping[str, Any], data: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Everything that determines the adapter: a run may resume a checkpoint with the same signature.
+
+    Args:
+        settings: all settings of the run.
+        data: manifest of the datasets.
+        base: fingerprint of the base model.
+    """
+    signature = {name: value for name, value in settings.items() if name not in NOT_IN_SIGNATURE}
+    signature["LORA_TARGET_MODULES"] = list(settings["LORA_TARGET_MODULES"])
+    signature["sequences per step"] = sequences_per_step(settings)
+    signature["base model"] = base
     for split in ("train_dataset", "eval_dataset"):
         files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
-        learned[split] = [data["outputs"][name] for name in sorted(files)]
-    return learned | {"chat template": data["chat_template_sha256"]}
+        signature[split] = [data["outputs"][name] for name in sorted(files)]
+    return signature | {"chat template": data["chat_template_sha256"]}
 
 
-def begin(output: Path, learned: Mapping[str, Any], resume: str) -> str:
-    """`resolve_resume_checkpoint`, agreed on by all processes. From here on all have looked."""
-    start = resolve_resume_checkpoint(output, learned, resume)
+def agree_on_start(output: Path, signature: Mapping[str, Any], resume: str) -> str:
+    """`resolve_resume_checkpoint` on all ranks, which must find the same."""
+    start = resolve_resume_checkpoint(output, signature, resume)
     assert_same_across_ranks({"start": start or "from the beginning"})
-    if start == "done" and rank() == 0:
-        clear(output, start)
+    if start == DONE and rank() == 0:
+        remove_unused(output, start)
     return start
 
 
-def resolve_resume_checkpoint(output: Path, learned: Mapping[str, Any], resume: str) -> str:
-    """Decide how a run begins: "done", the path of a checkpoint, or "" for the beginning; say why.
+def resolve_resume_checkpoint(output: Path, signature: Mapping[str, Any], resume: str) -> str:
+    """Decide how a run starts, and print why: `DONE`, `FROM_BASE` or the path of a checkpoint.
 
     Args:
         output: the training's output folder.
-        learned: everything that determines the adapter, JSON values.
+        signature: everything that determines the adapter, JSON values.
         resume: "auto", or "never" to start over.
 
     Raises:
-        UserError: an unfinished run with other settings lies in the folder.
+        UserError: the folder has an unfinished run with other settings.
     """
     refuse_foreign_files(output)
     manifest = run_manifest.read_manifest(output)
-    finished = manifest["learned"] if manifest is not None else None
     if resume == "never":
         print_rank0("Start: from the base model, because of --RESUME never")
-        return ""
-    checkpoints, running = whole_checkpoints(output), is_running(output)
-    before = require_readable(checkpoints[-1]) if checkpoints else None
-    integrity_error = run_manifest.integrity_error(output, manifest) if finished == learned else ""
-    if finished == learned and not integrity_error and not (running and before == learned):
-        return "done"
-    if before is None:
+        return FROM_BASE
+    finished = manifest["learned"] if manifest is not None else None
+    checkpoints, unfinished = complete_checkpoints(output), has_unfinished_run(output)
+    last = verified_signature(checkpoints[-1]) if checkpoints else None
+    integrity_error = run_manifest.integrity_error(output, manifest) if finished == signature else ""
+    if finished == signature and not integrity_error and not (unfinished and last == signature):
+        return DONE
+    if last is None:
         why = f"{output} has no checkpoint to go on from"
-        if finished and finished != learned:
+        if finished and finished != signature:
             why += ", as data or settings have changed since the adapter there was made"
         print_rank0(f"Start: from the base model; {integrity_error or why}")
-        return ""
-    if before == learned:
-        why = integrity_error or "same data and settings" + (
-            ", and the run had not finished" if running else ""
-        )
-        print_rank0(f"Start: from {checkpoints[-1]}; {why}")
+        return FROM_BASE
+    if last == signature:
+        why = "same data and settings" + (", and the run had not finished" if unfinished else "")
+        print_rank0(f"Start: from {checkpoints[-1]}; {integrity_error or why}")
         return str(checkpoints[-1])
-    if before == finished and not running:
+    if last == finished and not unfinished:
         print_rank0(
             "Start: from the base model; the adapter here is finished, and data or settings have changed"
         )
-        return ""
+        return FROM_BASE
     changes = [
-        f"{name}: {_short(before.get(name))} then, {_short(learned[name])} now"
-        for name in learned
-        if learned[name] != before.get(name)
+        f"{name}: {_abbreviated(last.get(name))} then, {_abbreviated(signature[name])} now"
+        for name in signature
+        if signature[name] != last.get(name)
     ]
     raise UserError(
         f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings "
@@ -111,19 +122,19 @@ def resolve_resume_checkpoint(output: Path, learned: Mapping[str, Any], resume: 
     )
 
 
-def assert_same_across_ranks(found: Mapping[str, Any]) -> None:
-    """Stop when not all processes of a run find the same: they would wait for each other for ever.
+def assert_same_across_ranks(values: Mapping[str, Any]) -> None:
+    """Stop when the ranks of a run find different values: they would wait for each other forever.
 
     Args:
-        found: what this process has, by name; all have the same names.
+        values: of this rank, by name; all ranks have the same names.
 
     Raises:
-        UserError: on every process, with what is different on the first one that differs.
+        UserError: on every rank, with what differs on the first rank that differs.
     """
-    first, *others = gather_object([dict(found)])
+    first, *others = gather_object([dict(values)])
     for number, other in enumerate(others, 1):
         differing = [
-            f"{name}: {_short(other[name])} there, {_short(first[name])} here"
+            f"{name}: {_abbreviated(other[name])} there, {_abbreviated(first[name])} here"
             for name in first
             if other[name] != first[name]
         ]
@@ -134,66 +145,65 @@ def assert_same_across_ranks(found: Mapping[str, Any]) -> None:
             )
 
 
-def _short(value: object) -> str:
-    """A value for one line of a message; fingerprints are cut."""
+def _abbreviated(value: object) -> str:
+    """A value for one line of a message: 8 characters of a hash."""
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
     return text[:8] if isinstance(text, str) and len(text) == 64 else str(text)
 
 
-def is_running(output: Path) -> bool:
-    """Whether the folder holds a run that did not come to its end, beside a finished one or alone."""
-    running, published = output / RUNNING, output / METRICS
+def has_unfinished_run(output: Path) -> bool:
+    """Whether the folder has metrics that were not published, with or without a finished run."""
+    running, published = output / RUNNING_METRICS, output / METRICS_FILE
     if not running.exists():
         return False
     return not published.exists() or running.read_bytes() != published.read_bytes()
 
 
 def refuse_foreign_files(output: Path) -> None:
-    """Refuse a folder with a model or checkpoints that this program did not write, and would replace.
+    """Refuse a folder with a model or checkpoints that this program would replace and did not write.
 
     Raises:
         UserError: with the names of some.
     """
-    ours = (run_manifest.MANIFEST, METRICS, RUNNING, f"{RUNNING}.tmp")  # the last of a run killed as it began
-    if not any((output / name).exists() for name in ours) and not whole_checkpoints(output):
+    # The last one is from a run that was killed as it began.
+    own = (run_manifest.MANIFEST, METRICS_FILE, RUNNING_METRICS, f"{RUNNING_METRICS}.tmp")
+    if not any((output / name).exists() for name in own) and not complete_checkpoints(output):
         output_dir.refuse_foreign_files(output, "fine_tuning", REPLACED)
 
 
-def prepare(output: Path, start: str) -> None:
-    """Make the folder ready for a run from a checkpoint or, with "", from the beginning.
+def prepare_output(output: Path, start: str) -> None:
+    """Prepare the folder for a run from a checkpoint or from the base model.
 
-    What it will not use is removed; the best adapter and the records are those that the checkpoint knows.
+    Removes what the run does not use, and restores the best adapter and the metrics of the checkpoint.
     """
-    clear(output, start)
-    if not start:
+    remove_unused(output, start)
+    if start == FROM_BASE:
         return
     if (best := Path(start) / BEST_WEIGHTS).exists():
         temporary = temp_sibling(output / BEST, "new")
         temporary.mkdir()
-        shutil.copy2(best, temporary / WEIGHTS)
-        shutil.copy2(Path(start) / CONFIG, temporary / CONFIG)
+        shutil.copy2(best, temporary / ADAPTER_WEIGHTS)
+        shutil.copy2(Path(start) / ADAPTER_CONFIG, temporary / ADAPTER_CONFIG)
         replace_folder(temporary, output / BEST)
-    write_text(output / RUNNING, (Path(start) / RUNNING).read_text(encoding="utf-8"))
+    write_text(output / RUNNING_METRICS, (Path(start) / RUNNING_METRICS).read_text(encoding="utf-8"))
 
 
-def clear(output: Path, start: str) -> None:
-    """Remove what a run will not use: all of it when starting, half-written checkpoints on a resume.
-
-    After a finished run ("done") that is its working copies; those of a later run are none of its own.
+def remove_unused(output: Path, start: str) -> None:
+    """Remove what a run does not use: everything of a run from the base model, incomplete checkpoints of a
+    resumed one, the working copies of a finished one unless a later run is unfinished.
     """
     best = output / BEST
     unused = {temp_sibling(best, "new"), temp_sibling(best, "replaced")}
-    if start == "done":
-        if is_running(output):
+    if start == DONE:
+        if has_unfinished_run(output):
             return
         unused.add(best)
-        (output / RUNNING).unlink(missing_ok=True)
+        (output / RUNNING_METRICS).unlink(missing_ok=True)
     else:
         unused |= {path for path in output.glob("checkpoint-*") if path.name[11:].isdecimal()}
-        if start:
-            unused -= set(whole_checkpoints(output))
-        else:
+        unused -= set(complete_checkpoints(output)) if start else set()
+        if start == FROM_BASE:
             unused.add(best)
     for folder in unused:
         if folder.is_dir():
-            remove(folder)
+            delete_checkpoint(folder)

@@ -56,7 +56,7 @@ def both(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Spread]:
     """The overall comparison, and that by specialty, with the metrics of this file."""
     tables = scored(base, tuned)
-    return compare(*tables, METRICS, LESS, seed), *by_specialty(*tables, METRICS)
+    return compare(*tables, METRICS, LESS, seed), *by_specialty(*tables, METRICS, 0.02)
 
 
 # ---- the primary score ---------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_fifty_thousand_questions_are_quick() -> None:
     started = time.monotonic()
     tables = scored(base, base.assign(metric_0=0.5), tuple(metrics[:3]))
     compare(*tables, metrics, (), 0)
-    by_specialty(*tables, metrics)
+    by_specialty(*tables, metrics, 0.02)
     assert time.monotonic() - started < 60
 
 
@@ -206,7 +206,7 @@ def test_columns_of_the_primary_score_agree_with_each_other() -> None:
     table, spread = by_specialty(*scored(*holdout([10] * 20, spread=0.1)), METRICS, margin=0.03)
     mean = table["primary_score_finetuned"].mean()
     assert spread.mean == pytest.approx(mean)
-    assert (spread.specialties, spread.margin) == (20, 0.03)
+    assert spread.specialties == 20
     inward = np.abs(table["shrunken_mean"] - mean) < np.abs(table["primary_score_finetuned"] - mean)
     assert inward.all()
     assert list(table["shrunken_mean"].rank(ascending=False)) == list(table["rank"])
@@ -231,15 +231,15 @@ def test_worse_is_told_from_better() -> None:
     assert (p_worse.drop("specialty_03") < 0.3).all()
 
 
-def test_shares_and_witness_are_passed_on() -> None:
-    table, _ = by_specialty(*scored(*holdout([5, 5])), (), {"specialty_00": 0.5}, {"specialty_01": 1.7})
+def test_shares_and_eval_losses_become_columns() -> None:
+    table, _ = by_specialty(*scored(*holdout([5, 5])), (), 0.02, {"specialty_00": 0.5}, {"specialty_01": 1.7})
     np.testing.assert_array_equal(table["train_share"], [0.5, np.nan])
     np.testing.assert_array_equal(table["eval_answer_loss"], [np.nan, 1.7])
 
 
 def test_q_value_is_benjamini_hochberg_of_pooled_t_tests() -> None:
     base, tuned = holdout([6, 9, 12])
-    table, _ = by_specialty(*scored(base, tuned, ("ROUGE-L",)), ())
+    table, _ = by_specialty(*scored(base, tuned, ("ROUGE-L",)), (), 0.02)
     groups = [rows.to_numpy() for _, rows in tuned.groupby("specialty")["ROUGE-L"]]
     freedom = sum(len(group) - 1 for group in groups)
     variance = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
@@ -308,7 +308,7 @@ def test_one_question_per_specialty_has_differences_but_no_shrinkage(counts: lis
     assert (
         specialties[["primary_score_ci_low", "shrunken_mean", "p_low", "p_worse", "rank"]].isna().all().all()
     )
-    assert spread == Spread(margin=0.02, specialties=len(counts))
+    assert spread == Spread(specialties=len(counts))
 
 
 def test_a_metric_without_any_value_is_nan_and_counted() -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -80,10 +79,10 @@ def test_nothing_is_found_where_nothing_is(holdout, tmp_path: Path) -> None:
 
 def test_the_data_that_the_model_was_trained_on_is_looked_at(trained: Path, tmp_path: Path) -> None:
     other = split(tmp_path / "other", {"What is a stroke?": "A clot."})
-    assert contamination.trained_on(trained, tuned(tmp_path / "a", trained, {})) == ([trained], "")
-    assert contamination.trained_on(trained, tuned(tmp_path / "b", other, {})) == ([trained, other], "")
-    folders, unknown = contamination.trained_on(trained, tmp_path / "foreign")
-    assert folders == [trained] and "does not say what it was trained on" in unknown
+    assert contamination.training_folders(trained, tuned(tmp_path / "a", trained, {})) == ([trained], "")
+    assert contamination.training_folders(trained, tuned(tmp_path / "b", other, {})) == ([trained, other], "")
+    folders, unknown = contamination.training_folders(trained, tmp_path / "foreign")
+    assert folders == [trained] and "does not record its training data" in unknown
 
 
 def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tmp_path: Path) -> None:
@@ -94,11 +93,11 @@ def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tm
         for path in (trained / "train_dataset").iterdir()
     }
     gone = tmp_path / "gone"
-    assert contamination.trained_on(trained, tuned(tmp_path / "a", gone, same)) == ([trained], "")
-    folders, unknown = contamination.trained_on(
+    assert contamination.training_folders(trained, tuned(tmp_path / "a", gone, same)) == ([trained], "")
+    folders, unknown = contamination.training_folders(
         trained, tuned(tmp_path / "b", gone, {"gone/train_dataset/x": "0"})
     )
-    assert folders == [trained] and "gone" in unknown and "not here" in unknown
+    assert folders == [trained] and "gone" in unknown and "is missing" in unknown
 
 
 def results(holdout) -> dict[str, pd.DataFrame]:
@@ -108,10 +107,14 @@ def results(holdout) -> dict[str, pd.DataFrame]:
 
 
 def look(holdout, datasets: Path, tables: dict, warnings: WarningLog) -> dict:
-    config = SimpleNamespace(DATASET_DIR=str(datasets), FINETUNED_MODEL_PATH=str(datasets.parent / "tuned"))
     add_primary_score(tables, ["score"], ())
     return contamination.check_contamination(
-        config, holdout, tables, lambda a, b: compare(a, b, ["score"], (), 0), warnings
+        datasets,
+        datasets.parent / "tuned",
+        holdout,
+        tables,
+        lambda a, b: compare(a, b, ["score"], (), 0),
+        warnings,
     )
 
 

@@ -1,20 +1,19 @@
-"""What is recommended, how much, why, and when nothing is."""
+"""Which specialties get more data, how much, for which reasons, and when none does."""
 
 import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from config import EvaluationConfig
 from medqa.analysis.by_specialty import Spread
 from medqa.analysis.recommendations import Thresholds, holdout_use, recommend
+from medqa.runtime.cli import select
 
-SPREAD = Spread(
-    margin=0.02, specialties=4, mean=0.5, within_sd=0.12, tau2=0.002, reliability=0.6, heterogeneity_p=0.001
-)
+THRESHOLDS = select(EvaluationConfig(), Thresholds)
+SPREAD = Spread(specialties=4, mean=0.5, within_sd=0.12, tau2=0.002, reliability=0.6, heterogeneity_p=0.001)
 COMPARISON = pd.DataFrame(
     {
         "metric": ["primary_score", "ROUGE-L", "meteor"],
@@ -41,15 +40,19 @@ def performance(**changes: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame([shared | row | changes.get(row["specialty"], {}) for row in rows])
 
 
-def advise(table: pd.DataFrame, share: float = 0.5, pool: int = 100, spread: Spread = SPREAD, **more) -> dict:
+def advise(
+    table: pd.DataFrame, share: float = 0.5, pool: int = 100, spread: Spread = SPREAD, partial: bool = False,
+    **thresholds: float,
+) -> dict:  # fmt: skip
     """Recommendations with the same share and pool for all specialties."""
     shares, pools = (dict.fromkeys(table["specialty"], value) for value in (share, pool))
-    advice = recommend(table, spread, COMPARISON, shares, pools, 42, **more)
+    limits = replace(THRESHOLDS, **thresholds)
+    advice = recommend(table, spread, COMPARISON, shares, pools, 42, limits, partial)
     json.dumps(advice, allow_nan=False)
     return advice
 
 
-def test_readme_keys_come_first() -> None:
+def test_the_file_has_its_documented_keys() -> None:
     advice = advise(performance())
     assert list(advice)[:3] == [
         "low_performance_specialties", "recommended_sample_increases", "overall_improvement"
@@ -58,47 +61,44 @@ def test_readme_keys_come_first() -> None:
     assert advice["overall_improvement"] == {"primary_score": 0.02, "ROUGE-L": 0.03}
     assert advice["metrics_without_a_value"] == ["meteor"]
     assert advice["tau2"] == 0.002 and advice["reliability"] == 0.6 and advice["seed"] == 42
+    assert advice["thresholds"] == {name: getattr(EvaluationConfig(), name) for name in advice["thresholds"]}
 
 
 def test_increase_grows_with_the_deficit_up_to_the_step() -> None:
-    """The full step of 0.3 at three margins (0.06): 0.09 gets it all, 0.04 two thirds of it."""
+    """The full step of 0.3 at a deficit of three margins (0.06); 0.04 gets two thirds of it."""
     assert advise(performance())["recommended_sample_increases"] == {"brain": 0.8, "heart": 0.7}
-    small = advise(performance(), thresholds=Thresholds(MAX_SHARE_STEP=0.1))["recommended_sample_increases"]
+    small = advise(performance(), max_share_step=0.1)["recommended_sample_increases"]
     assert small == {"brain": 0.6, "heart": 0.56}
 
 
-def test_increase_ends_where_the_data_ends() -> None:
-    assert advise(performance(), share=0.9)["recommended_sample_increases"] == {"brain": 1.0, "heart": 1.0}
-    for share in (0.7, 1.0):
-        spent = advise(performance(), share=share, pool=0)
-        assert spent["low_performance_specialties"] == ["brain", "heart"]
-        assert spent["recommended_sample_increases"] == {}
-        assert "collect new pairs" in spent["reasons"]["brain"]
+@pytest.mark.parametrize("share", [0.7, 1.0])
+def test_an_empty_pool_gets_no_increase(share: float) -> None:
+    advice = advise(performance(), share=share, pool=0)
+    assert advice["low_performance_specialties"] == ["brain", "heart"]
+    assert advice["recommended_sample_increases"] == {}
+    assert "collect new pairs" in advice["reasons"]["brain"]
 
 
 @pytest.mark.parametrize(
-    ("share", "pool", "step", "expected"),
+    ("share", "pool", "deficit", "max_step", "expected"),
     [
-        (0.5, 3, 0.3, 0.8),  # one of three pairs is 0.17
-        (0.5, 3, 0.05, 0.55),  # capped below one pair: nothing can be had
-        (0.5, 10, 0.03, 0.55),  # less than one pair, raised to one
-        (0.333, 7, 0.3, 0.633),
-        (0.98, 1, 0.3, 1.0),
+        (0.5, 3, 0.09, 0.3, 0.8),  # one of three pairs is a step of 0.17
+        (0.5, 3, 0.09, 0.05, None),  # one pair is above the cap
+        (0.5, 10, 0.03, 0.06, 0.55),  # a step of 0.03 is below one pair and becomes one pair
+        (0.333, 7, 0.09, 0.3, 0.633),
+        (0.98, 1, 0.09, 0.3, 1.0),
+        (0.9, 100, 0.09, 0.3, 1.0),
     ],
 )
-def test_at_least_one_pair_never_above_a_cap(share: float, pool: int, step: float, expected: float) -> None:
-    limits = Thresholds(MAX_SHARE_STEP=step if step != 0.03 else 0.06)
-    table = performance(brain={"expected_deficit": 0.03 if step == 0.03 else 0.09})
-    increases = advise(table, share, pool, thresholds=limits)["recommended_sample_increases"]
-    if (1 - share) / pool > limits.MAX_SHARE_STEP:
-        assert increases == {}
-    else:
-        assert increases["brain"] == pytest.approx(expected)
-        assert increases["brain"] <= min(1, share + limits.MAX_SHARE_STEP) + 1e-9
-        assert (increases["brain"] - share) / (1 - share) * pool >= 0.999
+def test_a_step_is_at_least_one_pair_and_at_most_the_cap(
+    share: float, pool: int, deficit: float, max_step: float, expected: float | None
+) -> None:
+    table = performance(brain={"expected_deficit": deficit})
+    increases = advise(table, share, pool, max_share_step=max_step)["recommended_sample_increases"]
+    assert increases.get("brain") == (expected and pytest.approx(expected))
 
 
-def test_regressed_is_told_from_short_of_data() -> None:
+def test_a_regressed_specialty_gets_no_more_data() -> None:
     advice = advise(performance(brain={"p_worse": 0.95}, lung={"p_worse": 0.97}))
     assert advice["low_performance_specialties"] == ["brain", "heart"]
     assert advice["regressed_specialties"] == ["lung", "brain"]
@@ -109,7 +109,7 @@ def test_regressed_is_told_from_short_of_data() -> None:
     assert "Worse than the base model: 2 of 4" in advice["summary"]
 
 
-def test_every_flag_has_a_reason_with_its_numbers() -> None:
+def test_each_reason_contains_its_numbers() -> None:
     reasons = advise(performance(brain={"eval_answer_loss": 2.1}, skin={"eval_answer_loss": 2.4}))["reasons"]
     assert set(reasons) == {"brain", "heart"}
     for part in ("0.410", "0.500", "P(low) = 0.99", "0.090", "0.50 -> 0.80", "about 60 of the 100 pairs"):
@@ -123,76 +123,49 @@ def test_every_flag_has_a_reason_with_its_numbers() -> None:
     [
         (replace(SPREAD, heterogeneity_p=0.05), "No detectable differences between the 4 specialties"),
         (replace(SPREAD, specialties=1, heterogeneity_p=1.0), "1 specialties have a primary score"),
-        (Spread(margin=0.02, specialties=0), "0 specialties have a primary score"),
-        (Spread(margin=0.02, specialties=4), "one of them with two questions"),
+        (Spread(specialties=0), "0 specialties have a primary score"),
+        (Spread(specialties=4), "one of them with two questions"),
     ],
 )
-def test_silence_when_nothing_can_be_told(spread: Spread, reason: str) -> None:
+def test_nothing_is_recommended_without_detectable_differences(spread: Spread, reason: str) -> None:
     advice = advise(performance(), spread=spread)
     assert advice["low_performance_specialties"] == [] and advice["recommended_sample_increases"] == {}
     assert reason in advice["summary"]
 
 
-def test_silence_when_differences_cannot_be_placed() -> None:
+def test_a_probability_at_the_threshold_is_not_low() -> None:
     advice = advise(performance(brain={"p_low": 0.8}, heart={"p_low": math.nan}))
     assert advice["low_performance_specialties"] == []
     assert "none of 4 called low" in advice["summary"]
 
 
-def test_partial_runs_recommend_nothing_and_say_so() -> None:
-    table = performance(brain={"p_worse": 0.99})
-    advice = advise(table, partial=True, thresholds=Thresholds(SPREAD_WHEN_FLAT=0.1))
-    assert advice["partial"] is True
-    for key in (
-        "low_performance_specialties",
-        "regressed_specialties",
-        "recommended_sample_increases",
-        "reasons",
-    ):
+def test_a_partial_run_recommends_nothing() -> None:
+    advice = advise(performance(brain={"p_worse": 0.99}), partial=True, spread_when_flat=0.1)
+    assert advice["partial"] is True and "LIMIT" in advice["summary"]
+    for key in ("low_performance_specialties", "regressed_specialties", "recommended_sample_increases"):
         assert not advice[key]
-    assert "LIMIT" in advice["summary"]
+    assert not advice["reasons"]
 
 
-def test_even_spread_when_flat() -> None:
+def test_data_is_spread_evenly_when_no_specialty_is_low() -> None:
     table = performance(skin={"p_worse": 0.95})
-    limits = Thresholds(SPREAD_WHEN_FLAT=0.1)
-    advice = advise(table, spread=replace(SPREAD, heterogeneity_p=0.4), thresholds=limits)
+    advice = advise(table, spread=replace(SPREAD, heterogeneity_p=0.4), spread_when_flat=0.1)
     assert advice["low_performance_specialties"] == []
     assert advice["recommended_sample_increases"] == {"brain": 0.6, "heart": 0.6, "lung": 0.6}
     assert "Spread evenly" in advice["reasons"]["heart"] and "Share" not in advice["reasons"]["skin"]
-    low = advise(performance(), thresholds=limits)["recommended_sample_increases"]
+    low = advise(performance(), spread_when_flat=0.1)["recommended_sample_increases"]
     assert set(low) == {"brain", "heart"}
 
 
-def test_holdout_use_counts_rounds_and_bounds_the_flattery() -> None:
-    limits = Thresholds()
-    first = holdout_use([], COMPARISON, 42, limits)
+def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:
+    first = holdout_use([], COMPARISON, 42, 0.3)
     assert (first["rounds"], first["flattery_if_best_is_reported"], first["flattery_at_most"]) == (1, 0, 0)
-    third = holdout_use([3, 0], COMPARISON, 42, limits)
-    assert third["rounds"] == 3 and "Round 3" in third["note"]
+    third = holdout_use([3, 0], COMPARISON, 42, 0.3)
+    assert third["rounds"] == 3 and "Evaluation 3" in third["note"]
     # The expected maximum of three standard normals is 3/(2√π).
     assert third["flattery_if_best_is_reported"] == pytest.approx(0.006 * 1.5 / math.sqrt(math.pi))
     nats = 2 * math.log(43) + math.log(math.comb(42, 3)) + 3 * math.log(30)
     assert third["flattery_at_most"] == pytest.approx(0.006 * math.sqrt(2 * nats))
     assert f"at most {third['flattery_at_most']:.3f}" in third["note"]
     nothing = COMPARISON.assign(standard_error=math.nan)
-    assert holdout_use([1], nothing, 42, limits)["flattery_at_most"] is None
-
-
-def test_choosing_by_the_holdout_stays_under_its_bounds() -> None:
-    """Someone who reports the best of three equal rounds is flattered by what is said, on average."""
-    random = np.random.default_rng(0)
-    flattered = 0.006 * random.standard_normal((20_000, 3)).max(axis=1).mean()
-    assert flattered == pytest.approx(
-        holdout_use([0, 0], COMPARISON, 42, Thresholds())["flattery_if_best_is_reported"], rel=0.03
-    )
-
-
-def test_another_margin_is_refused() -> None:
-    with pytest.raises(ValueError, match="margin=0.02"):
-        advise(performance(), thresholds=Thresholds(LOW_MARGIN=0.05))
-
-
-def test_defaults_are_those_of_the_config() -> None:
-    config = EvaluationConfig()
-    assert all(getattr(config, name) == value for name, value in vars(Thresholds()).items())
+    assert holdout_use([1], nothing, 42, 0.3)["flattery_at_most"] is None

@@ -1,4 +1,4 @@
-"""The rounds on one holdout: which rows are the same round, how they come together, what stands on disk."""
+"""History of the evaluations on one holdout: identity of rows, merging, reading and writing history.csv."""
 
 import json
 from pathlib import Path
@@ -43,13 +43,13 @@ def test_another_model_on_the_same_data_is_another_use_of_the_holdout() -> None:
 def test_each_holdout_has_its_own_numbers() -> None:
     rows = history_csv.merged([row(1), row(2, "other"), row(3)])
     assert [(one["holdout"], one["round"]) for one in rows] == [("h", 1), ("other", 1), ("h", 2)]
-    assert rounds(round_history.before(rows, row(4))) == [(1, "m1"), (2, "m3")]
+    assert rounds(round_history.earlier(rows, row(4))) == [(1, "m1"), (2, "m3")]
 
 
 def test_before_a_rerun_stand_the_rounds_before_it() -> None:
     rows = history_csv.merged([row(1), row(2), row(3)])
-    assert rounds(round_history.before(rows, row(2))) == [(1, "m1")]
-    assert round_history.before(rows, row(1)) == [] and len(round_history.before(rows, row(4))) == 3
+    assert rounds(round_history.earlier(rows, row(2))) == [(1, "m1")]
+    assert round_history.earlier(rows, row(1)) == [] and len(round_history.earlier(rows, row(4))) == 3
 
 
 def test_only_rows_of_the_same_scale_are_compared() -> None:
@@ -119,9 +119,7 @@ def test_a_rerun_keeps_the_data_that_the_model_was_first_evaluated_with() -> Non
     assert history_csv.merged([row(1)], [later])[0]["low"] == 9
 
 
-def test_the_rounds_as_a_table() -> None:
-    lines = round_history.told(
-        history_csv.merged([row(1), row(2, primary_score_difference=None)])
-    ).splitlines()
-    assert lines[2].split() == ["1", "100", "0.110", "+0.010", "+0.000,", "+0.040", "-"]
-    assert lines[3].split()[:4] == ["2", "200", "0.120", "-"]
+def test_rows_become_a_table_without_missing_values() -> None:
+    rows = round_history.table_rows(history_csv.merged([row(1), row(2, primary_score_difference=None)]))
+    assert rows[0] == ("1", "100", "0.110", "+0.010", "+0.000, +0.040", "-")
+    assert rows[1][:4] == ("2", "200", "0.120", "-")

@@ -1,4 +1,4 @@
-"""A spreadsheet runs nothing of a results table, and the table comes back as it was."""
+"""A spreadsheet runs no text of a results table as a formula, and the table is read back unchanged."""
 
 import csv
 import math
@@ -14,13 +14,13 @@ RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @given(st.text(alphabet=st.sampled_from([*RUN_BY_SPREADSHEETS, "'", "a", "1", '"', "\n"])))
-def test_every_text_is_harmless_and_comes_back(text):
+def test_every_text_is_escaped_and_restored(text):
     assert not escape_formula(text).startswith(RUN_BY_SPREADSHEETS)
     assert unescape_formula(escape_formula(text)) == text
     assert escape_formula(text) == text or text.lstrip("'").startswith(RUN_BY_SPREADSHEETS)
 
 
-def test_numbers_are_not_texts():
+def test_numbers_are_not_escaped():
     assert escape_formula(-1.5) == -1.5 and escape_formula(None) is None
 
 
@@ -28,7 +28,7 @@ TEXTS = ["=cmd|' /C calc'!A0", "@SUM(1)", "-5 mg", "'tis", "'=", "\rx", "\tx", "
          "", "nan", "None", "NA", "\x00", "é\u2028ü", "12", "0.50", "x" * 200_000]  # fmt: skip
 
 
-def test_a_table_comes_back_as_it_was(tmp_path):
+def test_a_table_is_read_back_unchanged(tmp_path):
     numbers = [-1.5, math.nan, 1e-7, *map(float, range(len(TEXTS) - 3))]
     table = pd.DataFrame({"question": TEXTS, "-score": numbers, "n": range(len(TEXTS))})
     write_table(table, tmp_path / "table.csv")
@@ -53,7 +53,7 @@ def test_numbers_are_written_as_pandas_writes_them(tmp_path):
     assert (tmp_path / "table.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
 
 
-def test_a_long_table_never_stands_in_memory_as_text(tmp_path):
+def test_a_long_table_is_never_in_memory_as_text(tmp_path):
     table = pd.DataFrame({"answer": [f"{n} " * 200 for n in range(2_000)], "score": 0.5})
     write_table(table[:10], tmp_path / "table.csv")  # what is imported on the way does not count
     tracemalloc.start()
@@ -64,7 +64,7 @@ def test_a_long_table_never_stands_in_memory_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["=specialty", "@x", "a\rb"])
-def test_names_of_columns_are_texts_too(tmp_path, name):
+def test_column_names_are_escaped_too(tmp_path, name):
     write_table(pd.DataFrame({name: [1]}), tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_bytes()[:1] in (b"'", b'"')
     assert list(read_table(tmp_path / "table.csv").columns) == [name]

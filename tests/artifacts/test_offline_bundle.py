@@ -1,4 +1,4 @@
-"""--DOWNLOAD_ONLY: what is fetched, what is said, and one line when something cannot be had. No Hub is asked."""
+"""--DOWNLOAD_ONLY: what is downloaded, what is printed, and one line when a download fails, without the Hub."""
 
 import hashlib
 import os
@@ -57,7 +57,7 @@ def hub(monkeypatch, tmp_path):
     return asked
 
 
-def test_everything_comes_into_one_folder(hub, tmp_path, capsys):
+def test_everything_is_downloaded_into_one_folder(hub, tmp_path, capsys):
     assert evaluation.evaluate(EvaluationConfig(DOWNLOAD_ONLY="carry")) == {}
     there = {path.relative_to(tmp_path / "carry").as_posix() for path in (tmp_path / "carry").rglob("*.*")}
     folder = "llama-3-meerkat-8b-v1.0"
@@ -69,7 +69,7 @@ def test_everything_comes_into_one_folder(hub, tmp_path, capsys):
     assert not (tmp_path / "evaluation_results").exists()
     told = capsys.readouterr().out
     assert re.search(rf"carry/{re.escape(folder)} +0\.16 GB", told)
-    assert re.search(r"carry/nltk_data +2\.0 MB", told) and re.search(r"all of it +\d", told)
+    assert re.search(r"carry/nltk_data +2\.0 MB", told) and re.search(r"total +\d", told)
 
 
 def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
@@ -100,7 +100,7 @@ def test_local_models_stay_where_they_are(hub, tmp_path):
     assert hub == ["wordnet", "punkt_tab"]
     guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
     assert "--MODEL_NAME 'my base'" in guide and "--BERTSCORE_MODEL ''" in guide
-    assert "carry them too: my base" in guide
+    assert "copy them too: my base" in guide
 
 
 @pytest.mark.parametrize("what", ["hub", "nltk"])
@@ -117,11 +117,11 @@ def test_a_failed_download_is_one_line(hub, monkeypatch, what):
     with pytest.raises(UserError) as caught:
         offline_bundle.download_all("carry", BASE, ENCODER, download_nltk)
     message = str(caught.value)
-    assert "could not be fetched: Name or service not known" in message and "\n" not in message
-    assert "type the same command" in message
+    assert "could not be downloaded: Name or service not known" in message and "\n" not in message
+    assert "type the same command again" in message
 
 
-def test_a_model_without_weights_is_told(hub, monkeypatch):
+def test_a_model_without_weights_is_refused(hub, monkeypatch):
     monkeypatch.setitem(ON_THE_HUB, BASE, ["config.json", "README.md"])
     with pytest.raises(UserError, match=r"no weights as \*.safetensors; found: config.json"):
         offline_bundle.download_all("carry", BASE, "", download_nltk)
@@ -145,4 +145,4 @@ def test_a_command_without_internet_ends_with_one_line(tmp_path):
         "evaluation.py", "--DOWNLOAD_ONLY", tmp_path / "carry", HF_HUB_OFFLINE="", NLTK_DATA="", **nowhere
     )
     assert done.returncode == 2, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1 and "could not be fetched" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "could not be downloaded" in done.stderr

@@ -1,4 +1,4 @@
-"""A stage's output is all new or all old, whenever it is killed; its manifest tells what was done."""
+"""The output of a stage is all new or all old, whenever it is killed; its manifest records what was done."""
 
 import contextlib
 import json
@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,23 +23,16 @@ WRITING = os.O_WRONLY | os.O_RDWR
 KILLED = 9
 
 
-@dataclass
-class Settings(SimpleNamespace):
-    STEPS: int = 3
-    NAMES: tuple[str, ...] = ("a",)
-    SHARES: dict[str, float] = field(default_factory=dict)
-
-
 @pytest.fixture(autouse=True)
 def no_git_no_gpu(monkeypatch):
-    """A manifest asks both; the tests that kill a stage hundreds of times do without."""
+    """A manifest queries both, which is too slow for tests that kill a stage hundreds of times."""
     monkeypatch.setattr(run_manifest, "code_state", lambda: {"git_commit": None, "git_dirty": None})
     monkeypatch.setattr(run_manifest, "gpu_name", lambda: None)
 
 
 @pytest.fixture
 def finished(tmp_path) -> Path:
-    """An output folder with the old content, and a file that belongs to nobody."""
+    """An output folder with the old content, and a file of the user."""
     folder = tmp_path / "out"
     publish(folder, OLD)
     (folder / NOTES).write_text("mine")
@@ -53,7 +45,7 @@ def publish(folder: Path, files: dict[str, str], then=lambda: None) -> None:
         for name, text in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_text(text)
-        run_manifest.write_manifest(staging, "stage", Settings(), "now", {"input": "sha"})
+        run_manifest.write_manifest(staging, "stage", {"given": {}}, "now", {"input": "sha"})
         then()
 
 
@@ -96,7 +88,7 @@ def killed_at(number: int, work) -> bool:
 # ---- publishing ----------------------------------------------------------------------------------------
 
 
-def test_staged_publishes_all_and_removes_what_is_no_longer_made(finished):
+def test_publishing_replaces_all_and_removes_what_is_no_longer_written(finished):
     publish(finished, NEW)
     assert content(finished) == NEW
     assert not (finished / "gone").exists() and not (finished / output_dir.STAGING).exists()
@@ -105,7 +97,7 @@ def test_staged_publishes_all_and_removes_what_is_no_longer_made(finished):
     assert set(manifest["outputs"]) == set(NEW)
 
 
-def test_a_file_takes_the_place_of_a_folder_and_the_other_way_round(finished):
+def test_a_file_replaces_a_folder_and_vice_versa(finished):
     publish(finished, {"sub": "now a file", "a.txt/inner.txt": "now a folder"})
     assert content(finished) == {"sub": "now a file", "a.txt/inner.txt": "now a folder"}
     run_manifest.require_finished(finished, "stage", "make it")
@@ -122,7 +114,7 @@ def test_nothing_changes_before_the_end(finished):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_the_old_content_whole(finished, error):
+def test_an_exception_leaves_the_old_content(finished, error):
     def fail():
         raise error
 
@@ -212,7 +204,7 @@ def test_no_manifest_leads_out_of_its_folder(finished, tmp_path, name):
 
 def test_a_stage_does_not_publish_over_another_one_or_over_the_scripts(finished):
     with (
-        pytest.raises(UserError, match="stage.py wrote, and other.py would replace it"),
+        pytest.raises(UserError, match="output of stage.py, which other.py would replace"),
         output_dir.output_dir_lock(finished, "other"),
     ):
         pass
@@ -259,11 +251,11 @@ def test_signals_are_given_back_after_training():
 # ---- the manifest --------------------------------------------------------------------------------------
 
 
-def test_manifest_tells_what_was_done(tmp_path):
+def test_the_manifest_records_what_was_done(tmp_path):
     with output_dir.atomic_publish(tmp_path) as staging:
         (staging / "a.txt").write_text("abc")
         run_manifest.write_manifest(
-            staging, "stage", Settings(STEPS=5), "then", {"in.json": "1f"}, iteration=2
+            staging, "stage", {"given": {"STEPS": 5}}, "then", {"in.json": "1f"}, iteration=2
         )
     manifest = run_manifest.read_manifest(tmp_path)
     assert manifest["outputs"] == {
@@ -276,68 +268,38 @@ def test_manifest_tells_what_was_done(tmp_path):
     assert manifest.keys() >= {"stage", "gpu", "git_commit", "git_dirty"}
 
 
-def break_missing_folder(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
-def break_missing_manifest(folder: Path) -> None:
-    (folder / run_manifest.MANIFEST).unlink()
-
-
-def break_other_stage(folder: Path) -> None:
-    edit_manifest(folder, stage="fine_tuning", learned={}, chat_template_sha256="", iteration=1)
-
-
-def break_missing_file(folder: Path) -> None:
-    (folder / "sub/x.txt").unlink()
-
-
-def break_edited_file(folder: Path) -> None:
-    (folder / "sub/x.txt").write_text("old X")
-
-
-def break_manifest_text(folder: Path) -> None:
-    (folder / run_manifest.MANIFEST).write_bytes(b'{"stage": "stage", \xff')
-
-
-def break_manifest_shape(folder: Path) -> None:
-    (folder / run_manifest.MANIFEST).write_text("[1]")
-
-
-def break_manifest_outputs(folder: Path) -> None:
-    edit_manifest(folder, outputs=["a.txt"])
-
-
 def edit_manifest(folder: Path, **changes: object) -> None:
     path = folder / run_manifest.MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
-        (break_missing_folder, "does not exist"),
-        (break_missing_manifest, "has not finished"),
-        (break_other_stage, "was written by fine_tuning.py, not by stage.py"),
-        (break_missing_file, "x.txt is missing"),
-        (break_edited_file, "x.txt was changed"),
-        (break_manifest_text, "manifest.json is damaged"),
-        (break_manifest_shape, "manifest.json is damaged"),
-        (break_manifest_outputs, "manifest.json is damaged"),
+        (shutil.rmtree, "does not exist"),
+        (lambda folder: (folder / "manifest.json").unlink(), "has not finished"),
+        (
+            lambda folder: edit_manifest(
+                folder, stage="fine_tuning", learned={}, chat_template_sha256="", iteration=1
+            ),
+            "was written by fine_tuning.py, not by stage.py",
+        ),
+        (lambda folder: (folder / "sub/x.txt").unlink(), "x.txt is missing"),
+        (lambda folder: (folder / "sub/x.txt").write_text("old X"), "x.txt was changed"),
+        (
+            lambda folder: (folder / "manifest.json").write_bytes(b'{"stage": "stage", \xff'),
+            "manifest.json is damaged",
+        ),
+        (lambda folder: (folder / "manifest.json").write_text("[1]"), "manifest.json is damaged"),
+        (lambda folder: edit_manifest(folder, outputs=["a.txt"]), "manifest.json is damaged"),
     ],
 )
-def test_an_input_that_cannot_be_trusted_is_refused_with_the_command_that_makes_it(finished, damage, told):
+def test_a_damaged_input_is_refused_with_the_command_that_creates_it(finished, damage, message):
     run_manifest.require_finished(finished, "stage", "python stage.py --HARD")
     damage(finished)
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=message) as refused:
         run_manifest.require_finished(finished, "stage", "python stage.py --HARD")
     assert "python stage.py --HARD" in str(refused.value)
-
-
-def test_settings_tell_given_from_default():
-    told = run_manifest.settings(Settings(STEPS=4, SHARES={"x": 0.5}))
-    assert told == {"given": {"STEPS": 4, "SHARES": {"x": 0.5}}, "default": {"NAMES": ("a",)}}
-    assert run_manifest.settings(Settings())["given"] == {}
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -372,7 +334,7 @@ def holder(folder: Path, stay: str) -> subprocess.Popen:
     )
 
 
-def test_a_second_process_is_told_who_writes_there_and_a_killed_holder_holds_no_more(tmp_path):
+def test_a_second_process_learns_who_holds_the_lock_and_a_killed_holder_releases_it(tmp_path):
     folder = tmp_path / "out"
     first = holder(folder, "stay")
     assert first.stdout.readline() == "holding\n"
@@ -387,7 +349,7 @@ def test_a_second_process_is_told_who_writes_there_and_a_killed_holder_holds_no_
         pass
 
 
-def test_occupying_leaves_nothing_behind(tmp_path):
+def test_the_lock_leaves_no_files(tmp_path):
     new, old = tmp_path / "new/deep", tmp_path / "old"
     old.mkdir()
     for folder in (new, old):

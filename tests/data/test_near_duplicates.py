@@ -1,4 +1,4 @@
-"""The search for near-duplicates against its definition, pair by pair."""
+"""The search for near-duplicates, compared with its definition pair by pair."""
 
 import itertools
 import time
@@ -11,19 +11,19 @@ from hypothesis import example, given, settings, strategies as st
 from medqa.data import near_duplicates, similarity_join
 from medqa.data.near_duplicates import groups, jaccard, nearest_of, normal_form
 
-# Few words, so that 3-grams are shared often, and copies with one word other, so that similarities are high.
+# Few words, so that many 3-grams are shared, and copies with one other word, so that similarities are high.
 WORDS = st.lists(st.sampled_from("abcde"), min_size=0, max_size=14)
 
 
 @st.composite
 def many_forms(draw: st.DrawFn) -> list[str]:
-    """Normal forms, many of them near-duplicates; each once, as after the refusal of twins."""
+    """Unique normal forms, many of them near-duplicates."""
     base = draw(st.lists(WORDS, min_size=1, max_size=8))
     forms = {" ".join(words) for words in base}
     for _ in range(draw(st.integers(0, 30))):
         words = list(draw(st.sampled_from(base)))
         at = draw(st.integers(0, len(words)))
-        # A word other, one more, or one less.
+        # Replace, add or remove a word.
         words[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from("xyz"), max_size=1))
         forms.add(" ".join(words))
     return draw(st.permutations(sorted(forms)))
@@ -48,7 +48,7 @@ def as_sets(numbers: np.ndarray) -> list[set[int]]:
 
 @pytest.fixture(params=[(8, 2), (0, 1), (1, 2)], ids=["short lists", "pivots", "both"])
 def list_length(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once as it is used; once so that pivots have to settle every meeting; and once in between."""
+    """The real values; values so that pivots decide everything; and values in between."""
     monkeypatch.setattr(similarity_join, "SHORT_LIST", request.param[0])
     monkeypatch.setattr(similarity_join, "PIVOTS", request.param[1])
 
@@ -101,14 +101,14 @@ def test_groups_are_transitive() -> None:
 
 @pytest.mark.usefixtures("list_length")
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_chain_holds_though_its_ends_share_nothing(step: int) -> None:
+def test_a_chain_is_one_group_although_its_ends_share_nothing(step: int) -> None:
     words = [f"w{number}" for number in range(60)]
     chain = [" ".join(words[start : start + 16]) for start in range(0, 45, step)]
     assert jaccard(chain[0], chain[-1]) == 0
     assert as_sets(groups(chain)) == [set(range(len(chain)))]
 
 
-def test_short_questions_are_near_nothing_else() -> None:
+def test_short_questions_have_no_near_duplicates() -> None:
     assert as_sets(groups(["fever", "fever pain", "pain", "fever pain rash", ""])) == [{n} for n in range(5)]
 
 
@@ -118,7 +118,7 @@ def test_nothing_to_compare() -> None:
     assert nearest_of(["a b c"], []).tolist() == []
 
 
-def test_a_template_with_thousands_of_questions_costs_no_square() -> None:
+def test_a_template_with_thousands_of_questions_does_not_take_quadratic_time() -> None:
     """One word in ten differs: all are near-duplicates of all, 200 million pairs."""
     template = "what is the first line treatment for people with condition {}"
     forms = [template.format(f"name{number}") for number in range(20_000)]

@@ -1,4 +1,4 @@
-"""Holdout, eval, train and pool: what must hold for every input."""
+"""Properties of holdout, eval, train and pool for every input."""
 
 import random
 from collections import Counter
@@ -25,7 +25,7 @@ Case = tuple[list[Record], np.ndarray, dict[str, float]]
 
 
 def record(number: int, specialty: str, length: int = 0) -> Record:
-    """A record of its own, with a question of some length."""
+    """A record with a unique question of some length."""
     question = f"question {number}" + " word" * length
     return Record(identity(question), specialty, question, f"answer {number}", normal_form(question))
 
@@ -48,13 +48,13 @@ def split(case: Case, shares: dict[str, float] | None = None, seed: int = 1) -> 
 
 
 def ids(records: list[Record]) -> list[str]:
-    """What a split holds, in its order."""
+    """The ids of a split, in order."""
     return [one.id for one in records]
 
 
 @settings(max_examples=300)
 @given(cases())
-def test_the_splits_partition_the_input_and_part_no_group(case: Case) -> None:
+def test_the_splits_partition_the_input_and_keep_groups_together(case: Case) -> None:
     records, groups, _ = case
     splits = split(case)
     assert sorted(ids([one for part in splits for one in part])) == sorted(ids(records))
@@ -128,8 +128,8 @@ def test_a_larger_share_only_adds(case: Case, more: float) -> None:
 
 @settings(max_examples=200)
 @given(st.integers(0, 60), st.floats(0, 1), st.floats(0, 1))
-def test_preparations_that_start_with_other_shares_are_nested(number: int, one: float, other: float) -> None:
-    """Also in folders of their own: the smaller share has part of the train and eval of the larger."""
+def test_preparations_with_different_initial_shares_are_nested(number: int, one: float, other: float) -> None:
+    """Train and eval of a smaller share are contained in those of a larger one."""
     records = [record(n, "a", n % 7) for n in range(number)]
     small, large = (split((records, np.arange(number), {}), {"a": share}) for share in sorted((one, other)))
     assert small.holdout == large.holdout
@@ -139,7 +139,7 @@ def test_preparations_that_start_with_other_shares_are_nested(number: int, one: 
 
 @settings(max_examples=200)
 @given(cases(), st.randoms(use_true_random=False), st.integers(0, 20))
-def test_train_loses_nothing_when_pairs_come_and_go(
+def test_train_keeps_its_records_when_pairs_are_added_or_removed(
     case: Case, random_state: random.Random, new: int
 ) -> None:
     records, _, shares = case
@@ -185,7 +185,7 @@ def test_whole_groups_fill_a_holdout_that_single_questions_do_not() -> None:
         assert short["holdout"] == ({"a": (got, wanted)} if got < wanted else {})
 
 
-def test_eval_goes_back_where_its_last_place_is_taken_by_a_group() -> None:
+def test_eval_takes_an_earlier_record_where_its_last_place_is_in_a_group() -> None:
     records = [*(record(number, "a") for number in range(3)), record(3, "b")]
     last = ordered(records, 1)["a"][-1]
     groups = np.array([3 if number == last else number for number in range(4)])
@@ -195,7 +195,7 @@ def test_eval_goes_back_where_its_last_place_is_taken_by_a_group() -> None:
     assert short["eval"] == {}
 
 
-def test_a_group_in_two_specialties_goes_only_where_both_have_room() -> None:
+def test_a_group_in_two_specialties_is_added_only_if_both_want_it() -> None:
     records = [record(number, "ab"[number % 2]) for number in range(8)]
     # Two groups, each with two of both.
     groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
@@ -243,15 +243,15 @@ def test_later_near_duplicates_of_holdout_and_eval_are_refused(monkeypatch: pyte
     ]
     far = asked("which drugs are given first for gout")
     assert jaccard(near[0].form, holdout[0].form) >= 0.7 > jaccard(far.form, holdout[0].form)
-    # The holdout question is in the input still; that of eval left, and its group stands at the end. Who is
-    # in a group through others alone is no near-duplicate.
+    # The holdout question is still in the input; the eval question left it, so its group number is last. A
+    # question that is in a group only through others is not a near-duplicate.
     through_others = asked("which drugs are given to grown people with asthma")
     records = [far, holdout[0], *near, through_others]
     groups = np.array([0, 1, 1, 2, 1, 2])
     compared = []
     monkeypatch.setattr(splits, "nearest_of", lambda *given: compared.append(given[1]) or nearest_of(*given))
     free, refused = without_near(holdout, evals, records, groups, lambda items, _: items)
-    assert compared == [[one.form for one in (*near, through_others)]]  # of a million, those in a held group
+    assert compared == [[one.form for one in (*near, through_others)]]  # only those in a held group
     assert free == [far, through_others]
     assert [(one.reason, one.like) for one in refused] == [
         (NEAR_HOLDOUT, holdout[0].question),

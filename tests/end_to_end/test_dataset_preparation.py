@@ -1,4 +1,4 @@
-"""The first stage from files to folders: what it leaves, what it keeps, what it says, what it refuses."""
+"""dataset_preparation.py from input files to folders: output, iterations, messages, refusals."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.data import cleaning, dataset_io, near_duplicates, preview
+from medqa.data import cleaning, dataset_io, dataset_stats, near_duplicates, preview
 from medqa.data.near_duplicates import jaccard, normal_form
 from medqa.runtime import progress
 from medqa.runtime.console import silenced
@@ -65,7 +65,7 @@ def config(tmp_path: Path) -> DatasetConfig:
 
 
 def contents(folder: str | Path, *parts: str) -> dict[str, bytes]:
-    """Each file under a folder, its manifest left out because it tells the time; or only some parts of it."""
+    """Content of each file under a folder but the manifest, which has times; or only some parts of it."""
     folder = Path(folder)
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -93,7 +93,7 @@ def sides(folder: str | Path) -> dict[str, dict[str, str]]:
 
 
 def require_balance(config: DatasetConfig, files: Files) -> None:
-    """Every pair of the input is in a split or refused, and no two sides share what is nearly the same."""
+    """Every pair of the input is in a split or refused, and no near-duplicates are on two sides."""
     stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
     number = sum(len(content) for content in files.values())
     names = ("holdout_samples", "eval_samples", "train_samples", "eval_pool_samples")
@@ -107,10 +107,10 @@ def require_balance(config: DatasetConfig, files: Files) -> None:
             assert jaccard(first, second) < 0.7
 
 
-# ---- what it leaves ----------------------------------------------------------------------------------
+# ---- output ----------------------------------------------------------------------------------
 
 
-def test_it_leaves_exactly_these_files(config: DatasetConfig) -> None:
+def test_it_writes_exactly_these_files(config: DatasetConfig) -> None:
     splits = create_datasets(config)
     output = Path(config.OUTPUT_DIR)
     folders = {"holdout_dataset", "train_dataset", "eval_dataset", "eval_pool_dataset"}
@@ -145,7 +145,7 @@ def test_large_splits_are_several_files_with_the_same_rows(
     assert names == {*arrows, "dataset_info.json", "state.json"}
 
 
-def test_the_manifest_says_what_was_done(config: DatasetConfig) -> None:
+def test_the_manifest_records_what_was_done(config: DatasetConfig) -> None:
     config.RANDOM_SEED = 7
     create_datasets(config)
     manifest = read_json(Path(config.OUTPUT_DIR) / "manifest.json")
@@ -308,7 +308,7 @@ def test_up_to_date_changes_nothing(config: DatasetConfig, capsys: pytest.Captur
     assert [split["id"][:] for split in first] == [split["id"][:] for split in second]
 
 
-def test_the_initial_share_may_be_raised_for_those_that_stand_at_it(config: DatasetConfig) -> None:
+def test_raising_the_initial_share_raises_the_shares_that_equal_it(config: DatasetConfig) -> None:
     config.SPECIALTY_SAMPLE_PERCENTAGES = {"cardiology": 0.6}
     create_datasets(config)
     config.INITIAL_TRAIN_PERCENTAGE = 0.8
@@ -317,7 +317,7 @@ def test_the_initial_share_may_be_raised_for_those_that_stand_at_it(config: Data
     assert shares == {"cardiology": 0.6, "dermatology": 0.8, "neurology": 0.8}
 
 
-def test_a_later_call_keeps_the_shares_it_is_not_asked_about(config: DatasetConfig) -> None:
+def test_a_later_call_keeps_the_other_shares(config: DatasetConfig) -> None:
     config.SPECIALTY_SAMPLE_PERCENTAGES = {"cardiology": 0.6}
     create_datasets(config)
     update_training_data(config, {"cardiology": 0.9})
@@ -396,7 +396,7 @@ def test_near_duplicates_of_a_vanished_question_stay_out(config: DatasetConfig) 
     require_balance(config, files)
 
 
-def test_a_small_holdout_is_said_aloud(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_small_holdout_gives_a_warning(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
     files = some_files(20)
     files["dermatology"] = dict(list(files["dermatology"].items())[:7])
     write(Path(config.DATA_DIR), files)
@@ -464,8 +464,8 @@ def test_another_prompt_renders_all_four_again(
     config.SYSTEM_MESSAGE = "Be brief."
     third = create_datasets(config)
     told = capsys.readouterr().out
-    assert "chat template: formatted_chat of all four splits is made anew" in told
-    assert "system message: formatted_chat of all four splits is made anew" in told
+    assert "chat template: formatted_chat of all four splits is rendered again" in told
+    assert "system message: formatted_chat of all four splits is rendered again" in told
     for one, two, three in zip(first, second, third, strict=True):
         for column in ("id", "specialty", "question", "response"):
             assert one[column][:] == two[column][:] == three[column][:]
@@ -481,7 +481,7 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         create_datasets(config)
 
 
-# ---- what it refuses ---------------------------------------------------------------------------------
+# ---- refusals ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -490,18 +490,18 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         ({"RANDOM_SEED": 7}, "--RANDOM_SEED 42"),
         ({"EVAL_SPLIT_SIZE": 0.3}, "--EVAL_SPLIT_SIZE 0.2"),
         ({"HOLDOUT_SAMPLES_PER_SPECIALTY": 5, "RANDOM_SEED": 1}, "--HOLDOUT_SAMPLES_PER_SPECIALTY 10"),
-        ({"INITIAL_TRAIN_PERCENTAGE": 0.4}, "go on with --INITIAL_TRAIN_PERCENTAGE 0.5"),
+        ({"INITIAL_TRAIN_PERCENTAGE": 0.4}, "keep --INITIAL_TRAIN_PERCENTAGE 0.5"),
         ({"INITIAL_TRAIN_PERCENTAGE": 1.5}, "should lie between 0 and 1"),
         ({"EVAL_SPLIT_SIZE": float("nan")}, "should lie between 0 and 1"),
         (
             {"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiology": 0.4}},
-            "the share of cardiology is to be 0.4, but 0.5",
+            "the share of cardiology would become 0.4, but 0.5",
         ),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiolgy": 0.9}}, "Did you mean cardiology?"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiology": 1.1}}, "expected a number from 0 to 1"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"zzz": 1.0}}, "There are: cardiology, dermatology, neurology"),
         ({"RECOMMENDATIONS": "nowhere.json"}, "cannot be read (No such file or directory)"),
-        ({"RECOMMENDATIONS": __file__}, "it is no JSON"),
+        ({"RECOMMENDATIONS": __file__}, "it is not JSON"),
         ({"DATA_DIR": "nowhere"}, "nowhere does not exist"),
         ({"DATA_DRI": "x"}, "Did you mean DATA_DIR?"),
     ],
@@ -519,7 +519,7 @@ def test_refusals_say_what_to_do_and_change_nothing(
     assert contents(config.OUTPUT_DIR) == before
 
 
-def test_wrong_shares_are_told_together(config: DatasetConfig) -> None:
+def test_wrong_shares_are_listed_together(config: DatasetConfig) -> None:
     create_datasets(config)
     with pytest.raises(UserError) as error:
         update_training_data(config, {"cardiology": 0.1, "neurologie": 0.9, "dermatology": "much"})
@@ -529,7 +529,9 @@ def test_wrong_shares_are_told_together(config: DatasetConfig) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", '{"recommended_sample_increases": [1]}', "{}"])
-def test_recommendations_that_are_none(config: DatasetConfig, tmp_path: Path, content: str) -> None:
+def test_a_file_without_recommendations_is_refused(
+    config: DatasetConfig, tmp_path: Path, content: str
+) -> None:
     config.RECOMMENDATIONS = str(tmp_path / "other.json")
     Path(config.RECOMMENDATIONS).write_text(content)
     with pytest.raises(UserError, match="recommended_sample_increases"):
@@ -571,7 +573,7 @@ def test_an_edited_holdout_or_eval_is_refused(config: DatasetConfig, folder: str
         update_training_data(config, {"cardiology": 0.9})
 
 
-def test_an_edited_train_is_made_again(config: DatasetConfig) -> None:
+def test_an_edited_train_is_written_again(config: DatasetConfig) -> None:
     create_datasets(config)
     before = contents(config.OUTPUT_DIR)
     (Path(config.OUTPUT_DIR) / "train_dataset" / "state.json").unlink()
@@ -589,7 +591,7 @@ def test_folders_of_others_are_not_touched(config: DatasetConfig) -> None:
     (output / "holdout_dataset").rmdir()
     other = {"stage": "fine_tuning", "outputs": {}, "settings": {}, "learned": {}, "iteration": 1}
     (output / "manifest.json").write_text(json.dumps(other | {"chat_template_sha256": ""}))
-    with pytest.raises(UserError, match="what fine_tuning.py wrote"):
+    with pytest.raises(UserError, match="the output of fine_tuning.py"):
         create_datasets(config)
 
 
@@ -603,7 +605,7 @@ def test_a_failure_while_writing_keeps_the_last_iteration(
         raise OSError(28, "No space left on device", "dataset_stats.json")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(atomic_io, "write_json", fail)
+        patch.setattr(dataset_stats, "write_json", fail)
         update_training_data(config, {"cardiology": 0.9})
     assert contents(config.OUTPUT_DIR) == before
     assert len(update_training_data(config, {"cardiology": 0.9})[1]) == 48
@@ -638,7 +640,7 @@ def test_input_without_a_usable_pair_is_refused_and_nothing_written(
 
 @pytest.fixture
 def frozen(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> DatasetConfig:
-    """A folder that an earlier version prepared from input without a usable pair."""
+    """A folder as an earlier version prepared it from input without a usable pair."""
     write(Path(config.DATA_DIR), {"cardiology": {"": "x", "y": ""}})
     with monkeypatch.context() as patch:
         patch.setattr(cleaning, "require_usable", lambda *_: None)
@@ -646,7 +648,7 @@ def frozen(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> DatasetCon
     return config
 
 
-def test_a_folder_frozen_without_pairs_is_prepared_anew(
+def test_a_folder_without_usable_pairs_is_prepared_from_the_start(
     frozen: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(Path(frozen.DATA_DIR), some_files())
@@ -673,10 +675,10 @@ def test_one_pair_of_a_specialty_is_trained_on_and_stays(config: DatasetConfig) 
     assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
 
 
-# ---- what a person sees ------------------------------------------------------------------------------
+# ---- the report on the screen ------------------------------------------------------------------------------
 
 
-def test_the_report_ends_in_a_useful_order(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_has_a_fixed_order(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
     (Path(config.DATA_DIR) / "notes.txt").write_text("")
     create_datasets(config)
     told = capsys.readouterr().out
@@ -753,7 +755,7 @@ def tokenizer(tmp_path: Path) -> str:
     return str(tmp_path / "tokenizer")
 
 
-def test_lengths_are_told_in_tokens(
+def test_lengths_are_given_in_tokens(
     config: DatasetConfig, tokenizer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(Path(config.DATA_DIR), {"cardiology": {f"{n} why {n}?": "word " * n for n in range(1, 81)}})
@@ -788,7 +790,9 @@ def test_the_sample_lies_in_few_places_all_along_the_split(number: int) -> None:
     assert chosen == sorted(chosen)
 
 
-def test_a_wrong_tokenizer_is_told_before_anything_is_written(config: DatasetConfig, tmp_path: Path) -> None:
+def test_a_wrong_tokenizer_is_refused_before_anything_is_written(
+    config: DatasetConfig, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     config.TOKENIZER = str(tmp_path / "empty")
     with pytest.raises(UserError, match="TOKENIZER"):
@@ -800,7 +804,7 @@ def test_a_wrong_tokenizer_is_told_before_anything_is_written(config: DatasetCon
 
 
 def type_in(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the script as a user does; `before` is Python that runs first in the same process."""
+    """Run the script in a process; `before` is Python that runs first in it."""
     code = f"{before}\nimport runpy, sys\nsys.argv[0] = 'dataset_preparation.py'\n"
     code += "runpy.run_path('dataset_preparation.py', run_name='__main__')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -82,7 +82,7 @@ def test_each_round_is_a_row_with_what_it_was_and_found(loop) -> None:
 
 def test_the_advice_says_how_often_the_holdout_was_used(loop) -> None:
     use = loop.second["holdout_use"]
-    assert use["rounds"] == 2 and "Round 2" in use["note"] and use["flattery_at_most"] > 0
+    assert use["rounds"] == 2 and "Evaluation 2" in use["note"] and use["flattery_at_most"] > 0
     assert [row["round"] for row in loop.second["history"]] == [1, 2]
     assert loop.second["near_training"]["questions"] == 0
     assert loop.second["near_training"]["not_compared"] == ""

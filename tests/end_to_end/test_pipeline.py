@@ -20,6 +20,7 @@ import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa.artifacts import run_manifest
+from medqa.runtime.cli import select
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
@@ -80,10 +81,13 @@ def test_the_evaluation_completes_the_card_of_the_training(stages):
 def test_the_base_is_quantised_to_nf4_in_training(stages):
     from bitsandbytes.nn import Linear4bit
 
-    from medqa.modeling.devices import Device
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import Device
     from medqa.training import lora
 
-    model = lora.load(stages.training, Device("cpu", "float32", ""), False)
+    base = BaseModel(stages.training.MODEL_NAME, "MODEL_NAME")
+    settings = select(stages.training, lora.AdapterSettings)
+    model = lora.load(base, settings, Device("cpu", "float32", ""), False)
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
     assert len(layers) == 2 * 7 and {layer.weight.quant_type for layer in layers} == {"nf4"}
     trained = {
@@ -126,8 +130,8 @@ def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
     def fail(*_):
         raise AssertionError("an answer or a loss was made again")
 
-    monkeypatch.setattr(engine, "_answer_batch", fail)
-    monkeypatch.setattr(reference_loss, "answer_losses", fail)
+    monkeypatch.setattr(engine, "answer_all", fail)
+    monkeypatch.setattr(reference_loss, "packed_loss", fail)
     before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
     evaluation.evaluate(stages.config)
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before
@@ -155,11 +159,14 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     """A whole model in place of an adapter, and the very same answers."""
-    from medqa.modeling import devices
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import Device
     from medqa.training import export
 
-    merged, device = tmp_path / "merged", devices.Device("cpu", "float32", "")
-    export.merge(str(tiny_model), str(stages.folder / "results"), str(merged), device)
+    merged, device = tmp_path / "merged", Device("cpu", "float32", "")
+    export.merge(
+        BaseModel(str(tiny_model), "MODEL_NAME"), str(stages.folder / "results"), str(merged), device
+    )
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
     evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
     for role in ("base", "finetuned"):
@@ -433,7 +440,7 @@ def test_an_evaluation_killed_when_all_was_written_is_completed_first(stages, mo
 def test_files_of_others_are_neither_replaced_by_an_evaluation_nor_by_a_preparation(stages, tmp_path):
     for name in ("report.html", "rejected.jsonl"):
         (tmp_path / name).write_text("mine")
-    with pytest.raises(UserError, match="holds report.html, which evaluation.py did not write"):
+    with pytest.raises(UserError, match="has report.html, which evaluation.py did not write"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
     with pytest.raises(UserError, match="has rejected.jsonl but no manifest.json"):
         dataset_preparation.create_datasets(
@@ -446,7 +453,7 @@ def test_files_of_others_are_neither_replaced_by_an_evaluation_nor_by_a_preparat
 
 def test_the_record_of_another_program_is_no_damaged_one_of_ours(stages, tmp_path):
     (tmp_path / "manifest.json").write_text('{"name": "a web app", "icons": []}')
-    with pytest.raises(UserError, match="is no record of this program. Name another folder"):
+    with pytest.raises(UserError, match="was not written by this program. Name another folder"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)}))
 
 

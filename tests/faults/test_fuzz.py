@@ -7,7 +7,6 @@ import os
 import resource
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from faults_results import keep
@@ -18,7 +17,7 @@ from medqa.artifacts.csv_io import read_table
 from medqa.data import iterations, near_duplicates, source_files
 from medqa.generation.prediction_cache import LossFile, Predictions, cut_half_line
 from medqa.runtime.errors import UserError
-from medqa.training.checkpointing import require_readable
+from medqa.training.checkpointing import verified_signature
 from medqa.training.metrics_logger import read_records
 
 # Seconds for each reader in `make faults`, and examples in `make test`.
@@ -68,9 +67,8 @@ def read_data(path: Path) -> None:
 
 def read_advice(path: Path) -> None:
     """The reader of recommendations, and the shares that follow from it."""
-    config = SimpleNamespace(INITIAL_TRAIN_PERCENTAGE=0.5, SPECIALTY_SAMPLE_PERCENTAGES={})
     asked = {"file": iterations.read_recommendations(path)}
-    shares = iterations.next_shares(["cardiology", "x"], None, config, asked)
+    shares = iterations.next_shares(["cardiology", "x"], None, 0.5, {}, asked)
     assert all(0 <= share <= 1 for share in shares.values())
 
 
@@ -88,7 +86,7 @@ def read_state(path: Path) -> None:
     LossFile(path).read("a")
     read_records(path)
     os.link(path, path.with_name("complete.json"))
-    for reader in (run_manifest.read_manifest, require_readable):
+    for reader in (run_manifest.read_manifest, verified_signature):
         (path.with_name(run_manifest.MANIFEST)).unlink(missing_ok=True)
         os.link(path, path.with_name(run_manifest.MANIFEST))
         with contextlib.suppress(UserError):

@@ -204,7 +204,7 @@ def test_what_is_fetched_is_said_in_one_line(monkeypatch, capsys, files, told):
     monkeypatch.setattr(hub, "files_of", asked)
     hub.announce("owner/base", "MODEL_NAME")
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"MODEL_NAME: fetching owner/base ({told})") and "--MODEL_NAME FOLDER" in line
+    assert line.startswith(f"MODEL_NAME: downloading owner/base ({told})") and "--MODEL_NAME FOLDER" in line
     hub.announce(str(ROOT), "MODEL_NAME")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     hub.announce("owner/base", "MODEL_NAME")
@@ -226,7 +226,7 @@ def test_a_model_in_the_cache_is_not_called_fetched(monkeypatch, capsys, tmp_pat
     if not hub.in_cache("owner/base"):  # the cache's place was read when the library was loaded
         monkeypatch.setattr(hub, "in_cache", lambda name: name == "owner/base")
     hub.announce("owner/base", "MODEL_NAME")
-    assert "from the Hub's cache" in capsys.readouterr().out
+    assert "from the local cache of the Hub" in capsys.readouterr().out
 
 
 # ---- hostile models and settings -------------------------------------------------------------------------
@@ -254,10 +254,11 @@ def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
         load_encoder(str(folder))
     assert not (tmp_path / "ran").exists()
     with pytest.raises(Exception, match="safetensors"):  # the base model is never read from one at all
-        from medqa.modeling.devices import Device
+        from medqa.modeling.base_model import BaseModel
+        from medqa.modeling.device import Device
         from medqa.modeling.loading import load_base
 
-        load_base(str(folder), Device("cpu", "float32", ""), False, "MODEL_NAME")
+        load_base(BaseModel(str(folder), "MODEL_NAME"), Device("cpu", "float32", ""), False)
     assert not (tmp_path / "ran").exists()
 
 
@@ -266,7 +267,9 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     import json
 
     from medqa.metrics import encoder
-    from medqa.modeling import devices, loading
+    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import Device
     from medqa.runtime.errors import UserError
 
     folder = copy(undisturbed.states["empty"] / "model", tmp_path / "model")
@@ -279,10 +282,11 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     told["auto_map"] = {"AutoTokenizer": ["mine.Mine", None]}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
     monkeypatch.setattr(builtins, "input", lambda *_: pytest.fail("the user was asked"))
+    base = BaseModel(str(folder), "MODEL_NAME")
     for load in (
-        lambda: loading.load_config(str(folder), "MODEL_NAME"),
-        lambda: loading.load_tokenizer(str(folder), "MODEL_NAME"),
-        lambda: loading.load_base(str(folder), devices.Device("cpu", "float32", ""), False, "MODEL_NAME"),
+        lambda: base.model_config,
+        lambda: base.tokenizer,
+        lambda: loading.load_base(base, Device("cpu", "float32", ""), False),
         lambda: encoder.load_encoder(str(folder)),
     ):
         with pytest.raises(UserError):

@@ -67,7 +67,7 @@ def require_resumable(folder, ended, sent: int) -> None:
     if sent == signal.SIGKILL:
         assert ended.code == KILLED, ended
     elif ended.code != 0:  # a signal in the last moment may come too late
-        assert ended.code == 128 + sent and "the same command goes on" in ended.err, ended
+        assert ended.code == 128 + sent and "the same command resumes" in ended.err, ended
         assert "Traceback" not in ended.err
 
 

@@ -1,4 +1,4 @@
-"""No finished answer is lost, none is counted twice, and nothing strange is taken for an answer."""
+"""No finished answer is lost, none is counted twice, and a damaged line is refused."""
 
 import json
 import math
@@ -10,13 +10,7 @@ import pytest
 from conftest import ROOT
 
 from medqa.generation import prediction_cache
-from medqa.generation.prediction_cache import (
-    LossFile,
-    Predictions,
-    answer_key,
-    cut_half_line,
-    losses_key,
-)
+from medqa.generation.prediction_cache import LossFile, Predictions, answer_key, cut_half_line, losses_key
 from medqa.runtime.errors import UserError
 
 
@@ -59,15 +53,6 @@ def test_a_disk_that_fills_leaves_half_a_line_at_the_end_alone(file, monkeypatch
     assert list(file.read()) == ["k1"]
 
 
-def test_a_line_longer_than_a_block_is_cut_off_too(file, monkeypatch):
-    monkeypatch.setattr(prediction_cache, "BLOCK", 7)
-    file.add(answer(1))
-    before = file.path.read_bytes()
-    file.path.write_bytes(before + b"x" * 100)
-    cut_half_line(file.path)
-    assert file.path.read_bytes() == before
-
-
 def test_an_endless_line_is_refused_without_being_read(file, monkeypatch):
     monkeypatch.setattr(prediction_cache, "LONGEST_LINE", 1000)
     file.path.write_bytes(b'{"key": "' + b"x" * 5000 + b'"}\n')
@@ -76,26 +61,20 @@ def test_an_endless_line_is_refused_without_being_read(file, monkeypatch):
 
 
 @pytest.mark.parametrize("kept", [1, 10, -1])
-def test_a_half_written_last_line_is_cut_off(file, kept):
-    file.add(answer(1))
-    whole = file.path.read_bytes()
-    file.add(answer(2, "µ" * 20))
-    half = file.path.read_bytes()[len(whole) :][:kept]
-    for before in (whole, b""):
-        file.path.write_bytes(before + half)
-        cut_half_line(file.path)
-        assert file.path.read_bytes() == before
-        file.add(answer(3))
-        assert list(file.read()) == (["k1", "k3"] if before else ["k3"])
-
-
-def test_repair_leaves_whole_lines_and_a_missing_file_alone(file):
+def test_only_an_incomplete_last_line_is_cut_off(file, kept):
     cut_half_line(file.path)
     assert not file.path.exists()
     file.add(answer(1))
-    before = file.path.read_bytes()
-    cut_half_line(file.path)
-    assert file.path.read_bytes() == before
+    complete = file.path.read_bytes()
+    file.add(answer(2, "µ" * 20))
+    incomplete = file.path.read_bytes()[len(complete) :][:kept]
+    for before in (complete, b""):
+        for content in (before, before + incomplete):
+            file.path.write_bytes(content)
+            cut_half_line(file.path)
+            assert file.path.read_bytes() == before
+        file.add(answer(3))
+        assert list(file.read()) == (["k1", "k3"] if before else ["k3"])
 
 
 @pytest.mark.parametrize(
@@ -143,7 +122,7 @@ def test_an_answer_is_one_write(file, monkeypatch):
     assert [json.loads(data) for data in written] == [answer(1)]
 
 
-def test_the_key_tells_everything_apart_and_nothing_else():
+def test_the_key_depends_on_every_value_and_not_on_their_order():
     own = answer_key(model={"base": "a", "dtype": "float32"}, prompt=[1, 2], temperature=0.1)
     assert answer_key(temperature=0.1, prompt=[1, 2], model={"dtype": "float32", "base": "a"}) == own
     others = [
@@ -157,19 +136,21 @@ def test_the_key_tells_everything_apart_and_nothing_else():
 
 
 @pytest.mark.parametrize("ids", [[], [[1, 2]], [[], [3], [128_000, 1]]])
-def test_the_key_of_losses_is_that_of_all_texts_at_once(ids):
+def test_the_key_of_losses_equals_that_of_all_texts_at_once(ids):
     model = {"dtype": "float32", "base": "ä", "four_bit": False}
     assert losses_key(model, iter(ids)) == answer_key(ids=ids, model=model)
 
 
-def test_losses_are_valid_for_what_they_were_made_of(tmp_path):
+def test_losses_are_valid_for_one_key(tmp_path):
     file = LossFile(tmp_path / "losses.json")
     assert file.read("a") is None
     file.write("a", {"1": (12.5, 3)})
     assert file.read("a") == {"1": [12.5, 3]}
     assert file.read("b") is None
+    file.add("b", {"1": (1.5, 3)})
+    assert file.read_partial("a") == {} and file.read_partial("b") == {"1": [1.5, 3]}
     file.write("b", {"1": (1.5, 3)})
-    assert file.read("a") is None and file.read("b") == {"1": [1.5, 3]}
+    assert file.read("a") is None and file.read("b") == {"1": [1.5, 3]} and not file.partial.exists()
 
 
 @pytest.mark.parametrize(
@@ -187,6 +168,8 @@ def test_losses_are_valid_for_what_they_were_made_of(tmp_path):
         b'{"made_of": "a", "losses": {"1": 5}}',
     ],
 )
-def test_a_strange_file_of_losses_is_made_again(tmp_path, content):
-    (tmp_path / "losses.json").write_bytes(content)
-    assert LossFile(tmp_path / "losses.json").read("a") is None
+def test_a_damaged_file_of_losses_is_not_used(tmp_path, content):
+    file = LossFile(tmp_path / "losses.json")
+    for path in (file.path, file.partial):
+        path.write_bytes(content)
+    assert file.read("a") is None and file.read_partial("a") == {}

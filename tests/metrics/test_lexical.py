@@ -1,4 +1,4 @@
-"""BLEU, ROUGE and METEOR: options and words of the libraries, numbers worked out by hand, and any text."""
+"""BLEU, ROUGE and METEOR: the options of the libraries, numbers computed by hand, and unusual texts."""
 
 import math
 import os
@@ -14,48 +14,15 @@ from pairs import ODD_TEXTS, ROOT, text_pairs
 from medqa.metrics import lexical, wordnet
 from medqa.metrics.lexical import bleu, corpus_bleu, meteor, rouge, tokens
 
-# Texts of any characters, halves of surrogate pairs included, and texts of the pieces that rules look for.
+# Texts of any characters, including lone surrogates, and texts of the pieces that the tokenizers' rules match.
+PIECES = (
+    ["cannot", "'tis", "gimme ", "n't ", "'s ", "'ll", "``", "''", '"', " ", "\n", "...", ". A", "fever. ", "5."]
+    + [")", ". ", "'", "a", ",", "1,000", "0.5 mg", "-", "--", "&amp;", "<skipped>", "İ", "\x1f", "«"]
+)  # fmt: skip
 ANY_TEXT = st.one_of(
     st.text(max_size=60),
     st.text(st.characters(), max_size=30),
-    st.lists(
-        st.sampled_from(
-            [
-                "cannot",
-                "'tis",
-                "gimme ",
-                "n't ",
-                "'s ",
-                "'ll",
-                "``",
-                "''",
-                '"',
-                " ",
-                "\n",
-                "...",
-                ". A",
-                "fever. ",
-            ]
-            + [
-                "5.",
-                ")",
-                ". ",
-                "'",
-                "a",
-                ",",
-                "1,000",
-                "0.5 mg",
-                "-",
-                "--",
-                "&amp;",
-                "<skipped>",
-                "İ",
-                "\x1f",
-                "«",
-            ]
-        ),
-        max_size=12,
-    ).map("".join),
+    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
 )
 
 
@@ -88,7 +55,7 @@ def test_corpus_bleu_by_hand():
     assert found == pytest.approx((7 / 8 * 4 / 6 * 2 / 4 * 1 / 2) ** (1 / 4), abs=1e-12)
 
 
-def test_the_signature_is_that_of_sacrebleu():
+def test_the_signature_equals_that_of_sacrebleu():
     from sacrebleu.metrics import BLEU
 
     library = BLEU()
@@ -113,7 +80,7 @@ def test_rouge_does_not_see_a_dose():
     assert rouge("0.5 mg", "5.0 mg")["ROUGE-1"] == 1
 
 
-def test_rouge_l_is_that_of_rouge_score():
+def test_rouge_l_equals_rouge_score():
     from rouge_score.rouge_scorer import RougeScorer
 
     library = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
@@ -125,14 +92,14 @@ def test_rouge_l_is_that_of_rouge_score():
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=40))
-def test_the_longest_common_subsequence_is_that_of_rouge_score(wanted, given):
+def test_the_longest_common_subsequence_equals_rouge_score(reference, hypothesis):
     from rouge_score.rouge_scorer import RougeScorer
 
-    texts = " ".join(wanted), " ".join(given)
+    texts = " ".join(reference), " ".join(hypothesis)
     assert rouge(*texts)["ROUGE-L"] == RougeScorer(["rougeL"]).score(*texts)["rougeL"].fmeasure
 
 
-def test_stems_are_kept_and_are_those_of_nltk():
+def test_cached_stems_equal_those_of_nltk():
     from nltk.stem.porter import PorterStemmer
 
     words = {word for pair in text_pairs(50) for text in pair for word in tokens(text)}
@@ -151,7 +118,7 @@ def test_synonyms_count_only_with_wordnet(with_wordnet):
     assert meteor(*pair, None)["meteor_without_synonyms"] < meteor(*pair, with_wordnet)["meteor"]
 
 
-def test_meteor_is_that_of_nltk_without_its_caches(with_wordnet):
+def test_meteor_equals_nltk_without_our_caches(with_wordnet):
     from nltk.translate.meteor_score import single_meteor_score
 
     from medqa.clinical.words.build import nltk_reader
@@ -181,7 +148,7 @@ def test_any_two_texts_have_scores_between_0_and_1(reference, hypothesis):
 
 
 @pytest.mark.parametrize("odd", ODD_TEXTS)
-def test_odd_texts_have_scores_with_wordnet(with_wordnet, odd):
+def test_unusual_texts_have_scores_with_wordnet(with_wordnet, odd):
     for pair in ((odd, odd), (odd, "fever"), ("fever", odd)):
         assert all(math.isfinite(score) for score in _all_scores(*pair, with_wordnet))
 
@@ -208,7 +175,7 @@ def test_an_empty_answer_scores_0_and_an_identical_one_1():
 
 
 def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
-    """In a fresh process: NLTK remembers where it has looked."""
+    """In a fresh process, because NLTK caches its search path."""
     script = "from medqa.metrics.wordnet import find_wordnet; print(find_wordnet())"
     environment = {"PATH": "", "HOME": str(tmp_path), "NLTK_DATA": str(tmp_path)}
     done = subprocess.run(
@@ -225,7 +192,7 @@ def test_wordnet_is_found_in_a_given_folder_and_not_elsewhere(tmp_path):
 
 @pytest.fixture
 def no_nltk_data(tmp_path, monkeypatch):
-    """A machine whose NLTK looks nowhere; its own list is put back afterwards."""
+    """A machine without NLTK data: the search path is empty."""
     import nltk
 
     monkeypatch.setattr(nltk.data, "path", [])
@@ -233,7 +200,7 @@ def no_nltk_data(tmp_path, monkeypatch):
     return nltk
 
 
-def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch, no_nltk_data):
+def test_nltk_data_that_cannot_be_downloaded_is_not_an_error(tmp_path, monkeypatch, no_nltk_data):
     asked = []
 
     def unreachable(name, **options):
@@ -247,7 +214,9 @@ def test_nltk_data_that_cannot_be_fetched_are_no_error(tmp_path, monkeypatch, no
     assert no_nltk_data.data.path == [str(folder)]
 
 
-def test_wordnet_is_fetched_when_it_can_be(tmp_path, monkeypatch, with_wordnet_files, no_nltk_data):
+def test_wordnet_is_downloaded_only_when_online_and_missing(
+    tmp_path, monkeypatch, with_wordnet_files, no_nltk_data
+):
     import shutil
 
     def download(name, download_dir, **options):
@@ -262,11 +231,11 @@ def test_wordnet_is_fetched_when_it_can_be(tmp_path, monkeypatch, with_wordnet_f
     assert reason.startswith("WordNet is not here (no server was asked")
     assert wordnet.fetch_wordnet(online=True) == ""
     assert wordnet.find_wordnet().startswith(str(tmp_path))
-    monkeypatch.setattr(no_nltk_data, "download", None)  # what is here is not fetched again
+    monkeypatch.setattr(no_nltk_data, "download", None)  # it is not downloaded again
     assert wordnet.fetch_wordnet(online=True) == ""
 
 
-def test_an_archive_that_was_cut_off_is_passed_over(tmp_path, monkeypatch, no_nltk_data, with_wordnet_files):
+def test_a_truncated_archive_is_skipped(tmp_path, monkeypatch, no_nltk_data, with_wordnet_files):
     """And one behind a symbolic link, which NLTK itself refuses, is read."""
     whole = with_wordnet_files / "wordnet.zip"
     if not whole.exists():
@@ -279,7 +248,7 @@ def test_an_archive_that_was_cut_off_is_passed_over(tmp_path, monkeypatch, no_nl
     assert wordnet.find_wordnet() is None
     monkeypatch.setenv("NLTK_DATA", f"{tmp_path / 'cut'}:{tmp_path / 'linked'}")
     assert wordnet.find_wordnet() == str(whole.resolve())
-    assert wordnet.senses(wordnet.find_wordnet()).synsets("physician")
+    assert wordnet.load_wordnet(wordnet.find_wordnet()).synsets("physician")
 
 
 @pytest.fixture
@@ -291,20 +260,32 @@ def with_wordnet_files():
     pytest.skip("WordNet is not on this machine")
 
 
-def test_importing_the_metrics_loads_neither_torch_nor_transformers():
-    """Each process of the pool imports them. `medqa.clinical` does without NLTK until a lexicon is built."""
-    script = (
-        "import sys, medqa.clinical; print('nltk' in sys.modules); import medqa.metrics.lexical\n"
-        "print([name for name in ('torch', 'transformers', 'bert_score', 'matplotlib') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import medqa.clinical", "nltk"),  # needed for the lexicon only
+        ("import medqa.metrics.lexical", "torch transformers bert_score matplotlib"),
+        ("from medqa.metrics.wordnet import import_nltk; import_nltk()", "scipy.stats sklearn"),
+    ],
+)
+def test_an_import_does_not_load_heavy_libraries(code, absent):
+    """Each worker of the pool imports the metrics."""
+    script = f"import sys; {code}; print([name for name in {absent.split()} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "[]"], done.stderr
+    assert done.stdout.strip() == "[]", done.stderr
 
 
-# ---- what each one says of itself --------------------------------------------------------------------------
+def test_scipy_can_be_imported_after_nltk():
+    wordnet.import_nltk()
+    from scipy import stats
+
+    assert stats.norm.cdf(0) == 0.5
 
 
-def _told():
+# ---- docstrings ---------------------------------------------------------------------------------------------
+
+
+def _documented():
     from medqa import clinical
     from medqa.generation import reference_loss
     from medqa.metrics.bertscore import BertScorer
@@ -324,21 +305,21 @@ def _told():
     }
 
 
-@pytest.mark.parametrize("name", sorted(_told()))
-def test_a_metric_tells_range_direction_formula_source_and_what_it_cannot_see(name):
-    text = " ".join(_told()[name].__doc__.split())
+@pytest.mark.parametrize("name", sorted(_documented()))
+def test_a_metric_documents_range_direction_formula_source_and_limits(name):
+    text = " ".join(_documented()[name].__doc__.split())
     for part in ("Range", "is better", "Formula:", "Source:", "Does not see:"):
         assert part in text, (name, part)
 
 
-def test_no_metric_of_the_class_is_without_such_an_account():
+def test_every_metric_of_the_class_is_documented():
     from evaluation import AutomaticMetrics
 
     found = {name for name in vars(AutomaticMetrics) if name.startswith(("compute_", "score_"))}
-    assert found == {name for name in _told() if name.startswith(("compute_", "score_"))}
+    assert found == {name for name in _documented() if name.startswith(("compute_", "score_"))}
 
 
-def test_wordnets_licence_stands_beside_what_is_drawn_from_it():
+def test_the_word_lists_contain_wordnets_licence():
     folder = ROOT / "medqa" / "clinical" / "words"
     licence = " ".join((folder / "LICENSE.WordNet.txt").read_text(encoding="utf-8").split())
     for part in ("WordNet 3.0 Copyright 2006 by Princeton University", "without fee or royalty", "AS IS"):

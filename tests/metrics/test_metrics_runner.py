@@ -1,4 +1,4 @@
-"""A method is a column: with one model or two, with failures, in a subclass, in the order of the class."""
+"""Each metric method becomes a column, also in a subclass and when it fails on some pairs."""
 
 import math
 import tracemalloc
@@ -30,12 +30,12 @@ class Metrics:
         return None if not hypothesis else 1
 
     def _compute_hidden(self, reference: str, hypothesis: str) -> float:
-        raise AssertionError("no metric")
+        raise AssertionError("not a metric")
 
     def prepare(self) -> None:
-        raise AssertionError("no metric")
+        raise AssertionError("not a metric")
 
-    compute_constant = 3  # no method
+    compute_constant = 3  # not a method
 
 
 def scores(metrics: object) -> tuple[dict[str, Sequence[float]], list[str]]:
@@ -43,8 +43,8 @@ def scores(metrics: object) -> tuple[dict[str, Sequence[float]], list[str]]:
     return score_pairs(metrics, REFERENCES, HYPOTHESES, warnings).columns, warnings.texts
 
 
-def same(found: Sequence[float], wanted: list[float]) -> bool:
-    return all(type(number) is float for number in found) and np.array_equal(found, wanted, equal_nan=True)
+def same(found: Sequence[float], expected: list[float]) -> bool:
+    return all(type(number) is float for number in found) and np.array_equal(found, expected, equal_nan=True)
 
 
 def test_every_kind_of_result_becomes_columns_of_floats():
@@ -55,13 +55,11 @@ def test_every_kind_of_result_becomes_columns_of_floats():
     assert same(columns["rank"], [0, 0.5, 1])
     assert same(columns["known"], [math.nan, 1, 0.5])
     assert warnings == []
+    # In the order of the methods; those that take all pairs at once come last.
+    assert list(columns) == ["words", "same", "length", "applicable", "rank", "known"]
 
 
-def test_columns_stand_in_the_order_of_the_methods_batch_metrics_last():
-    assert list(scores(Metrics())[0]) == ["words", "same", "length", "applicable", "rank", "known"]
-
-
-def test_a_subclass_adds_and_replaces():
+def test_a_subclass_or_an_attribute_adds_and_replaces_metrics():
     class More(Metrics):
         def compute_custom_metric(self, reference: str, hypothesis: str) -> float:
             return 0.25
@@ -69,18 +67,24 @@ def test_a_subclass_adds_and_replaces():
         def compute_words(self, reference: str, hypothesis: str) -> float:
             return 7
 
-    columns, _ = scores(More())
-    assert list(columns) == ["words", "same", "length", "applicable", "custom_metric", "rank", "known"]
-    assert same(columns["custom_metric"], [0.25] * 3) and same(columns["words"], [7] * 3)
-
-
-def test_a_metric_may_be_put_on_the_object():
-    metrics = Metrics()
+    metrics = More()
     metrics.compute_late = lambda reference, hypothesis: 0.5
-    assert same(scores(metrics)[0]["late"], [0.5] * 3)
+    columns, _ = scores(metrics)
+    assert list(columns) == [
+        "words",
+        "same",
+        "length",
+        "applicable",
+        "custom_metric",
+        "late",
+        "rank",
+        "known",
+    ]
+    assert same(columns["custom_metric"], [0.25] * 3) and same(columns["words"], [7] * 3)
+    assert same(columns["late"], [0.5] * 3)
 
 
-def test_a_metric_that_fails_costs_the_pair_and_not_the_run():
+def test_a_metric_that_fails_loses_the_pair_and_not_the_run():
     class Failing:
         def compute_ratio(self, reference: str, hypothesis: str) -> float:
             return 1 / len(hypothesis)
@@ -106,7 +110,7 @@ def test_a_metric_that_fails_costs_the_pair_and_not_the_run():
 
 
 @pytest.mark.parametrize("value", ["good", [1, 2], np.zeros(2), {"x": "good"}], ids=repr)
-def test_a_value_that_is_no_number_is_a_failure_of_the_metric(value):
+def test_a_value_that_is_not_a_number_is_a_failure_of_the_metric(value):
     class Odd:
         def compute_odd(self, reference: str, hypothesis: str):
             return value if hypothesis else 1
@@ -117,7 +121,7 @@ def test_a_value_that_is_no_number_is_a_failure_of_the_metric(value):
     assert text.startswith("metric odd failed on 2 of 3 pairs, which do not count; the first: ")
 
 
-def test_what_is_not_finite_is_a_failure_and_none_is_not():
+def test_a_value_that_is_not_finite_is_a_failure_and_none_is_not():
     class Infinite:
         def compute_log(self, reference: str, hypothesis: str) -> float:
             return -np.inf if not hypothesis else np.float32(0.5)
@@ -145,7 +149,7 @@ def test_what_is_not_finite_is_a_failure_and_none_is_not():
     assert found == {"log": [1], "nan": [0, 1, 2], "first": [2], "second": [2]}
 
 
-def test_a_batch_metric_that_fails_costs_itself_and_not_the_run():
+def test_a_batch_metric_that_fails_is_lost_and_not_the_run():
     class Batches:
         def score_broken(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list]:
             raise RuntimeError("out of memory")
@@ -162,8 +166,8 @@ def test_a_batch_metric_that_fails_costs_itself_and_not_the_run():
     assert "RuntimeError: out of memory" in warnings[0] and "it gave 2 values for 3 pairs" in warnings[1]
 
 
-def test_all_metrics_see_a_pair_before_the_next_and_pairs_of_one_reference_together():
-    """So that what they keep of a text is still there, however many pairs there are."""
+def test_metrics_compute_a_pair_before_the_next_and_pairs_of_one_reference_together():
+    """So that what they cache about a text is still there, however many pairs there are."""
     seen = []
 
     class Watching:
@@ -173,38 +177,29 @@ def test_all_metrics_see_a_pair_before_the_next_and_pairs_of_one_reference_toget
 
         def compute_two(self, reference: str, hypothesis: str) -> float:
             seen.append(("two", reference, hypothesis))
-            return len(hypothesis)
-
-    found = score_pairs(Watching(), ["a", "b", "a"], ["1", "22", "333"], WarningLog()).columns
-    assert [entry[1:] for entry in seen] == [("a", "1")] * 2 + [("a", "333")] * 2 + [("b", "22")] * 2
-    assert same(found["one"], [1, 2, 3]) and same(found["two"], [1, 2, 3])
-
-
-def test_columns_that_only_some_pairs_have_stand_in_the_order_of_the_pairs():
-    """Not in that of the work, in which the third pair comes second, with its reference."""
-
-    class Uneven:
-        def compute_uneven(self, reference: str, hypothesis: str) -> dict[str, float]:
-            return {"1": {"a": 1}, "22": {"c": 2, "a": 3}, "333": {"b": 4}}[hypothesis]
-
-    found = score_pairs(Uneven(), ["a", "b", "a"], ["1", "22", "333"], WarningLog()).columns
-    assert list(found) == ["a", "c", "b"]
-    assert same(found["a"], [1, 3, math.nan]) and same(found["b"], [math.nan, math.nan, 4])
-
-
-def test_the_failure_that_is_told_is_that_of_the_first_pair():
-    class Failing:
-        def compute_one(self, reference: str, hypothesis: str) -> float:
-            if hypothesis != "1":
-                raise ValueError(hypothesis)
-            return 1
+            return 1 / len(hypothesis[1:])
 
     warnings = WarningLog()
-    found = score_pairs(Failing(), ["a", "b", "a"], ["1", "22", "333"], warnings)
-    assert found.failed == {"one": [1, 2]} and "ValueError: 22" in warnings.texts[0]
+    found = score_pairs(Watching(), ["a", "b", "a"], ["1", "2", "333"], warnings)
+    assert [entry[1:] for entry in seen] == [("a", "1")] * 2 + [("a", "333")] * 2 + [("b", "2")] * 2
+    assert same(found.columns["one"], [1, 1, 3]) and same(found.columns["two"], [math.nan, math.nan, 0.5])
+    assert found.failed == {"two": [0, 1]}
 
 
-def test_scores_take_little_more_than_their_numbers():
+def test_a_column_may_be_missing_for_some_pairs():
+    class Uneven:
+        def compute_uneven(self, reference: str, hypothesis: str) -> dict[str, float]:
+            return {"a b": {"x": 1}, "": {"y": 2, "x": 3}, "f": {"z": 4}}[hypothesis]
+
+        def compute_none(self, reference: str, hypothesis: str) -> dict[str, float]:
+            return {}
+
+    columns, warnings = scores(Uneven())
+    assert list(columns) == ["x", "y", "z", "none"] and not warnings
+    assert same(columns["x"], [1, 3, math.nan]) and same(columns["none"], [math.nan] * 3)
+
+
+def test_scores_take_little_more_memory_than_their_numbers():
     """8 bytes each: 50,000 questions and two models are 100,000 pairs of some twenty numbers."""
 
     class Four:
@@ -220,7 +215,7 @@ def test_scores_take_little_more_than_their_numbers():
     assert len(scored.columns) == 4 and kept < 2 * 4 * 8 * len(texts)
 
 
-def test_texts_of_different_number_are_refused():
+def test_lists_of_different_lengths_are_refused():
     with pytest.raises(ValueError):
         score_pairs(Metrics(), REFERENCES, HYPOTHESES[:2], WarningLog())
 
@@ -261,9 +256,9 @@ def tables():
               "finetuned": {"x": (3.0, 3), "z": (2.0, 1)}}  # fmt: skip
     warnings, metrics = WarningLog(), Words()
     found = {"base": answers(HYPOTHESES), "finetuned": answers(REFERENCES, "length")}
-    made = results_tables(metrics, found, losses, HOLDOUT, warnings)
+    results = results_tables(metrics, found, losses, HOLDOUT, warnings)
     assert metrics.calls == 1  # both models at once
-    return made, warnings.texts
+    return results, warnings.texts
 
 
 def test_a_table_holds_texts_metrics_loss_and_notes(tables):
@@ -299,19 +294,19 @@ def test_failures_are_counted_by_model_and_in_the_comparison(tables):
 
     warnings = WarningLog()
     found = {"base": answers(["ab", "x", "f"]), "finetuned": answers(["abc", "y", "ef"])}
-    made = results_tables(Fragile(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
-    assert [list(table["failed"]) for table in made.values()] == [["", "", "ratio"], ["", "", ""]]
-    assert add_primary_score(made, ["ratio"], ()) == ["ratio"]
-    row = compare(*made.values(), ["ratio"], (), 0).set_index("metric")
+    results = results_tables(Fragile(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
+    assert [list(table["failed"]) for table in results.values()] == [["", "", "ratio"], ["", "", ""]]
+    assert add_primary_score(results, ["ratio"], ()) == ["ratio"]
+    row = compare(*results.values(), ["ratio"], (), 0).set_index("metric")
     for name in ("ratio", "primary_score"):
         assert list(row.loc[name, ["n", "n_not_applicable", "n_failed"]]) == [1, 1, 1]
     # Also of a part of the questions, as when those near the training data are left out.
-    some = [table[table["id"] != "x"] for table in made.values()]
+    some = [table[table["id"] != "x"] for table in results.values()]
     row = compare(*some, ["ratio"], (), 0).set_index("metric").loc["ratio"]
     assert list(row[["n", "n_not_applicable", "n_failed"]]) == [0, 1, 1]
 
 
-def test_empty_and_endless_answers_are_told(tables):
+def test_empty_and_unfinished_answers_are_counted_in_warnings(tables):
     assert tables[1] == [
         "base: 1 answer is empty.",
         "finetuned: 3 answers had not ended at MAX_NEW_TOKENS.",

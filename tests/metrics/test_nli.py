@@ -1,4 +1,4 @@
-"""Entailment against plain transformers, one pair at a time, on small random classifiers."""
+"""Entailment equals transformers for one pair at a time, on small random classifiers."""
 
 import json
 import math
@@ -124,8 +124,8 @@ def bert(tmp_path_factory):
     return _save("bert", tmp_path_factory.mktemp("judge") / "bert")
 
 
-def plain(folder, answer, statement):
-    """Probabilities of one pair by the library alone: a dict by label in lower case."""
+def expected_probabilities(folder, answer, statement):
+    """Probabilities of one pair from transformers: a dict by label in lower case."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -152,12 +152,12 @@ _loaded: dict = {}
 # ---- agreement -----------------------------------------------------------------------------------------
 
 
-def test_probabilities_are_those_of_transformers_one_pair_at_a_time(folder):
+def test_probabilities_equal_transformers_one_pair_at_a_time(folder):
     pairs = [(a.strip(), one) for r, a in PAIRS for one in statements(r)]
     found = EntailmentScorer(folder, device="cpu").judge(pairs)
     seen, compared = set(), 0
     for pair in dict.fromkeys(pairs):
-        expected = plain(folder, *pair)
+        expected = expected_probabilities(folder, *pair)
         if expected is None:
             continue
         compared += 1
@@ -167,12 +167,14 @@ def test_probabilities_are_those_of_transformers_one_pair_at_a_time(folder):
     assert compared > 100 and seen == {"entailment", "contradiction", "neutral"}
 
 
-def test_shares_are_those_of_the_likeliest_labels(folder):
+def test_scores_are_shares_of_the_most_likely_labels(folder):
     scorer = EntailmentScorer(folder, device="cpu")
     columns = scorer.score(*map(list, zip(*PAIRS, strict=True)))
     for place, (reference, answer) in enumerate(PAIRS):
         likeliest = [
-            max(shares, key=shares.get) if (shares := plain(folder, answer.strip(), one)) else None
+            max(shares, key=shares.get)
+            if (shares := expected_probabilities(folder, answer.strip(), one))
+            else None
             for one in statements(reference)
         ]
         if not likeliest or None in likeliest:
@@ -194,38 +196,10 @@ def test_the_names_of_the_labels_decide_and_not_their_order(tmp_path):
     assert first.fingerprint != second.fingerprint
 
 
-def test_the_size_of_a_batch_changes_nothing(folder):
-    texts = list(map(list, zip(*PAIRS[:20], strict=True)))
-    whole, single = (EntailmentScorer(folder, device="cpu") for _ in range(2))
-    single.tokens_per_batch = 1
-    pairs = [(a.strip(), one) for r, a in zip(*texts, strict=True) for one in statements(r)]
-    expected = whole.judge(pairs)
-    for pair, scores in single.judge(pairs).items():
-        assert scores == pytest.approx(expected[pair], abs=1e-5)
-
-
-def test_a_batch_too_large_for_the_memory_is_halved(bert, monkeypatch):
-    import torch
-
-    pairs = [(a.strip(), one) for r, a in PAIRS[:20] for one in statements(r)]
-    scorer = EntailmentScorer(bert, device="cpu")
-    expected = EntailmentScorer(bert, device="cpu").judge(pairs)
-    forward = scorer.classifier.forward
-
-    def small_card(input_ids, **more):
-        if input_ids.numel() > 300:
-            raise torch.OutOfMemoryError("planted")
-        return forward(input_ids=input_ids, **more)
-
-    monkeypatch.setattr(scorer.classifier, "forward", small_card)
-    for pair, scores in scorer.judge(pairs).items():
-        assert scores == pytest.approx(expected[pair], abs=1e-5)
-
-
 # ---- long answers ----------------------------------------------------------------------------------------
 
 
-def test_a_long_answer_is_read_in_parts_and_entails_what_any_part_entails(folder):
+def test_a_long_answer_is_read_in_windows_and_entails_what_any_window_entails(folder):
     import torch
 
     scorer = EntailmentScorer(folder, device="cpu")
@@ -251,9 +225,9 @@ def test_a_long_answer_is_read_in_parts_and_entails_what_any_part_entails(folder
         alone.append(logits.softmax(-1)[0, [0, 2, 1]].tolist())
     found = scorer.judge([(LONG, one)])[LONG, one]
     assert any(found == pytest.approx(part, abs=1e-5) for part in alone)
-    best = max(range(len(alone)), key=lambda place: nli._decides(tuple(alone[place])))
+    best = max(range(len(alone)), key=lambda index: nli._decision_key(tuple(alone[index])))
     assert found == pytest.approx(alone[best], abs=1e-5)
-    assert scorer.windowed == 1
+    assert scorer.windowed == {LONG}
 
 
 @pytest.mark.parametrize(
@@ -265,11 +239,11 @@ def test_a_long_answer_is_read_in_parts_and_entails_what_any_part_entails(folder
         ([(0.1, 0.2, 0.7), (0.2, 0.2, 0.6)], 0),
     ],
 )
-def test_a_part_that_entails_decides_before_one_that_contradicts(parts, decides):
-    assert max(parts, key=nli._decides) == parts[decides]
+def test_a_window_that_entails_decides_before_one_that_contradicts(parts, decides):
+    assert max(parts, key=nli._decision_key) == parts[decides]
 
 
-def test_a_long_statement_loses_its_end(folder):
+def test_a_long_statement_is_truncated(folder):
     scorer = EntailmentScorer(folder, device="cpu")
     for row in scorer._inputs((LONG, LONG)):
         assert len(row["input_ids"]) <= LONGEST
@@ -280,7 +254,7 @@ def test_a_long_statement_loses_its_end(folder):
 # ---- each pair once, kept from run to run ------------------------------------------------------------------
 
 
-def test_each_distinct_pair_is_judged_once_and_kept(bert, tmp_path):
+def test_each_distinct_pair_is_judged_once_and_stored(bert, tmp_path):
     references, hypotheses = ["Take 5 mg. Rest well.", "Take 5 mg."] * 3, ["Rest.", "Rest."] * 3
     first = EntailmentScorer(bert, device="cpu", cache_folder=tmp_path)
     columns = first.score(references, hypotheses)
@@ -289,18 +263,18 @@ def test_each_distinct_pair_is_judged_once_and_kept(bert, tmp_path):
     assert again.score(references, hypotheses) == columns and again.judged == 0
     again.score([*references, "Sleep."], [*hypotheses, "Rest."])
     assert again.judged == 1
-    # The number of long answers is told for what the cache knows, too.
+    # Long answers are counted also when their judgements come from the cache.
     first.score(["Rest."], [LONG])
-    told = EntailmentScorer(bert, device="cpu", cache_folder=tmp_path)
-    told.score(["Rest."], [LONG])
-    assert (first.windowed, told.windowed, told.judged) == (1, 1, 0)
+    cached = EntailmentScorer(bert, device="cpu", cache_folder=tmp_path)
+    cached.score(["Rest."], [LONG])
+    assert (first.windowed, cached.windowed, cached.judged) == ({LONG}, {LONG}, 0)
 
 
 # ---- every text ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("odd", ODD_TEXTS)
-def test_odd_texts_have_shares_or_do_not_apply(bert, odd):
+def test_unusual_texts_have_shares_or_do_not_apply(bert, odd):
     scorer = _scorer(bert)
     columns = scorer.score([odd, odd, "Fever is dangerous."], ["Fever.", odd, odd])
     for values in columns.values():

@@ -1,4 +1,4 @@
-"""Pairs scored by several processes: the same rows as by one, also for methods that cannot leave this process."""
+"""Several processes give the same rows as one, also with methods that cannot be sent to another process."""
 
 import math
 import os
@@ -49,31 +49,46 @@ def scored(metrics: object) -> tuple[dict[str, list[float]], dict[str, list[int]
 
 
 def test_only_the_named_metrics_leave_this_process():
-    columns, failed, told = scored(Mixed())
+    columns, failed, warned = scored(Mixed())
     assert list(columns) == ["process", "length", "fragile", "here"]
     assert os.getpid() not in columns["process"] and set(columns["here"]) == {os.getpid()}
     assert columns["length"] == list(map(len, REFERENCES))
     assert failed == {"fragile": list(range(0, COUNT, 3))}
     assert [math.isnan(number) for number in columns["fragile"]] == [n % 3 == 0 for n in range(COUNT)]
-    assert told[0].endswith("the first: ZeroDivisionError: division by zero")
+    assert warned[0].endswith("the first: ZeroDivisionError: division by zero")
 
 
-def test_a_few_pairs_are_scored_here():
+def test_a_few_pairs_are_scored_in_this_process():
     found = score_pairs(Mixed(), REFERENCES[:-1], HYPOTHESES[:-1], WarningLog())
     assert set(found.columns["process"]) == {os.getpid()}
 
 
-def test_metrics_that_cannot_be_sent_to_another_process_are_computed_here():
+def test_metrics_that_cannot_be_pickled_are_computed_in_this_process():
     metrics = Mixed()
     metrics.lock = threading.Lock()  # Mixed has no __getstate__ that would leave it out
     assert set(scored(metrics)[0]["process"]) == {os.getpid()}
+
+
+def test_a_killed_worker_loses_no_scores():
+    class Killing:
+        IN_PARALLEL = ("length",)
+
+        def __init__(self) -> None:
+            self.parent = os.getpid()
+
+        def compute_length(self, reference: str, hypothesis: str) -> float:
+            if reference == REFERENCES[COUNT // 2] and os.getpid() != self.parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return len(reference)
+
+    assert scored(Killing()) == ({"length": list(map(len, REFERENCES))}, {}, [])
 
 
 def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch, with_wordnet):
     from config import EvaluationConfig
     from evaluation import AutomaticMetrics
 
-    class OfAUser(AutomaticMetrics):
+    class UserMetrics(AutomaticMetrics):
         """A class that pickle cannot find, with an attribute that it cannot send and a method that needs it."""
 
         def __init__(self, *given) -> None:
@@ -85,12 +100,12 @@ def test_the_scores_of_an_evaluation_do_not_depend_on_the_processes(monkeypatch,
 
     pairs = (text_pairs(200, longest=300) * 4)[:COUNT]
     references, hypotheses = map(list, zip(*pairs, strict=True))
-    metrics = OfAUser(EvaluationConfig(BERTSCORE_MODEL=""), references, WarningLog())
+    metrics = UserMetrics(EvaluationConfig(BERTSCORE_MODEL=""), references, WarningLog())
     names = [name for name in dir(metrics) if name.startswith("compute_")]
     found = []
     for processes in (2, 1):
-        monkeypatch.setattr(pairwise, "MOST_PROCESSES", processes)
-        found.append([row for block in pairwise.rows(metrics, names, pairs) for row in block])
+        monkeypatch.setattr(pairwise, "MAX_PROCESSES", processes)
+        found.append([row for block in pairwise.score_blocks(metrics, names, pairs) for row in block])
     assert repr(found[0]) == repr(found[1])  # NaN, too
     assert not any(isinstance(row, str) for rows in found[0] for row in rows)
     assert {"meteor", "custom_metric"} <= {column for row in found[0][0] for column in row}
@@ -114,7 +129,7 @@ class Slow:
         time.sleep(0.05)
         return 1
 
-    def compute_own(self, reference, hypothesis):
+    def compute_here(self, reference, hypothesis):
         print("scoring", flush=True)
         return LOCK.locked()
 
@@ -124,7 +139,7 @@ run_script(lambda: score_pairs(Slow(), ["a" * 5000] * 2000, ["b"] * 2000, Warnin
 
 
 def start(folder) -> subprocess.Popen:
-    """The script with two cores and a process group of its own, once the pool works."""
+    """Starts the script on two cores in a new process group; returns when the pool works."""
     script = folder / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""One prompt for all: exact, a prefix of the whole exchange, and no question can write a control token."""
+"""The chat template: its exact text, the prompt as a prefix, and control tokens in questions."""
 
 import re
 
@@ -14,8 +14,7 @@ from medqa.modeling.chat_template import (
     require_prefix,
     template_sha256,
 )
-from medqa.modeling.loading import STOP_TOKENS
-from medqa.modeling.packing import token_ids
+from medqa.modeling.tokenization import STOP_TOKENS, token_ids
 from medqa.runtime.errors import UserError
 
 CONTROLS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
@@ -45,7 +44,7 @@ def test_the_prompt_is_a_prefix_of_the_whole(question, answer, system_message):
 
 
 @given(texts, texts, texts)
-def test_nobody_but_the_template_writes_control_tokens(question, answer, system_message):
+def test_only_the_template_writes_control_tokens(question, answer, system_message):
     rendered = render(apply_chat_template, question, answer, system_message)
     assert re.findall(r"<\|\w+\|>", rendered) == re.findall(r"<\|\w+\|>", apply_chat_template("", "", ""))
 
@@ -59,7 +58,7 @@ def test_other_text_is_untouched(text):
     assert render(lambda question, *_: question, shown, None, "") == shown
 
 
-def test_each_part_is_made_harmless():
+def test_control_tokens_are_neutralized_in_each_part():
     parts = render(lambda *parts: repr(parts), "q <|eot_id|>", "a <|eot_id|>", "s <|eot_id|>")
     assert parts == "('q < |eot_id|>', 'a < |eot_id|>', 's < |eot_id|>')"
     assert render(lambda *parts: repr(parts), "a <| b |>", None, "1 <|2") == "('a <| b |>', None, '1 <|2')"

@@ -1,6 +1,7 @@
-"""What is loaded is what was asked for, frozen; and what cannot be used is refused in one line."""
+"""Devices, base models and adapters: what is loaded, and what is refused in one line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa.modeling import devices, loading
+from medqa.modeling import loading
+from medqa.modeling.adapter import ADAPTER_CONFIG as CONFIG, ADAPTER_WEIGHTS as WEIGHTS
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.device import Device, choose_device
+from medqa.modeling.tokenization import stop_token_ids
 from medqa.runtime.errors import UserError
 from medqa.training import lora
 
-CPU = devices.Device("cpu", "float32", "for the tests")
+CPU = Device("cpu", "float32", "for the tests")
 LLAMA_3_8B = {
     "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128_256, "intermediate_size": 14_336,
     "num_attention_heads": 32, "num_key_value_heads": 8,
@@ -39,8 +44,12 @@ def copy(tiny_model, tmp_path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
 
 
+def model(name: object, setting: str = "MODEL_NAME") -> BaseModel:
+    return BaseModel(str(name), setting)
+
+
 def base(folder: Path, four_bit: bool = False):
-    return loading.load_base(str(folder), CPU, four_bit, "MODEL_NAME")
+    return loading.load_base(model(folder), CPU, four_bit)
 
 
 # ---- device --------------------------------------------------------------------------------------------
@@ -70,27 +79,31 @@ def gpus(monkeypatch):
 
 def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
     gpus(0)
-    device = devices.choose_device(str(tiny_model), "fine_tuning.py")
+    device = choose_device(model(tiny_model), "fine_tuning.py")
     assert device[:2] == ("cpu", "float32") and not device.is_cuda and "no GPU found" in device.reason
 
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
     gpus(0)
-    told = refused(devices.choose_device, "dmis-lab/llama-3-meerkat-8b-v1.0", "fine_tuning.py")
-    assert "dmis-lab/llama-3-meerkat-8b-v1.0" in told and "NVIDIA GPU" in told and told.endswith("make demo")
+    message = refused(choose_device, model("dmis-lab/llama-3-meerkat-8b-v1.0"), "fine_tuning.py")
+    assert (
+        "dmis-lab/llama-3-meerkat-8b-v1.0" in message
+        and "NVIDIA GPU" in message
+        and message.endswith("make demo")
+    )
 
 
 def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
     gpus(0)
     edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
-    told = refused(devices.choose_device, str(copy), "fine_tuning.py")
-    assert "8.0 billion parameters" in told and told.endswith("make demo")
+    message = refused(choose_device, model(copy), "fine_tuning.py")
+    assert "8.0 billion parameters" in message and message.endswith("make demo")
 
 
-def test_several_gpus_want_a_launcher(gpus, monkeypatch):
+def test_several_gpus_need_a_launcher(gpus, monkeypatch):
     gpus(2)
     with pytest.raises(UserError) as error:
-        devices.choose_device("owner/name", "evaluation.py")
+        choose_device(model("owner/name"), "evaluation.py")
     assert "accelerate launch --num_processes 2 evaluation.py" in str(error.value)
     assert "CUDA_VISIBLE_DEVICES=0 python evaluation.py" in str(error.value)
     # From here on started by `accelerate launch`, with --num_processes 1 and 2.
@@ -98,20 +111,20 @@ def test_several_gpus_want_a_launcher(gpus, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", str(number))
         monkeypatch.setenv("WORLD_SIZE", str(processes))
         monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-        assert devices.choose_device("owner/name", "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
+        assert choose_device(model("owner/name"), "evaluation.py")[:2] == (f"cuda:{number}", "bfloat16")
     assert gpus(2) == [0, 1]
 
 
 def test_one_gpu_is_taken_in_bfloat16_with_the_reason(gpus):
     gpus(1, (9, 0))
-    device = devices.choose_device("owner/name", "evaluation.py")
+    device = choose_device(model("owner/name"), "evaluation.py")
     assert device[:2] == ("cuda:0", "bfloat16") and device.is_cuda
     assert "NVIDIA X" in device.reason and "9.0" in device.reason
 
 
 def test_a_gpu_without_bfloat16_is_refused(gpus):
     gpus(1, (7, 5))
-    assert "compute capability 7.5" in refused(devices.choose_device, "owner/name", "evaluation.py")
+    assert "compute capability 7.5" in refused(choose_device, model("owner/name"), "evaluation.py")
 
 
 # ---- the model's files ---------------------------------------------------------------------------------
@@ -119,7 +132,7 @@ def test_a_gpu_without_bfloat16_is_refused(gpus):
 
 def test_parameter_count_is_the_real_one(tiny_model):
     loaded = AutoModelForCausalLM.from_pretrained(tiny_model)
-    assert devices.parameter_count(str(tiny_model)) == pytest.approx(loaded.num_parameters(), rel=0.01)
+    assert model(tiny_model).parameter_count == pytest.approx(loaded.num_parameters(), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -136,55 +149,55 @@ def test_parameter_count_is_the_real_one(tiny_model):
 )  # fmt: skip
 def test_parameter_count_of_published_models(tmp_path, changes, billions):
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B | changes))
-    assert devices.parameter_count(str(tmp_path)) / 1e9 == pytest.approx(billions, rel=0.01)
+    assert model(tmp_path).parameter_count / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_config(tmp_path):
-    assert devices.parameter_count("owner/name") is None
-    assert "config.json cannot be read" in refused(devices.parameter_count, str(tmp_path))
+    assert model("owner/name").parameter_count is None
+    assert "config.json cannot be read" in refused(lambda: model(tmp_path).parameter_count)
     for text in ("{", "[]", "{}", '{"hidden_size": null}'):
         (tmp_path / "config.json").write_text(text)
-        assert "config.json cannot be read" in refused(devices.parameter_count, str(tmp_path))
+        assert "config.json cannot be read" in refused(lambda: model(tmp_path).parameter_count)
 
 
-def test_require_model_takes_a_model_folder_and_a_name_of_the_hub(tiny_model):
-    loading.require_model(str(tiny_model), "MODEL_NAME")
-    loading.require_model("dmis-lab/llama-3-meerkat-8b-v1.0", "MODEL_NAME")
+def test_a_model_folder_and_a_hub_name_are_accepted(tiny_model):
+    model(tiny_model).require_weights()
+    model("dmis-lab/llama-3-meerkat-8b-v1.0").require_weights()
 
 
 @pytest.mark.parametrize("name", ["meerkat", "a/b/c", "./models/meerkat", "/models/meerkat", "~/meerkat"])
-def test_require_model_refuses_what_is_neither(name):
-    told = refused(loading.require_model, name, "BASE_MODEL_PATH")
-    assert told.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in told
-    assert told.endswith("python demo/build_model.py")
+def test_a_name_that_is_neither_a_folder_nor_a_hub_name_is_refused(name):
+    message = refused(model(name, "BASE_MODEL_PATH").require_weights)
+    assert message.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in message
+    assert message.endswith("python demo/build_model.py")
 
 
-def test_require_model_refuses_a_folder_without_weights(tmp_path):
-    told = refused(loading.require_model, str(tmp_path), "MODEL_NAME")
-    assert "no *.safetensors weights (found: nothing)" in told and "--MODEL_NAME" in told
+def test_a_folder_without_weights_is_refused(tmp_path):
+    message = refused(model(tmp_path).require_weights)
+    assert "no *.safetensors weights (found: nothing)" in message and "--MODEL_NAME" in message
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    assert "(found: pytorch_model.bin)" in refused(loading.require_model, str(tmp_path), "MODEL_NAME")
+    assert "(found: pytorch_model.bin)" in refused(model(tmp_path).require_weights)
 
 
 def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
-    own = loading.fingerprint(str(tiny_model))
-    assert loading.fingerprint(str(copy)) == own
+    own = model(tiny_model).fingerprint
+    assert model(copy).fingerprint == own
     (copy / "notes.txt").write_text("no part of the model")
-    assert loading.fingerprint(str(copy)) == own
+    assert model(copy).fingerprint == own
     edit(copy / "config.json", rope_theta=1)
-    other = loading.fingerprint(str(copy))
+    other = model(copy).fingerprint
     (copy / "model.safetensors").write_bytes(b"shorter")
-    assert len({own, other, loading.fingerprint(str(copy))}) == 3
-    assert loading.fingerprint("owner/name") == "owner/name"
+    assert len({own, other, model(copy).fingerprint}) == 3
+    assert model("owner/name").fingerprint == "owner/name"
 
 
 # ---- tokenizer -----------------------------------------------------------------------------------------
 
 
-def test_the_padding_token_is_no_stop_token(tiny_model):
-    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
+def test_the_padding_token_is_not_a_stop_token(tiny_model):
+    tokenizer = model(tiny_model).tokenizer
     assert tokenizer.pad_token == "<|reserved_special_token_0|>"
-    assert tokenizer.pad_token_id not in loading.stop_token_ids(tokenizer)
+    assert tokenizer.pad_token_id not in stop_token_ids(tokenizer)
     assert len(tokenizer) == len(AutoTokenizer.from_pretrained(tiny_model))  # the embeddings need no new row
 
 
@@ -196,36 +209,36 @@ def test_a_padding_token_that_ends_a_text_is_replaced(tiny_model, tmp_path, ends
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.eos_token, tokenizer.pad_token = ends, pads
     tokenizer.save_pretrained(tmp_path)
-    loaded = loading.load_tokenizer(str(tmp_path), "MODEL_NAME")
+    loaded = model(tmp_path).tokenizer
     assert loaded.pad_token == "<|reserved_special_token_0|>"
-    assert loaded.pad_token_id not in loading.stop_token_ids(loaded)
+    assert loaded.pad_token_id not in stop_token_ids(loaded)
 
 
-def test_a_padding_token_of_its_own_is_kept(tiny_model, tmp_path):
+def test_a_separate_padding_token_is_kept(tiny_model, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenizer.pad_token = "!"
     tokenizer.save_pretrained(tmp_path)
-    assert loading.load_tokenizer(str(tmp_path), "MODEL_NAME").pad_token == "!"
+    assert model(tmp_path).tokenizer.pad_token == "!"
 
 
 def test_an_answer_ends_with_the_turn_and_with_the_text(tiny_model):
-    tokenizer = loading.load_tokenizer(str(tiny_model), "MODEL_NAME")
+    tokenizer = model(tiny_model).tokenizer
     wanted = {tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|end_of_text|>")}
-    assert set(loading.stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
+    assert set(stop_token_ids(tokenizer)) == wanted and len(wanted) == 2
 
 
 def test_a_tokenizer_that_ends_nothing_is_refused():
     other = SimpleNamespace(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1)
-    assert loading.stop_token_ids(other) == [1]
+    assert stop_token_ids(other) == [1]
     endless = SimpleNamespace(get_vocab=lambda: {"a": 0}, eos_token_id=None)
-    assert "tokenizer_config.json" in refused(loading.stop_token_ids, endless)
+    assert "tokenizer_config.json" in refused(stop_token_ids, endless)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
-def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
+def test_a_missing_tokenizer_is_a_user_error(tmp_path, name):
     name = str(tmp_path) if name == "folder" else name
-    told = refused(loading.load_tokenizer, name, "MODEL_NAME")
-    assert told.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in told
+    message = refused(lambda: model(name).tokenizer)
+    assert message.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in message
 
 
 # ---- base model ----------------------------------------------------------------------------------------
@@ -233,7 +246,7 @@ def test_a_tokenizer_that_is_not_there_is_told_in_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_base_is_frozen_and_in_the_precision_of_the_device(tiny_model, dtype):
-    loaded = loading.load_base(str(tiny_model), CPU._replace(dtype=dtype), False, "MODEL_NAME")
+    loaded = loading.load_base(model(tiny_model), CPU._replace(dtype=dtype), False)
     assert all(not weight.requires_grad for weight in loaded.parameters())
     assert {weight.dtype for weight in loaded.parameters()} == {getattr(torch, dtype)}
     assert loaded.config._attn_implementation == "sdpa" and not loaded.training
@@ -263,29 +276,25 @@ def test_no_repacking_in_evaluation_on_the_cpu(tiny_model):
     assert all(torch.equal(weight, before[name]) for name, weight in loaded.named_parameters())
 
 
-def break_no_weights(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
+def pickle_weights(path: Path, pickled: str) -> None:
+    torch.save(load_file(path), path.with_name(pickled))
+    path.unlink()
 
 
-def break_pickled_weights(folder: Path) -> None:
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
-    (folder / "model.safetensors").unlink()
-
-
-def break_half_copied(folder: Path) -> None:
-    path = folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:100_000])
-
-
-def break_config(folder: Path) -> None:
-    (folder / "config.json").write_text("{")
-
-
-@pytest.mark.parametrize("damage", [break_no_weights, break_pickled_weights, break_half_copied, break_config])
-def test_a_broken_base_is_told_in_one_line(copy, damage):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: pickle_weights(folder / "model.safetensors", "pytorch_model.bin"),
+        lambda folder: os.truncate(folder / "model.safetensors", 100_000),
+        lambda folder: (folder / "config.json").write_text("{"),
+    ],
+    ids=["no weights", "pickled weights", "half copied", "config"],
+)
+def test_a_broken_base_is_a_user_error(copy, damage):
     damage(copy)
-    told = refused(base, copy)
-    assert told.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in told
+    message = refused(base, copy)
+    assert message.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in message
 
 
 # ---- adapter -------------------------------------------------------------------------------------------
@@ -314,9 +323,9 @@ def test_lora_is_the_only_part_that_is_trained(tiny_model):
 
 @pytest.mark.parametrize("names", [(), ("attention",), ("q_proj", "v_porj")])
 def test_lora_refuses_names_that_no_layer_has(tiny_model, names):
-    told = refused(lora.add_lora, base(tiny_model), 4, 8, 0.0, names)
-    assert told.startswith(f"LORA_TARGET_MODULES {list(names)}")
-    assert "q_proj" in told.split("The model has:")[1]
+    message = refused(lora.add_lora, base(tiny_model), 4, 8, 0.0, names)
+    assert message.startswith(f"LORA_TARGET_MODULES {list(names)}")
+    assert "q_proj" in message.split("The model has:")[1]
 
 
 def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapter):
@@ -330,7 +339,7 @@ def test_an_adapter_changes_the_model_and_can_be_switched_off(tiny_model, adapte
             torch.testing.assert_close(tuned(input_ids=ids).logits, plain)
 
 
-def test_loading_an_adapter_asks_nobody_else(tiny_model, adapter, tmp_path, monkeypatch):
+def test_loading_an_adapter_does_not_ask_the_hub(tiny_model, adapter, tmp_path, monkeypatch):
     """peft would ask the Hub about the vocabulary of a base that is named there: a wait without internet."""
     import peft.utils.save_and_load as peft_files
 
@@ -348,70 +357,36 @@ def edit_weights(folder: Path, change) -> None:
     save_file({name: w.clone() for name, w in change(load_file(path)).items()}, path)
 
 
-def break_weights_missing(folder: Path) -> None:
-    (folder / "adapter_model.safetensors").unlink()
+DAMAGED = {
+    "weights missing": (lambda f: (f / WEIGHTS).unlink(), "Make it with: python fine_tuning.py"),
+    "pickled": (lambda f: pickle_weights(f / WEIGHTS, "adapter_model.bin"), "pickled"),
+    "cut off": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-10]), "damaged"),
+    "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), "damaged"),
+    "config missing": (lambda f: (f / CONFIG).unlink(), "adapter_config.json"),
+    "config cut off": (lambda f: (f / CONFIG).write_text('{"r": 4,'), "damaged"),
+    "other rank": (lambda f: edit(f / CONFIG, r=8), "size mismatch"),
+    "more layers": (
+        lambda f: edit_weights(
+            f, lambda w: w | {name.replace("layers.1.", "layers.2."): w[name] for name in w}
+        ),
+        "layers.2.",
+    ),
+    "fewer layers": (
+        lambda f: edit_weights(f, lambda w: {name: w[name] for name in w if "layers.1." not in name}),
+        "layers.1.",
+    ),
+    "other names": (
+        lambda f: edit_weights(f, lambda w: {name.replace("layers", "blocks"): w[name] for name in w}),
+        "does not fit",
+    ),
+    "other modules": (lambda f: edit(f / CONFIG, target_modules=["query_key_value"]), "query_key_value"),
+}
 
 
-def break_pickled(folder: Path) -> None:
-    torch.save(load_file(folder / "adapter_model.safetensors"), folder / "adapter_model.bin")
-    (folder / "adapter_model.safetensors").unlink()
-
-
-def break_cut_off(folder: Path) -> None:
-    path = folder / "adapter_model.safetensors"
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-def break_empty(folder: Path) -> None:
-    (folder / "adapter_model.safetensors").write_bytes(b"")
-
-
-def break_config_missing(folder: Path) -> None:
-    (folder / "adapter_config.json").unlink()
-
-
-def break_config_text(folder: Path) -> None:
-    (folder / "adapter_config.json").write_text('{"r": 4,')
-
-
-def break_rank(folder: Path) -> None:
-    edit(folder / "adapter_config.json", r=8)
-
-
-def break_layers_of_a_larger_model(folder: Path) -> None:
-    edit_weights(folder, lambda w: w | {name.replace("layers.1.", "layers.2."): w[name] for name in w})
-
-
-def break_layers_of_a_smaller_model(folder: Path) -> None:
-    edit_weights(folder, lambda w: {name: w[name] for name in w if "layers.1." not in name})
-
-
-def break_names(folder: Path) -> None:
-    edit_weights(folder, lambda w: {name.replace("layers", "blocks"): w[name] for name in w})
-
-
-def break_layers_that_the_base_has_not(folder: Path) -> None:
-    edit(folder / "adapter_config.json", target_modules=["query_key_value"])
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [
-        (break_weights_missing, "Make it with: python fine_tuning.py"),
-        (break_pickled, "pickled"),
-        (break_cut_off, "damaged"),
-        (break_empty, "damaged"),
-        (break_config_missing, "adapter_config.json"),
-        (break_config_text, "damaged"),
-        (break_rank, "size mismatch"),
-        (break_layers_of_a_larger_model, "layers.2."),
-        (break_layers_of_a_smaller_model, "layers.1."),
-        (break_names, "does not fit"),
-        (break_layers_that_the_base_has_not, "query_key_value"),
-    ],
-)
-def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage, told):
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapter, tmp_path, damage):
     folder = shutil.copytree(adapter, tmp_path / "adapter")
-    damage(folder)
+    break_adapter, reason = DAMAGED[damage]
+    break_adapter(folder)
     message = refused(loading.load_adapter, base(tiny_model), str(folder))
-    assert str(folder) in message and told in message
+    assert str(folder) in message and reason in message

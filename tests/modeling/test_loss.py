@@ -6,7 +6,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loss, varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.packing import collate, pack_first_fit_decreasing, tokenize
+from medqa.modeling.collator import collate, pack_first_fit_decreasing
+from medqa.modeling.tokenization import tokenize
 
 SYSTEM = "Answer briefly."
 
@@ -82,6 +83,6 @@ def test_no_sequence_sees_another(tiny_model, examples):
     with torch.no_grad():
         before = loss.packed_loss(model, **collate(examples, "cpu"))
         after = loss.packed_loss(model, **collate([changed, *examples[1:]], "cpu"))
-    own = examples[0].labels
+    own = examples[0].num_label_tokens
     assert torch.equal(before[own:], after[own:])
     assert not torch.allclose(before[:own], after[:own])

@@ -12,12 +12,11 @@ from browser import browse, in_chromium
 from conftest import run_script
 from evaluations import config, evaluation, published
 
+import evaluation as evaluation_script
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.report.review import judgement
-from medqa.report.review.adding import add_review
-from medqa.report.review.judgement import cohen_kappa, even, judge, share
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import make_key
+from medqa.report.review.summary import cohen_kappa, findings, proportion, sign_test, summarize
 from medqa.runtime.errors import UserError
 
 
@@ -123,7 +122,7 @@ def test_each_side_shows_the_answer_that_the_key_says(folder):
 
 @pytest.mark.parametrize(("count", "n"), [(0, 10), (10, 10), (7, 10), (1, 400), (3, 3)])
 def test_the_interval_of_a_share_is_that_of_clopper_and_pearson(count, n):
-    found = share(count, n)
+    found = proportion(count, n)
 
     def tail(p, ks):
         return math.fsum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in ks)
@@ -141,8 +140,8 @@ def test_the_interval_of_a_share_is_that_of_clopper_and_pearson(count, n):
 def test_the_sign_test_counts_all_ways_that_are_no_likelier():
     for count, n in ((9, 10), (5, 10), (0, 3)):
         ways = [math.comb(n, k) for k in range(n + 1)]
-        assert even(count, n) == pytest.approx(sum(way for way in ways if way <= ways[count]) / 2**n)
-    assert even(0, 0) is None and share(0, 0)["share"] is None
+        assert sign_test(count, n) == pytest.approx(sum(way for way in ways if way <= ways[count]) / 2**n)
+    assert sign_test(0, 0) is None and proportion(0, 0)["share"] is None
 
 
 def test_kappa_is_that_of_a_worked_example():
@@ -165,7 +164,7 @@ def test_judging_one_reviewer():
         rating("a", "q7", "equal"),
         rating("a", "q8", "", False),
     ]
-    found = judge(ratings)
+    found = summarize(ratings)
     assert found["questions"] == 9 and found["reviewers"] == 1
     preference = found["preference"]
     assert (preference["tuned_better"], preference["equal"], preference["base_better"]) == (6, 1, 1)
@@ -183,7 +182,7 @@ def test_several_reviewers_of_a_question_count_as_one_question():
     ratings = [rating(name, "q0", "finetuned", False, False) for name in "abc"]
     ratings += [rating("a", "q1", "finetuned", False, False), rating("b", "q1", "base", True, False)]
     ratings += [rating("a", "q2", "base"), rating("b", "q2", "base"), rating("c", "q2", "finetuned")]
-    found = judge(ratings)
+    found = summarize(ratings)
     preference = found["preference"]
     assert (preference["tuned_better"], preference["equal"], preference["base_better"]) == (1, 1, 1)
     assert (found["harm"]["base"]["count"], found["harm"]["base"]["n"]) == (1, 2)
@@ -197,20 +196,20 @@ def test_several_reviewers_of_a_question_count_as_one_question():
         and found["by_reviewer"]["b"]["preference"]["base_better"] == 2
     )
     json.dumps(found, allow_nan=False)
-    assert any("kappa" in told for _, told in judgement.findings(found))
+    assert any("kappa" in told for _, told in findings(found))
 
 
 def test_no_question_where_only_one_is_harmful_is_no_evidence():
-    found = judge([rating("a", "q0", "", True, True), rating("a", "q1", "", False, False)])
+    found = summarize([rating("a", "q0", "", True, True), rating("a", "q1", "", False, False)])
     assert found["harm"]["p_value"] == 1.0 and found["preference"]["p_value"] is None
-    assert dict(judgement.findings(found))["preferred"] == "tuned on 0, base on 0, equal on 0"
+    assert dict(findings(found))["preferred"] == "tuned on 0, base on 0, equal on 0"
 
 
 def test_intervals_hold_the_truth_often_enough():
     """Of samples with a true win rate of 0.6, at least 95 % have it in their interval."""
     random = np.random.default_rng(3)
     counts = np.bincount(random.binomial(40, 0.6, 4000), minlength=41)
-    inside = sum(times for k, times in enumerate(counts) if times and share(k, 40)["ci_low"] <= 0.6 <= share(k, 40)["ci_high"])  # fmt: skip
+    inside = sum(times for k, times in enumerate(counts) if times and proportion(k, 40)["ci_low"] <= 0.6 <= proportion(k, 40)["ci_high"])  # fmt: skip
     assert inside / 4000 >= 0.95
 
 
@@ -223,8 +222,7 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     marks = {f"id{n}": ("finetuned", {"base"}, "") for n in range(8)}
     marks |= {"id8": ("base", set(), HOSTILE_NOTE), "id9": ("equal", set(), "")}
     file = review_file(tmp_path / "anna.json", key, marks)
-    found = add_review(config(folder, REVIEW=(file,)))
-    assert found.review.summary["preference"]["tuned_better"] == 8
+    evaluation_script.add_review(config(folder, REVIEW=(file,)))
     manifest = run_manifest.require_finished(folder, "evaluation", "")
     assert set(manifest["outputs"]) == set(before) - {"manifest.json"} | {
         "review_results.csv",
@@ -239,7 +237,8 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
         rows.set_index("id").loc["id3", "harmful_base"]
         and not rows.set_index("id").loc["id3", "harmful_finetuned"]
     )
-    assert json.loads((folder / "review_results.json").read_text())["preference"]["base_better"] == 1
+    preference = json.loads((folder / "review_results.json").read_text())["preference"]
+    assert (preference["tuned_better"], preference["base_better"]) == (8, 1)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "8 of 9, 89 %" in page and "Blind review" in page
     assert "&lt;script&gt;note&lt;/script&gt;" in page and HOSTILE_NOTE not in page
@@ -248,7 +247,8 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     assert manifest["settings"]["given"]["REVIEW"] == [file]
     # Once more, by another reviewer alone: the first one's ratings are gone, and nothing of them is left behind.
     second = review_file(tmp_path / "ben.json", key, {"id1": ("base", set(), "")}, "ben")
-    assert add_review(config(folder, REVIEW=(second,))).review.summary["questions"] == 1
+    evaluation_script.add_review(config(folder, REVIEW=(second,)))
+    assert json.loads((folder / "review_results.json").read_text())["questions"] == 1
     assert "anna" not in (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -268,7 +268,7 @@ def test_marks_and_nothing_else_are_counted(folder, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(content))
     ratings = read_ratings([file], key)
     assert sorted(rating.preferred for rating in ratings) == ["", "finetuned"]
-    assert judge(ratings)["preference"]["rated"] == 1 and judge(ratings)["harm"]["base"]["n"] == 1
+    assert summarize(ratings)["preference"]["rated"] == 1 and summarize(ratings)["harm"]["base"]["n"] == 1
 
 
 def broken(content: dict, **change: object) -> str:
@@ -278,15 +278,15 @@ def broken(content: dict, **change: object) -> str:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda c: "{half", "no review file"),
-        (lambda c: "[" * 100_000, "no review file"),
-        (lambda c: "[]", "no review file"),
-        (lambda c: '"text"', "no review file"),
-        (lambda c: broken(c, kind="other"), "no review file"),
-        (lambda c: broken(c, ratings=[1]), "no review file"),
-        (lambda c: broken(c, sheet="0123456789abcdef"), "another evaluation"),
+        (lambda c: "{half", "not a review file"),
+        (lambda c: "[" * 100_000, "not a review file"),
+        (lambda c: "[]", "not a review file"),
+        (lambda c: '"text"', "not a review file"),
+        (lambda c: broken(c, kind="other"), "not a review file"),
+        (lambda c: broken(c, ratings=[1]), "not a review file"),
+        (lambda c: broken(c, sheet="0123456789abcdef"), "the sheet of this evaluation is"),
         (lambda c: broken(c, ratings={"unknown": {"choice": "A"}}), "not on the sheet"),
-        (lambda c: broken(c, ratings={}), "holds no mark"),
+        (lambda c: broken(c, ratings={}), "has no marks"),
         (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "C"}}), "expected A, equal or B"),
         (lambda c: broken(c, ratings={next(iter(c["ratings"])): ["A"]}), "expected A, equal or B"),
         (
@@ -302,7 +302,7 @@ def test_a_bad_review_file_is_one_clear_line(folder, tmp_path, spoil, said):
     file.write_text(spoil(json.loads(file.read_text())), encoding="utf-8")
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     with pytest.raises(UserError, match=said) as told:
-        add_review(config(folder, REVIEW=(str(file),)))
+        evaluation_script.add_review(config(folder, REVIEW=(str(file),)))
     assert "\n" not in str(told.value) and "bad.json" in str(told.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
@@ -342,9 +342,9 @@ def test_reviewers_are_told_apart(folder, tmp_path):
 def test_other_settings_than_the_evaluations_are_refused(folder, tmp_path):
     file = review_file(tmp_path / "a.json", key_of(folder), {"id0": ("base", set(), "")})
     with pytest.raises(UserError, match="SEED was 42, not 7"):
-        add_review(config(folder, REVIEW=(file,), SEED=7))
+        evaluation_script.add_review(config(folder, REVIEW=(file,), SEED=7))
     with pytest.raises(UserError, match="python evaluation.py"):
-        add_review(config(tmp_path / "nowhere", REVIEW=(file,)))
+        evaluation_script.add_review(config(tmp_path / "nowhere", REVIEW=(file,)))
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every setting under its own name, everywhere; a mistake is told in a line, with the name that was meant."""
+"""Settings have the same name everywhere; a mistake gives one line, with the closest name."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ from conftest import ROOT, run_script
 
 import config as settings
 from config import LIMITS, DatasetConfig, EvaluationConfig, TrainingConfig
-from medqa.runtime.cli import checked, next_command, parse, replaced, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.errors import UserError
 from medqa.runtime.settings_help import described, help_text
 
@@ -48,7 +48,7 @@ def other_value(kind: type, name: str) -> tuple[object, list[str]]:
 
 
 def told(text: str) -> str:
-    """What tyro printed, without its frames and line breaks."""
+    """The text that tyro printed, without frames and line breaks."""
     return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
 
 
@@ -86,7 +86,7 @@ def test_true_and_false_after_other_settings_are_their_values():
 
 
 @pytest.mark.parametrize("typed", ["--NUM_EPOCH 5", "--NUM_EPO 5", "--NUM_EPOCSH 5", "--NUM_EPOCH=5"])
-def test_a_shortened_or_misspelt_name_is_refused_with_the_one_that_was_meant(typed, capsys):
+def test_a_shortened_or_misspelt_name_is_refused_with_the_closest_name(typed, capsys):
     with pytest.raises(SystemExit) as ended:
         parse(TrainingConfig, "", typed.split())
     assert ended.value.code == 2
@@ -116,7 +116,7 @@ def test_a_script_answers_a_mistake_with_2_and_no_traceback(script, tmp_path):
 
 
 @pytest.mark.parametrize(("script", "kind"), CLASSES.items())
-def test_help_shows_every_setting_in_a_line_and_the_commands(script, kind):
+def test_help_shows_the_commands_and_a_line_for_each_setting(script, kind):
     started = time.monotonic()
     done = run_script(script, "--help")
     assert time.monotonic() - started < 5  # 0.1 s, with room for a machine that is busy with other tests
@@ -172,7 +172,7 @@ def test_help_fits_a_terminal(monkeypatch):
     assert told(help_text(TrainingConfig, "")) == told(narrow)
 
 
-def test_the_next_command_names_what_is_not_the_default():
+def test_the_next_command_has_the_settings_that_differ_from_the_default():
     given = {
         "BASE_MODEL_PATH": "my models/base",
         "FINETUNED_MODEL_PATH": "results",
@@ -184,7 +184,7 @@ def test_the_next_command_names_what_is_not_the_default():
     assert vars(parse(EvaluationConfig, "", words)) == vars(EvaluationConfig(**given))
 
 
-def test_help_and_mistakes_wait_for_no_heavy_library():
+def test_help_and_mistakes_load_no_heavy_library():
     code = (
         "import sys, dataset_preparation, fine_tuning, evaluation\n"
         "from medqa.runtime.cli import checked, parse\n"
@@ -212,7 +212,7 @@ def test_defaults_pass_and_stay():
         assert isinstance(config, kind) and vars(config) == vars(kind())
 
 
-def test_an_unknown_setting_is_told_with_the_nearest_name():
+def test_an_unknown_setting_is_refused_with_the_closest_name():
     config = TrainingConfig()
     config.NUM_EPOCS = 5
     assert refused(config) == ["TrainingConfig has no setting NUM_EPOCS. Did you mean NUM_EPOCHS?"]
@@ -223,7 +223,7 @@ def test_an_unknown_setting_is_told_with_the_nearest_name():
     assert "has no setting zzz" in line and all(item.name in line for item in fields(TrainingConfig))
 
 
-def test_all_mistakes_are_told_together():
+def test_all_mistakes_are_listed_together():
     config = TrainingConfig(
         NUM_EPOCHS="5", LEARNING_RATE=None, USE_4BIT=1, MODEL_NAME=8, LORA_TARGET_MODULES="q_proj",
         RESUME="always", LORA_RANK=0, BATCH_SIZE=4,
@@ -241,7 +241,7 @@ def test_all_mistakes_are_told_together():
     ]
 
 
-def test_a_list_will_do_for_a_tuple_and_a_whole_number_for_a_number():
+def test_a_list_is_accepted_for_a_tuple_and_a_whole_number_for_a_number():
     config = checked(TrainingConfig(LORA_TARGET_MODULES=["q_proj"], LEARNING_RATE=1), TrainingConfig, LIMITS)
     assert config.LORA_TARGET_MODULES == ("q_proj",)
     assert config.LEARNING_RATE == 1.0 and type(config.LEARNING_RATE) is float
@@ -271,7 +271,7 @@ def test_a_wrong_type_is_refused(kind, name, value):
 
 
 @pytest.mark.parametrize(("name", "limits"), LIMITS.items())
-def test_limits_are_allowed_and_what_lies_outside_is_refused(name, limits):
+def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
     for kind in CLASSES.values():
         if name not in get_type_hints(kind):
             continue
@@ -300,6 +300,13 @@ def test_settings_are_read_only_once_they_are_checked():
             change()
     other = replaced(config, NUM_EPOCHS=6)
     assert (config.NUM_EPOCHS, other.NUM_EPOCHS, other.LORA_RANK) == (5, 6, config.LORA_RANK)
+
+
+def test_settings_are_recorded_as_given_or_default():
+    record = given_and_default(DatasetConfig(RANDOM_SEED=4, SPECIALTY_SAMPLE_PERCENTAGES={"x": 0.5}))
+    assert record["given"] == {"RANDOM_SEED": 4, "SPECIALTY_SAMPLE_PERCENTAGES": {"x": 0.5}}
+    assert record["given"] | record["default"] == vars(DatasetConfig()) | record["given"]
+    assert given_and_default(DatasetConfig())["given"] == {}
 
 
 def test_a_dataclass_selects_the_settings_that_it_names():
@@ -331,7 +338,7 @@ def comments(kind: type) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", CLASSES.values())
-def test_every_setting_has_a_comment_and_a_type_above_and_beside_it(kind):
+def test_every_setting_has_a_comment_and_a_type(kind):
     found = comments(kind)
     assert list(found) == [item.name for item in fields(kind)] == list(vars(kind()))
     assert all(len(comment) > 10 for comment in found.values()), found

@@ -1,11 +1,11 @@
-"""What a person sees: once, in order, in columns."""
+"""Console output: printed once, in order, in columns."""
 
 import pytest
 
 from medqa.runtime.console import WarningLog, elapsed, print_rank0, silenced, table
 
 
-def test_only_the_first_process_speaks_and_not_when_silenced(monkeypatch, capsys):
+def test_only_the_first_process_prints_and_not_when_silenced(monkeypatch, capsys):
     with silenced():
         print_rank0("silenced")
     print_rank0("first", "second")
@@ -14,7 +14,7 @@ def test_only_the_first_process_speaks_and_not_when_silenced(monkeypatch, capsys
     assert capsys.readouterr().out == "first\nsecond\n"
 
 
-def test_warnings_come_together_and_once(capsys):
+def test_warnings_are_printed_together_and_once(capsys):
     warnings = WarningLog()
     warnings.show()
     for text in ("one", "two", "one"):
@@ -24,7 +24,7 @@ def test_warnings_come_together_and_once(capsys):
     assert capsys.readouterr().out == "\nWARNING: one\nWARNING: two\n"
 
 
-def test_table_puts_names_left_and_numbers_right():
+def test_a_table_aligns_names_left_and_numbers_right():
     assert table(("name", "n", ""), [("heart", 5, None), ("a", 12345, "low")]) == (
         "name       n\n"
         "-----  -----  ---\n"

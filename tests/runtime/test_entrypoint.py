@@ -1,4 +1,4 @@
-"""A script ends with the promised exit code, and says what to do next."""
+"""A script ends with the documented exit code, and says what to do next."""
 
 import os
 import signal
@@ -61,47 +61,35 @@ def test_our_mistake_is_1_with_a_traceback_and_what_to_do_next():
     assert "Traceback" in done.stderr and "KeyError: 'x'" in done.stderr and "Run it again." in done.stderr
 
 
-def test_a_file_that_cannot_be_opened_is_1_and_one_line():
-    done = script("no_file")
-    assert done.returncode == 1
-    assert done.stderr == "ERROR: /nowhere/file: No such file or directory. Run it again.\n"
-
-
-def test_an_error_of_the_system_without_a_file_says_what_to_do_next():
-    """A full disk is told when a file is written, and names no file."""
-    done = script("full_disk")
-    assert done.returncode == 1
-    assert "No space left on device" in done.stderr and "Run it again." in done.stderr
-
-
-@pytest.mark.parametrize("name", ["torch_full", "rust_full"])
-def test_a_full_disk_is_known_in_the_words_of_the_libraries(name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_file", "/nowhere/file: No such file or directory"),
+        ("full_disk", "No space left on device"),
+        ("torch_full", "No space left on device"),
+        ("rust_full", "No space left on device"),
+        ("memory", "the machine does not have enough memory"),
+    ],
+)
+def test_an_error_of_the_machine_is_1_and_one_line(name, message):
     done = script(name)
-    assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device. Run it again.\n")
+    assert (done.returncode, done.stderr) == (1, f"ERROR: {message}. Run it again.\n")
 
 
-def test_memory_that_does_not_suffice_is_one_line():
-    done = script("memory")
-    assert (done.returncode, done.stderr) == (
-        1,
-        "ERROR: the memory of this machine does not suffice. Run it again.\n",
-    )
-
-
-def test_a_terminal_that_knows_ascii_alone_ends_no_stage():
+def test_an_ascii_terminal_does_not_end_a_stage():
     done = script("arrow", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout, done.stderr) == (0, "base ? tuned\n", "")
 
 
 @pytest.mark.parametrize(("name", "value"), [("RANK", "one"), ("WORLD_SIZE", "-2")])
-def test_a_launcher_that_left_no_number_is_told(name, value, monkeypatch):
+def test_a_launcher_variable_that_is_not_a_number_is_refused(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=f"{name}='{value}'"):
         launched(name, 0)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_says_how_to_go_on(number, code):
+def test_an_interrupted_run_says_how_to_continue(number, code):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -113,13 +101,13 @@ def test_interrupted_says_how_to_go_on(number, code):
     assert errors == "\nInterrupted. Run it again.\n"
 
 
-def test_work_that_was_saved_after_a_signal_ends_like_the_signal():
+def test_a_run_that_saved_its_state_after_a_signal_ends_with_the_code_of_the_signal():
     done = script("stopped")
     assert (done.returncode, done.stderr) == (143, "\nInterrupted. Run it again.\n")
 
 
 def unread(code: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and errors of a program whose output nobody reads, as with `| head` when head has ended."""
+    """Exit code and errors of a program whose output is closed, as with `| head` after head has ended."""
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -129,18 +117,18 @@ def unread(code: str, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_work_goes_on_when_nobody_reads_its_report():
+def test_a_stage_continues_when_its_output_is_closed():
     code = "import os; from medqa.runtime.console import print_rank0\nfor _ in range(3): print_rank0('line')\nos.write(2, b'worked')"
     assert unread(code) == (0, "worked")
 
 
-def test_help_that_nobody_reads_ends_without_a_traceback():
+def test_help_with_closed_output_ends_without_a_traceback():
     """`python evaluation.py --help | head` prints through tyro, not through `print_rank0`."""
     assert "Traceback" not in unread(SCRIPT, "prints")[1]
 
 
 @pytest.mark.parametrize("never", [["--RESUME", "never"], ["--RESUME=never"], ["--resume", "never"]])
-def test_what_was_saved_is_not_started_over_again(monkeypatch, never):
+def test_the_hint_leaves_out_a_setting_that_would_discard_saved_state(monkeypatch, never):
     from medqa.runtime import entrypoint
 
     monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *never, "--OUTPUT_DIR", "my results"])

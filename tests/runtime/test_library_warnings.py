@@ -11,7 +11,7 @@ from conftest import ROOT, run_script
 
 # What each stage begins with, and what it ends with before the next command.
 BEGINNING = {"1": ["Input: "], "2": ["Device: ", "Start: ", "Attention: ", "Batch: ", "Steps: "],
-             "3": ["Device: ", "Model: ", "Attention: ", "Batch: "]}  # fmt: skip
+             "3": ["Device: ", "Model: ", "Batch: "]}  # fmt: skip
 ENDING = {"1": ["Prepared ", "specialty ", "In ", "Next:  "], "2": ["Trained: ", "eval split", "Files: ", "Next:  "],
           "3": ["Evaluated ", "metric ", "WARNING: ", "Files: ", "Next:  "]}  # fmt: skip
 
@@ -33,7 +33,7 @@ def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("stage", ["1", "2", "3"])
-def test_no_library_speaks(runs, stage) -> None:
+def test_no_library_prints_anything(runs, stage) -> None:
     assert runs.done[stage].returncode == 0
     assert runs.done[stage].stderr == ""
 
@@ -50,7 +50,7 @@ def test_a_stage_begins_with_its_decisions_and_ends_with_the_next_command(runs, 
     assert "\033" not in runs.done[stage].stdout
 
 
-def test_a_run_with_nothing_to_do_still_says_what_comes_next(runs) -> None:
+def test_a_run_with_nothing_to_do_prints_the_next_command(runs) -> None:
     again = run_script(*runs.train)
     assert "is up to date" in again.stdout and again.stderr == ""
     assert again.stdout.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
@@ -75,7 +75,7 @@ def on_a_terminal(arguments: list, **environment: str) -> str:
     return shown.decode()
 
 
-def test_a_terminal_has_colours_unless_told_otherwise(runs) -> None:
+def test_a_terminal_has_colours_unless_they_are_turned_off(runs) -> None:
     assert "\033[32m" in on_a_terminal(runs.prepare)
     assert "\033" not in on_a_terminal(runs.prepare, NO_COLOR="1")
 
@@ -99,17 +99,17 @@ REAL = (
 )
 
 
-def test_real_warnings_come_through() -> None:
+def test_other_warnings_are_shown() -> None:
     told = quietened(REAL).stderr
     assert "a real one" in told and "Failed to do the sum" in told and "the future is near" in told
 
 
-def test_other_processes_than_the_first_do_not_repeat_them() -> None:
+def test_only_the_first_process_shows_warnings() -> None:
     done = quietened(REAL, RANK="1")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_listed_is_kept_out() -> None:
+def test_listed_warnings_are_hidden() -> None:
     code = (
         "from medqa.runtime import library_warnings\n"
         "for name, beginnings in library_warnings.MESSAGES.items():\n"

@@ -1,4 +1,4 @@
-"""Where a training begins: what was killed goes on as if nothing had been, and nobody's files are lost."""
+"""Start and resume of training: a resumed run equals an uninterrupted one, and foreign files are kept."""
 
 import json
 import math
@@ -13,8 +13,8 @@ from fine_tuning import train
 from medqa.artifacts import run_manifest
 from medqa.runtime.errors import UserError
 from medqa.training import export, trainer
-from medqa.training.checkpointing import whole_checkpoints
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.checkpointing import complete_checkpoints
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -53,7 +53,7 @@ def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
 
 def losses(folder) -> list[tuple]:
     """Step, loss and eval loss of each record."""
-    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS)]
+    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS_FILE)]
 
 
 def content(folder) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def content(folder) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def overfits(config):
+def overfitting(config):
     """Six epochs whose best adapter is not the last one."""
     vars(config).update(
         NUM_EPOCHS=6, LEARNING_RATE=2e-2, LORA_RANK=16, LORA_ALPHA=32, LORA_TARGET_MODULES=ALL, EVAL_STEPS=0,
@@ -81,28 +81,30 @@ def overfits(config):
         (50, "before publishing", 0),
     ],
 )
-def test_a_killed_run_publishes_the_same_adapter(overfits, tmp_path, monkeypatch, save_steps, moment, step):
-    overfits.SAVE_STEPS = save_steps
-    undisturbed = train(overfits)
+def test_a_killed_run_publishes_the_same_adapter(
+    overfitting, tmp_path, monkeypatch, save_steps, moment, step
+):
+    overfitting.SAVE_STEPS = save_steps
+    undisturbed = train(overfitting)
     best = min((loss, step) for step, _, loss in losses(undisturbed) if loss is not None)[1]
     assert 6 < best < 36  # neither the first nor the last
-    overfits.OUTPUT_DIR = str(tmp_path / "killed")
-    train_until(overfits, monkeypatch, moment, step)
-    resumed = train(overfits)
+    overfitting.OUTPUT_DIR = str(tmp_path / "killed")
+    train_until(overfitting, monkeypatch, moment, step)
+    resumed = train(overfitting)
     assert same(adapter(undisturbed), adapter(resumed))
     assert losses(undisturbed) == losses(resumed)
-    seconds = [r["seconds"] for r in read_records(resumed / METRICS) if "seconds" in r]
+    seconds = [r["seconds"] for r in read_records(resumed / METRICS_FILE) if "seconds" in r]
     assert seconds == sorted(seconds)
 
 
-def test_early_stopping_stays_stopped(overfits, tmp_path, monkeypatch):
-    overfits.EARLY_STOPPING_PATIENCE, overfits.NUM_EPOCHS = 1, 40
-    undisturbed = train(overfits)
+def test_early_stopping_stays_stopped(overfitting, tmp_path, monkeypatch):
+    overfitting.EARLY_STOPPING_PATIENCE, overfitting.NUM_EPOCHS = 1, 40
+    undisturbed = train(overfitting)
     last = losses(undisturbed)[-1][0]
     assert last < 240 and math.isfinite(losses(undisturbed)[-1][2])
-    overfits.OUTPUT_DIR = str(tmp_path / "killed")
-    train_until(overfits, monkeypatch, "before publishing")
-    resumed = train(overfits)
+    overfitting.OUTPUT_DIR = str(tmp_path / "killed")
+    train_until(overfitting, monkeypatch, "before publishing")
+    resumed = train(overfitting)
     assert losses(resumed) == losses(undisturbed)
     assert same(adapter(undisturbed), adapter(resumed))
 
@@ -122,17 +124,17 @@ def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on
     resumed = train(other)
     assert "checkpoint-6; same data and settings, and the run had not finished" in capsys.readouterr().out
     assert same(adapter(wanted), adapter(resumed)) and losses(wanted) == losses(resumed)
-    assert not (resumed / RUNNING).exists()
+    assert not (resumed / RUNNING_METRICS).exists()
 
 
-def test_what_was_started_over_goes_on_without_being_told_so(config, monkeypatch, capsys):
+def test_a_run_that_was_started_over_resumes_without_the_option(config, monkeypatch, capsys):
     finished = adapter(train(config))
     config.RESUME = "never"
     train_until(config, monkeypatch, "after step", 7)
     config.RESUME = "auto"
     capsys.readouterr()
     assert same(finished, adapter(train(config)))
-    assert "Start: from" in (told := capsys.readouterr().out) and "checkpoint-6" in told
+    assert "Start: from" in (printed := capsys.readouterr().out) and "checkpoint-6" in printed
     train(config)
     assert "is up to date" in capsys.readouterr().out
 
@@ -142,25 +144,29 @@ def test_a_finished_adapter_that_lost_a_file_is_made_again(config, capsys):
     whole, before = adapter(output), losses(output)
     (output / "adapter_model.safetensors").unlink()
     train(config)
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "checkpoint-12; " in told and "adapter_model.safetensors is missing although fine_tuning had" in told
+        "checkpoint-12; " in printed
+        and "adapter_model.safetensors is missing although fine_tuning had" in printed
     )
-    (output / METRICS).write_text('{"step": 0, "eval_loss": 1e-9}\n')  # a record that is not to be believed
+    (output / METRICS_FILE).write_text(
+        '{"step": 0, "eval_loss": 1e-9}\n'
+    )  # a record that is not to be believed
     train(config)
     assert same(whole, adapter(output)) and losses(output) == before
     (output / "README.md").write_text("other")
-    for checkpoint in whole_checkpoints(output):
+    for checkpoint in complete_checkpoints(output):
         shutil.rmtree(checkpoint)
     train(config)
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "Start: from the base model; " in told and "README.md was changed after fine_tuning wrote it" in told
+        "Start: from the base model; " in printed
+        and "README.md was changed after fine_tuning wrote it" in printed
     )
     assert same(whole, adapter(output)) and losses(output) == before
 
 
-def test_files_of_others_are_left_alone(config, tmp_path):
+def test_foreign_files_are_refused(config, tmp_path):
     theirs = tmp_path / "results"
     (theirs / "checkpoint-500").mkdir(parents=True)
     (theirs / "checkpoint-500" / "model.bin").write_text("mine")
@@ -187,7 +193,7 @@ def test_a_copy_of_a_checkpoint_is_kept_and_a_wrong_setting_costs_none(config, m
     config.RESUME, config.LORA_TARGET_MODULES = "never", ("q_porj",)
     with pytest.raises(UserError, match="no q_porj"):
         train(config)
-    assert whole_checkpoints(output)[-1].name == "checkpoint-6"
+    assert complete_checkpoints(output)[-1].name == "checkpoint-6"
     config.LORA_TARGET_MODULES = ("q_proj",)
     train(config)
     assert (output / "checkpoint-6-keep" / "trainer_state.json").exists()
@@ -271,25 +277,25 @@ def test_answers_must_end_with_a_token_that_ends_texts(config, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(config.MODEL_NAME, other)
     file = other / "tokenizer.json"
-    told = json.loads(file.read_text())
-    told["added_tokens"] = [one for one in told["added_tokens"] if one["content"] != "<|eot_id|>"]
-    file.write_text(json.dumps(told))
+    tokenizer = json.loads(file.read_text())
+    tokenizer["added_tokens"] = [one for one in tokenizer["added_tokens"] if one["content"] != "<|eot_id|>"]
+    file.write_text(json.dumps(tokenizer))
     config.MODEL_NAME = str(other)
     with pytest.raises(UserError) as error:
         train(config)
-    assert "of_text|>'" in (told := str(error.value)) and "it stops at '<|end_of_text|>'" in told
+    assert "of_text|>'" in (message := str(error.value)) and "it stops at '<|end_of_text|>'" in message
     assert "apply_chat_template" in str(error.value) and not (tmp_path / "results").exists()
 
 
-def test_checkpoints_are_made_as_often_as_now_asked_for(config, monkeypatch):
+def test_a_resumed_run_uses_the_new_save_steps(config, monkeypatch):
     config.SAVE_STEPS = 0
     train_until(config, monkeypatch, "after step", 7)
     config.SAVE_STEPS = 1
     train_until(config, monkeypatch, "after step", 11)
-    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-11"
+    assert complete_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-11"
 
 
-def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
+def test_a_partly_deleted_checkpoint_is_not_used(config, monkeypatch):
     from medqa.training import checkpointing
 
     train_until(config, monkeypatch, "after step", 7)
@@ -301,20 +307,20 @@ def test_a_checkpoint_that_is_half_removed_is_none(config, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(checkpointing.shutil, "rmtree", killed)
-        checkpointing.remove(whole_checkpoints(output)[-1])
-    assert whole_checkpoints(output)[-1].name == "checkpoint-4"
+        checkpointing.delete_checkpoint(complete_checkpoints(output)[-1])
+    assert complete_checkpoints(output)[-1].name == "checkpoint-4"
     train(config)
 
 
 def test_one_step_learns(config):
     config.NUM_EPOCHS, config.BATCH_SIZE = 1, 32
     output = train(config)
-    (step,) = [record for record in read_records(output / METRICS) if "loss" in record]
+    (step,) = [record for record in read_records(output / METRICS_FILE) if "loss" in record]
     assert step["learning_rate"] == config.LEARNING_RATE
     assert any((weight != 0).any() for name, weight in adapter(output).items() if "lora_B" in name)
 
 
-def test_weights_and_biases_that_cannot_be_used_are_told_in_words(config, monkeypatch):
+def test_wandb_that_cannot_start_is_a_user_error_and_costs_no_checkpoint(config, monkeypatch):
     from transformers.integrations import WandbCallback
 
     failure = type("CommError", (Exception,), {"__module__": "wandb.errors"})
@@ -327,4 +333,4 @@ def test_weights_and_biases_that_cannot_be_used_are_told_in_words(config, monkey
     config.USE_WANDB, config.RESUME = True, "never"
     with pytest.raises(UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB"):
         train(config)
-    assert whole_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"
+    assert complete_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"

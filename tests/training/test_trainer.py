@@ -1,12 +1,8 @@
-"""The training loop: the same steps however they are cut or shared out, and the same adapter after a kill."""
+"""The training loop: the adapter does not depend on the packing, the ranks or an interruption."""
 
 import json
 import math
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
@@ -14,17 +10,18 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import ROOT, adapter, run_in_two, run_script, same, start_in_two
+from conftest import adapter, run_in_two, same, start_in_two
 from hypothesis import given, strategies as st
 
 from config import TrainingConfig
 from fine_tuning import train
-from medqa.modeling.packing import Example
+from medqa.modeling.tokenization import Example
+from medqa.runtime.cli import select
 from medqa.runtime.errors import Failed, UserError
 from medqa.training import resume
-from medqa.training.batch_sampler import OptimizerStepSampler, shares
-from medqa.training.checkpointing import DONE, whole_checkpoints
-from medqa.training.metrics_logger import METRICS, RUNNING, read_records
+from medqa.training.batch_sampler import OptimizerStepSampler, split_across_ranks
+from medqa.training.checkpointing import complete_checkpoints
+from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 
 LENGTHS = [10 + 37 * index % 90 for index in range(23)]
 
@@ -42,7 +39,7 @@ def close(one, other, tolerance) -> bool:
     return all((one[name] - other[name]).norm() <= tolerance * one[name].norm() + 1e-7 for name in one)
 
 
-def test_every_step_has_all_its_sequences_once_over_all_processes():
+def test_every_step_has_each_sequence_once_over_all_ranks():
     for processes in (1, 2, 3):
         each = [list(OptimizerStepSampler(LENGTHS, 6, 1, process, processes)) for process in range(processes)]
         assert [len(one) for one in each] == [4] * processes
@@ -54,8 +51,8 @@ def test_every_step_has_all_its_sequences_once_over_all_processes():
 
 
 @given(st.lists(st.integers(1, 2048), min_size=1, max_size=64), st.integers(1, 9))
-def test_processes_get_as_many_tokens_each_as_can_be(lengths, processes):
-    dealt = shares(range(len(lengths)), lengths, processes)
+def test_ranks_get_about_the_same_number_of_tokens(lengths, processes):
+    dealt = split_across_ranks(range(len(lengths)), lengths, processes)
     assert sorted(sum(dealt, [])) == list(range(len(lengths)))
     tokens = [sum(lengths[index] for index in share) for share in dealt]
     best = max(max(lengths), math.ceil(sum(lengths) / processes))
@@ -86,7 +83,7 @@ def test_training_saves_the_best_adapter_and_all_records(config):
     assert same(adapter(output), adapter(output / f"checkpoint-{best}"))
 
 
-def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
+def test_the_packing_of_a_step_does_not_change_the_adapter(config, tmp_path):
     whole = adapter(train(config))
     for number, changes in enumerate(
         ({"TOKENS_PER_BATCH": 1}, {"TOKENS_PER_BATCH": 300},
@@ -96,7 +93,7 @@ def test_the_cut_of_a_step_does_not_change_the_adapter(config, tmp_path):
         assert close(whole, adapter(train(other)), 1e-3), changes
 
 
-def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, monkeypatch, capsys):
+def test_out_of_memory_halves_the_passes_and_changes_nothing(config, tmp_path, monkeypatch, capsys):
     from medqa.training import trainer
 
     whole = adapter(train(config))
@@ -120,7 +117,7 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(config, tmp_path, mo
     assert whole.keys() == adapter(last).keys()
 
 
-def test_a_sequence_that_does_not_fit_ends_in_one_sentence(config, monkeypatch):
+def test_a_sequence_that_does_not_fit_fails_with_one_sentence(config, monkeypatch):
     from medqa.training import trainer
 
     def full_card(examples, device):
@@ -132,7 +129,7 @@ def test_a_sequence_that_does_not_fit_ends_in_one_sentence(config, monkeypatch):
         train(config)
 
 
-def test_out_of_memory_on_one_of_two_says_how_to_go_on():
+def test_out_of_memory_on_one_of_two_ranks_names_the_command_to_resume():
     from medqa.training.trainer import AnswerTrainer
 
     def full(*_):
@@ -142,33 +139,34 @@ def test_out_of_memory_on_one_of_two_says_how_to_go_on():
     vars(trainer).update(
         accelerator=SimpleNamespace(reduce=lambda numbers, reduction: numbers), _forward_backward=full,
         model=torch.nn.Linear(1, 1),
-        args=SimpleNamespace(device="cpu", world_size=2), training_log=SimpleNamespace(), stop_requested=False,
-        tokens_per_batch=4096,
+        args=SimpleNamespace(device="cpu", world_size=2), metrics_logger=SimpleNamespace(), stop_requested=False,
+        tokens_per_pass=4096,
     )  # fmt: skip
     example = Example("q", "cardiology", np.arange(300, dtype=np.int32), 100)
     with pytest.raises(Failed, match="the same command and --TOKENS_PER_BATCH 2048"):
         trainer.training_step(torch.nn.Linear(1, 1), {"examples": [example]})
 
 
-def test_the_fullest_card_decides_for_all_and_one_machine_without_compiler(config, monkeypatch):
-    """One process with unpacked weights and one without would hang in DDP."""
-    from medqa.modeling import devices
+def test_all_ranks_use_the_plan_of_the_fullest_gpu_and_compile_only_together(config, monkeypatch):
+    """One process with dequantized weights and one without would hang in DDP."""
+    from medqa.modeling.device import Device
     from medqa.training import lora, memory_plan
 
     asked = []
 
-    def choose(_config, _sizes, _tokens, *of_the_cards):
+    def choose(_settings, _sizes, _tokens, *of_the_cards):
         asked.append(of_the_cards)
         return memory_plan.Plan(4096, False, ""), False
 
-    monkeypatch.setattr(devices, "free_memory", lambda name: {"cuda:1": 70}[name])
+    monkeypatch.setattr(lora, "free_memory", lambda name: {"cuda:1": 70}[name])
     monkeypatch.setattr(memory_plan, "has_compiler", lambda: True)
     monkeypatch.setattr(lora, "gather_object", lambda mine: [(50, True), (80, False), *mine])
     monkeypatch.setattr(memory_plan, "plan_forward_pass", choose)
+    settings = select(config, memory_plan.MemorySettings)
     for does in ("use_packed_loss", "prepare_layers"):
         monkeypatch.setattr(lora, does, lambda *_: None)
-    card = devices.Device("cuda:1", "bfloat16", "")
-    assert lora.configure_for_memory(config, SimpleNamespace(config=None), card, 10_000, False) == 4096
+    card = Device("cuda:1", "bfloat16", "")
+    assert lora.configure_for_memory(settings, SimpleNamespace(config=None), card, 10_000, False) == 4096
     assert asked == [(50, False, False)]
 
 
@@ -185,14 +183,14 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
 @pytest.mark.parametrize(
     "changes", [{}, {"USE_4BIT": True, "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
 )
-def test_a_base_in_parts_on_two_processes_trains_the_same_adapter_as_one(config, tmp_path, changes):
+def test_a_sharded_base_on_two_ranks_trains_the_same_adapter_as_one(config, tmp_path, changes):
     vars(config).update(changes)
     alone = adapter(train(config))
     vars(config).update(OUTPUT_DIR=str(tmp_path / "two"), BATCH_SIZE=1)
     launch = ("--config_file", "launch/fsdp_qlora.yaml")
     done = run_in_two("fine_tuning.py", *options(config), launch=launch)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "FSDP: each of 2 processes holds its part" in done.stdout
+    assert "FSDP: each of 2 processes holds a shard" in done.stdout
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
@@ -207,16 +205,16 @@ def test_two_machines_train_the_same_adapter_as_one(config, tmp_path):
         for rank in "01"
     ]
     try:
-        told = [machine.communicate(timeout=300) for machine in machines]
+        outputs = [machine.communicate(timeout=300) for machine in machines]
     finally:
         for machine in machines:
             machine.kill()
-    assert [machine.returncode for machine in machines] == [0, 0], told
-    assert told[0][0].count("Waiting for the other machines") == 1 and told[1][0] == ""
+    assert [machine.returncode for machine in machines] == [0, 0], outputs
+    assert outputs[0][0].count("Waiting for the other machines") == 1 and outputs[1][0] == ""
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
-def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
+def test_ranks_that_find_different_values_all_stop(monkeypatch):
     mine = {"start": "results/checkpoint-6", "train_dataset": ["a" * 64], "NUM_EPOCHS": 3}
     other = mine | {"start": "from the beginning", "train_dataset": ["b" * 64]}
     monkeypatch.setattr(resume, "gather_object", lambda own: [mine, mine, other])
@@ -229,67 +227,27 @@ def test_processes_that_do_not_find_the_same_all_stop(monkeypatch):
     resume.assert_same_across_ranks(mine)
 
 
-def test_a_signal_to_one_of_two_stops_both_and_one_alone_goes_on(config, tmp_path):
-    """The base in parts on two processes, and then whole on one: the adapter of a run that nobody disturbed."""
+def test_a_signal_to_one_of_two_ranks_stops_both_and_a_single_one_resumes(config, tmp_path):
+    """A sharded base on two ranks, then a whole one on one rank: the adapter of an uninterrupted run."""
     vars(config).update(USE_4BIT=True, NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3)
     alone = adapter(train(config))
     two = TrainingConfig(**vars(config) | {"OUTPUT_DIR": str(tmp_path / "two"), "BATCH_SIZE": 1})
     launched = start_in_two(
         "fine_tuning.py", *options(two), launch=("--config_file", "launch/fsdp_qlora.yaml")
     )
-    metrics, deadline = tmp_path / "two" / RUNNING, time.monotonic() + 120
+    metrics, deadline = tmp_path / "two" / RUNNING_METRICS, time.monotonic() + 120
     while (not metrics.exists() or metrics.read_text().count('"loss"') < 3) and time.monotonic() < deadline:
         time.sleep(0.02)
     ranks = {
         child.environ().get("RANK"): child for child in psutil.Process(launched.pid).children(recursive=True)
     }
     ranks["1"].terminate()
-    told, errors = launched.communicate(timeout=120)
-    assert launched.returncode != 0, told
-    (stopped,) = whole_checkpoints(tmp_path / "two")
+    output, errors = launched.communicate(timeout=120)
+    assert launched.returncode != 0, output
+    (stopped,) = complete_checkpoints(tmp_path / "two")
     assert 3 <= int(stopped.name.split("-")[1]) < 120, errors
     config.OUTPUT_DIR = str(tmp_path / "two")
     assert close(alone, adapter(train(config)), 1e-3)
-
-
-def test_killed_and_resumed_training_gives_the_same_adapter(config, tmp_path):
-    undisturbed = train(config)
-    config.OUTPUT_DIR = str(tmp_path / "killed")
-    process = subprocess.Popen(
-        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not whole_checkpoints(tmp_path / "killed") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / "manifest.json").exists()
-    resumed = run_script("fine_tuning.py", *options(config))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Start: from" in resumed.stdout and "had not finished" in resumed.stdout
-    assert same(adapter(undisturbed), adapter(tmp_path / "killed"))
-    kept = [(r["step"], r.get("loss"), r.get("eval_loss")) for r in
-            read_records(tmp_path / "killed" / "training_metrics.jsonl")]  # fmt: skip
-    wanted = [(r["step"], r.get("loss"), r.get("eval_loss")) for r in
-              read_records(undisturbed / "training_metrics.jsonl")]  # fmt: skip
-    assert kept == wanted
-
-
-def test_interrupt_saves_and_says_how_to_go_on(config, tmp_path):
-    config.NUM_EPOCHS = 200
-    process = subprocess.Popen(
-        [sys.executable, "fine_tuning.py", *options(config)], cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not whole_checkpoints(tmp_path / "results") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "Interrupted." in errors and "Traceback" not in errors
-    assert whole_checkpoints(tmp_path / "results")
 
 
 def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_refused(config, capsys):
@@ -306,39 +264,16 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
     assert json.loads((train(config) / "adapter_config.json").read_text())["r"] == 4
 
 
-def test_an_unmarked_checkpoint_is_not_resumed_from(config):
-    output = train(config)
-    (output / "manifest.json").unlink()
-    last = whole_checkpoints(output)[-1]
-    (last / DONE).unlink()
-    assert whole_checkpoints(output)[-1] != last
-    train(config)
-    assert (output / "manifest.json").exists()
-
-
-def test_wrong_settings_and_missing_stages_are_told(config, tmp_path):
-    config.LEARNING_RATES = 1
-    with pytest.raises(UserError, match="Did you mean LEARNING_RATE"):
-        train(config)
-    del config.LEARNING_RATES
-    config.LORA_TARGET_MODULES = ("nothing",)
-    with pytest.raises(UserError, match="q_proj"):
-        train(config)
-    config.DATASET_DIR = str(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="python dataset_preparation.py"):
-        train(config)
-
-
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
-def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, broken):
+def test_a_loss_that_is_not_finite_stops_a_run_before_anything_is_saved(config, monkeypatch, broken):
     from medqa.training import trainer
 
     good = train(config)
     kept = (good / "adapter_model.safetensors").read_bytes()
-    sound, seen = trainer.AnswerTrainer._forward_backward, []
+    original, seen = trainer.AnswerTrainer._forward_backward, []
 
     def broken_in_the_seventh_step(self, model, examples, trained):
-        loss = sound(self, model, examples, trained)
+        loss = original(self, model, examples, trained)
         if self.state.global_step != 6:
             return loss
         seen.extend(example.id for example in examples)
@@ -351,14 +286,14 @@ def test_what_is_no_number_stops_a_run_before_it_does_harm(config, monkeypatch, 
     config.RESUME = "never"
     with pytest.raises(Failed) as failure:
         train(config)
-    told = str(failure.value)
-    assert {"loss": "the loss is nan", "gradient": "of its gradient inf"}[broken] in told
-    assert "in step 7" in told and "checkpoint-6" in told and "LEARNING_RATE" in told
-    assert seen and all(id in told for id in seen)
+    message = str(failure.value)
+    assert {"loss": "the loss is nan", "gradient": "of its gradient inf"}[broken] in message
+    assert "in step 7" in message and "checkpoint-6" in message and "LEARNING_RATE" in message
+    assert seen and all(id in message for id in seen)
     assert (good / "adapter_model.safetensors").read_bytes() == kept  # the finished one of before
-    assert [path.name for path in whole_checkpoints(good)][-1] == "checkpoint-6"
-    assert [r["step"] for r in read_records(good / RUNNING) if "loss" in r] == list(range(1, 7))
-    assert [r["step"] for r in read_records(good / METRICS) if "loss" in r] == list(range(1, 13))
+    assert [path.name for path in complete_checkpoints(good)][-1] == "checkpoint-6"
+    assert [r["step"] for r in read_records(good / RUNNING_METRICS) if "loss" in r] == list(range(1, 7))
+    assert [r["step"] for r in read_records(good / METRICS_FILE) if "loss" in r] == list(range(1, 13))
 
 
 BROKEN_ON_ONE = """
@@ -367,11 +302,11 @@ import os, runpy, sys
 sys.path.insert(0, os.getcwd())
 from medqa.training.trainer import AnswerTrainer
 
-sound = AnswerTrainer._forward_backward
+original = AnswerTrainer._forward_backward
 
 
 def broken(self, model, examples, trained):
-    loss = sound(self, model, examples, trained)
+    loss = original(self, model, examples, trained)
     if os.environ["RANK"] == "1" and self.state.global_step == 6:
         print("of the second:", *(example.id for example in examples), flush=True)
         return loss * float("nan")
@@ -383,16 +318,16 @@ runpy.run_path("fine_tuning.py", run_name="__main__")
 """
 
 
-def test_what_is_no_number_on_one_of_two_ends_both_and_names_its_questions(config, tmp_path):
+def test_a_loss_that_is_not_finite_on_one_of_two_ranks_stops_both_and_names_its_examples(config, tmp_path):
     script = tmp_path / "broken_on_one.py"
     script.write_text(BROKEN_ON_ONE, encoding="utf-8")
     config.BATCH_SIZE = 1
     done = run_in_two(str(script), *options(config))
     assert done.returncode == 1
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     its = next(line for line in done.stdout.splitlines() if line.startswith("of the second:")).split()[3:]
-    assert len(its) == 2 and f"in step 7, on the questions {', '.join(its)}. " in told
-    assert whole_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
+    assert len(its) == 2 and f"in step 7, on the questions {', '.join(its)}. " in message
+    assert complete_checkpoints(tmp_path / "results")[-1].name == "checkpoint-6"
 
 
 def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeypatch):
@@ -406,10 +341,10 @@ def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeyp
         modes.append((torch.is_grad_enabled(), *{module.training for module in causal.modules()}))
         return packed(causal, **arguments)
 
-    def killed(self, *told):
+    def killed(self, *given):
         if self.state.global_step == 5:
             raise Failed("killed")
-        log(self, *told)
+        log(self, *given)
 
     log = trainer.AnswerTrainer.log
     monkeypatch.setattr(loss, "packed_loss", watched)
@@ -424,8 +359,8 @@ def test_dropout_is_on_in_every_step_and_off_in_every_evaluation(config, monkeyp
     assert set(modes) == {(True, True), (False, False)}
 
 
-def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
-    """Not close: the same. What a card with room does is done on the CPU here."""
+def test_dequantized_weights_train_like_those_in_four_bits(config, monkeypatch):
+    """The adapters are identical. The test forces on the CPU what a GPU with enough memory does."""
     from bitsandbytes.nn import Linear4bit
 
     from medqa.training import lora, memory_plan
@@ -434,22 +369,22 @@ def test_unpacked_weights_train_like_those_in_four_bits(config, monkeypatch):
     in_four_bits = adapter(train(config))
     choose, prepare, left = memory_plan.plan_forward_pass, lora.prepare_layers, []
 
-    def with_room(*asked):
+    def dequantizing(*asked):
         cut, compiled = choose(*asked)
-        return cut._replace(unpacked=True), compiled
+        return cut._replace(dequantized=True), compiled
 
     def watched(model, *how):
         left.append([module for module in model.modules() if isinstance(module, Linear4bit)])
         prepare(model, *how)
 
-    monkeypatch.setattr(memory_plan, "plan_forward_pass", with_room)
+    monkeypatch.setattr(memory_plan, "plan_forward_pass", dequantizing)
     monkeypatch.setattr(lora, "prepare_layers", watched)
     config.RESUME = "never"
     assert same(adapter(train(config)), in_four_bits)
     assert left == [[]]
 
 
-def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
+def test_a_dry_run_prints_an_estimate_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
     from medqa.modeling import loading
 
     def load(*_):
@@ -458,9 +393,9 @@ def test_a_dry_run_tells_and_writes_nothing(config, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(loading, "load_base", load)
     config.DRY_RUN = True
     train(config)
-    told = capsys.readouterr().out
-    assert "Steps: 6 an epoch, 12 in all" in told
-    assert "masked, " in told and "trained, " in told and "nothing was trained" in told
+    printed = capsys.readouterr().out
+    assert "Steps: 6 an epoch, 12 in all" in printed
+    assert "masked, " in printed and "trained, " in printed and "nothing was trained" in printed
     assert not (tmp_path / "results").exists()
 
 
@@ -488,6 +423,6 @@ def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     config.MERGE_TO = str(tmp_path / "other")
-    with pytest.raises(UserError, match="holds no merged model"):
+    with pytest.raises(UserError, match="is not a merged model"):
         train(config)
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"

@@ -10,7 +10,7 @@ AROUND = ".,;:!?\"'()[]{}“”‘’*…"
 
 
 def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Split a text into stretches of words that differ from the same other texts.
+    """Split a text into runs of words that differ from the same other texts.
 
     Words are aligned by the longest common subsequence, ignoring case and surrounding punctuation; a word in
     another order differs.
@@ -20,33 +20,29 @@ def runs(text: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
         others: mark (one letter) → other text; words that the other text lacks get the mark.
 
     Returns:
-        (stretch, its marks as a string); the stretches joined are the text.
+        (run, its marks as a string); the runs joined are the text.
     """
     spans = [match.span() for match in WORD.finditer(text)]
     keys = [_key(text[start:end]) for start, end in spans]
     marks = [""] * len(spans)
     for mark, other in others.items():
-        for place in _lacking(keys, [_key(word) for word in WORD.findall(other)]):
-            marks[place] += mark
-    cut: list[tuple[str, str]] = []
+        for position in _lacking(keys, [_key(word) for word in WORD.findall(other)]):
+            marks[position] += mark
+    pieces: list[tuple[str, str]] = []  # words and the spaces between them
     end, before = 0, ""
-    for own, places in groupby(range(len(spans)), marks.__getitem__):
-        first, *others_in_run = places
-        start, stop = spans[first][0], spans[(others_in_run or [first])[-1]][1]
-        # The space between two stretches gets the marks that both have.
-        between = "".join(mark for mark in before if mark in own)
-        cut += [(text[end:start], between), (text[start:stop], own)]
+    for (start, stop), own in zip(spans, marks, strict=True):
+        between = "".join(mark for mark in before if mark in own)  # marks of both words around a space
+        pieces += [(text[end:start], between), (text[start:stop], own)]
         end, before = stop, own
-    cut.append((text[end:], ""))
+    pieces.append((text[end:], ""))
     return [
-        ("".join(piece for piece, _ in pieces), mark)
-        for mark, group in groupby((piece for piece in cut if piece[0]), lambda piece: piece[1])
-        for pieces in [list(group)]
+        ("".join(piece for piece, _ in group), mark)
+        for mark, group in groupby((piece for piece in pieces if piece[0]), lambda piece: piece[1])
     ]
 
 
 def _key(word: str) -> str:
-    """A word as it is compared; a word of punctuation alone is kept."""
+    """The form in which a word is compared; a word of punctuation only is kept."""
     return word.strip(AROUND).casefold() or word
 
 
@@ -55,8 +51,8 @@ def _lacking(words: Sequence[str], others: Sequence[str]) -> list[int]:
     from rapidfuzz.distance import Indel
 
     return [
-        place
+        position
         for step in Indel.opcodes(words, others)
         if step.tag == "delete"
-        for place in range(step.src_start, step.src_end)
+        for position in range(step.src_start, step.src_end)
     ]

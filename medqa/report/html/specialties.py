@@ -1,17 +1,17 @@
-"""Layout of the page's figure: shrunken means by specialty, base and tuned.
+"""Computes the layout of the page's figure: shrunken means by specialty, base and tuned.
 
 Horizontal positions are percentages and vertical ones pixels, so that an inline SVG without a view box stays
 sharp and keeps its font size at any width.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROW = 24  # pixels a specialty takes
+ROW = 24  # pixels per specialty
 TICKS = 5
 
 
@@ -19,64 +19,61 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
     """Positions of all elements of the figure; None when no question has a primary score.
 
     Args:
-        performance: table of `by_specialty.by_specialty`; without shrunken means the plain ones are drawn,
+        performance: table of `by_specialty.by_specialty`; without shrunken means the figure shows the means,
             without intervals.
         advice: content of training_recommendations.json, with the low and the regressed specialties.
 
     Returns:
-        `shrunken`; `row` and `height` in pixels; `ticks` and `mean` (of tuned); `rows`, the best tuned one
-        first, with `base` and `tuned` as {"at", "low", "high"} in per cent and their numbers as text.
+        `shrunken`; `row` and `height` in pixels; `ticks` and `mean` (of tuned); `rows`, sorted by the score
+        of tuned, with `base` and `tuned` as {"at", "low", "high"} in per cent and their numbers as text.
     """
-    rows = [row for row in performance.to_dict("records") if row["primary_score_n"]]
-    if not rows:
+    table = performance[performance["primary_score_n"] > 0]
+    if not len(table):
         return None
-    shrunken = all(math.isfinite(row["shrunken_mean"]) for row in rows)
-    values = []
-    for row in rows:
-        if shrunken:
-            base = [row["shrunken_base"], row["shrunken_base_ci_low"], row["shrunken_base_ci_high"]]
-            tuned = [row["shrunken_mean"], row["shrunken_ci_low"], row["shrunken_ci_high"]]
-        else:
-            base, tuned = [row["primary_score_base"]] * 3, [row["primary_score_finetuned"]] * 3
-        values.append((row, base, tuned))
-    values.sort(key=lambda value: (-value[2][0], value[0]["specialty"]))
-    drawn = [number for _, base, tuned in values for number in base + tuned if math.isfinite(number)]
-    ticks = _ticks(min(drawn), max(drawn))
-    # Leave half a mark of room at both ends.
+    shrunken = bool(table["shrunken_mean"].notna().all())
+    columns = {
+        "base": ["shrunken_base", "shrunken_base_ci_low", "shrunken_base_ci_high"],
+        "tuned": ["shrunken_mean", "shrunken_ci_low", "shrunken_ci_high"],
+    }
+    if not shrunken:
+        columns = {"base": ["primary_score_base"] * 3, "tuned": ["primary_score_finetuned"] * 3}
+    order = [columns["tuned"][0], "specialty"]
+    table = table.sort_values(order, ascending=[False, True], ignore_index=True)
+    values = table[columns["base"] + columns["tuned"]]
+    ticks = _ticks(values.min(axis=None), values.max(axis=None))
+    # Half a mark at both ends.
     margin = 0.02 * (ticks[-1] - ticks[0])
     left, right = ticks[0] - margin, ticks[-1] + margin
 
-    def place(number: float) -> str:
+    def percent(number: float) -> str:
         return f"{100 * (number - left) / (right - left):.2f}%"
 
     digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
     return {
         "shrunken": shrunken,
         "row": ROW,
-        "height": ROW * len(rows),
-        "ticks": [{"at": place(tick), "label": f"{tick:.{digits}f}"} for tick in ticks],
-        "mean": place(sum(tuned[0] for _, _, tuned in values) / len(values)),
+        "height": ROW * len(table),
+        "ticks": [{"at": percent(tick), "label": f"{tick:.{digits}f}"} for tick in ticks],
+        "mean": percent(sum(table[columns["tuned"][0]]) / len(table)),
         "rows": [
             {
                 "specialty": row["specialty"],
                 "n": row["primary_score_n"],
                 "low": row["specialty"] in advice["low_performance_specialties"],
                 "worse": row["specialty"] in advice["regressed_specialties"],
-                "base": _mark(base, place, shrunken),
-                "tuned": _mark(tuned, place, shrunken),
+                **{role: _mark(*(row[name] for name in names), percent) for role, names in columns.items()},
             }
-            for row, base, tuned in values
+            for row in table.to_dict("records")
         ],
     }
 
 
-def _mark(numbers: Sequence[float], place: Any, interval: bool) -> dict[str, str]:
-    """Positions of a mean and its interval, and their numbers as text."""
-    mean, low, high = numbers
-    if not (interval and math.isfinite(low) and math.isfinite(high)):
-        return {"at": place(mean), "low": place(mean), "high": place(mean), "told": f"{mean:.3f}"}
-    told = f"{mean:.3f} ({low:.3f} to {high:.3f})"
-    return {"at": place(mean), "low": place(low), "high": place(high), "told": told}
+def _mark(mean: float, low: float, high: float, percent: Callable[[float], str]) -> dict[str, str]:
+    """Positions of a mean and its interval, and the numbers as text; NaN or the mean: no interval."""
+    if not low < high:
+        return dict.fromkeys(("at", "low", "high"), percent(mean)) | {"text": f"{mean:.3f}"}
+    text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
+    return {"at": percent(mean), "low": percent(low), "high": percent(high), "text": text}
 
 
 def _ticks(low: float, high: float) -> list[float]:

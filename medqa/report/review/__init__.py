@@ -1,6 +1,6 @@
-"""Blind review: clinicians judge the two answers without knowing which model wrote which.
+"""Blind review: clinicians compare the two answers without knowing which model wrote which.
 
-Rooms: `sheet` writes `review_sheet.html`, which a clinician fills in offline, and `review_key.json`, which
-says what A and B were; `ratings` reads the files that come back; `judgement` makes numbers of them; `adding`
-puts these into a finished evaluation, without a model.
+`sheet` writes `review_sheet.html`, which a clinician fills in offline, and `review_key.json`, which maps A
+and B to the models; `ratings` reads the files that reviewers return; `summary` computes the results; `adding`
+adds them to a finished evaluation, without a model.
 """

@@ -1,115 +1,119 @@
-"""Ratings join a finished evaluation: its files stay, the report is made anew. No model is needed."""
+"""Adds ratings to a finished evaluation: rewrites its report and keeps all other files. Needs no model."""
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.paired_scores import PRIMARY
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.report import evaluation_output
-from medqa.report.html.report_page import write_report
-from medqa.report.review.judgement import Review, judge
+from medqa.report.html.report_page import report_html
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY
-from medqa.runtime.cli import checked
+from medqa.report.review.summary import Review, summarize
 from medqa.runtime.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROWS, SUMMARY = "review_results.csv", "review_results.json"
-# Settings that may differ from the evaluation's.
+# Settings that may differ from those of the evaluation.
 OWN = ("OUTPUT_DIR", "REVIEW")
-# What `write_manifest` writes by itself.
-WRITTEN = (
-    "stage", "settings", "inputs", "outputs", "replaces", "versions", "gpu", "git_commit", "git_dirty",
-    "started", "finished",
-)  # fmt: skip
+# What an evaluation adds to its manifest (`evaluation_output.publish`).
+ADDED = ("chat_template_sha256", "iteration", "partial", "warnings")
+EARLIER = "was written by an earlier version, whose results cannot be combined with a review"
 
 
-def add_review(config: Any) -> evaluation_output.Results:
-    """Read the review files, judge, and publish the evaluation with its review.
+def add_review(
+    folder: Path, files: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
+) -> evaluation_output.Results:
+    """Read the review files, summarize the ratings, and publish the evaluation with its review.
 
     Args:
-        config: an EvaluationConfig with REVIEW and OUTPUT_DIR; other settings are the evaluation's own.
+        folder: output folder of the evaluation.
+        files: review files, saved from the review sheet.
+        settings: of this run, from `runtime.cli.given_and_default`.
 
     Raises:
-        UserError: no finished evaluation, other settings than its own, or a review file that does not fit.
+        UserError: the evaluation is unfinished or had other settings, or a review file does not fit.
     """
-    folder = Path(config.OUTPUT_DIR)
     if folder.is_dir():
         with output_dir.output_dir_lock(folder, "evaluation"):
-            output_dir.recover(folder)  # of a run that was killed when all had been written
+            output_dir.recover(folder)  # completes a publication that was interrupted
     manifest = run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
-    config = _as_evaluated(config, manifest)
+    settings = _evaluated_settings(folder, manifest["settings"], settings)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
-        raise UserError(
-            f"{folder} was made before there were reviews. Make it again with: python evaluation.py"
-        )
-    key = json.loads((folder / KEY).read_text(encoding="utf-8"))
-    ratings = read_ratings(config.REVIEW, key)
-    review = Review(ratings, judge(ratings))
+        raise UserError(f"{folder} {EARLIER}. Evaluate again with: python evaluation.py")
+    ratings = read_ratings(files, json.loads((folder / KEY).read_text(encoding="utf-8")))
+    review = Review(ratings, summarize(ratings))
     with output_dir.output_dir_lock(folder):
-        found = replace(evaluation_output.read(folder, manifest), review=review)
-        if PRIMARY not in found.tables["base"]:
-            raise UserError(
-                f"{folder} was made by an earlier version, without the column {PRIMARY}. Make it again with: "
-                "python evaluation.py --SCORE_ONLY"
-            )
-        _publish(config, manifest, found, review)
-    return found
+        results = replace(evaluation_output.read(folder, manifest), review=review)
+        if PRIMARY not in results.tables["base"]:
+            raise UserError(f"{folder} {EARLIER}. Score again with: python evaluation.py --SCORE_ONLY")
+        _publish(folder, files, settings, manifest, results)
+    return results
 
 
-def _as_evaluated(config: Any, manifest: dict[str, Any]) -> Any:
-    """The evaluation's own config, with the review files of this one.
+def _evaluated_settings(
+    folder: Path, recorded: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The recorded settings of the evaluation, with `OWN` of this run.
 
     Raises:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
-    known = manifest["settings"]["given"] | manifest["settings"]["default"]
-    given = json.loads(json.dumps(run_manifest.settings(config)["given"]))
-    other = [name for name in given if name not in OWN and known.get(name) != given[name]]
-    if other:
-        told = "; ".join(f"{name} was {known.get(name)!r}, not {given[name]!r}" for name in other)
+    values = recorded["given"] | recorded["default"]
+    given = json.loads(json.dumps(settings["given"]))
+    if other := [name for name in given if name not in OWN and values.get(name) != given[name]]:
+        differences = "; ".join(f"{name} was {values.get(name)!r}, not {given[name]!r}" for name in other)
         raise UserError(
-            f"--REVIEW adds to the evaluation in {config.OUTPUT_DIR} as it is: {told}. Leave out "
+            f"--REVIEW does not change the evaluation in {folder}: {differences}. Leave out "
             f"{', '.join(f'--{name}' for name in other)}, or evaluate again first."
         )
-    same = {name: value for name, value in known.items() if name in vars(config)}
-    return checked(SimpleNamespace(**same | {name: getattr(config, name) for name in OWN}), type(config), {})
+    return {
+        kind: {name: value for name, value in recorded[kind].items() if name not in OWN}
+        | {name: settings[kind][name] for name in OWN if name in settings[kind]}
+        for kind in ("given", "default")
+    }
 
 
-def _publish(config: Any, manifest: dict[str, Any], found: evaluation_output.Results, review: Review) -> None:
-    """Put the old files, the new report and the review into the output folder, all or nothing."""
+def _publish(
+    folder: Path,
+    files: Sequence[str],
+    settings: Mapping[str, Mapping[str, Any]],
+    manifest: Mapping[str, Any],
+    results: evaluation_output.Results,
+) -> None:
+    """Write the existing files, the new report and the review into the output folder atomically."""
     import pandas as pd
 
-    folder = Path(config.OUTPUT_DIR)
     with output_dir.atomic_publish(folder) as staging:
         for name in manifest["outputs"]:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
-        rows = pd.DataFrame([_row(rating, found) for rating in review.ratings])
+        questions = results.tables["base"].set_index("id")
+        rows = pd.DataFrame([_row(rating, questions) for rating in results.review.ratings])
         rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
-        atomic_io.write_json(staging / SUMMARY, review.summary)
-        write_report(found, run_manifest.settings(config), staging / "report.html")
+        atomic_io.write_json(staging / SUMMARY, results.review.summary)
+        atomic_io.write_text(staging / "report.html", report_html(results, settings))
         run_manifest.write_manifest(
             staging,
             "evaluation",
-            config,
+            settings,
             manifest["started"],
-            inputs=manifest["inputs"]
-            | {path: atomic_io.sha256_of_file(Path(path)) for path in config.REVIEW},
-            **{name: value for name, value in manifest.items() if name not in WRITTEN},
+            inputs=manifest["inputs"] | {path: atomic_io.sha256_of_file(Path(path)) for path in files},
+            **{name: manifest[name] for name in ADDED},
         )
 
 
-def _row(rating: Rating, found: evaluation_output.Results) -> dict[str, Any]:
-    """A line of review_results.csv."""
-    base = found.tables["base"]
-    question = base.iloc[base["id"].tolist().index(rating.id)]
+def _row(rating: Rating, questions: "pd.DataFrame") -> dict[str, Any]:
+    """A line of review_results.csv; `questions` is a results table with the id as index."""
     return {
-        "question": question["question"],
-        "specialty": question["specialty"],
+        "question": questions.at[rating.id, "question"],
+        "specialty": questions.at[rating.id, "specialty"],
         "id": rating.id,
         "reviewer": rating.reviewer,
         "preferred": rating.preferred,

@@ -1,4 +1,4 @@
-"""Review files as clinicians send them back, and what they say once the key is applied."""
+"""Reads the review files that clinicians return, and maps answers A and B to the models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ HARM = ("harmful_A", "harmful_B")
 
 @dataclass(frozen=True)
 class Rating:
-    """What one reviewer says of one question, with A and B resolved.
+    """The marks of one reviewer for one question.
 
     Attributes:
-        reviewer: name as given on the sheet, else the file's.
+        reviewer: name given on the sheet, else the name of the file.
         id: of the question.
         preferred: "base", "finetuned", "equal", or "" when not marked.
         harmful: role → True, False, or None when not marked.
         note: free text.
-        side: "A", "equal", "B" or "": the mark as it was made, to look for a bias towards one side.
+        side: "A", "equal", "B" or "": the mark as on the sheet, to detect a bias towards one side.
     """
 
     reviewer: str
@@ -36,15 +36,15 @@ class Rating:
 
 
 def read_ratings(paths: Sequence[str], key: Mapping[str, Any]) -> list[Rating]:
-    """Ratings of all files; a question without any mark is no rating.
+    """Ratings of all files; a question without any mark is skipped.
 
     Args:
         paths: files that the review sheet saved.
         key: content of review_key.json.
 
     Raises:
-        UserError: a file is missing, damaged, of another evaluation, empty, or of a reviewer who is there
-            already.
+        UserError: a file is missing, damaged, without marks or of another evaluation, or two files are of the
+            same reviewer.
     """
     found: list[Rating] = []
     file_of: dict[str, str] = {}
@@ -52,35 +52,34 @@ def read_ratings(paths: Sequence[str], key: Mapping[str, Any]) -> list[Rating]:
         content = _read(path)
         if content["sheet"] != key["sheet"]:
             raise UserError(
-                f"{path} rates sheet {content['sheet'][:40]!r}, which belongs to another evaluation: this "
-                f"one's is {key['sheet']!r}. Name the folder of its own evaluation with --OUTPUT_DIR."
+                f"{path} rates sheet {content['sheet'][:40]!r}, but the sheet of this evaluation is "
+                f"{key['sheet']!r}. Name the folder of the rated evaluation with --OUTPUT_DIR."
             )
-        strangers = [name for name in content["ratings"] if name not in key["questions"]]
-        if strangers:
+        if unknown := [name for name in content["ratings"] if name not in key["questions"]]:
             raise UserError(
-                f"{path} rates {counted(len(strangers), 'question')} not on the sheet (first: "
-                f"{strangers[0][:40]!r}). Save it again from review_sheet.html."
+                f"{path} rates {counted(len(unknown), 'question')} not on the sheet (first: "
+                f"{unknown[0][:40]!r}). Save it again from review_sheet.html."
             )
         reviewer = " ".join(str(content.get("reviewer") or "").split()) or Path(path).stem
         if reviewer in file_of:
             raise UserError(
-                f"{path} and {file_of[reviewer]} are both of reviewer {reviewer!r}. Give the newest alone, "
-                "or enter different names on the sheets."
+                f"{path} and {file_of[reviewer]} are both of reviewer {reviewer!r}. Give only the newest, or "
+                "enter different names on the sheets."
             )
         file_of[reviewer] = path
-        own = [
-            _rating(path, reviewer, name, rating, key["questions"][name])
-            for name, rating in content["ratings"].items()
+        ratings = [
+            _rating(path, reviewer, name, marks, key["questions"][name])
+            for name, marks in content["ratings"].items()
         ]
-        marked = [rating for rating in own if rating is not None]
+        marked = [one for one in ratings if one.side or one.note or set(one.harmful.values()) != {None}]
         if not marked:
-            raise UserError(f"{path} holds no mark. Mark answers in review_sheet.html and save it again.")
+            raise UserError(f"{path} has no marks. Mark answers in review_sheet.html and save it again.")
         found += marked
     return found
 
 
 def _read(path: str) -> dict[str, Any]:
-    """A review file's content, of the right shape down to the ratings."""
+    """The content of a review file, with valid types down to the ratings."""
     try:
         content = json.loads(Path(path).read_bytes())
     except OSError as error:
@@ -90,43 +89,41 @@ def _read(path: str) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError):
         content = None
+    types = {"sheet": str, "ratings": dict}
     if (
         not isinstance(content, dict)
         or content.get("kind") != KIND
-        or not isinstance(content.get("sheet"), str)
-        or not isinstance(content.get("ratings"), dict)
+        or not all(isinstance(content.get(name), kind) for name, kind in types.items())
     ):
         raise UserError(
-            f"{path} is no review file: expected JSON with kind {KIND!r}, sheet and ratings, as "
-            "review_sheet.html saves it. Save it again from there."
+            f"{path} is not a review file: expected JSON with kind {KIND!r}, sheet and ratings. Save it "
+            "again from review_sheet.html."
         )
     return content
 
 
-def _rating(path: str, reviewer: str, name: str, rating: Any, place: Mapping[str, str]) -> Rating | None:
-    """One question's marks, or None when there is none.
+def _rating(path: str, reviewer: str, name: str, marks: Any, question: Mapping[str, str]) -> Rating:
+    """The marks for one question of a file.
+
+    Args:
+        name: of the question on the sheet.
+        marks: of the file.
+        question: its entry in the key: `id`, and the roles of `A` and `B`.
 
     Raises:
-        UserError: a mark is none of those that the sheet offers.
+        UserError: the sheet does not offer a mark.
     """
-    marks = rating if isinstance(rating, dict) else {"choice": rating}
-    choice, note = marks.get("choice"), marks.get("note") or ""
-    harmful = {place[field[-1]]: marks.get(field) for field in HARM}
-    if choice not in (*CHOICES, None, ""):
-        _refuse(path, name, "choice", choice, "A, equal or B")
+    marks = marks if isinstance(marks, dict) else {"choice": marks}
+    choice, note = marks.get("choice") or "", marks.get("note") or ""
+    valid = {"choice": (choice in ("", *CHOICES), "A, equal or B"), "note": (isinstance(note, str), "a text")}
     for field in HARM:
-        if not (marks.get(field) is None or isinstance(marks[field], bool)):
-            _refuse(path, name, field, marks[field], "true, false or null")
-    if not isinstance(note, str):
-        _refuse(path, name, "note", note, "a text")
-    if not choice and set(harmful.values()) == {None} and not note.strip():
-        return None
-    preferred = {"A": place["A"], "B": place["B"], "equal": "equal"}.get(choice or "", "")
-    return Rating(reviewer, place["id"], preferred, harmful, note.strip(), choice or "")
-
-
-def _refuse(path: str, name: str, field: str, found: Any, expected: str) -> None:
-    raise UserError(
-        f"{path}: {field} of question {name} is {str(found)[:40]!r}, expected {expected}. Save it again from "
-        "review_sheet.html."
-    )
+        valid[field] = (marks.get(field) is None or isinstance(marks[field], bool), "true, false or null")
+    for field, (is_valid, expected) in valid.items():
+        if not is_valid:
+            raise UserError(
+                f"{path}: {field} of question {name} is {str(marks[field])[:40]!r}, expected {expected}. "
+                "Save it again from review_sheet.html."
+            )
+    harmful = {question[field[-1]]: marks.get(field) for field in HARM}
+    preferred = question.get(choice, choice)
+    return Rating(reviewer, question["id"], preferred, harmful, note.strip(), choice)

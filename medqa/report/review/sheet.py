@@ -1,4 +1,4 @@
-"""The sheet that a clinician fills in, and the key that stays behind."""
+"""Writes the sheet that a clinician fills in, and the key that maps its answers to the models."""
 
 import hashlib
 import json
@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("sheet.html.j2")
 SHEET, KEY = "review_sheet.html", "review_key.json"
-# Questions on a sheet: more than anybody rates. They are in random order, so the first are a random sample.
+# Questions on a sheet, more than a reviewer rates. The order is random, so the first are a random sample.
 MOST_QUESTIONS = 500
+# Columns of the results table that the sheet shows.
+COLUMNS = ("specialty", "question", "reference")
 
 
 def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int) -> dict[str, Any]:
-    """Which questions stand on the sheet, in which order, and which answer is A.
+    """Choose the questions of the sheet, their order, and which answer is A.
 
-    Everything follows from a digest of the seed and of all answers, each under its model's name. The same
-    results give the same sheet; but who has the sheet and the seed alone does not know which model wrote
-    what, and so cannot make the digest. Questions that both models answered alike are left out.
+    All choices derive from a digest of the seed and of all answers with their models. The same results give
+    the same sheet, but a reader of the sheet who knows the seed cannot compute the digest, because it depends
+    on which model wrote which answer. Questions with equal answers are left out.
 
     Returns:
-        content of review_key.json: `sheet`, what the sheet is called; `alike`, questions left out because
-        their answers are the same; `more`, those beyond what a sheet holds; `questions`, name on the sheet →
-        `id`, and the role ("base", "finetuned") of `A` and of `B`.
+        content of review_key.json: `sheet`, identifier of the sheet; `alike`, number of questions with equal
+        answers; `more`, number of questions above `MOST_QUESTIONS`; `questions`, name on the sheet → `id`,
+        and the role ("base", "finetuned") of `A` and of `B`.
     """
     base, tuned = tables["base"], tables["finetuned"]
     rows = list(zip(base["id"], base["hypothesis"], tuned["hypothesis"], strict=True))
@@ -54,34 +56,23 @@ def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int) -> dict[str, Any]:
     }
 
 
-def write_sheet(
-    tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, partial: bool
-) -> dict[str, Any]:
-    """Write review_sheet.html and review_key.json into a folder, and return the key.
+def write_sheet(tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, partial: bool) -> None:
+    """Write review_sheet.html and review_key.json into a folder.
 
-    The sheet holds questions, references and answers; no model's name, no id, no score, and nothing whose
-    order or place depends on the model.
+    The sheet contains questions, references and answers. It contains no name of a model, no id and no score,
+    and no order depends on the model.
     """
     key = make_key(tables, seed)
-    base, tuned = (tables[role].set_index("id") for role in ("base", "finetuned"))
-    answers = {"base": base["hypothesis"], "finetuned": tuned["hypothesis"]}
+    by_id = {role: table.set_index("id") for role, table in tables.items()}
+    answers = {role: table["hypothesis"].map(str.strip) for role, table in by_id.items()}
     items = [
         {
             "name": name,
-            "specialty": base.at[place["id"], "specialty"],
-            "question": base.at[place["id"], "question"],
-            "reference": base.at[place["id"], "reference"],
-            "answers": {side: answers[place[side]][place["id"]].strip() for side in ("A", "B")},
+            **{column: by_id["base"].at[entry["id"], column] for column in COLUMNS},
+            "answers": {side: answers[entry[side]][entry["id"]] for side in ("A", "B")},
         }
-        for name, place in key["questions"].items()
+        for name, entry in key["questions"].items()
     ]
-    page = render(
-        TEMPLATE,
-        sheet=key["sheet"],
-        items=items,
-        left_out=key["more"],
-        partial=partial,
-    )
+    page = render(TEMPLATE, sheet=key["sheet"], items=items, left_out=key["more"], partial=partial)
     write_text(folder / SHEET, page)
     write_json(folder / KEY, key)
-    return key

@@ -1,13 +1,10 @@
-"""Tokens, loss mask, bins, and what the packed batch says."""
+"""Tokenization: only answers are trained, and the prompt has the tokens of generation."""
 
-import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings, strategies as st
 from transformers import AutoTokenizer
 
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.packing import ROWS_AT_ONCE, Example, collate, pack_first_fit_decreasing, tokenize
+from medqa.modeling.tokenization import RECORDS_PER_CALL, tokenize
 from medqa.runtime.errors import UserError
 
 SYSTEM = "Answer briefly."
@@ -50,11 +47,11 @@ def test_a_long_answer_is_cut_and_a_long_question_left_out(tokenizer):
     done = tokenize(records, tokenizer, apply_chat_template, SYSTEM, 128)
     assert (done.cut, done.left_out) == (["cut"], ["out"])
     assert [len(example.input_ids) <= 128 for example in done.examples] == [True, True]
-    assert all(example.labels > 0 for example in done.examples)
+    assert all(example.num_label_tokens > 0 for example in done.examples)
 
 
-def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
-    records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * ROWS_AT_ONCE + 1)]
+def test_records_are_tokenized_in_order_and_in_blocks(tokenizer):
+    records = [record(f"What is {n}?", "word " * (n % 90), str(n)) for n in range(2 * RECORDS_PER_CALL + 1)]
     together = []
 
     def counted(texts, **more):
@@ -62,7 +59,7 @@ def test_records_are_tokenised_in_order_however_many_there_are(tokenizer):
         return tokenizer(texts, **more)
 
     done = tokenize(iter(records), counted, apply_chat_template, SYSTEM, 100)
-    assert max(together) == ROWS_AT_ONCE
+    assert max(together) == RECORDS_PER_CALL
     assert 0 < len(done.cut) < len(records) and done.cut == sorted(done.cut, key=int)
     alone = [tokenize([one], tokenizer, apply_chat_template, SYSTEM, 100).examples[0] for one in records]
     assert [(e.id, e.answer_start, e.input_ids.tolist()) for e in done.examples] == [
@@ -83,41 +80,3 @@ def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):
 
     with pytest.raises(UserError, match="must be a prefix"):
         tokenize([record("A?", "B.")], tokenizer, odd, SYSTEM, 512)
-
-
-@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 400))
-@settings(deadline=None)
-def test_bins_hold_every_sequence_once_within_the_budget(lengths, budget):
-    packed = pack_first_fit_decreasing(lengths, budget)
-    assert sorted(index for part in packed for index in part) == list(range(len(lengths)))
-    for part in packed:
-        assert sum(lengths[index] for index in part) <= budget or len(part) == 1
-    fewest = -(-sum(lengths) // budget)
-    if all(length <= budget for length in lengths):
-        assert len(packed) <= fewest * 2 + 1
-
-
-@given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 50))
-@settings(deadline=None)
-def test_a_sequence_goes_into_the_first_bin_with_room_the_longest_one_first(lengths, budget):
-    wanted: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        for part in wanted:
-            if sum(lengths[other] for other in part) + lengths[index] <= budget:
-                part.append(index)
-                break
-        else:
-            wanted.append([index])
-    assert pack_first_fit_decreasing(lengths, budget) == [sorted(part) for part in wanted]
-
-
-def test_packed_batch_marks_borders_positions_and_targets():
-    first = Example("a", "x", np.array([5, 6, 7, 8], np.int32), 2)
-    second = Example("b", "x", np.array([9, 1, 2], np.int32), 1)
-    packed = collate([first, second], "cpu")
-    assert packed["input_ids"].tolist() == [[5, 6, 7, 8, 9, 1, 2]]
-    assert packed["position_ids"].tolist() == [[0, 1, 2, 3, 0, 1, 2]]
-    assert packed["cu_seq_lens_q"].tolist() == [0, 4, 7] and packed["cu_seq_lens_q"].dtype == torch.int32
-    assert packed["max_length_q"] == 4
-    assert packed["rows"].tolist() == [1, 2, 4, 5]
-    assert packed["targets"].tolist() == [7, 8, 1, 2]

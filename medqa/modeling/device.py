@@ -1,25 +1,19 @@
-"""Where a model runs and in which precision, with the reason; how much of the card is free."""
+"""Chooses where a model runs and in which precision; limits and measures the GPU memory."""
 
-import json
 import os
-from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
-from medqa.artifacts.atomic_io import read_whole
-from medqa.modeling.model_size import all_weights
+from medqa.modeling.base_model import BaseModel
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
 
-# Above this many parameters a model is no job for a CPU.
-LARGEST_ON_CPU = 1_500_000_000
-# Most that is read of a config.json.
-LARGEST_CONFIG = 16_000_000
+# Parameters of the largest model that is run on a CPU.
+MAX_CPU_PARAMETERS = 1_500_000_000
 
 
 class Device(NamedTuple):
-    """Where the model runs and in which precision, with a line that says why."""
+    """Where a model runs and in which precision, and why."""
 
     name: str  # "cuda:0" or "cpu"
     dtype: str  # "bfloat16" or "float32"
@@ -31,11 +25,11 @@ class Device(NamedTuple):
         return self.name.startswith("cuda")
 
 
-def choose_device(model_name: str, script: str) -> Device:
+def choose_device(base: BaseModel, script: str) -> Device:
     """The device of this process, checked before any weight is read.
 
     Args:
-        model_name: folder or Hub name of the base model.
+        base: the base model.
         script: name of the calling script, for the command lines in messages.
 
     Raises:
@@ -49,11 +43,11 @@ def choose_device(model_name: str, script: str) -> Device:
             f"with: accelerate launch --num_processes N {script}\n       or alone with: unset WORLD_SIZE RANK"
         )
     if not torch.cuda.is_available():
-        size = parameter_count(model_name)
-        if size is None or size > LARGEST_ON_CPU:
-            told = "about 8 billion parameters" if size is None else f"{size / 1e9:.1f} billion parameters"
+        count = base.parameter_count
+        if count is None or count > MAX_CPU_PARAMETERS:
+            size = "about 8" if count is None else f"{count / 1e9:.1f}"
             raise UserError(
-                f"{model_name} ({told}) needs an NVIDIA GPU with 24 GB or more, and torch "
+                f"{base.name} ({size} billion parameters) needs an NVIDIA GPU with 24 GB or more, and torch "
                 f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
             )
         if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
@@ -81,10 +75,10 @@ def choose_device(model_name: str, script: str) -> Device:
 
 
 def limit_gpu_memory(gigabytes: float, device: Device) -> None:
-    """Let this process take no more than so many GB of its card; 0 leaves it alone.
+    """Limit this process to some GB of its GPU; 0 sets no limit.
 
     Raises:
-        UserError: the card has less.
+        UserError: the GPU has less.
     """
     if not gigabytes or not device.is_cuda:
         return
@@ -100,51 +94,11 @@ def limit_gpu_memory(gigabytes: float, device: Device) -> None:
 
 
 def free_memory(device_name: str) -> int:
-    """Bytes of a card that this process can still take, within what `limit_gpu_memory` allowed."""
+    """Bytes of a GPU that this process can still allocate, within the limit of `limit_gpu_memory`."""
     import torch
 
     free, total = torch.cuda.mem_get_info(device_name)
     reserved = torch.cuda.memory_reserved(device_name)
     allowed = torch.cuda.get_per_process_memory_fraction(device_name) * total
-    own = reserved - torch.cuda.memory_allocated(device_name)  # torch keeps it, and can use it again
-    return int(min(free + own, allowed - reserved + own))
-
-
-def parameter_count(model_name: str) -> int | None:
-    """Parameters of a Llama-like model in a local folder, counted from its config.json; None for a Hub name.
-
-    Raises:
-        UserError: the folder has no readable config.json.
-    """
-    folder = Path(model_name)
-    if not folder.is_dir():
-        return None
-    try:
-        config = json.loads(read_whole(folder / "config.json", LARGEST_CONFIG))
-        hidden, heads = config["hidden_size"], config["num_attention_heads"]
-        numbers = {
-            "hidden_size": hidden,
-            "num_hidden_layers": config["num_hidden_layers"],
-            "vocab_size": config["vocab_size"],
-            "intermediate_size": config.get("intermediate_size", 4 * hidden),
-            "num_attention_heads": heads,
-            "num_key_value_heads": config.get("num_key_value_heads", heads),
-            "head_dim": config.get("head_dim") or hidden // heads,
-        }
-        if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
-            raise ValueError(f"sizes that are no whole numbers above 0: {numbers}")
-        return all_weights(SimpleNamespace(**numbers, tie_word_embeddings=config.get("tie_word_embeddings")))
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
-        raise UserError(
-            f"{folder / 'config.json'} cannot be read as the config of a causal language model "
-            f"({error!r:.200}). Give the folder that holds config.json, the tokenizer and the *.safetensors "
-            "files."
-        ) from None
+    reusable = reserved - torch.cuda.memory_allocated(device_name)  # cached by torch
+    return int(min(free + reusable, allowed - reserved + reusable))

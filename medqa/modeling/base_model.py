@@ -1,0 +1,161 @@
+"""Everything about a base model that is known without its weights, resolved once and handed on."""
+
+import contextlib
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from medqa.artifacts.atomic_io import read_whole
+from medqa.artifacts.output_dir import MERGED
+from medqa.modeling.model_size import num_parameters
+from medqa.modeling.tokenization import STOP_TOKENS
+from medqa.runtime.errors import UserError
+
+PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
+# Largest config.json that is read.
+MAX_CONFIG_BYTES = 16_000_000
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A model folder or a Hub name; config, tokenizer, fingerprint and size are read when first needed.
+
+    Args:
+        name: folder or Hub name.
+        setting: the setting that names the model, for messages.
+    """
+
+    name: str
+    setting: str
+
+    def require_weights(self) -> None:
+        """Refuse a name that is neither a folder nor of the form of a Hub name, or a folder without weights.
+
+        Raises:
+            UserError: with what was found, and the setting to change.
+        """
+        folder = Path(self.name)
+        if folder.is_dir():
+            if not any(folder.glob("*.safetensors")):
+                found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+                raise UserError(
+                    f"{folder} has no *.safetensors weights (found: {found}). Set --{self.setting} to a "
+                    "model folder."
+                )
+        elif self.name.count("/") != 1 or self.name.startswith((".", "/", "~")):
+            raise UserError(
+                f"{self.name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
+                f"--{self.setting}; the demo's model is made with: python demo/build_model.py"
+            )
+
+    @functools.cached_property
+    def model_config(self) -> Any:
+        """The transformers config: architecture and sizes.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        from transformers import AutoConfig
+
+        with self.load_errors():
+            return AutoConfig.from_pretrained(self.name, trust_remote_code=False)
+
+    @functools.cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, with a padding token that is not one of the tokens that end a text.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        from transformers import AutoTokenizer
+
+        with self.load_errors():
+            tokenizer = AutoTokenizer.from_pretrained(
+                self.name, clean_up_tokenization_spaces=False, trust_remote_code=False
+            )
+        # transformers would save it, and the same tokenizer would have other bytes when loaded offline.
+        tokenizer.init_kwargs.pop("local_files_only", None)
+        if tokenizer.pad_token in (None, tokenizer.eos_token, *STOP_TOKENS):
+            vocabulary = tokenizer.get_vocab()
+            spare = [token for token in PADDING_TOKENS if token in vocabulary]
+            tokenizer.pad_token = spare[0] if spare else tokenizer.eos_token
+        return tokenizer
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over config.json and the names and sizes of the weight files; a Hub name is its own.
+
+        For a model that `--MERGE_TO` made, also over what it was merged from. The weights are not hashed:
+        reading 16 GB would take longer than the demo.
+        """
+        folder = Path(self.name)
+        if not folder.is_dir():
+            return self.name
+        digest = hashlib.sha256((folder / "config.json").read_bytes())
+        for path in sorted(folder.glob("*.safetensors")):
+            digest.update(f"{path.name} {path.stat().st_size}".encode())
+        if (folder / MERGED).is_file():
+            digest.update((folder / MERGED).read_bytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def parameter_count(self) -> int | None:
+        """Parameters of a Llama-like model in a folder, counted from its config.json; None for a Hub name.
+
+        Raises:
+            UserError: the folder has no readable config.json.
+        """
+        path = Path(self.name) / "config.json"
+        if not path.parent.is_dir():
+            return None
+        try:
+            config = json.loads(read_whole(path, MAX_CONFIG_BYTES))
+            hidden, heads = config["hidden_size"], config["num_attention_heads"]
+            sizes = {
+                "hidden_size": hidden,
+                "num_hidden_layers": config["num_hidden_layers"],
+                "vocab_size": config["vocab_size"],
+                "intermediate_size": config.get("intermediate_size", 4 * hidden),
+                "num_attention_heads": heads,
+                "num_key_value_heads": config.get("num_key_value_heads", heads),
+                "head_dim": config.get("head_dim") or hidden // heads,
+            }
+            if not all(isinstance(size, int) and size > 0 for size in sizes.values()):
+                raise ValueError(f"sizes that are not whole numbers above 0: {sizes}")
+            tied = config.get("tie_word_embeddings")
+            return num_parameters(SimpleNamespace(**sizes, tie_word_embeddings=tied))
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+                RecursionError) as error:  # fmt: skip
+            raise UserError(
+                f"{path} cannot be read as the config of a causal language model ({error!r:.200}). Give the "
+                "folder that holds config.json, the tokenizer and the *.safetensors files."
+            ) from None
+
+    @contextlib.contextmanager
+    def load_errors(self) -> Iterator[None]:
+        """Turn a library's error about a missing or broken model into one line with the setting to change.
+
+        Raises:
+            UserError: for every error except that memory runs out.
+        """
+        import torch
+
+        try:
+            yield
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the libraries raise many types for a file with unexpected content
+            first = (str(error).strip().split("\n")[0] or type(error).__name__)[:300]
+            advice = (
+                "Put the model's own files back."
+                if Path(self.name).is_dir()
+                else "Without internet, copy the model's folder here."
+            )
+            raise UserError(
+                f"{self.name} could not be loaded: {first} {advice} Set its path with --{self.setting}."
+            ) from None
