@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa.artifacts import history_csv, output_dir, run_manifest
-from medqa.modeling.chat_template import apply_chat_template, render, require_prefix, template_sha256
+from medqa.modeling.chat_template import (
+    ChatTemplate,
+    apply_chat_template,
+    bind,
+    render,
+    require_prefix,
+    template_sha256,
+)
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, given_and_default, next_command, parse
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
@@ -72,17 +79,15 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     folder = Path(config.OUTPUT_DIR)
 
     # 1. Check what can be checked before any pair is read.
-    require_prefix(apply_chat_template)
-    prompt = {
-        "chat_template_sha256": template_sha256(apply_chat_template),
-        "system_message": config.SYSTEM_MESSAGE,
-    }
+    tokenizer = load_tokenizer(config.TOKENIZER)
+    template = bind(apply_chat_template, tokenizer)
+    require_prefix(template)
+    prompt = {"chat_template_sha256": template_sha256(template), "system_message": config.SYSTEM_MESSAGE}
     found = source_files.find_files(Path(config.DATA_DIR))
     requests, rounds = {"specialty_adjustments": adjustments}, []
     if config.RECOMMENDATIONS:
         recommended, rounds = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
         requests = {config.RECOMMENDATIONS: recommended, **requests}
-    tokenizer = load_tokenizer(config.TOKENIZER)
 
     with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
@@ -120,12 +125,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         record = iterations.record(before, changes, shares, short, stats)
         with output_dir.atomic_publish(folder) as staging:
             unchanged = folder if before and before.prompt == prompt else None
-            dataset_io.write_splits(staging, splits._asdict(), renderer(config), unchanged, progress.watch)
+            formatted = renderer(config, template)
+            dataset_io.write_splits(staging, splits._asdict(), formatted, unchanged, progress.watch)
             dataset_stats.write(staging, stats, source.refused)
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
-                settings := given_and_default(config),
+                settings,
                 started,
                 inputs,
                 **record,
@@ -140,7 +146,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
 
 
 def load_tokenizer(name: str) -> Any:
-    """The tokenizer that counts tokens; None without a name, and lengths are given in words."""
+    """The base model's tokenizer, for its chat template and for lengths in tokens; None without a name."""
     if not name:
         return None
     from medqa.modeling.base_model import BaseModel
@@ -149,9 +155,9 @@ def load_tokenizer(name: str) -> Any:
     return BaseModel(name, "TOKENIZER").tokenizer
 
 
-def renderer(config: DatasetConfig) -> Callable[[str, str], str]:
+def renderer(config: DatasetConfig, template: ChatTemplate) -> Callable[[str, str], str]:
     """A function that formats question and response in the chat template."""
-    return lambda question, response: render(apply_chat_template, question, response, config.SYSTEM_MESSAGE)
+    return lambda question, response: render(template, question, response, config.SYSTEM_MESSAGE)
 
 
 def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:
@@ -209,9 +215,8 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     if manifest["growth"]:
         print_rank0("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
     shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
-    measured = preview.measure(
-        shown, tokenizer, apply_chat_template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
-    )
+    template = bind(apply_chat_template, tokenizer)
+    measured = preview.measure(shown, tokenizer, template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH)
     print_rank0("", *measured.lines)
 
     WarningLog([*dataset_stats.warnings(stats), *measured.warnings]).show()

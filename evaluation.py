@@ -21,7 +21,7 @@ from config import LIMITS, EvaluationConfig
 from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifest
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
-from medqa.modeling.chat_template import apply_chat_template, template_sha256
+from medqa.modeling.chat_template import apply_chat_template, checked_template
 from medqa.report import evaluation_output
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0, table
@@ -129,12 +129,10 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
-    # apply_chat_template may have been edited since training; check_tuned compares the hashes.
-    data["chat_template_sha256"] = template_sha256(apply_chat_template)
     if not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
         device = choose_device(base, "evaluation.py")
+        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
@@ -151,7 +149,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             four_bit = runner.start_processes(base, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit)
             settings = select(config, runner.GenerationSettings)
-            texts = records, data, apply_chat_template
+            prompt = base.tokenizer, data["chat_template_sha256"], config.DATASET_DIR
+            texts = records, data, checked_template(apply_chat_template, *prompt)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
         if rank() != 0:
             return {}

@@ -16,7 +16,7 @@ from typing import Any
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
-from medqa.modeling.chat_template import apply_chat_template, template_sha256
+from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
 from medqa.runtime.cli import checked, next_command, parse, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
@@ -48,8 +48,13 @@ def train(config: TrainingConfig) -> Path:
     limit_gpu_memory(config.GPU_MEMORY_GB, device)
     quiet()
     sharded = fsdp_requested()
+    base.require_usable(config.USE_4BIT)
+    base.require_mergeable(config.MERGE_TO)
+    template = checked_template(
+        apply_chat_template, base.tokenizer, data["chat_template_sha256"], config.DATASET_DIR
+    )
     if config.DRY_RUN:
-        print_dry_run_estimate(config, base, data, device, sharded, warnings)
+        print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
         return output
     hub.announce(base.name, base.setting)
 
@@ -74,7 +79,7 @@ def train(config: TrainingConfig) -> Path:
             return output
 
         # 2. Tokenize. The loss is computed on the answer and its end of turn, never on the question.
-        examples, eval_examples = tokenize_splits(config, data, base, warnings)
+        examples, eval_examples = tokenize_splits(config, data, base, template, warnings)
         sampler = step_sampler(config, examples)
 
         # 3. Load the frozen base in 4 bits, add the adapter, and plan the forward passes for the memory.
@@ -106,15 +111,10 @@ def train(config: TrainingConfig) -> Path:
 
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
-    """The manifest of finished, unedited datasets, formatted with the chat template in use."""
+    """The manifest of finished, unedited datasets, after a check of the folders and of wandb."""
     data = run_manifest.require_finished(
         Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
     )
-    if data["chat_template_sha256"] != template_sha256(apply_chat_template):
-        raise UserError(
-            f"{config.DATASET_DIR} was formatted with another chat template than the one in use now. Bring "
-            "them together with: python dataset_preparation.py"
-        )
     if config.MERGE_TO:
         taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
         if Path(config.MODEL_NAME).is_dir():
@@ -130,7 +130,9 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": read_stats(Path(config.DATASET_DIR))}
 
 
-def tokenize_splits(config: TrainingConfig, data: dict, base: BaseModel, warnings: WarningLog) -> list[list]:
+def tokenize_splits(
+    config: TrainingConfig, data: dict, base: BaseModel, template: ChatTemplate, warnings: WarningLog
+) -> list[list]:
     """Examples of the train and the eval split; warns of what was cut or left out."""
     from datasets import load_from_disk
 
@@ -139,9 +141,10 @@ def tokenize_splits(config: TrainingConfig, data: dict, base: BaseModel, warning
     splits, limit = [], config.MAX_SEQ_LENGTH
     for name in ("train_dataset", "eval_dataset"):
         records = load_from_disk(str(Path(config.DATASET_DIR) / name))
-        split = tokenize(records, base.tokenizer, apply_chat_template, data["system_message"], limit)
+        split = tokenize(records, base.tokenizer, template, data["system_message"], limit)
         print_split(split, name, limit, warnings)
-        require_end(split, base.tokenizer, base.name)
+        base.warn_of_long(split.examples, name, warnings)
+        require_end(split, base.tokenizer, base.stop_token_ids(template))
         splits.append(split.examples)
     if not splits[0]:
         warnings.show()
@@ -160,8 +163,8 @@ def step_sampler(config: TrainingConfig, examples: list) -> Any:
 
 
 def print_dry_run_estimate(
-    config: TrainingConfig, base: BaseModel, data: dict, device: Device, sharded: bool,
-    warnings: WarningLog,
+    config: TrainingConfig, base: BaseModel, data: dict, template: ChatTemplate, device: Device,
+    sharded: bool, warnings: WarningLog,
 ) -> None:  # fmt: skip
     """Print two examples with their trained part, and steps, memory and time; loads no weight."""
     from datasets import load_from_disk
@@ -171,10 +174,10 @@ def print_dry_run_estimate(
 
     resume.refuse_foreign_files(Path(config.OUTPUT_DIR))
     lora.require_trainable(base.model_config, select(config, lora.AdapterSettings))
-    examples, eval_examples = tokenize_splits(config, data, base, warnings)
+    examples, eval_examples = tokenize_splits(config, data, base, template, warnings)
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, limit = data["system_message"], config.MAX_SEQ_LENGTH
-    print_rank0(*preview.measure(records, base.tokenizer, apply_chat_template, system, limit).lines, "")
+    print_rank0(*preview.measure(records, base.tokenizer, template, system, limit).lines, "")
     sampler = step_sampler(config, examples)
     epoch = [[sampler.lengths[index] for index in step] for step in sampler]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()

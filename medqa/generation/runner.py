@@ -27,7 +27,7 @@ from medqa.modeling import varlen_attention
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.device import Device
-from medqa.modeling.tokenization import Example, stop_token_ids, tokenize
+from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
 from medqa.runtime.errors import UserError
@@ -99,6 +99,7 @@ def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
     hub.announce(base.name, base.setting)
+    base.require_usable(four_bit)
     PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # The GPU with the least free memory decides for all processes.
     return any(gather_object([resolve_quantization(four_bit, device, base)]))
@@ -132,7 +133,7 @@ def generate_answers(
     """
     models = Models(base, settings.finetuned_model_path, device, settings.use_4bit)
     tokenizer = base.tokenizer
-    stops = tuple(stop_token_ids(tokenizer))
+    stops = tuple(base.stop_token_ids(template))
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
     texts = records, tokenizer, template, data["system_message"]
     prompts, examples = tokenize_records(

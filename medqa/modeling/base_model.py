@@ -4,7 +4,8 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ from typing import Any
 
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.output_dir import MERGED
+from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
-from medqa.modeling.tokenization import STOP_TOKENS
+from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
+from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
@@ -85,6 +88,89 @@ class BaseModel:
             spare = [token for token in PADDING_TOKENS if token in vocabulary]
             tokenizer.pad_token = spare[0] if spare else tokenizer.eos_token
         return tokenizer
+
+    @functools.cached_property
+    def generation_stops(self) -> list[int]:
+        """Ids of the tokens that end a text according to generation_config.json; empty without that file."""
+        from transformers import GenerationConfig
+
+        try:
+            ids = GenerationConfig.from_pretrained(self.name).eos_token_id
+        except (OSError, ValueError):
+            return []
+        return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
+
+    def stop_token_ids(self, template: ChatTemplate) -> list[int]:
+        """Ids of the tokens that end an answer: those of tokenizer, template and generation_config.json."""
+        return stop_token_ids(self.tokenizer, template, self.generation_stops)
+
+    def warn_of_long(self, examples: Sequence[Example], name: str, warnings: WarningLog) -> None:
+        """Warn of sequences that are longer than the model was made for.
+
+        Args:
+            examples: of a split.
+            name: of the split.
+            warnings: gets the warning.
+        """
+        most = getattr(self.model_config, "max_position_embeddings", None) or math.inf
+        if longer := sum(len(example.input_ids) > most for example in examples):
+            warnings.add(
+                f"{counted(longer, 'sequence')} of {name} longer than the {most:,} positions of {self.name}, "
+                f"which cannot learn from the rest. Lower MAX_SEQ_LENGTH to {most}."
+            )
+
+    def require_usable(self, four_bit: bool) -> None:
+        """Refuse, before weights are loaded, a model whose files this program does not handle.
+
+        Args:
+            four_bit: whether the model is to be loaded in NF4.
+
+        Raises:
+            UserError: more tokens than embeddings, a model of more than text, or an unsupported quantization.
+        """
+        config, tokens = self.model_config, max(self.tokenizer.get_vocab().values()) + 1
+        if getattr(config, "text_config", config) is not config:
+            raise UserError(
+                f"{self.name} ({config.model_type}) is a multimodal model, which is not supported. Set "
+                f"--{self.setting} to a text model."
+            )
+        if tokens > config.vocab_size:
+            raise UserError(
+                f"the tokenizer of {self.name} has {tokens:,} tokens, and the model embeds "
+                f"{config.vocab_size:,}. Resize the embeddings with transformers "
+                "(model.resize_token_embeddings) and save the model, "
+                f"or put the model's own tokenizer back. Set its path with --{self.setting}."
+            )
+        stored = self.stored_quantization
+        if stored == "bitsandbytes_4bit" and not four_bit:
+            raise UserError(f"{self.name} is stored in 4 bits. Load it so with: --USE_4BIT")
+        if stored not in ("", "bitsandbytes_4bit"):
+            raise UserError(
+                f"{self.name} is quantized with {stored}, which is not supported. Set "
+                f"--{self.setting} to the unquantized model."
+            )
+
+    def require_mergeable(self, target: str) -> None:
+        """Refuse to merge into quantized weights; an empty `target` asks for no merge.
+
+        Raises:
+            UserError: the weights on disk are quantized.
+        """
+        if target and self.stored_quantization:
+            raise UserError(
+                f"MERGE_TO needs 16-bit weights, and {self.name} is stored in {self.stored_quantization}. "
+                f"Set --{self.setting} to the unquantized model, or leave out --MERGE_TO."
+            )
+
+    @property
+    def stored_quantization(self) -> str:
+        """How the weights on disk are quantized; empty if they are not."""
+        stored = getattr(self.model_config, "quantization_config", None) or {}
+        stored = stored if isinstance(stored, dict) else stored.to_dict()
+        method = str(getattr(stored.get("quant_method", ""), "value", stored.get("quant_method", "")))
+        if method == "bitsandbytes":
+            method += "_4bit" if stored.get("load_in_4bit") else "_8bit"
+        return method
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""The chat template of all stages, the base model's own where it has one; neutralizes control tokens in texts.
+"""The chat template of all stages; neutralizes control tokens in texts.
 
 `apply_chat_template` renders an exchange as text: in the base model's own format when its tokenizer has a
 chat template, else in the format of Llama-3. The scripts call it through `bind`, which fixes the tokenizer.
@@ -159,8 +159,40 @@ def require_prefix(template: ChatTemplate) -> None:
         )
 
 
-def foreign_control_tokens(template: ChatTemplate, tokenizer: Any) -> list[str]:
-    """Control tokens that `template` writes and that the tokenizer would read as ordinary text."""
-    text = template("{question}", "{answer}", "{system}")
-    known = tokenizer.get_vocab()
-    return sorted({token for token in WHOLE_CONTROL_TOKEN.findall(text) if token not in known})
+def checked_template(
+    template: Callable[..., str], tokenizer: Any, prepared_sha256: str, folder: str
+) -> ChatTemplate:
+    """`template` for the base model's tokenizer, after the checks that training and evaluation share.
+
+    Args:
+        template: `apply_chat_template` of the script.
+        tokenizer: of the base model.
+        prepared_sha256: `template_sha256` of the template that formatted the datasets.
+        folder: of the datasets.
+
+    Raises:
+        UserError: the datasets were formatted with another template, or its control tokens are none that the
+            tokenizer knows; with what to type.
+    """
+    bound, model = bind(template, tokenizer), tokenizer.name_or_path
+    if template_sha256(bound) != prepared_sha256:
+        raise UserError(
+            f"{folder} was formatted with another chat template than the one in use now, which is the one of "
+            f"{model} or your own. Format it again, with the settings of the first time and: python "
+            f"dataset_preparation.py --TOKENIZER {model}"
+        )
+    known, text = tokenizer.get_vocab(), bound("{question}", "{answer}", "{system}")
+    if unknown := sorted({token for token in WHOLE_CONTROL_TOKEN.findall(text) if token not in known}):
+        raise UserError(
+            f"the prompt has control tokens that {model} does not know ({', '.join(unknown)}): its tokenizer "
+            "has no chat template, so the prompt is that of Llama-3. Put the model's own chat_template.jinja "
+            "into its folder, or write its format into apply_chat_template in "
+            "medqa/modeling/chat_template.py. "
+            f"Then prepare the data again: python dataset_preparation.py --TOKENIZER {model}"
+        )
+    return bound
+
+
+def end_of_turn(template: ChatTemplate) -> str:
+    """What the template writes after an answer."""
+    return template("{question}", ANSWER, "{system}").partition(ANSWER)[2]

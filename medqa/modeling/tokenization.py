@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medqa.modeling.chat_template import ChatTemplate, render
+from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, end_of_turn, render
 from medqa.runtime.console import WarningLog, counted, print_rank0
 from medqa.runtime.errors import UserError
 
@@ -113,18 +113,28 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
 
-def stop_token_ids(tokenizer: Any) -> list[int]:
+def stop_token_ids(
+    tokenizer: Any, template: ChatTemplate = apply_chat_template, generation_stops: Iterable[int] = ()
+) -> list[int]:
     """Ids of the tokens that end an answer: end of turn and end of text.
 
     Meerkat's files name only `<|end_of_text|>`, although its answers end with `<|eot_id|>`; we use both.
 
+    Args:
+        tokenizer: of the base model.
+        template: what it writes after an answer begins with the end of turn.
+        generation_stops: ids that generation_config.json names.
+
     Raises:
-        UserError: the tokenizer has neither.
+        UserError: there is none.
     """
     vocabulary = tokenizer.get_vocab()
-    ids = {vocabulary[token] for token in STOP_TOKENS if token in vocabulary}
+    ids = {vocabulary[token] for token in STOP_TOKENS if token in vocabulary} | set(generation_stops)
     if tokenizer.eos_token_id is not None:
         ids.add(tokenizer.eos_token_id)
+    [after] = token_ids(tokenizer, [end_of_turn(template)])
+    if after and after[0] in tokenizer.all_special_ids:
+        ids.add(after[0])
     if not ids:
         raise UserError(
             "the tokenizer names no token that ends a text. Set eos_token in its tokenizer_config.json, "
@@ -133,20 +143,26 @@ def stop_token_ids(tokenizer: Any) -> list[int]:
     return sorted(ids)
 
 
-def require_end(split: TokenizedSplit, tokenizer: Any, model_name: str) -> None:
+def require_end(split: TokenizedSplit, tokenizer: Any, stops: Iterable[int]) -> None:
     """Refuse to train on answers that do not end with a stop token: generation would never stop.
 
+    Args:
+        split: tokenized records.
+        tokenizer: of the base model.
+        stops: ids at which generation stops.
+
     Raises:
-        UserError: an uncut answer has no stop token; with the tokens at its end.
+        UserError: an uncut answer has no stop token; with the text at its end.
     """
-    stops, cut = set(stop_token_ids(tokenizer)), set(split.cut)
+    stops, cut = set(stops), set(split.cut)
     uncut = next((example for example in split.examples if example.id not in cut), None)
     if uncut is None or stops & set(uncut.input_ids[uncut.answer_start :].tolist()):
         return
-    ending = tokenizer.decode(uncut.input_ids[-3:])
+    ending = tokenizer.decode(uncut.input_ids[-12:])
     known = [tokenizer.decode(token) for token in sorted(stops)]
     raise UserError(
-        f"answers end with {ending!r}, where generation would not stop: with the tokenizer of {model_name} "
-        f"it stops at {' or '.join(map(repr, known))}. Write this model's format into apply_chat_template in "
-        "medqa/modeling/chat_template.py, and prepare the data again: python dataset_preparation.py"
+        f"answers end with {ending!r}, where generation would not stop: with the tokenizer of "
+        f"{tokenizer.name_or_path} it stops at {' or '.join(map(repr, known))}. Write this model's "
+        "format into apply_chat_template in medqa/modeling/chat_template.py, and prepare the data again: "
+        "python dataset_preparation.py"
     )

@@ -9,7 +9,7 @@ from medqa.modeling.chat_template import (
     CONTROL_TOKEN,
     apply_chat_template,
     bind,
-    foreign_control_tokens,
+    checked_template,
     render,
     require_prefix,
     template_sha256,
@@ -165,13 +165,22 @@ def test_a_template_that_renders_no_exchange_is_refused(tokenizer, broken):
         bind(apply_chat_template, tokenizer)("Q", None, "S")
 
 
-def test_control_tokens_that_the_tokenizer_does_not_know_are_found(tokenizer):
+def checked(tokenizer, prepared):
+    return checked_template(apply_chat_template, tokenizer, template_sha256(prepared), "datasets")
+
+
+def test_control_tokens_that_the_tokenizer_does_not_know_are_refused(tokenizer):
     tokenizer.chat_template = CHATML
-    assert foreign_control_tokens(bind(apply_chat_template, tokenizer), tokenizer) == [
-        "<|im_end|>",
-        "<|im_start|>",
-    ]
-    assert foreign_control_tokens(apply_chat_template, tokenizer) == []
+    with pytest.raises(UserError, match=re.escape("does not know (<|im_end|>, <|im_start|>)")):
+        checked(tokenizer, bind(apply_chat_template, tokenizer))
+
+
+def test_datasets_of_another_template_are_refused(tokenizer):
+    tokenizer.chat_template = OWN["a turn is always opened"][0]
+    with pytest.raises(UserError, match="python dataset_preparation.py --TOKENIZER"):
+        checked(tokenizer, apply_chat_template)
+    template = checked(tokenizer, bind(apply_chat_template, tokenizer))
+    assert template("Q", None, "S") == OWN["a turn is always opened"][1]
 
 
 # ---- the template's fingerprint ------------------------------------------------------------------------
