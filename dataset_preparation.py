@@ -125,7 +125,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
-                settings := given_and_default(config),
+                settings,
                 started,
                 inputs,
                 **record,
