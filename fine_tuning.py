@@ -18,7 +18,7 @@ from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
-from medqa.runtime.cli import checked, next_command, parse, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
@@ -207,7 +207,8 @@ def write_report(
     atomic_io.write_text(folder / "README.md", model_card(vars(config), data, records))
     inputs = {f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()}
     same = {name: data[name] for name in ("chat_template_sha256", "iteration")}
-    run_manifest.write_manifest(folder, "fine_tuning", config, started, inputs, learned=signature, **same)
+    settings = given_and_default(config)
+    run_manifest.write_manifest(folder, "fine_tuning", settings, started, inputs, learned=signature, **same)
 
 
 def merge_if_wanted(config: TrainingConfig, base: BaseModel, device: Device) -> None:
