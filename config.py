@@ -48,7 +48,8 @@ class DatasetConfig(SimpleNamespace):
 
     # System message at the start of every prompt
     SYSTEM_MESSAGE: str = SYSTEM_MESSAGE
-    # Tokenizer folder, used to measure lengths in tokens; empty: lengths are measured in words
+    # Base model (folder or Hub name) whose chat template formats the pairs and whose tokenizer measures
+    # lengths; empty: the format of Llama-3, lengths in words
     TOKENIZER: str = ""
     # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here
     MAX_SEQ_LENGTH: int = 2048

@@ -221,7 +221,11 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
 
     WarningLog([*dataset_stats.warnings(stats), *measured.warnings]).show()
     print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
-    following = next_command("fine_tuning.py", TrainingConfig, {"DATASET_DIR": config.OUTPUT_DIR})
+    following = next_command(
+        "fine_tuning.py",
+        TrainingConfig,
+        {"MODEL_NAME": config.TOKENIZER or TrainingConfig.MODEL_NAME, "DATASET_DIR": config.OUTPUT_DIR},
+    )
     print_rank0("", f"Next:  {following}")
     return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
 

@@ -149,8 +149,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             four_bit = runner.start_processes(base, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit)
             settings = select(config, runner.GenerationSettings)
-            prompt = base.tokenizer, data["chat_template_sha256"], config.DATASET_DIR
-            texts = records, data, checked_template(apply_chat_template, *prompt)
+            prepared = data["chat_template_sha256"], config.DATASET_DIR
+            texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
         if rank() != 0:
             return {}

@@ -22,7 +22,7 @@ from medqa.runtime.cli import checked, given_and_default, next_command, parse, s
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
-from medqa.runtime.errors import Interrupted, UserError
+from medqa.runtime.errors import Interrupted, UserError, require_package
 
 
 def train(config: TrainingConfig) -> Path:
@@ -41,18 +41,9 @@ def train(config: TrainingConfig) -> Path:
     from medqa.artifacts import hub
     from medqa.runtime.library_warnings import quiet
 
-    base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
-    base.require_weights()
-    device = choose_device(base, "fine_tuning.py")
-    print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    limit_gpu_memory(config.GPU_MEMORY_GB, device)
     quiet()
+    base, template, device = check_base(config, data)
     sharded = fsdp_requested()
-    base.require_usable(config.USE_4BIT)
-    base.require_mergeable(config.MERGE_TO)
-    template = checked_template(
-        apply_chat_template, base.tokenizer, data["chat_template_sha256"], config.DATASET_DIR
-    )
     if config.DRY_RUN:
         print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
         return output
@@ -123,11 +114,21 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     from medqa.data.dataset_stats import read_stats
 
     if config.USE_WANDB:
-        import importlib.util
-
-        if importlib.util.find_spec("wandb") is None:
-            raise UserError("USE_WANDB is on, but wandb is not installed. Install it with: pip install wandb")
+        require_package("wandb", "USE_WANDB")
     return data | {"stats": read_stats(Path(config.DATASET_DIR))}
+
+
+def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTemplate, Device]:
+    """The base model, its chat template and its device, checked without loading a weight."""
+    base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
+    base.require_weights()
+    device = choose_device(base, "fine_tuning.py")
+    print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    base.require_usable(config.USE_4BIT)
+    base.require_mergeable(config.MERGE_TO)
+    prepared = data["chat_template_sha256"], config.DATASET_DIR
+    return base, checked_template(apply_chat_template, base.tokenizer, *prepared), device
 
 
 def tokenize_splits(

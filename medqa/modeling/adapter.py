@@ -10,6 +10,11 @@ from medqa.runtime.errors import UserError
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# peft's kinds that work through the inputs or the cache of a generation loop of peft's own.
+ADDS_TOKENS = (
+    "PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "ADAPTION_PROMPT", "CPT",
+    "CARTRIDGE",
+)  # fmt: skip
 # Largest adapter_config.json that is read.
 MAX_CONFIG_BYTES = 16_000_000
 
@@ -53,13 +58,29 @@ def adapter_identity(folder: str) -> dict[str, str]:
     }
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """An adapter's settings; empty if they cannot be read, which peft reports in its own words."""
+    try:
+        config = json.loads(read_whole(path / ADAPTER_CONFIG, MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
 def require_adapter(path: Path) -> None:
-    """Refuse a folder without adapter weights in safetensors format.
+    """Refuse a folder without adapter weights in safetensors format, or with a prompt-learning adapter.
 
     Raises:
-        UserError: the folder has no weights, or only pickled ones.
+        UserError: the folder has no weights, only pickled ones, or those of an unsupported kind of adapter.
     """
     if (path / ADAPTER_WEIGHTS).is_file():
+        kind = read_config(path).get("peft_type")
+        if kind in ADDS_TOKENS:
+            raise UserError(
+                f"{path} holds an adapter of the kind {kind}, which adds virtual tokens to the prompt and is "
+                "not supported: answers would be those of the base model. Train a LoRA adapter with: python "
+                "fine_tuning.py"
+            )
         return
     if (path / "adapter_model.bin").is_file():
         raise UserError(

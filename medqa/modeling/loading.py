@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from medqa.modeling.adapter import ADAPTER_WEIGHTS, require_adapter
+from medqa.modeling.adapter import ADAPTER_WEIGHTS, read_config, require_adapter
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device
 from medqa.runtime.errors import UserError
@@ -74,17 +74,14 @@ def load_adapter(model: Any, folder: str) -> Any:
     """
     import torch
     from peft import PeftModel, get_peft_model_state_dict
-    from safetensors import safe_open
 
     path = Path(folder)
     require_adapter(path)
+    names = _checked_weights(path)
     try:
         loaded = PeftModel.from_pretrained(model, str(path), is_trainable=False)
-        with safe_open(path / ADAPTER_WEIGHTS, "pt") as file:
-            names = set(file.keys())
-        # Without this argument peft asks the Hub whether the base's vocabulary was changed.
-        embeddings = any(layer in name for name in names for layer in ("embed_tokens", "lm_head"))
-        unmatched = names ^ set(get_peft_model_state_dict(loaded, save_embedding_layers=embeddings))
+        # Without the argument peft asks the Hub whether the base's vocabulary was changed.
+        unmatched = names ^ set(get_peft_model_state_dict(loaded, save_embedding_layers=False))
         if unmatched:  # peft only warns, and half of the adapter would be missing from the answers
             raise ValueError(f"{len(unmatched)} weights have no counterpart, such as {min(unmatched)}")
     except (MemoryError, torch.OutOfMemoryError):
@@ -95,3 +92,35 @@ def load_adapter(model: Any, folder: str) -> Any:
             f"the adapter in {path} does not fit this base model, or is damaged: {reason}"
         ) from None
     return loaded
+
+
+def _checked_weights(folder: Path) -> set[str]:
+    """Names of an adapter's weights.
+
+    Raises:
+        UserError: the file cannot be read, or holds NaN, or the embeddings of a model with added tokens.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    damaged = f"the adapter in {folder} is damaged:"
+    try:
+        with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+            names = set(file.keys())
+            broken = [name for name in names if not file.get_tensor(name).isfinite().all()]
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{damaged} {error}. Put its own files back.") from None
+    if broken:
+        raise UserError(
+            f"{damaged} {len(broken)} of its weights hold NaN or infinity, such as {min(broken)}. Train it "
+            "again, with a lower learning rate."
+        )
+    trained = tuple(f"{name}.weight" for name in read_config(folder).get("modules_to_save") or ())
+    whole = [name for name in names if name.endswith(("embed_tokens.weight", "lm_head.weight"))]
+    if added := [name for name in whole if not name.endswith(trained)]:
+        raise UserError(
+            f"the adapter in {folder} holds whole embeddings ({min(added)}), so its base had other tokens "
+            "than this one. Merge it where it was trained (merge_and_unload of peft, then save_pretrained of "
+            "model and tokenizer). Give the merged model as FINETUNED_MODEL_PATH and its resized base as "
+            "BASE_MODEL_PATH."
+        )
+    return names

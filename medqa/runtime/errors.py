@@ -1,5 +1,7 @@
 """Exceptions that end a stage early: a mistake of the user, a failure, an interruption after saving."""
 
+import importlib.util
+
 
 class Interrupted(KeyboardInterrupt):
     """A signal ended the run after its state was saved; `number` is the signal."""
@@ -22,3 +24,13 @@ class Failed(Exception):
     def __init__(self, message: str, by_all: bool = False) -> None:
         super().__init__(message)
         self.by_all = by_all
+
+
+def require_package(name: str, setting: str) -> None:
+    """Refuse a setting that needs a package that is not installed.
+
+    Raises:
+        UserError: with the command that installs it.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"{setting} is on, but {name} is not installed. Install it with: pip install {name}")

@@ -460,7 +460,7 @@ def test_the_record_of_another_program_is_no_damaged_one_of_ours(stages, tmp_pat
 def test_another_template_or_base_is_refused(stages, monkeypatch, tmp_path, specialty_files):
     with monkeypatch.context() as patch:
         patch.setattr(evaluation, "apply_chat_template", lambda q, a, s: f"{s} {q} {a or ''}")
-        with pytest.raises(UserError, match="trained with chat template"):
+        with pytest.raises(UserError, match="another chat template"):
             evaluation.evaluate(stages.config)
     with monkeypatch.context() as patch:
         patch.setattr(fine_tuning, "apply_chat_template", lambda q, a, s: f"{s} {q} {a or ''}")

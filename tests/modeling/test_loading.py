@@ -228,9 +228,14 @@ def test_an_answer_ends_with_the_turn_and_with_the_text(tiny_model):
 
 
 def test_a_tokenizer_that_ends_nothing_is_refused():
-    other = SimpleNamespace(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1)
+    class Tokenizer(SimpleNamespace):
+        def __call__(self, texts, **_options):
+            return {"input_ids": [[0] for _ in texts]}
+
+    other = Tokenizer(get_vocab=lambda: {"a": 0, "<end>": 1}, eos_token_id=1, all_special_ids=[1])
     assert stop_token_ids(other) == [1]
-    endless = SimpleNamespace(get_vocab=lambda: {"a": 0}, eos_token_id=None)
+    assert stop_token_ids(other, generation_stops=[7]) == [1, 7]
+    endless = Tokenizer(get_vocab=lambda: {"a": 0}, eos_token_id=None, all_special_ids=[])
     assert "tokenizer_config.json" in refused(stop_token_ids, endless)
 
 
@@ -295,6 +300,54 @@ def test_a_broken_base_is_a_user_error(copy, damage):
     damage(copy)
     message = refused(base, copy)
     assert message.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in message
+
+
+# ---- what other models bring ---------------------------------------------------------------------------
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(copy):
+    tokenizer = AutoTokenizer.from_pretrained(copy)
+    tokenizer.add_tokens([f"<drug-{number}>" for number in range(30)])
+    tokenizer.save_pretrained(copy)
+    message = refused(model(copy).require_usable, False)
+    assert "536 tokens" in message and "resize_token_embeddings" in message
+
+
+@pytest.mark.parametrize(
+    ("stored", "four_bit", "message"),
+    [
+        ({"quant_method": "gptq", "bits": 4}, True, "quantized with gptq"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, True, "bitsandbytes_8bit"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, False, "--USE_4BIT"),
+    ],
+)
+def test_a_quantized_base_is_refused_or_wants_a_setting(copy, stored, four_bit, message):
+    edit(copy / "config.json", quantization_config=stored)
+    assert message in refused(model(copy).require_usable, four_bit)
+    assert "MERGE_TO needs 16-bit weights" in refused(model(copy).require_mergeable, "merged")
+    model(copy).require_mergeable("")
+
+
+def test_a_base_stored_in_four_bits_loads_as_it_is(tiny_model, tmp_path):
+    base(tiny_model, True).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    model(tmp_path).require_usable(True)
+    ids = torch.arange(8)[None]
+    with torch.inference_mode():
+        stored, made = (base(folder, True).eval()(input_ids=ids).logits for folder in (tmp_path, tiny_model))
+    torch.testing.assert_close(stored, made)
+
+
+def test_sequences_longer_than_the_positions_of_the_model_are_counted(copy):
+    from medqa.modeling.tokenization import Example
+    from medqa.runtime.console import WarningLog
+
+    edit(copy / "config.json", max_position_embeddings=16)
+    warnings = WarningLog()
+    examples = [Example(str(n), "s", range(n), 1) for n in (15, 16, 17, 18)]
+    model(copy).warn_of_long(examples, "train_dataset", warnings)
+    [text] = warnings.texts
+    assert text.startswith("2 sequences of train_dataset longer than the 16 positions")
 
 
 # ---- adapter -------------------------------------------------------------------------------------------
@@ -364,6 +417,7 @@ DAMAGED = {
     "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), "damaged"),
     "config missing": (lambda f: (f / CONFIG).unlink(), "adapter_config.json"),
     "config cut off": (lambda f: (f / CONFIG).write_text('{"r": 4,'), "damaged"),
+    "NaN": (lambda f: edit_weights(f, lambda w: {name: w[name] * float("nan") for name in w}), "NaN"),
     "other rank": (lambda f: edit(f / CONFIG, r=8), "size mismatch"),
     "more layers": (
         lambda f: edit_weights(
@@ -381,6 +435,56 @@ DAMAGED = {
     ),
     "other modules": (lambda f: edit(f / CONFIG, target_modules=["query_key_value"]), "query_key_value"),
 }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"modules_to_save": ["lm_head"]},
+        {"modules_to_save": ["embed_tokens"]},
+        {"trainable_token_indices": {"embed_tokens": [1, 5]}},
+        {"target_modules": "all-linear"},
+        {"use_dora": True},
+    ],
+    ids=str,
+)
+def test_an_adapter_of_another_kind_is_loaded_as_peft_does(tiny_model, tmp_path, kind):
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    settings = {"task_type": "CAUSAL_LM", "r": 4, "target_modules": ["q_proj", "v_proj"]} | kind
+    torch.manual_seed(2)
+    tuned = get_peft_model(base(tiny_model), LoraConfig(**settings))
+    for weight in tuned.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=0.1)
+    tuned.save_pretrained(tmp_path, save_embedding_layers=False)
+    ids = torch.arange(8)[None]
+    with torch.inference_mode():
+        plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path).eval()
+        ours = loading.load_adapter(base(tiny_model), str(tmp_path)).eval()
+        torch.testing.assert_close(ours(input_ids=ids).logits, plain(input_ids=ids).logits)
+        with ours.disable_adapter():
+            logits = base(tiny_model).eval()(input_ids=ids).logits
+            torch.testing.assert_close(ours(input_ids=ids).logits, logits)
+
+
+@pytest.mark.parametrize("kind", ["prompt", "prefix", "p-tuning"])
+def test_an_adapter_that_adds_tokens_is_refused(tiny_model, tmp_path, kind):
+    import peft
+
+    configs = {"prompt": peft.PromptTuningConfig, "prefix": peft.PrefixTuningConfig,
+               "p-tuning": peft.PromptEncoderConfig}  # fmt: skip
+    tuned = peft.get_peft_model(base(tiny_model), configs[kind](task_type="CAUSAL_LM", num_virtual_tokens=3))
+    tuned.save_pretrained(tmp_path)
+    message = refused(loading.load_adapter, base(tiny_model), str(tmp_path))
+    assert tuned.peft_config["default"].peft_type.value in message and "virtual tokens" in message
+
+
+def test_an_adapter_of_resized_embeddings_says_what_to_do(tiny_model, tmp_path):
+    model = base(tiny_model)
+    model.resize_token_embeddings(model.config.vocab_size + 3)
+    lora.add_lora(model, 4, 8, 0.0, ("q_proj",)).save_pretrained(tmp_path, save_embedding_layers=True)
+    assert "Merge it where it was trained" in refused(loading.load_adapter, base(tiny_model), str(tmp_path))
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
