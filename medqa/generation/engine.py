@@ -88,7 +88,7 @@ def answer_all(
     When the GPU runs out of memory, the batch is halved and the unfinished questions start again.
     """
     longest = max((len(prompt.input_ids) for prompt in prompts), default=0) + decoding.max_new_tokens
-    without_padding = varlen_attention.is_supported(causal.config, longest)
+    without_padding = varlen_attention.is_decoded(causal.config, longest)
     # The longest first, so that memory runs out at once or never.
     ordered = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     waiting = {prompt.id: prompt for prompt in ordered}

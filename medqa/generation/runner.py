@@ -282,7 +282,7 @@ def answer(
     key_of = {prompt.id: key for key, prompt in prompts.items()}
     with models.using(role) as causal, Progress(f"{role} model", len(prompts), "answer") as progress:
         longest = max(len(prompt.input_ids) for prompt in prompts.values()) + decoding.max_new_tokens
-        without_padding = varlen_attention.is_supported(causal.config, longest)
+        without_padding = varlen_attention.is_decoded(causal.config, longest)
         batch, reason = engine.choose_batch_size(
             settings.batch_size, settings.auto_batch_size, causal, longest
         )

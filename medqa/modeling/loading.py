@@ -22,6 +22,8 @@ def load_base(base: BaseModel, device: Device, four_bit: bool, attention: str = 
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = getattr(torch, device.dtype)
+    if attention == "sdpa" and getattr(base.model_config, "attn_logit_softcapping", None):
+        attention = "eager"  # torch's attention does not cap scores
     quantization = None
     if four_bit:
         # The library's defaults are FP4 and float32, so every option is given.

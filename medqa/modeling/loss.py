@@ -58,7 +58,7 @@ def packed_loss(
     hidden = causal.get_decoder()(
         input_ids=input_ids, position_ids=position_ids, use_cache=False, **boundaries
     ).last_hidden_state[0, rows]
-    head = causal.get_output_embeddings()
+    head = logits_of(causal)
     if torch.is_grad_enabled():
         return _SummedLoss.apply(hidden, head, targets, summed)
     losses = [
@@ -67,6 +67,16 @@ def packed_loss(
         for start in range(0, len(targets), HEAD_ROWS)
     ]  # fmt: skip
     return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)
+
+
+def logits_of(causal: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The function from hidden states to logits: the head, and what some architectures do to its output."""
+    head = causal.get_output_embeddings()
+    cap = getattr(causal.config, "final_logit_softcapping", None)  # Gemma 2
+    divisor = getattr(causal.config, "logits_scaling", None)  # Granite
+    if cap:
+        return lambda hidden: cap * torch.tanh(head(hidden) / cap)
+    return (lambda hidden: head(hidden) / divisor) if divisor else head
 
 
 def plain_loss(causal: Any, ids: Any, answer_start: int) -> torch.Tensor:

@@ -235,29 +235,31 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
     with torch.no_grad():
         for weight in other.parameters():
             weight.normal_(0, 0.2) if weight.dim() > 1 else None
-    assert varlen_attention.is_supported(other.config, 512)
+    assert varlen_attention.is_decoded(other.config, 512)
     found = answers(other, prompts, greedy(), 2)
     monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
     assert found == answers(other, prompts, greedy(), 2)
     assert len({answer.hypothesis for answer in found.values()}) == len(prompts)
 
 
-def test_a_sliding_window_shorter_than_the_text_is_not_plain():
-    with pytest.raises(UserError, match="architecture gemma2"):
-        varlen_attention.require_supported(AutoConfig.for_model("gemma2"), 10)
-    with pytest.raises(UserError, match="changes beyond 8 tokens, fewer than MAX_SEQ_LENGTH 10"):
-        varlen_attention.require_supported(AutoConfig.for_model("mistral", sliding_window=8), 10)
+def test_what_is_trained_and_what_is_decoded_depends_on_architecture_and_length():
+    with pytest.raises(UserError, match="architecture gpt2"):
+        varlen_attention.require_supported(AutoConfig.for_model("gpt2"), 10)
     config = AutoConfig.for_model("mistral", sliding_window=4096)
-    assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
-    assert not varlen_attention.is_supported(AutoConfig.for_model("gemma2"), 10)
+    assert varlen_attention.is_decoded(config, 4096) and not varlen_attention.is_decoded(config, 4097)
+    assert varlen_attention.is_supported(config, 4097)
+    config = AutoConfig.for_model("gemma2")
+    assert varlen_attention.is_supported(config, 10) and not varlen_attention.is_decoded(config, 10)
     # Positions that are rotated by the length of the longest sequence in the batch.
     rope = {"rope_type": "longrope", "original_max_position_embeddings": 4096, "rope_theta": 1e4}
     config = AutoConfig.for_model("llama", max_position_embeddings=8192)
     config.rope_parameters = rope
     assert varlen_attention.is_supported(config, 4096) and not varlen_attention.is_supported(config, 4097)
+    with pytest.raises(UserError, match="changes beyond 4096 tokens, fewer than MAX_SEQ_LENGTH 4097"):
+        varlen_attention.require_supported(config, 4097)
     config.rope_parameters = {"rope_type": "llama3", "original_max_position_embeddings": 4096}
     assert varlen_attention.is_supported(config, 8000)
-    assert varlen_attention.is_supported(
+    assert varlen_attention.is_decoded(
         AutoConfig.for_model("qwen2", sliding_window=8, use_sliding_window=False), 4097
     )
 

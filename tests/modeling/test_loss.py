@@ -64,6 +64,42 @@ def test_a_models_own_forward_pass_gives_the_same_loss(tiny_model, examples):
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+OTHERS = {
+    "gemma2": {"sliding_window": 8, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0},
+    "gemma3_text": {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
+    "granite": {"logits_scaling": 3.0, "attention_multiplier": 0.2, "residual_multiplier": 0.5},
+    "olmo2": {},
+    "mistral": {"sliding_window": 8},
+    "qwen3": {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 0},
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_architectures_learn_what_their_own_attention_would(examples, kind):
+    """Sliding windows shorter than a sequence, capped scores and scaled logits are followed."""
+    from transformers import AutoConfig
+
+    small = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0,
+             "query_pre_attn_scalar": 16}  # fmt: skip
+    models = []
+    for attention in ("eager", varlen_attention.NAME):
+        torch.manual_seed(3)
+        config = AutoConfig.for_model(kind, **small | OTHERS[kind])
+        model = AutoModelForCausalLM.from_config(config, attn_implementation=attention).float()
+        torch.nn.init.normal_(model.get_output_embeddings().weight, std=0.3)
+        model.get_output_embeddings().requires_grad_(False)
+        models.append(model)
+    plain, packed = models
+    assert varlen_attention.is_supported(plain.config, 512)
+    wanted = sum(plain_losses(plain, example).sum() for example in examples)
+    found = loss.packed_loss(packed, **collate(examples, "cpu"))
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-3)
+    wanted.backward(), found.backward()
+    ours, theirs = (model.get_decoder().layers[0].self_attn.q_proj.weight.grad for model in (packed, plain))
+    assert torch.linalg.norm(ours - theirs) <= 1e-4 * torch.linalg.norm(theirs)
+
+
 def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
     model = load(tiny_model, varlen_attention.NAME)
     model.get_output_embeddings().requires_grad_(False)
