@@ -23,10 +23,19 @@ class DatasetConfig(SimpleNamespace):
 
     # == Folders ==
 
-    # Folder with the files dataset_with_answers_{specialty}.json
+    # Folder with the files dataset_with_answers_{specialty}.json (or .jsonl, .csv, .tsv, .parquet)
     DATA_DIR: str = "demo/data"
     # Folder for the splits; a folder that holds splits already keeps its holdout and eval for good
     OUTPUT_DIR: str = "datasets"
+
+    # == Reading ==
+
+    # Field with the question in each record (empty: found by its name: question, instruction, prompt …)
+    QUESTION_FIELD: str = ""
+    # Field with the answer in each record (empty: found by its name: answer, output, completion …)
+    ANSWER_FIELD: str = ""
+    # Refuse pairs with identifiers of persons (names, addresses, numbers) instead of only counting them
+    REFUSE_IDENTIFIERS: bool = False
 
     # == Splits ==
 

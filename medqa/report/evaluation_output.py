@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
+from medqa.data.dataset_stats import DEMO_DATA
+from medqa.report.long_format import ITERATION, SPECIALTY, long_format
 from medqa.runtime.cli import given_and_default
 from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
@@ -30,6 +32,7 @@ CARD = "model_card.md"
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
+    "history_long.csv",
 )  # fmt: skip
 
 
@@ -165,6 +168,9 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         notes["PARTIAL"] = counted(len(found.tables["base"]), "question")
     written = {f"{role}_model_results": table for role, table in found.tables.items()}
     written |= {"model_comparison": found.comparison, "specialty_performance": found.performance}
+    written["specialty_performance_long"] = long_format(found.performance.to_dict("records"), SPECIALTY)
+    if data.get("demo_data"):
+        found.warnings.add(DEMO_DATA)
     with output_dir.atomic_publish(Path(config.OUTPUT_DIR)) as staging:
         for name, table in written.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
@@ -172,6 +178,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         plots.specialty_figure(found.performance, staging / "specialty_analysis.png", found.advice)
         if found.rounds:
             atomic_io.write_text(staging / history_csv.FILE, history_csv.text(found.rounds))
+            write_table(long_format(found.rounds, ITERATION), staging / "history_long.csv")
             plots.progress_figure(round_history.comparable(found.rounds), staging / "iteration_progress.png")
         atomic_io.write_json(staging / "training_recommendations.json", found.advice)
         if not config.LIMIT:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import finding
+from medqa.data.dataset_stats import notes_for_card
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
         f"{counted(stats['eval_samples'], 'pair')} chose the best checkpoint; {stats['holdout_samples']:,} "
         "held out and never seen.",
         "",
+        *notes_for_card(stats),
         "<details><summary>Pairs by specialty</summary>",
         "",
         "| specialty | trained | eval | holdout |",

@@ -89,7 +89,7 @@ def _publish(config: Any, manifest: dict[str, Any], found: evaluation_output.Res
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
         rows = pd.DataFrame([_row(rating, found) for rating in review.ratings])
-        rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
+        rows.to_csv(staging / ROWS, index=False, lineterminator="\n", encoding="utf-8-sig")
         atomic_io.write_json(staging / SUMMARY, review.summary)
         write_report(found, given_and_default(config), staging / "report.html")
         run_manifest.write_manifest(
