@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
-from medqa.data.dataset_stats import DEMO_DATA
 from medqa.report.long_format import ITERATION, SPECIALTY, long_format
 from medqa.runtime.cli import given_and_default
 from medqa.runtime.console import WarningLog, counted
@@ -159,6 +158,7 @@ def publish(config: Any, data: Mapping[str, Any], found: Results, started: str) 
         found: the results.
         started: start of the run, for the manifest.
     """
+    from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
     from medqa.report.html.report_page import write_report
     from medqa.report.review.sheet import write_sheet
