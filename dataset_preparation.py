@@ -152,7 +152,7 @@ def read_and_split(
         text_quality,
     )
 
-    how = source_files.Reading(
+    how = source_files.ReadingOptions(
         source_files.FieldNames(config.QUESTION_FIELD, config.ANSWER_FIELD),
         before.normal_form if before else VERSION,
         config.REFUSE_IDENTIFIERS,

@@ -15,6 +15,7 @@ SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 # Largest file that is read, in bytes: about 250,000 pairs. JSON can need thirty times its size in memory.
 LARGEST_FILE = 256_000_000
 LINE_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
+EXCEL_SEPARATOR = re.compile("sep=([,;\t|])\r?\n")  # a first line that names the separator
 SEPARATORS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV", "|": "CSV with vertical bars"}
 
 
@@ -62,6 +63,8 @@ def read(path: Path) -> tuple[str, Any]:
             return "Parquet", _parquet(path)
         text = _text(path)
         if path.suffix in (".csv", ".tsv"):
+            if match := EXCEL_SEPARATOR.match(text):
+                return _table(text[match.end() :], match[1])
             return _table(text, "\t" if path.suffix == ".tsv" else _separator(text))
         return _json(text, lines=path.suffix == ".jsonl")
     except OSError as error:

@@ -14,6 +14,7 @@ EMAIL, TELEPHONE, RECORD, BIRTH, NAME, ADDRESS = KINDS = (
 )  # fmt: skip
 FOUR_DIGITS, SEVEN_DIGITS = (re.compile(rf"\d(?:[ .\-/()]{{0,3}}\d){{{number}}}") for number in (3, 6))
 NUMBER_AND_CAPITAL = re.compile(r"\d[A-Za-z]?,? (?:[A-ZÄÖÜÉÈÁÓÍÑÇ]|rue|avenue|boulevard|place)")
+WORD = re.compile(r"[^\W\d_]+")
 # Characters before a number or date in which a word like "phone" or "born" is searched.
 CONTEXT = 60
 
@@ -24,7 +25,8 @@ class Rule(NamedTuple):
     kind: str
     pattern: re.Pattern[str]  # the group "id", if there is one, is the identifier
     before: re.Pattern[str] | None = None
-    words: tuple[str, ...] = ()  # one of which the text in lower case must contain
+    words: frozenset[str] = frozenset()  # one of which the text in lower case must have as a word
+    parts: tuple[str, ...] = ()  # or one of which it must contain anywhere
     needs: re.Pattern[str] | None = None  # must occur in the text; begins with a digit, which makes it fast
 
 
@@ -52,7 +54,7 @@ RULES = (
     Rule(
         EMAIL,
         re.compile(r"(?<![\w.%+'\-])[\w.%+'\-]{1,64}@(?:[A-Za-z0-9\-]+\.)+[A-Za-z]{2,}"),
-        words=("@",),
+        parts=("@",),
     ),
     # Seven digits or more after a word like "phone"; in international form; in two national forms.
     Rule(
@@ -106,7 +108,25 @@ RULES = (
             r"date de naissance|nacid[oa]|fecha de nacimiento",
             r"[^\d\n]{0,20}",
         ),
-        words=("dob", "d.o.b", "birth", "born", "geb", "né", "naissance", "nacid", "nacimiento"),
+        words=frozenset(
+            (
+                "dob",
+                "birth",
+                "birthdate",
+                "birthday",
+                "born",
+                "geboren",
+                "geb",
+                "geburtsdatum",
+                "né",
+                "née",
+                "naissance",
+                "nacido",
+                "nacida",
+                "nacimiento",
+            )
+        ),  # fmt: skip
+        parts=("d.o.b",),
     ),
     Rule(
         NAME,
@@ -115,25 +135,30 @@ RULES = (
             r"Sister|Nurse)\b\.?(?: (?:Dr|med|Prof)\b\.?)*"
             rf" (?P<id>(?:{_CAPITAL}\. ?)*{_PARTICLES}{_NAME}(?: {_PARTICLES}{_NAME})?)"
         ),
-        words=(
-            "mr",
-            "ms ",
-            "ms.",
-            "miss ",
-            "mister ",
-            "dr ",
-            "dr.",
-            "prof",
-            "herr",
-            "frau ",
-            "señor",
-            "sr",
-            "mme ",
-            "mlle",
-            "monsieur",
-            "madame",
-            "sister",
-            "nurse",
+        words=frozenset(
+            (
+                "mr",
+                "mrs",
+                "ms",
+                "miss",
+                "mister",
+                "dr",
+                "prof",
+                "professor",
+                "herr",
+                "herrn",
+                "frau",
+                "señor",
+                "señora",
+                "sr",
+                "sra",
+                "mme",
+                "mlle",
+                "monsieur",
+                "madame",
+                "sister",
+                "nurse",
+            )
         ),  # fmt: skip
     ),
     Rule(
@@ -143,44 +168,40 @@ RULES = (
             "patient(?:'s)? name|name of (?:the )?patient|patientenname|nom du patient|nombre del paciente",
             r"\s?(?::|=|is|ist|est|es)\s?",
         ),
-        words=(
-            "patient name",
-            "patient's name",
-            "name of patient",
-            "name of the patient",
-            "patientenname",
-            "nom du patient",
-            "nombre del paciente",
-        ),
-    ),  # fmt: skip
+        words=frozenset(("name", "patientenname", "nom", "nombre")),
+    ),
     Rule(
         ADDRESS,
         re.compile(
             rf"(?<![\w.,\-])\d{{1,5}}[A-Za-z]? (?:(?:N|S|E|W)\.? )?(?:{_NAME} ){{1,3}}{_STREET}\b"
             rf"|(?<![\w.,\-])\d{{1,4}},? (?:rue|avenue|boulevard|place) (?:(?:de|du|des|la|le) )*{_NAME}"
         ),
-        words=(
-            " street",
-            " st",
-            " road",
-            " rd",
-            " ave",
-            " lane",
-            " ln",
-            " drive",
-            " boulevard",
-            " blvd",
-            " court",
-            " crescent",
-            " terrace",
-            " close",
-            " way",
-            " place",
-            " square",
-            " parkway",
-            " highway",
-            " rue ",
+        words=frozenset(
+            (
+                "street",
+                "st",
+                "road",
+                "rd",
+                "avenue",
+                "ave",
+                "lane",
+                "ln",
+                "drive",
+                "boulevard",
+                "blvd",
+                "court",
+                "crescent",
+                "terrace",
+                "close",
+                "way",
+                "place",
+                "square",
+                "parkway",
+                "highway",
+                "rue",
+            )
         ),  # fmt: skip
+        needs=NUMBER_AND_CAPITAL,
     ),
     Rule(
         ADDRESS,
@@ -189,7 +210,7 @@ RULES = (
             rf"|\b(?:[Cc]alle|Avenida|Plaza) (?:(?:de|del|la|los) )*{_NAME},? (?:n\.?º ?)?\d{{1,4}}\b"
             r"|\bP\.? ?O\.? Box \d+"
         ),
-        words=(
+        parts=(
             "straße",
             "strasse",
             "str.",
@@ -217,10 +238,12 @@ NOT_NAMES = {
 def find(text: str) -> Iterator[Identifier]:
     """The identifiers in a text, rule by rule; they can overlap."""
     lower = text.lower()
-    for kind, pattern, before, words, needs in RULES:
-        if words and not any(word in lower for word in words):
+    words_of_text = set(WORD.findall(lower))
+    occurs = {needs: needs.search(text) for needs in (FOUR_DIGITS, SEVEN_DIGITS, NUMBER_AND_CAPITAL)}
+    for kind, pattern, before, words, parts, needs in RULES:
+        if needs is not None and not occurs[needs]:
             continue
-        if needs is not None and not needs.search(text):
+        if (words or parts) and words.isdisjoint(words_of_text) and not any(part in lower for part in parts):
             continue
         for match in pattern.finditer(text):
             start = match.start()

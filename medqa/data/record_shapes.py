@@ -4,6 +4,7 @@ Fields are recognized in any letter case. Nothing is guessed: a record whose rea
 answers, several exchanges, multiple choice, SQuAD) makes the whole file unreadable.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,12 +25,15 @@ ROLES = {
 # Fields of tasks that are not one question with one answer.
 OTHER_TASKS = {
     "multiple choice": (
-        "options", "choices", "opa", "cop", "answer_idx", "answer_index", "option_a", "optiona", "ending0",
-        "distractors", "distractor1", "incorrect_answers", "correct_answer", "correct_option", "mc1_targets",
+        "options", "choices", "cop", "answer_idx", "answer_index", "distractors", "incorrect_answers",
+        "correct_answer", "correct_option", "mc1_targets",
     ),
     "answers in a context, as in SQuAD": ("context", "contexts", "passage", "answer_start"),
     "preferences between answers": ("chosen", "rejected"),
 }  # fmt: skip
+OPTION_FIELD = re.compile(r"(?:option|opt|op|choice|distractor|ending)[ _-]?(?:[a-e]|\d)")
+# An instruction of so many words or more that all records share describes the task, and is not a question.
+TASK_WORDS = 5
 # In alpaca files this also means: no input.
 NO_INPUT = ("", "<noinput>")
 # An object with more keys than this is not metadata around a list of records.
@@ -105,13 +109,18 @@ def _read_mapping(content: JsonObject) -> Reading:
     return reading
 
 
+def canonical(name: str) -> str:
+    """A field name without case, spaces and byte-order marks at its ends."""
+    return name.strip(" \t\r\n\u00a0\u200b\ufeff").lower()
+
+
 def _rows_of_object(content: JsonObject, names: FieldNames) -> list[Any] | None:
     """The records of an object that is one record or a table of columns; None if it is {question: answer}."""
     known = {
         *QUESTION_FIELDS,
         *ANSWER_FIELDS,
         *CONVERSATION_FIELDS,
-        *(name.strip().lower() for name in names),
+        *(canonical(name) for name in names),
     }
     try:
         as_record = read_record(content, names)
@@ -123,7 +132,7 @@ def _rows_of_object(content: JsonObject, names: FieldNames) -> list[Any] | None:
         if len(lengths) == 1 and None not in columns.values() and not as_record.is_conversation:
             return [JsonObject(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return [content]
-    if len(content) <= WRAPPER_KEYS and any(name.strip().lower() in known - {""} for name, _ in content):
+    if len(content) <= WRAPPER_KEYS and any(canonical(name) in known - {""} for name, _ in content):
         return [content]
     nested = [name for name, value in content if _holds_objects(value)]
     if nested and (len(content) <= WRAPPER_KEYS or 2 * len(nested) >= len(content)):
@@ -149,9 +158,10 @@ def _holds_objects(value: Any) -> bool:
 def _read_records(items: Sequence[Any], names: FieldNames) -> Reading:
     """The pairs of a list of records."""
     reading, problems, found = Reading(), [], Counter()
+    task = _shared_instruction(items) if not any(names) else ""
     for item in items:
         try:
-            record = read_record(item, names)
+            record = read_record(item, names, task)
         except _Unreadable as error:
             problems.append(str(error))
             continue
@@ -188,16 +198,36 @@ class _Found(NamedTuple):
     is_conversation: bool = False
 
 
-def read_record(item: Any, names: FieldNames) -> "_Found | Unread":
+def _shared_instruction(items: Sequence[Any]) -> str:
+    """The instruction of at least TASK_WORDS words that all records have, each with an input; else ""."""
+    shared = ""
+    for item in items:
+        fields = {canonical(name): value for name, value in item} if isinstance(item, JsonObject) else {}
+        instruction, more = fields.get("instruction"), fields.get("input")
+        is_task = isinstance(instruction, str) and len(instruction.split()) >= TASK_WORDS
+        if not is_task or instruction != (shared or instruction):
+            return ""
+        if not isinstance(more, str) or more.strip() in NO_INPUT:
+            return ""
+        shared = instruction
+    return shared if len(items) > 1 else ""
+
+
+def read_record(item: Any, names: FieldNames, task: str = "") -> "_Found | Unread":
     """Read one record.
+
+    Args:
+        item: of the list.
+        names: the settings.
+        task: the instruction that all records share, which is left out.
 
     Raises:
         _Unreadable: it has more than one possible reading, or is of another task.
     """
     if not isinstance(item, JsonObject):
         return Unread(item, NO_RECORD)
-    present = Counter(name.strip().lower() for name, _ in item)
-    content = {name.strip().lower(): (name, value) for name, value in item}
+    present = Counter(canonical(name) for name, _ in item)
+    content = {canonical(name): (name, value) for name, value in item}
     question, answer = _choose(content, names)
     conversation = [name for name in CONVERSATION_FIELDS if name in content] if not any(names) else []
     if conversation and question and answer:
@@ -213,17 +243,20 @@ def read_record(item: Any, names: FieldNames) -> "_Found | Unread":
         return Unread(item, REPEATED_FIELD)
     asked = _text_of(content[question][1])
     shown = [f'"{content[name][0]}"' for name in used]
-    if len(used) == 3:
+    if len(used) == 3 and task:
+        asked, shown = content["input"][1], [shown[2], shown[1]]
+        used.remove("instruction")
+    elif len(used) == 3:
         asked = _with_input(asked, content["input"][1])
         shown[0] += f" with {shown[2]}"
     reply = _single(content[answer]) if answer == "answers" else _text_of(content[answer][1])
-    ignored = [name or "(no name)" for name, _ in item if name.strip().lower() not in used]
+    ignored = [name or "(no name)" for name, _ in item if canonical(name) not in used]
     return _Found(Pair(asked, reply), f"{shown[0]} as question, {shown[1]} as answer", ignored)
 
 
 def _choose(content: dict[str, tuple[str, Any]], names: FieldNames) -> tuple[str, str]:
     """The fields of question and answer in lower case; "" for one that is missing."""
-    given = [name.strip().lower() for name in names]
+    given = [canonical(name) for name in names]
     if not any(given) and any(name in content for name in QUESTION_FIELDS):
         if {"question", "answer"} <= content.keys():
             _refuse_other_tasks(content, ("multiple choice", "preferences between answers"))
@@ -246,8 +279,10 @@ def _refuse_other_tasks(content: dict[str, tuple[str, Any]], tasks: Sequence[str
         found = [
             name for name in OTHER_TASKS[task] if name in content and content[name][1] not in (None, "", [])
         ]
-        lettered = task == "multiple choice" and {"a", "b", "c"} <= content.keys()
-        if found or lettered:
+        if task == "multiple choice":
+            found += [name for name in content if OPTION_FIELD.fullmatch(name)]
+            found += [name for name in ("a", "b", "c") if {"a", "b", "c"} <= content.keys()]
+        if found:
             fields = _listed([name for name, _ in content.values()])
             raise _Unreadable(f"it has the fields {fields}, which look like {task}")
 

@@ -40,12 +40,15 @@ class Folder(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingOptions:
     """How pairs are read."""
 
     fields: FieldNames = FieldNames()
     normal_form: int = VERSION  # version of the normal form of the output folder
     refuse_identifiers: bool = False
+
+
+BY_DEFAULT = ReadingOptions()
 
 
 @dataclass
@@ -128,7 +131,7 @@ def sha256_of(files: Mapping[str, Path]) -> dict[str, str]:
     return hashes
 
 
-def read_files(folder: Folder, how: Reading = Reading(), watch: Watch = unwatched) -> Source:
+def read_files(folder: Folder, how: ReadingOptions = BY_DEFAULT, watch: Watch = unwatched) -> Source:
     """Read and clean specialty files, and keep one of each set of twins.
 
     Raises:
@@ -151,7 +154,7 @@ def read_files(folder: Folder, how: Reading = Reading(), watch: Watch = unwatche
     return source
 
 
-def _read_file(path: Path, specialty: str, how: Reading, source: Source) -> None:
+def _read_file(path: Path, specialty: str, how: ReadingOptions, source: Source) -> None:
     """Add the pairs of one file to `source`.
 
     Raises:

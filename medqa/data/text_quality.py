@@ -30,7 +30,6 @@ FEWEST_LETTERS, CERTAIN = 25, 0.8
 # An answer with this share of words among the most common ones of the main language needs no other test.
 COMMON_WORDS, COMMON_SHARE = 60, 0.25
 SHOWN = 160
-WORD = re.compile(r"[^\W\d_]+")
 
 
 def measure(records: Sequence[Record], watch: Watch = unwatched) -> dict[str, Any]:
@@ -102,7 +101,7 @@ class Languages:
     def __init__(self, records: Sequence[Record]) -> None:
         # By id, so that the sample does not depend on the order of the input.
         ordered = sorted(records, key=lambda record: record.id)[:: max(1, len(records) // SAMPLE)]
-        texts = [record.response[:CHARACTERS] for record in ordered if self._is_long(record.response)]
+        texts = [record.response[:CHARACTERS] for record in ordered if _is_long(_words(record.response))]
         self.main, self.common = "", frozenset()
         if not texts:
             return
@@ -111,22 +110,24 @@ class Languages:
         if number >= MAIN_SHARE * len(texts):
             self.main = language
             own = (text for text, name in zip(texts, named, strict=True) if name == language)
-            words = Counter(word for text in own for word in WORD.findall(text.lower()))
+            words = Counter(word for text in own for word in _words(text))
             self.common = frozenset(word for word, _ in words.most_common(COMMON_WORDS))
 
     def other_than_main(self, text: str) -> str:
         """The language of an answer if it is certain and not the main one; else ""."""
-        if not self.main or not self._is_long(text):
+        words = _words(text) if self.main else []
+        if not _is_long(words) or sum(word in self.common for word in words) >= COMMON_SHARE * len(words):
             return ""
-        text = text[:CHARACTERS]
-        words = WORD.findall(text.lower())
-        if sum(word in self.common for word in words) >= COMMON_SHARE * len(words):
-            return ""
-        language, probability = _identifier().classify(text)
+        language, probability = _identifier().classify(text[:CHARACTERS])
         return language if language != self.main and probability >= CERTAIN else ""
 
-    @staticmethod
-    def _is_long(text: str) -> bool:
-        letters = sum(map(len, WORD.findall(text[:CHARACTERS])))
-        # A Chinese or Japanese character carries as much as several letters.
-        return letters >= FEWEST_LETTERS or (letters >= FEWEST_LETTERS // 3 and max(text) > "\u3000")
+
+def _words(text: str) -> list[str]:
+    """The words at the beginning of a text."""
+    return identifiers.WORD.findall(text[:CHARACTERS].lower())
+
+
+def _is_long(words: Sequence[str]) -> bool:
+    """Whether the language of words can be told; a Chinese character carries as much as several letters."""
+    letters = sum(map(len, words))
+    return letters >= FEWEST_LETTERS or (letters >= FEWEST_LETTERS // 3 and max(words) > "\u3000")

@@ -13,7 +13,7 @@ from config import DatasetConfig
 from dataset_preparation import create_datasets
 from medqa.data import record_shapes
 from medqa.data.record_shapes import FieldNames
-from medqa.data.source_files import Reading, Source, find_files, read_files
+from medqa.data.source_files import ReadingOptions, Source, find_files, read_files
 from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
 
@@ -40,7 +40,7 @@ def write(folder: Path, content: Any, suffix: str = ".json") -> None:
 def read(folder: Path, content: Any, suffix: str = ".json", names: FieldNames = BY_NAME) -> Source:
     """Read a file with some content."""
     write(folder, content, suffix)
-    return read_files(find_files(folder), Reading(names))
+    return read_files(find_files(folder), ReadingOptions(names))
 
 
 def require_all(source: Source) -> None:
@@ -56,6 +56,7 @@ def message(role: str, text: Any) -> dict[str, Any]:
 SHAPES = {
     '"question" as question, "answer" as answer': lambda q, a: {"question": q, "answer": a},
     '"Question" as question, "ANSWER" as answer': lambda q, a: {"Question": q, "ANSWER": a, "qtype": "x"},
+    '" Question\ufeff" as question, "answer " as answer': lambda q, a: {" Question\ufeff": q, "answer ": a},
     '"question" as question, "response" as answer': lambda q, a: {"question": q, "response": a},
     '"question" as question, "answers" as answer': lambda q, a: {"question": q, "answers": [a]},
     '"instruction" as question, "output" as answer': lambda q, a: {"instruction": q, "output": a},
@@ -110,6 +111,7 @@ def as_parquet(folder: Path, shape: str) -> bytes:
         (".jsonl", records(lambda q, a: {"question": q, "answer": a}), "JSON"),
         (".csv", as_table(","), "CSV"),
         (".csv", "\ufeff" + as_table(","), "CSV"),
+        (".csv", "sep=;\n" + as_table(";"), "CSV with semicolons"),
         (".csv", as_table(",").replace("\n", "\r\n").replace(",\r\n", ",\n"), "CSV"),
         (".csv", as_table(";"), "CSV with semicolons"),
         (".csv", as_table("\t"), "TSV"),
@@ -140,6 +142,14 @@ def test_an_input_is_added_to_its_instruction(tmp_path: Path) -> None:
     assert [one.reason for one in source.refused] == ["question is not text"]
 
 
+def test_a_long_instruction_that_all_records_share_is_left_out(tmp_path: Path) -> None:
+    task = "If you are a doctor, answer the question of the patient."
+    source = read(tmp_path, records(lambda q, a: {"instruction": task, "input": q, "output": a}))
+    require_all(source)
+    assert list(source.read_as.values()) == ['JSON, "input" as question, "output" as answer']
+    assert source.extra_fields == {"instruction": 40}
+
+
 def test_settings_name_other_fields(tmp_path: Path) -> None:
     items = [{"Frage": q, "Antwort": a, "answer": "not this", "question": "nor this"} for q, a in PAIRS]
     source = read(tmp_path, items, names=FieldNames("frage", "Antwort"))
@@ -163,6 +173,7 @@ def test_settings_name_other_fields(tmp_path: Path) -> None:
         (records(lambda q, a: {"question": q, "opa": a, "opb": "x", "cop": 1}), "look like multiple choice"),
         (records(lambda q, a: {"question": q, "answer": "A", "options": {"A": a}}), "look like multiple choice"),
         (records(lambda q, a: {"question": q, "a": a, "b": "x", "c": "y", "answer": "a"}), "look like multiple choice"),
+        (records(lambda q, a: {"question": q, "option1": a, "Option 2": "x", "answer": a}), "look like multiple choice"),
         (records(lambda q, a: {"prompt": q, "chosen": a, "rejected": "x"}), "look like preferences"),
         (records(lambda q, a: {"question": q, "answers": [a, "x"]}), '"answers" has 2 entries'),
         (records(lambda q, a: {"instruction": q, "context": "c", "response": a}), "fields instruction, context, response"),
