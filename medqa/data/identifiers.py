@@ -14,7 +14,6 @@ EMAIL, TELEPHONE, RECORD, BIRTH, NAME, ADDRESS = KINDS = (
 )  # fmt: skip
 FOUR_DIGITS, SEVEN_DIGITS = (re.compile(rf"\d(?:[ .\-/()]{{0,3}}\d){{{number}}}") for number in (3, 6))
 NUMBER_AND_CAPITAL = re.compile(r"\d[A-Za-z]?,? (?:[A-ZÄÖÜÉÈÁÓÍÑÇ]|rue|avenue|boulevard|place)")
-WORD = re.compile(r"[^\W\d_]+")
 # Characters before a number or date in which a word like "phone" or "born" is searched.
 CONTEXT = 60
 
@@ -25,8 +24,7 @@ class Rule(NamedTuple):
     kind: str
     pattern: re.Pattern[str]  # the group "id", if there is one, is the identifier
     before: re.Pattern[str] | None = None
-    words: frozenset[str] = frozenset()  # one of which the text in lower case must have as a word
-    parts: tuple[str, ...] = ()  # or one of which it must contain anywhere
+    parts: tuple[str, ...] = ()  # one of which the text must contain
     needs: re.Pattern[str] | None = None  # must occur in the text; begins with a digit, which makes it fast
 
 
@@ -108,25 +106,22 @@ RULES = (
             r"date de naissance|nacid[oa]|fecha de nacimiento",
             r"[^\d\n]{0,20}",
         ),
-        words=frozenset(
-            (
-                "dob",
-                "birth",
-                "birthdate",
-                "birthday",
-                "born",
-                "geboren",
-                "geb",
-                "geburtsdatum",
-                "né",
-                "née",
-                "naissance",
-                "nacido",
-                "nacida",
-                "nacimiento",
-            )
-        ),  # fmt: skip
-        parts=("d.o.b",),
+        needs=FOUR_DIGITS,
+        parts=(
+            "DOB",
+            "D.O.B",
+            "dob",
+            "d.o.b",
+            "irth",
+            "BIRTH",
+            "orn",
+            "geb",
+            "Geb",
+            "Né",
+            "né",
+            "acid",
+            "acimiento",
+        ),
     ),
     Rule(
         NAME,
@@ -135,30 +130,23 @@ RULES = (
             r"Sister|Nurse)\b\.?(?: (?:Dr|med|Prof)\b\.?)*"
             rf" (?P<id>(?:{_CAPITAL}\. ?)*{_PARTICLES}{_NAME}(?: {_PARTICLES}{_NAME})?)"
         ),
-        words=frozenset(
-            (
-                "mr",
-                "mrs",
-                "ms",
-                "miss",
-                "mister",
-                "dr",
-                "prof",
-                "professor",
-                "herr",
-                "herrn",
-                "frau",
-                "señor",
-                "señora",
-                "sr",
-                "sra",
-                "mme",
-                "mlle",
-                "monsieur",
-                "madame",
-                "sister",
-                "nurse",
-            )
+        parts=(
+            "Mr",
+            "Ms",
+            "Miss",
+            "Mister",
+            "Dr",
+            "Prof",
+            "Herr",
+            "Frau",
+            "Señor",
+            "Sr",
+            "Mme",
+            "Mlle",
+            "Monsieur",
+            "Madame",
+            "Sister",
+            "Nurse",
         ),  # fmt: skip
     ),
     Rule(
@@ -168,7 +156,15 @@ RULES = (
             "patient(?:'s)? name|name of (?:the )?patient|patientenname|nom du patient|nombre del paciente",
             r"\s?(?::|=|is|ist|est|es)\s?",
         ),
-        words=frozenset(("name", "patientenname", "nom", "nombre")),
+        parts=(
+            "atient name",
+            "atient's name",
+            "atient Name",
+            "ame of ",
+            "atientenname",
+            "om du patient",
+            "ombre del ",
+        ),
     ),
     Rule(
         ADDRESS,
@@ -176,30 +172,28 @@ RULES = (
             rf"(?<![\w.,\-])\d{{1,5}}[A-Za-z]? (?:(?:N|S|E|W)\.? )?(?:{_NAME} ){{1,3}}{_STREET}\b"
             rf"|(?<![\w.,\-])\d{{1,4}},? (?:rue|avenue|boulevard|place) (?:(?:de|du|des|la|le) )*{_NAME}"
         ),
-        words=frozenset(
-            (
-                "street",
-                "st",
-                "road",
-                "rd",
-                "avenue",
-                "ave",
-                "lane",
-                "ln",
-                "drive",
-                "boulevard",
-                "blvd",
-                "court",
-                "crescent",
-                "terrace",
-                "close",
-                "way",
-                "place",
-                "square",
-                "parkway",
-                "highway",
-                "rue",
-            )
+        parts=(
+            " St",
+            " Road",
+            " Rd",
+            " Ave",
+            " Lane",
+            " Ln",
+            " Drive",
+            " Bo",
+            " Bl",
+            " Court",
+            " Cres",
+            " Terr",
+            " Close",
+            " Way",
+            " Place",
+            " Square",
+            " Parkway",
+            " Highway",
+            " rue ",
+            " avenue ",
+            " boulevard ",
         ),  # fmt: skip
         needs=NUMBER_AND_CAPITAL,
     ),
@@ -219,10 +213,10 @@ RULES = (
             "platz",
             "allee",
             "gasse",
-            "calle",
-            "avenida",
-            "plaza",
-            "box ",
+            "alle ",
+            "Avenida",
+            "Plaza",
+            "Box ",
         ),
     ),
 )
@@ -237,13 +231,11 @@ NOT_NAMES = {
 
 def find(text: str) -> Iterator[Identifier]:
     """The identifiers in a text, rule by rule; they can overlap."""
-    lower = text.lower()
-    words_of_text = set(WORD.findall(lower))
     occurs = {needs: needs.search(text) for needs in (FOUR_DIGITS, SEVEN_DIGITS, NUMBER_AND_CAPITAL)}
-    for kind, pattern, before, words, parts, needs in RULES:
+    for kind, pattern, before, parts, needs in RULES:
         if needs is not None and not occurs[needs]:
             continue
-        if (words or parts) and words.isdisjoint(words_of_text) and not any(part in lower for part in parts):
+        if parts and not any(part in text for part in parts):
             continue
         for match in pattern.finditer(text):
             start = match.start()

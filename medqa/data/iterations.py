@@ -255,7 +255,7 @@ def changes(
         found.append(f"share of {listed(raised)}")
     for name in READING:
         if settings[name] != before.settings[name]:
-            found.append(f"{name} = {settings[name]}")
+            found.append(f"{name} = {settings[name]!r}")
     for key, what in (("chat_template_sha256", "chat template"), ("system_message", "system message")):
         if prompt[key] != before.prompt[key]:
             found.append(f"{what}: formatted_chat of all four splits is rendered again")

@@ -24,12 +24,13 @@ LANGUAGES = (
     "ta", "th", "tr", "uk", "ur", "vi", "zh",
 )  # fmt: skip
 # Answers that determine the main language, the share of them that must have it, and characters read of each.
-SAMPLE, MAIN_SHARE, CHARACTERS = 200, 0.6, 400
+SAMPLE, MAIN_SHARE, CHARACTERS = 200, 0.6, 200
 # Fewest letters of an answer whose language is determined, and least probability of another language.
 FEWEST_LETTERS, CERTAIN = 25, 0.8
 # An answer with this share of words among the most common ones of the main language needs no other test.
 COMMON_WORDS, COMMON_SHARE = 60, 0.25
 SHOWN = 160
+WORD = re.compile(r"[^\W\d_]+")
 
 
 def measure(records: Sequence[Record], watch: Watch = unwatched) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Languages:
 
 def _words(text: str) -> list[str]:
     """The words at the beginning of a text."""
-    return identifiers.WORD.findall(text[:CHARACTERS].lower())
+    return WORD.findall(text[:CHARACTERS].lower())
 
 
 def _is_long(words: Sequence[str]) -> bool:
