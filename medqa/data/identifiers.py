@@ -43,7 +43,7 @@ def _before(words: str, gap: str) -> re.Pattern[str]:
 _CAPITAL = "[A-ZÄÖÜÉÈÁÓÍÑÇ]"
 _NAME = rf"{_CAPITAL}[\w'’\-]*[a-zß-ÿ][\w'’\-]*"
 _PARTICLES = "(?:(?:von|van|de|der|del|la|zu) )*"
-_DAY = r"\d{1,2}\.?(?: de)? [A-Za-zäéû]{3,10}\.?,?(?: de)? \d{4}"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?\.?(?: de| of)? [A-Za-zäéû]{3,10}\.?,?(?: de)? \d{4}"
 _STREET = (
     "(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Boulevard|Blvd|Court|Crescent|Terrace|Close|Way|Place|Square|"
     "Parkway|Highway)"
@@ -57,9 +57,9 @@ RULES = (
     # Seven digits or more after a word like "phone"; in international form; in two national forms.
     Rule(
         TELEPHONE,
-        re.compile(r"(?<![\w.\-/])\(?\+?\(?\d(?:[ .\-/()]{0,2}\d){6,14}(?!\w)"),
+        re.compile(r"(?<![\w.\-/])\(?\+?\(?\d(?:[ .\-/()]{0,3}\d){6,14}(?!\w)"),
         _before(
-            "tel|telephone|phone|ph|mobile|cell|fax|pager|call|ring|dial|whatsapp|sms|telefon|handy|mobil|anrufen|"
+            "tel|telephone|phone|contact|kontakt|ph|mobile|cell|fax|pager|call|ring|dial|whatsapp|sms|telefon|handy|mobil|anrufen|"
             "téléphone|portable|teléfono|móvil|llamar",
             r"[^\d\n+(]{0,20}",
         ),
