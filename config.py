@@ -24,10 +24,19 @@ class DatasetConfig(SimpleNamespace):
 
     # == Folders ==
 
-    # Folder that contains the files dataset_with_answers_{specialty}.json
+    # Folder that contains the files dataset_with_answers_{specialty}.json (or .jsonl, .csv, .tsv, .parquet)
     DATA_DIR: str = "demo/data"
     # Output folder for the splits; if it already contains splits, holdout and eval do not change
     OUTPUT_DIR: str = "datasets"
+
+    # == Reading ==
+
+    # Field with the question in each record (empty: found by its name: question, instruction, prompt …)
+    QUESTION_FIELD: str = ""
+    # Field with the answer in each record (empty: found by its name: answer, output, completion …)
+    ANSWER_FIELD: str = ""
+    # Refuse pairs with identifiers of persons (names, addresses, numbers) instead of only counting them
+    REFUSE_IDENTIFIERS: bool = False
 
     # == Splits ==
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa.artifacts import history_csv, output_dir, run_manifest
+from medqa.data.normal_form import VERSION
 from medqa.modeling.chat_template import (
     ChatTemplate,
     apply_chat_template,
@@ -25,16 +26,15 @@ from medqa.modeling.chat_template import (
 )
 from medqa.runtime import library_warnings, progress
 from medqa.runtime.cli import checked, given_and_default, next_command, parse
-from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
+from medqa.runtime.console import WarningLog, counted, elapsed, highlighted, print_rank0
 from medqa.runtime.entrypoint import run_script
-from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
-    from medqa.data.cleaning import Source
     from medqa.data.iterations import Iteration
+    from medqa.data.source_files import Folder, Source
     from medqa.data.splits import Short, Splits
 
     Datasets = tuple[Dataset, Dataset, Dataset, Dataset]
@@ -72,11 +72,13 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
-    from medqa.data import cleaning, dataset_io, dataset_stats, iterations, near_duplicates, source_files
+    from medqa.data import dataset_io, dataset_stats, iterations, source_files
 
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
     folder = Path(config.OUTPUT_DIR)
+    if is_demo(config):
+        print_rank0(highlighted(dataset_stats.DEMO_DATA))
 
     # 1. Check what can be checked before any pair is read.
     tokenizer = load_tokenizer(config.TOKENIZER)
@@ -92,13 +94,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
         output_dir.recover(folder)
-        before = iterations.read(folder)
+        before = iterations.read(folder, vars(DatasetConfig()))
         if before:
             iterations.require_constants(vars(config), before, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
         shares = iterations.next_shares(found.files, before, *wanted, requests)
         hashes = source_files.sha256_of(found.files)
-        changes = iterations.changes(before, shares, hashes, prompt)
+        changes = iterations.changes(before, vars(config), shares, hashes, prompt)
         if before and not changes and not before.damaged and not found.problems:
             print_rank0(f"{folder} is up to date: same input, shares and prompt.")
             return report(folder, config, tokenizer)
@@ -107,27 +109,20 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         files = counted(len(found.files), "specialty file")
         print_rank0(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
 
-        # 3. Read and clean, and group near-duplicate questions.
-        source = source_files.read_files(found, progress.watch)
-        cleaning.require_usable(source, config.DATA_DIR)
-        forms = [*(record.form for record in source.records), *vanished_from(source, before, config)]
-        groups = near_duplicates.groups(forms, progress.watch)
-
-        # 4. Split: holdout and eval once for the life of the folder, the rest into train and pool.
-        splits, short = split(source, groups, before, shares, config)
-        size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
-        stats = dataset_stats.statistics(source, splits, groups, shares, short, size)
+        # 3. Read and clean, group near-duplicates, and split.
+        source, splits, stats, short = read_and_split(found, before, shares, config)
         source.records.clear()  # `splits` holds the records, and writing removes them from there
 
-        # 5. Format and write, the manifest last.
+        # 4. Format and write, the manifest last.
         settings = given_and_default(config)
         inputs = {str(path): hashes[specialty] for specialty, path in found.files.items()}
-        record = iterations.record(before, changes, shares, short, stats)
+        version = before.normal_form if before else VERSION
+        record = iterations.record(before, changes, shares, short, version, stats)
         with output_dir.atomic_publish(folder) as staging:
             unchanged = folder if before and before.prompt == prompt else None
             formatted = renderer(config, template)
             dataset_io.write_splits(staging, splits._asdict(), formatted, unchanged, progress.watch)
-            dataset_stats.write(staging, stats, source.refused)
+            dataset_stats.write(staging, stats, source)
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,
@@ -145,6 +140,41 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         return report(folder, config, tokenizer)
 
 
+def is_demo(config: DatasetConfig) -> bool:
+    """Whether the data are those of the demo, which are also used when nobody gives a DATA_DIR."""
+    return Path(config.DATA_DIR).resolve() == (Path(__file__).parent / "demo" / "data").resolve()
+
+
+def read_and_split(
+    found: "Folder", before: "Iteration | None", shares: Mapping[str, float], config: DatasetConfig
+) -> "tuple[Source, Splits, dict[str, Any], Short]":
+    """Read and clean the files, group near-duplicate questions, split, and count."""
+    from medqa.data import (
+        dataset_stats,
+        input_checks,
+        iterations,
+        near_duplicates,
+        source_files,
+        text_quality,
+    )
+
+    how = source_files.ReadingOptions(
+        source_files.FieldNames(config.QUESTION_FIELD, config.ANSWER_FIELD),
+        before.normal_form if before else VERSION,
+        config.REFUSE_IDENTIFIERS,
+    )
+    source = source_files.read_files(found, how, progress.watch)
+    input_checks.require_usable(source, config.DATA_DIR)
+    vanished = iterations.vanished_forms(source.records, before, Path(config.OUTPUT_DIR), config.DATA_DIR)
+    groups = near_duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
+    splits, short = split(source, groups, before, shares, config)
+    size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
+    input_checks.require_splits(splits, 0 if before else size)
+    quality = text_quality.measure(source.records, progress.watch)
+    stats = dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
+    return source, splits, stats, short
+
+
 def load_tokenizer(name: str) -> Any:
     """The base model's tokenizer, for its chat template and for lengths in tokens; None without a name."""
     if not name:
@@ -158,25 +188,6 @@ def load_tokenizer(name: str) -> Any:
 def renderer(config: DatasetConfig, template: ChatTemplate) -> Callable[[str, str], str]:
     """A function that formats question and response in the chat template."""
     return lambda question, response: render(template, question, response, config.SYSTEM_MESSAGE)
-
-
-def vanished_from(source: "Source", before: "Iteration | None", config: DatasetConfig) -> list[str]:
-    """Normal forms of the holdout and eval questions that left the input: new pairs must avoid them too."""
-    from medqa.data import dataset_io
-
-    if before is None:
-        return []
-    now = {record.id for record in source.records}
-    held = [record for records in dataset_io.read_held(Path(config.OUTPUT_DIR)) for record in records]
-    forms = [record.form for record in held if record.id not in now]
-    data_before = before.settings["DATA_DIR"]
-    if held and len(forms) == len(held) and data_before != config.DATA_DIR:
-        raise UserError(
-            f"{config.DATA_DIR} has none of the holdout and eval questions in {config.OUTPUT_DIR}, which "
-            f"came from {data_before}. Continue with --DATA_DIR {data_before}, or give the new data another "
-            "folder: --OUTPUT_DIR …"
-        )
-    return forms
 
 
 def split(
@@ -193,7 +204,7 @@ def split(
         sizes = config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE
         return splits.first_splits(source.records, groups, shares, *sizes, config.RANDOM_SEED)
     folder = Path(config.OUTPUT_DIR)
-    holdout, evals = dataset_io.read_held(folder)
+    holdout, evals = dataset_io.read_held(folder, before.normal_form)
     others, refused = splits.without_near(holdout, evals, source.records, groups, progress.watch)
     source.refused += refused
     train_folder = dataset_io.SPLITS["train"]
@@ -227,6 +238,8 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
         {"MODEL_NAME": config.TOKENIZER or TrainingConfig.MODEL_NAME, "DATASET_DIR": config.OUTPUT_DIR},
     )
     print_rank0("", f"Next:  {following}")
+    if stats.get("demo_data"):
+        print_rank0("", highlighted(dataset_stats.DEMO_DATA))
     return tuple(datasets[name] for name in ("holdout", "train", "eval", "pool"))
 
 

@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from preparation import near_copy, questions  # noqa: E402
 
-from medqa.data.near_duplicates import _grams, groups, near, normal_form  # noqa: E402
+from medqa.data.near_duplicates import _grams, groups, near  # noqa: E402
+from medqa.data.normal_form import normal_form  # noqa: E402
 from medqa.data.similarity_join import THRESHOLD  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "near_duplicates.json"

@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from medqa.data.near_duplicates import near, normal_form  # noqa: E402
+from medqa.data.near_duplicates import near  # noqa: E402
+from medqa.data.normal_form import normal_form  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "preparation.json"
 SPECIALTIES = 42

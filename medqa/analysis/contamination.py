@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import finding
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.data.near_duplicates import nearest_of, normal_form
+from medqa.data.near_duplicates import nearest_of
+from medqa.data.normal_form import normal_form
 from medqa.runtime.console import WarningLog, counted
 
 if TYPE_CHECKING:

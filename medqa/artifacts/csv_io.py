@@ -11,6 +11,7 @@ from medqa.artifacts.atomic_io import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
+BYTE_ORDER_MARK = "\ufeff"
 # A spreadsheet takes a cell that begins with one of these for a formula.
 FORMULA = r"=+\-@\t\r"
 UNSAFE = re.compile(f"'*[{FORMULA}]")
@@ -35,12 +36,12 @@ def unescape_formula(cell: Any) -> Any:
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
-    """Write a CSV file in UTF-8 with line feeds.
+    """Write a CSV file in UTF-8 with line feeds, and with a byte-order mark, by which Excel recognizes UTF-8.
 
     Texts are escaped, numbers stay numbers, and a missing value is an empty cell.
     """
     rows = chain([tuple(table.columns)], table.itertuples(index=False, name=None))
-    write_text(path, (",".join(map(_cell, row)) + "\n" for row in rows))
+    write_text(path, chain([BYTE_ORDER_MARK], (",".join(map(_cell, row)) + "\n" for row in rows)))
 
 
 def _cell(value: Any) -> str:
@@ -52,7 +53,7 @@ def _cell(value: Any) -> str:
 
 
 def read_table(path: Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
-    """Read a CSV file of `write_table`; numbers are restored to the last bit.
+    """Read a CSV file of `write_table`, with or without byte-order mark; numbers are exact to the last bit.
 
     An empty cell is NaN in a column of numbers, and "" in a column of texts.
 
@@ -70,6 +71,7 @@ def read_table(path: Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
         keep_default_na=False,
         na_values=[""],
         lineterminator="\n",
+        encoding="utf-8-sig",
         **exact,
     ).rename(columns=unescape_formula)
     for name in table.columns:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from medqa.artifacts.csv_io import BYTE_ORDER_MARK
 from medqa.runtime.errors import UserError
 
 FILE = "history.csv"
@@ -44,7 +45,7 @@ def merged(*sources: Iterable[Row]) -> list[Row]:
 
 
 def text(rows: Sequence[Row]) -> str:
-    """Rows as CSV: numbers, lists and dicts as JSON, an empty cell for a missing value."""
+    """Rows as CSV with a byte-order mark: numbers, lists and dicts as JSON, a missing value is empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -56,7 +57,7 @@ def text(rows: Sequence[Row]) -> str:
             if v is not None
         }
         writer.writerow(cells | {name: row[name] for name in TEXTS})
-    return file.getvalue()
+    return BYTE_ORDER_MARK + file.getvalue()
 
 
 def read(path: Path) -> list[Row]:
@@ -67,7 +68,7 @@ def read(path: Path) -> list[Row]:
     """
     path = path / FILE if path.is_dir() else path
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file, strict=True))
         rows = [
             {
@@ -102,7 +103,7 @@ def checked(rows: object, path: Path) -> list[Row]:
     )
     if not whole:
         raise UserError(
-            f"{path} has a history that evaluation.py did not write: a row needs {', '.join(REQUIRED)}. "
+            f"{path} has a history that evaluation.py did not write: a round needs {', '.join(REQUIRED)}. "
             "Use the file as it was written, or remove the history from it."
         )
     return rows

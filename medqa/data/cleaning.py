@@ -1,44 +1,51 @@
-"""Question-answer pairs → clean records, with everything that was refused and why.
+"""Cleans question-answer pairs, and refuses unusable ones with a reason.
 
-Every pair ends either among the records or among the refused ones; nothing is dropped.
+Every pair ends up either as a record or as a rejected pair.
 """
 
 import hashlib
 import json
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from medqa.data.near_duplicates import normal_form
-from medqa.runtime.console import counted
-from medqa.runtime.errors import UserError
+from medqa.data import identifiers
+from medqa.data.containers import LINE_BREAK, plain
+from medqa.data.normal_form import VERSION, normal_form
 
-PREFIX, SUFFIX = "dataset_with_answers_", ".json"
-FILE_PATTERN = PREFIX + "{specialty}" + SUFFIX
-# Longest question or answer, in characters. What is longer is no answer but a file that went astray.
+# Longest question or answer, in characters; a longer text is a file in the wrong place.
 LONGEST_TEXT = 1_000_000
 
 # C0 and C1 control characters, lone surrogates, zero-width space and word joiner, byte-order marks and
-# noncharacters: nothing that a reader sees or that a model should learn. Tabs and line breaks are whitespace.
+# noncharacters: invisible, and nothing that a model should learn. Tabs and line breaks are whitespace.
 CONTROL = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff]"
 )
 # Whitespace other than one space: a run of it, or a single tab, line break, no-break space …
 WHITESPACE = re.compile(r"\s{2,}|[^\S ]")
-LINE_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 
-# Why a pair is refused, as it stands in rejected.jsonl and dataset_stats.json.
-NO_RECORD = "no record with question and answer"
-REPEATED_FIELD = "question or answer given twice in one record"
+# Texts that programs and forms write where a text is missing.
+PLACEHOLDERS = {
+    "n/a", "n.a.", "n.a", "na", "#n/a", "nan", "null", "(null)", "<null>", "none", "undefined",
+    "not available", "not applicable", "no answer", "no answer available", "no answer provided",
+    "no response", "no data", "tbd", "todo", "to do", "to be determined", "placeholder", "lorem ipsum",
+    "[deleted]", "[removed]", "(deleted)", "(removed)", "<deleted>", "<removed>", "[deleted by user]",
+    "[removed by reddit]", "[empty]", "[blank]", "[redacted]", "#ref!", "#value!", "#name?", "#div/0!",
+    "#null!", "k.a.", "keine angabe", "keine angaben",
+}  # fmt: skip
+LONGEST_PLACEHOLDER = 40
+
+# Why a pair is refused, as recorded in rejected.jsonl and dataset_stats.json; more are in record_shapes.
 QUESTION_NOT_TEXT = "question is not text"
 ANSWER_NOT_TEXT = "answer is not text"
 TOO_LONG = f"longer than {LONGEST_TEXT:,} characters"
 EMPTY_QUESTION = "empty question"
 EMPTY_ANSWER = "empty answer"
+QUESTION_PLACEHOLDER = "question is a placeholder"
+ANSWER_PLACEHOLDER = "answer is a placeholder"
 ANSWER_IS_QUESTION = "answer repeats the question"
+HAS_IDENTIFIERS = "contains identifiers of a person ({})"
 TWIN_SAME_ANSWER = "same question, same answer"
 TWIN_OTHER_ANSWER = "same question, conflicting answer"
 
@@ -46,19 +53,15 @@ TWIN_OTHER_ANSWER = "same question, conflicting answer"
 class Record(NamedTuple):
     """A clean question-answer pair."""
 
-    id: str  # of the question's normal form alone: the same in every run, in every order, in every file
+    id: str  # a hash of the question's normal form: the same in every run, order and file
     specialty: str
     question: str
     response: str
     form: str  # normal form of the question
 
 
-class JsonObject(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a key that is given twice is seen."""
-
-
 class RejectedPair(NamedTuple):
-    """A pair that takes no further part: one line of rejected.jsonl."""
+    """A pair that is in no split: one line of rejected.jsonl."""
 
     specialty: str
     question: Any
@@ -66,63 +69,27 @@ class RejectedPair(NamedTuple):
     reason: str
     like: str = ""  # the question that this one repeats
 
-    def line(self) -> str:
-        """The pair as one line of JSON, also for a reader that takes other characters for line breaks.
+    def line(self, file: str) -> str:
+        """The pair as one line of JSON that contains no line break of any system.
 
-        A lone surrogate, which UTF-8 has not, stays an escape sequence.
+        A lone surrogate, which UTF-8 cannot encode, stays an escape sequence.
         """
-        content = {"file": file_name(self.specialty), **self._asdict()}
-        text = (
-            json.dumps(content, ensure_ascii=False).encode("utf-8", errors="backslashreplace").decode("utf-8")
-        )
+        text = json.dumps({"file": file, **self._asdict()}, ensure_ascii=False)
+        text = text.encode("utf-8", errors="backslashreplace").decode("utf-8")
         return LINE_BREAK.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-@dataclass
-class Source:
-    """What a folder of specialty files holds."""
-
-    records: list[Record] = field(default_factory=list)  # clean, one for each question
-    refused: list[RejectedPair] = field(default_factory=list)
-    pairs: Counter[str] = field(default_factory=Counter)  # as read, by specialty
-    cleaned: Counter[str] = field(default_factory=Counter)  # pairs that a rule changed, by rule
-    repeated_keys: dict[str, int] = field(default_factory=dict)  # by file
-    extra_fields: Counter[str] = field(default_factory=Counter)  # records with a field of this name
-    left_out: list[str] = field(default_factory=list)  # names in the folder that do not match the pattern
-
-
-def file_name(specialty: str) -> str:
-    """Name of the file that holds the pairs of a specialty."""
-    return PREFIX + specialty + SUFFIX
-
-
-def plain(value: Any) -> Any:
-    """A JSON value that can be written again: an object with a repeated key becomes a list of its pairs.
-
-    NaN, Infinity and 1e999, which Python reads as numbers that JSON cannot hold, become text.
-    """
-    if isinstance(value, JsonObject):
-        names = {name for name, _ in value}
-        pairs = [(name, plain(content)) for name, content in value]
-        return dict(pairs) if len(names) == len(pairs) else [list(pair) for pair in pairs]
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def clean_pair(question: Any, answer: Any, specialty: str, source: Source) -> Record | None:
-    """A record of a clean pair; None when the pair is refused.
+def clean_pair(question: Any, answer: Any, specialty: str, version: int = VERSION) -> Record | RejectedPair:
+    """Clean a pair, or refuse it.
 
     Args:
-        question, answer: as the file has them; anything but text is refused, NaN and null included.
+        question, answer: as the file has them; anything but text is refused, also NaN and null.
         specialty: of the file.
-        source: where a refused pair and what was cleaned are counted.
+        version: of the normal form.
     """
 
-    def refuse(reason: str) -> None:
-        source.refused.append(RejectedPair(specialty, plain(question), plain(answer), reason))
+    def refuse(reason: str) -> RejectedPair:
+        return RejectedPair(specialty, plain(question), plain(answer), reason)
 
     if not isinstance(question, str):
         return refuse(QUESTION_NOT_TEXT)
@@ -132,49 +99,84 @@ def clean_pair(question: Any, answer: Any, specialty: str, source: Source) -> Re
         question, answer = f"{question[:100]} …", f"{answer[:100]} …"  # enough to find it again
         return refuse(TOO_LONG)
     clean_question, clean_answer = clean(question).replace("\n\n", " ").replace("\n", " "), clean(answer)
-    form = normal_form(clean_question)
-    if not form:  # a question of punctuation alone asks nothing
+    form = normal_form(clean_question, version)
+    if not form:  # punctuation alone
         return refuse(EMPTY_QUESTION)
     if not clean_answer:
         return refuse(EMPTY_ANSWER)
-    # An answer of many more characters has other words; most are so long that they need not be compared.
-    if len(clean_answer) < 2 * len(clean_question) + 20 and normal_form(clean_answer) == form:
+    if is_placeholder(clean_question):
+        return refuse(QUESTION_PLACEHOLDER)
+    if is_placeholder(clean_answer):
+        return refuse(ANSWER_PLACEHOLDER)
+    # A much longer answer has other words; most answers are so long that they need not be compared.
+    if len(clean_answer) < 2 * len(clean_question) + 20 and normal_form(clean_answer, version) == form:
         return refuse(ANSWER_IS_QUESTION)
-    if clean_question != question or clean_answer != answer:
-        controls = CONTROL.search(question) is not None or CONTROL.search(answer) is not None
-        source.cleaned["control characters removed"] += controls
-        spaces = clean_question != CONTROL.sub("", question) or clean_answer != CONTROL.sub("", answer)
-        source.cleaned["whitespace folded"] += spaces
     return Record(identity(form), specialty, clean_question, clean_answer, form)
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands for a missing one ("N/A", "[deleted]"), or has neither letters nor digits ("-").
+
+    "None." and "Unknown" are answers, for example to questions about contraindications and causes.
+    """
+    if len(text) > LONGEST_PLACEHOLDER:
+        return False
+    # "Na" is sodium.
+    return (text.lower() in PLACEHOLDERS and text != "Na") or not any(map(str.isalnum, text))
+
+
+def what_was_cleaned(question: str, answer: str, record: Record) -> Counter[str]:
+    """The cleaning rules that changed a pair."""
+    changed: Counter[str] = Counter()
+    if record.question != question or record.response != answer:
+        controls = CONTROL.search(question) is not None or CONTROL.search(answer) is not None
+        changed["control characters removed"] += controls
+        visible = CONTROL.sub("", question), CONTROL.sub("", answer)
+        changed["whitespace folded"] += (record.question, record.response) != visible
+    return changed
+
+
 def identity(form: str) -> str:
-    """The id of a question, from its normal form: 80 bits; two of a million are alike once in 10¹² times."""
+    """The id of a question: an 80-bit hash of its normal form; two of a million collide with 10⁻¹²."""
     return hashlib.blake2b(form.encode(), digest_size=10).hexdigest()
 
 
 def clean(text: str) -> str:
-    """`text` without control characters, with even whitespace, and otherwise as it is.
+    """Remove control characters and fold whitespace; nothing else changes.
 
-    A run of spaces and tabs becomes one space. Indentation around a line break goes, and the break stays,
-    because it may part the items of a list; an empty line, as between paragraphs, becomes exactly one.
+    A run of spaces and tabs becomes one space. Indentation around a line break is removed and the break is
+    kept, because it may separate the items of a list; several empty lines become one.
     """
-    # Nine texts of ten are even already; to see that is a hundred times faster than to search them.
+    # Nine texts of ten need no change; this test is a hundred times faster than the search below.
     if text.isprintable() and "  " not in text and text == text.strip():
         return text
     return WHITESPACE.sub(_fold, CONTROL.sub("", text).strip())
 
 
 def _fold(run: re.Match[str]) -> str:
-    """What stands for a run of whitespace: a space, a line break, or an empty line."""
+    """What replaces a run of whitespace: a space, a line break, or an empty line."""
     return (" ", "\n", "\n\n")[min(2, len(LINE_BREAK.findall(run[0])))]
+
+
+def drop_identifiers(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:
+    """Refuse records with identifiers of a person; in the refused pairs they are masked."""
+    kept, refused = [], []
+    for record in records:
+        kinds = identifiers.kinds(record.question) | identifiers.kinds(record.response)
+        if kinds:
+            texts = identifiers.mask(record.question), identifiers.mask(record.response)
+            reason = HAS_IDENTIFIERS.format(", ".join(sorted(kinds)))
+            refused.append(RejectedPair(record.specialty, *texts, reason))
+        else:
+            kept.append(record)
+    return kept, refused
 
 
 def drop_exact_duplicates(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:
     """Keep one record of each question, and refuse the others.
 
-    The longest answer is kept; among equally long ones a hash decides. So the choice depends on what the
-    twins say alone, not on the order of files or pairs.
+    The longest answer is kept; among equally long ones a hash decides. The choice therefore depends only on
+    the texts, not on the order of files or pairs.
     """
     first: dict[str, Record] = {}
     twins: defaultdict[str, list[Record]] = defaultdict(list)
@@ -198,33 +200,8 @@ def _preference(record: Record) -> tuple[int, bytes, tuple[str, ...]]:
     return -len(record.response), digest, content
 
 
-def require_usable(source: Source, folder: str) -> None:
-    """Refuse an input from which no pair survives.
-
-    Raises:
-        UserError: with the number of refused pairs by reason, and the first of them.
-    """
-    if source.records:
-        return
-    pairs = sum(source.pairs.values())
-    if not pairs:
-        raise UserError(
-            f"the files in {folder} hold no question-answer pairs. Expected {{question: answer}} in each "
-            "file; nothing was written."
-        )
-    reasons = Counter(one.reason for one in source.refused)
-    first = source.refused[0]
-    shown = json.dumps({"question": first.question, "answer": first.answer})
-    raise UserError(
-        f"{folder} has no usable pair: of {counted(pairs, 'pair')}, "
-        f"{', '.join(f'{number:,} × {reason}' for reason, number in sorted(reasons.items()))}. The first, in "
-        f"{file_name(first.specialty)}: {shown[:200]}. Expected a question and an answer in text; nothing "
-        "was written."
-    )
-
-
 def shared_answers(records: Sequence[Record]) -> dict[str, Any]:
-    """How many answers stand under more than one question, and the one that stands under most."""
+    """The number of answers that several questions share, and the most frequent one."""
     count = Counter(map(hash, (record.response for record in records)))
     shared = {key: number for key, number in count.items() if number > 1}
     if not shared:

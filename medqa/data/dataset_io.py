@@ -4,13 +4,15 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medqa.artifacts.atomic_io import write_text
 from medqa.data.cleaning import Record
-from medqa.data.near_duplicates import Watch, normal_form, unwatched
+from medqa.data.near_duplicates import Watch, unwatched
+from medqa.data.normal_form import normal_form
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,16 +37,32 @@ def load(folder: Path) -> "Dataset":
 
 
 def load_splits(folder: Path, limit: int = 0) -> dict[str, "Dataset"]:
-    """The four splits of a finished folder by name; a `limit` shortens the holdout to its first records."""
-    records = {name: load(folder / path) for name, path in SPLITS.items()}
-    asked = min(limit or len(records["holdout"]), len(records["holdout"]))
-    return records | {"holdout": records["holdout"].select(range(asked))}
+    """The four splits of a finished folder by name; a `limit` reduces the holdout to a stratified sample."""
+    splits = {name: load(folder / path) for name, path in SPLITS.items()}
+    holdout = splits["holdout"]
+    if 0 < limit < len(holdout):
+        holdout = holdout.select(stratified(holdout["specialty"], holdout["id"], limit))
+    return splits | {"holdout": holdout}
 
 
-def read(folder: Path) -> list[Record]:
-    """The records of a split."""
+def stratified(specialties: Sequence[str], ids: Sequence[str], number: int) -> list[int]:
+    """Positions of a sample in which each specialty has its share; a larger sample contains a smaller one.
+
+    Within a specialty, and among specialties that cannot all be in the sample, the ids, hashes, decide.
+    """
+    sizes, seen = Counter(specialties), Counter()
+    rank: dict[int, float] = {}  # position → where it is in its specialty, 0 to 1
+    for position in sorted(range(len(ids)), key=lambda position: ids[position]):
+        name = specialties[position]
+        rank[position] = (seen[name] + 0.5) / sizes[name]
+        seen[name] += 1
+    return sorted(sorted(rank, key=lambda position: (rank[position], ids[position]))[:number])
+
+
+def read(folder: Path, version: int) -> list[Record]:
+    """The records of a split, with normal forms of the folder's version."""
     rows = load(folder).select_columns(["id", "specialty", "question", "response"]).to_list()
-    return [Record(**row, form=normal_form(row["question"])) for row in rows]
+    return [Record(**row, form=normal_form(row["question"], version)) for row in rows]
 
 
 def ids(folder: Path) -> list[str]:
@@ -52,9 +70,9 @@ def ids(folder: Path) -> list[str]:
     return load(folder).select_columns(["id"]).to_dict()["id"]
 
 
-def read_held(folder: Path) -> tuple[list[Record], list[Record]]:
-    """The records of holdout and eval in a prepared folder."""
-    return read(folder / SPLITS["holdout"]), read(folder / SPLITS["eval"])
+def read_held(folder: Path, version: int) -> tuple[list[Record], list[Record]]:
+    """The records of holdout and eval in a prepared folder, with normal forms of its version."""
+    return read(folder / SPLITS["holdout"], version), read(folder / SPLITS["eval"], version)
 
 
 def write_splits(

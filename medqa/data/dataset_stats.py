@@ -1,18 +1,21 @@
-"""Counts where each input pair went: dataset_stats.json, and the warnings that follow from it."""
+"""Counts what happened to each input pair: dataset_stats.json, and the notes and warnings based on it."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medqa.artifacts.atomic_io import write_json, write_text
-from medqa.data.cleaning import FILE_PATTERN, TWIN_OTHER_ANSWER, RejectedPair, Source, shared_answers
-from medqa.data.source_files import listed
+from medqa.data.cleaning import HAS_IDENTIFIERS, TWIN_OTHER_ANSWER, Record, shared_answers
+from medqa.data.containers import SUFFIXES
+from medqa.data.source_files import FILE_PATTERN, Source, listed
 from medqa.data.splits import Short, Splits
 from medqa.runtime.console import counted
+
+DEMO_DATA = "DEMO DATA: these are the questions of demo/data. To use your own: --DATA_DIR FOLDER"
 
 
 def statistics(
@@ -22,6 +25,8 @@ def statistics(
     shares: Mapping[str, float],
     short: Short,
     holdout_size: int,
+    quality: Mapping[str, Any],
+    demo_data: bool,
 ) -> dict[str, Any]:
     """The content of dataset_stats.json.
 
@@ -30,28 +35,22 @@ def statistics(
         splits: the records of each split.
         groups: int64 [records of source, and more], equal for near-duplicates.
         shares: specialty → share.
-        short: splits that near-duplicates made smaller than they should be.
+        short: splits that have fewer records than wanted, because of near-duplicates.
         holdout_size: records of each specialty for the holdout, where it has twice as many or more.
+        quality: from `text_quality.measure`.
+        demo_data: whether the pairs are those of the repository's demo.
 
     Raises:
-        RuntimeError: a pair is neither in a split nor refused, or is in two places: an error of this program.
+        RuntimeError: a pair is neither in a split nor refused, or is counted twice: a bug.
     """
     by_name = splits._asdict()
     count = {name: Counter(record.specialty for record in records) for name, records in by_name.items()}
     names = sorted({*shares, *(name for counter in count.values() for name in counter)})
-    now = {record.id: record.response for record in source.records}
+    refused = source.refused
     refused_in = Counter(one.specialty for one in source.refused)
-    vanished = {
-        split: sorted(record.question for record in by_name[split] if record.id not in now)
-        for split in ("holdout", "eval")
-    }
-    other_text = {
-        split: sum(now.get(record.id, record.response) != record.response for record in by_name[split])
-        for split in ("holdout", "eval")
-    }
+    vanished, other_text = _compared_with_input(source, by_name)
     number = sum(source.pairs.values())
     placed = sum(map(len, splits)) - sum(map(len, vanished.values()))
-    refused = source.refused
     if placed + len(refused) != number:
         raise RuntimeError(f"{number} pairs were read, but {placed} are in splits and {len(refused)} refused")
     in_train = {record.response for record in splits.train}
@@ -88,7 +87,25 @@ def statistics(
         "repeated_keys": source.repeated_keys,
         "extra_fields": dict(sorted(source.extra_fields.items())),
         "files_left_out": source.left_out,
+        "demo_data": demo_data,
+        "read_as": source.read_as,
+        "text_quality": {name: quality[name] for name in ("html", "mojibake", "other_language")},
+        "identifiers": quality["identifiers"]
+        | {"refused": sum(one.reason.startswith(HAS_IDENTIFIERS.format("")[:-1]) for one in refused)},
     }
+
+
+def _compared_with_input(
+    source: Source, splits: Mapping[str, list[Record]]
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """By split, holdout and eval questions that left the input, and the number with another answer there."""
+    now = {record.id: record.response for record in source.records}
+    vanished, other_text = {}, {}
+    for split in ("holdout", "eval"):
+        records = splits[split]
+        vanished[split] = sorted(record.question for record in records if record.id not in now)
+        other_text[split] = sum(now.get(record.id, record.response) != record.response for record in records)
+    return vanished, other_text
 
 
 def _group_sizes(groups: np.ndarray) -> dict[str, int]:
@@ -102,9 +119,10 @@ def _group_sizes(groups: np.ndarray) -> dict[str, int]:
     }
 
 
-def write(folder: Path, stats: Mapping[str, Any], refused: Sequence[RejectedPair]) -> None:
-    """Write dataset_stats.json, and rejected.jsonl in an order that does not depend on the input's."""
-    write_text(folder / "rejected.jsonl", "".join(sorted(f"{pair.line()}\n" for pair in refused)))
+def write(folder: Path, stats: Mapping[str, Any], source: Source) -> None:
+    """Write dataset_stats.json, and rejected.jsonl in an order that does not depend on that of the input."""
+    lines = sorted(f"{pair.line(source.files[pair.specialty])}\n" for pair in source.refused)
+    write_text(folder / "rejected.jsonl", "".join(lines))
     write_json(folder / "dataset_stats.json", stats)
 
 
@@ -119,44 +137,60 @@ def pool_sizes(folder: Path) -> dict[str, int]:
 
 
 def notes(stats: Mapping[str, Any]) -> list[str]:
-    """Near-duplicates and cleaned texts, one line each."""
+    """How files were read, near-duplicates and cleaned texts, one line each."""
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for name, form in stats.get("read_as", {}).items():  # version 0.2.0 did not write it
+        files[form].append(name)
+    found = [f"Read as {form}: {listed(names, 3)}." for form, names in sorted(files.items())]
     near = stats["near_duplicates"]
-    told = []
     if near["groups"]:
-        told.append(
+        found.append(
             f"Near-duplicates: {near['pairs']:,} questions in {counted(near['groups'], 'group')}, the "
-            f"largest of {near['largest_group']:,}; no group lies on two sides of holdout, "
+            f"largest of {near['largest_group']:,}; no group is on two sides of holdout, "
             "eval, and train with pool."
         )
-    told += [
-        f"Cleaned: {rule} in {counted(number, 'pair')}."
-        for rule, number in stats["cleaned"].items()
-        if number
-    ]
-    return told
+    cleaned = stats["cleaned"].items()
+    return found + [f"Cleaned: {rule} in {counted(number, 'pair')}." for rule, number in cleaned if number]
+
+
+def notes_for_card(stats: Mapping[str, Any]) -> list[str]:
+    """Paragraphs for the model card: demo data and identifiers; version 0.2.0 did not record them."""
+    found = ["This is an adapter for **demo data**, not for use.", ""] if stats.get("demo_data") else []
+    identifiers = stats.get("identifiers")
+    if identifiers:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in identifiers.get("kinds", {}).items())
+        found += [
+            f"Identifiers of persons: rules found them in {counted(identifiers['pairs'], 'pair')}"
+            f"{f' ({kinds})' if kinds else ''}; {identifiers['refused']:,} more were refused. The rules do "
+            "not find names without a title.",
+            "",
+        ]
+    return found
 
 
 def warnings(stats: Mapping[str, Any]) -> list[str]:
     """What needs a decision or a correction before training; everything else is in dataset_stats.json."""
-    told = []
+    found = []
     rows = stats["splits_per_specialty"]
     if stats["files_left_out"]:
-        told.append(f"not read, because not named {FILE_PATTERN}: {listed(stats['files_left_out'])}.")
+        pattern = f"{FILE_PATTERN} (or {', '.join(SUFFIXES[1:])})"
+        found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.")
     if stats["extra_fields"]:
-        told.append(f"fields other than question and answer were ignored: {listed(stats['extra_fields'])}.")
+        found.append(f"fields other than question and answer were ignored: {listed(stats['extra_fields'])}.")
     if stats["rejected_pairs"]:
         reasons = [f"{number:,} × {reason}" for reason, number in stats["rejected_by_reason"].items()]
-        told.append(
+        found.append(
             f"{stats['rejected_pairs']:,} of {counted(stats['input_pairs'], 'pair')} refused "
             f"({', '.join(reasons)}); each is in rejected.jsonl."
         )
     if conflicts := stats.get("questions_with_conflicting_answers"):  # version 0.1.0 did not write it
-        told.append(
+        found.append(
             f"{counted(conflicts, 'question has', 'questions have')} conflicting answers in the input; the "
             "longest was kept. A clinician should decide which is right: see rejected.jsonl."
         )
+    found += _about_texts(stats)
     if stats["holdout_answers_in_train"]:
-        told.append(
+        found.append(
             f"{stats['holdout_answers_in_train']:,} of {counted(stats['holdout_samples'], 'holdout answer')} "
             "also in train word for word, under other questions."
         )
@@ -167,18 +201,44 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
         if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
     ]
     if small:
-        told.append(
+        found.append(
             f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
             f"{listed(small)}."
         )
     if idle := [name for name, row in rows.items() if not row["train"]]:
-        told.append(f"no training data: {listed(idle)}.")
+        found.append(f"no training data: {listed(idle)}.")
     moved = sum(map(len, stats["vanished_from_input"].values())) + sum(
         stats["other_answer_in_input"].values()
     )
     if moved:
-        told.append(
+        found.append(
             f"{counted(moved, 'holdout or eval pair')} no longer in the input, or with another answer there; "
             "the prepared ones stay, because holdout and eval are constant."
         )
-    return told
+    return found
+
+
+def _about_texts(stats: Mapping[str, Any]) -> list[str]:
+    """Warnings about broken texts and identifiers; version 0.2.0 did not count them."""
+    quality = stats.get("text_quality", {})
+    language = quality.get("other_language", {})
+    others = ", ".join(language.get("kinds", ()))
+    what = {
+        "html": "HTML remains",
+        "mojibake": "broken characters, from a wrong encoding",
+        "other_language": f"an answer in another language ({others}) than most ({language.get('main')})",
+    }
+    found = []
+    for name, text in what.items():
+        if quality and quality[name]["pairs"]:
+            pairs = counted(quality[name]["pairs"], "pair has", "pairs have")
+            found.append(f'{pairs} {text}, for example: "{quality[name]["example"]}"')
+    identifiers = stats.get("identifiers", {})
+    if identifiers.get("pairs"):
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in identifiers["kinds"].items())
+        found.append(
+            f"{counted(identifiers['pairs'], 'pair seems', 'pairs seem')} to contain identifiers of persons "
+            f'({kinds}), for example: "{identifiers["example"]}". Remove them from the data, or refuse these '
+            "pairs with --REFUSE_IDENTIFIERS."
+        )
+    return found

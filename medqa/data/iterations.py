@@ -13,6 +13,7 @@ from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.run_manifest import MANIFEST, damaged_outputs, read_manifest
 from medqa.data import dataset_io
+from medqa.data.cleaning import Record
 from medqa.data.dataset_io import SPLITS
 from medqa.data.source_files import listed, specialty_of
 from medqa.data.splits import Short
@@ -22,6 +23,8 @@ from medqa.runtime.errors import UserError
 STAGE = "dataset_preparation"
 # Settings that determine holdout and eval, which never change.
 CONSTANT = ("RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE")
+# Settings that determine which pairs are read from the same files.
+READING = ("QUESTION_FIELD", "ANSWER_FIELD", "REFUSE_IDENTIFIERS")
 # Largest training_recommendations.json that is read, in bytes: one of 1,000 specialties has 1 MB.
 LARGEST_RECOMMENDATIONS = 64_000_000
 # Mistakes that are listed at once.
@@ -42,11 +45,16 @@ class Iteration:
     prompt: dict[str, str]  # hash of the chat template and system message of `formatted_chat`
     short: Short  # splits that the first preparation could not fill
     damaged: list[str]  # outputs that are missing or were changed
+    normal_form: int  # version of the normal form of its questions
     history: list[history_csv.Row]  # evaluated iterations, from the recommendations that were applied
 
 
-def read(folder: Path) -> Iteration | None:
+def read(folder: Path, defaults: Mapping[str, Any]) -> Iteration | None:
     """The last finished preparation of `folder`; None without one, or if it had no usable pair.
+
+    Args:
+        folder: OUTPUT_DIR.
+        defaults: values of settings that the version which prepared the folder did not have.
 
     Raises:
         UserError: the folder has other content, or its holdout or eval was changed.
@@ -72,11 +80,12 @@ def read(folder: Path) -> Iteration | None:
         number=manifest["iteration"],
         shares=manifest["shares"],
         train=manifest["train_samples"],
-        settings={**manifest["settings"]["default"], **manifest["settings"]["given"]},
+        settings={**defaults, **manifest["settings"]["default"], **manifest["settings"]["given"]},
         inputs={specialty_of(Path(path)): value for path, value in manifest["inputs"].items()},
         prompt={name: manifest[name] for name in ("chat_template_sha256", "system_message")},
         short=manifest["short_of_pairs"],
         damaged=damaged,
+        normal_form=manifest.get("normal_form", 1),  # version 0.2.0 did not record it
         history=manifest.get("history", []),  # version 0.1.0 did not record it
     )
     if is_empty(last, folder):
@@ -110,6 +119,29 @@ def require_constants(settings: Mapping[str, Any], before: Iteration, folder: Pa
             f"Continue with {again}, or create other splits in another folder (--OUTPUT_DIR …), or remove "
             f"{folder} to start over."
         )
+
+
+def vanished_forms(
+    records: Sequence[Record], before: Iteration | None, folder: Path, data_dir: str
+) -> list[str]:
+    """Normal forms of the holdout and eval questions that left the input: new pairs must avoid them too.
+
+    Raises:
+        UserError: none of them is in the input, and it comes from another folder.
+    """
+    if before is None:
+        return []
+    now = {record.id for record in records}
+    held = [record for split in dataset_io.read_held(folder, before.normal_form) for record in split]
+    forms = [record.form for record in held if record.id not in now]
+    data_before = before.settings["DATA_DIR"]
+    if held and len(forms) == len(held) and data_before != data_dir:
+        raise UserError(
+            f"{data_dir} has none of the holdout and eval questions in {folder}, which came from "
+            f"{data_before}. Continue with --DATA_DIR {data_before}, or give the new data another "
+            "folder: --OUTPUT_DIR …"
+        )
+    return forms
 
 
 # ---- shares --------------------------------------------------------------------------------------
@@ -203,6 +235,7 @@ def next_shares(
 
 def changes(
     before: Iteration | None,
+    settings: Mapping[str, Any],
     shares: Mapping[str, float],
     inputs: Mapping[str, str],
     prompt: Mapping[str, str],
@@ -220,6 +253,9 @@ def changes(
     raised = sorted(name for name in shares if shares[name] != before.shares.get(name, shares[name]))
     if raised:
         found.append(f"share of {listed(raised)}")
+    for name in READING:
+        if settings[name] != before.settings[name]:
+            found.append(f"{name} = {settings[name]!r}")
     for key, what in (("chat_template_sha256", "chat template"), ("system_message", "system message")):
         if prompt[key] != before.prompt[key]:
             found.append(f"{what}: formatted_chat of all four splits is rendered again")
@@ -231,6 +267,7 @@ def record(
     changed: Sequence[str],
     shares: Mapping[str, float],
     short: Short,
+    normal_form: int,
     stats: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What the manifest records about this iteration."""
@@ -242,6 +279,9 @@ def record(
         "short_of_pairs": short,
         "train_samples": train,
         "growth": growth(before, shares, train),
+        "normal_form": normal_form,
+        "read_as": stats["read_as"],
+        "demo_data": stats["demo_data"],
     }
 
 

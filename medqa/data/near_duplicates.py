@@ -1,11 +1,9 @@
-"""Finds questions that ask the same: by normal form (twins), and by word 3-grams (near-duplicates).
+"""Finds near-duplicates among normal forms of questions, by word 3-grams.
 
-Twins have the same normal form. Near-duplicates have a word-3-gram Jaccard similarity of at least 0.7; the
-search for them is exact (see similarity_join.py).
+Near-duplicates have a word-3-gram Jaccard similarity of at least 0.7; the search for them is exact (see
+similarity_join.py).
 """
 
-import re
-import unicodedata
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -19,15 +17,6 @@ GRAM = 3
 # Pairs of words are numbered in this many parts, to bound memory.
 PARTS = 8
 
-# Of the symbols, those that change what is asked: "HER2+", "INR > 3". All others count as punctuation.
-MEANINGFUL_SYMBOLS = "<>=≤≥±+"
-# Removed without a gap, so that "Crohn's" is "Crohns".
-APOSTROPHES = "'’‘ʼ`´"
-# Part of a number between two digits ("0.5 mg", "1:1000", "120/80"); punctuation elsewhere.
-IN_NUMBERS = ".,:/"
-OUTSIDE_NUMBERS = re.compile(r"(?<!\d)[.,:/]|[.,:/](?!\d)")
-THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-
 # Wraps a list that takes long to process, with a description of the step; for a progress bar.
 Watch = Callable[[Sequence[Any], str], Iterable[Any]]
 
@@ -35,43 +24,6 @@ Watch = Callable[[Sequence[Any], str], Iterable[Any]]
 def unwatched(items: Sequence[Any], _what: str) -> Sequence[Any]:
     """A `Watch` that shows nothing."""
     return items
-
-
-class _Separators(dict[int, str]):
-    """A table for `str.translate` that turns other characters than letters, marks and digits into spaces.
-
-    Entries are added when a character is first seen.
-    """
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        if character in MEANINGFUL_SYMBOLS:
-            self[code] = f" {character} "
-        elif character in APOSTROPHES:
-            self[code] = ""
-        elif character in IN_NUMBERS or unicodedata.category(character)[0] in "LMN":
-            self[code] = character
-        else:
-            self[code] = " "
-        return self[code]
-
-
-_SEPARATORS = _Separators()
-
-
-def normal_form(question: str) -> str:
-    """The words of a question, joined by spaces, without case, punctuation and differences in Unicode form.
-
-    Questions with the same normal form are twins. A decimal point is kept: "0.5 mg" is not "5 mg".
-    """
-    if question.isascii():
-        text = question.lower()
-    else:
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", question).casefold())
-    text = text.translate(_SEPARATORS)
-    if "." in text or "," in text or ":" in text or "/" in text:
-        text = OUTSIDE_NUMBERS.sub(" ", THOUSANDS.sub("", text))
-    return " ".join(text.split())
 
 
 def jaccard(first: str, second: str) -> float:

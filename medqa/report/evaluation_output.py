@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
+from medqa.report.long_format import ITERATION, SPECIALTY, long_format
 from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
@@ -29,6 +30,7 @@ CARD = "model_card.md"
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
+    "history_long.csv",
 )  # fmt: skip
 
 
@@ -115,6 +117,7 @@ def publish(
         data: the manifest of the datasets.
         started: time at which the evaluation began.
     """
+    from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
     from medqa.report.html.report_page import report_html
     from medqa.report.review.sheet import write_sheet
@@ -125,6 +128,9 @@ def publish(
         notes["PARTIAL"] = counted(len(results.tables["base"]), "question")
     tables = {f"{role}_model_results": table for role, table in results.tables.items()}
     tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
+    tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
+    if data.get("demo_data"):
+        results.warnings.add(DEMO_DATA)
     manifests = [
         f"{value_of[name]}/{run_manifest.MANIFEST}" for name in ("DATASET_DIR", "FINETUNED_MODEL_PATH")
     ]
@@ -135,6 +141,7 @@ def publish(
         plots.specialty_figure(results.performance, staging / "specialty_analysis.png", advice)
         if results.history:
             atomic_io.write_text(staging / history_csv.FILE, history_csv.text(results.history))
+            write_table(long_format(results.history, ITERATION), staging / "history_long.csv")
             rows = round_history.comparable(results.history)
             plots.progress_figure(rows, staging / "iteration_progress.png")
         atomic_io.write_json(staging / "training_recommendations.json", advice)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import finding
+from medqa.data.dataset_stats import notes_for_card
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
         f"The best checkpoint was selected on {counted(stats['eval_samples'], 'pair')}; "
         f"{counted(stats['holdout_samples'], 'pair')} were held out from training.",
         "",
+        *notes_for_card(stats),
         "<details><summary>Pairs by specialty</summary>",
         "",
         "| specialty | train | eval | holdout |",

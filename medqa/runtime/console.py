@@ -40,6 +40,11 @@ def use_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def highlighted(text: str) -> str:
+    """A line in colour, where colours are shown."""
+    return f"\033[1;33m{text}\033[0m" if use_colour() else text
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under a header: the first column to the left, the others (numbers) to the right."""
     cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]

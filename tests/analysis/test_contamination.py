@@ -13,7 +13,7 @@ from medqa.analysis.comparison import compare
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.data import dataset_io
 from medqa.data.cleaning import Record
-from medqa.data.near_duplicates import normal_form
+from medqa.data.normal_form import normal_form
 from medqa.runtime.console import WarningLog
 
 ANSWER = "Give adrenaline into the thigh at once and call for help without delay"

@@ -34,7 +34,8 @@ def test_a_table_is_read_back_unchanged(tmp_path):
     write_table(table, tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_dtype=False)
     csv.field_size_limit(1_000_000)
-    with open(tmp_path / "table.csv", encoding="utf-8", newline="") as file:
+    assert (tmp_path / "table.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # Excel shows µ and ° by it
+    with open(tmp_path / "table.csv", encoding="utf-8-sig", newline="") as file:
         cells = [row[0] for row in csv.reader(file)]
     assert len(cells) == len(TEXTS) + 1
     assert not [cell for cell in cells if cell.startswith(RUN_BY_SPREADSHEETS)]
@@ -50,7 +51,10 @@ def test_numbers_are_written_as_pandas_writes_them(tmp_path):
         }
     )
     write_table(table, tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
+    expected = table.to_csv(index=False, lineterminator="\n")
+    assert (tmp_path / "table.csv").read_text("utf-8-sig") == expected
+    (tmp_path / "older.csv").write_text(expected)  # version 0.2.0 wrote no byte-order mark
+    pd.testing.assert_frame_equal(read_table(tmp_path / "older.csv"), read_table(tmp_path / "table.csv"))
 
 
 def test_a_long_table_is_never_in_memory_as_text(tmp_path):
@@ -66,5 +70,5 @@ def test_a_long_table_is_never_in_memory_as_text(tmp_path):
 @pytest.mark.parametrize("name", ["=specialty", "@x", "a\rb"])
 def test_column_names_are_escaped_too(tmp_path, name):
     write_table(pd.DataFrame({name: [1]}), tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_bytes()[:1] in (b"'", b'"')
+    assert (tmp_path / "table.csv").read_bytes()[3:4] in (b"'", b'"')
     assert list(read_table(tmp_path / "table.csv").columns) == [name]

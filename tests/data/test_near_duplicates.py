@@ -2,14 +2,14 @@
 
 import itertools
 import time
-import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from medqa.data import near_duplicates, similarity_join
-from medqa.data.near_duplicates import groups, jaccard, nearest_of, normal_form
+from medqa.data.near_duplicates import groups, jaccard, nearest_of
+from medqa.data.normal_form import normal_form
 
 # Few words, so that many 3-grams are shared, and copies with one other word, so that similarities are high.
 WORDS = st.lists(st.sampled_from("abcde"), min_size=0, max_size=14)
@@ -112,6 +112,12 @@ def test_short_questions_have_no_near_duplicates() -> None:
     assert as_sets(groups(["fever", "fever pain", "pain", "fever pain rash", ""])) == [{n} for n in range(5)]
 
 
+def test_questions_without_spaces_are_compared_by_their_characters() -> None:
+    near = "老年高血压患者可以同时服用布洛芬和绿茶吗？", "老年的高血压患者可以同时服用布洛芬和绿茶吗？"
+    far = "儿童糖尿病患者每天应该注射多少次胰岛素？", "妊娠期妇女可以接种流感疫苗吗？"
+    assert as_sets(groups([normal_form(one) for one in (*near, *far)])) == [{0, 1}, {2}, {3}]
+
+
 def test_nothing_to_compare() -> None:
     assert len(groups([])) == 0
     assert nearest_of([], ["a b c"]).tolist() == [-1]
@@ -125,46 +131,3 @@ def test_a_template_with_thousands_of_questions_does_not_take_quadratic_time() -
     begun = time.process_time()
     assert len(np.unique(groups(forms))) == 1
     assert time.process_time() - begun < 10
-
-
-@pytest.mark.parametrize(
-    "twins",
-    [
-        ("What is asthma?", "what is  ASTHMA"),
-        ("Crohn's disease", "Crohns disease", "Crohn’s disease"),
-        ("follow-up of COVID-19", "Follow up of covid 19!"),
-        ("What is/are (the) signs", "what is are the signs"),
-        ("Sjögren", unicodedata.normalize("NFD", "Sjögren"), "SJÖGREN"),
-        ("ﬁbrosis", "fibrosis"),
-        ("1,000 mg", "1000 mg"),
-        ("Straße", "STRASSE"),
-    ],
-)
-def test_twins_have_one_normal_form(twins: tuple[str, ...]) -> None:
-    assert len({normal_form(question) for question in twins}) == 1
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("Is 0.5 mg enough?", "Is 5 mg enough?"),
-        ("Is 1.5 mg enough?", "Is 15 mg enough?"),
-        ("What is atypical pneumonia?", "What is a typical pneumonia?"),
-        ("HER2+ cancer", "HER2 cancer"),
-        ("INR > 3", "INR < 3"),
-        ("adrenaline 1:1000", "adrenaline 1 1000"),
-        ("क्या", "कया"),
-    ],
-)
-def test_what_changes_the_meaning_stays(one: str, other: str) -> None:
-    assert normal_form(one) != normal_form(other)
-
-
-@settings(max_examples=300)
-@given(st.text())
-@example("a.1.b:2/3,000")
-def test_normal_form_is_stable(text: str) -> None:
-    form = normal_form(text)
-    assert normal_form(form) == form
-    assert normal_form(f"  {text.upper().lower()} ?!") == normal_form(text.upper().lower())
-    assert form == " ".join(form.split())

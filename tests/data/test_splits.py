@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 
 from medqa.data import splits
 from medqa.data.cleaning import Record, identity
-from medqa.data.near_duplicates import jaccard, nearest_of, normal_form
+from medqa.data.near_duplicates import jaccard, nearest_of
+from medqa.data.normal_form import normal_form
 from medqa.data.splits import (
     NEAR_EVAL,
     NEAR_HOLDOUT,

@@ -20,8 +20,9 @@ import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
 from medqa.artifacts import atomic_io, run_manifest
-from medqa.data import cleaning, dataset_io, dataset_stats, near_duplicates, preview
-from medqa.data.near_duplicates import jaccard, normal_form
+from medqa.data import dataset_io, dataset_stats, input_checks, near_duplicates, preview
+from medqa.data.near_duplicates import jaccard
+from medqa.data.normal_form import normal_form
 from medqa.runtime import progress
 from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
@@ -230,7 +231,14 @@ def prepared(config: DatasetConfig) -> Any:
     try:
         return create_datasets(config)
     except UserError as error:
-        assert "usable pair" in str(error) or "no question-answer pairs" in str(error)
+        refusals = (
+            "usable pair",
+            "no question-answer pairs",
+            "cannot be read",
+            "no holdout",
+            "no pair is left",
+        )
+        assert any(text in str(error) for text in refusals), error
         return None
 
 
@@ -549,7 +557,7 @@ def test_wrong_input_keeps_the_last_iteration(config: DatasetConfig) -> None:
     create_datasets(config)
     before = contents(config.OUTPUT_DIR)
     (Path(config.DATA_DIR) / "dataset_with_answers_\\urology.json").write_text("{}")
-    with pytest.raises(UserError, match="no name of a specialty"):
+    with pytest.raises(UserError, match="cannot be the name of a specialty"):
         create_datasets(config)
     assert contents(config.OUTPUT_DIR) == before
 
@@ -643,7 +651,8 @@ def frozen(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> DatasetCon
     """A folder as an earlier version prepared it from input without a usable pair."""
     write(Path(config.DATA_DIR), {"cardiology": {"": "x", "y": ""}})
     with monkeypatch.context() as patch:
-        patch.setattr(cleaning, "require_usable", lambda *_: None)
+        for check in ("require_usable", "require_splits"):
+            patch.setattr(input_checks, check, lambda *_: None)
         assert [len(split) for split in create_datasets(config)] == [0, 0, 0, 0]
     return config
 
@@ -659,7 +668,7 @@ def test_a_folder_without_usable_pairs_is_prepared_from_the_start(
     assert "is up to date" in capsys.readouterr().out
 
 
-def test_an_empty_holdout_that_was_asked_for_or_trained_beside_stays(config: DatasetConfig) -> None:
+def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetConfig) -> None:
     config.HOLDOUT_SAMPLES_PER_SPECIALTY = 0
     create_datasets(config)
     write(Path(config.DATA_DIR), some_files() | {"oncology": {"What is a tumour?": "A mass."}})
@@ -667,12 +676,92 @@ def test_an_empty_holdout_that_was_asked_for_or_trained_beside_stays(config: Dat
     assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
 
 
-def test_one_pair_of_a_specialty_is_trained_on_and_stays(config: DatasetConfig) -> None:
-    write(Path(config.DATA_DIR), {"cardiology": {"What is angina?": "Chest pain."}})
-    assert [len(split) for split in create_datasets(config)] == [0, 1, 0, 0]
-    write(Path(config.DATA_DIR), some_files() | {"oncology": {"What is a tumour?": "A mass."}})
+@pytest.mark.parametrize(
+    ("files", "change", "problem"),
+    [
+        ({"cardiology": {"What is angina?": "Chest pain."}}, {}, "no holdout could be chosen"),
+        (
+            {"cardiology": {f"What is the first choice for disease {n}?": "A drug." for n in range(30)}},
+            {},
+            "no holdout could be chosen",
+        ),
+        (some_files(), {"INITIAL_TRAIN_PERCENTAGE": 0.0}, "no pair is left for training"),
+        (some_files(), {"EVAL_SPLIT_SIZE": 1.0}, "no pair is left for training"),
+    ],
+)
+def test_a_preparation_without_training_data_or_holdout_is_refused(
+    config: DatasetConfig, files: Files, change: dict[str, Any], problem: str
+) -> None:
+    write(Path(config.DATA_DIR), files)
+    vars(config).update(change)
+    with pytest.raises(UserError, match=problem):
+        create_datasets(config)
+    assert not Path(config.OUTPUT_DIR).exists()
+
+
+# ---- identifiers and demo data -----------------------------------------------------------------------
+
+
+def test_identifiers_are_counted_masked_and_refused_on_demand(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = some_files()
+    files["cardiology"] |= {"Who is Mrs. Miller?": "Her mail is mona@clinic.org.", "Who else?": "Mr. Stone."}
+    write(Path(config.DATA_DIR), files)
     create_datasets(config)
-    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
+    printed = capsys.readouterr().out
+    stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
+    assert stats["identifiers"]["pairs"] == 2
+    assert stats["identifiers"]["kinds"] == {"e-mail": 1, "name": 2}
+    warning = next(line for line in printed.splitlines() if "identifiers of persons" in line)
+    assert "[name]" in warning and "Miller" not in warning and "Stone" not in warning
+
+    config.REFUSE_IDENTIFIERS = True
+    create_datasets(config)
+    manifest = read_json(Path(config.OUTPUT_DIR) / "manifest.json")
+    assert manifest["changes"] == ["REFUSE_IDENTIFIERS = True"]
+    config.OUTPUT_DIR += "_2"
+    splits = create_datasets(config)
+    assert sum(map(len, splits)) == 120
+    lines = rejected(config.OUTPUT_DIR)
+    assert {line["reason"] for line in lines} == {
+        "contains identifiers of a person (e-mail, name)",
+        "contains identifiers of a person (name)",
+    }
+    assert "Miller" not in json.dumps(lines) and "Stone" not in json.dumps(lines)
+    stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
+    assert (stats["identifiers"]["pairs"], stats["identifiers"]["refused"]) == (0, 2)
+
+
+def test_demo_data_are_announced_at_start_and_end(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    assert "DEMO DATA" not in capsys.readouterr().out
+    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["demo_data"] is False
+    demo = DatasetConfig(OUTPUT_DIR=f"{config.OUTPUT_DIR}_demo")
+    for _ in range(2):  # also when it is up to date
+        create_datasets(demo)
+        lines = [line for line in capsys.readouterr().out.splitlines() if line]
+        assert "DEMO DATA" in lines[0] and "DEMO DATA" in lines[-1]
+    assert read_json(Path(demo.OUTPUT_DIR) / "manifest.json")["demo_data"] is True
+    assert read_json(Path(demo.OUTPUT_DIR) / "dataset_stats.json")["demo_data"] is True
+
+
+def test_how_files_were_read_is_printed_and_recorded(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [
+        {"Frage": question, "Antwort": answer} for question, answer in some_files()["cardiology"].items()
+    ]
+    write(Path(config.DATA_DIR), {"cardiology": pairs})
+    config.QUESTION_FIELD, config.ANSWER_FIELD = "Frage", "Antwort"
+    create_datasets(config)
+    read_as = 'JSON, "Frage" as question, "Antwort" as answer'
+    assert f"Read as {read_as}: dataset_with_answers_cardiology.json." in capsys.readouterr().out
+    for name in ("manifest.json", "dataset_stats.json"):
+        content = read_json(Path(config.OUTPUT_DIR) / name)
+        assert content["read_as"] == {"dataset_with_answers_cardiology.json": read_as}
 
 
 # ---- the report on the screen ------------------------------------------------------------------------------
@@ -688,7 +777,7 @@ def test_the_report_has_a_fixed_order(config: DatasetConfig, capsys: pytest.Capt
         "all            120        0       30     9     36    45",
         "Examples:",
         "Answers in words: 50 % up to",
-        "WARNING: not read, because not named dataset_with_answers_{specialty}.json: notes.txt.",
+        "WARNING: not read, because not named dataset_with_answers_{specialty}.json (or .jsonl, ",
         "train_dataset/",
         f"Next:  python fine_tuning.py --DATASET_DIR {config.OUTPUT_DIR}",
     )

@@ -53,7 +53,8 @@ def test_every_stage_leaves_its_files(stages):
     names = {path.name for path in (stages.folder / "evaluation_results").iterdir()}
     assert names == {
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
-        "specialty_performance.csv", "specialty_analysis.png", "model_comparison.png",
+        "specialty_performance.csv", "specialty_performance_long.csv", "history_long.csv",
+        "specialty_analysis.png", "model_comparison.png",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
         "history.csv", "iteration_progress.png",
         "review_key.json",

@@ -59,7 +59,7 @@ def read_data(path: Path) -> None:
     source = source_files.read_files(source_files.find_files(path.parent))
     near_duplicates.groups([record.form for record in source.records])
     for one in source.refused:
-        json.loads(one.line())
+        json.loads(one.line(target.name))
     json.dumps(vars(source)["extra_fields"], allow_nan=False).encode()
     for record in source.records:
         "".join(record).encode()

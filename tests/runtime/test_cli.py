@@ -76,7 +76,8 @@ def test_no_arguments_give_the_defaults():
 def test_a_switch_goes_both_ways(kind, name, typed, value):
     arguments = typed.format(name).split()
     assert getattr(parse(kind, "", arguments), name) is value
-    assert vars(parse(kind, "", [*arguments, "--SEED", "7"])) == vars(kind()) | {name: value, "SEED": 7}
+    seed = "RANDOM_SEED" if kind is DatasetConfig else "SEED"
+    assert vars(parse(kind, "", [*arguments, f"--{seed}", "7"])) == vars(kind()) | {name: value, seed: 7}
 
 
 def test_true_and_false_after_other_settings_are_their_values():

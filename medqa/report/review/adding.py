@@ -96,7 +96,7 @@ def _publish(
             shutil.copy2(folder / name, staging / name)
         questions = results.tables["base"].set_index("id")
         rows = pd.DataFrame([_row(rating, questions) for rating in results.review.ratings])
-        rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
+        rows.to_csv(staging / ROWS, index=False, lineterminator="\n", encoding="utf-8-sig")
         atomic_io.write_json(staging / SUMMARY, results.review.summary)
         atomic_io.write_text(staging / "report.html", report_html(results, settings))
         run_manifest.write_manifest(

@@ -1,0 +1,281 @@
+"""Shapes and containers of input files: what is read, and that nothing ambiguous is guessed."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from config import DatasetConfig
+from dataset_preparation import create_datasets
+from medqa.data import record_shapes
+from medqa.data.record_shapes import FieldNames
+from medqa.data.source_files import ReadingOptions, Source, find_files, read_files
+from medqa.runtime.console import silenced
+from medqa.runtime.errors import UserError
+
+PAIRS = [
+    (f"What about topic{n} of kind{7 * n}?", f'Treat it with "drug{n}",\nfor {n} days; µg.')
+    for n in range(40)
+]
+
+BY_NAME = FieldNames()
+
+
+def records(shape: Callable[[str, str], Any]) -> list[Any]:
+    """The pairs in some shape."""
+    return [shape(question, answer) for question, answer in PAIRS]
+
+
+def write(folder: Path, content: Any, suffix: str = ".json") -> None:
+    """Write a specialty file: text and bytes unchanged, anything else as JSON."""
+    content = content if isinstance(content, (str, bytes)) else json.dumps(content)
+    content = content.encode() if isinstance(content, str) else content
+    (folder / f"dataset_with_answers_x{suffix}").write_bytes(content)
+
+
+def read(folder: Path, content: Any, suffix: str = ".json", names: FieldNames = BY_NAME) -> Source:
+    """Read a file with some content."""
+    write(folder, content, suffix)
+    return read_files(find_files(folder), ReadingOptions(names))
+
+
+def require_all(source: Source) -> None:
+    """All pairs were read unchanged."""
+    assert [(record.question, record.response) for record in source.records] == PAIRS
+    assert not source.refused
+
+
+def message(role: str, text: Any) -> dict[str, Any]:
+    return {"role": role, "content": text}
+
+
+SHAPES = {
+    '"question" as question, "answer" as answer': lambda q, a: {"question": q, "answer": a},
+    '"Question" as question, "ANSWER" as answer': lambda q, a: {"Question": q, "ANSWER": a, "qtype": "x"},
+    '" Question\ufeff" as question, "answer " as answer': lambda q, a: {" Question\ufeff": q, "answer ": a},
+    '"question" as question, "response" as answer': lambda q, a: {"question": q, "response": a},
+    '"question" as question, "answers" as answer': lambda q, a: {"question": q, "answers": [a]},
+    '"instruction" as question, "output" as answer': lambda q, a: {"instruction": q, "output": a},
+    '"instruction" with "input" as question, "output" as answer': lambda q, a: {
+        "instruction": q, "input": "", "output": a
+    },
+    '"input" as question, "output" as answer': lambda q, a: {"input": q, "output": a},
+    '"prompt" as question, "completion" as answer': lambda q, a: {"prompt": q, "completion": a},
+    '"Prompt" as question, "Completion" as answer': lambda q, a: {
+        "Prompt": [message("user", q)], "Completion": [message("assistant", a)]
+    },
+    '"messages" of one exchange as question and answer': lambda q, a: {
+        "messages": [message("system", "Be brief."), message("user", q), message("assistant", a)]
+    },
+    '"conversations" of one exchange as question and answer': lambda q, a: {
+        "id": 1, "conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]
+    },
+    '"Messages" of one exchange as question and answer': lambda q, a: {
+        "Messages": [message("User", [{"type": "text", "text": q}]), message("Assistant", a)]
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("read_as", SHAPES)
+def test_a_shape_keeps_all_pairs(tmp_path: Path, read_as: str) -> None:
+    source = read(tmp_path, records(SHAPES[read_as]))
+    require_all(source)
+    assert source.read_as == {"dataset_with_answers_x.json": f"JSON, {read_as}"}
+
+
+def as_table(separator: str) -> str:
+    import pandas as pd
+
+    return pd.DataFrame(PAIRS, columns=["Question", "Answer"]).to_csv(index=False, sep=separator)
+
+
+def as_parquet(folder: Path, shape: str) -> bytes:
+    import pandas as pd
+
+    pd.DataFrame(records(SHAPES[shape])).to_parquet(folder / "table")
+    return (folder / "table").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "container"),
+    [
+        (".json", dict(PAIRS), "JSON, object {question: answer}"),
+        (".json", {"question": [q for q, _ in PAIRS], "answer": [a for _, a in PAIRS]}, "JSON"),
+        (".json", {"answer": dict(enumerate(a for _, a in PAIRS)), "question": dict(enumerate(q for q, _ in PAIRS))}, "JSON"),
+        (".jsonl", "\n".join(map(json.dumps, records(SHAPES['"prompt" as question, "completion" as answer']))), "JSON Lines"),
+        (".json", "\r\n".join(map(json.dumps, records(lambda q, a: {"question": q, "answer": a}))) + "\n\n", "JSON Lines"),
+        (".jsonl", records(lambda q, a: {"question": q, "answer": a}), "JSON"),
+        (".csv", as_table(","), "CSV"),
+        (".csv", "\ufeff" + as_table(","), "CSV"),
+        (".csv", "sep=;\n" + as_table(";"), "CSV with semicolons"),
+        (".csv", as_table(",").replace("\n", "\r\n").replace(",\r\n", ",\n"), "CSV"),
+        (".csv", as_table(";"), "CSV with semicolons"),
+        (".csv", as_table("\t"), "TSV"),
+        (".tsv", as_table("\t"), "TSV"),
+    ],
+)  # fmt: skip
+def test_a_container_keeps_all_pairs(tmp_path: Path, suffix: str, content: Any, container: str) -> None:
+    source = read(tmp_path, content, suffix)
+    require_all(source)
+    assert source.read_as[f"dataset_with_answers_x{suffix}"].startswith(container)
+
+
+@pytest.mark.parametrize("shape", ['"question" as question, "answers" as answer', list(SHAPES)[-3]])
+def test_parquet_keeps_all_pairs(tmp_path: Path, shape: str) -> None:
+    require_all(read(tmp_path, as_parquet(tmp_path, shape), ".parquet"))
+
+
+def test_an_input_is_added_to_its_instruction(tmp_path: Path) -> None:
+    items = [
+        {"instruction": "Explain.", "input": "What is gout?", "output": "A disease."},
+        {"instruction": "What is asthma?", "input": "<noinput>", "output": "A disease of the airways."},
+        {"instruction": "What is angina?", "input": None, "output": "Chest pain."},
+        {"instruction": "What is shingles?", "input": 5, "output": "Herpes zoster."},
+    ]
+    source = read(tmp_path, items)
+    asked = [record.question for record in source.records]
+    assert asked == ["Explain. What is gout?", "What is asthma?", "What is angina?"]
+    assert [one.reason for one in source.refused] == ["question is not text"]
+
+
+def test_a_long_instruction_that_all_records_share_is_left_out(tmp_path: Path) -> None:
+    task = "If you are a doctor, answer the question of the patient."
+    source = read(tmp_path, records(lambda q, a: {"instruction": task, "input": q, "output": a}))
+    require_all(source)
+    assert list(source.read_as.values()) == ['JSON, "input" as question, "output" as answer']
+    assert source.extra_fields == {"instruction": 40}
+
+
+def test_settings_name_other_fields(tmp_path: Path) -> None:
+    items = [{"Frage": q, "Antwort": a, "answer": "not this", "question": "nor this"} for q, a in PAIRS]
+    source = read(tmp_path, items, names=FieldNames("frage", "Antwort"))
+    require_all(source)
+    assert source.extra_fields == {"answer": 40, "question": 40}
+    items = [{"stem": q, "output": a, "options": ["x"]} for q, a in PAIRS]
+    require_all(read(tmp_path, items, names=FieldNames("stem", "")))
+    with pytest.raises(UserError, match=r"with --QUESTION_FIELD stam; the file has: stem, output, options"):
+        read(tmp_path, items, names=FieldNames("stam", ""))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"version": "1", "data": [{"title": "t", "paragraphs": []}]}, "fields version, data, of which data contains"),
+        ({"data": records(lambda q, a: {"question": q, "answer": a})}, "of which data contains records"),
+        ({"17": {"QUESTION": "q", "LONG_ANSWER": "a"}, "18": {"QUESTION": "q"}}, "of which 17, 18 contain"),
+        (records(lambda q, a: {"question": q, "context": "c", "answers": {"text": [a], "answer_start": [0]}}), "as in SQuAD"),
+        (records(lambda q, a: {"question": q, "answers": {"text": [a], "answer_start": [0]}}), "as in SQuAD"),
+        (records(lambda q, a: {"question": q, "answers": [{"text": a, "answer_start": 0}]}), "as in SQuAD"),
+        (records(lambda q, a: {"question": q, "opa": a, "opb": "x", "cop": 1}), "look like multiple choice"),
+        (records(lambda q, a: {"question": q, "answer": "A", "options": {"A": a}}), "look like multiple choice"),
+        (records(lambda q, a: {"question": q, "a": a, "b": "x", "c": "y", "answer": "a"}), "look like multiple choice"),
+        (records(lambda q, a: {"question": q, "option1": a, "Option 2": "x", "answer": a}), "look like multiple choice"),
+        (records(lambda q, a: {"prompt": q, "chosen": a, "rejected": "x"}), "look like preferences"),
+        (records(lambda q, a: {"question": q, "answers": [a, "x"]}), '"answers" has 2 entries'),
+        (records(lambda q, a: {"instruction": q, "context": "c", "response": a}), "fields instruction, context, response"),
+        (records(lambda q, a: {"prompt": q, "question": q, "output": a}), "fields question, prompt"),
+        (records(lambda q, a: {"prompt": q, "output": a, "completion": a}), "fields completion, output"),
+        (records(lambda q, a: {"messages": [message("user", q), message("assistant", a)] * 2}), "4 messages, more than one"),
+        (records(lambda q, a: {"messages": [message("user", q), message("tool", a)]}), "the role 'tool'"),
+        (records(lambda q, a: {"messages": [message("user", q)], "question": q, "answer": a}), "a question, an answer and"),
+        (records(lambda q, a: {"Frage": q, "Antwort": a}), "the file has: Frage, Antwort"),
+        (records(lambda q, a: {"question": q}), "the file has: question"),
+        ({"question": "What is gout?", "explanation": "A disease."}, "the file has: question, explanation"),
+        (records(lambda q, a: q), "the file has: a text"),
+        (records(lambda q, a: [q, a]), "the file has: a list"),
+        ("question,answer\nWhat?,This, and that\n", "Expected 2 fields in line 2, saw 3"),
+        (as_table(",").split("\n", 1)[1], "records cannot be read"),
+        ('{"question": "a", "answer": "b"}\n{"question": "a", \n', "broken JSON at line 2"),
+        (b"PAR1 is not Parquet", "cannot be read as Parquet"),
+    ],
+)  # fmt: skip
+def test_what_is_ambiguous_is_refused_and_nothing_written(tmp_path: Path, content: Any, problem: str) -> None:
+    suffix = ".json"
+    if isinstance(content, (str, bytes)):
+        suffix = ".parquet" if isinstance(content, bytes) else ".jsonl" if content[0] == "{" else ".csv"
+    write(tmp_path, content, suffix)
+    with pytest.raises(UserError) as error, silenced():
+        create_datasets(DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out")))
+    assert problem in str(error.value)
+    assert f"dataset_with_answers_x{suffix}" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_records_of_different_shapes_and_unusable_ones_are_counted(tmp_path: Path) -> None:
+    items = [{"question": q, "answer": a} for q, a in PAIRS[:20]]
+    items += [{"instruction": q, "output": a} for q, a in PAIRS[20:]]
+    items += [{"question": "What is gout?"}, None, {"Question": "a", "question": "b", "answer": "c"}]
+    source = read(tmp_path, items)
+    assert len(source.records) == 40
+    assert [one.reason for one in source.refused] == [record_shapes.NO_RECORD] * 2 + [
+        record_shapes.REPEATED_FIELD
+    ]
+    [read_as] = source.read_as.values()
+    assert read_as.count("as question") == 2
+
+
+def test_two_files_of_a_specialty_in_different_containers_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, as_table(","), ".csv")
+    with pytest.raises(UserError, match="of the same specialty"):
+        read(tmp_path, dict(PAIRS))
+
+
+def test_a_row_without_an_answer_is_refused(tmp_path: Path) -> None:
+    source = read(tmp_path, as_table(",") + "only a question\n,\n", ".csv")
+    assert [one.reason for one in source.refused] == ["empty answer", "empty question"]
+    assert len(source.records) == 40
+
+
+FIELDS = st.sampled_from(
+    ["question", "Answer", "answer", "answers", "instruction", "input", "output", "prompt", "completion", "messages",
+     "conversations", "response", "context", "options", "Frage", "", "data", "text", "role", "content", "user"]
+)  # fmt: skip
+TEXTS = st.sampled_from(
+    [*(question for question, _ in PAIRS), "N/A", "-", "", "user", "assistant", "yes", "1"]
+)
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.floats() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS | TEXTS, inner, max_size=4),
+    max_leaves=10,
+)
+FILES = st.one_of(
+    VALUES.map(json.dumps),
+    st.lists(st.dictionaries(FIELDS, VALUES, max_size=4), max_size=12).map(json.dumps),
+    st.tuples(st.sampled_from(list(SHAPES.values())), st.integers(0, 40)).map(
+        lambda drawn: json.dumps(records(drawn[0])[: drawn[1]])
+    ),
+    st.lists(st.lists(TEXTS, min_size=1, max_size=3).map(",".join), max_size=12).map("\n".join),
+    st.binary(max_size=30).map(lambda data: data.decode("latin-1")),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([".json", ".jsonl", ".csv", ".tsv", ".parquet"]), FILES, min_size=1, max_size=2
+    ),
+    st.sampled_from([("", ""), ("Frage", ""), ("question", "answer")]),
+)
+def test_no_shape_ends_without_training_data_or_holdout(
+    files: dict[str, str], names: tuple[str, str]
+) -> None:
+    """Either an error that names the problem, and nothing is written, or splits that can be used."""
+    with tempfile.TemporaryDirectory() as name, silenced():
+        folder, output = Path(name) / "data", Path(name) / "out"
+        folder.mkdir()
+        for number, (suffix, text) in enumerate(files.items()):
+            (folder / f"dataset_with_answers_{number}{suffix}").write_text(text)
+        config = DatasetConfig(
+            DATA_DIR=str(folder), OUTPUT_DIR=str(output), QUESTION_FIELD=names[0], ANSWER_FIELD=names[1]
+        )
+        try:
+            holdout, train, _, _ = create_datasets(config)
+        except UserError:
+            assert not output.exists()
+        else:
+            assert len(holdout) and len(train)
+            assert {*holdout["response"], *train["response"]}.isdisjoint({"N/A", "-", ""})
