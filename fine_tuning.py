@@ -62,7 +62,7 @@ def train(config: TrainingConfig) -> Path:
         if rank() == 0:
             output_dir.recover(output)
         ranks.wait_for_everyone()
-        start = resume.agree_on_start(output, signature, config.RESUME)
+        start = resume.agree_on_start(output, signature, config.RESUME, vars(TrainingConfig()))
         if start == resume.DONE:
             print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, base, device)

@@ -65,22 +65,28 @@ def run_signature(settings: Mapping[str, Any], data: Mapping[str, Any], base: st
     return signature | {"chat template": data["chat_template_sha256"]}
 
 
-def agree_on_start(output: Path, signature: Mapping[str, Any], resume: str) -> str:
+def agree_on_start(
+    output: Path, signature: Mapping[str, Any], resume: str, defaults: Mapping[str, Any]
+) -> str:
     """`resolve_resume_checkpoint` on all ranks, which must find the same."""
-    start = resolve_resume_checkpoint(output, signature, resume)
+    start = resolve_resume_checkpoint(output, signature, resume, defaults)
     assert_same_across_ranks({"start": start or "from the beginning"})
     if start == DONE and rank() == 0:
         remove_unused(output, start)
     return start
 
 
-def resolve_resume_checkpoint(output: Path, signature: Mapping[str, Any], resume: str) -> str:
+def resolve_resume_checkpoint(
+    output: Path, signature: Mapping[str, Any], resume: str, defaults: Mapping[str, Any]
+) -> str:
     """Decide how a run starts, and print why: `DONE`, `FROM_BASE` or the path of a checkpoint.
 
     Args:
         output: the training's output folder.
         signature: everything that determines the adapter, JSON values.
         resume: "auto", or "never" to start over.
+        defaults: of all settings; a record of an earlier version lacks the settings that came later, which
+            were then as their defaults are now.
 
     Raises:
         UserError: the folder has an unfinished run with other settings.
@@ -90,9 +96,10 @@ def resolve_resume_checkpoint(output: Path, signature: Mapping[str, Any], resume
     if resume == "never":
         print_rank0("Start: from the base model, because of --RESUME never")
         return FROM_BASE
-    finished = manifest["learned"] if manifest is not None else None
+    later = {name: value for name, value in defaults.items() if name in signature}
+    finished = later | manifest["learned"] if manifest is not None else None
     checkpoints, unfinished = complete_checkpoints(output), has_unfinished_run(output)
-    last = verified_signature(checkpoints[-1]) if checkpoints else None
+    last = later | verified_signature(checkpoints[-1]) if checkpoints else None
     integrity_error = run_manifest.integrity_error(output, manifest) if finished == signature else ""
     if finished == signature and not integrity_error and not (unfinished and last == signature):
         return DONE

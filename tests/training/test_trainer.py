@@ -256,6 +256,13 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
     train(config)
     assert "up to date" in capsys.readouterr().out
     assert (output / "manifest.json").read_bytes() == before
+    # A setting that an earlier version did not know was then as its default is.
+    for path in (output / "manifest.json", *output.glob("checkpoint-*/complete.json")):
+        record = json.loads(path.read_text())
+        del record["learned"]["WEIGHT_DECAY"]
+        path.write_text(json.dumps(record))
+    train(config)
+    assert "up to date" in capsys.readouterr().out
     (output / "manifest.json").unlink()  # now it looks like a run that was killed before its end
     config.LORA_RANK = 4
     with pytest.raises(UserError, match="LORA_RANK: 8 then, 4 now"):
