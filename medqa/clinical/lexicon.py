@@ -9,21 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.language import (
+from medqa.clinical.negation import (
     CLAUSE_END,
+    DENYING_WORDS,
+    NEGATION_REACH,
+    NEGATION_WORDS,
+    PREFIX_REACH,
+    PREPOSITIONS,
+    UNDOING,
+    list_goes_on,
+    negated_after,
+    negates,
+)
+from medqa.clinical.text import KEPT_TEXTS, even, plain
+from medqa.clinical.vocabulary import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
     MEDICINE_ENDING,
-    NEEDS_AFTER,
-    NEGATED_AFTER,
-    NEGATION_REACH,
-    NEGATION_WORDS,
-    NO_NEGATION,
     NOT_MEDICINES,
+    TOKEN,
+    canonical,
+    form_of,
+    is_general,
+    rare_terms,
+    user_terms,
 )
-from medqa.clinical.vocabulary import TOKEN, canonical, form_of, is_general, rare_terms, user_terms
-
-KEPT_TEXTS = 4096
 
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
 
@@ -101,6 +111,10 @@ class MedicalLexicon:
         """Number of terms, those of the affixes left out."""
         return len(self._concepts)
 
+    def __contains__(self, form: str) -> bool:
+        """Whether a word in canonical form is listed."""
+        return form in self._concepts
+
     def _add(self, source: str, names: dict[str, str]) -> None:
         """Take in names with the one that each counts as, unless an earlier source has them."""
         new = {}
@@ -132,38 +146,45 @@ class MedicalLexicon:
 
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
-        lower = text.lower()
+        text, lower = even(plain(text))
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
-        if len(lower) == len(text):
-            tokens = self._spell_out(text, tokens)
+        tokens = self._spell_out(text, tokens)
         found: list[str] = []
         reached = -1  # the last token that the negation reaches
+        has_negated = False  # whether it has negated a term already
         next_place = 0
+        read_to = 0  # where the words end that negated the last term from behind
         roles = self._roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
             if role is None or place < next_place:
                 continue
             if role is MARK:
-                if word != "," or place > reached or not _list_goes_on(tokens, place):
-                    reached = -1
-                else:
-                    reached += 1
+                goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
+                reached = reached + 1 if goes_on else -1
             elif role is END:
                 reached = -1
+            elif role is PREPOSITION:
+                reached = -1 if has_negated else reached
             elif role is NEGATION:
-                if _negates(lower, word, start):
-                    reached = place + NEGATION_REACH
+                if start < read_to or not negates(lower, word, start):
+                    continue
+                undoes = place <= reached and not has_negated and word in UNDOING
+                reach = PREFIX_REACH if word == "non" else NEGATION_REACH
+                reached, has_negated = (-1 if undoes else place + reach), False
+            elif role[0] is not None and role[0].startswith("no "):
+                found.append(role[0])
             else:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
-                negated = place <= reached or NEGATED_AFTER.match(lower, last_start + len(last)) is not None
-                found.append(f"no {concept}" if negated else concept)
+                after = negated_after(lower, last_start + len(last))
+                read_to = after or read_to
+                found.append(f"no {concept}" if place <= reached or after is not None else concept)
                 if place <= reached:
-                    reached = next_place - 1 + NEGATION_REACH
+                    reached, has_negated = next_place - 1 + NEGATION_REACH, True
         return found
 
     def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -211,9 +232,21 @@ class MedicalLexicon:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
 
+    def negation_errors(self, reference: str, hypothesis: str) -> list[dict[str, str]]:
+        """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
+
+        A term that a text both affirms and negates ("no fever today, fever yesterday") is no error.
+        """
+        wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
+        return [
+            {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
+            for term in wanted - given
+            if (contrary := term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        ]
+
 
 # What a token can be beside a word of a term.
-MARK, END, NEGATION = "mark", "end of a clause", "negation"
+MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
 
 
 class _Roles(dict):
@@ -229,31 +262,25 @@ class _Roles(dict):
             role = MARK
         elif word in CLAUSE_END:
             role = END
-        elif word in NEGATION_WORDS:
+        elif word in NEGATION_WORDS or word.endswith("n't"):
             role = NEGATION
+        elif word in PREPOSITIONS:
+            role = PREPOSITION
         else:
             form = canonical(word)
             term, longest = self._lexicon.known(form), self._lexicon.longest.get(form, 0)
-            if term is not None or longest > 1:
+            denied = self._denied(form) if longest < 2 else None
+            if denied is not None:
+                role = (f"no {denied}", 1)
+            elif term is not None or longest > 1:
                 role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role
         return role
 
-
-def _negates(text: str, word: str, start: int) -> bool:
-    """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
-    if NO_NEGATION.match(text, start):
-        return False
-    following = NEEDS_AFTER.get(word)
-    return following is None or text.startswith(following, start + len(word))
-
-
-def _list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
-    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
-    for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor"):
-            return True
-        if word in CLAUSE_END or word in ".;:!?()\n":
-            return False
-    return False
+    def _denied(self, form: str) -> str | None:
+        """The term that a word denies by its prefix: "afebrile", "nondiabetic"."""
+        if form in DENYING_WORDS:
+            return self._lexicon.known(canonical(DENYING_WORDS[form])) or DENYING_WORDS[form]
+        rest = form.removeprefix("non") if form not in self._lexicon else ""
+        return self._lexicon.known(rest) if rest != form and rest else None
