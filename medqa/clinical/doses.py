@@ -28,7 +28,9 @@ NAMES = {name: one for name, one in MEDICINES.items() if " " in name} | MEASURES
 NAME_BEGINNINGS = frozenset(name.split()[0] for name in NAMES)
 LONGEST_NAME = max(len(name.split()) for name in NAMES)
 # Names that are other words in small letters: "24 hr", "map".
-CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr who alt ast")
+CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl")
+# After the name of a medicine these are part of it: "losartan potassium".
+SALTS = word_lists.words("sodium potassium calcium magnesium")
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
@@ -47,7 +49,20 @@ FILLERS = word_lists.words(
     "higher lower when if it falls fall drops drop rise target goal kept maintained should must has "
     "threshold concentrations readings reading measured persistently still count drops po iv im sc "
     "total nasal "
-    "each every one two three"
+    "each every one two three longer shorter beyond exceeded increases prolonged prolongs inhaler nebuliser "
+    "nebulizer patch patches drops syrup suspension cream ointment spray gel elixir vial pen bolus "
+    "infusions syringe "
+    "drip loading maintenance therapy treatment monotherapy extended-release modified-release "
+    "sustained-release "
+    "immediate-release xr sr er xl cr mr hydrochloride hcl sulfate sulphate tartrate succinate "
+    "maleate mesylate "
+    "besylate fumarate citrate acetate gluconate phosphate bromide chloride carbonate inhaled "
+    "intranasal eye nose "
+    "orally intravenous twice thrice using use via per suppository lozenge strength only not no any "
+    "new current "
+    "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
+    "receives received "
+    "apply inject injected administer administered"
 )
 # How many words back a name may stand.
 REACH = 9
@@ -172,7 +187,7 @@ def doses(text: str) -> tuple[Dose, ...]:
 
 def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
-    following = 0
+    following, previous = 0, -2
     for place, match in enumerate(words):
         word = match.group()
         if place < following or not (word in NAME_BEGINNINGS or medicine(word)):
@@ -181,8 +196,11 @@ def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tup
             continue
         length, name = _listed_name(lower, words[place : place + LONGEST_NAME])
         name = name or medicine(word)
+        if name in SALTS and previous == match.start() - 1:
+            continue
         if name:
             following = place + length
+            previous = words[following - 1].end()
             yield match.start(), words[following - 1].end(), name
 
 
@@ -254,6 +272,8 @@ class _Sentence:
             context = self.text[max(last_end, amount.start - 40) : amount.start]
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
+            # A concentration in a sentence of one measure is a value of it.
+            beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
                 # Frequency and route stand between an amount and the next, or in it ("5 mg/day").
@@ -261,6 +281,10 @@ class _Sentence:
                 total = self._total(amount, amounts[max(0, number - 1) : number + 2])
                 dose = self._dose(_for_unit(subject, amount.unit), amount, given, before, context)
                 yield replace(dose, total=total, opposed=opposed)
+
+    def _only_measure(self) -> str:
+        names = {name for _, _, name in self.names}
+        return min(names) if len(names) == 1 and names <= MEASURE_NAMES else ""
 
     def _dose(
         self,

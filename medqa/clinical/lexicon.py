@@ -10,6 +10,7 @@ from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.negation import (
+    CIRCUMSTANCES,
     CLAUSE_END,
     DENYING_WORDS,
     NEGATION_REACH,
@@ -20,6 +21,7 @@ from medqa.clinical.negation import (
     list_goes_on,
     negated_after,
     negates,
+    opposite_statements,
 )
 from medqa.clinical.text import KEPT_TEXTS, even, plain
 from medqa.clinical.vocabulary import (
@@ -80,6 +82,7 @@ class MedicalLexicon:
         self._add("user lexicon", user_terms(user_file))
         self._add("medicines", word_lists.names("medicines"))
         self._add("everyday terms", word_lists.names("everyday_terms"))
+        self._add("abbreviations", {meaning: meaning for meaning in self._abbreviations.values()})
         self._add("WordNet 3.0", word_lists.names("medical_terms"))
         rare = [term for term in rare_terms(training_texts) if self.known(term) is None]
         self._add("training answers", dict(zip(rare, rare, strict=True)))
@@ -91,6 +94,12 @@ class MedicalLexicon:
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
             if more:
                 self._beginnings.add((first, more[0]))
+        # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
+        self._by_parts = {
+            tuple(map(self._part, words)): concept
+            for term, concept in self._concepts.items()
+            if len(words := term.split()) == 2
+        }
         self.sha256 = self._identify()
         self._begin_caches()
 
@@ -147,15 +156,15 @@ class MedicalLexicon:
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
         text, lower = even(plain(text))
-        tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
+        tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[str] = []
         reached = -1  # the last token that the negation reaches
-        has_negated = False  # whether it has negated a term already
+        trigger, has_negated = 0, False  # where it began, and whether it has negated a term already
         next_place = 0
         read_to = 0  # where the words end that negated the last term from behind
         roles = self._roles
-        for place, (word, start) in enumerate(tokens):
+        for place, (word, start, _) in enumerate(tokens):
             role = roles[word]
             if role is None or place < next_place:
                 continue
@@ -165,53 +174,78 @@ class MedicalLexicon:
             elif role is END:
                 reached = -1
             elif role is PREPOSITION:
-                reached = -1 if has_negated else reached
+                if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
+                    reached = -1
             elif role is NEGATION:
                 if start < read_to or not negates(lower, word, start):
                     continue
                 undoes = place <= reached and not has_negated and word in UNDOING
                 reach = PREFIX_REACH if word == "non" else NEGATION_REACH
-                reached, has_negated = (-1 if undoes else place + reach), False
+                reached, trigger, has_negated = (-1 if undoes else place + reach), place, False
             elif role[0] is not None and role[0].startswith("no "):
                 found.append(role[0])
             else:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
+                adjacent = place == next_place and place > 0
                 next_place = place + length
-                last, last_start = tokens[next_place - 1]
-                after = negated_after(lower, last_start + len(last))
-                read_to = after or read_to
+                after = negated_after(lower, tokens[next_place - 1][2])
+                if after is not None:
+                    read_to = after
+                    if adjacent and found and not found[-1].startswith("no "):
+                        found[-1] = f"no {found[-1]}"  # "neck stiffness: none"
                 found.append(f"no {concept}" if place <= reached or after is not None else concept)
                 if place <= reached:
                     reached, has_negated = next_place - 1 + NEGATION_REACH, True
         return found
 
-    def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    def _spell_out(self, text: str, tokens: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
         """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
-        found = {match.start(): self._abbreviations.get(match.group()) for match in CAPITALS.finditer(text)}
+        found = {}
+        for match in CAPITALS.finditer(text):
+            short = match.group()
+            found[match.start()] = self._abbreviations.get(
+                short, self._abbreviations.get(short.removesuffix("s"))
+            )
         if not any(found.values()):
             return tokens
         spelled = []
-        for word, start in tokens:
+        for word, start, end in tokens:
             meaning = found.get(start)
-            spelled += [(part, start) for part in TOKEN.findall(meaning)] if meaning else [(word, start)]
+            parts = TOKEN.findall(meaning) if meaning else [word]
+            spelled += [(part, start, end) for part in parts]
         return spelled
 
     def _longest_term(
-        self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
+        self, tokens: list[tuple[str, int, int]], place: int, role: tuple[str | None, int]
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
         concept, longest = role
-        if longest < 2 or place + 1 == len(tokens):
+        if place + 1 == len(tokens):
             return 1, concept
-        if (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
-            forms = [canonical(word) for word, _ in tokens[place : place + longest]]
+        if longest > 1 and (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
+            forms = [canonical(word) for word, _, _ in tokens[place : place + longest]]
             for length in range(len(forms), 1, -1):
                 known = self._concepts.get(" ".join(forms[:length]))
                 if known is not None:
                     return length, known
+        if concept is not None:
+            first, second, *others = (word for word, _, _ in tokens[place : place + 4])
+            compound = self._by_parts.get((concept, self._part(second)))
+            if compound is not None:
+                return 2, compound
+            if second == "of" and others:
+                length = 4 if others[0] == "the" and len(others) > 1 else 3
+                compound = self._by_parts.get((self._part(others[length - 3]), concept))
+                if compound is not None:
+                    return length, compound
         return 1, concept
+
+    def _part(self, word: str) -> str:
+        """What a word counts as inside a compound: "renal" as "kidney"."""
+        form = canonical(word)
+        return self._concepts.get(form, form)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -235,14 +269,25 @@ class MedicalLexicon:
     def negation_errors(self, reference: str, hypothesis: str) -> list[dict[str, str]]:
         """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
 
-        A term that a text both affirms and negates ("no fever today, fever yesterday") is no error.
+        A term that a text both affirms and negates ("no fever today, fever yesterday") is no error. When no
+        term is contradicted, two texts in mostly the same words contradict each other if only one is negated.
         """
         wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
-        return [
+        errors = [
             {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
             for term in wanted - given
             if (contrary := term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
         ]
+        # Both negate one term, or one text says both.
+        settled = any(term.startswith("no ") for term in wanted & given) or any(
+            f"no {term}" in terms for terms in (wanted, given) for term in terms
+        )
+        shared = "" if errors or settled else opposite_statements(reference, hypothesis)
+        if shared:
+            errors.append(
+                {"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis}
+            )
+        return errors
 
 
 # What a token can be beside a word of a term.
@@ -258,13 +303,13 @@ class _Roles(dict):
 
     def __missing__(self, word: str) -> object:
         role: object = None
-        if not word[0].isalpha():
+        if not word[0].isalnum():
             role = MARK
         elif word in CLAUSE_END:
             role = END
         elif word in NEGATION_WORDS or word.endswith("n't"):
             role = NEGATION
-        elif word in PREPOSITIONS:
+        elif word in PREPOSITIONS or word in CIRCUMSTANCES:
             role = PREPOSITION
         else:
             form = canonical(word)

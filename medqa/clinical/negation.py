@@ -7,6 +7,9 @@ stopped or is contraindicated is negated. What is only possible is not.
 
 import re
 
+from medqa.clinical.quantities import read
+from medqa.clinical.text import even, plain
+from medqa.clinical.vocabulary import TOKEN, canonical, is_general
 from medqa.clinical.words import words
 
 # Words that begin a negation, beside all that end in "n't"; some only with the words after them.
@@ -29,6 +32,7 @@ _NEEDS_AFTER = {
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
+    "stopped discontinued withheld avoided omitted "
     "stop stopping discontinue discontinuing withhold withholding omit omitting avoid hold exclude"
 )
 # What looks like a negation and is none.
@@ -38,6 +42,7 @@ _NOT_NEGATED = re.compile(
     r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget|hesitate|delay"
+    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
     r"|unreasonable|unlikely|different|miss|hesitation|interruption)(?![a-z])"
 )
 # Compounds that begin with "non" and deny nothing.
@@ -55,10 +60,10 @@ _FOUND = (
 )
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    rf"(?:[^.;:,!?\n]{{0,30}}? (?:{_BE} (?:\w+ly )?(?:ruled out|excluded|absent|unlikely|negative"
+    rf"(?:[^.;:,!?\n]{{0,30}}? (?:{_BE} (?:\w+ly )?(?:ruled out|excluded|absent|unlikely|negative(?! for| to)"
     rf"|contraindicated"
     r"|contra-indicated|avoided|stopped|discontinued|withheld|omitted|unnecessary|forbidden|prohibited|denied|ceased"
-    r"|inappropriate|inadvisable|held)"
+    r"|inappropriate|inadvisable|held|resolved|subsided)"
     rf"|(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
     rf"(?: ?not|n't)|cannot|never)(?: to)?(?: have)?(?: been| be)? (?:\w+ly )?{_FOUND}"
     r"|(?:not|never) (?:been |be )?(?:seen|present|found|detected|evident|recommended|indicated"
@@ -84,7 +89,9 @@ CLAUSE_END = words(
     "still instead and if when until despite"
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
-PREPOSITIONS = words("in during for before after to with from at by on within until among")
+PREPOSITIONS = words("for to with from at by on within among")
+# Words that end it after any word: "do not start it in pregnancy".
+CIRCUMSTANCES = words("in during before after until")
 # How many words a negation reaches, counted anew after each negated term.
 NEGATION_REACH = 6
 # "non-diabetic" reaches one word.
@@ -105,7 +112,7 @@ DENYING_WORDS = {
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
-    if (_NON if word == "non" else _NOT_NEGATED).match(text, end):
+    if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
@@ -120,11 +127,77 @@ def negated_after(text: str, end: int) -> int | None:
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
 
 
-def list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
+def list_goes_on(tokens: list[tuple[str, int, int]], comma: int) -> bool:
     """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
-    for word, _ in tokens[comma + 1 : comma + 12]:
+    for word, _, _ in tokens[comma + 1 : comma + 12]:
         if word in ("or", "nor"):
             return True
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
     return False
+
+
+# Words without a statement of their own, and words that say that something is there, advised or done.
+_EMPTY = words(
+    "a an the of in on at to for from by with and or as is are was were be been being am has have "
+    "had having do does "
+    "did can could should must may might will would shall need it its there this that these those he "
+    "she they you we i "
+    "his her their your any some patient patients person people present seen found shown show shows "
+    "showed evidence "
+    "sign signs indicated recommended advised necessary needed required given give take taken use "
+    "used start continue "
+    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
+    "please routinely "
+    "done performed first-line known"
+)
+# Words that oppose a statement wherever they stand.
+_OPPOSING = words(
+    "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
+    "forbidden unable "
+    "fails failed prohibited"
+)
+_OPEN = re.compile(
+    r"\b(?:possibl[ey]|may|might|suspected|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+)
+
+# Two statements have the same words when they share this much of the shorter one.
+_SAME_WORDS = 0.6
+LONGEST_STATEMENT = 200
+
+
+def opposite_statements(one: str, other: str) -> str:
+    """The shared words of two short statements of which exactly one is negated, else ""."""
+    if max(len(one), len(other)) > LONGEST_STATEMENT or read(one) or read(other):
+        return ""
+    if _OPEN.search(one.lower()) or _OPEN.search(other.lower()):
+        return ""
+    (words_of_one, opposed), (words_of_other, other_opposed) = _statement(one), _statement(other)
+    shared = words_of_one & words_of_other
+    fewest = min(len(words_of_one), len(words_of_other))
+    same = shared and len(shared) >= _SAME_WORDS * fewest
+    return " ".join(sorted(shared)) if same and opposed != other_opposed else ""
+
+
+def _statement(text: str) -> tuple[set[str], bool]:
+    """The words of a statement in one form each, and whether a word opposes it."""
+    _, lower = even(plain(text))
+    found: set[str] = set()
+    opposed = False
+    for match in TOKEN.finditer(lower):
+        word = match.group()
+        prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
+        rest = word.removeprefix(prefix)
+        if opposed and word in UNDOING:
+            opposed = False
+        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
+            opposed = opposed or word in _OPPOSING or negates(lower, word, match.start())
+        elif word in DENYING_WORDS:
+            opposed = True
+            found.add(canonical(DENYING_WORDS[word]))
+        elif prefix and len(rest) > 4 and is_general(rest):
+            opposed = True
+            found.add(canonical(rest))
+        elif word[0].isalpha() and word not in _EMPTY:
+            found.add(canonical(word))
+    return found - _EMPTY, opposed

@@ -117,6 +117,9 @@ BOUND_BEFORE = re.compile(
     rf"(?:(?P<below>(?:[<≤]=?|=<) ?|\b(?:{_LESS})(?: or equal to| the age of| age)? )"
     rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
     r"(?:an? |about |approximately |~ ?)?$"
+    # "below a haemoglobin of 7 g/dL"
+    r"|\b(?:(?P<below_of>below|less than)|(?P<above_of>above|more than))"
+    r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
@@ -138,7 +141,7 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     # "30 mL/kg over 3 hours" takes three hours, not more.
     if before is None or (dimension == "time" and before.group().strip() == "over"):
         return "", end
-    return ("<" if before.group("below") else ">"), end
+    return ("<" if before["below"] or before["below_of"] else ">"), end
 
 
 def read_upper(scan: Scan, start: int, position: int) -> tuple[Fraction, int] | None:

@@ -42,6 +42,7 @@ def _characters() -> dict[int, str]:
     }
     # Invisible: soft hyphen, zero-width characters, marks of writing direction.
     invisible = (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))
+    found |= {0x2080 + digit: str(digit) for digit in range(10)}  # SpO₂
     return {code: form for code, form in found.items() if form != chr(code)} | dict.fromkeys(invisible, "")
 
 

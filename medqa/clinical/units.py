@@ -143,6 +143,8 @@ BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
     r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
 )
+# "10 mmol of potassium per hour"
+OF_PER = re.compile(r" of [a-z]+(?: chloride)? (?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))")
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
 # "3 x ULN", "ten times the upper limit of normal", "1.5 times baseline"
@@ -241,7 +243,7 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     # Without a unit of its own: "60 per minute", "3 per day".
     above = first or _Simple("", "count", Fraction(1), False, start)
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
-    while not unit.per and (bar := BAR.match(text, end)):
+    while not unit.per and (bar := BAR.match(text, end) or (unit.name and OF_PER.match(text, end))):
         number = BELOW_NUMBER.match(text, bar.end())
         lower = _read_simple(text, raw, number.end() if number else bar.end(), below=True)
         amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)

@@ -57,7 +57,7 @@ CLINICAL_BEGINNING = re.compile(
 LEAST_ANSWERS = 2
 # … and in at most this share, because a word of every second answer tells nothing.
 LARGEST_SHARE = 0.5
-TOKEN = re.compile(r"[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
+TOKEN = re.compile(r"(?<=type )[0-9](?![0-9])|[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
 IRREGULAR = {
     "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
     "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
@@ -65,6 +65,7 @@ IRREGULAR = {
     "mice": "mouse", "women": "woman", "men": "man", "children": "child",
 }  # fmt: skip
 PLURALS = (
+    ("aches", "ache"),
     ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
     ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
     ("itides", "itis"),
@@ -93,7 +94,7 @@ def canonical(word: str) -> str:
 
 def form_of(term: str) -> str:
     """A term of one or more words in its canonical form."""
-    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
+    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalnum())
 
 
 def user_terms(path: str | Path) -> dict[str, str]:
