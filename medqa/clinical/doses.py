@@ -96,6 +96,8 @@ DAILY_BEFORE = re.compile(
     r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of"
     r"|:)?(?: about)? $"
 )
+# What may stand between a frequency and the amount after it.
+BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
     r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
 )
@@ -304,7 +306,15 @@ class _Sentence:
             day = (Fraction(1), Fraction(1))
             frequency = Quantity("frequency", "day", (day,), start=amount.start, end=amount.end)
         elif frequency is None:
-            frequency = next((item for item in before if item.kind == "frequency"), None)
+            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
+            frequency = next(
+                (
+                    item
+                    for item in before
+                    if item.kind == "frequency" and BEFORE.fullmatch(self.text, item.end, amount.start)
+                ),
+                None,
+            )
         route = next((item.unit for item in given if item.kind == "route"), "")
         spoken = frequency is not None and frequency.start > amount.start
         parts = [amount, frequency] if spoken else [amount]

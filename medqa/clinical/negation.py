@@ -26,7 +26,7 @@ _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
     "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
-    "refrain": " from ", "unlikely": (" to ", " that "), "hold": (" the ", " off "),
+    "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
     "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip

@@ -41,7 +41,8 @@ IMPLIED_UNITS = {
     "kg/m2": "bmi body_mass_index", "ml/min": "egfr gfr",
     "%": "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats",
     "cells/µl": "cd4\\+?(_t)?(_cells?)?", "ms": "qtc? qtcf qrs",
-    "mmhg": "map mean_arterial_pressure sbp dbp systolic(_blood)?(_pressure)? diastolic(_blood)?(_pressure)?",
+    "mmhg": "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
+    "diastolic(_bp|_blood_pressure|_pressure)?",
     "bpm": "hr heart_rate pulse(_rate)? resting_heart_rate",
     "breaths/min": "rr respiratory_rate",
 }  # fmt: skip

@@ -50,7 +50,7 @@ CHARACTERS = _characters()
 # UTF-8 that was read as Latin-1 or Windows-1252: "Âµg", "â‰¥".
 MOJIBAKE = re.compile("[ÂÃÎÏâ][\u0080-\u00bf€™“”–—˜œžŸŠŒŽ†‡•…‰‹›‚ƒ„ˆ]")
 LATEX = (
-    (re.compile(r"\\\\(?=[a-zA-Z,;()\[\]])"), r"\\"),  # escaped twice
+    (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
     (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=\w)"), " "),
     (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
     (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
