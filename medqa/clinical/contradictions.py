@@ -25,19 +25,21 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
 
     What it measures: the most dangerous mistakes of an answer. Each comes as {"subject", "kind", "reference",
         "answer"}, the last two in the words of the texts, for a clinician to judge.
-    Kinds: "ten-fold" (5 mg for 0.5 mg, or 100-fold, …), "unit" (the same number, another unit), "frequency"
-        (the same amount at another frequency), "value" (another amount).
-    Rule: a contradiction needs the same subject, the same kind of unit, and an amount of the reference that
-        the answer nowhere gives. None is: a value within the reference's range, the same amount a day (1 g
-        twice daily, 2 g daily), another route or age group, a maximum beside a usual dose, an amount that
-        the reference does not speak of. Where one text names no medicine, its doses are those of the only
-        one of the other.
+    Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
+        unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
+        "below").
+    Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
+        answer does not give. These do not contradict: a value within the reference's range, an equal value
+        in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
+        daily), another route, age group or day, a maximum beside a usual dose, an amount that the reference
+        does not mention. Where one text names no medicine, its doses are compared as doses of the only one
+        of the other; where that is the answer, the subject ends in "(medicine assumed)".
     Not applicable (None): the reference has no dose or value.
     Source: our own.
     Does not see: a medicine in a word that does not show to be one, unless its dose follows at once; amounts
-        more than one sentence from their medicine; durations, ages and ratios; a dose that is wrong without
-        the reference giving one. A text of several regimens of one medicine can be accused wrongly: that
-        is why the errors are listed and not only counted.
+        more than one sentence from their medicine; durations, ages, ratios other than dilutions; a
+        wrong dose where the reference gives none. A text of several regimens of one medicine can be flagged
+        wrongly, which is why the errors are listed and not only counted.
     """
     if not doses(reference):
         return None
@@ -68,7 +70,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
 def dose_error(reference: str, hypothesis: str) -> int | None:
     """How many quantities of an answer contradict the reference for the same medicine or measure.
 
-    What it measures: the answer's most dangerous mistakes, of all four kinds of `dose_errors`.
+    What it measures: the answer's most dangerous mistakes, of all kinds of `dose_errors`.
     Range: 0, 1, 2, …, lower is better. None (not applicable, to be counted) when the reference has no dose
         or value. An empty answer contradicts nothing: 0.
     Formula: |`dose_errors`|.
@@ -96,8 +98,10 @@ def _with_common_subject(wanted: Sequence[Dose], given: Sequence[Dose]) -> tuple
 
 
 def _in_common_unit(dose: Dose) -> Dose:
-    amount, total = (in_common_unit(dose.subject, quantity) for quantity in (dose.amount, dose.total))
-    return replace(dose, amount=amount, total=total)
+    amount = in_common_unit(dose.subject, dose.amount)
+    if amount is dose.amount:
+        return dose
+    return replace(dose, amount=amount, total=in_common_unit(dose.subject, dose.total))
 
 
 # ---- what agrees -------------------------------------------------------------------------------------------
@@ -130,8 +134,8 @@ def _doses_meet(dose: Dose, other: Dose) -> bool:
     return any(_amounts_meet(one, two) for one, two in product(_amounts(dose), _amounts(other)))
 
 
-def _amounts(dose: Dose) -> set[Quantity]:
-    return {dose.amount, dose.total}
+def _amounts(dose: Dose) -> tuple[Quantity, ...]:
+    return (dose.amount,) if dose.total is dose.amount else (dose.amount, dose.total)
 
 
 def _same_amount(dose: Dose, other: Dose) -> bool:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -12,8 +12,8 @@ from medqa.clinical.numbers import read_number
 from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.routes import FIRST_WORDS
-from medqa.clinical.text import KEPT_TEXTS, even, plain
-from medqa.clinical.units import WRITTEN
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.units import PER_ITEM, WRITTEN
 from medqa.clinical.vocabulary import MEDICINE_ENDING, NOT_MEDICINES, canonical, is_general
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
@@ -101,6 +101,9 @@ BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3
 ITEM_AFTER = re.compile(
     r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
 )
+ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
+# "two puffs of salbutamol 100 micrograms"
+OF_NAME = re.compile(r" of [a-z-]+ (?:[a-z]+ )?")
 COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
@@ -148,7 +151,7 @@ class Dose:
     role: str
     people: str
     route: str
-    total: Quantity
+    total: Quantity = field(compare=False)
     when: str = ""
     opposed: bool = False
     assumed: bool = False
@@ -165,8 +168,7 @@ def doses(text: str) -> tuple[Dose, ...]:
     quantities = read(text)
     if not any(quantity.kind in ("amount", "pressure", "score", "ratio") for quantity in quantities):
         return ()
-    text = plain(text)
-    raw, lower = even(text)
+    text, raw, lower = forms(text)
     words = list(WORD.finditer(lower))
     names = list(_names(lower, raw, words))
     quantity_starts = [quantity.start for quantity in quantities]
@@ -281,8 +283,8 @@ class _Sentence:
                 # Frequency and route stand between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
                 total = self._total(amount, amounts[max(0, number - 1) : number + 2])
-                dose = self._dose(_for_unit(subject, amount.unit), amount, given, before, context)
-                yield replace(dose, total=total, opposed=opposed)
+                name = _for_unit(subject, amount.unit)
+                yield self._dose(name, amount, total, given, before, context, opposed)
 
     def _only_measure(self) -> str:
         names = {name for _, _, name in self.names}
@@ -292,9 +294,11 @@ class _Sentence:
         self,
         subject: str,
         amount: Quantity,
+        total: Quantity,
         given: Sequence[Quantity],
         before: Sequence[Quantity],
         context: str,
+        opposed: bool,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
         frequency = next((item for item in given if item.kind == "frequency"), None)
@@ -322,18 +326,24 @@ class _Sentence:
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         when = next((match.group() for match in WHEN.finditer(around)), "")
-        return Dose(subject, amount, frequency, written, _role(amount, context), people, route, amount, when)
+        role = _role(amount, context)
+        return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
     def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity:
         """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
-        after = ITEM_AFTER.match(self.text, amount.end)
-        if not (amount.item or after) or len(amount.values) != 1:
+        if len(amount.values) != 1:
             return amount
-        item = amount.item or f"{after.group(1)}s"
+        after = ITEM_AFTER.match(self.text, amount.end)
+        item = amount.item or (f"{after.group(1)}s" if after else "")
         low, high = amount.values[0]
         count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
-        counts = [other.values[0] for other in around if other.unit == WRITTEN[item][0]]
-        if count is not None:
+        counts = [
+            other.values[0]
+            for other in around
+            if (item and other.unit == WRITTEN[item][0])
+            or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
+        ]
+        if item and count is not None:
             number = read_number(count.group(1), 0)[0]
             counts = [(number, number)]
         return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else amount

@@ -23,7 +23,7 @@ from medqa.clinical.negation import (
     negates,
     opposite_statements,
 )
-from medqa.clinical.text import KEPT_TEXTS, even, plain
+from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
@@ -155,7 +155,7 @@ class MedicalLexicon:
 
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
-        text, lower = even(plain(text))
+        _, text, lower = forms(text)
         tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[str] = []
@@ -168,6 +168,9 @@ class MedicalLexicon:
             role = roles[word]
             if role is None or place < next_place:
                 continue
+            if word == "non":  # "non-small cell lung cancer" is a term
+                compound = (None, self.longest.get(word, 0))
+                role = compound if self._longest_term(tokens, place, compound)[1] else role
             if role is MARK:
                 goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
                 reached = reached + 1 if goes_on else -1

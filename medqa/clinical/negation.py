@@ -8,7 +8,7 @@ stopped or is contraindicated is negated. What is only possible is not.
 import re
 
 from medqa.clinical.quantities import read
-from medqa.clinical.text import even, plain
+from medqa.clinical.text import forms
 from medqa.clinical.vocabulary import TOKEN, canonical, is_general
 from medqa.clinical.words import words
 
@@ -51,28 +51,35 @@ _NON = re.compile(
     r"|prescription|pharma"
     r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
 )
+# Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
 _BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
-_FOUND = (
-    r"(?:seen|present|found|likely|detected|evident|recommended|indicated|needed|required|given|used|taken|advised"
-    r"|necessary|confirmed|identified|observed|noted|reported|appropriate|allowed|safe|suspected|considered"
-    r"|demonstrated|visible|shown|prescribed|administered|started|continued|suggested|appreciated|diagnosed|offered"
-    r"|permitted|felt|heard|palpable|visuali[sz]ed|apparent|elicited|prescribe|resumed|helpful|effective|suitable)"
+_ADVERB = r"(?:\w+ly |best |always |to be |now |also )?"
+_REJECTED = (
+    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped"
+    r"|discontinued"
+    r"|withheld|omitted|unnecessary|forbidden|prohibited|denied|ceased|inappropriate|inadvisable|held|resolved"
+    r"|subsided)"
+)
+_NOT = (
+    r"(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
+    r"(?: ?not|n't)|cannot|never)(?: to)?(?: have)?(?: been| be)?"
+)
+_ACCEPTED = (
+    r"(?:seen|present|found|likely|evident|given|taken|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
+)
+_ENDED = (
+    r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared|gone|cleared)"
 )
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    rf"(?:[^.;:,!?\n]{{0,30}}? (?:{_BE} (?:\w+ly )?(?:ruled out|excluded|absent|unlikely|negative(?! for| to)"
-    rf"|contraindicated"
-    r"|contra-indicated|avoided|stopped|discontinued|withheld|omitted|unnecessary|forbidden|prohibited|denied|ceased"
-    r"|inappropriate|inadvisable|held|resolved|subsided)"
-    rf"|(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
-    rf"(?: ?not|n't)|cannot|never)(?: to)?(?: have)?(?: been| be)? (?:\w+ly )?{_FOUND}"
-    r"|(?:not|never) (?:been |be )?(?:seen|present|found|detected|evident|recommended|indicated"
-    r"|identified|needed)"
-    r"|unlikely|absent|unnecessary)"
-    r"|[ -]negative|[ -]free|[ -]na[iï]ve| ?(?:[:=]|-(?= )) ?(?:none|no|absent|nil|negative|denied"
-    r"|denies|not (?:seen|present|found"
-    r"|detected|noted|reported|evident|identified)|contraindicated|avoid|\(?-\)?(?= |$)|ruled out"
-    r"|excluded|0(?![.0-9]))"
+    r"(?:-[0-9]+)?(?:"
+    rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
+    r"|(?:not|never) (?:been |be )?(?:seen|present|found|evident|\w+ed)|unlikely|absent|unnecessary)"
+    r"|(?:[ -][a-z0-9]{1,2})?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
+    # "neurological deficit: none", "rash - no"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|contraindicated|avoid|ruled out|excluded"
+    r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil)(?= *[.;,\n]| *$))(?![a-z])"
 )
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
@@ -181,7 +188,7 @@ def opposite_statements(one: str, other: str) -> str:
 
 def _statement(text: str) -> tuple[set[str], bool]:
     """The words of a statement in one form each, and whether a word opposes it."""
-    _, lower = even(plain(text))
+    lower = forms(text)[2]
     found: set[str] = set()
     opposed = False
     for match in TOKEN.finditer(lower):

@@ -21,7 +21,7 @@ from medqa.clinical.ratios import (
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
-from medqa.clinical.text import KEPT_TEXTS, even, plain
+from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
@@ -113,7 +113,7 @@ OLDER_AFTER = re.compile(
 @lru_cache(maxsize=KEPT_TEXTS)
 def read(text: str) -> tuple[Quantity, ...]:
     """All quantities of a text, in order."""
-    raw, lower = even(plain(text))
+    _, raw, lower = forms(text)
     scan = Scan(raw, lower, [])
     end = 0
     for anchor in ANCHOR.finditer(lower):

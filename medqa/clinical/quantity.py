@@ -57,9 +57,11 @@ def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> b
     """Whether two values are equal, or as near as a conversion between two systems of units comes."""
     if one == other:
         return True
-    tolerance = max(first.tolerance, second.tolerance)
-    if tolerance and first.unit == "°C":
+    if not (first.tolerance or second.tolerance):
+        return False
+    if first.unit == "°C":
         return abs(one - other) <= Fraction(1, 10)
+    tolerance = max(first.tolerance, second.tolerance)
     return abs(one - other) <= tolerance * max(abs(one), abs(other))
 
 

@@ -64,15 +64,13 @@ CODED = re.compile(
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
 INTERVAL = re.compile(rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly)(?![a-z])")
-# Other ways to say how often, per day.
-PHRASES = {
-    Fraction(1, 2): re.compile(r"alternate days(?![a-z])|alternate-day(?![a-z])"),
-    Fraction(1): re.compile(r"per diem(?![a-z])|per 24 ?(?:hours|hrs?|h)(?![a-z])"),
-    Fraction(2): re.compile(
-        r"(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
-        r"|bedtime)(?![a-z])"
-    ),
-}
+# Other ways to say how often: once in two days, once or twice a day.
+PHRASE = re.compile(
+    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
+    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
+    r"|bedtime)))(?![a-z])"
+)
+PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2)}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
 # What "daily" is not a frequency of.
@@ -100,9 +98,8 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         start: beginning of a word or number.
         after_amount: whether an amount stands shortly before.
     """
-    for times, phrase in PHRASES.items():
-        if (match := phrase.match(text, start)) is not None:
-            return (times, times), "day", match.end()
+    if (match := PHRASE.match(text, start)) is not None:
+        return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
     if (match := TIMES.match(text, start)) is not None:
         return _times(match)
     if (match := EVERY.match(text, start)) is not None:

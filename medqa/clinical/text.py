@@ -98,6 +98,12 @@ SPACES = re.compile("[ \u00a0]{2,}")
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
+def forms(text: str) -> tuple[str, str, str]:
+    """The plain text, and both forms of it that `even` gives; characters have the same place in all three."""
+    plain_text = plain(text)
+    return plain_text, *even(plain_text)
+
+
 def plain(text: str) -> str:
     """The text without Markdown, LaTeX, HTML, invisible characters and mojibake; "mg kg⁻¹" is "mg/kg"."""
     if not text.isascii():
