@@ -6,7 +6,8 @@
 A line of the file is {"kind", "reference", "answer", "label": "right" | "wrong", "note"}. A false alarm is a
 right answer that is flagged, a miss a wrong one that is not. A pair is flagged when `clinical.dose_errors` or
 `negation_errors` reports an error. The kind "K10" is about recognizing terms: such a pair is flagged when
-each text names a term that the other does not. Upper bounds are one-sided, 95 % (Clopper-Pearson).
+each text names a term that the other does not, or they share none. Upper bounds are one-sided,
+95 % (Clopper-Pearson).
 """
 
 import argparse
@@ -32,7 +33,8 @@ def errors(pair: dict[str, str], lexicon: MedicalLexicon) -> list:
         return [*(dose_errors(*texts) or ()), *lexicon.negation_errors(*texts)]
     wanted, given = (lexicon.counts(pair[text]).keys() for text in ("reference", "answer"))
     missing, added = sorted(wanted - given), sorted(given - wanted)
-    return [missing, added] if missing and added else []
+    differ = missing and added if wanted & given else missing or added
+    return [missing, added] if differ else []
 
 
 def upper_bound(found: int, of: int) -> float:

@@ -100,6 +100,7 @@ class MedicalLexicon:
             for term, concept in self._concepts.items()
             if len(words := term.split()) == 2
         }
+        self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
         self.sha256 = self._identify()
         self._begin_caches()
 
@@ -156,7 +157,7 @@ class MedicalLexicon:
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
         _, text, lower = forms(text)
-        tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(lower)]
+        tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[str] = []
         reached = -1  # the last token that the negation reaches
@@ -164,7 +165,7 @@ class MedicalLexicon:
         next_place = 0
         read_to = 0  # where the words end that negated the last term from behind
         roles = self._roles
-        for place, (word, start, _) in enumerate(tokens):
+        for place, (word, start) in enumerate(tokens):
             role = roles[word]
             if role is None or place < next_place:
                 continue
@@ -193,7 +194,8 @@ class MedicalLexicon:
                     continue
                 adjacent = place == next_place and place > 0
                 next_place = place + length
-                after = negated_after(lower, tokens[next_place - 1][2])
+                last, last_start = tokens[next_place - 1]
+                after = negated_after(lower, last_start + len(last))
                 if after is not None:
                     read_to = after
                     if adjacent and found and not found[-1].startswith("no "):
@@ -203,46 +205,50 @@ class MedicalLexicon:
                     reached, has_negated = next_place - 1 + NEGATION_REACH, True
         return found
 
-    def _spell_out(self, text: str, tokens: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
         found = {}
         for match in CAPITALS.finditer(text):
             short = match.group()
-            found[match.start()] = self._abbreviations.get(
-                short, self._abbreviations.get(short.removesuffix("s"))
-            )
-        if not any(found.values()):
+            meaning = self._abbreviations.get(short) or self._abbreviations.get(short.removesuffix("s"))
+            if meaning is not None:
+                found[match.start()] = (meaning, match.end())
+        if not found:
             return tokens
         spelled = []
-        for word, start, end in tokens:
-            meaning = found.get(start)
-            parts = TOKEN.findall(meaning) if meaning else [word]
-            spelled += [(part, start, end) for part in parts]
+        for word, start in tokens:
+            meaning, end = found.get(start, ("", 0))
+            *first, last = TOKEN.findall(meaning) or [word]
+            spelled += [(part, start) for part in first]
+            # What follows the abbreviation follows the last word.
+            spelled.append((last, end - len(last) if meaning else start))
         return spelled
 
     def _longest_term(
-        self, tokens: list[tuple[str, int, int]], place: int, role: tuple[str | None, int]
+        self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
         concept, longest = role
         if place + 1 == len(tokens):
             return 1, concept
         if longest > 1 and (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
-            forms = [canonical(word) for word, _, _ in tokens[place : place + longest]]
+            forms = [canonical(word) for word, _ in tokens[place : place + longest]]
             for length in range(len(forms), 1, -1):
                 known = self._concepts.get(" ".join(forms[:length]))
                 if known is not None:
                     return length, known
-        if concept is not None:
-            first, second, *others = (word for word, _, _ in tokens[place : place + 4])
-            compound = self._by_parts.get((concept, self._part(second)))
+        second = tokens[place + 1][0]
+        if (
+            concept is not None
+            and (compound := self._by_parts.get((concept, self._part(second)))) is not None
+        ):
+            return 2, compound
+        if second in LINKS and place + 2 < len(tokens):
+            article = tokens[place + 2][0] == "the" and place + 3 < len(tokens)
+            first = self._part(tokens[place + 2 + article][0])
+            compound = self._by_parts.get((first, concept or self._part(tokens[place][0])))
             if compound is not None:
-                return 2, compound
-            if second == "of" and others:
-                length = 4 if others[0] == "the" and len(others) > 1 else 3
-                compound = self._by_parts.get((self._part(others[length - 3]), concept))
-                if compound is not None:
-                    return length, compound
+                return 3 + article, compound
         return 1, concept
 
     def _part(self, word: str) -> str:
@@ -293,6 +299,8 @@ class MedicalLexicon:
         return errors
 
 
+# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
+LINKS = ("of", "in", "to", ",")
 # What a token can be beside a word of a term.
 MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
 
@@ -320,7 +328,7 @@ class _Roles(dict):
             denied = self._denied(form) if longest < 2 else None
             if denied is not None:
                 role = (f"no {denied}", 1)
-            elif term is not None or longest > 1:
+            elif term is not None or longest > 1 or form in self._lexicon.heads:
                 role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role

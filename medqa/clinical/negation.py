@@ -14,7 +14,7 @@ from medqa.clinical.words import words
 
 # Words that begin a negation, beside all that end in "n't"; some only with the words after them.
 NEGATION_WORDS = words(
-    "no not non without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
+    "no not non nothing without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
     "denies denied deny "
     "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
     "excluded ruled rules "
@@ -62,9 +62,12 @@ _REJECTED = (
 )
 _NOT = (
     r"(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
-    r"(?: ?not|n't)|cannot|never)(?: to)?(?: have)?(?: been| be)?"
+    r"(?: ?not|n't)|cannot|can't|won't|never)(?: to)?(?: have)?(?: been| be)?"
 )
 _ACCEPTED = (
+    # "Not elevated" says nothing against the enzyme itself.
+    r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired|limited|affected"
+    r"|completed|healed|resolved|controlled|treated|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|given|taken|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
 )
@@ -75,10 +78,13 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    r"|(?:not|never) (?:been |be )?(?:seen|present|found|evident|\w+ed)|unlikely|absent|unnecessary)"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|absent|unnecessary)"
     r"|(?:[ -][a-z0-9]{1,2})?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
+    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted)(?= *[.;,)\n]| *$| "
+    r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|contraindicated|avoid|ruled out|excluded"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
+    r"out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil)(?= *[.;,\n]| *$))(?![a-z])"
 )
@@ -134,9 +140,9 @@ def negated_after(text: str, end: int) -> int | None:
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
 
 
-def list_goes_on(tokens: list[tuple[str, int, int]], comma: int) -> bool:
+def list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
     """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
-    for word, _, _ in tokens[comma + 1 : comma + 12]:
+    for word, _ in tokens[comma + 1 : comma + 12]:
         if word in ("or", "nor"):
             return True
         if word in CLAUSE_END or word in ".;:!?()\n":

@@ -62,7 +62,8 @@ IRREGULAR = {
     "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
     "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
     "tumour": "tumor", "tumours": "tumor", "fibre": "fiber", "fibres": "fiber", "titre": "titer",
-    "mice": "mouse", "women": "woman", "men": "man", "children": "child",
+    "varices": "varix", "calculi": "calculus", "vertebrae": "vertebra", "foci": "focus", "mice": "mouse",
+    "women": "woman", "men": "man", "children": "child",
 }  # fmt: skip
 PLURALS = (
     ("aches", "ache"),
