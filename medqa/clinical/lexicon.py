@@ -13,6 +13,7 @@ from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
     DENYING_WORDS,
+    LISTING,
     NEGATION_REACH,
     NEGATION_WORDS,
     PREFIX_REACH,
@@ -176,7 +177,8 @@ class MedicalLexicon:
                 goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
                 reached = reached + 1 if goes_on else -1
             elif role is END:
-                reached = -1
+                if word != "and" or tokens[trigger][0] not in LISTING:
+                    reached = -1
             elif role is PREPOSITION:
                 if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
                     reached = -1

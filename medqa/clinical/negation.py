@@ -105,6 +105,8 @@ CLAUSE_END = words(
 PREPOSITIONS = words("for to with from at by on within among")
 # Words that end it after any word: "do not start it in pregnancy".
 CIRCUMSTANCES = words("in during before after until")
+# Triggers whose list goes on after "and": "denies fever and chills".
+LISTING = words("deny denies denied denying negative avoid avoids avoiding stop stopping withhold")
 # How many words a negation reaches, counted anew after each negated term.
 NEGATION_REACH = 6
 # "non-diabetic" reaches one word.

@@ -307,7 +307,7 @@ def test_a_dose_belongs_to_the_medicine_of_the_sentences_before():
         ("It isn’t asthma.", ["no asthma"]),
         ("You mustn't take naproxen.", ["no naproxen"]),
         ("He is apyrexial and nondiabetic.", ["no fever", "no diabete"]),
-        ("HIV-negative", ["no human immunodeficiency virus"]),
+        ("CMV-negative", ["no cytomegalovirus"]),
         ("Rash: none. Neck stiffness: absent.", ["no rash", "no neck stiffness"]),
         ("Sepsis cannot be excluded.", ["sepsis"]),
         ("Avoid ibuprofen in asthma.", ["no ibuprofen", "asthma"]),
