@@ -112,7 +112,7 @@ def _same_regimen(dose: Dose, other: Dose) -> bool:
 
 
 def _agree(dose: Dose, other: Dose) -> bool:
-    """Whether both can be true: same subject, amounts that meet, frequencies that meet or are not told."""
+    """Whether both can be true: same subject, amounts and frequencies that overlap."""
     if dose.subject != other.subject or not _doses_meet(dose, other):
         return False
     one, two = dose.frequency, other.frequency
@@ -143,7 +143,7 @@ def _same_amount(dose: Dose, other: Dose) -> bool:
 
 
 def _comparable(first: Dose, second: Dose) -> bool:
-    """Whether two amounts are said of the same thing, so that they can contradict each other."""
+    """Whether two amounts describe the same thing, so that they can contradict each other."""
     if first.subject != second.subject or first.amount.kind != second.amount.kind:
         return False
     for one, other in (
@@ -197,7 +197,7 @@ def _ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) ->
 
 def _far_apart(one: Range, other: Range) -> bool:
     if one[0] == one[1] or other[0] == other[1]:
-        return False  # a single value inside a range is no contradiction, however wide the range
+        return False  # a single value inside a range agrees with it, however wide the range is
     return any(min(ends) > 0 and max(ends) >= FAR_APART * min(ends) for ends in zip(one, other, strict=True))
 
 

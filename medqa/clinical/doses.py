@@ -38,7 +38,7 @@ IN_BLOOD = {
 }  # fmt: skip
 NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 
-# What may stand between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
+# Words allowed between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
     "is are was were be at of to as the a an by in with for from between up usual usually typical "
     "typically recommended standard oral orally intravenous intravenously intramuscular intramuscularly "
@@ -64,7 +64,7 @@ FILLERS = word_lists.words(
     "receives received "
     "apply inject injected administer administered"
 )
-# How many words back a name may stand.
+# How many words before its amount a name may be.
 REACH = 9
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
@@ -96,7 +96,7 @@ DAILY_BEFORE = re.compile(
     r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of"
     r"|:)?(?: about)? $"
 )
-# What may stand between a frequency and the amount after it.
+# Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
     r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
@@ -225,7 +225,7 @@ def medicine(word: str) -> str:
         if form in MEDICINES:
             return MEDICINES[form]
     if "-" in word:
-        # A combination is a medicine of its own: ampicillin-sulbactam.
+        # A combination is another medicine than its parts: ampicillin-sulbactam.
         return word if any(medicine(part) for part in word.split("-")) else ""
     if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None or is_general(word):
         return ""
@@ -280,7 +280,7 @@ class _Sentence:
             beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
-                # Frequency and route stand between an amount and the next, or in it ("5 mg/day").
+                # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
                 total = self._total(amount, amounts[max(0, number - 1) : number + 2])
                 name = _for_unit(subject, amount.unit)
@@ -349,7 +349,7 @@ class _Sentence:
         return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else amount
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
-        """What an amount is an amount of, and whether the name stands right beside it."""
+        """What an amount is an amount of, and whether the name is right beside it."""
         if amount.kind == "pressure":
             return "blood pressure", True
         if amount.kind == "score":

@@ -25,7 +25,7 @@ def factual_spans(text: str, lexicon: MedicalLexicon | None = None) -> list[str]
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def _distinct(text: str) -> tuple[Quantity, ...]:
-    """Quantities of a text, each once: said twice it is still one fact."""
+    """Quantities of a text, each once: a repeated quantity is one fact."""
     return tuple(dict.fromkeys(read(text)))
 
 

@@ -53,12 +53,12 @@ class MedicalLexicon:
             as far as the medical sense is the word's usual one; words of one sense are one term ("varicella"
             is "chickenpox", "renal" is "kidney"). A list in `medqa/clinical/words` too, so that the measure
             is the same on a machine without WordNet.
-        training answers: words that stand in at least two of them, in at most half, and that are rare in
+        training answers: words that at least two of them and at most half contain, and that are rare in
             general English, which is again a list in `medqa/clinical/words`: what the readers of the SemCor
             corpus met twice or more and that is used mostly outside medicine, in any form of the word.
         clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". Rules and no list, so they have no count.
 
-    Generic words ("disease", "treatment") are no terms.
+    Generic words ("disease", "treatment") are not terms.
 
     Attributes:
         sources: number of terms from each source.
@@ -280,8 +280,9 @@ class MedicalLexicon:
     def negation_errors(self, reference: str, hypothesis: str) -> list[dict[str, str]]:
         """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
 
-        A term that a text both affirms and negates ("no fever today, fever yesterday") is no error. When no
-        term is contradicted, two texts in mostly the same words contradict each other if only one is negated.
+        A term that a text both affirms and negates ("no fever today, fever yesterday") is not an error. When
+        no term is contradicted, two short texts in mostly the same words contradict each other if exactly one
+        of them is negated.
         """
         wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
         errors = [

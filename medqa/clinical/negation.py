@@ -166,7 +166,7 @@ _EMPTY = words(
     "please routinely "
     "done performed first-line known"
 )
-# Words that oppose a statement wherever they stand.
+# Words that oppose a statement anywhere in it.
 _OPPOSING = words(
     "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
     "forbidden unable "

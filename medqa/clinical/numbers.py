@@ -20,7 +20,7 @@ MARKS = {
     "⅛": Fraction(1, 8),
 }  # fmt: skip
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-# A numeral longer than this is no measurement, and Python refuses to read one of thousands of digits.
+# Longer numerals are not measurements; Python refuses to parse thousands of digits.
 MOST_DIGITS = 30
 MOST_WORDS = 12
 
@@ -157,7 +157,7 @@ def _skip_article(text: str, end: int) -> int:
 
 
 def show(value: Fraction) -> str:
-    """A fraction as a decimal when twelve places hold it, else as it is: "0.125", "1/3"."""
+    """A fraction as a decimal of at most twelve places, else as a fraction: "0.125", "1/3"."""
     scaled = value * 10**12
     if scaled.denominator != 1:
         return str(value)

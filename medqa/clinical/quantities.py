@@ -2,7 +2,7 @@
 
 `read(text)` gives each as a `Quantity` with a normalised value: 0.5 g is 500 mg, BID is twice a day, 98.6 °F
 is 37 °C, 1,000 mL is 1 L. Numbers are fractions throughout. Dates, times of day, telephone numbers and names
-with digits (vitamin B12, COVID-19, type 2) are no quantities.
+with digits (vitamin B12, COVID-19, type 2) are not quantities.
 """
 
 import re
@@ -27,7 +27,7 @@ from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
 LONGEST_LIST = 6
 
-# What has digits and is no quantity: dates, times of day, telephone numbers, citations, round the clock.
+# Digits that are not a quantity: dates, times of day, telephone numbers, citations, round the clock.
 _MONTH = (
     "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul"
     "|aug|sept|sep|oct|nov|dec)"
@@ -292,11 +292,11 @@ def _kind(scan: Scan, start: int, end: int, unit: Unit) -> tuple[str, int]:
 
 
 def _age_without_unit(scan: Scan, start: int, end: int, values: Range) -> Found | None:
-    """ "aged 9 to 12", "adults over 65", "65 or older", "a 65 y/o man": years go without saying."""
+    """ "aged 9 to 12", "adults over 65", "65 or older", "a 65 y/o man": the unit years is implied."""
     short = AGE_SHORT.match(scan.text, end)
     people = PEOPLE_BEFORE.search(scan.before(start))
-    said = short or OLDER_AFTER.match(scan.text, end) or AGE_BEFORE.search(scan.before(start))
-    if not (said or (people and people.group("bound"))) or values[1] > 120:
+    explicit = short or OLDER_AFTER.match(scan.text, end) or AGE_BEFORE.search(scan.before(start))
+    if not (explicit or (people and people.group("bound"))) or values[1] > 120:
         return None
     if read_compound(scan.text, scan.raw, end) is not None:
         return None

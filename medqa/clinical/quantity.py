@@ -21,7 +21,7 @@ class Quantity:
         bound: ">" (at least, above), "<" (at most, below) or "".
         tolerance: share of the value by which another may differ, because a conversion was rounded.
         item: what contains the amount, "tablets" of "500 mg/tablet", or "".
-        start, end: where it stands in the text.
+        start, end: position in the plain text.
         number: the lowest number as written, to tell a wrong unit from a wrong number.
     """
 

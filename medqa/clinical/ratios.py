@@ -81,7 +81,7 @@ def _names() -> dict[str, list[tuple[re.Pattern[str], str, str]]]:
 
 
 NAMED = _names()
-# What may stand between a name and its value.
+# Words allowed between a name and its value.
 LINK = re.compile(
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
     r"|between|from|or"

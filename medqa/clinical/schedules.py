@@ -75,7 +75,7 @@ PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
 # What "daily" is not a frequency of.
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
-# Once a day, when said of an amount: "10 mg at bedtime".
+# Once a day, after an amount: "10 mg at bedtime".
 ONCE = re.compile(
     r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])"
 )
@@ -96,7 +96,7 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         text: evened, lower case.
         raw: the same text in its own letter case, which tells BID from the verb "bid".
         start: beginning of a word or number.
-        after_amount: whether an amount stands shortly before.
+        after_amount: whether an amount ends shortly before.
     """
     if (match := PHRASE.match(text, start)) is not None:
         return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()

@@ -31,7 +31,7 @@ def even(text: str) -> tuple[str, str]:
 
 
 def _characters() -> dict[int, str]:
-    """Characters that stand for others: full-width and squared letters (㎎), digits of any script.
+    """Equivalents of compatibility characters: full-width and squared letters (㎎), digits of any script.
 
     Superscripts keep their form: 10⁹ is not 109.
     """

@@ -102,7 +102,7 @@ EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "
 OTHER_CASE = {"MU": Fraction(10**6), "MIU": Fraction(10**6), "MUI": Fraction(10**6)}
 # Letters that are a unit only under a fraction bar or glued to the number: "mg/kg/d", "7d", but not "7 d".
 GLUED = {"d", "s", "f", "c"}
-# A unit under the fraction bar is told in these, because "7 mmol/L" and "65 mL/h" are how people say it.
+# Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
 BELOW = {
     "volume": ("L", Fraction(1000)),
     "mass": ("kg", Fraction(1_000_000)),
@@ -191,7 +191,7 @@ class _Simple:
 
 
 def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simple | None:
-    """Read one simple unit at `start`, where a space or hyphen may stand; `below`: under a bar."""
+    """Read one simple unit at `start`, after an optional space or hyphen; `below`: under a bar."""
     words, ends, position = [], [], start
     while len(words) < 3 and (found := WORD.match(text, position)):
         words.append(found.group(1).replace("° ", "°"))
@@ -224,9 +224,9 @@ def read_limit(text: str, start: int) -> tuple[Unit, int] | None:
 
 
 def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
-    """Read a unit with all that stands under it: "mg/kg/day", "mL/min/1.73 m2", "mg per 5 mL", "a day".
+    """Read a unit with everything under its bar: "mg/kg/day", "mL/min/1.73 m2", "mg per 5 mL", "a day".
 
-    A part "per day", "per week" or "per year" at the end is no part of the unit but a frequency, given in
+    A part "per day", "per week" or "per year" at the end is not part of the unit but a frequency, given in
     `per` and `times`, because "10 mg/day", "10 mg daily" and "10 mg once a day" say the same.
 
     Args:
@@ -240,7 +240,7 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     first = _read_simple(text, raw, start)
     if first is None and not BAR.match(text, start):
         return None
-    # Without a unit of its own: "60 per minute", "3 per day".
+    # Without a unit above the bar: "60 per minute", "3 per day".
     above = first or _Simple("", "count", Fraction(1), False, start)
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
     while not unit.per and (bar := BAR.match(text, end) or (unit.name and OF_PER.match(text, end))):

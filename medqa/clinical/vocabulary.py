@@ -53,7 +53,7 @@ CLINICAL_BEGINNING = re.compile(
     ")[a-z]{4,}"
 )
 
-# A word of the training answers is a term when it stands in at least so many of them …
+# A word of the training answers is a term when at least this many of them contain it …
 LEAST_ANSWERS = 2
 # … and in at most this share, because a word of every second answer tells nothing.
 LARGEST_SHARE = 0.5
