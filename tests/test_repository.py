@@ -22,7 +22,7 @@ WITH_OTHERS = {
 # Packages that are imported under another name.
 IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "scikit_learn": "sklearn"}
 # Folders whose modules import each other by their bare names.
-OWN = (".", "demo", "tests", "tests/bad_inputs",
+OWN = (".", "benchmarks", "demo", "tests", "tests/bad_inputs",
        "tests/analysis", "tests/artifacts", "tests/clinical", "tests/data", "tests/end_to_end",
        "tests/faults", "tests/generation", "tests/metrics", "tests/modeling", "tests/report",
        "tests/runtime", "tests/training")  # fmt: skip

@@ -3,9 +3,10 @@
 Each measure is None where it does not apply, because the reference has nothing of the kind; such questions
 are counted, and are not in its mean. An empty answer scores 0. No text raises.
 
-Rooms: `quantities` reads amounts (with `numbers`, `units`, `schedules`, `routes`, `ratios`), `facts` compares
-them, `doses` finds what each belongs to, `contradictions` tells the dangerous ones, `lexicon` knows the
-medical terms (with `language` and the lists in `words`).
+`text` removes markup first, in one place. `quantities` reads amounts (with `numbers`, `units`, `schedules`,
+`routes`, `ratios`), `facts` compares them, `doses` finds what each belongs to, `contradictions` lists those
+of an answer that contradict the reference (after `equivalents` has converted them), and `lexicon` finds
+medical terms (with `vocabulary`, `negation` and the lists in `words`).
 """
 
 from medqa.clinical.contradictions import dose_error, dose_errors

@@ -1,12 +1,21 @@
 """Doses and values of an answer that contradict those of the reference."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
-from medqa.clinical.doses import Dose, doses
+from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
+from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.quantity import Quantity, Range, near
 
+DAYS_OF_A_MONTH = Fraction(304, 10)
+MONTH = Fraction(1, 10)
+# Daily amounts that come to the same after rounding.
+DAILY_TOLERANCE = Fraction(3, 100)
+# Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
+DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
 # Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
 FAR_APART = 5
 
@@ -16,19 +25,21 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
 
     What it measures: the most dangerous mistakes of an answer. Each comes as {"subject", "kind", "reference",
         "answer"}, the last two in the words of the texts, for a clinician to judge.
-    Kinds: "ten-fold" (5 mg for 0.5 mg, or 100-fold, …), "unit" (the same number, another unit), "frequency"
-        (the same amount at another frequency), "value" (another amount).
-    Rule: a contradiction needs the same subject, the same kind of unit, and an amount of the reference that
-        the answer nowhere gives. None is: a value within the reference's range, the same amount a day (1 g
-        twice daily, 2 g daily), another route or age group, a maximum beside a usual dose, an amount that
-        the reference does not speak of. Where one text names no medicine, its doses are those of the only
-        one of the other.
+    Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
+        unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
+        "below").
+    Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
+        answer does not give. These do not contradict: a value within the reference's range, an equal value
+        in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
+        daily), another route, age group or day, a maximum beside a usual dose, an amount that the reference
+        does not mention. Where one text names no medicine, its doses are compared as doses of the only one
+        of the other; where that is the answer, the subject ends in "(medicine assumed)".
     Not applicable (None): the reference has no dose or value.
     Source: our own.
     Does not see: a medicine in a word that does not show to be one, unless its dose follows at once; amounts
-        more than one sentence from their medicine; durations, ages and ratios; a dose that is wrong without
-        the reference giving one. A text of several regimens of one medicine can be accused wrongly: that
-        is why the errors are listed and not only counted.
+        more than one sentence from their medicine; durations, ages, ratios other than dilutions; a
+        wrong dose where the reference gives none. A text of several regimens of one medicine can be flagged
+        wrongly, which is why the errors are listed and not only counted.
     """
     if not doses(reference):
         return None
@@ -59,7 +70,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
 def dose_error(reference: str, hypothesis: str) -> int | None:
     """How many quantities of an answer contradict the reference for the same medicine or measure.
 
-    What it measures: the answer's most dangerous mistakes, of all four kinds of `dose_errors`.
+    What it measures: the answer's most dangerous mistakes, of all kinds of `dose_errors`.
     Range: 0, 1, 2, …, lower is better. None (not applicable, to be counted) when the reference has no dose
         or value. An empty answer contradicts nothing: 0.
     Formula: |`dose_errors`|.
@@ -71,7 +82,8 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
 
 
 def _error(wanted: Dose, given: Dose, kind: str) -> dict[str, str]:
-    return {"subject": wanted.subject, "kind": kind, "reference": wanted.written, "answer": given.written}
+    subject = f"{wanted.subject} (medicine assumed)" if given.assumed else wanted.subject
+    return {"subject": subject, "kind": kind, "reference": wanted.written, "answer": given.written}
 
 
 def _with_common_subject(wanted: Sequence[Dose], given: Sequence[Dose]) -> tuple[list[Dose], list[Dose]]:
@@ -80,8 +92,16 @@ def _with_common_subject(wanted: Sequence[Dose], given: Sequence[Dose]) -> tuple
     names = [{dose.subject for dose in side} for side in sides]
     for number, other in ((0, names[1]), (1, names[0])):
         if names[number] == {""} and len(other) == 1:
-            sides[number] = [replace(dose, subject=min(other)) for dose in sides[number]]
-    return sides[0], sides[1]
+            sides[number] = [replace(dose, subject=min(other), assumed=True) for dose in sides[number]]
+    wanted, given = ([_in_common_unit(dose) for dose in side] for side in sides)
+    return wanted, given
+
+
+def _in_common_unit(dose: Dose) -> Dose:
+    amount = in_common_unit(dose.subject, dose.amount)
+    if amount is dose.amount:
+        return dose
+    return replace(dose, amount=amount, total=in_common_unit(dose.subject, dose.total))
 
 
 # ---- what agrees -------------------------------------------------------------------------------------------
@@ -92,38 +112,64 @@ def _same_regimen(dose: Dose, other: Dose) -> bool:
 
 
 def _agree(dose: Dose, other: Dose) -> bool:
-    """Whether both can be true: same subject, amounts that meet, frequencies that meet or are not told."""
-    if dose.subject != other.subject or not _amounts_meet(dose.amount, other.amount):
+    """Whether both can be true: same subject, amounts and frequencies that overlap."""
+    if dose.subject != other.subject or not _doses_meet(dose, other):
         return False
     one, two = dose.frequency, other.frequency
-    return (
-        one is None
-        or two is None
-        or one.unit != two.unit
-        or _ranges_meet(one.values[0], two.values[0], one, two)
-    )
+    if one is None or two is None:
+        return True
+    rates, other_rates = _per_day(one), _per_day(two)
+    # A month is 28 to 31 days.
+    months = one.unit != two.unit
+    return _ranges_meet(rates, other_rates, replace(one, tolerance=MONTH) if months else one, two)
+
+
+def _per_day(frequency: Quantity) -> Range:
+    low, high = frequency.values[0]
+    return (low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) if frequency.unit == "month" else (low, high)
+
+
+def _doses_meet(dose: Dose, other: Dose) -> bool:
+    """Whether the amounts agree, each by itself or in all ("100 mcg/puff, 2 puffs" and "200 mcg")."""
+    return any(_amounts_meet(one, two) for one, two in product(_amounts(dose), _amounts(other)))
+
+
+def _amounts(dose: Dose) -> tuple[Quantity, ...]:
+    return (dose.amount,) if dose.total is dose.amount else (dose.amount, dose.total)
 
 
 def _same_amount(dose: Dose, other: Dose) -> bool:
-    return _comparable(dose, other) and _amounts_meet(dose.amount, other.amount)
+    return _comparable(dose, other) and _doses_meet(dose, other)
 
 
 def _comparable(first: Dose, second: Dose) -> bool:
-    """Whether two amounts are said of the same thing, so that they can contradict each other."""
+    """Whether two amounts describe the same thing, so that they can contradict each other."""
     if first.subject != second.subject or first.amount.kind != second.amount.kind:
         return False
     for one, other in (
         (first.people, second.people),
         (first.route, second.route),
-        (first.amount.bound, second.amount.bound),
+        (first.when, second.when),
     ):
         if one and other and one != other:
             return False
+    if {first.amount.bound, second.amount.bound} == {"<", ">"}:
+        return _contrary(first, second)
     roles = {first.role, second.role}
-    if len(roles) > 1 and ("" not in roles or "maximum" in roles):
+    if first.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or "maximum" in roles):
         return False
-    # Another kind of unit contradicts only when the number is the same: "5 units" and "5 mL".
-    return first.amount.unit == second.amount.unit or first.amount.number == second.amount.number
+    if first.amount.unit == second.amount.unit:
+        return True
+    # Another unit of doses contradicts when the number is the same: "5 units" and "5 mL".
+    units = DOSED.match(first.amount.unit) and DOSED.match(second.amount.unit)
+    return bool(units) and first.amount.number == second.amount.number
+
+
+def _contrary(first: Dose, second: Dose) -> bool:
+    """Whether one says "above 5" where the other says "below 5"; "stop below 5", "use above 5" agree."""
+    one, other = first.amount, second.amount
+    same = one.unit == other.unit and near(one.values[0][0], other.values[0][0], one, other)
+    return same and first.opposed == second.opposed
 
 
 def _amounts_meet(first: Quantity, second: Quantity) -> bool:
@@ -131,6 +177,8 @@ def _amounts_meet(first: Quantity, second: Quantity) -> bool:
     if (first.kind, first.unit, len(first.values)) != (second.kind, second.unit, len(second.values)):
         return False
     pairs = list(zip(first.values, second.values, strict=True))
+    if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
+        return False
     if first.bound and first.bound == second.bound:
         return all(near(one[0], other[0], first, second) for one, other in pairs)
     return all(_ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
@@ -149,46 +197,46 @@ def _ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) ->
 
 def _far_apart(one: Range, other: Range) -> bool:
     if one[0] == one[1] or other[0] == other[1]:
-        return False  # a single value inside a range is no contradiction, however wide the range
+        return False  # a single value inside a range agrees with it, however wide the range is
     return any(min(ends) > 0 and max(ends) >= FAR_APART * min(ends) for ends in zip(one, other, strict=True))
 
 
 def _same_daily_amount(first: Dose, second: Dose) -> bool:
-    """1 g twice daily and 2 g daily come to the same."""
+    """1 g twice daily and 2 g daily come to the same; so do 1 g daily and 333 mg three times daily."""
     if first.frequency is None or second.frequency is None or first.frequency == second.frequency:
         return False
-    if (first.amount.unit, first.frequency.unit) != (second.amount.unit, second.frequency.unit):
-        return False
-    (low, high), (other_low, other_high) = (
-        [
-            amount * times
-            for amount, times in zip(dose.amount.values[0], dose.frequency.values[0], strict=True)
-        ]
-        for dose in (first, second)
-    )
-    return low <= other_high and other_low <= high
+    for one, other in product(_amounts(first), _amounts(second)):
+        if one.unit != other.unit or len(one.values) != 1 or len(other.values) != 1:
+            continue
+        (low, high), (other_low, other_high) = (
+            [amount * times for amount, times in zip(amounts, _per_day(frequency), strict=True)]
+            for amounts, frequency in ((one.values[0], first.frequency), (other.values[0], second.frequency))
+        )
+        if low * (1 - DAILY_TOLERANCE) <= other_high and other_low * (1 - DAILY_TOLERANCE) <= high:
+            return True
+    return False
 
 
 # ---- what kind of contradiction ----------------------------------------------------------------------------
 
 
 def _kind(wanted: Dose, given: Dose) -> str:
-    """ "unit" for 5 mg and 5 g, "ten-fold" for 5 mg and 50 mg (or 0.5 mg), else "value" """
+    """ "unit" for 5 mg and 5 g, "ten-fold" for 5 mg and 50 mg, "1,000 times" for 1,000-fold, else "value" """
     ours, theirs = wanted.amount, given.amount
     same_value = ours.unit == theirs.unit and ours.values[0][0] == theirs.values[0][0]
-    if ours.number == theirs.number and not same_value:
+    if ours.unit != theirs.unit or (ours.number == theirs.number and not same_value):
         return "unit"
-    for one, other in zip(ours.values[0], theirs.values[0], strict=True):
+    pairs = zip(ours.values, theirs.values, strict=True)
+    for one, other in (ends for pair in pairs for ends in zip(*pair, strict=True)):
         if one > 0 and other > 0 and one != other:
-            ratio = max(one, other) / min(one, other)
-            while ratio > 1 and ratio % 10 == 0:
-                ratio /= 10
-            if ratio == 1:
-                return "ten-fold"
+            factor = max(one, other) / min(one, other)
+            if factor.denominator == 1 and str(factor).strip("0") == "1":
+                return "ten-fold" if factor == 10 else f"{int(factor):,} times"
     return "value"
 
 
 def _likeness(wanted: Dose, given: Dose) -> tuple[int, Fraction]:
     """The likeliest partner of a contradicted amount first: ten-fold, then unit, then the nearest value."""
     distance = abs(wanted.amount.values[0][0] - given.amount.values[0][0])
-    return ("ten-fold", "unit", "value").index(_kind(wanted, given)), distance
+    kind = _kind(wanted, given)
+    return {"unit": 1, "value": 2}.get(kind, 0), distance

@@ -3,16 +3,18 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.language import MEDICINE_ENDING, NOT_MEDICINES
-from medqa.clinical.numbers import even
-from medqa.clinical.quantities import KEPT_TEXTS, read
+from medqa.clinical.numbers import read_number
+from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.routes import FIRST_WORDS
-from medqa.clinical.vocabulary import canonical, is_general
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.units import PER_ITEM, WRITTEN
+from medqa.clinical.vocabulary import MEDICINE_ENDING, NOT_MEDICINES, canonical, is_general
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
@@ -21,20 +23,49 @@ WORD = re.compile(r"[a-z][a-z0-9]*(?:[-'][a-z0-9]+)*")
 MEDICINES = word_lists.names("medicines")
 MEASURES = {name.lower(): measure for name, measure in word_lists.names("measures").items()}
 MEASURE_NAMES = frozenset(MEASURES.values())
-MEASURE_BEGINNINGS = frozenset(name.split()[0] for name in MEASURES)
-LONGEST_MEASURE = max(len(name.split()) for name in MEASURES)
+# Names of one or more words; the words of one are also joined by "-" and "/".
+NAMES = {name: one for name, one in MEDICINES.items() if " " in name} | MEASURES
+NAME_BEGINNINGS = frozenset(name.split()[0] for name in NAMES)
+LONGEST_NAME = max(len(name.split()) for name in NAMES)
+# Names that are other words in small letters: "24 hr", "map".
+CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl")
+# After the name of a medicine these are part of it: "losartan potassium".
+SALTS = word_lists.words("sodium potassium calcium magnesium")
+# An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
+IN_BLOOD = {
+    "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
+    "iron": "serum iron",
+}  # fmt: skip
+NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 
-# What may stand between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
+# Words allowed between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
     "is are was were be at of to as the a an by in with for from between up usual usually typical "
     "typically recommended standard oral orally intravenous intravenously intramuscular intramuscularly "
     "subcutaneous subcutaneously topical sublingual dose doses dosage dosed given give started starting "
     "prescribed taken take initially daily weekly once single below above about approximately over under "
     "least less more than level levels value values concentration exceed exceeds exceeding rises falls "
-    "reaches stays remains tablet tablets capsule capsules injection infusion solution"
+    "reaches stays remains tablet tablets capsule capsules injection infusion solution or equal greater "
+    "higher lower when if it falls fall drops drop rise target goal kept maintained should must has "
+    "threshold concentrations readings reading measured persistently still count drops po iv im sc "
+    "total nasal "
+    "each every one two three longer shorter beyond exceeded increases prolonged prolongs inhaler nebuliser "
+    "nebulizer patch patches drops syrup suspension cream ointment spray gel elixir vial pen bolus "
+    "infusions syringe "
+    "drip loading maintenance therapy treatment monotherapy extended-release modified-release "
+    "sustained-release "
+    "immediate-release xr sr er xl cr mr hydrochloride hcl sulfate sulphate tartrate succinate "
+    "maleate mesylate "
+    "besylate fumarate citrate acetate gluconate phosphate bromide chloride carbonate inhaled "
+    "intranasal eye nose "
+    "orally intravenous twice thrice using use via per suppository lozenge strength only not no any "
+    "new current "
+    "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
+    "receives received "
+    "apply inject injected administer administered"
 )
-# How many words back a name may stand.
-REACH = 7
+# How many words before its amount a name may be.
+REACH = 9
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
 OF = re.compile(r" (?:of )?(?:the |oral |intravenous )?")
@@ -46,7 +77,42 @@ ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 DOSE_UNIT = re.compile(
     "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
 )
-NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times"})
+NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
+# What an amount belongs to that is nobody's weight.
+NO_SUBJECT = "none"
+SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
+# A number of pounds that is a change, a load or a loss and not somebody's weight.
+NO_WEIGHT = re.compile(
+    r"\b(?:lift\w*|los[etis]\w*|loss|gain\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights"
+    r"|restrict\w*|heav\w*|down|shed|dropped|object\w*|squat\w*|bench\w*|press\w*)\b"
+)
+# Dilutions of a medicine, as in "epinephrine 1:1,000".
+DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
+# "300 mg daily" in three parts, "a daily dose of 300 mg"
+DIVIDED = re.compile(
+    r"\b(?:divided|split|in (?:two|three|four|[2-6]) (?:equal(?:ly)? )?(?:divided )?doses)\b"
+)
+DAILY_BEFORE = re.compile(
+    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of"
+    r"|:)?(?: about)? $"
+)
+# Words allowed between a frequency and the amount after it.
+BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
+ITEM_AFTER = re.compile(
+    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
+)
+ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
+# "two puffs of salbutamol 100 micrograms"
+OF_NAME = re.compile(r" of [a-z-]+ (?:[a-z]+ )?")
+COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
+# Which reading of several: values of different days are not compared.
+WHEN = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
+    r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
+)
+OPPOSED = re.compile(
+    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|unless|contraindicated|without|discontinue|until)\b|n't"
+)
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 MAXIMUM = re.compile(r"\b(?:max|maximum|up to|exceed\w*|limit\w*|no more than|at most|ceiling)\b")
@@ -72,6 +138,10 @@ class Dose:
         role: "maximum", "first", "later" or "".
         people: "child", "adult" or "".
         route: route of the dose, "" when the text does not say.
+        total: the amount in all, 200 mcg for "2 puffs of 100 mcg", or the amount itself.
+        when: day or visit of a reading, "" when the text does not say.
+        opposed: whether its sentence forbids or negates something.
+        assumed: whether the subject is taken from the other text.
     """
 
     subject: str
@@ -81,6 +151,10 @@ class Dose:
     role: str
     people: str
     route: str
+    total: Quantity = field(compare=False)
+    when: str = ""
+    opposed: bool = False
+    assumed: bool = False
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -92,11 +166,11 @@ def doses(text: str) -> tuple[Dose, ...]:
     a name, the only medicine of the sentence before.
     """
     quantities = read(text)
-    if not any(quantity.kind in ("amount", "pressure", "score") for quantity in quantities):
+    if not any(quantity.kind in ("amount", "pressure", "score", "ratio") for quantity in quantities):
         return ()
-    _, lower = even(text)
+    text, raw, lower = forms(text)
     words = list(WORD.finditer(lower))
-    names = list(_names(lower, words))
+    names = list(_names(lower, raw, words))
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
@@ -105,7 +179,7 @@ def doses(text: str) -> tuple[Dose, ...]:
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
         inside = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, words, named, carried).doses(inside))
+        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(inside))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
@@ -115,26 +189,32 @@ def doses(text: str) -> tuple[Dose, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _names(lower: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
+def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
-    following = 0
+    following, previous = 0, -2
     for place, match in enumerate(words):
         word = match.group()
-        if place < following or not (word in MEASURE_BEGINNINGS or medicine(word)):
+        if place < following or not (word in NAME_BEGINNINGS or medicine(word)):
             continue
-        length, name = _measure(lower, words[place : place + LONGEST_MEASURE])
+        if word in CAPITAL_NAMES and raw[match.start() : match.end()].islower():
+            continue
+        length, name = _listed_name(lower, words[place : place + LONGEST_NAME])
         name = name or medicine(word)
+        if name in SALTS and previous == match.start() - 1:
+            continue
         if name:
             following = place + length
+            previous = words[following - 1].end()
             yield match.start(), words[following - 1].end(), name
 
 
-def _measure(lower: str, words: Sequence[re.Match[str]]) -> tuple[int, str]:
-    """How many of the words name a measure, and its one name; (1, "") when the first begins none."""
-    for count in range(len(words), 0, -1):
-        phrase = lower[words[0].start() : words[count - 1].end()]
-        if phrase in MEASURES:
-            return count, MEASURES[phrase]
+def _listed_name(lower: str, words: Sequence[re.Match[str]]) -> tuple[int, str]:
+    """How many of the words are a listed name, and its one name; (1, "") when the first begins none."""
+    if words[0].group() in NAME_BEGINNINGS:
+        for count in range(len(words), 0, -1):
+            phrase = lower[words[0].start() : words[count - 1].end()].replace("/", " ")
+            if phrase in NAMES:
+                return count, NAMES[phrase]
     return 1, ""
 
 
@@ -144,6 +224,9 @@ def medicine(word: str) -> str:
     for form in (word, word.removesuffix("s")):
         if form in MEDICINES:
             return MEDICINES[form]
+    if "-" in word:
+        # A combination is another medicine than its parts: ampicillin-sulbactam.
+        return word if any(medicine(part) for part in word.split("-")) else ""
     if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None or is_general(word):
         return ""
     return word
@@ -164,7 +247,7 @@ class _Sentence:
     Attributes:
         original: the whole text.
         text: the whole text in lower case, each character in its place.
-        begin: where the sentence begins.
+        begin, end: where the sentence begins and ends.
         words: all words of the text.
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
@@ -173,18 +256,16 @@ class _Sentence:
     original: str
     text: str
     begin: int
+    end: int
     words: Sequence[re.Match[str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
-        amounts = [
-            quantity
-            for quantity in quantities
-            if quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
-        ]
+        amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity)]
         starts = [quantity.start for quantity in quantities]
+        opposed = OPPOSED.search(self.text, self.begin, self.end) is not None
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
         last_end = self.begin
@@ -193,30 +274,89 @@ class _Sentence:
                 subject, beside = self._subject(amount, latest)
                 latest = (amount.start, subject) if beside else latest
             context = self.text[max(last_end, amount.start - 40) : amount.start]
+            before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
-            if beside or DOSE_UNIT.match(amount.unit):
+            # A concentration in a sentence of one measure is a value of it.
+            beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
+            if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
-                # Frequency and route stand between an amount and the next, or in it ("5 mg/day").
+                # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
-                yield self._dose(subject, amount, given, context)
+                total = self._total(amount, amounts[max(0, number - 1) : number + 2])
+                name = _for_unit(subject, amount.unit)
+                yield self._dose(name, amount, total, given, before, context, opposed)
 
-    def _dose(self, subject: str, amount: Quantity, given: Sequence[Quantity], context: str) -> Dose:
+    def _only_measure(self) -> str:
+        names = {name for _, _, name in self.names}
+        return min(names) if len(names) == 1 and names <= MEASURE_NAMES else ""
+
+    def _dose(
+        self,
+        subject: str,
+        amount: Quantity,
+        total: Quantity,
+        given: Sequence[Quantity],
+        before: Sequence[Quantity],
+        context: str,
+        opposed: bool,
+    ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
         frequency = next((item for item in given if item.kind == "frequency"), None)
+        last = max([item.end for item in given if item.kind == "frequency"], default=amount.end)
+        if DAILY_BEFORE.search(context) or (
+            DIVIDED.search(self.text, amount.end, min(last + 30, self.end))
+            and (frequency is None or frequency.start != amount.start)
+        ):
+            day = (Fraction(1), Fraction(1))
+            frequency = Quantity("frequency", "day", (day,), start=amount.start, end=amount.end)
+        elif frequency is None:
+            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
+            frequency = next(
+                (
+                    item
+                    for item in before
+                    if item.kind == "frequency" and BEFORE.fullmatch(self.text, item.end, amount.start)
+                ),
+                None,
+            )
         route = next((item.unit for item in given if item.kind == "route"), "")
-        parts = [amount] if frequency is None or frequency.start == amount.start else [amount, frequency]
+        spoken = frequency is not None and frequency.start > amount.start
+        parts = [amount, frequency] if spoken else [amount]
         written = " ".join(self.original[part.start : part.end].strip() for part in parts)
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
-        return Dose(subject, amount, frequency, written, _role(amount, context), people, route)
+        around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
+        when = next((match.group() for match in WHEN.finditer(around)), "")
+        role = _role(amount, context)
+        return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
+
+    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity:
+        """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
+        if len(amount.values) != 1:
+            return amount
+        after = ITEM_AFTER.match(self.text, amount.end)
+        item = amount.item or (f"{after.group(1)}s" if after else "")
+        low, high = amount.values[0]
+        count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
+        counts = [
+            other.values[0]
+            for other in around
+            if (item and other.unit == WRITTEN[item][0])
+            or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
+        ]
+        if item and count is not None:
+            number = read_number(count.group(1), 0)[0]
+            counts = [(number, number)]
+        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else amount
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
-        """What an amount is an amount of, and whether the name stands right beside it."""
+        """What an amount is an amount of, and whether the name is right beside it."""
         if amount.kind == "pressure":
             return "blood pressure", True
-        if amount.kind == "score" and amount.unit not in ("score", "index"):
-            return amount.unit, True
+        if amount.kind == "score":
+            return self._score_name(amount), True
         if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
-            return "weight", True
+            around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
+            return (NO_SUBJECT if NO_WEIGHT.search(around) else "weight"), True
         beside = self._name_before(amount)
         if beside:
             return beside, True
@@ -230,6 +370,11 @@ class _Sentence:
         if before is not None:
             return before[2], False
         return (after[2] if after is not None else self.carried), False
+
+    def _score_name(self, amount: Quantity) -> str:
+        """The name of a score: "GCS", or "wells score" by the word before "score"."""
+        word = SCORE_NAME.search(self.text[max(self.begin, amount.start - 40) : amount.start])
+        return f"{word.group(1)} {amount.unit}" if amount.unit in ("score", "index") and word else amount.unit
 
     def _name_before(self, amount: Quantity) -> str:
         """The name right before an amount: one that we know, or the very next word if not general English."""
@@ -245,8 +390,22 @@ class _Sentence:
         return ""
 
 
+def _can_be_a_dose(quantity: Quantity) -> bool:
+    if quantity.kind == "ratio":
+        (low, high), (of, _) = quantity.values
+        return quantity.unit == ":" and low == high == 1 and of in DILUTIONS
+    return quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
+
+
+def _for_unit(subject: str, unit: str) -> str:
+    """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
+    if unit in ("mmol/L", "mEq/L", "mg/L"):
+        return IN_BLOOD.get(subject, subject)
+    return NOT_IN_BLOOD.get(subject, subject) if unit in ("mg", "mmol", "mEq") else subject
+
+
 def _role(amount: Quantity, context: str) -> str:
-    if amount.bound == "<" or MAXIMUM.search(context):
+    if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
     if FIRST_DOSE.search(context):
         return "first"

@@ -3,8 +3,9 @@
 from functools import lru_cache
 
 from medqa.clinical.lexicon import MedicalLexicon
-from medqa.clinical.quantities import KEPT_TEXTS, read
+from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, same
+from medqa.clinical.text import KEPT_TEXTS
 
 FACT_COLUMNS = ("exact_match", "fact_precision", "fact_recall", "fact_f1")
 QUANTITY_COLUMNS = ("quantity_match", "quantity_f1")
@@ -24,7 +25,7 @@ def factual_spans(text: str, lexicon: MedicalLexicon | None = None) -> list[str]
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def _distinct(text: str) -> tuple[Quantity, ...]:
-    """Quantities of a text, each once: said twice it is still one fact."""
+    """Quantities of a text, each once: a repeated quantity is one fact."""
     return tuple(dict.fromkeys(read(text)))
 
 

@@ -9,21 +9,34 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.language import (
+from medqa.clinical.negation import (
+    CIRCUMSTANCES,
     CLAUSE_END,
+    DENYING_WORDS,
+    LISTING,
+    NEGATION_REACH,
+    NEGATION_WORDS,
+    PREFIX_REACH,
+    PREPOSITIONS,
+    UNDOING,
+    list_goes_on,
+    negated_after,
+    negates,
+    opposite_statements,
+)
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.vocabulary import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
     MEDICINE_ENDING,
-    NEEDS_AFTER,
-    NEGATED_AFTER,
-    NEGATION_REACH,
-    NEGATION_WORDS,
-    NO_NEGATION,
     NOT_MEDICINES,
+    TOKEN,
+    canonical,
+    form_of,
+    is_general,
+    rare_terms,
+    user_terms,
 )
-from medqa.clinical.vocabulary import TOKEN, canonical, form_of, is_general, rare_terms, user_terms
-
-KEPT_TEXTS = 4096
 
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
 
@@ -40,12 +53,12 @@ class MedicalLexicon:
             as far as the medical sense is the word's usual one; words of one sense are one term ("varicella"
             is "chickenpox", "renal" is "kidney"). A list in `medqa/clinical/words` too, so that the measure
             is the same on a machine without WordNet.
-        training answers: words that stand in at least two of them, in at most half, and that are rare in
+        training answers: words that at least two of them and at most half contain, and that are rare in
             general English, which is again a list in `medqa/clinical/words`: what the readers of the SemCor
             corpus met twice or more and that is used mostly outside medicine, in any form of the word.
         clinical affixes: "-itis", "-ectomy", "hyper-", "-prazole". Rules and no list, so they have no count.
 
-    Generic words ("disease", "treatment") are no terms.
+    Generic words ("disease", "treatment") are not terms.
 
     Attributes:
         sources: number of terms from each source.
@@ -70,6 +83,7 @@ class MedicalLexicon:
         self._add("user lexicon", user_terms(user_file))
         self._add("medicines", word_lists.names("medicines"))
         self._add("everyday terms", word_lists.names("everyday_terms"))
+        self._add("abbreviations", {meaning: meaning for meaning in self._abbreviations.values()})
         self._add("WordNet 3.0", word_lists.names("medical_terms"))
         rare = [term for term in rare_terms(training_texts) if self.known(term) is None]
         self._add("training answers", dict(zip(rare, rare, strict=True)))
@@ -81,6 +95,13 @@ class MedicalLexicon:
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
             if more:
                 self._beginnings.add((first, more[0]))
+        # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
+        self._by_parts = {
+            tuple(map(self._part, words)): concept
+            for term, concept in self._concepts.items()
+            if len(words := term.split()) == 2
+        }
+        self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
         self.sha256 = self._identify()
         self._begin_caches()
 
@@ -100,6 +121,10 @@ class MedicalLexicon:
     def __len__(self) -> int:
         """Number of terms, those of the affixes left out."""
         return len(self._concepts)
+
+    def __contains__(self, form: str) -> bool:
+        """Whether a word in canonical form is listed."""
+        return form in self._concepts
 
     def _add(self, source: str, names: dict[str, str]) -> None:
         """Take in names with the one that each counts as, unless an earlier source has them."""
@@ -132,49 +157,73 @@ class MedicalLexicon:
 
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
-        lower = text.lower()
+        _, text, lower = forms(text)
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
-        if len(lower) == len(text):
-            tokens = self._spell_out(text, tokens)
+        tokens = self._spell_out(text, tokens)
         found: list[str] = []
         reached = -1  # the last token that the negation reaches
+        trigger, has_negated = 0, False  # where it began, and whether it has negated a term already
         next_place = 0
+        read_to = 0  # where the words end that negated the last term from behind
         roles = self._roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
             if role is None or place < next_place:
                 continue
+            if word == "non":  # "non-small cell lung cancer" is a term
+                compound = (None, self.longest.get(word, 0))
+                role = compound if self._longest_term(tokens, place, compound)[1] else role
             if role is MARK:
-                if word != "," or place > reached or not _list_goes_on(tokens, place):
-                    reached = -1
-                else:
-                    reached += 1
+                goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
+                reached = reached + 1 if goes_on else -1
             elif role is END:
-                reached = -1
+                if word != "and" or tokens[trigger][0] not in LISTING:
+                    reached = -1
+            elif role is PREPOSITION:
+                if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
+                    reached = -1
             elif role is NEGATION:
-                if _negates(lower, word, start):
-                    reached = place + NEGATION_REACH
+                if start < read_to or not negates(lower, word, start):
+                    continue
+                undoes = place <= reached and not has_negated and word in UNDOING
+                reach = PREFIX_REACH if word == "non" else NEGATION_REACH
+                reached, trigger, has_negated = (-1 if undoes else place + reach), place, False
+            elif role[0] is not None and role[0].startswith("no "):
+                found.append(role[0])
             else:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
+                adjacent = place == next_place and place > 0
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
-                negated = place <= reached or NEGATED_AFTER.match(lower, last_start + len(last)) is not None
-                found.append(f"no {concept}" if negated else concept)
+                after = negated_after(lower, last_start + len(last))
+                if after is not None:
+                    read_to = after
+                    if adjacent and found and not found[-1].startswith("no "):
+                        found[-1] = f"no {found[-1]}"  # "neck stiffness: none"
+                found.append(f"no {concept}" if place <= reached or after is not None else concept)
                 if place <= reached:
-                    reached = next_place - 1 + NEGATION_REACH
+                    reached, has_negated = next_place - 1 + NEGATION_REACH, True
         return found
 
     def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""
-        found = {match.start(): self._abbreviations.get(match.group()) for match in CAPITALS.finditer(text)}
-        if not any(found.values()):
+        found = {}
+        for match in CAPITALS.finditer(text):
+            short = match.group()
+            meaning = self._abbreviations.get(short) or self._abbreviations.get(short.removesuffix("s"))
+            if meaning is not None:
+                found[match.start()] = (meaning, match.end())
+        if not found:
             return tokens
         spelled = []
         for word, start in tokens:
-            meaning = found.get(start)
-            spelled += [(part, start) for part in TOKEN.findall(meaning)] if meaning else [(word, start)]
+            meaning, end = found.get(start, ("", 0))
+            *first, last = TOKEN.findall(meaning) or [word]
+            spelled += [(part, start) for part in first]
+            # What follows the abbreviation follows the last word.
+            spelled.append((last, end - len(last) if meaning else start))
         return spelled
 
     def _longest_term(
@@ -182,15 +231,32 @@ class MedicalLexicon:
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
         concept, longest = role
-        if longest < 2 or place + 1 == len(tokens):
+        if place + 1 == len(tokens):
             return 1, concept
-        if (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
+        if longest > 1 and (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
             forms = [canonical(word) for word, _ in tokens[place : place + longest]]
             for length in range(len(forms), 1, -1):
                 known = self._concepts.get(" ".join(forms[:length]))
                 if known is not None:
                     return length, known
+        second = tokens[place + 1][0]
+        if (
+            concept is not None
+            and (compound := self._by_parts.get((concept, self._part(second)))) is not None
+        ):
+            return 2, compound
+        if second in LINKS and place + 2 < len(tokens):
+            article = tokens[place + 2][0] == "the" and place + 3 < len(tokens)
+            first = self._part(tokens[place + 2 + article][0])
+            compound = self._by_parts.get((first, concept or self._part(tokens[place][0])))
+            if compound is not None:
+                return 3 + article, compound
         return 1, concept
+
+    def _part(self, word: str) -> str:
+        """What a word counts as inside a compound: "renal" as "kidney"."""
+        form = canonical(word)
+        return self._concepts.get(form, form)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -211,9 +277,35 @@ class MedicalLexicon:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
 
+    def negation_errors(self, reference: str, hypothesis: str) -> list[dict[str, str]]:
+        """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
 
+        A term that a text both affirms and negates ("no fever today, fever yesterday") is not an error. When
+        no term is contradicted, two short texts in mostly the same words contradict each other if exactly one
+        of them is negated.
+        """
+        wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
+        errors = [
+            {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
+            for term in wanted - given
+            if (contrary := term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        ]
+        # Both negate one term, or one text says both.
+        settled = any(term.startswith("no ") for term in wanted & given) or any(
+            f"no {term}" in terms for terms in (wanted, given) for term in terms
+        )
+        shared = "" if errors or settled else opposite_statements(reference, hypothesis)
+        if shared:
+            errors.append(
+                {"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis}
+            )
+        return errors
+
+
+# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
+LINKS = ("of", "in", "to", ",")
 # What a token can be beside a word of a term.
-MARK, END, NEGATION = "mark", "end of a clause", "negation"
+MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
 
 
 class _Roles(dict):
@@ -225,35 +317,29 @@ class _Roles(dict):
 
     def __missing__(self, word: str) -> object:
         role: object = None
-        if not word[0].isalpha():
+        if not word[0].isalnum():
             role = MARK
         elif word in CLAUSE_END:
             role = END
-        elif word in NEGATION_WORDS:
+        elif word in NEGATION_WORDS or word.endswith("n't"):
             role = NEGATION
+        elif word in PREPOSITIONS or word in CIRCUMSTANCES:
+            role = PREPOSITION
         else:
             form = canonical(word)
             term, longest = self._lexicon.known(form), self._lexicon.longest.get(form, 0)
-            if term is not None or longest > 1:
+            denied = self._denied(form) if longest < 2 else None
+            if denied is not None:
+                role = (f"no {denied}", 1)
+            elif term is not None or longest > 1 or form in self._lexicon.heads:
                 role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role
         return role
 
-
-def _negates(text: str, word: str, start: int) -> bool:
-    """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
-    if NO_NEGATION.match(text, start):
-        return False
-    following = NEEDS_AFTER.get(word)
-    return following is None or text.startswith(following, start + len(word))
-
-
-def _list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
-    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
-    for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor"):
-            return True
-        if word in CLAUSE_END or word in ".;:!?()\n":
-            return False
-    return False
+    def _denied(self, form: str) -> str | None:
+        """The term that a word denies by its prefix: "afebrile", "nondiabetic"."""
+        if form in DENYING_WORDS:
+            return self._lexicon.known(canonical(DENYING_WORDS[form])) or DENYING_WORDS[form]
+        rest = form.removeprefix("non") if form not in self._lexicon else ""
+        return self._lexicon.known(rest) if rest != form and rest else None

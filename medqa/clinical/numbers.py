@@ -3,41 +3,26 @@
 import re
 from fractions import Fraction
 
-# Characters of the same meaning, one for one, so that positions stay: dashes, spaces, mu, degrees, times.
-EVEN = str.maketrans(
-    dict.fromkeys("‐‑‒–—−﹣－", "-")
-    | dict.fromkeys("\u00a0\u2007\u2009\u200a\u202f\t\r\n\v\f", " ")
-    | {"μ": "µ", "º": "°", "˚": "°", "×": "x", "·": ".", "∙": ".", "≧": "≥", "≦": "≤", "⩾": "≥", "⩽": "≤"}
-    | {"％": "%", "⁄": "/", "∕": "/", "’": "'"}
-)
-
-
-def even(text: str) -> tuple[str, str]:
-    """The text with one form of each dash, space and sign, in its own letter case and in lower case."""
-    raw = text.translate(EVEN)
-    lower = raw.lower()
-    if len(lower) != len(raw):
-        # A few capitals (İ) have two characters in lower case; they are left as they are.
-        lower = "".join(character.lower() if len(character.lower()) == 1 else character for character in raw)
-    return raw, lower
-
-
-_ONES = (
+_SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-WORDS = {word: Fraction(number) for number, word in enumerate(_ONES)}
-WORDS |= {word: Fraction(10 * number) for number, word in enumerate(_TENS, start=2)}
-WORDS |= {"hundred": Fraction(100), "half": Fraction(1, 2)}
+COUNTS = {word: number for number, word in enumerate(_SMALL)}
+COUNTS |= {word: 10 * number for number, word in enumerate(_TENS, start=2)}
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+CARDINALS = COUNTS.keys() | SCALES.keys()
+# Words that a number begins with; what comes before "thousand" in "a thousand" need not be read.
+WORDS = {word: Fraction(value) for word, value in (COUNTS | SCALES | {"dozen": 12}).items()}
+WORDS |= {"half": Fraction(1, 2), "quarter": Fraction(1, 4), "point": Fraction(0)}
 MARKS = {
     "½": Fraction(1, 2), "¼": Fraction(1, 4), "¾": Fraction(3, 4), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3),
     "⅛": Fraction(1, 8),
 }  # fmt: skip
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-# A numeral longer than this is no measurement, and Python refuses to read one of thousands of digits.
+# Longer numerals are not measurements; Python refuses to parse thousands of digits.
 MOST_DIGITS = 30
+MOST_WORDS = 12
 
 # Groups of thousands; a decimal comma (0,5 or 0,125 or 2,5, but 1,500 is grouped); a decimal point, with or
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
@@ -48,18 +33,24 @@ NUMERAL = re.compile(
 )
 FRACTION = re.compile(r"(?:([0-9]{1,3})[ -])?([1-9])/([2-9])(?![0-9/.])(?=[ -](?!hourly))")
 MARK = re.compile(r"([0-9]{1,3})? ?([½¼¾⅓⅔⅛])")
-SCALE = re.compile(r"[ -]?(hundred|thousand|million|billion)(?![a-z])")
+SCALE = re.compile(r"[ -]?(hundred|thousand|million|mio|billion)(?![a-z])")
+# "5k units", "150k/µL"
+KILO = re.compile(r" ?k(?= ?(?:units?|iu|u|ui|ie|international|cells|copies)(?![a-z])|/)")
 POWER = re.compile(r" ?x ?10 ?(?:\^ ?\(?([0-9]{1,2})\)?|\(([0-9]{1,2})\)|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
 WORD = re.compile(r"[a-z]+")
-ONES = re.compile(r"[ -]([a-z]+)")
-ARTICLE = re.compile(r" (?:of )?an?(?![a-z])")
-AND_HALF = re.compile(r" and (?:a|one)[ -]half(?![a-z])")
+# The next word of a number: "hundred and fifty", "twenty-five".
+NEXT = re.compile(r"(?:,? and |[ -])([a-z]+)")
+POINT = re.compile(
+    r"[ -]?point((?:[ -](?:zero|oh|one|two|three|four|five|six|seven|eight|nine)){1,6})(?![a-z])"
+)
+ARTICLE = re.compile(r" (?:of )?an?(?![a-z])| of (?=one(?![a-z])|the(?![a-z]))")
+AND_PART = re.compile(r"[ -]and[ -](?:(a|one|three)[ -])?(half|quarters?)(?![a-z])")
 # "10^6" and "10⁶", which POWER reads only after a factor.
 BARE_POWER = re.compile(r"10(?: ?\^ ?\(?([0-9]{1,2})\)?|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
 # "one-half", "three quarters"
 PART = re.compile(r"[ -](half|halves|quarters?)(?![a-z])")
 # A number in words and again in digits, as prescriptions have it: "six (6) weeks".
-IN_DIGITS = re.compile(r" ?\(([0-9]{1,3})\)")
+IN_DIGITS = re.compile(r" ?\(([0-9]{1,3}(?:,[0-9]{3})*|[0-9]{1,6})\)")
 
 
 def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
@@ -86,29 +77,77 @@ def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
 
 
 def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
-    """ "two", "twenty-five", "one hundred", "one and a half", "half a" """
+    """ "two", "one hundred and twenty-five", "zero point five", "one and a half", "half a" """
     word = WORD.match(text, start)
     if word is None or word.group() not in WORDS:
         return None
-    value, end = WORDS[word.group()], word.end()
-    if word.group() == "half":
-        return value, _skip_article(text, end)
-    if 1 <= value <= 3 and (part := PART.match(text, end)) is not None:
-        return value / (2 if part.group(1).startswith("hal") else 4), _skip_article(text, part.end())
-    if 20 <= value < 100 and (following := ONES.match(text, end)) is not None:
-        ones = WORDS.get(following.group(1), Fraction(0))
-        if 0 < ones < 10 and ones.denominator == 1:
-            value, end = value + ones, following.end()
-    if (half := AND_HALF.match(text, end)) is not None:
-        return value + Fraction(1, 2), half.end()
-    if (again := IN_DIGITS.match(text, end)) is not None and int(again.group(1)) == value:
+    first, end = word.group(), word.end()
+    if first in ("half", "quarter"):
+        return WORDS[first], _skip_article(text, end)
+    if first in ("one", "two", "three") and (part := PART.match(text, end)) is not None:
+        value = WORDS[first] / (2 if part.group(1).startswith("hal") else 4)
+        return value, _skip_article(text, part.end())
+    if first == "point":
+        value = Fraction(0)
+        end = start
+    elif first == "dozen":
+        value = WORDS[first]
+    else:
+        value, end = _cardinal(text, start)
+    if (point := POINT.match(text, end)) is not None:
+        digits = "".join(str(COUNTS.get(digit, 0)) for digit in WORD.findall(point.group(1)))
+        value, end = value + Fraction(int(digits), 10 ** len(digits)), point.end()
+    elif first == "point":
+        return None
+    if (part := AND_PART.match(text, end)) is not None:
+        count = 3 if part.group(1) == "three" else 1
+        return value + Fraction(count, 2 if part.group(2) == "half" else 4), part.end()
+    if (again := IN_DIGITS.match(text, end)) is not None and int(again.group(1).replace(",", "")) == value:
         return value, again.end()
     return _scaled(text, value, end)
 
 
+def _cardinal(text: str, start: int) -> tuple[Fraction, int]:
+    """A whole number in words: "twelve hundred", "two hundred and fifty thousand", "forty-eight".
+
+    A word that does not continue the number ends it: "one hundred and two hundred" begins with 100.
+    """
+    words: list[tuple[str, int, bool]] = []
+    match = WORD.match(text, start)
+    while (
+        match is not None and len(words) < MOST_WORDS and (word := match[match.lastindex or 0]) in CARDINALS
+    ):
+        words.append((word, match.end(), "and" in match.group()[:6]))
+        match = NEXT.match(text, match.end())
+    total, part, end = 0, 0, start
+    for place, (word, word_end, after_and) in enumerate(words):
+        following = words[place + 1][0] if place + 1 < len(words) else ""
+        if word in SCALES:
+            scale = SCALES[word]
+            if (scale == 100 and part >= 100) or (place and after_and) or (total and scale > total):
+                break
+            part = (part or 1) * scale
+            if scale > 100:
+                total, part = total + part, 0
+        else:
+            count = COUNTS[word]
+            room = 10 if part % 100 >= 20 and part % 10 == 0 else 100 if part % 100 == 0 else 0
+            # "one hundred and two hundred" are two numbers, "one hundred and two thousand" is one.
+            splits = after_and and following in SCALES and (following == "hundred" or part < 100)
+            joined = place == 0 or (total or part >= 20) and (not after_and or total or part >= 100)
+            if not joined or not count < room or (place and not count) or splits:
+                break
+            part += count
+        end = word_end
+    return Fraction(total + part), end
+
+
 def _scaled(text: str, value: Fraction, end: int) -> tuple[Fraction, int]:
-    scale = SCALE.match(text, end)
-    return (value, end) if scale is None else (value * SCALES[scale.group(1)], scale.end())
+    """A number times the scale after it: "2.4 million", "5k units"."""
+    if (scale := SCALE.match(text, end)) is not None:
+        return value * SCALES.get(scale.group(1), 10**6), scale.end()
+    kilo = KILO.match(text, end)
+    return (value, end) if kilo is None else (value * 1000, kilo.end())
 
 
 def _skip_article(text: str, end: int) -> int:
@@ -118,7 +157,7 @@ def _skip_article(text: str, end: int) -> int:
 
 
 def show(value: Fraction) -> str:
-    """A fraction as a decimal when twelve places hold it, else as it is: "0.125", "1/3"."""
+    """A fraction as a decimal of at most twelve places, else as a fraction: "0.125", "1/3"."""
     scaled = value * 10**12
     if scaled.denominator != 1:
         return str(value)

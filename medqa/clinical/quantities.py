@@ -2,33 +2,32 @@
 
 `read(text)` gives each as a `Quantity` with a normalised value: 0.5 g is 500 mg, BID is twice a day, 98.6 °F
 is 37 °C, 1,000 mL is 1 L. Numbers are fractions throughout. Dates, times of day, telephone numbers and names
-with digits (vitamin B12, COVID-19, type 2) are no quantities.
+with digits (vitamin B12, COVID-19, type 2) are not quantities.
 """
 
 import re
 from fractions import Fraction
 from functools import lru_cache
 
-from medqa.clinical.numbers import WORDS, even, read_number
+from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
 from medqa.clinical.ratios import (
-    IMPLIED_UNITS,
-    SCORES,
+    NAMED,
     pair_end,
     read_named_value,
     read_one_in,
     read_pair,
     read_ratio,
 )
-from medqa.clinical.routes import FIRST_WORDS, read_route
+from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
-from medqa.clinical.units import COUNTED, Unit, read_compound
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 
-KEPT_TEXTS = 2048
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
 LONGEST_LIST = 6
 
-# What has digits and is no quantity: dates, times of day, telephone numbers, citations, round the clock.
+# Digits that are not a quantity: dates, times of day, telephone numbers, citations, round the clock.
 _MONTH = (
     "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul"
     "|aug|sept|sep|oct|nov|dec)"
@@ -68,12 +67,14 @@ BEGINNINGS = {
     *WORDS,
     *FREQUENCY_WORDS,
     *FIRST_WORDS,
-    *SCORES,
-    *IMPLIED_UNITS,
+    *EYES,
+    *NAMED,
     *MONTHS,
 }
 NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 
+# Values that were converted between systems of units are the same within this share.
+ROUNDED = Fraction(15, 1000)
 LIST = re.compile(r",? (?:and|or) |, ")
 # Before a number that counts something else than what follows: "day 1 and 20 mg".
 NUMBERED = re.compile(
@@ -81,6 +82,16 @@ NUMBERED = re.compile(
     r"|chapter|visit) $"
 )
 
+# Age of a pregnancy: "32+4 weeks", "GA 32 weeks", "38 weeks' gestation", "34 2/7 weeks pregnant".
+GESTATION = re.compile(
+    r"(?P<weeks>[1-4]?[0-9])(?:(?: ?\+ ?| weeks?,? (?:and )?(?=[0-6] days?))(?P<days>[0-6])(?: "
+    r"days?)?(?P<plus>(?<=\+[0-6]) ?w(?:ee)?ks?)?| (?P<sevenths>[0-6])/7)?"
+    r"(?P<unit>[ -]?(?:completed )?(?:weeks?|wks?|w)(?![a-z])'?)?(?P<after>(?: of)? ?(?:gestation\w*"
+    r"|pregnan\w*|ga(?![a-z])))?"
+)
+GESTATION_BEFORE = re.compile(
+    r"\b(?:ga|gestation(?:al age)?|pregnan\w+)(?: is| was| of| at|:|,)?(?: about)? $|\bga[:=] ?$"
+)
 YEARS = Unit("month", "long time", Fraction(12))
 AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
 AGE_SHORT = re.compile(r"[ -]?y/?o\b")
@@ -102,7 +113,7 @@ OLDER_AFTER = re.compile(
 @lru_cache(maxsize=KEPT_TEXTS)
 def read(text: str) -> tuple[Quantity, ...]:
     """All quantities of a text, in order."""
-    raw, lower = even(text)
+    _, raw, lower = forms(text)
     scan = Scan(raw, lower, [])
     end = 0
     for anchor in ANCHOR.finditer(lower):
@@ -125,18 +136,23 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
     if (one := ONE_PERIOD.match(scan.text, start)) is not None:
         unit, end = read_compound(scan.text, scan.raw, one.end())
         return _quantities(scan, one.end() + 1, end, [(Fraction(1), Fraction(1))], unit, unit)
+    if read_eye(scan.text, scan.raw, start, word_end):
+        return [Quantity("route", "into the eye", (), start=start, end=word_end)], word_end
+    if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
+        return _quantities(scan, start, limit[1], [(Fraction(2), Fraction(2))], limit[0], limit[0])
     coded = word[0] == "q" or "." in word
+    after_amount = scan.just_after_amount(start)
     frequency = None
     if coded or word in FREQUENCY_WORDS:
-        frequency = read_frequency(scan.text, scan.raw, start, scan.just_after_amount(start))
+        frequency = read_frequency(scan.text, scan.raw, start, after_amount)
     if frequency is not None:
         rate, unit, end = frequency
         return [Quantity("frequency", unit, (rate,), start=start, end=end)], end
-    route = read_route(scan.text, scan.raw, start) if coded or word in FIRST_WORDS else None
+    route = read_route(scan.text, scan.raw, start, after_amount) if coded or word in FIRST_WORDS else None
     if route is not None:
         name, end = route
         return [Quantity("route", name, (), start=start, end=end)], end
-    if word in SCORES or word in IMPLIED_UNITS:
+    if word in NAMED:
         return read_named_value(scan, start, word_end)
     return [], word_end
 
@@ -149,6 +165,16 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()
+    weeks = GESTATION.match(scan.text, start)
+    if weeks is not None and (
+        weeks["after"]
+        or weeks["plus"]
+        or (weeks["unit"] or weeks["days"])
+        and GESTATION_BEFORE.search(scan.before(start))
+    ):
+        age = Fraction(weeks["weeks"]) + Fraction(int(weeks["days"] or weeks["sevenths"] or 0), 7)
+        pregnancy = Quantity("amount", "week of pregnancy", ((age, age),), start=start, end=weeks.end())
+        return [pregnancy], weeks.end()
     pair = read_pair(scan, start)
     if isinstance(pair, list):
         unit, end = read_compound(scan.text, scan.raw, pair_end(scan, start))
@@ -235,10 +261,11 @@ def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit:
             low if low_unit.factor == 1 else low * low_unit.factor,
             high if unit.factor == 1 else high * unit.factor,
         )
-        common = {"bound": bound, "start": start, "end": end, "number": low, "rounds": unit.rounds}
+        common = {"bound": bound, "start": start, "end": end, "number": low, "item": unit.item}
+        common["tolerance"] = ROUNDED if unit.rounds else Fraction(0)
         if unit.dimension == "fahrenheit":
             values = tuple(Fraction(round((value - 32) * 50 / 9), 10) for value in values)
-            found.append(Quantity(kind, "°C", (values,), **common | {"rounds": True}))
+            found.append(Quantity(kind, "°C", (values,), **common | {"tolerance": ROUNDED}))
         elif unit.name:
             found.append(Quantity(kind, unit.name, (values,), **common))
         elif unit.per:
@@ -265,11 +292,11 @@ def _kind(scan: Scan, start: int, end: int, unit: Unit) -> tuple[str, int]:
 
 
 def _age_without_unit(scan: Scan, start: int, end: int, values: Range) -> Found | None:
-    """ "aged 9 to 12", "adults over 65", "65 or older", "a 65 y/o man": years go without saying."""
+    """ "aged 9 to 12", "adults over 65", "65 or older", "a 65 y/o man": the unit years is implied."""
     short = AGE_SHORT.match(scan.text, end)
     people = PEOPLE_BEFORE.search(scan.before(start))
-    said = short or OLDER_AFTER.match(scan.text, end) or AGE_BEFORE.search(scan.before(start))
-    if not (said or (people and people.group("bound"))) or values[1] > 120:
+    explicit = short or OLDER_AFTER.match(scan.text, end) or AGE_BEFORE.search(scan.before(start))
+    if not (explicit or (people and people.group("bound"))) or values[1] > 120:
         return None
     if read_compound(scan.text, scan.raw, end) is not None:
         return None

@@ -19,8 +19,9 @@ class Quantity:
         unit: as normalised, "mg" or "mmol/L"; of a score its name, of a route the route.
         values: (lowest, highest) in that unit, equal unless it is a range; two of them for 140/90 and 1:1000.
         bound: ">" (at least, above), "<" (at most, below) or "".
-        rounds: whether the value was converted between systems of units, so that 1.5 % are no difference.
-        start, end: where it stands in the text.
+        tolerance: share of the value by which another may differ, because a conversion was rounded.
+        item: what contains the amount, "tablets" of "500 mg/tablet", or "".
+        start, end: position in the plain text.
         number: the lowest number as written, to tell a wrong unit from a wrong number.
     """
 
@@ -28,7 +29,8 @@ class Quantity:
     unit: str
     values: tuple[Range, ...]
     bound: str = ""
-    rounds: bool = field(default=False, compare=False)
+    tolerance: Fraction = field(default=Fraction(0), compare=False)
+    item: str = field(default="", compare=False)
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
     number: Fraction = field(default=Fraction(0), compare=False)
@@ -41,6 +43,8 @@ class Quantity:
             return self.bound + show_frequency(self.values[0], self.unit)
         if self.kind in ("duration", "age"):
             return self.bound + show_time(self.values[0], self.unit) + (" old" if self.kind == "age" else "")
+        if self.unit == "week of pregnancy" and self.values[0][0].denominator == 7:
+            return f"{self.values[0][0] // 1}+{self.values[0][0] % 1 * 7} {self.unit}"
         numbers = [show(low) if low == high else f"{show(low)}-{show(high)}" for low, high in self.values]
         if self.kind == "ratio":
             return self.unit.join(numbers)
@@ -53,11 +57,12 @@ def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> b
     """Whether two values are equal, or as near as a conversion between two systems of units comes."""
     if one == other:
         return True
-    if not (first.rounds or second.rounds):
+    if not (first.tolerance or second.tolerance):
         return False
     if first.unit == "°C":
         return abs(one - other) <= Fraction(1, 10)
-    return abs(one - other) * 1000 <= 15 * max(abs(one), abs(other))
+    tolerance = max(first.tolerance, second.tolerance)
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
 
 
 def same(first: Quantity, second: Quantity) -> bool:
@@ -100,22 +105,29 @@ Found = tuple[list[Quantity], int]
 _LESS = (
     "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|up to"
     "|no (?:more|longer|later|higher|greater) than|not more than|at most|max(?:imum)?[.]?(?: dose)?(?: of)?"
-    "|(?:not|never) (?:to )?exceed(?:ing)?|within"
+    "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
+    "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|at least|(?:no|not) less than|min(?:imum)?[.]?(?: of)?|beyond"
+    "|at least|(?:no|not) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
+    "|at or above|equal to or (?:greater|more|higher) than"
+    "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
 )
 # The earliest beginning wins, so that "no less than" is not read as "less than".
 BOUND_BEFORE = re.compile(
-    rf"(?:(?P<below>[<≤]=? ?|\b(?:{_LESS})(?: the age of| age)? )|(?P<above>[>≥]=? ?"
-    rf"|\b(?:{_MORE})(?: the age of| age)? ))"
+    rf"(?:(?P<below>(?:[<≤]=?|=<) ?|\b(?:{_LESS})(?: or equal to| the age of| age)? )"
+    rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
     r"(?:an? |about |approximately |~ ?)?$"
+    # "below a haemoglobin of 7 g/dL"
+    r"|\b(?:(?P<below_of>below|less than)|(?P<above_of>above|more than))"
+    r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
     r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z]))"
-    r"|(?P<below>(?:or|and) (?:less|below|lower|under|fewer|younger|shorter)(?![a-z])))"
+    r"|(?P<below>(?:at (?:the )?most|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
+    r"|fewer|younger|shorter)(?![a-z])))"
 )
 RANGE_TO = re.compile(r" ?- ?-? ?(?:to )?| to (?:about )?| up to | through ")
 BETWEEN = re.compile(r"\bbetween (?:about |the ages of |ages )?$")
@@ -131,7 +143,7 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     # "30 mL/kg over 3 hours" takes three hours, not more.
     if before is None or (dimension == "time" and before.group().strip() == "over"):
         return "", end
-    return ("<" if before.group("below") else ">"), end
+    return ("<" if before["below"] or before["below_of"] else ">"), end
 
 
 def read_upper(scan: Scan, start: int, position: int) -> tuple[Fraction, int] | None:

@@ -21,22 +21,76 @@ ONE_IN = re.compile(
     rf"({_COUNT}|[a-z]+)(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
 )
 
-# Values without a unit, by their name, in capitals where the name is also a word; and units that go without
-# saying.
+# Scores, and how each is written beside its name: "_" for a space, "?" after what may be missing.
 SCORES = {
-    "inr": "INR", "ph": "pH", "gcs": "GCS", "apgar": "Apgar", "mmse": "MMSE", "moca": "MoCA", "meld": "MELD",
-    "qsofa": "qSOFA", "sofa": "SOFA", "audit": "AUDIT", "score": "score", "scores": "score",
-    "scored": "score", "index": "index", "gravity": "gravity",
+    "INR": "inr", "pH": "ph", "GCS": "gcs glasgow_coma", "Apgar": "apgar", "MMSE": "mmse", "MoCA": "moca",
+    "MELD": "meld(-na)?", "qSOFA": "qsofa", "SOFA": "sofa", "AUDIT": "audit(-c)?", "Wells": "wells",
+    "CHA2DS2-VASc": "cha2ds2-?_?vasc chads2?-?vasc chads-?vasc", "CHADS2": "chads2?", "HAS-BLED": "has-?bled",
+    "CURB-65": "curb-?65 crb-?65", "NEWS": "news2?", "NIHSS": "nihss", "PHQ-9": "phq-?9", "GAD-7": "gad-?7",
+    "Child-Pugh": "child-pugh", "Ranson": "ranson('s)?", "Geneva": "geneva", "Centor": "centor mcisaac",
+    "APACHE": "apache(_ii)?", "Bishop": "bishop", "ECOG": "ecog", "ABCD2": "abcd2", "Blatchford":
+    "glasgow-blatchford blatchford", "Rockall": "rockall", "Alvarado": "alvarado", "Epworth": "epworth ess",
+    "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
+    "FIB-4": "fib-?4",
+    "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
+    "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
+    "score": "scores? scored", "index": "index", "gravity": "gravity",
 }  # fmt: skip
-CAPITAL_SCORES = {"inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit"}
+# Values that mostly come without their unit.
 IMPLIED_UNITS = {
-    "bmi": "kg/m2", "egfr": "ml/min", "gfr": "ml/min", "hba1c": "%", "a1c": "%", "spo2": "%",
+    "kg/m2": "bmi body_mass_index", "ml/min": "egfr gfr",
+    "%": "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats",
+    "cells/µl": "cd4\\+?(_t)?(_cells?)?", "ms": "qtc? qtcf qrs",
+    "mmhg": "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
+    "diastolic(_bp|_blood_pressure|_pressure)?",
+    "bpm": "hr heart_rate pulse(_rate)? resting_heart_rate",
+    "breaths/min": "rr respiratory_rate",
 }  # fmt: skip
-# What may stand between a name and its value.
+# Blood cells per µL, or in 10⁹/L where the number is smaller than this.
+CELL_COUNTS = {"platelets?": 1000, "plt": 1000, "anc": 50, "neutrophils?": 50}
+# Names that are other words in small letters.
+CAPITAL_SCORES = {
+    "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
+    "map",
+    "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
+}  # fmt: skip
+
+
+# What may follow the name: "Wells' risk score", "CD4 cell count".
+NAME_END = (
+    "(?:'s)?(?:[ -](?:risk |cell |stroke )?"
+    "(?:scores?|scale|index|criteria|counts?|intervals?|levels?|points))?(?![a-z0-9])"
+)
+
+
+def _names() -> dict[str, list[tuple[re.Pattern[str], str, str]]]:
+    """First word → (pattern of the whole name, "score", "unit" or "cells", what it means)."""
+    found: dict[str, list[tuple[re.Pattern[str], str, str]]] = {}
+    tables = (("score", SCORES), ("unit", IMPLIED_UNITS))
+    rows = [(kind, meaning, name) for kind, table in tables for meaning, names in table.items()
+            for name in names.split()]  # fmt: skip
+    rows += [("cells", name, name) for name in CELL_COUNTS]
+    for kind, meaning, name in rows:
+        pattern = re.compile(f"(?:{name.replace('_', ' ')}){NAME_END}")
+        first = re.match("[a-z0-9]+", name).group()
+        # Without a letter that may be missing ("saturations?", "news2?").
+        firsts = {first, first[:-1]} if name[len(first) :].startswith("?") else {first}
+        for word in firsts:
+            found.setdefault(word, []).append((pattern, kind, meaning))
+    return found
+
+
+NAMED = _names()
+# Words allowed between a name and its value.
 LINK = re.compile(
-    r"(?: (?:is|was|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal|between|from"
-    r"|should|be|falls|rises|reaches|drops|scale|index|less than|more than|greater than|below|above|over"
-    r"|under|at least|about|around|equal|within)\b| ?[=:<>≥≤])* ?(?=[0-9.]|-[0-9])"
+    r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
+    r"|between|from|or"
+    r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept|scale|index"
+    r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal|within|only"
+    r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up)\b| "
+    r"?[=:<>≥≤,(])* ?"
+    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty"
+    r"|sixty|ninety)\b)"
 )
 
 
@@ -114,11 +168,15 @@ def _proportion(start: int, end: int, first: Range, second: Range) -> Found:
 
 
 def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
-    """ "INR of 2 to 3", "pH below 7.35", "a score of 4 or more", "T-score of -2.5", "BMI of 30" """
+    """ "INR of 2 to 3", "pH below 7.35", "a Wells score of 4 or more", "T-score of -2.5", "BMI of 30" """
     nothing: Found = ([], name_end)
     word = scan.text[start:name_end]
-    link = LINK.match(scan.text, name_end)
-    if link is None or (word in CAPITAL_SCORES and scan.raw[start:name_end].islower()):
+    if word in CAPITAL_SCORES and scan.raw[start:name_end].islower():
+        return nothing
+    names = ((pattern.match(scan.text, start), kind, meaning) for pattern, kind, meaning in NAMED[word])
+    name, kind, meaning = max(names, key=lambda found: found[0].end() if found[0] else 0)
+    link = LINK.match(scan.text, name.end()) if name else None
+    if link is None:
         return nothing
     negative = scan.text.startswith("-", link.end())
     first = read_number(scan.text, link.end() + negative)
@@ -130,16 +188,17 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     if upper is not None and upper[0] >= value:
         high, end = upper
     if read_compound(scan.text, scan.raw, end) is not None:
-        return nothing  # it says its unit, and is read as any amount
+        return nothing  # it has a unit, and is read as any amount
     bound, end = read_bound(scan, link.end(), end)
-    if word not in IMPLIED_UNITS:
+    if kind == "score":
         values = (-high, -value) if negative else (value, high)
-        return [Quantity("score", SCORES[word], (values,), bound, start=start, end=end, number=value)], end
-    unit = implied_unit(word)
-    values = (value * unit.factor, high * unit.factor)
+        return [Quantity("score", meaning, (values,), bound, start=start, end=end, number=value)], end
+    unit = implied_unit(meaning if kind == "unit" else "cells/µl")
+    factor = unit.factor * (1000 if kind == "cells" and high < CELL_COUNTS[meaning] else 1)
+    values = (value * factor, high * factor)
     return [Quantity("amount", unit.name, (values,), bound, start=link.end(), end=end, number=value)], end
 
 
-def implied_unit(word: str) -> Unit:
+def implied_unit(written: str) -> Unit:
     """The unit in which a value is always given: BMI in kg/m²."""
-    return read_compound(IMPLIED_UNITS[word], IMPLIED_UNITS[word], 0)[0]
+    return read_compound(written, written, 0)[0]

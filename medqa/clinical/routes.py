@@ -19,7 +19,9 @@ WRITTEN = {
     "inhaled": "inhaled by_inhalation by_inhaler via_inhaler via_an_inhaler nebulised nebulized by_nebuliser "
     "by_nebulizer",
     "nasal": "intranasal intranasally nasal_spray into_each_nostril in_each_nostril to_each_nostril",
-    "into the eye": "ophthalmic eye_drop eye_drops eyedrops into_the_eye into_the_eyes into_the_affected_eye",
+    "into the eye": "ophthalmic eye_drop eye_drops eyedrops into_the_eye into_the_eyes into_the_affected_eye "
+    "into_the_right_eye into_the_left_eye in_the_right_eye in_the_left_eye in_both_eyes in_each_eye "
+    "in_the_affected_eye",
     "into the ear": "otic ear_drop ear_drops eardrops into_the_ear into_the_affected_ear",
     "intradermal": "intradermal intradermally",
     "intrathecal": "intrathecal intrathecally",
@@ -35,6 +37,11 @@ LONGEST = max(len(phrase.split()) for phrase in PHRASES)
 
 # Abbreviations that are a route only in capitals or with full stops: "im" and "po" are parts of other words.
 CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
+# Also in small letters soon after an amount: "40 mg po".
+AFTER_AMOUNT = {"po", "iv", "im", "sc", "sq", "sl"}
+# Right eye, left eye, both eyes; "OD" is also once daily.
+EYES = {"od", "os", "ou"}
+EYE_BEFORE = re.compile(r"(?:drops?|gtts?|eye|ophthalmic|ointment|instil\w*)[^.;\n]{0,25}$")
 # What the same adjective says of a place, not of a route: "oral cancer", "inhaled smoke", "PR interval".
 PLACE = {
     "oral": re.compile(
@@ -65,7 +72,16 @@ WORD = re.compile(r" ?([a-z]+(?:-[a-z]+)?)")
 DOTTED = re.compile(r"[a-z](?:\.[a-z])+\.?")
 
 
-def read_route(text: str, raw: str, start: int) -> tuple[str, int] | None:
+def read_eye(text: str, raw: str, start: int, end: int) -> bool:
+    """Whether a word is OD, OS or OU of an eye: after drops, not "once daily"."""
+    return (
+        text[start:end] in EYES
+        and raw[start:end].isupper()
+        and EYE_BEFORE.search(text, max(0, start - 40), start) is not None
+    )
+
+
+def read_route(text: str, raw: str, start: int, after_amount: bool) -> tuple[str, int] | None:
     """The route that begins at `start` of an evened text, and where its words end; None for none."""
     dotted = DOTTED.match(text, start)
     if dotted is not None:
@@ -85,7 +101,8 @@ def read_route(text: str, raw: str, start: int) -> tuple[str, int] | None:
         if phrase not in PHRASES:
             continue
         end = ends[count - 1]
-        if phrase in CAPITALS and not raw[start:end].isupper():
+        in_small_letters = after_amount and phrase in AFTER_AMOUNT
+        if phrase in CAPITALS and not (raw[start:end].isupper() or in_small_letters):
             return None
         if phrase == "iv" and ROMAN_BEFORE.search(text, max(0, start - 16), start):
             return None

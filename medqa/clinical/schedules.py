@@ -3,13 +3,14 @@
 import re
 from fractions import Fraction
 
-from medqa.clinical.numbers import WORDS, show
+from medqa.clinical.numbers import COUNTS, read_number, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {
     "bid": 2, "bd": 2, "tid": 3, "tds": 3, "qid": 4, "qds": 4, "qd": 1, "qday": 1, "od": 1, "qam": 1,
     "qpm": 1, "qhs": 1, "hs": 1, "nocte": 1, "mane": 1, "qod": Fraction(1, 2), "eod": Fraction(1, 2),
-    "qw": Fraction(1, 7), "qwk": Fraction(1, 7), "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
+    "qw": Fraction(1, 7), "qwk": Fraction(1, 7), "qweek": Fraction(1, 7), "bds": 2, "qnight": 1,
+    "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
 }  # fmt: skip
 # Codes that are words or names as well, taken only in capitals, with full stops, or soon after an amount.
 AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
@@ -31,10 +32,15 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
     "month": (Fraction(1), "month"), "monthly": (Fraction(1), "month"), "yr": (Fraction(12), "month"),
     "year": (Fraction(12), "month"), "yearly": (Fraction(12), "month"),
 }  # fmt: skip
-ORDINALS = {"other": 2, "second": 2, "alternate": 2, "third": 3, "fourth": 4}
+ORDINALS = {
+    "other": 2, "alternate": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4,
+    "fifth": 5, "5th": 5, "sixth": 6, "6th": 6, "7th": 7,
+}  # fmt: skip
 
 _NUMBER = (
-    "(?:[0-9]{1,3}(?:\\.[0-9])?|" + "|".join(word for word in WORDS if word not in ("zero", "half")) + ")"
+    r"(?:[0-9]{1,3}(?:\.[0-9])?|(?:twenty|thirty|forty)[- ](?:one|two|four|five|six|eight)|"
+    + "|".join(word for word in COUNTS if word != "zero")
+    + ")"
 )
 # "three (3) times a day"
 _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
@@ -45,12 +51,12 @@ _PERIOD = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x))"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|doses?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
-    rf"(?:every|each)(?: (other|second|third|fourth))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
+    rf"(?:every|each|q) ?(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
     rf"[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(
@@ -58,10 +64,18 @@ CODED = re.compile(
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
 INTERVAL = re.compile(rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly)(?![a-z])")
-ALTERNATE = re.compile(r"alternate days(?![a-z])|alternate-day(?![a-z])")
+# Other ways to say how often: once in two days, once or twice a day.
+PHRASE = re.compile(
+    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
+    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
+    r"|bedtime)))(?![a-z])"
+)
+PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2)}
+# "on one day each week", "5 days a week"
+DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
 # What "daily" is not a frequency of.
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
-# Once a day, when said of an amount: "10 mg at bedtime".
+# Once a day, after an amount: "10 mg at bedtime".
 ONCE = re.compile(
     r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])"
 )
@@ -69,6 +83,7 @@ ONCE = re.compile(
 # Words that may begin a frequency; a code such as q12h begins with "q".
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
+    "per", "morning", "mornings",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]
@@ -81,8 +96,10 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         text: evened, lower case.
         raw: the same text in its own letter case, which tells BID from the verb "bid".
         start: beginning of a word or number.
-        after_amount: whether an amount stands shortly before.
+        after_amount: whether an amount ends shortly before.
     """
+    if (match := PHRASE.match(text, start)) is not None:
+        return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
     if (match := TIMES.match(text, start)) is not None:
         return _times(match)
     if (match := EVERY.match(text, start)) is not None:
@@ -92,8 +109,9 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
     if (match := CODED.match(text, start) or INTERVAL.match(text, start)) is not None:
         low, high, period = match.groups()
         return _interval(low, high, period, Fraction(1), match.end())
-    if (match := ALTERNATE.match(text, start)) is not None:
-        return (Fraction(1, 2), Fraction(1, 2)), "day", match.end()
+    if (match := DAYS.match(text, start)) is not None:
+        length, unit = PERIODS[match.group(2)]
+        return (_number(match.group(1)) / length,) * 2, unit, match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
         return (Fraction(1), Fraction(1)), "day", match.end()
     return _single_word(text, raw, start, after_amount)
@@ -124,7 +142,7 @@ def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[R
 
 
 def _number(word: str) -> Fraction:
-    return WORDS[word] if word in WORDS else Fraction(word)
+    return read_number(word, 0)[0]
 
 
 def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:

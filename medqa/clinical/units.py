@@ -12,14 +12,14 @@ from fractions import Fraction
 # British, "_" a space or hyphen; a factor with "~" crosses systems. All in lower case; see EXACT_CASE.
 WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "mass": ("mg", {
-        "1": "mgs? milligrams? milligrammes?", "1000": "g gms? grams? grammes?",
-        "1000000": "kgs? kilos? kilograms?", "1/1000": "mcgs? µg ug micrograms? microgrammes?",
+        "1": "mgs? mgm milligrams? milligrammes?", "1000": "g gms? grams? grammes?",
+        "1000000": "kgs? kilos? kilograms? kilogrammes?", "1/1000": "mcgs? µg ug micrograms? microgrammes?",
         "1/1000000": "ng nanograms?", "1/1000000000": "pg picograms?",
         "~45359237/100": "lbs? pounds?", "~28349523125/1000000": "oz ounces?",
     }),
     "volume": ("mL", {
         "1": "mls? ccs? millilit(er|re)s?", "1000": "l lit(er|re)s?", "100": "dl decilit(er|re)s?",
-        "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ cubic_millimet(er|re)s?", "10": "cl",
+        "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ mm^3 cmm cubic_millimet(er|re)s? cubic_mm", "10": "cl",
         "1/1000000000000": "fl", "5": "tsps? teaspoons? teaspoonfuls?",
         "15": "tbsps? tablespoons? tablespoonfuls?", "240": "cups?", "30": "fl_oz fluid_ounces?",
     }),
@@ -40,8 +40,8 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     }),
     "charge": ("mEq", {"1": "meqs? milliequivalents?", "1000": "eq"}),
     "activity": ("IU", {
-        "1": "ius? units? u international_units?", "1/1000": "miu mu milliunits?", "1000": "ku",
-        "1/1000000": "µiu uiu µu",
+        "1": "ius? ui ie units? u unités? unidades international_units?", "1/1000": "miu mu milliunits?",
+        "1000": "ku kiu", "1/1000000": "µiu uiu µu", "1000000": "megaunits? mega_units?",
     }),
     "osmoles": ("mOsm", {"1": "mosm mosmol milliosmoles?"}),
     "energy": ("kcal", {"1": "kcals? calories kilocalories"}),
@@ -57,12 +57,15 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "fahrenheit": ("°F", {"1": "°f degrees?_f degrees?_fahrenheit deg_f f fahrenheit"}),
     "time": ("day", {
         "1": "d days? nights?", "7": "wks? weeks?", "14": "fortnights?", "1/24": "h hrs? hours?",
-        "1/1440": "mins? minutes?", "1/86400": "s secs? seconds?", "1/86400000": "ms msec milliseconds?",
+        "1/1440": "mins? minutes?", "1/86400": "s secs? seconds?",
     }),
+    # Intervals of the ECG are measured values and not durations of a treatment.
+    "interval": ("ms", {"1": "ms msecs? milliseconds?"}),
     # Months and years are a dimension of their own: 4 weeks are not a month, 12 months are a year.
     "long time": ("month", {"1": "mos? months?", "12": "yrs? years?", "120": "decades?"}),
     "weeks of pregnancy": ("week of pregnancy", {
-        "1": "weeks?_of_gestation weeks?_gestation weeks?_of_pregnancy weeks?_pregnant gestational_weeks?",
+        "1": "weeks?_of_gestation weeks?_gestation weeks?_of_pregnancy weeks?_pregnant gestational_weeks? "
+             "weeks?_gestational wks?_gestation weeks?_of_gestational",
     }),
     "tablets": ("tablet", {"1": "tablets? tabs? pills?"}),
     "capsules": ("capsule", {"1": "capsules? caps?"}),
@@ -86,18 +89,20 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
              "eosinophils? lymphocytes? cd4_cells copies copy",
     }),
     "count/time": ("/h", {"60": "bpm"}),
+    "volume/time": ("mL/h", {"60000": "lpm slpm"}),
     "multiple": ("times", {
-        "1": "fold times_the times_baseline times_normal times_more times_higher times_greater times_as "
-             "times_upper",
+        "1": "fold times_the times_normal times_more times_higher times_greater times_as",
     }),
 }  # fmt: skip
 
 # Short spellings that are a unit only in this case: "5 U" of insulin, but nothing in "5 u".
-EXACT_CASE = {"u": "U", "c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "s", "ma": "mA",
-              "fl": "fL", "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB"}  # fmt: skip
+EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "s", "ma": "mA", "fl": "fL",
+              "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB", "ie": "IE"}  # fmt: skip
+# Spellings that mean something else in these letters: mega-units, not milli-units.
+OTHER_CASE = {"MU": Fraction(10**6), "MIU": Fraction(10**6), "MUI": Fraction(10**6)}
 # Letters that are a unit only under a fraction bar or glued to the number: "mg/kg/d", "7d", but not "7 d".
 GLUED = {"d", "s", "f", "c"}
-# A unit under the fraction bar is told in these, because "7 mmol/L" and "65 mL/h" are how people say it.
+# Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
 BELOW = {
     "volume": ("L", Fraction(1000)),
     "mass": ("kg", Fraction(1_000_000)),
@@ -129,9 +134,25 @@ def _spellings() -> tuple[dict[str, tuple[str, Fraction, bool]], set[str]]:
 
 SPELLINGS, FIRST_OF_SEVERAL = _spellings()
 
+# What one of them contains or one administration gives: "15 mg/kg/dose" is 15 mg/kg.
+PER_ITEM = COUNTED - {"cigarettes", "drinks"}
+
 WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
-BAR = re.compile(r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)) ?")
+BAR = re.compile(
+    r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
+    r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
+)
+# "10 mmol of potassium per hour"
+OF_PER = re.compile(r" of [a-z]+(?: chloride)? (?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))")
+# After a kilogram of body weight.
+BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
+# "3 x ULN", "ten times the upper limit of normal", "1.5 times baseline"
+LIMIT = re.compile(
+    r"(?:[ -]?(?:fold|x|times))? ?(?:above |over )?(?:the |their |its )?"
+    r"(?:(?P<limit>uln|upper limits?(?: of (?:the )?normal(?: range)?)?|upper normal limit)"
+    r"|(?<=times )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
+)
 BELOW_NUMBER = re.compile(r"(1\.73|[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(?= ?[a-zµ])")
 
 
@@ -144,6 +165,7 @@ class Unit:
         dimension: what it measures; two units of one dimension convert.
         factor: to `name`.
         rounds: whether the conversion crosses systems, so that its result is rounded.
+        item: what one of them contains it: "tablets" of "500 mg/tablet", "" for none.
         per: "day" or "month" when the unit ends in "per day", "per week", "per year" …
         times: how often in that time the unit says: "5 mg/day" once a day.
     """
@@ -152,6 +174,7 @@ class Unit:
     dimension: str
     factor: Fraction
     rounds: bool = False
+    item: str = ""
     per: str = ""
     times: Fraction = Fraction(0)
 
@@ -168,7 +191,7 @@ class _Simple:
 
 
 def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simple | None:
-    """Read one simple unit at `start`, where a space or hyphen may stand; `below`: under a bar."""
+    """Read one simple unit at `start`, after an optional space or hyphen; `below`: under a bar."""
     words, ends, position = [], [], start
     while len(words) < 3 and (found := WORD.match(text, position)):
         words.append(found.group(1).replace("° ", "°"))
@@ -180,20 +203,30 @@ def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simpl
         name, end = " ".join(words[:count]), ends[count - 1]
         if name not in SPELLINGS:
             continue
-        if name in EXACT_CASE and raw[end - len(name) : end] != EXACT_CASE[name]:
+        written = raw[end - len(name) : end]
+        if name in EXACT_CASE and written not in (EXACT_CASE[name], *OTHER_CASE):
             continue
         if name in GLUED and not below and end - start > len(name):
             continue
         if name == "m" and not text.startswith("/s", end):
             continue  # minutes, months or million; metres only in m/s
-        return _Simple(name, *SPELLINGS[name], end)
+        dimension, factor, rounds = SPELLINGS[name]
+        return _Simple(name, dimension, OTHER_CASE.get(written, factor), rounds, end)
     return None
 
 
-def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
-    """Read a unit with all that stands under it: "mg/kg/day", "mL/min/1.73 m2", "mg per 5 mL", "a day".
+def read_limit(text: str, start: int) -> tuple[Unit, int] | None:
+    """Read "x ULN", "times the upper limit of normal" or "times baseline" as a unit."""
+    limit = LIMIT.match(text, start)
+    if limit is None:
+        return None
+    return Unit("x ULN" if limit["limit"] else "x baseline", "multiple of a limit", Fraction(1)), limit.end()
 
-    A part "per day", "per week" or "per year" at the end is no part of the unit but a frequency, given in
+
+def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
+    """Read a unit with everything under its bar: "mg/kg/day", "mL/min/1.73 m2", "mg per 5 mL", "a day".
+
+    A part "per day", "per week" or "per year" at the end is not part of the unit but a frequency, given in
     `per` and `times`, because "10 mg/day", "10 mg daily" and "10 mg once a day" say the same.
 
     Args:
@@ -201,13 +234,16 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
         raw: the same text with its own letter case.
         start: where the unit, or the space or hyphen before it, begins.
     """
+    limit = read_limit(text, start)
+    if limit is not None:
+        return limit
     first = _read_simple(text, raw, start)
     if first is None and not BAR.match(text, start):
         return None
-    # Without a unit of its own: "60 per minute", "3 per day".
+    # Without a unit above the bar: "60 per minute", "3 per day".
     above = first or _Simple("", "count", Fraction(1), False, start)
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
-    while not unit.per and (bar := BAR.match(text, end)):
+    while not unit.per and (bar := BAR.match(text, end) or (unit.name and OF_PER.match(text, end))):
         number = BELOW_NUMBER.match(text, bar.end())
         lower = _read_simple(text, raw, number.end() if number else bar.end(), below=True)
         amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)
@@ -216,7 +252,8 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
             break
         if lower.dimension == unit.dimension and number and "/" in bar.group():
             break
-        unit, end = _under(unit, lower, amount), lower.end
+        body = BODY.match(text, lower.end) if lower.dimension == "mass" else None
+        unit, end = _under(unit, lower, amount), body.end() if body else lower.end
     return (unit, end) if end > start else None
 
 
@@ -224,6 +261,8 @@ def _under(unit: Unit, lower: _Simple, amount: Fraction) -> Unit:
     """A unit with `amount` of another under its bar."""
     if lower.dimension == "area" and amount == Fraction("1.73"):
         return unit  # clearance is given with or without the surface that it is normalised to
+    if lower.dimension in PER_ITEM and amount == 1 and unit.name:
+        return replace(unit, item=lower.dimension)
     length = lower.factor * amount
     if lower.dimension == "long time":
         return replace(unit, per="month", times=1 / length)

@@ -10,18 +10,63 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.runtime.errors import UserError
 
-# A word of the training answers is a term when it stands in at least so many of them …
+# The stems that the World Health Organization gives to groups of medicines (INN stems), at the end of a word.
+MEDICINE_ENDING = re.compile(
+    "[a-z-]{2,}(?:"
+    "cillin|mycin|micin|floxacin|cycline|conazole|nidazole|bendazole|prazole|vir|vudine|citabine|fungin|quine|penem"
+    "|vancin|statin|pril|prilat|sartan|olol|dipine|thiazide|semide|renone|lactone|fibrate|parin|parinux|xaban|gatran"
+    "|grel|grelor|zepam|zolam|barbital|oxetine|ipramine|triptyline|azepine|azine|apine|idone|piprazole|gabalin"
+    "|racetam|tidine|setron|triptan|gliptin|gliflozin|glutide|glitazone|formin|mab|tinib|rafenib|ciclib|parib|zomib"
+    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|nisone|asone|methasone|betasol|onide|caine|curium"
+    "|curonium|fentanil|codone|morphone|stigmine|phylline|terol|tropium|lukast|begron|osin|steride|afil|profen|oxicam"
+    "|coxib|dronate|dronic|rizine|tadine|relin|relix|estradiol|tropin|cept|kinra|leukin|grastim|poetin|plase|feron"
+    "|oxin|sulfan"
+    ")s?|(?:cef|sulfa)[a-z]{4,}"
+)
+# Other words that end so.
+NOT_MEDICINES = word_lists.words(
+    "concept except precept percept intercept accept dioxin toxin neurotoxin endotoxin exotoxin antitoxin "
+    "mycotoxin magazine april outline elvir"
+)
+
+# What makes a word clinical, beside at least three other letters; of general words that look so see
+# is_general.
+CLINICAL_ENDING = re.compile(
+    "[a-z-]{3,}(?:"
+    "itis|itides|osis|oses|emia|emic|oma|omas|omata|opathy|opathies|opathic|ectomy|ectomies|otomy|otomies|ostomy"
+    "|ostomies|plasty|plasties|oscopy|oscopies|oscopic|algia|algias|uria|penia|penic|philia|plegia|plegic|paresis"
+    "|paretic|rrhea|rrhagia|rrhage|rrhages|rrhagic|megaly|sclerosis|stenosis|stenoses|trophy|trophic|plasia|plastic"
+    "|kinesia|phagia|phasia|pnea|cardia|cardiogram|encephalogram|cytosis|cyte|cytes|cytic|blastoma|sarcoma|carcinoma"
+    "|lithiasis|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland|derma|dermal"
+    "|cerebral|vascular|ventricular|arterial|venous|cardial|cardiac|pulmonary|hepatic|renal|gastric|thoracic|lumbar"
+    "|pelvic|cranial|spinal|ocular|retinal|corneal|aural|nasal|enteric|colonic|rectal|vaginal|uterine|prandial|partum"
+    "|natal|febrile|genic|lytic|viral|bacterial|microbial|fungal|parasitic|biotic|biotics|ceptive|ceptives|tension"
+    "|tensive|glycemia|glycemic|kalemia|natremia|thyroid|thyroidism|pituitary|cortical|gonadism"
+    ")"
+)
+CLINICAL_BEGINNING = re.compile(
+    "(?:"
+    "hyper|hypo|brady|tachy|dys|cardio|gastro|hepat|nephro|neuro|osteo|hemato|hemo|onco|pneumo|encephal|arthr|thromb"
+    "|immuno|myelo|chondro|cholecyst|cyst|derma|entero|esophag|laryng|pharyng|rhino|oto|ophthalm|retino|radio|chemo"
+    "|cyto|bronch|angio|vaso|phleb|lymph|spleno|thyr|adren|gluco|lipo|pyelo|uro|procto|colo|mening|myo|tendo|spondyl"
+    "|trache|pleur|periton|pericard|endocard|myocard|electrocardio|echocardio|electroencephalo"
+    ")[a-z]{4,}"
+)
+
+# A word of the training answers is a term when at least this many of them contain it …
 LEAST_ANSWERS = 2
 # … and in at most this share, because a word of every second answer tells nothing.
 LARGEST_SHARE = 0.5
-TOKEN = re.compile(r"[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
+TOKEN = re.compile(r"(?<=type )[0-9](?![0-9])|[a-z][a-z0-9]*(?:'[a-z]+)?|[.;:!?()\n,]")
 IRREGULAR = {
     "teeth": "tooth", "feet": "foot", "bacteria": "bacterium", "bronchi": "bronchus", "emboli": "embolus",
     "thrombi": "thrombus", "fungi": "fungus", "nuclei": "nucleus", "ova": "ovum", "diagnoses": "diagnosis",
     "tumour": "tumor", "tumours": "tumor", "fibre": "fiber", "fibres": "fiber", "titre": "titer",
-    "mice": "mouse", "women": "woman", "men": "man", "children": "child",
+    "varices": "varix", "calculi": "calculus", "vertebrae": "vertebra", "foci": "focus", "mice": "mouse",
+    "women": "woman", "men": "man", "children": "child",
 }  # fmt: skip
 PLURALS = (
+    ("aches", "ache"),
     ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
     ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
     ("itides", "itis"),
@@ -50,7 +95,7 @@ def canonical(word: str) -> str:
 
 def form_of(term: str) -> str:
     """A term of one or more words in its canonical form."""
-    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalpha())
+    return " ".join(canonical(word) for word in TOKEN.findall(term.lower()) if word[0].isalnum())
 
 
 def user_terms(path: str | Path) -> dict[str, str]:

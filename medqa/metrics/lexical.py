@@ -53,10 +53,28 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(NLTKWordTokenizer().tokenize(SENTENCE_END.sub(" .", text)))
 
 
+# Words of scripts that rouge-score drops (Cyrillic, Arabic, Hindi, …): letters with their vowel signs, in
+# Greek two or more, so that the β of "β-blocker" stays dropped. Chinese, Japanese, Thai, Lao, Khmer and
+# Burmese have no spaces between words: each character counts as a word, as in sacrebleu's Chinese tokenizer.
+OTHER_SCRIPTS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17d3\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    "|[\u0370-\u03ff]{2,}"
+    "|(?:(?![\u060c\u061b-\u061f\u066a-\u066d\u06d4\u0964\u0965\u05be\u05c0\u05c3\u0589])"
+    "[\u0400-\u0dff\u10a0-\u1779\u17e0-\u1dff\uac00-\ud7ff\ufb1d-\ufdff\ufe70-\ufefc])+"
+)
+
+
 @lru_cache(maxsize=CACHED_TEXTS)
 def rouge_words(text: str) -> tuple[str, ...]:
-    """Runs of a–z and 0–9 in the lower-cased text, Porter-stemmed beyond three letters."""
-    return tuple(split_for_rouge(text, STEMMER))
+    """Runs of a–z and 0–9 of the lower-cased text, stemmed beyond three letters; words of other scripts."""
+    if text.isascii() or OTHER_SCRIPTS.search(text) is None:
+        return tuple(split_for_rouge(text, STEMMER))
+    words: list[str] = []
+    end = 0
+    for match in OTHER_SCRIPTS.finditer(text):
+        words += [*split_for_rouge(text[end : match.start()], STEMMER), match.group().lower()]
+        end = match.end()
+    return (*words, *split_for_rouge(text[end:], STEMMER))
 
 
 ROUGE = RougeScorer(["rouge1", "rouge2"], tokenizer=SimpleNamespace(tokenize=rouge_words))
@@ -106,7 +124,8 @@ def rouge(reference: str, hypothesis: str) -> dict[str, float]:
         pairs of words takes 200 times as long.
     Source: Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004.
     Does not see: paraphrases; doses ("0.5 mg" and "5.0 mg" are both "0 5 mg" in some order, so that ROUGE-1
-        is 1); µ, °, accented and non-Latin letters, which are all dropped; negation ("no fever").
+        is 1); µ, ° and accented letters, which are dropped; negation ("no fever"); word boundaries in scripts
+        without spaces.
     """
     scores = ROUGE.score(reference, hypothesis)
     words = rouge_words(reference), rouge_words(hypothesis)

@@ -1,12 +1,12 @@
 """Word lists in text files: a term in each line, after commas its other names; "#" begins a comment.
 
 `medical_terms.txt` and `general_english.txt` are drawn from WordNet 3.0 by `build.py`, under WordNet's
-licence, which stands at the head of both and in `LICENSE.WordNet.txt`. The others (abbreviations, everyday
+licence, which is at the head of both and in `LICENSE.WordNet.txt`. The others (abbreviations, everyday
 and generic terms, measures, medicines, more English) are of our own writing, under the licence of this
 repository.
 
 They come with the package, so that the lexicon of `token_f1` is one and the same on every machine, with and
-without WordNet and internet: a score that changes with what happens to be installed is no measure.
+without WordNet and internet: scores do not depend on what is installed.
 """
 
 from collections.abc import Iterator
@@ -33,5 +33,5 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of a text, for short lists that stand in the code."""
+    """The words of a text, for short lists in the code."""
     return frozenset(text.split())

@@ -1,0 +1,218 @@
+"""Negation in clinical English: which words negate, what they do not negate, and how far they reach.
+
+After NegEx (Chapman et al., 2001): a trigger negates the terms that follow within a few words of its clause
+(`NEGATION_WORDS`), or the term before it (`NEGATED_AFTER`). Advice counts as well: what is to be avoided,
+stopped or is contraindicated is negated. What is only possible is not.
+"""
+
+import re
+
+from medqa.clinical.quantities import read
+from medqa.clinical.text import forms
+from medqa.clinical.vocabulary import TOKEN, canonical, is_general
+from medqa.clinical.words import words
+
+# Words that begin a negation, beside all that end in "n't"; some only with the words after them.
+NEGATION_WORDS = words(
+    "no not non nothing without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
+    "denies denied deny "
+    "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
+    "excluded ruled rules "
+    "avoid avoids avoiding stop stops stopping discontinue discontinuing withhold withholding omit "
+    "omitting hold refrain "
+    "contraindicated instead rather unlikely forbid forbidden refuses nil prohibited"
+)
+_NEEDS_AFTER = {
+    "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
+    "free": (" of ", " from "),
+    "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
+    "refrain": " from ", "unlikely": (" to ", " that "), 
+    "contraindicated": " to ",
+    "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
+}  # fmt: skip
+# Triggers that undo another: "do not stop aspirin".
+UNDOING = words(
+    "stopped discontinued withheld avoided omitted "
+    "stop stopping discontinue discontinuing withhold withholding omit omitting avoid hold exclude"
+)
+# What looks like a negation and is none.
+_NOT_NEGATED = re.compile(
+    r"[ -](?:only|just|merely|necessarily|increase|decrease|change|longer|(?:more|less|later|earlier"
+    r"|fewer|sooner) than"
+    r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
+    r"|uncommon|uncommonly|unusual"
+    r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget|hesitate|delay"
+    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
+    r"|unreasonable|unlikely|different|miss|hesitation|interruption)(?![a-z])"
+)
+# Compounds that begin with "non" and deny nothing.
+_NON = re.compile(
+    r"[ -](?:small|steroid|hodgkin|invasive|insulin|alcoholic|st(?![a-z])|q(?![a-z])|specific"
+    r"|prescription|pharma"
+    r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
+)
+# Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
+_BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
+_ADVERB = r"(?:\w+ly |best |always |to be |now |also )?"
+_REJECTED = (
+    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped"
+    r"|discontinued"
+    r"|withheld|omitted|unnecessary|forbidden|prohibited|denied|ceased|inappropriate|inadvisable|held|resolved"
+    r"|subsided)"
+)
+_NOT = (
+    r"(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
+    r"(?: ?not|n't)|cannot|can't|won't|never)(?: to)?(?: have)?(?: been| be)?"
+)
+_ACCEPTED = (
+    # "Not elevated" says nothing against the enzyme itself.
+    r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired|limited|affected"
+    r"|completed|healed|resolved|controlled|treated|improved|involved|infected|inflamed|displaced)"
+    r"(?:seen|present|found|likely|evident|given|taken|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
+)
+_ENDED = (
+    r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared|gone|cleared)"
+)
+# What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
+NEGATED_AFTER = re.compile(
+    r"(?:-[0-9]+)?(?:"
+    rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|absent|unnecessary)"
+    r"|(?:[ -][a-z0-9]{1,2})?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
+    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted)(?= *[.;,)\n]| *$| "
+    r"(?:by|on|in|at|as) )"
+    # "neurological deficit: none", "rash - no"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
+    r"out|excluded"
+    r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
+    r"| (?:none|nil)(?= *[.;,\n]| *$))(?![a-z])"
+)
+# What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
+_OPEN_AFTER = re.compile(
+    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:completely |entirely |fully )?(?:be "
+    r"|been )?(?:yet )?"
+    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
+    r"|negative|unnecessary)"
+    r"|(?:to|should|must|needs? to|has to|have to|until) (?:be )?(?:ruled out|excluded)|not negative)"
+)
+# Words that end what a negation reaches.
+CLAUSE_END = words(
+    "but however although though yet except unless which who because since while whereas then therefore so "
+    "still instead and if when until despite"
+)
+# Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
+PREPOSITIONS = words("for to with from at by on within among")
+# Words that end it after any word: "do not start it in pregnancy".
+CIRCUMSTANCES = words("in during before after until")
+# Triggers whose list goes on after "and": "denies fever and chills".
+LISTING = words("deny denies denied denying negative avoid avoids avoiding stop stopping withhold")
+# How many words a negation reaches, counted anew after each negated term.
+NEGATION_REACH = 6
+# "non-diabetic" reaches one word.
+PREFIX_REACH = 1
+# Adjectives that deny in one word, and what they deny; "non" before a term does so, too.
+DENYING_WORDS = {
+    "afebrile": "fever", "apyrexial": "fever", "apyretic": "fever", "apyrexic": "fever",
+    "anicteric": "jaundice",
+    "acyanotic": "cyanosis", "normotensive": "hypertension", "euglycemic": "hyperglycemia",
+    "nonsmoker": "smoking",
+    "nontender": "tenderness", "seronegative": "antibody", "asymptomatic": "symptomatic",
+    "atraumatic": "trauma", "nulliparous": "childbirth", "teetotal": "alcohol", "teetotaller": "alcohol",
+    "abstinent": "alcohol", "immunocompetent": "immunosuppression", "unvaccinated": "vaccination",
+    "nonpregnant": "pregnancy", "painless": "pain", "symptomless": "symptomatic", "odorless": "odor",
+}  # fmt: skip
+
+
+def negates(text: str, word: str, start: int) -> bool:
+    """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
+    end = start + len(word)
+    if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
+        return False
+    following = _NEEDS_AFTER.get(word)
+    return following is None or text.startswith(following, end)
+
+
+def negated_after(text: str, end: int) -> int | None:
+    """Where the words end that negate the term that ends at `end`; None when nothing after it does."""
+    match = NEGATED_AFTER.match(text, end)
+    if match is None:
+        return None
+    left_open = _OPEN_AFTER.match(text, end)
+    return None if left_open and left_open.end() >= match.end() - 2 else match.end()
+
+
+def list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
+    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
+    for word, _ in tokens[comma + 1 : comma + 12]:
+        if word in ("or", "nor"):
+            return True
+        if word in CLAUSE_END or word in ".;:!?()\n":
+            return False
+    return False
+
+
+# Words without a statement of their own, and words that say that something is there, advised or done.
+_EMPTY = words(
+    "a an the of in on at to for from by with and or as is are was were be been being am has have "
+    "had having do does "
+    "did can could should must may might will would shall need it its there this that these those he "
+    "she they you we i "
+    "his her their your any some patient patients person people present seen found shown show shows "
+    "showed evidence "
+    "sign signs indicated recommended advised necessary needed required given give take taken use "
+    "used start continue "
+    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
+    "please routinely "
+    "done performed first-line known"
+)
+# Words that oppose a statement anywhere in it.
+_OPPOSING = words(
+    "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
+    "forbidden unable "
+    "fails failed prohibited"
+)
+_OPEN = re.compile(
+    r"\b(?:possibl[ey]|may|might|suspected|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+)
+
+# Two statements have the same words when they share this much of the shorter one.
+_SAME_WORDS = 0.6
+LONGEST_STATEMENT = 200
+
+
+def opposite_statements(one: str, other: str) -> str:
+    """The shared words of two short statements of which exactly one is negated, else ""."""
+    if max(len(one), len(other)) > LONGEST_STATEMENT or read(one) or read(other):
+        return ""
+    if _OPEN.search(one.lower()) or _OPEN.search(other.lower()):
+        return ""
+    (words_of_one, opposed), (words_of_other, other_opposed) = _statement(one), _statement(other)
+    shared = words_of_one & words_of_other
+    fewest = min(len(words_of_one), len(words_of_other))
+    same = shared and len(shared) >= _SAME_WORDS * fewest
+    return " ".join(sorted(shared)) if same and opposed != other_opposed else ""
+
+
+def _statement(text: str) -> tuple[set[str], bool]:
+    """The words of a statement in one form each, and whether a word opposes it."""
+    lower = forms(text)[2]
+    found: set[str] = set()
+    opposed = False
+    for match in TOKEN.finditer(lower):
+        word = match.group()
+        prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
+        rest = word.removeprefix(prefix)
+        if opposed and word in UNDOING:
+            opposed = False
+        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
+            opposed = opposed or word in _OPPOSING or negates(lower, word, match.start())
+        elif word in DENYING_WORDS:
+            opposed = True
+            found.add(canonical(DENYING_WORDS[word]))
+        elif prefix and len(rest) > 4 and is_general(rest):
+            opposed = True
+            found.add(canonical(rest))
+        elif word[0].isalpha() and word not in _EMPTY:
+            found.add(canonical(word))
+    return found - _EMPTY, opposed

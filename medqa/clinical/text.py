@@ -1,0 +1,137 @@
+"""One plain form of a text, made before any clinical reading: no markup, no entities, no broken encoding.
+
+`plain(text)` keeps words, letter case and line breaks; positions in the clinical reading refer to it. `even`
+then gives equal characters one form, without moving any. Overlap metrics read the text as it was written.
+"""
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+
+KEPT_TEXTS = 2048
+
+# Characters of the same meaning, one for one, so that positions stay: dashes, spaces, mu, degrees, times.
+EVEN = str.maketrans(
+    dict.fromkeys("‐‑‒–—−﹣－", "-")
+    | dict.fromkeys("\u00a0\u2007\u2009\u200a\u202f\t\r\n\v\f", " ")
+    | {"μ": "µ", "º": "°", "˚": "°", "×": "x", "·": ".", "∙": ".", "≧": "≥", "≦": "≤", "⩾": "≥", "⩽": "≤"}
+    | {"％": "%", "⁄": "/", "∕": "/", "’": "'", "‘": "'", "ʼ": "'", "＇": "'"}
+)
+
+
+def even(text: str) -> tuple[str, str]:
+    """The text with one form of each dash, space and sign, in its own letter case and in lower case."""
+    raw = text.translate(EVEN)
+    lower = raw.lower()
+    if len(lower) != len(raw):
+        # A few capitals (İ) have two characters in lower case; they are left as they are.
+        lower = "".join(character.lower() if len(character.lower()) == 1 else character for character in raw)
+    return raw, lower
+
+
+def _characters() -> dict[int, str]:
+    """Equivalents of compatibility characters: full-width and squared letters (㎎), digits of any script.
+
+    Superscripts keep their form: 10⁹ is not 109.
+    """
+    blocks = (range(0x2100, 0x2150), range(0x3300, 0x3400), range(0xFF00, 0xFFF0), range(0x1D400, 0x1D800))
+    found = {code: unicodedata.normalize("NFKC", chr(code)) for block in blocks for code in block}
+    found |= {
+        code: str(unicodedata.digit(chr(code))) for code in range(0x660, 0x1000) if chr(code).isdecimal()
+    }
+    # Invisible: soft hyphen, zero-width characters, marks of writing direction.
+    invisible = (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))
+    found |= {0x2080 + digit: str(digit) for digit in range(10)}  # SpO₂
+    return {code: form for code, form in found.items() if form != chr(code)} | dict.fromkeys(invisible, "")
+
+
+CHARACTERS = _characters()
+# UTF-8 that was read as Latin-1 or Windows-1252: "Âµg", "â‰¥".
+MOJIBAKE = re.compile("[ÂÃÎÏâ][\u0080-\u00bf€™“”–—˜œžŸŠŒŽ†‡•…‰‹›‚ƒ„ˆ]")
+LATEX = (
+    (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
+    (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=\w)"), " "),
+    (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
+    (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
+    (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),
+    (re.compile(r"\\(?:leq?|leqslant)(?![a-zA-Z])"), "≤"),
+    (re.compile(r"\\(?:geq?|geqslant)(?![a-zA-Z])"), "≥"),
+    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
+    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
+    (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
+    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
+    (re.compile(r"\\[()\[\]]|\$\$"), ""),
+    (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
+    (re.compile(r"\\([%&$#_*~.+()\[\]-])"), r"\1"),
+)  # fmt: skip
+HTML = (
+    (re.compile(r"<(?:br|/p|/li|/tr|/h[1-6]|/div)\b[^<>]*>", re.I), "\n"),
+    (re.compile(r"</(?:td|th)>", re.I), " "),
+    (re.compile(r"<sup>(?=[-−+]?[0-9])", re.I), "^"),
+    (re.compile(r"</?[a-z][a-z0-9]*(?: [^<>]*)?/?>", re.I), ""),
+)
+MARKDOWN = (
+    (re.compile(r"~~[^~\n]+~~"), ""),  # struck out
+    (re.compile(r"\*\*+|__+|`+"), ""),
+    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]*?\S)\*"), r"\1"),
+    (re.compile(r"(?<!\w)_(?=\S)([^_\n]*?\S)_(?!\w)"), r"\1"),
+    (re.compile(r"(?m)^ ?(?:#+ |[*+•] )"), ""),
+    (re.compile(r"\[([^\[\]\n]*)\]\(https?:[^()\s]*\)"), r"\1"),
+    (re.compile(r"(?m)^[ |:-]*---[ |:-]*$"), ""),
+    (re.compile(r" ?\| ?"), " "),
+)
+# Units with negative powers: "mg·kg⁻¹·day⁻¹", "mg kg-1"; "the L-1 vertebra" has no unit before it.
+_POWER = r"(?:⁻¹|\^?[-−–]1)(?![0-9]|\.[0-9])"
+_BELOW = rf"[ .·⋅*]?(kg|mg|g|days?|d|hr|h|min|sec|s|m2|m²|[mdµμ]?[lL]|mol){_POWER}"
+NEGATIVE_POWERS = re.compile(
+    r"((?:[0-9] ?|/)(?:[mµμnpk]?g|mcg|ug|[mµμn]?mol|[mµμ]?[lL]|m?Eq|m?I?U|IE|units?|kcal|kJ|beats|cells))"
+    rf"((?:{_BELOW})+)(?: 1\.73 m(?:⁻²|\^?[-−–]2))?"
+)
+NEGATIVE_POWER = re.compile(_BELOW)
+DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
+MARKUP = re.compile(r"[*_`$\\|#<~•]| {2}")
+SPACES = re.compile("[ \u00a0]{2,}")
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def forms(text: str) -> tuple[str, str, str]:
+    """The plain text, and both forms of it that `even` gives; characters have the same place in all three."""
+    plain_text = plain(text)
+    return plain_text, *even(plain_text)
+
+
+def plain(text: str) -> str:
+    """The text without Markdown, LaTeX, HTML, invisible characters and mojibake; "mg kg⁻¹" is "mg/kg"."""
+    if not text.isascii():
+        if MOJIBAKE.search(text):
+            import ftfy
+
+            text = ftfy.fix_encoding(text)
+        text = text.translate(CHARACTERS)
+    if MARKUP.search(text):
+        text = SPACES.sub(" ", text)
+        if "<" in text:
+            text = _replaced(text, HTML)
+        if "\\" in text or "$" in text or "~" in text:
+            text = _replaced(text, LATEX)
+        text = SPACES.sub(" ", _replaced(text, MARKDOWN))
+    if "&" in text:
+        text = html.unescape(text)
+    if ".U." in text or ".E." in text or ".I." in text:
+        text = DOTTED_UNIT.sub(r"\1IU", text)
+    has_powers = any(power in text for power in ("-1", "⁻¹", "−1", "–1"))
+    return NEGATIVE_POWERS.sub(_under_bar, text) if has_powers else text
+
+
+def _replaced(text: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+    for pattern, replacement in rules:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _under_bar(match: re.Match[str]) -> str:
+    return match.group(1) + "".join(f"/{unit}" for unit in NEGATIVE_POWER.findall(match.group(2)))
