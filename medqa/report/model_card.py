@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.verdicts import finding
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
 
 
 def evaluated_card(
-    card: str, name: str, comparison: "pd.DataFrame", summary: str, decoding: str, holdout: str
+    card: str, name: str, comparison: "pd.DataFrame", advice: Mapping[str, Any], holdout: str
 ) -> str:
     """Add an evaluation to a card: its numbers as `model-index`, and a section before the limits.
 
@@ -117,12 +116,12 @@ def evaluated_card(
         card: the card of the tuned model; "" when this program did not write one.
         name: of the tuned model.
         comparison: `Results.labelled_comparison`.
-        summary: result by specialty, a sentence or two.
-        decoding: decoding settings, a sentence.
+        advice: content of training_recommendations.json: verdict, summary by specialty, methods.
         holdout: description of the holdout.
     """
     from huggingface_hub import EvalResult, ModelCard
 
+    verdict = advice["verdict"]
     rows = [row for row in comparison.to_dict("records") if row["n"]]
     plain = (
         f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
@@ -155,16 +154,22 @@ def evaluated_card(
     section = [
         "## Evaluation",
         "",
-        f"{finding(comparison.iloc[0])}. {summary}",
+        f"**{verdict['headline']}.**",
         "",
-        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: number of questions to which the "
-        "metric applies.",
+        *(f"- {finding['text']}." for finding in verdict["findings"]),
+        "",
+        advice["summary"],
+        "",
+        f"{holdout}. ↑: higher is better, ↓: lower is better, n: number of questions to which the metric "
+        "applies.",
         "",
         "| metric | base | tuned | difference | 95 % interval | n |",
         "|---|---:|---:|---:|---:|---:|",
         *table,
         "",
         "Overlap with a reference does not prove that an answer is right.",
+        "",
+        advice["methods"]["text"],
         "",
         "",
     ]

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.recommendations import differ
 from medqa.analysis.round_history import PARTS
-from medqa.analysis.verdicts import finding, shortened, verdict
+from medqa.analysis.verdicts import effect, shortened
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito, Color Universal Design (2008): distinct for colour-blind readers. Each colour has its marker.
-BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#6B6B6B", "#BDBDBD"
-VERDICTS = {1: "tuned is better", -1: "tuned is worse", 0: "undecided: the interval contains 0"}
-COLORS = dict(zip(VERDICTS.values(), (BLUE, ORANGE, GREY), strict=True)) | {
+BLUE, ORANGE, AMBER, GREY, LIGHT = "#0072B2", "#D55E00", "#E69F00", "#6B6B6B", "#BDBDBD"
+EFFECTS = {
+    "better": "tuned is better",
+    "worse": "tuned is worse",
+    "possibly worse": "possible harm",
+    "undecided": "no detectable difference",
+}
+COLORS = dict(zip(EFFECTS.values(), (BLUE, ORANGE, AMBER, GREY), strict=True)) | {
     "base": GREY, "tuned": BLUE, "tuned, low": ORANGE}  # fmt: skip
-MARKERS = {series: {BLUE: "o", ORANGE: "s", GREY: "D"}[color] for series, color in COLORS.items()}
+MARKERS = {series: {BLUE: "o", ORANGE: "s", AMBER: "^", GREY: "D"}[color] for series, color in COLORS.items()}
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E3E3E3", "grid.linewidth": 0.7,
          "text.parse_math": False}  # fmt: skip
 # matplotlib includes the first (Latin, Greek, Cyrillic, Hebrew, Arabic); the others are used if installed.
@@ -86,8 +92,8 @@ def draw_rows(axis: "Axes", marks: "pd.DataFrame", names: Sequence[str], notes: 
 
 
 def as_marks(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Marks of rows with difference, ci_low, ci_high and direction; the series is the verdict."""
-    series = [VERDICTS[verdict(row)] for row in table.to_dict("records")]
+    """Marks of rows with difference, ci_low, ci_high and direction; the series is the effect."""
+    series = [EFFECTS[effect(row)] for row in table.to_dict("records")]
     marks = table.rename(columns={"difference": "value", "ci_low": "low", "ci_high": "high"})
     return marks.assign(series=series, row=range(len(marks)))
 
@@ -114,10 +120,11 @@ def add_legend(figure: "Figure", marks: "pd.DataFrame", *lines: Any, remark: str
     legend.get_title().set_multialignment("center")
 
 
-def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
+def comparison_figure(comparison: "pd.DataFrame", path: Path, headline: str) -> None:
     """Difference tuned − base of every metric with its 95 % interval: model_comparison.png.
 
-    Scores from 0 to 1 share a panel; a metric with another range or a far wider interval has its own.
+    Scores from 0 to 1 share a panel; a metric with another range or a far wider interval has its own. The
+    title is the headline of the verdict.
     """
     absent = ", ".join(comparison.loc[comparison["n"] == 0, "metric"])
     rows = as_marks(comparison[comparison["n"] > 0])
@@ -125,7 +132,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
     widths = rows["high"] - rows["low"]
     alone = ~scores | (widths > FAR_WIDER * widths[scores].dropna().median())
     panels = [panel for _, panel in rows.groupby(rows.index.where(alone, -1))]
-    with new_figure(path, 1.5 + 0.3 * len(rows) + 0.4 * len(panels), finding(comparison.iloc[0])) as figure:
+    with new_figure(path, 1.5 + 0.3 * len(rows) + 0.4 * len(panels), headline) as figure:
         if not panels:
             return
         heights = [len(panel) + 0.5 for panel in panels]
@@ -143,8 +150,9 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
 
 
 def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[str, Any]) -> None:
-    """Shrunken means by specialty with 95 % intervals, sorted by the score of tuned: specialty_analysis.png.
+    """Posterior means by specialty with 95 % credible intervals: specialty_analysis.png.
 
+    The rows are sorted by the score of tuned if the specialties differ detectably, else by name.
     Without shrunken means (no specialty has two questions) the figure shows the means, without intervals.
 
     Args:
@@ -158,7 +166,9 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
     shrunken = bool(rows["shrunken_mean"].notna().all())
     means = "primary_score_base", "primary_score_finetuned"
     base, tuned = ("shrunken_base", "shrunken_mean") if shrunken else means
-    rows = rows.sort_values(tuned, ascending=False, kind="stable", ignore_index=True)
+    if differ(advice):
+        rows = rows.sort_values(tuned, ascending=False, kind="stable")
+    rows = rows.reset_index(drop=True)
     low = rows["specialty"].isin(advice["low_performance_specialties"])
     worse = rows["specialty"].isin(advice["regressed_specialties"])
     marks = pd.concat(
@@ -177,10 +187,10 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
         if not len(rows):
             return
         axis = figure.subplots()
-        draw_rows(axis, marks, rows["specialty"], notes)
+        draw_rows(axis, marks, rows["specialty"].str.replace("_", " "), notes)
         axis.tick_params(labeltop=len(rows) > TALL)
         label = textwrap.fill(f"primary score (mean of {', '.join(advice['primary_metrics'])})", 66)
-        axis.set_xlabel(label + "\nshrunken mean with 95 % interval" * shrunken)
+        axis.set_xlabel(label + "\nposterior mean with its 95 % credible interval" * shrunken)
         mean = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "mean of tuned"}
         lines = [axis.axvline(rows[tuned].mean(), **mean)] if len(rows) > 1 else []
         add_legend(figure, marks, *lines)

@@ -82,10 +82,10 @@ def test_fingerprints_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("round,low\n1,2\n", "a round needs first_evaluated"),
+        ("round,low\n1,2\n", "a row needs first_evaluated"),
         ("not a table", None),
         (history_csv.text([row(1)]).replace(",100,", ",much,"), "damaged"),
-        (history_csv.text([row(1)]) + "1,2\n", "a round needs|damaged"),
+        (history_csv.text([row(1)]) + "1,2\n", "a row needs|damaged"),
     ],
 )
 def test_something_else_is_refused_or_empty(tmp_path: Path, content: str, said: str | None) -> None:
@@ -106,7 +106,7 @@ def test_no_such_file_is_told(tmp_path: Path) -> None:
 def test_a_history_in_recommendations_is_checked() -> None:
     assert history_csv.checked([], Path("a")) == []
     for wrong in ({}, [1], [{"low": 1}], [row(1) | {"low": "many"}]):
-        with pytest.raises(UserError, match="a round needs"):
+        with pytest.raises(UserError, match="a row needs"):
             history_csv.checked(wrong, Path("a"))
 
 

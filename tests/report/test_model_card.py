@@ -1,11 +1,13 @@
 """Model cards as the Hub's own tools read them."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 from test_figures import results
 
+from medqa.analysis.verdicts import judge
 from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
@@ -69,10 +71,8 @@ def test_a_name_with_signs_of_yaml_stays_what_it_is(name: str) -> None:
 def evaluated(text: str) -> ModelCard:
     """A card completed with a made-up evaluation."""
     comparison, _, advice = results(3)
-    how = "Answers of up to 512 tokens."
-    return ModelCard(
-        evaluated_card(text, "base, fine-tuned", comparison, advice["summary"], how, "30 questions")
-    )
+    advice |= {"verdict": asdict(judge(comparison)), "methods": {"text": "Both models answered."}}
+    return ModelCard(evaluated_card(text, "base, fine-tuned", comparison, advice, "30 questions"))
 
 
 def test_the_evaluation_becomes_a_model_index() -> None:
@@ -99,7 +99,8 @@ def test_the_evaluation_leaves_the_card_as_it_is_and_adds_a_section_before_the_l
     assert (head + LIMITS + limits).strip() == before.text.strip()
     comparison, _, advice = results(3)
     row = comparison.iloc[0]
-    assert advice["summary"] in section
+    assert advice["summary"] in section and "Both models answered." in section
+    assert f"**{judge(comparison).headline}.**" in section
     assert (
         f"| primary_score ↑ | {row['base']:.3f} | {row['finetuned']:.3f} | {row['difference']:+.3f} |"
         in section

@@ -1,16 +1,15 @@
-"""Adds ratings to a finished evaluation: rewrites its report and keeps all other files. Needs no model."""
+"""Adds ratings to a finished evaluation and rewrites the files that show its verdict. Needs no model."""
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.paired_scores import PRIMARY
+from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.report import evaluation_output
-from medqa.report.html.report_page import report_html
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY
 from medqa.report.review.summary import Review, summarize
@@ -50,9 +49,11 @@ def add_review(
     ratings = read_ratings(files, json.loads((folder / KEY).read_text(encoding="utf-8")))
     review = Review(ratings, summarize(ratings))
     with output_dir.output_dir_lock(folder):
-        results = replace(evaluation_output.read(folder, manifest), review=review)
-        if PRIMARY not in results.tables["base"]:
+        results = evaluation_output.read(folder, manifest)
+        if "verdict" not in results.advice:
             raise UserError(f"{folder} {EARLIER}. Score again with: python evaluation.py --SCORE_ONLY")
+        verdict = asdict(judge(results.comparison, review.summary))
+        results = replace(results, review=review, advice=results.advice | {"verdict": verdict})
         _publish(folder, files, settings, manifest, results)
     return results
 
@@ -98,7 +99,7 @@ def _publish(
         rows = pd.DataFrame([_row(rating, questions) for rating in results.review.ratings])
         rows.to_csv(staging / ROWS, index=False, lineterminator="\n")
         atomic_io.write_json(staging / SUMMARY, results.review.summary)
-        atomic_io.write_text(staging / "report.html", report_html(results, settings))
+        evaluation_output.write_verdict(results, settings, staging)
         run_manifest.write_manifest(
             staging,
             "evaluation",

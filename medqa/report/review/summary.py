@@ -9,10 +9,13 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medqa.report.review.ratings import Rating
 from medqa.runtime.console import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROLES = {"base": "base", "finetuned": "tuned"}
 METHOD = (
@@ -131,9 +134,36 @@ def _preference_and_harm(ratings: Iterable[Rating]) -> dict[str, Any]:
             "only_base": only_base,
             "only_finetuned": only_tuned,
             "both_judged": len(both),
+            "difference": paired_difference(only_tuned, only_base, len(both)),
             "p_value": p_value if both else None,
         },
     }
+
+
+def paired_difference(only_tuned: int, only_base: int, n: int) -> dict[str, float | None]:
+    """Difference tuned − base of two paired proportions with its 95 % interval; None when n is 0.
+
+    Half a question is added to each of the four cells (Agresti and Min, Statistics in Medicine 24, 2005).
+    """
+    if not n:
+        return dict.fromkeys(("difference", "ci_low", "ci_high"))
+    centre = (only_tuned - only_base) / (n + 2)
+    reach = 1.96 * math.sqrt((only_tuned + only_base + 1) / (n + 2) - centre**2) / math.sqrt(n + 2)
+    return {
+        "difference": (only_tuned - only_base) / n,
+        "ci_low": max(-1.0, centre - reach),
+        "ci_high": min(1.0, centre + reach),
+    }
+
+
+def length_balance(tables: Mapping[str, "pd.DataFrame"]) -> str:
+    """A sentence on the lengths of both models' answers."""
+    base, tuned = (table["hypothesis"].str.split().str.len() for table in tables.values())
+    return (
+        f"In the median, answers have {base.median():.0f} words (base) and {tuned.median():.0f} (tuned); "
+        f"the answer of tuned is longer on {(tuned > base).sum()} of {counted(len(base), 'question')} and "
+        f"shorter on {(tuned < base).sum()}."
+    )
 
 
 def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float | None:
