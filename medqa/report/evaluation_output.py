@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis import round_history
-from medqa.analysis.verdicts import NOTE_ON_P
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.runtime.console import WarningLog, counted, table
@@ -67,6 +66,8 @@ class Results:
 
 def notes(results: Results) -> list[str]:
     """Lines below the comparison: p-values, encoder, corpus BLEU, recommendations, earlier evaluations."""
+    from medqa.analysis.verdicts import NOTE_ON_P  # which loads numpy
+
     advice, rows = results.advice, round_history.comparable(results.history)
     encoder, bleu = advice["bertscore_model"], advice["corpus_bleu"]
     earlier = table(round_history.HEADER, round_history.table_rows(rows)) if len(rows) > 1 else ""
@@ -150,7 +151,7 @@ def publish(
             atomic_io.write_text(staging / history_csv.FILE, history_csv.text(results.history))
             rows = round_history.comparable(results.history)
             plots.progress_figure(rows, staging / "iteration_progress.png")
-        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"])
+        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"], folder)
         run_manifest.write_manifest(
             staging,
             "evaluation",

@@ -75,6 +75,17 @@ class WarningLog:
             print_rank0("", *(f"WARNING: {text}" for text in self.texts))
 
 
+def roughly(seconds: float) -> str:
+    """A remaining time as precise as an estimate is: "about 20 s", "about 40 min", "about 2.5 h"."""
+    if seconds < 55:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        step = 1 if minutes < 10 else 5
+        return f"about {step * round(minutes / step)} min"
+    return f"about {round(minutes / 30) / 2:g} h"
+
+
 def elapsed(seconds: float) -> str:
     """A duration for people: "48 s", "3 min 05 s", "2 h 10 min"."""
     if round(seconds) < 60:

@@ -278,7 +278,7 @@ def test_the_figure_puts_everything_inside_and_in_order(found):
     assert not drawn["shrunken"] and len(drawn["rows"]) == 1
     nothing = found.performance.assign(primary_score_n=0)
     assert specialties.layout(nothing, found.advice) is None
-    assert "Specialties" not in page_of(replace(found, performance=nothing))
+    assert "<h2>Specialties" not in page_of(replace(found, performance=nothing))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.02, 0.09), (0, 0), (-3, 5), (0.3999, 0.4), (1e-9, 1.0)])

@@ -13,6 +13,7 @@ from medqa.report.model_card import LIMITS, evaluated_card, model_card
 SETTINGS = {
     "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
+    "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048,
 }  # fmt: skip
 DATA = {
     "iteration": 2,
@@ -38,7 +39,10 @@ def card(**settings: Any) -> ModelCard:
 def test_metadata_is_what_the_hub_needs() -> None:
     assert card().data.to_dict() == {
         "base_model": "dmis-lab/llama-3-meerkat-8b-v1.0",
+        "language": "en",
         "library_name": "peft",
+        "license": "other",
+        "license_name": "of-the-base-model-and-the-data",
         "pipeline_tag": "text-generation",
         "tags": ["lora", "medical", "question-answering"],
     }
@@ -50,6 +54,7 @@ def test_the_text_has_counts_losses_and_the_warning() -> None:
     assert "| cardiology | 234 | 26 | 10 |\n| neurology | 1,000 | 30 | 10 |" in text
     assert "| 0 | 2.5000 |\n| 9 | 1.2500 |" in text
     assert "Not for clinical use without review" in text and LIMITS in text
+    assert "4 × 2 sequences per optimizer step" in text and "transformers 5." in text
     assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
 
 
