@@ -123,7 +123,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
-    from medqa.analysis import methods
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner
@@ -168,8 +167,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
         results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
-        how = select(config, methods.AnswerSettings)
-        results.advice["methods"] = methods.describe(how, tables["base"], answers, results.advice)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
@@ -193,7 +190,7 @@ def compare(
     records: dict, started: str, warnings: WarningLog,
 ) -> evaluation_output.Results:  # fmt: skip
     """Overall and specialty tables, recommendations, and the history of evaluations on this holdout."""
-    from medqa.analysis import contamination, paired_scores, recommendations, round_history, verdicts
+    from medqa.analysis import contamination, methods, paired_scores, recommendations, round_history, verdicts
     from medqa.analysis.by_specialty import by_specialty, loss_by_specialty, mean_loss
     from medqa.analysis.comparison import compare as compare_models
     from medqa.data.dataset_stats import pool_sizes
@@ -218,6 +215,8 @@ def compare(
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
+    how = select(config, methods.AnswerSettings)
+    advice["methods"] = methods.describe(how, tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:

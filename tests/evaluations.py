@@ -70,8 +70,7 @@ def evaluation(questions: int = 12, specialties: int = 3, nli: bool = False) -> 
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
     advice |= {"corpus_bleu": {"base": 0.1, "finetuned": 0.2, "signature": "nrefs:1"}}
     advice |= {"verdict": asdict(judge(comparison))}
-    answers = {"base": [{"batch": 8}]}
-    advice["methods"] = describe(select(EvaluationConfig(), AnswerSettings), tables["base"], answers, advice)
+    advice["methods"] = describe(select(EvaluationConfig(), AnswerSettings), tables["base"], advice)
     warnings = WarningLog()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return evaluation_output.Results(

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ class AnswerSettings:
 def describe(
     settings: AnswerSettings,
     table: "pd.DataFrame",
-    answers: Mapping[str, Sequence[Mapping[str, Any]]],
     metadata: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Settings, tests, software and hardware of an evaluation, and a paragraph for a paper.
@@ -45,13 +44,11 @@ def describe(
     Args:
         settings: of the answers.
         table: results table of a model.
-        answers: role → stored answers, each with `batch`, the number of questions answered at once.
         metadata: primary_metrics and bertscore_model of the evaluation.
     """
     versions = run_manifest.versions()
     found = {
         "answers": {name.upper(): value for name, value in asdict(settings).items()},
-        "questions_at_once": max(answer["batch"] for own in answers.values() for answer in own),
         "test": "sign-flip",
         "sided": 2,
         "permutations": PERMUTATIONS,
@@ -84,16 +81,17 @@ def _paragraph(
     encoder = metadata["bertscore_model"]
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())
     decoding = sampling if settings.temperature else "greedy decoding"
+    batch = "as many as fit the memory" if settings.auto_batch_size else str(settings.batch_size)
     primary = ", ".join(metadata["primary_metrics"]) or "no metric"
     return (
         f"Both models answered {counted(len(table), 'held-out question')} of "
         f"{counted(table['specialty'].nunique(), 'specialty', 'specialties')} with the same prompt, in "
         f"{'NF4' if settings.use_4bit else 'full precision'}, with at most {settings.max_new_tokens} tokens "
-        f"({decoding}), up to {found['questions_at_once']} questions at once, on {where}. The primary score "
-        f"is the mean of {primary}{f' (encoder: {encoder})' if encoder else ''}. Differences are tuned − "
-        f"base per question, with Student's {100 * CONFIDENCE:.0f} % interval for a sample stratified by "
-        f"specialty. p-values are two-sided, from sign-flip tests with {PERMUTATIONS:,} random permutations "
-        f"(seed {settings.seed}; all permutations where at most {EXACT_FLIPS} differences are nonzero). The "
+        f"({decoding}), in batches of {batch}, on {where}. The primary score is the mean of {primary}"
+        f"{f' (encoder: {encoder})' if encoder else ''}. Differences are tuned − base per question, with "
+        f"Student's {100 * CONFIDENCE:.0f} % interval for a sample stratified by specialty. p-values are "
+        f"two-sided, from sign-flip tests with {PERMUTATIONS:,} random permutations (seed {settings.seed}; all "
+        f"permutations where at most {EXACT_FLIPS} differences are nonzero). The "
         "primary score and the harm endpoints (dose errors, contradictions, clinicians' harm marks) were "
         "declared beforehand and are not corrected for multiplicity; the other metrics are corrected by "
         "Holm's method. Specialties are compared by posterior means and 95 % credible intervals of a normal "
