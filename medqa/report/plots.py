@@ -204,30 +204,43 @@ def progress_figure(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         path: of the PNG.
     """
     import pandas as pd
-    import seaborn as sns
 
     columns = {"eval_answer_loss": "loss", "train_pairs": "pairs"}
     columns |= {f"primary_score_{part}": part for part in PARTS}
     rows = pd.DataFrame(history, columns=["round", *columns]).rename(columns=columns).astype(float)
     marks = as_marks(rows.assign(direction="↑"))
     with new_figure(path, 2.2 + 0.3 * len(rows), _progress_title(rows)) as figure:
-        score, loss, pairs = figure.subplots(1, 3, sharey=True, width_ratios=[2, 1, 1])
-        changes = (
+        one = len(rows) == 1  # nothing to compare: the other numbers are written beside the score
+        widths = [1] if one else [2, 1, 1]
+        panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)
+        score = panels[0, 0]
+        changes = [
             f"{base:.3f} → {tuned:.3f}" if math.isfinite(base + tuned) else "no score"
             for base, tuned in zip(rows["base"], rows["finetuned"], strict=True)
-        )
+        ]
+        losses = [f"{x:.3f}" if math.isfinite(x) else "not measured" for x in rows["loss"]]
+        if one:
+            changes[0] += f"\nanswer loss, eval split: {losses[0]}\n{rows['pairs'][0]:,.0f} training pairs"
         draw_rows(score, marks, [f"round {number:.0f}" for number in rows["round"]], changes)
         score.axvline(0, color="black", linewidth=0.8, zorder=1)
         score.set_title("primary score, tuned − base, with 95 % interval")
-        sns.lineplot(marks, x="loss", y="row", orient="y", color=ORANGE, marker="s", ax=loss)
-        add_notes(loss, (f"{x:.3f}" if math.isfinite(x) else "not measured" for x in rows["loss"]))
-        loss.set(title="answer loss, eval split ↓", xlabel="nats per token")
-        sns.barplot(marks, x="pairs", y="row", orient="y", native_scale=True, color=LIGHT, ax=pairs)
-        add_notes(pairs, (f"{number:,.0f}" for number in rows["pairs"]))
-        pairs.set(title="training pairs", xlabel="")
-        for axis in (loss, pairs):
-            axis.locator_params(axis="x", nbins=3)
+        if not one:
+            _draw_loss_and_pairs(*panels[0, 1:], marks, losses)
         add_legend(figure, marks, remark=textwrap.fill(_holdout_warning(history[-1]), LONGEST_LINE))
+
+
+def _draw_loss_and_pairs(loss: "Axes", pairs: "Axes", marks: "pd.DataFrame", losses: Sequence[str]) -> None:
+    """Draw the eval loss and the number of training pairs of each round beside its score."""
+    import seaborn as sns
+
+    sns.lineplot(marks, x="loss", y="row", orient="y", color=ORANGE, marker="s", ax=loss)
+    add_notes(loss, losses)
+    loss.set(title="answer loss, eval split ↓", xlabel="nats per token")
+    sns.barplot(marks, x="pairs", y="row", orient="y", native_scale=True, color=LIGHT, ax=pairs)
+    add_notes(pairs, (f"{number:,.0f}" for number in marks["pairs"]))
+    pairs.set(title="training pairs", xlabel="")
+    for axis in (loss, pairs):
+        axis.locator_params(axis="x", nbins=3)
 
 
 def _progress_title(rows: "pd.DataFrame") -> str:
@@ -299,9 +312,10 @@ def _draw_losses(axis: "Axes", loss: "pd.Series", eval_loss: "pd.Series") -> Non
         )
     if len(eval_loss):
         sns.lineplot(eval_loss, color=ORANGE, marker="s", errorbar=None, label="eval loss", ax=axis)
-        axis.annotate(f"{eval_loss.min():.3f}, saved", (eval_loss.idxmin(), eval_loss.min()), xytext=(0, 9),
-                      textcoords="offset points", ha="center",
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+        saved = [eval_loss.idxmin()], [eval_loss.min()]
+        axis.plot(*saved, "o", markersize=12, markerfacecolor="none", markeredgecolor="black",
+                  label=f"saved adapter, {eval_loss.min():.3f}")  # fmt: skip
+        axis.legend()
     axis.set_ylabel("loss per token (nats)")
 
 

@@ -228,7 +228,7 @@ def test_training_figure_draws_what_is_there(lines: list, tmp_path: Path, drawn:
 def test_training_figure_names_the_best_step(tmp_path: Path, drawn: list[Figure]) -> None:
     plots.training_figure(training_log(400), tmp_path / "figure.png")
     assert drawn[0].get_suptitle() == "Eval loss 1.826 → 1.760 over 400 steps, lowest (1.601) at step 250"
-    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["1.601, saved"]
+    assert "saved adapter, 1.601" in texts_of(drawn[0])
     plots.training_figure(training_log(7), tmp_path / "figure.png")
     assert "no eval loss yet" in drawn[1].get_suptitle()
 
@@ -260,7 +260,10 @@ def test_progress_figure_is_readable(number: int, tmp_path: Path, drawn: list[Fi
         plots.progress_figure(rounds(number), tmp_path / "figure.png")
     assert_readable(drawn[0])
     texts = texts_of(drawn[0])
-    assert f"0.100 → {0.1 + 0.01 * number:.3f}" in texts and f"{1000 * number:,}" in texts
+    if number == 1:
+        assert "0.100 → 0.110\nanswer loss, eval split: 1.590\n1,000 training pairs" in texts
+    else:
+        assert f"0.100 → {0.1 + 0.01 * number:.3f}" in texts and f"{1000 * number:,}" in texts
     assert texts.count("not measured") == (number > 1)
     assert ("tuned is better" in texts) == (number > 1) and "no detectable difference" in texts
     first = "+0.010 (-0.005 to +0.025) in round 1"
@@ -279,7 +282,7 @@ def test_progress_figure_of_rounds_without_a_score(tmp_path: Path, drawn: list[F
         plots.progress_figure(rows, tmp_path / "figure.png")
         assert_readable(drawn[-1])
         texts = texts_of(drawn[-1])
-        assert "no score" in texts and not any("nan" in text for text in texts)
+        assert any(text.startswith("no score") for text in texts) and not any("nan" in text for text in texts)
         assert f"unknown in round {len(rows)}" in drawn[-1].get_suptitle().replace("\n", " ")
 
 
