@@ -25,9 +25,19 @@ def print_rank0(*lines: str) -> None:
     """Print lines, on the first process only. The stage continues when the reader has closed (`| head`)."""
     if rank() == 0 and not _silent:
         try:
-            print(*lines, sep="\n", flush=True)
+            with _without_bars():
+                print(*lines, sep="\n", flush=True)
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (stays open until the process ends)
+
+
+def _without_bars() -> contextlib.AbstractContextManager:
+    """Clear progress bars while lines are printed, so that no line begins inside a bar."""
+    if not shows_progress():
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    return tqdm.external_write_mode(sys.stdout)
 
 
 def shows_progress() -> bool:

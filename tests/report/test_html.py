@@ -14,9 +14,10 @@ from evaluations import HOSTILE, config, evaluation, published
 
 from medqa.artifacts import run_manifest
 from medqa.report import evaluation_output
-from medqa.report.html import questions, specialties
+from medqa.report.html import questions, report_page, specialties
 from medqa.report.html.differences import runs
 from medqa.report.html.report_page import report_html
+from medqa.report.latex import comparison_table
 from medqa.report.review.sheet import SHEET
 from medqa.runtime.cli import given_and_default
 
@@ -122,6 +123,32 @@ def test_the_page_says_what_was_compared_and_how(found, page):
     assert f"{found.comparison.loc[0, 'base']:.3f}" in text
     assert len(re.findall('<details class="question"', page)) == 12
     assert "PARTIAL" not in text
+
+
+def test_the_verdict_comes_first_and_its_harm_is_named(page, found):
+    text = Reader(page).text
+    headline = found.advice["verdict"]["headline"]
+    assert "dose errors rose" in headline and headline in text
+    order = [re.search(f'<(?:h2|p class="finding")>{name}', page).start() for name in (
+        "(?:Mixed|Possible|More)", "Dose errors", "Blind review", "Comparison", "Specialties", "Questions")]  # fmt: skip
+    assert order == sorted(order)
+    assert "Rate first, read later" in text and "words (base)" in text
+    assert all(name in text for name in report_page.GLOSSARY)
+    assert "specialty 01" in text and "specialty_01" not in text
+
+
+def test_a_change_that_rounds_to_zero_has_no_colour(found):
+    cells = questions._metric("ROUGE-L", 0.5, 0.5004, False, False)
+    assert (cells["change"], cells["verdict"]) == ("0.000", "")
+    row = found.comparison.iloc[0].to_dict() | {"difference": 0.0004, "ci_low": 0.0001, "ci_high": 0.0007}
+    assert report_page._row(row)["verdict"] == ""
+
+
+def test_the_latex_table_has_a_row_per_metric_and_no_bare_sign(found):
+    lines = comparison_table(found.comparison).splitlines()
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 1 + len(found.comparison) and all(line.count("&") == 6 for line in rows)
+    assert r"primary\_score $\uparrow$" in rows[1] and not re.search(r"(?<!\\)_", "".join(rows))
 
 
 def test_a_partial_run_is_stamped(found):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medqa.runtime import progress
+from medqa.runtime import console, progress
 from medqa.runtime.progress import Progress, watch
 
 
@@ -62,6 +62,19 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch, capsys) -> None:
             shown.refresh()
     out, err = capsys.readouterr()
     assert out == "" and "training" in err and "3/3" in err and "loss 1.25" in err and "left" in err
+
+
+def test_a_line_does_not_begin_inside_a_bar(monkeypatch, capfd) -> None:
+    for module in (progress, console):
+        monkeypatch.setattr(module, "shows_progress", lambda: True)
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    with Progress("training", 3, "step") as shown:
+        shown.advance()
+        shown.refresh()
+        capfd.readouterr()
+        console.print_rank0("Out of memory")
+    out, err = capfd.readouterr()
+    assert out == "Out of memory\n" and err.startswith("\r") and "training" not in err.split("\r")[1]
 
 
 def test_a_bar_is_removed_when_an_error_ends_its_step(monkeypatch, capsys) -> None:
