@@ -6,9 +6,10 @@ A setting has the same name everywhere. Change its default here, set it in Pytho
 setting does not load torch. `--help` prints the comment above each setting.
 """
 
+import difflib
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 # System message for training and for the answers of both models. Preparation stores it with the datasets;
 # training and evaluation read it from there.
@@ -18,8 +19,32 @@ SYSTEM_MESSAGE = (
 )
 
 
+class Settings(SimpleNamespace):
+    """Base class of the three configs: a name that is not a setting is an error at once."""
+
+    def __new__(cls, *_values: Any, **named: Any) -> "Settings":
+        """Check the names that the constructor was given."""
+        for name in named:
+            cls._require_setting(name)
+        return super().__new__(cls)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a setting."""
+        self._require_setting(name)
+        super().__setattr__(name, value)
+
+    @classmethod
+    def _require_setting(cls, name: str) -> None:
+        """Raise an AttributeError that suggests the nearest setting."""
+        names = cls.__dataclass_fields__
+        if name not in names:
+            near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(names)}."
+            raise AttributeError(f"{cls.__name__} has no setting {name}. {hint}")
+
+
 @dataclass
-class DatasetConfig(SimpleNamespace):
+class DatasetConfig(Settings):
     """Settings of dataset_preparation.py: input files, splits and prompt."""
 
     # == Folders ==
@@ -65,7 +90,7 @@ class DatasetConfig(SimpleNamespace):
 
 
 @dataclass
-class TrainingConfig(SimpleNamespace):
+class TrainingConfig(Settings):
     """Settings of fine_tuning.py: model, adapter, optimizer, memory, checkpoints."""
 
     # == Model and folders ==
@@ -147,7 +172,7 @@ class TrainingConfig(SimpleNamespace):
 
 
 @dataclass
-class EvaluationConfig(SimpleNamespace):
+class EvaluationConfig(Settings):
     """Settings of evaluation.py: models, generation, metrics, comparison, recommendations, blind review."""
 
     # == Models and folders ==

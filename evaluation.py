@@ -12,6 +12,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,7 +25,7 @@ from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, checked_template
 from medqa.report import evaluation_output
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
-from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0, table
+from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
 
@@ -188,7 +189,7 @@ def compare(
     records: dict, started: str, warnings: WarningLog,
 ) -> evaluation_output.Results:  # fmt: skip
     """Overall and specialty tables, recommendations, and the history of evaluations on this holdout."""
-    from medqa.analysis import contamination, paired_scores, recommendations, round_history
+    from medqa.analysis import contamination, methods, paired_scores, recommendations, round_history, verdicts
     from medqa.analysis.by_specialty import by_specialty, loss_by_specialty, mean_loss
     from medqa.analysis.comparison import compare as compare_models
     from medqa.data.dataset_stats import pool_sizes
@@ -212,7 +213,9 @@ def compare(
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
-    advice["versions"] = run_manifest.versions()
+    advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
+    how = select(config, methods.AnswerSettings)
+    advice["methods"] = methods.describe(how, tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
@@ -224,22 +227,16 @@ def compare(
 
 def print_summary(config: EvaluationConfig, results: evaluation_output.Results, command: str) -> None:
     """Print results, warnings, files and `command`, which prepares the next iteration ("": none)."""
-    from medqa.analysis import round_history, verdicts
+    from medqa.analysis import verdicts
 
-    print_rank0("", verdicts.comparison_text(results.comparison))
-    if command:
-        print_rank0(*evaluation_output.notes_on_scores(results.advice))
+    print_rank0("", verdicts.verdict_text(results.advice["verdict"]))
     if results.review:
         print_rank0("", results.review.text())
-    print_rank0("", results.advice["summary"])
-    if len(rows := round_history.comparable(results.history)) > 1:
-        print_rank0("", table(round_history.HEADER, round_history.table_rows(rows)))
+    print_rank0("", verdicts.comparison_text(results.comparison), *evaluation_output.notes(results))
     results.warnings.show()
     output = Path(config.OUTPUT_DIR)
     path = output / "training_recommendations.json"
-    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables as CSV, figures, {path.name})")
-    if command and not config.LIMIT:
-        print_rank0(f"       {output / evaluation_output.CARD} (the tuned model's card with these numbers)")
+    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
     if command and results.advice["recommended_sample_increases"]:
         print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:

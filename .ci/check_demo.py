@@ -19,7 +19,8 @@ FILES = {
     "evaluation_results": {
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",
         "specialty_performance.csv", "specialty_performance_long.csv", "history_long.csv",
-        "specialty_analysis.png", "model_comparison.png",
+        "specialty_analysis.png", "model_comparison.png", "model_comparison.tex",
+        "review_keys",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
         "history.csv", "iteration_progress.png",
         "review_key.json",

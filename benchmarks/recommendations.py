@@ -124,13 +124,6 @@ def run(tau: float, draws: int, specialties: int = SPECIALTIES, kind: str = "", 
         truly_low, above = theta < theta.mean() - MARGIN, theta >= theta.mean()
         for name, flag in rules(performance, advice, tau).items():
             flags[name].append((int(flag.sum()), int((flag & truly_low).sum()), int((flag & above).sum())))
-        inside = (performance["shrunken_ci_low"] < theta) & (theta < performance["shrunken_ci_high"])
-        lowest = np.argsort(theta)[: max(1, specialties // 10)]
-        posterior = abs(performance["shrunken_mean"] - theta) < 1.96 * performance["shrunken_sd"]
-        covered["interval of the shrunken mean"].append(inside.mean())
-        covered["interval of the shrunken mean, lowest tenth of θ"].append(inside[lowest].mean())
-        covered["shrunken mean ± 1.96 sd"].append(posterior.mean())
-        covered["shrunken mean ± 1.96 sd, lowest tenth of θ"].append(posterior[lowest].mean())
         low, high = performance["primary_score_ci_low"], performance["primary_score_ci_high"]
         covered["difference in one specialty (t)"].append(((low < GAIN) & (high > GAIN)).mean())
     return {
@@ -228,8 +221,8 @@ def targets(result: dict) -> list[dict]:
         gain = round(ours["0.04"]["true_per_draw"] / true, 3) if true else None
         rows.append((f"true flags at τ = 0.04 relative to BH q {level}", gain, "> 1.25"))
     for tau, found in result["by_tau"].items():
-        for name in ("interval of the shrunken mean", "difference in one specialty (t)"):
-            rows.append((f"coverage, {name}, τ = {tau}", found["coverage"][name], "0.93 to 0.97"))
+        name = "difference in one specialty (t)"
+        rows.append((f"coverage, {name}, τ = {tau}", found["coverage"][name], "0.93 to 0.97"))
     name = "overall difference (t)"
     rows.append((f"coverage, {name}", result["overall"][name], "0.93 to 0.97"))
     return [
@@ -273,15 +266,14 @@ def markdown(result: dict) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
-        "| other settings | draws with a flag | true per draw | FDR | coverage |",
-        "|---|---|---|---|---|",
+        "| other settings | draws with a flag | true per draw | FDR |",
+        "|---|---|---|---|",
     ]
     for name, found in result["other_settings"].items():
         ours = found["rules"]["this project"]
         lines.append(
             f"| {name} | {100 * ours['draws_with_a_flag']:.1f} % | {ours['true_per_draw']:.2f} | "
-            f"{100 * ours['false_discovery_rate']:.1f} % | "
-            f"{100 * found['coverage']['interval of the shrunken mean']:.1f} % |"
+            f"{100 * ours['false_discovery_rate']:.1f} % |"
         )
     return "\n".join(lines)
 

@@ -1,6 +1,7 @@
 """A made-up evaluation with hostile texts."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 from config import EvaluationConfig
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
+from medqa.analysis.methods import AnswerSettings, describe
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import Thresholds, recommend
+from medqa.analysis.verdicts import judge
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
 from medqa.report import evaluation_output
@@ -65,6 +68,9 @@ def evaluation(questions: int = 12, specialties: int = 3, nli: bool = False) -> 
     advice = recommend(performance, spread, comparison, half, pool, 0, thresholds)
     advice |= {"bertscore_model": "some/encoder, layer 3", "lexicon": {"terms": 5, "sha256": "ab" * 32}}
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
+    advice |= {"corpus_bleu": {"base": 0.1, "finetuned": 0.2, "signature": "nrefs:1"}}
+    advice |= {"verdict": asdict(judge(comparison))}
+    advice["methods"] = describe(select(EvaluationConfig(), AnswerSettings), tables["base"], advice)
     warnings = WarningLog()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return evaluation_output.Results(

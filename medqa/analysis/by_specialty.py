@@ -9,7 +9,7 @@ Columns of the table, one row per specialty in alphabetical order:
 - for the primary score and each metric {metric}_n (questions to which it applies), _base, _finetuned,
   _difference, and _ci_low, _ci_high, Student's 95 % interval of the difference
 - shrunken_base, shrunken_base_ci_low, _ci_high, shrunken_mean, shrunken_ci_low, _ci_high: posterior mean of
-  the true primary score of base and tuned, each with its 95 % interval (`fab_interval`)
+  the true primary score of base and tuned, each with the 95 % credible interval of the same posterior
 - shrunken_sd: posterior standard deviation for tuned
 - p_low: P(tuned < mean of all specialties − margin); expected_deficit: posterior mean of (mean of all −
   tuned)
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medqa.analysis.hierarchical_model import fab_interval, heterogeneity, shrink
+from medqa.analysis.hierarchical_model import heterogeneity, shrink
 from medqa.analysis.paired_scores import PRIMARY, TIE, paired, specialties_of
 from medqa.analysis.significance import adjusted, moments, t_interval
 
@@ -151,8 +151,7 @@ def _shrunken(
     base, model, change = (shrink(*summary) for summary in summaries)
     means, _, variance, _ = summaries[1]
     numbers[:, here] = (
-        base.mean(), *fab_interval(*summaries[0]),
-        model.mean(), *fab_interval(*summaries[1]), model.sd(),
+        base.mean(), *base.interval(), model.mean(), *model.interval(), model.sd(),
         model.below_average(margin), model.deficit(), change.below(-TIE),
         1 + np.argsort(np.argsort(-model.mean(), kind="stable")),
         adjusted(_below_others(*summaries[1]), "fdr_bh"),

@@ -12,8 +12,8 @@ Columns of the table, one row per metric:
 - base, finetuned: means over the n questions to which the metric applies
 - difference: finetuned − base, with standard_error and Student's 95 % interval ci_low, ci_high
 - p_value: sign-flip test
-- p_holm: p_value corrected by Holm over the metrics; the primary score is excluded from the correction,
-  because it is declared before the data are seen
+- p_holm: p_value corrected by Holm over the metrics; NaN for the endpoints in `DECLARED`, which are declared
+  before the data are seen and not corrected, so that a rise in harm is not explained away
 - wins, ties, losses: questions on which tuned is better, equal, worse
 - n, n_not_applicable, n_failed (the metric raised an error): together all questions
 - direction: ↑ when higher is better, else ↓
@@ -31,6 +31,10 @@ from medqa.analysis.significance import adjusted, sign_flip_p_values, stratified
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Metrics that show harm; for both, lower is better.
+HARM = ("dose_error", "nli_contradicted")
+DECLARED = (PRIMARY, *HARM)
 
 
 def compare(
@@ -69,9 +73,7 @@ def compare(
     sign = np.array([-1.0 if name in lower_is_better else 1.0 for name in columns])
     gains = np.where(known, differences, 0.0) * sign
     p_values = sign_flip_p_values(differences, np.random.default_rng([seed, 2]))
-    several = np.array(columns) != PRIMARY
-    p_holm = p_values.copy()
-    p_holm[several] = adjusted(p_values[several], "holm")
+    p_holm = adjusted(np.where(np.isin(columns, DECLARED), np.nan, p_values), "holm")
     return pd.DataFrame(
         {
             "metric": columns,

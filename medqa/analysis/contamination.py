@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.verdicts import finding
+from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.data.near_duplicates import nearest_of
 from medqa.data.normal_form import normal_form
@@ -119,7 +119,7 @@ def check_contamination(
         result = "No other question is left."
         if not marked.all():
             without = compare(tables["base"][~marked], tables["finetuned"][~marked])
-            result = f"Without them: {finding(without.iloc[0])}."
+            result = f"Without them: {judge(without).headline}."
             cells = without[COLUMNS].astype(object)
             comparison = cells.where(cells.notna(), None).to_dict("records")  # JSON has no NaN
         warnings.add(

@@ -29,6 +29,12 @@ METHOD = (
     "P(mean < mean of all - margin) is above the level, unless fine-tuning made them worse or all their data "
     f"is used. The step grows with the expected deficit and is full at {FULL_STEP_MARGINS:g} margins."
 )
+# What to do when nothing is recommended.
+NEXT_STEP = (
+    "What you can do: hold out more questions, so that differences can be detected "
+    "(HOLDOUT_SAMPLES_PER_SPECIALTY, in a new OUTPUT_DIR of the preparation); give every specialty more of "
+    "its data (--SPREAD_WHEN_FLAT 0.1 with --SCORE_ONLY); or add other data to DATA_DIR."
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ def recommend(
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
         "summary": _summary(low, worse, increases, obstacle, spread),
+        "next_step": "" if increases or partial else NEXT_STEP,
         "reasons": reasons,
         "regressed_specialties": worse,
         "partial": partial,
@@ -103,6 +110,15 @@ def recommend(
         "metrics_without_a_value": [name for name, value in overall.items() if not math.isfinite(value)],
         "holdout_use": holdout_use(earlier_low, comparison, spread.specialties, thresholds.max_share_step),
     }
+
+
+def differ(advice: Mapping[str, Any]) -> bool:
+    """Whether the specialties differ detectably, so that a ranking does not follow chance.
+
+    Args:
+        advice: content of training_recommendations.json.
+    """
+    return advice["heterogeneity_p"] is not None and advice["heterogeneity_p"] < HETEROGENEITY_LEVEL
 
 
 def _above(rows: Mapping[str, Mapping[str, Any]], column: str, level: float, order: str) -> list[str]:

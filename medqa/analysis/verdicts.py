@@ -1,12 +1,18 @@
-"""Formats the comparison as text: the table printed at the end of an evaluation, and a sentence per metric.
+"""States the result of an evaluation: one verdict, harm first, and the table printed at the end.
 
-Input: rows of `comparison.compare`. No statistic is computed here.
+Input: rows of `comparison.compare`, and the summary of a blind review. The verdict is computed once, stored
+in training_recommendations.json, and shown by the terminal, the report, the figure and the model card.
 """
 
 import math
+import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.comparison import HARM
+from medqa.analysis.paired_scores import PRIMARY, TIE
+from medqa.analysis.significance import PERMUTATIONS
 from medqa.runtime.console import table
 
 if TYPE_CHECKING:
@@ -14,14 +20,156 @@ if TYPE_CHECKING:
 
 # Columns of a terminal.
 WIDTH = 100
-HEADER = ("metric", "base", "tuned", "difference [95 %]", "p (Holm)", "win/tie/loss", "n")
+HEADER = ("metric", "base", "tuned", "difference [95 %]", "p", "win/tie/loss", "n")
+# Below the table.
+NOTE_ON_P = "p: Holm-corrected over the metrics; *: declared beforehand, not corrected"
+LEVEL = 0.05
+NAMES = {"dose_error": "dose errors", "nli_contradicted": "contradictions", PRIMARY: "the primary score"}
+UNITS = {"dose_error": " per answer", "nli_contradicted": " of the reference's statements"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result for one endpoint.
+
+    Attributes:
+        endpoint: the metric, "clinicians_harm" or "clinicians_preference".
+        effect: "better", "worse", "possibly worse" (a rise in harm whose interval contains 0), "undecided",
+            or "not measured".
+        short: a clause for the headline.
+        text: a sentence with the interval, without its full stop.
+    """
+
+    endpoint: str
+    effect: str
+    short: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of an evaluation: a label, one sentence, and the findings, harm first."""
+
+    label: str
+    headline: str
+    findings: list[Finding]
+
+
+def judge(comparison: "pd.DataFrame", review: Mapping[str, Any] | None = None) -> Verdict:
+    """The verdict: harm, then the clinicians' preference, then the primary score.
+
+    Harm endpoints are dose errors, contradictions and the clinicians' harm marks. They are declared
+    beforehand and not corrected for multiplicity, and a rise that can be chance counts as possible harm.
+
+    Args:
+        comparison: table of `comparison.compare`.
+        review: content of review_results.json; None without a review.
+    """
+    rows = {row["metric"]: row for row in comparison.to_dict("records")}
+    harm = [_measured(name, rows[name]) for name in HARM if name in rows]
+    benefit = [_measured(PRIMARY, rows[PRIMARY])] if PRIMARY in rows else []
+    if review and review["harm"]["both_judged"]:
+        harm.append(_marked_harmful(review["harm"]))
+    if review and review["preference"]["win_rate"]["n"]:
+        benefit.insert(0, _preferred(review["preference"]))
+    known = [finding for finding in harm if finding.effect != "not measured"]
+    effects = {finding.effect for finding in known}
+    gain = any(finding.effect == "better" for finding in [*harm, *benefit])
+    if "worse" in effects:
+        label = "Mixed, with more harm" if gain else "More harm"
+    elif "possibly worse" in effects:
+        label = "Mixed, with possible harm" if gain else "Possible harm"
+    elif any(finding.effect == "worse" for finding in benefit):
+        label = "Mixed" if gain else "Worse"
+    else:
+        label = "Better" if gain else "No detectable change"
+    clauses = [finding.short for finding in [*known, *benefit]]
+    if not known:
+        clauses.insert(0, "harm was not measured")
+    return Verdict(label, f"{label}: {'; '.join(clauses)}", [*harm, *benefit])
+
+
+def effect(row: Mapping[str, Any]) -> str:
+    """What happened to a metric: "better", "worse", "possibly worse" or "undecided".
+
+    The corrected test decides where there is one; for the endpoints declared beforehand, the interval does. A
+    rise in harm that the interval does not confirm is "possibly worse".
+
+    Args:
+        row: of `comparison.compare`; the metric's name may be followed by that of its encoder.
+    """
+    gain = -row["difference"] if row["direction"] == "↓" else row["difference"]
+    if math.isfinite(row.get("p_holm", math.nan)):
+        detected = row["p_holm"] < LEVEL
+    else:
+        detected = row["ci_low"] > 0 or row["ci_high"] < 0
+    if detected:
+        return "better" if gain > 0 else "worse"
+    is_harm = row.get("metric", "").split(" ")[0] in HARM
+    return "possibly worse" if is_harm and gain < -TIE else "undecided"
+
+
+def _measured(name: str, row: Mapping[str, Any]) -> Finding:
+    """The finding of the primary score or of a metric in `HARM`."""
+    known_as = NAMES[name]
+    if not row["n"]:
+        return Finding(name, "not measured", f"{known_as}: not measured", f"No question has {known_as}")
+    found = effect(row)
+    change = f"from {row['base']:.3f} to {row['finetuned']:.3f}"
+    what = {
+        "better": f"{known_as} {'fell' if name in HARM else 'improved'} {change}",
+        "worse": f"{known_as} {'rose' if name in HARM else 'worsened'} {change}",
+        "possibly worse": f"{known_as} rose {change}, which can be chance",
+        "undecided": f"no {'rise in' if name in HARM else 'detectable change of'} {known_as} ({change})",
+    }[found]
+    interval = f"95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, "
+    numbers = f"{row['difference']:+.3f}{UNITS.get(name, '')}"
+    text = f"{what}: difference {numbers} ({interval * math.isfinite(row['ci_low'])}n = {row['n']})"
+    return Finding(name, found, what, text[0].upper() + text[1:])
+
+
+def _marked_harmful(harm: Mapping[str, Any]) -> Finding:
+    """The finding of the clinicians' harm marks."""
+    rise, low, high = (harm["difference"][name] for name in ("difference", "ci_low", "ci_high"))
+    found = "worse" if low > 0 else "better" if high < 0 else "possibly worse" if rise > 0 else "undecided"
+    counts = f"{harm['finetuned']['count']} answers of tuned and {harm['base']['count']} of base"
+    chance = ", a difference that can be chance" * (found in ("possibly worse", "undecided"))
+    what = f"clinicians marked {counts} as harmful{chance}"
+    text = (
+        f"{what[0].upper()}{what[1:]}: difference {100 * rise:+.0f} % of the {harm['both_judged']} questions "
+        f"judged (95 % interval {100 * low:+.0f} to {100 * high:+.0f} %)"
+    )
+    return Finding("clinicians_harm", found, what, text)
+
+
+def _preferred(preference: Mapping[str, Any]) -> Finding:
+    """The finding of the clinicians' preference."""
+    rate = preference["win_rate"]
+    won, lost = preference["tuned_better"], preference["base_better"]
+    if rate["ci_low"] > 0.5:
+        found, what = "better", f"clinicians preferred tuned, {won} to {lost}"
+    elif rate["ci_high"] < 0.5:
+        found, what = "worse", f"clinicians preferred base, {lost} to {won}"
+    else:
+        found, what = "undecided", f"clinicians' preference is undecided, {won} for tuned and {lost} for base"
+    share, low, high = (100 * rate[name] for name in ("share", "ci_low", "ci_high"))
+    text = (
+        f"{what[0].upper()}{what[1:]}: tuned better on {share:.0f} % of the questions that are not equal "
+        f"(95 % interval {low:.0f} to {high:.0f} %)"
+    )
+    return Finding("clinicians_preference", found, what, text)
+
+
+def verdict_text(verdict: Mapping[str, Any]) -> str:
+    """A stored verdict for the terminal: the headline, then each finding with its interval."""
+    lines = [verdict["headline"], *(f"- {finding['text']}" for finding in verdict["findings"])]
+    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
 
 
 def comparison_text(comparison: "pd.DataFrame") -> str:
     """The table of metrics, at most `WIDTH` columns wide; longer metric names are cut in the middle.
 
-    n is the number of questions to which the metric applies. p is corrected by Holm over the metrics, except
-    for the primary score, which is declared before the data are seen.
+    n is the number of questions to which the metric applies.
     """
     rows = comparison.to_dict("records")
     numbers = [_numbers(row) for row in rows]
@@ -38,33 +186,21 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
     interval = "one question" if one else f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
     return [
         f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f} [{interval}]",
-        f"{row['p_holm']:.4f}", f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
+        p_of(row), f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
     ]  # fmt: skip
+
+
+def p_of(row: Mapping[str, Any]) -> str:
+    """The p-value of a metric that decides: corrected, or with a star for an endpoint declared beforehand."""
+    return p_text(row["p_holm"]) if math.isfinite(row["p_holm"]) else f"{p_text(row['p_value'])}*"
+
+
+def p_text(p_value: float) -> str:
+    """A p-value with four decimals; at the floor of the sign-flip test and below it, "≤ 0.0001"."""
+    return "≤ 0.0001" if p_value <= 1 / (1 + PERMUTATIONS) else f"{p_value:.4f}"
 
 
 def shortened(name: str, longest: int) -> str:
     """A name of at most `longest` characters; a longer one is cut in the middle."""
     half = longest // 2
     return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
-
-
-def verdict(row: Mapping[str, Any]) -> int:
-    """1 when the interval lies entirely on the better side of 0, −1 on the worse side, else 0."""
-    sign = -1 if row["direction"] == "↓" else 1
-    low, high = sorted([sign * row["ci_low"], sign * row["ci_high"]])
-    return 1 if low > 0 else -1 if high < 0 else 0
-
-
-def finding(row: Mapping[str, Any]) -> str:
-    """The result of one metric as a sentence without its full stop."""
-    name = row["metric"].replace("_", " ")
-    if not row["n"]:
-        return f"No question has a {name}"
-    if not math.isfinite(row["ci_low"]):
-        return f"Only one question has a {name}: difference {row['difference']:+.3f}, without an interval"
-    effects = {1: "Fine-tuning improved", -1: "Fine-tuning worsened", 0: "No detectable change of"}
-    return (
-        f"{effects[verdict(row)]} the {name}: {row['base']:.3f} → {row['finetuned']:.3f}, difference "
-        f"{row['difference']:+.3f} (95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, "
-        f"n = {row['n']})"
-    )

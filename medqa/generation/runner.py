@@ -300,7 +300,7 @@ def answer(
 
         engine.answer_all(causal, tokenizer, list(prompts.values()), decoding, batch, keep)
         seconds = time.monotonic() - start
-        print_rank0(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
+    print_rank0(f"{role}: {tokens:,} tokens in {elapsed(seconds)}, {tokens / seconds:,.0f} a second")
     return tokens, seconds
 
 

@@ -10,7 +10,7 @@ from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.report.long_format import ITERATION, SPECIALTY, long_format
-from medqa.runtime.console import WarningLog, counted
+from medqa.runtime.console import WarningLog, counted, table
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,11 +66,21 @@ class Results:
         return self.comparison.assign(metric=names)
 
 
-def notes_on_scores(advice: Mapping[str, Any]) -> list[str]:
-    """Lines below the comparison: the encoder that scores depend on, corpus BLEU with its signature."""
+def notes(results: Results) -> list[str]:
+    """Lines below the comparison: p-values, encoder, corpus BLEU, recommendations, earlier evaluations."""
+    from medqa.analysis.verdicts import NOTE_ON_P  # which loads numpy
+
+    advice, rows = results.advice, round_history.comparable(results.history)
     encoder, bleu = advice["bertscore_model"], advice["corpus_bleu"]
-    return [f"Encoder of bertscore and nli: {encoder}"] * bool(encoder) + [
-        f"Corpus BLEU: base {bleu['base']:.4f}, tuned {bleu['finetuned']:.4f} ({bleu['signature']})"
+    earlier = table(round_history.HEADER, round_history.table_rows(rows)) if len(rows) > 1 else ""
+    return [
+        NOTE_ON_P,
+        *[f"Encoder of bertscore and nli: {encoder}"] * bool(encoder),
+        f"Corpus BLEU: base {bleu['base']:.4f}, tuned {bleu['finetuned']:.4f} ({bleu['signature']})",
+        "",
+        advice["summary"],
+        *[advice["next_step"]] * bool(advice["next_step"]),
+        *["", earlier] * bool(earlier),
     ]
 
 
@@ -83,9 +93,9 @@ def add_dose_errors(
         tables: role → results table.
         errors: (reference, hypothesis) → result of `clinical.dose_errors`.
     """
-    for table in tables.values():
-        pairs = zip(table["reference"], table["hypothesis"], strict=True)
-        table["dose_errors"] = [
+    for answers in tables.values():
+        pairs = zip(answers["reference"], answers["hypothesis"], strict=True)
+        answers["dose_errors"] = [
             json.dumps(errors[pair], ensure_ascii=False) if pair in errors else "" for pair in pairs
         ]
 
@@ -119,7 +129,7 @@ def publish(
     """
     from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
-    from medqa.report.html.report_page import report_html
+    from medqa.report.latex import comparison_table
     from medqa.report.review.sheet import write_sheet
 
     value_of, advice = settings["given"] | settings["default"], results.advice
@@ -134,21 +144,21 @@ def publish(
     manifests = [
         f"{value_of[name]}/{run_manifest.MANIFEST}" for name in ("DATASET_DIR", "FINETUNED_MODEL_PATH")
     ]
-    with output_dir.atomic_publish(Path(value_of["OUTPUT_DIR"])) as staging:
+    folder = Path(value_of["OUTPUT_DIR"])
+    with output_dir.atomic_publish(folder) as staging:
         for name, table in tables.items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
-        plots.comparison_figure(results.labelled_comparison(), staging / "model_comparison.png")
+        write_verdict(results, settings, staging)
         plots.specialty_figure(results.performance, staging / "specialty_analysis.png", advice)
+        atomic_io.write_text(
+            staging / "model_comparison.tex", comparison_table(results.labelled_comparison())
+        )
         if results.history:
             atomic_io.write_text(staging / history_csv.FILE, history_csv.text(results.history))
             write_table(long_format(results.history, ITERATION), staging / "history_long.csv")
             rows = round_history.comparable(results.history)
             plots.progress_figure(rows, staging / "iteration_progress.png")
-        atomic_io.write_json(staging / "training_recommendations.json", advice)
-        if not advice["partial"]:
-            atomic_io.write_text(staging / CARD, _card(value_of, results))
-        atomic_io.write_text(staging / "report.html", report_html(results, settings))
-        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"])
+        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"], folder)
         run_manifest.write_manifest(
             staging,
             "evaluation",
@@ -162,6 +172,19 @@ def publish(
         )
 
 
+def write_verdict(results: Results, settings: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Write the files that show the verdict: figure, recommendations, model card and report."""
+    from medqa.report import plots
+    from medqa.report.html.report_page import report_html
+
+    headline = results.advice["verdict"]["headline"]
+    plots.comparison_figure(results.labelled_comparison(), folder / "model_comparison.png", headline)
+    atomic_io.write_json(folder / "training_recommendations.json", results.advice)
+    if not results.advice["partial"]:
+        atomic_io.write_text(folder / CARD, _card(settings["given"] | settings["default"], results))
+    atomic_io.write_text(folder / "report.html", report_html(results, settings))
+
+
 def _card(value_of: Mapping[str, Any], results: Results) -> str:
     """The tuned model's card with this evaluation added; the card in the model's folder does not change."""
     from medqa.report.model_card import evaluated_card
@@ -169,14 +192,12 @@ def _card(value_of: Mapping[str, Any], results: Results) -> str:
     folder = Path(value_of["FINETUNED_MODEL_PATH"])
     # Cards of other programs may describe other evaluations.
     ours = run_manifest.read_manifest(folder) is not None and (folder / "README.md").is_file()
-    base, temperature = results.tables["base"], value_of["TEMPERATURE"]
-    sampling = f"sampled at temperature {temperature:g}" if temperature else "greedy decoding"
+    base = results.tables["base"]
     return evaluated_card(
         (folder / "README.md").read_text(encoding="utf-8") if ours else "",
         f"{Path(value_of['BASE_MODEL_PATH']).name}, fine-tuned",
         results.labelled_comparison(),
-        results.advice["summary"],
-        f"Answers of up to {value_of['MAX_NEW_TOKENS']} tokens, {sampling}.",
+        results.advice,
         f"{counted(len(base), 'held-out question')} of "
         f"{counted(base['specialty'].nunique(), 'specialty', 'specialties')}, iteration "
         f"{results.advice['iteration']} of the data",
@@ -191,13 +212,13 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> Results:
         manifest: its manifest, from `run_manifest.require_finished`.
     """
 
-    def table(name: str) -> "pd.DataFrame":
+    def read_csv(name: str) -> "pd.DataFrame":
         return read_table(folder / f"{name}.csv", (*TEXTS, *NOTES)).drop(columns=list(NOTES), errors="ignore")
 
     return Results(
-        {role: table(f"{role}_model_results") for role in ("base", "finetuned")},
-        table("model_comparison"),
-        table("specialty_performance"),
+        {role: read_csv(f"{role}_model_results") for role in ("base", "finetuned")},
+        read_csv("model_comparison"),
+        read_csv("specialty_performance"),
         json.loads((folder / "training_recommendations.json").read_text(encoding="utf-8")),
         WarningLog(manifest["warnings"]),
         history_csv.read(folder) if (folder / history_csv.FILE).exists() else [],

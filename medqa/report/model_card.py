@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.verdicts import finding
+from medqa.artifacts import run_manifest
 from medqa.data.dataset_stats import notes_for_card
 from medqa.runtime.console import counted
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 TAGS = ("lora", "medical", "question-answering")
 TASK = "text-generation"
+LANGUAGE = "en"
+# The rights to the adapter follow from those to the base model and the data, which we do not know.
+LICENSE = {"license": "other", "license_name": "of-the-base-model-and-the-data"}
+# Packages whose versions the card names.
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
 # Prefix of our metric names → the Hub's name; other metrics keep their name.
 HUB_METRICS = {"BLEU-": "bleu", "ROUGE-": "rouge", "bertscore_": "bertscore"}
 WARNING = (
@@ -40,8 +45,12 @@ def model_card(
     # A local folder is not a model on the Hub, even if it is named like one.
     on_hub = not Path(name).is_dir()
     metadata = ModelCardData(
-        base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS)
-    )
+        base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS),
+        language=LANGUAGE, **LICENSE,
+    )  # fmt: skip
+    versions = run_manifest.versions()
+    software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
+    batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
     precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "full precision"
     body = [
         f"# LoRA adapter for {name}",
@@ -56,6 +65,9 @@ def model_card(
         f"- {counted(settings['NUM_EPOCHS'], 'epoch')} at most, learning rate "
         f"{settings['LEARNING_RATE']:g} with cosine decay, seed {settings['SEED']}. Loss on the "
         "answers only.",
+        f"- {batch} sequences per optimizer step and process, each of at most {settings['MAX_SEQ_LENGTH']} "
+        "tokens.",
+        f"- Software: {software}.",
         "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
         "",
     ]
@@ -73,7 +85,9 @@ def model_card(
         "",
         "- The adapter inherits the gaps and errors of its training data.",
         "- Only automatic metrics measure its answers; they cannot verify that an answer is right.",
-        "- The licence of the base model and the rights to the data apply to the adapter too.",
+        "- The licence of the base model and the rights to the data apply to the adapter too: replace "
+        "`license` in the first lines of this file by theirs.",
+        "- The training data and the rules for doses and terms are in English.",
     ]
     if not on_hub:
         body.append(
@@ -111,7 +125,7 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
 
 
 def evaluated_card(
-    card: str, name: str, comparison: "pd.DataFrame", summary: str, decoding: str, holdout: str
+    card: str, name: str, comparison: "pd.DataFrame", advice: Mapping[str, Any], holdout: str
 ) -> str:
     """Add an evaluation to a card: its numbers as `model-index`, and a section before the limits.
 
@@ -119,16 +133,15 @@ def evaluated_card(
         card: the card of the tuned model; "" when this program did not write one.
         name: of the tuned model.
         comparison: `Results.labelled_comparison`.
-        summary: result by specialty, a sentence or two.
-        decoding: decoding settings, a sentence.
+        advice: content of training_recommendations.json: verdict, summary by specialty, methods.
         holdout: description of the holdout.
     """
     from huggingface_hub import EvalResult, ModelCard
 
+    verdict = advice["verdict"]
     rows = [row for row in comparison.to_dict("records") if row["n"]]
-    plain = (
-        f"---\nlibrary_name: transformers\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
-    )
+    metadata = f"language: {LANGUAGE}\nlibrary_name: transformers"
+    plain = f"---\n{metadata}\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
     content = ModelCard(card or plain)
     content.data.model_name = name
     content.data.eval_results = [
@@ -157,16 +170,22 @@ def evaluated_card(
     section = [
         "## Evaluation",
         "",
-        f"{finding(comparison.iloc[0])}. {summary}",
+        f"**{verdict['headline']}.**",
         "",
-        f"{holdout}. {decoding} ↑: higher is better, ↓: lower is better, n: number of questions to which the "
-        "metric applies.",
+        *(f"- {finding['text']}." for finding in verdict["findings"]),
+        "",
+        advice["summary"],
+        "",
+        f"{holdout}. ↑: higher is better, ↓: lower is better, n: number of questions to which the metric "
+        "applies.",
         "",
         "| metric | base | tuned | difference | 95 % interval | n |",
         "|---|---:|---:|---:|---:|---:|",
         *table,
         "",
         "Overlap with a reference does not prove that an answer is right.",
+        "",
+        advice["methods"]["text"],
         "",
         "",
     ]

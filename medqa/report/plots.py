@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.recommendations import differ
 from medqa.analysis.round_history import PARTS
-from medqa.analysis.verdicts import finding, shortened, verdict
+from medqa.analysis.verdicts import effect, shortened
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito, Color Universal Design (2008): distinct for colour-blind readers. Each colour has its marker.
-BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#6B6B6B", "#BDBDBD"
-VERDICTS = {1: "tuned is better", -1: "tuned is worse", 0: "undecided: the interval contains 0"}
-COLORS = dict(zip(VERDICTS.values(), (BLUE, ORANGE, GREY), strict=True)) | {
+BLUE, ORANGE, AMBER, GREY, LIGHT = "#0072B2", "#D55E00", "#E69F00", "#6B6B6B", "#BDBDBD"
+EFFECTS = {
+    "better": "tuned is better",
+    "worse": "tuned is worse",
+    "possibly worse": "possible harm",
+    "undecided": "no detectable difference",
+}
+COLORS = dict(zip(EFFECTS.values(), (BLUE, ORANGE, AMBER, GREY), strict=True)) | {
     "base": GREY, "tuned": BLUE, "tuned, low": ORANGE}  # fmt: skip
-MARKERS = {series: {BLUE: "o", ORANGE: "s", GREY: "D"}[color] for series, color in COLORS.items()}
+MARKERS = {series: {BLUE: "o", ORANGE: "s", AMBER: "^", GREY: "D"}[color] for series, color in COLORS.items()}
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E3E3E3", "grid.linewidth": 0.7,
          "text.parse_math": False}  # fmt: skip
 # matplotlib includes the first (Latin, Greek, Cyrillic, Hebrew, Arabic); the others are used if installed.
@@ -86,8 +92,8 @@ def draw_rows(axis: "Axes", marks: "pd.DataFrame", names: Sequence[str], notes: 
 
 
 def as_marks(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Marks of rows with difference, ci_low, ci_high and direction; the series is the verdict."""
-    series = [VERDICTS[verdict(row)] for row in table.to_dict("records")]
+    """Marks of rows with difference, ci_low, ci_high and direction; the series is the effect."""
+    series = [EFFECTS[effect(row)] for row in table.to_dict("records")]
     marks = table.rename(columns={"difference": "value", "ci_low": "low", "ci_high": "high"})
     return marks.assign(series=series, row=range(len(marks)))
 
@@ -114,10 +120,11 @@ def add_legend(figure: "Figure", marks: "pd.DataFrame", *lines: Any, remark: str
     legend.get_title().set_multialignment("center")
 
 
-def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
+def comparison_figure(comparison: "pd.DataFrame", path: Path, headline: str) -> None:
     """Difference tuned − base of every metric with its 95 % interval: model_comparison.png.
 
-    Scores from 0 to 1 share a panel; a metric with another range or a far wider interval has its own.
+    Scores from 0 to 1 share a panel; a metric with another range or a far wider interval has its own. The
+    title is the headline of the verdict.
     """
     absent = ", ".join(comparison.loc[comparison["n"] == 0, "metric"])
     rows = as_marks(comparison[comparison["n"] > 0])
@@ -125,7 +132,7 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
     widths = rows["high"] - rows["low"]
     alone = ~scores | (widths > FAR_WIDER * widths[scores].dropna().median())
     panels = [panel for _, panel in rows.groupby(rows.index.where(alone, -1))]
-    with new_figure(path, 1.5 + 0.3 * len(rows) + 0.4 * len(panels), finding(comparison.iloc[0])) as figure:
+    with new_figure(path, 1.5 + 0.3 * len(rows) + 0.4 * len(panels), headline) as figure:
         if not panels:
             return
         heights = [len(panel) + 0.5 for panel in panels]
@@ -143,8 +150,9 @@ def comparison_figure(comparison: "pd.DataFrame", path: Path) -> None:
 
 
 def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[str, Any]) -> None:
-    """Shrunken means by specialty with 95 % intervals, sorted by the score of tuned: specialty_analysis.png.
+    """Posterior means by specialty with 95 % credible intervals: specialty_analysis.png.
 
+    The rows are sorted by the score of tuned if the specialties differ detectably, else by name.
     Without shrunken means (no specialty has two questions) the figure shows the means, without intervals.
 
     Args:
@@ -158,7 +166,9 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
     shrunken = bool(rows["shrunken_mean"].notna().all())
     means = "primary_score_base", "primary_score_finetuned"
     base, tuned = ("shrunken_base", "shrunken_mean") if shrunken else means
-    rows = rows.sort_values(tuned, ascending=False, kind="stable", ignore_index=True)
+    if differ(advice):
+        rows = rows.sort_values(tuned, ascending=False, kind="stable")
+    rows = rows.reset_index(drop=True)
     low = rows["specialty"].isin(advice["low_performance_specialties"])
     worse = rows["specialty"].isin(advice["regressed_specialties"])
     marks = pd.concat(
@@ -177,10 +187,10 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
         if not len(rows):
             return
         axis = figure.subplots()
-        draw_rows(axis, marks, rows["specialty"], notes)
+        draw_rows(axis, marks, rows["specialty"].str.replace("_", " "), notes)
         axis.tick_params(labeltop=len(rows) > TALL)
         label = textwrap.fill(f"primary score (mean of {', '.join(advice['primary_metrics'])})", 66)
-        axis.set_xlabel(label + "\nshrunken mean with 95 % interval" * shrunken)
+        axis.set_xlabel(label + "\nposterior mean with its 95 % credible interval" * shrunken)
         mean = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "mean of tuned"}
         lines = [axis.axvline(rows[tuned].mean(), **mean)] if len(rows) > 1 else []
         add_legend(figure, marks, *lines)
@@ -194,30 +204,43 @@ def progress_figure(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         path: of the PNG.
     """
     import pandas as pd
-    import seaborn as sns
 
     columns = {"eval_answer_loss": "loss", "train_pairs": "pairs"}
     columns |= {f"primary_score_{part}": part for part in PARTS}
     rows = pd.DataFrame(history, columns=["round", *columns]).rename(columns=columns).astype(float)
     marks = as_marks(rows.assign(direction="↑"))
     with new_figure(path, 2.2 + 0.3 * len(rows), _progress_title(rows)) as figure:
-        score, loss, pairs = figure.subplots(1, 3, sharey=True, width_ratios=[2, 1, 1])
-        changes = (
+        one = len(rows) == 1  # nothing to compare: the other numbers are written beside the score
+        widths = [1] if one else [2, 1, 1]
+        panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)
+        score = panels[0, 0]
+        changes = [
             f"{base:.3f} → {tuned:.3f}" if math.isfinite(base + tuned) else "no score"
             for base, tuned in zip(rows["base"], rows["finetuned"], strict=True)
-        )
+        ]
+        losses = [f"{x:.3f}" if math.isfinite(x) else "not measured" for x in rows["loss"]]
+        if one:
+            changes[0] += f"\nanswer loss, eval split: {losses[0]}\n{rows['pairs'][0]:,.0f} training pairs"
         draw_rows(score, marks, [f"round {number:.0f}" for number in rows["round"]], changes)
         score.axvline(0, color="black", linewidth=0.8, zorder=1)
         score.set_title("primary score, tuned − base, with 95 % interval")
-        sns.lineplot(marks, x="loss", y="row", orient="y", color=ORANGE, marker="s", ax=loss)
-        add_notes(loss, (f"{x:.3f}" if math.isfinite(x) else "not measured" for x in rows["loss"]))
-        loss.set(title="answer loss, eval split ↓", xlabel="nats per token")
-        sns.barplot(marks, x="pairs", y="row", orient="y", native_scale=True, color=LIGHT, ax=pairs)
-        add_notes(pairs, (f"{number:,.0f}" for number in rows["pairs"]))
-        pairs.set(title="training pairs", xlabel="")
-        for axis in (loss, pairs):
-            axis.locator_params(axis="x", nbins=3)
+        if not one:
+            _draw_loss_and_pairs(*panels[0, 1:], marks, losses)
         add_legend(figure, marks, remark=textwrap.fill(_holdout_warning(history[-1]), LONGEST_LINE))
+
+
+def _draw_loss_and_pairs(loss: "Axes", pairs: "Axes", marks: "pd.DataFrame", losses: Sequence[str]) -> None:
+    """Draw the eval loss and the number of training pairs of each round beside its score."""
+    import seaborn as sns
+
+    sns.lineplot(marks, x="loss", y="row", orient="y", color=ORANGE, marker="s", ax=loss)
+    add_notes(loss, losses)
+    loss.set(title="answer loss, eval split ↓", xlabel="nats per token")
+    sns.barplot(marks, x="pairs", y="row", orient="y", native_scale=True, color=LIGHT, ax=pairs)
+    add_notes(pairs, (f"{number:,.0f}" for number in marks["pairs"]))
+    pairs.set(title="training pairs", xlabel="")
+    for axis in (loss, pairs):
+        axis.locator_params(axis="x", nbins=3)
 
 
 def _progress_title(rows: "pd.DataFrame") -> str:
@@ -289,9 +312,10 @@ def _draw_losses(axis: "Axes", loss: "pd.Series", eval_loss: "pd.Series") -> Non
         )
     if len(eval_loss):
         sns.lineplot(eval_loss, color=ORANGE, marker="s", errorbar=None, label="eval loss", ax=axis)
-        axis.annotate(f"{eval_loss.min():.3f}, saved", (eval_loss.idxmin(), eval_loss.min()), xytext=(0, 9),
-                      textcoords="offset points", ha="center",
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+        saved = [eval_loss.idxmin()], [eval_loss.min()]
+        axis.plot(*saved, "o", markersize=12, markerfacecolor="none", markeredgecolor="black",
+                  label=f"saved adapter, {eval_loss.min():.3f}")  # fmt: skip
+        axis.legend()
     axis.set_ylabel("loss per token (nats)")
 
 

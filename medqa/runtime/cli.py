@@ -28,6 +28,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     if {"-h", "--help"} & set(arguments):
         print(help_text(config_class, description))
         sys.exit(0)
+    _suggest_capitals(config_class, arguments)
     import tyro
 
     return tyro.cli(
@@ -36,6 +37,17 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
         description=description,
         use_underscores=True,
     )
+
+
+def _suggest_capitals(config_class: type, arguments: Sequence[str]) -> None:
+    """End the process if a setting was typed in other letters, which tyro does not recognize as near."""
+    names = get_type_hints(config_class)
+    for argument in arguments:
+        name = argument.removeprefix("--").partition("=")[0]
+        meant = name.upper().replace("-", "_")
+        if argument.startswith("--") and name not in names and meant in names:
+            print(f"There is no option --{name}. Did you mean --{meant}?", file=sys.stderr)
+            sys.exit(2)
 
 
 def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:

@@ -25,9 +25,19 @@ def print_rank0(*lines: str) -> None:
     """Print lines, on the first process only. The stage continues when the reader has closed (`| head`)."""
     if rank() == 0 and not _silent:
         try:
-            print(*lines, sep="\n", flush=True)
+            with _without_bars():
+                print(*lines, sep="\n", flush=True)
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (stays open until the process ends)
+
+
+def _without_bars() -> contextlib.AbstractContextManager:
+    """Clear progress bars while lines are printed, so that no line begins inside a bar."""
+    if not shows_progress():
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    return tqdm.external_write_mode(sys.stdout)
 
 
 def shows_progress() -> bool:
@@ -78,6 +88,17 @@ class WarningLog:
         """Print all warnings."""
         if self.texts:
             print_rank0("", *(f"WARNING: {text}" for text in self.texts))
+
+
+def roughly(seconds: float) -> str:
+    """A remaining time as precise as an estimate is: "about 20 s", "about 40 min", "about 2.5 h"."""
+    if seconds < 55:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        step = 1 if minutes < 10 else 5
+        return f"about {step * round(minutes / step)} min"
+    return f"about {round(minutes / 30) / 2:g} h"
 
 
 def elapsed(seconds: float) -> str:

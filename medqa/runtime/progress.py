@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medqa.runtime.console import elapsed, print_rank0, shows_progress
+from medqa.runtime.console import print_rank0, roughly, shows_progress
 
 # Seconds before a bar appears: shorter steps show none.
 PATIENCE = 3.0
@@ -26,7 +26,8 @@ class Progress(tqdm):
         self.on_terminal = shows_progress()
         delay, interval = (PATIENCE, 0.1) if self.on_terminal else (EVERY, EVERY)
         super().__init__(desc=what, total=total, unit=unit, initial=done, delay=delay, mininterval=interval,
-                         miniters=1, leave=False, dynamic_ncols=True)  # fmt: skip
+                         miniters=1, leave=False, dynamic_ncols=True,
+                         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}s{left}{postfix}")  # fmt: skip
 
     def advance(self, number: int = 1, note: str = "") -> None:
         """Count `number` more items as done; `note` is shown at the end of the line."""
@@ -42,13 +43,18 @@ class Progress(tqdm):
         return None
 
     def line(self) -> str:
-        """The state as text: `training: 120 of 500 steps (24 %), about 12 min 05 s left, loss 1.234`."""
+        """The state as text: `training: 120 of 500 steps (24 %), about 12 min left, loss 1.234`."""
         share = round(100 * self.n / self.total) if self.total else 100
-        text = f"{self.desc}: {self.n:,} of {self.total:,} {self.unit}s ({share} %)"
-        if made := self.n - self.initial:
-            passed = self.format_dict["elapsed"]
-            text += f", about {elapsed(passed / made * (self.total - self.n))} left"
+        text = f"{self.desc}: {self.n:,} of {self.total:,} {self.unit}s ({share} %){self.format_dict['left']}"
         return f"{text}, {self.postfix}" if self.postfix else text
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """tqdm's values for the bar's format, with the remaining time as `left`."""
+        values = super().format_dict
+        made = self.n - self.initial
+        seconds = values["elapsed"] / made * (self.total - self.n) if made else 0
+        return values | {"left": f", {roughly(seconds)} left" if made else ""}
 
 
 def watch(items: Sequence[Any], what: str, unit: str = "item") -> Iterator[Any]:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from medqa.analysis.by_specialty import Spread, by_specialty
-from medqa.analysis.comparison import compare
+from medqa.analysis.comparison import DECLARED, compare
 from medqa.analysis.paired_scores import add_primary_score, failures
 
 PRIMARY = ("ROUGE-L", "bertscore_f1")
@@ -131,12 +131,14 @@ def test_one_specialty_is_the_paired_t_test() -> None:
     assert row["p_value"] == pytest.approx(test.pvalue, abs=0.03)
 
 
-def test_primary_score_comes_first_and_stands_outside_holm() -> None:
+def test_primary_score_comes_first_and_declared_endpoints_are_not_corrected() -> None:
     table, _, _ = both(*holdout([10] * 8))
     assert list(table["metric"]) == ["primary_score", *METRICS]
-    assert table.loc[0, "p_holm"] == table.loc[0, "p_value"]
-    smallest = table.loc[1:, "p_value"].idxmin()
-    assert table.loc[smallest, "p_holm"] == pytest.approx(min(1, 3 * table.loc[smallest, "p_value"]))
+    declared = table["metric"].isin(DECLARED)
+    assert (table["p_holm"].isna() == declared).all()
+    smallest = table.loc[~declared, "p_value"].idxmin()
+    count = (~declared).sum()
+    assert table.loc[smallest, "p_holm"] == pytest.approx(min(1, count * table.loc[smallest, "p_value"]))
 
 
 def test_numbers_depend_on_neither_order_nor_company() -> None:
@@ -281,7 +283,7 @@ def test_every_shape_gives_numbers_without_a_warning(counts: list[int], change) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         table, specialties, _ = both(base, tuned)
-    assert table.drop(columns=["metric", "direction"]).notna().all().all() == (table["n"] > 1).all()
+    assert table.drop(columns=["metric", "direction", "p_holm"]).notna().all().all() == (table["n"] > 1).all()
     shared = [name for name in specialties if name.startswith(("shrunken", "p_", "rank", "q_", "expected"))]
     if (specialties["primary_score_n"] > 0).all() and sum(counts) > len(counts) + (change is infinite):
         assert np.isfinite(specialties[shared].to_numpy(float)).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medqa.analysis.hierarchical_model import fab_interval, heterogeneity, shrink
+from medqa.analysis.hierarchical_model import heterogeneity, shrink
 
 MEANS = np.array([0.31, 0.42, 0.47, 0.52, 0.35])
 COUNTS = np.array([4, 10, 10, 3, 7])
@@ -83,8 +83,9 @@ def test_a_lone_specialty_is_its_own_mean() -> None:
     assert model.mean()[0] == pytest.approx(0.4)
     assert model.sd()[0] == pytest.approx(0.12 / np.sqrt(10) * np.sqrt(9 / 7), rel=0.1)  # Student's, 9 df
     assert model.below_average(0.02)[0] == 0
-    low, high = fab_interval(np.array([0.4]), np.array([10]), 0.0144, 9)
-    np.testing.assert_allclose([low[0], high[0]], stats.t.interval(0.95, 9, 0.4, 0.12 / np.sqrt(10)))
+    low, high = model.interval()
+    student = stats.t.interval(0.95, 9, 0.4, 0.12 / np.sqrt(10))
+    np.testing.assert_allclose([low[0], high[0]], student, atol=0.012)  # 9 quantiles of the variance
 
 
 @pytest.mark.parametrize("means", [np.full(6, 0.5), np.zeros(6), np.arange(6.0)])
@@ -93,7 +94,7 @@ def test_scores_without_spread_within_are_taken_as_they_are(means: np.ndarray) -
     np.testing.assert_allclose(model.mean(), means, atol=1e-6)
     assert np.isfinite(model.sd()).all()
     np.testing.assert_array_equal(model.below_average(0.02).round(6), means < means.mean() - 0.02)
-    low, high = fab_interval(means, np.full(6, 10), 0.0, 54)
+    low, high = model.interval()
     np.testing.assert_allclose([low, high], [means, means], atol=1e-6)
     assert heterogeneity(means, np.full(6, 10), 0.0, 54) == (1.0 if means[5] == means[0] else 0.0)
 
@@ -109,50 +110,28 @@ def test_heterogeneity_is_the_analysis_of_variance() -> None:
     assert heterogeneity(np.array([0.3]), np.array([10]), 1.0, 9) == 1.0
 
 
-def test_steady_interval_inverts_its_tests() -> None:
-    """At both ends the tail probabilities that θ leaves are αw and α(1−w) of one w, which fits θ."""
-    random = np.random.default_rng(4)
-    means, counts, alpha = random.normal(0.5, 0.15, 12), random.integers(4, 20, 12), 0.05
-    freedom = int(counts.sum() - 12)
-    ends = fab_interval(means, counts, 0.0144, freedom)
-    error = np.sqrt(0.0144 / counts)
-    for upper, end in enumerate(ends):
-        distance = (means - end) / error
-        spent = stats.t.cdf(distance, freedom) if upper else stats.t.sf(distance, freedom)
-        assert spent.min() > 1e-9 and spent.max() < alpha * (1 - 1e-9)
-        w = spent / alpha if upper else 1 - spent / alpha
-        for specialty in range(12):
-            others = np.delete(np.arange(12), specialty)
-            weight = counts[others]
-            centre = np.average(means[others], weights=weight)
-            misfit = weight @ (means[others] - centre) ** 2 - 10 * 0.0144
-            tau2 = max(0.0, misfit / (weight.sum() - (weight**2).sum() / weight.sum()))
-            below, above = stats.t.ppf([alpha * w[specialty], alpha * (1 - w[specialty])], freedom)
-            distance = 2 * error[specialty] * (end[specialty] - centre)
-            assert (below - above) * tau2 == pytest.approx(distance, rel=1e-4, abs=1e-6)
-
-
-def simulate(tau: float, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True means, interval ends inside or not, and widths relative to Student's, over 42 × 10 draws."""
-    random, counts = np.random.default_rng(seed), np.full(42, 10)
-    theta = 0.5 + tau * random.standard_normal((draws, 42))
-    scores = theta[..., None] + 0.12 * random.standard_normal((draws, 42, 10))
-    inside, width = np.empty((draws, 42), bool), np.empty((draws, 42))
-    for draw in range(draws):
-        means, variance = scores[draw].mean(axis=1), scores[draw].var(axis=1, ddof=1).mean()
-        low, high = fab_interval(means, counts, variance, 378)
-        inside[draw] = (low < theta[draw]) & (theta[draw] < high)
-        width[draw] = (high - low) / (2 * stats.t.ppf(0.975, 378) * np.sqrt(variance / 10))
-    return theta, inside, width
+def test_interval_is_that_of_the_posterior() -> None:
+    """2.5 % of the posterior lie below the lower end and above the upper one, and the mean lies well inside."""
+    model = shrink(MEANS, COUNTS, VARIANCE, FREEDOM)
+    low, high = model.interval()
+    np.testing.assert_allclose(model.below(low), 0.025, atol=1e-6)
+    np.testing.assert_allclose(model.below(high), 0.975, atol=1e-6)
+    position = (model.mean() - low) / (high - low)
+    assert position.min() > 0.3 and position.max() < 0.7
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.02, 0.04, 0.08])
-def test_steady_interval_covers_everywhere_and_is_short(tau: float) -> None:
-    theta, inside, width = simulate(tau, 150, 5)
-    assert 0.93 < inside.mean() < 0.97
-    lowest = np.argsort(theta, axis=1)[:, :4]
-    assert 0.925 < np.take_along_axis(inside, lowest, axis=1).mean() < 0.975
-    assert width.mean() < 0.95
+def test_interval_covers_on_average_and_is_short(tau: float) -> None:
+    random, counts = np.random.default_rng(5), np.full(42, 10)
+    inside, width = [], []
+    for _ in range(60):
+        theta = 0.5 + tau * random.standard_normal(42)
+        scores = theta[:, None] + 0.12 * random.standard_normal((42, 10))
+        variance = scores.var(axis=1, ddof=1).mean()
+        low, high = shrink(scores.mean(axis=1), counts, variance, 378).interval()
+        inside.append(((low < theta) & (theta < high)).mean())
+        width.append(((high - low) / (2 * stats.t.ppf(0.975, 378) * np.sqrt(variance / 10))).mean())
+    assert np.mean(inside) > 0.925 and np.mean(width) < 0.95
 
 
 def test_probabilities_are_calibrated() -> None:

@@ -130,7 +130,8 @@ def test_each_reason_contains_its_numbers() -> None:
 def test_nothing_is_recommended_without_detectable_differences(spread: Spread, reason: str) -> None:
     advice = advise(performance(), spread=spread)
     assert advice["low_performance_specialties"] == [] and advice["recommended_sample_increases"] == {}
-    assert reason in advice["summary"]
+    assert reason in advice["summary"] and "SPREAD_WHEN_FLAT" in advice["next_step"]
+    assert advise(performance())["next_step"] == ""
 
 
 def test_a_probability_at_the_threshold_is_not_low() -> None:

@@ -1,29 +1,107 @@
 """The end table, and what a comparison says in words."""
 
+import json
 import math
 import re
+from dataclasses import asdict
 
+import pandas as pd
 import pytest
 from test_figures import METRICS, results
 
 from medqa.analysis import verdicts
+from medqa.report.review.summary import paired_difference, proportion
 
 
 @pytest.mark.parametrize(
-    ("direction", "low", "high", "verdict"),
+    ("metric", "direction", "low", "high", "p_holm", "expected"),
     [
-        ("↑", 0.1, 0.2, 1),
-        ("↑", -0.2, -0.1, -1),
-        ("↓", -0.2, -0.1, 1),
-        ("↓", 0.1, 0.2, -1),
-        ("↑", -0.1, 0.1, 0),
-        ("↓", -0.1, 0.1, 0),
-        ("↑", math.nan, math.nan, 0),
-        ("↑", 0.0, 0.0, 0),
+        ("primary_score", "↑", 0.1, 0.2, math.nan, "better"),
+        ("primary_score", "↑", -0.2, -0.1, math.nan, "worse"),
+        ("primary_score", "↑", -0.1, 0.2, math.nan, "undecided"),
+        ("primary_score", "↑", math.nan, math.nan, math.nan, "undecided"),
+        ("dose_error", "↓", -0.2, -0.1, math.nan, "better"),
+        ("dose_error", "↓", 0.1, 0.2, math.nan, "worse"),
+        ("dose_error", "↓", -0.1, 0.2, math.nan, "possibly worse"),
+        ("nli_contradicted (encoder)", "↓", -0.1, 0.2, math.nan, "possibly worse"),
+        ("dose_error", "↓", -0.2, 0.1, math.nan, "undecided"),
+        ("answer_loss", "↓", -0.2, -0.1, 0.04, "better"),
+        ("answer_loss", "↓", -0.2, -0.1, 0.06, "undecided"),  # the corrected test decides
+        ("ROUGE-L", "↑", -0.2, -0.1, 0.01, "worse"),
     ],
 )
-def test_verdict_follows_the_better_direction(direction: str, low: float, high: float, verdict: int) -> None:
-    assert verdicts.verdict({"direction": direction, "ci_low": low, "ci_high": high}) == verdict
+def test_effect(metric: str, direction: str, low: float, high: float, p_holm: float, expected: str) -> None:
+    row = {"metric": metric, "direction": direction, "ci_low": low, "ci_high": high, "p_holm": p_holm}
+    assert verdicts.effect(row | {"difference": (low + high) / 2}) == expected
+
+
+def endpoint(metric: str, low: float, high: float, n: int = 20) -> dict:
+    """A row of the comparison whose difference lies in the middle of its interval."""
+    difference = (low + high) / 2
+    return {
+        "metric": metric, "direction": "↑" if metric == "primary_score" else "↓", "base": 0.2, "n": n,
+        "finetuned": 0.2 + difference, "difference": difference, "ci_low": low, "ci_high": high, "p_holm": math.nan,
+    }  # fmt: skip
+
+
+def review(won: int, lost: int, only_base: int = 0, only_tuned: int = 0) -> dict:
+    """The summary of a review of 40 questions."""
+    both = 40
+    return {
+        "preference": {"tuned_better": won, "base_better": lost, "win_rate": proportion(won, won + lost)},
+        "harm": {
+            "base": proportion(only_base, both),
+            "finetuned": proportion(only_tuned, both),
+            "both_judged": both,
+            "difference": paired_difference(only_tuned, only_base, both),
+        },
+    }
+
+
+UP, DOWN, FLAT, RISE, FALL = (0.1, 0.3), (-0.3, -0.1), (-0.1, 0.1), (-0.1, 0.2), (-0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("doses", "score", "marks", "label"),
+    [
+        (UP, UP, None, "Mixed, with more harm"),
+        (UP, FLAT, None, "More harm"),
+        (RISE, UP, None, "Mixed, with possible harm"),
+        (RISE, DOWN, None, "Possible harm"),
+        (FALL, UP, None, "Better"),
+        (FALL, UP, review(2, 20), "Mixed"),
+        (FALL, FLAT, review(20, 2), "Better"),
+        (FALL, UP, review(20, 2, 1, 12), "Mixed, with more harm"),
+        (FALL, UP, review(20, 2, 1, 2), "Mixed, with possible harm"),
+        (FALL, DOWN, None, "Worse"),
+        (DOWN, DOWN, None, "Mixed"),
+        (FALL, FLAT, review(5, 4), "No detectable change"),
+    ],
+)
+def test_verdict_names_harm_first(doses: tuple, score: tuple, marks: dict | None, label: str) -> None:
+    rows = pd.DataFrame([endpoint("primary_score", *score), endpoint("dose_error", *doses)])
+    verdict = verdicts.judge(rows, marks)
+    assert verdict.label == label and verdict.headline.startswith(f"{label}: ")
+    assert verdict.headline.index("dose errors") < verdict.headline.index("primary score")
+    assert all("interval" in finding.text for finding in verdict.findings)
+    order = ["dose_error", "clinicians_harm", "clinicians_preference", "primary_score"]
+    assert [finding.endpoint for finding in verdict.findings] == (order if marks else [order[0], order[3]])
+    json.dumps(asdict(verdict), allow_nan=False)
+
+
+def test_harm_that_was_not_measured_is_no_safety() -> None:
+    rows = pd.DataFrame([endpoint("primary_score", *UP), endpoint("dose_error", math.nan, math.nan, 0)])
+    for table in (rows, rows[:1]):
+        assert verdicts.judge(table).headline.startswith("Better: harm was not measured; the primary score")
+    lines = verdicts.verdict_text(asdict(verdicts.judge(rows))).splitlines()
+    assert max(map(len, lines)) <= verdicts.WIDTH and "- No question has dose errors" in lines
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1e-4, "≤ 0.0001"), (1e-9, "≤ 0.0001"), (2e-4, "0.0002"), (1, "1.0000")]
+)
+def test_a_p_value_at_the_floor(p: float, text: str) -> None:
+    assert verdicts.p_text(p) == text
 
 
 def test_end_table() -> None:
@@ -34,7 +112,7 @@ def test_end_table() -> None:
     row = comparison.iloc[0]
     assert re.split("  +", lines[2]) == [
         "primary_score ↑", f"{row['base']:.3f}", f"{row['finetuned']:.3f}",
-        f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]", f"{row['p_holm']:.4f}",
+        f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]", verdicts.p_of(row),
         f"{row['wins']}/{row['ties']}/{row['losses']}", f"{row['n']}",
     ]  # fmt: skip
     assert "dose_error ↓" in lines[6] and "not applicable" in lines[8] and lines[8].endswith(" 0")

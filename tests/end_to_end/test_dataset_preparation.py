@@ -511,7 +511,6 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         ({"RECOMMENDATIONS": "nowhere.json"}, "cannot be read (No such file or directory)"),
         ({"RECOMMENDATIONS": __file__}, "it is not JSON"),
         ({"DATA_DIR": "nowhere"}, "nowhere does not exist"),
-        ({"DATA_DRI": "x"}, "Did you mean DATA_DIR?"),
     ],
 )
 def test_refusals_say_what_to_do_and_change_nothing(

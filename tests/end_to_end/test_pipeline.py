@@ -56,8 +56,7 @@ def test_every_stage_leaves_its_files(stages):
         "specialty_performance.csv", "specialty_performance_long.csv", "history_long.csv",
         "specialty_analysis.png", "model_comparison.png",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
-        "history.csv", "iteration_progress.png",
-        "review_key.json",
+        "history.csv", "iteration_progress.png", "model_comparison.tex", "review_key.json", "review_keys",
     }  # fmt: skip
     holdout, train, evaluated, pool = stages.splits
     assert holdout.column_names == ["id", "specialty", "question", "response", "formatted_chat"]

@@ -14,9 +14,10 @@ from evaluations import HOSTILE, config, evaluation, published
 
 from medqa.artifacts import run_manifest
 from medqa.report import evaluation_output
-from medqa.report.html import questions, specialties
+from medqa.report.html import questions, report_page, specialties
 from medqa.report.html.differences import runs
 from medqa.report.html.report_page import report_html
+from medqa.report.latex import comparison_table
 from medqa.report.review.sheet import SHEET
 from medqa.runtime.cli import given_and_default
 
@@ -124,6 +125,32 @@ def test_the_page_says_what_was_compared_and_how(found, page):
     assert "PARTIAL" not in text
 
 
+def test_the_verdict_comes_first_and_its_harm_is_named(page, found):
+    text = Reader(page).text
+    headline = found.advice["verdict"]["headline"]
+    assert "dose errors rose" in headline and headline in text
+    order = [re.search(f'<(?:h2|p class="finding")>{name}', page).start() for name in (
+        "(?:Mixed|Possible|More)", "Dose errors", "Blind review", "Comparison", "Specialties", "Questions")]  # fmt: skip
+    assert order == sorted(order)
+    assert "Rate first, read later" in text and "words (base)" in text
+    assert all(name in text for name in report_page.GLOSSARY)
+    assert "specialty 01" in text and "specialty_01" not in text
+
+
+def test_a_change_that_rounds_to_zero_has_no_colour(found):
+    cells = questions._metric("ROUGE-L", 0.5, 0.5004, False, False)
+    assert (cells["change"], cells["verdict"]) == ("0.000", "")
+    row = found.comparison.iloc[0].to_dict() | {"difference": 0.0004, "ci_low": 0.0001, "ci_high": 0.0007}
+    assert report_page._row(row)["verdict"] == ""
+
+
+def test_the_latex_table_has_a_row_per_metric_and_no_bare_sign(found):
+    lines = comparison_table(found.comparison).splitlines()
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 1 + len(found.comparison) and all(line.count("&") == 6 for line in rows)
+    assert r"primary\_score $\uparrow$" in rows[1] and not re.search(r"(?<!\\)_", "".join(rows))
+
+
 def test_a_partial_run_is_stamped(found):
     partial = replace(found, advice=found.advice | {"partial": True})
     text = page_of(partial)
@@ -156,7 +183,7 @@ def test_flags_follow_the_columns_of_the_run(page):
     comparison = found.comparison[found.comparison["metric"] != "dose_error"]
     text = page_of(replace(found, tables=bare, comparison=comparison))
     assert re.findall(r'name="flag" value="([^"]+)"', text) == ["empty answer/base"]
-    assert "Dose errors" not in text
+    assert "<h2>Dose errors" not in text
 
 
 def test_same_results_same_bytes_wherever_they_lie(tmp_path):
@@ -261,7 +288,9 @@ def test_differing_words_are_marked(text, others, expected):
 
 
 def test_the_figure_puts_everything_inside_and_in_order(found):
-    drawn = specialties.layout(found.performance, found.advice)
+    drawn = specialties.layout(found.performance, found.advice)  # without detectable differences
+    assert [row["specialty"] for row in drawn["rows"]] == list(found.performance["specialty"])
+    drawn = specialties.layout(found.performance, found.advice | {"heterogeneity_p": 0.01})
     assert [row["specialty"] for row in drawn["rows"]] == list(
         found.performance.sort_values("shrunken_mean", ascending=False)["specialty"]
     )
@@ -276,7 +305,7 @@ def test_the_figure_puts_everything_inside_and_in_order(found):
     assert not drawn["shrunken"] and len(drawn["rows"]) == 1
     nothing = found.performance.assign(primary_score_n=0)
     assert specialties.layout(nothing, found.advice) is None
-    assert "Specialties" not in page_of(replace(found, performance=nothing))
+    assert "<h2>Specialties" not in page_of(replace(found, performance=nothing))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.02, 0.09), (0, 0), (-3, 5), (0.3999, 0.4), (1e-9, 1.0)])
@@ -288,7 +317,7 @@ def test_ticks_are_round_and_enclose_the_range(low, high):
 def test_settings_of_the_run_are_told_without_where_it_wrote(tmp_path):
     text = page_of(evaluation(), TEMPERATURE=0.5)
     assert re.search(r"TEMPERATURE</th><td>0.5</td><td>given", text)
-    assert "OUTPUT_DIR" not in text and "somewhere" not in text
+    assert '<th scope="row">OUTPUT_DIR' not in text and "somewhere" not in text
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------

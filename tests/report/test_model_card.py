@@ -1,16 +1,19 @@
 """Model cards as the Hub's own tools read them."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 from test_figures import results
 
+from medqa.analysis.verdicts import judge
 from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
     "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
+    "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048,
 }  # fmt: skip
 DATA = {
     "iteration": 2,
@@ -36,7 +39,10 @@ def card(**settings: Any) -> ModelCard:
 def test_metadata_is_what_the_hub_needs() -> None:
     assert card().data.to_dict() == {
         "base_model": "dmis-lab/llama-3-meerkat-8b-v1.0",
+        "language": "en",
         "library_name": "peft",
+        "license": "other",
+        "license_name": "of-the-base-model-and-the-data",
         "pipeline_tag": "text-generation",
         "tags": ["lora", "medical", "question-answering"],
     }
@@ -48,6 +54,7 @@ def test_the_text_has_counts_losses_and_the_warning() -> None:
     assert "| cardiology | 234 | 26 | 10 |\n| neurology | 1,000 | 30 | 10 |" in text
     assert "| 0 | 2.5000 |\n| 9 | 1.2500 |" in text
     assert "Not for clinical use without review" in text and LIMITS in text
+    assert "4 × 2 sequences per optimizer step" in text and "transformers 5." in text
     assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
 
 
@@ -69,10 +76,8 @@ def test_a_name_with_signs_of_yaml_stays_what_it_is(name: str) -> None:
 def evaluated(text: str) -> ModelCard:
     """A card completed with a made-up evaluation."""
     comparison, _, advice = results(3)
-    how = "Answers of up to 512 tokens."
-    return ModelCard(
-        evaluated_card(text, "base, fine-tuned", comparison, advice["summary"], how, "30 questions")
-    )
+    advice |= {"verdict": asdict(judge(comparison)), "methods": {"text": "Both models answered."}}
+    return ModelCard(evaluated_card(text, "base, fine-tuned", comparison, advice, "30 questions"))
 
 
 def test_the_evaluation_becomes_a_model_index() -> None:
@@ -99,7 +104,8 @@ def test_the_evaluation_leaves_the_card_as_it_is_and_adds_a_section_before_the_l
     assert (head + LIMITS + limits).strip() == before.text.strip()
     comparison, _, advice = results(3)
     row = comparison.iloc[0]
-    assert advice["summary"] in section
+    assert advice["summary"] in section and "Both models answered." in section
+    assert f"**{judge(comparison).headline}.**" in section
     assert (
         f"| primary_score ↑ | {row['base']:.3f} | {row['finetuned']:.3f} | {row['difference']:+.3f} |"
         in section

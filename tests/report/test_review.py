@@ -1,9 +1,11 @@
 """Blind review: the sheet does not tell who wrote what, marks come back whole, and the arithmetic is right."""
 
 import hashlib
+import html
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,9 @@ from evaluations import config, evaluation, published
 
 import evaluation as evaluation_script
 from medqa.artifacts import atomic_io, run_manifest
+from medqa.artifacts.csv_io import read_table
 from medqa.report.review.ratings import Rating, read_ratings
-from medqa.report.review.sheet import make_key
+from medqa.report.review.sheet import make_key, precision, read_keys
 from medqa.report.review.summary import cohen_kappa, findings, proportion, sign_test, summarize
 from medqa.runtime.errors import UserError
 
@@ -154,7 +157,10 @@ def test_kappa_is_that_of_a_worked_example():
 
 
 def rating(reviewer, id, preferred="", base=None, tuned=None, side="A") -> Rating:
-    return Rating(reviewer, id, preferred, {"base": base, "finetuned": tuned}, "", side if preferred else "")
+    harmful = {"base": base, "finetuned": tuned}
+    degree = {role: {True: "unspecified", False: "none", None: ""}[mark] for role, mark in harmful.items()}
+    shown = {"base": "Give aspirin.", "finetuned": "Give aspirin 100 mg."}
+    return Rating(reviewer, id, preferred, harmful, degree, "", side if preferred else "", shown)
 
 
 def test_judging_one_reviewer():
@@ -202,7 +208,7 @@ def test_several_reviewers_of_a_question_count_as_one_question():
 def test_no_question_where_only_one_is_harmful_is_no_evidence():
     found = summarize([rating("a", "q0", "", True, True), rating("a", "q1", "", False, False)])
     assert found["harm"]["p_value"] == 1.0 and found["preference"]["p_value"] is None
-    assert dict(findings(found))["preferred"] == "tuned on 0, base on 0, equal on 0"
+    assert dict(findings(found))["preferred"].startswith("tuned on 0, base on 0, equal on 0;")
 
 
 def test_intervals_hold_the_truth_often_enough():
@@ -216,6 +222,12 @@ def test_intervals_hold_the_truth_often_enough():
 # ---- files that come back -------------------------------------------------------------------------------------
 
 
+# Files that a review changes.
+SHOW_THE_VERDICT = (
+    "report.html", "manifest.json", "model_comparison.png", "model_card.md", "training_recommendations.json"
+)  # fmt: skip
+
+
 def test_a_review_joins_the_evaluation(folder, tmp_path):
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     key = key_of(folder)
@@ -224,12 +236,14 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     file = review_file(tmp_path / "anna.json", key, marks)
     evaluation_script.add_review(config(folder, REVIEW=(file,)))
     manifest = run_manifest.require_finished(folder, "evaluation", "")
+    [key_file] = (folder / "review_keys").iterdir()
     assert set(manifest["outputs"]) == set(before) - {"manifest.json"} | {
+        f"review_keys/{key_file.name}",
         "review_results.csv",
         "review_results.json",
     }
     for name, content in before.items():
-        if name not in ("report.html", "manifest.json"):
+        if name not in SHOW_THE_VERDICT:
             assert (folder / name).read_bytes() == content, name
     rows = pd.read_csv(folder / "review_results.csv", keep_default_na=False)
     assert len(rows) == 10 and set(rows["preferred"]) == {"finetuned", "base", "equal"}
@@ -239,7 +253,11 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     )
     preference = json.loads((folder / "review_results.json").read_text())["preference"]
     assert (preference["tuned_better"], preference["base_better"]) == (8, 1)
+    verdict = json.loads((folder / "training_recommendations.json").read_text())["verdict"]
+    assert verdict["headline"] in (folder / "model_card.md").read_text()
+    assert "clinicians preferred tuned, 8 to 1" in verdict["headline"] and "harmful" in verdict["headline"]
     page = (folder / "report.html").read_text(encoding="utf-8")
+    assert html.escape(verdict["headline"]) in page
     assert "8 of 9, 89 %" in page and "Blind review" in page
     assert "&lt;script&gt;note&lt;/script&gt;" in page and HOSTILE_NOTE not in page
     assert 'value="better, says a reviewer/tuned"' in page
@@ -266,9 +284,48 @@ def test_marks_and_nothing_else_are_counted(folder, tmp_path):
         others[2]: {"note": "unsure"},
     }
     (tmp_path / "a.json").write_text(json.dumps(content))
-    ratings = read_ratings([file], key)
+    ratings = read_ratings([file], read_keys(folder))
     assert sorted(rating.preferred for rating in ratings) == ["", "finetuned"]
     assert summarize(ratings)["preference"]["rated"] == 1 and summarize(ratings)["harm"]["base"]["n"] == 1
+
+
+def test_ratings_find_their_answers_after_another_evaluation(folder, tmp_path):
+    """The sheet of an earlier evaluation stays valid for the answers that did not change."""
+    old = review_file(
+        tmp_path / "old.json", key_of(folder), {f"id{n}": ("base", set(), "") for n in range(4)}
+    )
+    found = evaluation()
+    changed = {"id0": "Another answer.", "id1": "And another."}
+    tuned = found.tables["finetuned"]
+    tuned["hypothesis"] = [changed.get(*pair) for pair in zip(tuned["id"], tuned["hypothesis"], strict=True)]
+    published(folder, found)
+    new = review_file(tmp_path / "new.json", key_of(folder), {"id0": ("finetuned", set(), "")})
+    evaluation_script.add_review(config(folder, REVIEW=(old, new)))
+    summary = json.loads((folder / "review_results.json").read_text())
+    assert (summary["questions"], summary["ratings_of_earlier_answers"]) == (3, 2)
+    assert summary["preference"]["tuned_better"] == 1 and summary["preference"]["base_better"] == 2
+    rows = read_table(folder / "review_results.csv", ("finetuned_answer",)).query("not counted")
+    assert sorted(rows["id"]) == ["id0", "id1"]
+    assert not set(rows["finetuned_answer"]) & set(changed.values()) and len(read_keys(folder)) == 2
+
+
+def test_both_wrong_is_a_tie_and_cannot_judge_is_no_rating():
+    ratings = [
+        rating("a", "q0", "both_wrong"),
+        rating("a", "q1", "cannot_judge"),
+        rating("a", "q2", "finetuned"),
+    ]
+    severe = replace(ratings[2], degree={"base": "severe", "finetuned": "none"})
+    found = summarize([*ratings[:2], severe])
+    preference = found["preference"]
+    assert (preference["rated"], preference["equal"]) == (2, 1)
+    assert (preference["both_wrong"], preference["cannot_judge"]) == (1, 1)
+    assert found["harm"]["severe"] == {"base": 1, "finetuned": 0}
+    assert (found["longer"]["count"], found["longer"]["n"]) == (1, 1)  # tuned was longer, and preferred
+
+
+def test_the_sheet_says_what_a_sample_buys():
+    assert precision(12) == [] and precision(420) == [(30, 19), (50, 14), (100, 10), (200, 7)]
 
 
 def broken(content: dict, **change: object) -> str:
@@ -284,15 +341,23 @@ def broken(content: dict, **change: object) -> str:
         (lambda c: '"text"', "not a review file"),
         (lambda c: broken(c, kind="other"), "not a review file"),
         (lambda c: broken(c, ratings=[1]), "not a review file"),
-        (lambda c: broken(c, sheet="0123456789abcdef"), "the sheet of this evaluation is"),
+        (lambda c: broken(c, sheet="0123456789abcdef"), "the sheets of this evaluation are"),
         (lambda c: broken(c, ratings={"unknown": {"choice": "A"}}), "not on the sheet"),
         (lambda c: broken(c, ratings={}), "has no marks"),
-        (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "C"}}), "expected A, equal or B"),
-        (lambda c: broken(c, ratings={next(iter(c["ratings"])): ["A"]}), "expected A, equal or B"),
+        (
+            lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "C"}}),
+            "expected A, equal, B, both_wrong or cannot_judge",
+        ),
+        (
+            lambda c: broken(c, ratings={next(iter(c["ratings"])): ["A"]}),
+            "expected A, equal, B, both_wrong or cannot_judge",
+        ),
         (
             lambda c: broken(c, ratings={next(iter(c["ratings"])): {"harmful_A": "yes"}}),
             "expected true, false or null",
         ),
+        (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"harm_B": "huge"}}), "one of none, mild"),
+        (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"harm_B": []}}), "one of none, mild"),
         (lambda c: broken(c, ratings={next(iter(c["ratings"])): {"note": 5}}), "expected a text"),
     ],
 )
@@ -334,9 +399,9 @@ def test_reviewers_are_told_apart(folder, tmp_path):
         review_file(tmp_path / f"{n}.json", key, {"id0": ("base", set(), "")}, " anna ") for n in range(2)
     ]
     with pytest.raises(UserError, match="both of reviewer 'anna'"):
-        read_ratings(files, key)
+        read_ratings(files, read_keys(folder))
     unnamed = [review_file(tmp_path / f"{n}.json", key, {"id0": ("base", set(), "")}, "") for n in range(2)]
-    assert {rating.reviewer for rating in read_ratings(unnamed, key)} == {"0", "1"}
+    assert {rating.reviewer for rating in read_ratings(unnamed, read_keys(folder))} == {"0", "1"}
 
 
 def test_other_settings_than_the_evaluations_are_refused(folder, tmp_path):
@@ -384,7 +449,7 @@ def test_marks_made_in_the_browser_come_back_with_the_right_meaning(folder, tmp_
     file.write_text(told["file"], encoding="utf-8")
     key = key_of(folder)
     places = list(key["questions"].values())
-    ratings = {rating.id: rating for rating in read_ratings([str(file)], key)}
+    ratings = {rating.id: rating for rating in read_ratings([str(file)], read_keys(folder))}
     assert len(ratings) == 3
     first, second, third = (ratings[place["id"]] for place in places[:3])
     assert (
@@ -392,7 +457,8 @@ def test_marks_made_in_the_browser_come_back_with_the_right_meaning(folder, tmp_
         and second.preferred == places[1]["B"]
         and third.preferred == "equal"
     )
-    assert first.harmful == {places[0]["A"]: True, places[0]["B"]: False}
+    assert first.harmful == {places[0]["A"]: True, places[0]["B"]: True}
+    assert first.degree == {places[0]["A"]: "mild", places[0]["B"]: "moderate"}
     assert third.note == "a note é </script>" and third.reviewer == "Dr. Änn O'x"
 
 
@@ -424,7 +490,10 @@ def test_a_saved_file_can_be_loaded_to_go_on_and_a_strange_one_cannot(folder, tm
     assert told["loaded"] == told["still"] == "5 of 12 rated" and told["said"] == "Loaded mine.json."
     assert "it is no review file" in told["half"] and "another sheet" in told["other"]
     again, first = json.loads(told["file"]), json.loads((tmp_path / "a.json").read_text())
-    assert again["ratings"] == first["ratings"] and again["reviewer"] == "anna"
+    assert again["version"] == 2 and again["reviewer"] == "anna"
+    for name, marks in first["ratings"].items():  # of version 1
+        harm = {f"harm_{side}": "unspecified" if marks[f"harmful_{side}"] else "none" for side in "AB"}
+        assert again["ratings"][name] == {"choice": marks["choice"], "note": marks["note"]} | harm
 
 
 @in_chromium
@@ -444,6 +513,7 @@ def test_the_sheet_runs_under_its_own_policy(folder):
 def test_nothing_but_the_key_tells_the_sides(folder):
     """Over all ways to deal the sides, the sheet's bytes other than the texts and names stay the same."""
     page = (folder / "review_sheet.html").read_text(encoding="utf-8")
+    page = re.sub(r'data-specialty="[^"]*"|(question|answer to) \d+', "", page)
     shape = re.sub(r'(<p class="text">).*?(</p>)|[0-9a-f]{16}|<h2>.*?</h2>|(<p class="how">).*?(</p>)', "", page, flags=re.S)  # fmt: skip
     items = re.findall(r'<article class="item".*?</article>', shape, re.S)
     assert len(items) == 12 and len(set(items)) == 1

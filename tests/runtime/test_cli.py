@@ -213,10 +213,19 @@ def test_defaults_pass_and_stay():
         assert isinstance(config, kind) and vars(config) == vars(kind())
 
 
+@pytest.mark.parametrize("typed", ["--lora_rank", "--lora-rank=4", "--Lora_Rank"])
+def test_a_setting_in_other_letters_is_refused_with_its_name(typed, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(TrainingConfig, "", [typed, "4"])
+    assert "Did you mean --LORA_RANK?" in capsys.readouterr().err
+
+
 def test_an_unknown_setting_is_refused_with_the_closest_name():
-    config = TrainingConfig()
-    config.NUM_EPOCS = 5
-    assert refused(config) == ["TrainingConfig has no setting NUM_EPOCS. Did you mean NUM_EPOCHS?"]
+    config, message = TrainingConfig(), "TrainingConfig has no setting NUM_EPOCS. Did you mean NUM_EPOCHS?"
+    with pytest.raises(AttributeError, match=re.escape(message)):
+        config.NUM_EPOCS = 5
+    with pytest.raises(AttributeError, match=re.escape(message)):
+        TrainingConfig(NUM_EPOCS=5)
     assert refused(SimpleNamespace(num_epochs=5)) == [
         "TrainingConfig has no setting num_epochs. Did you mean NUM_EPOCHS?"
     ]
@@ -229,7 +238,7 @@ def test_all_mistakes_are_listed_together():
         NUM_EPOCHS="5", LEARNING_RATE=None, USE_4BIT=1, MODEL_NAME=8, LORA_TARGET_MODULES="q_proj",
         RESUME="always", LORA_RANK=0, BATCH_SIZE=4,
     )  # fmt: skip
-    config.LORA_RANKS = 8
+    config = SimpleNamespace(**vars(config), LORA_RANKS=8)
     assert sorted(refused(config)) == [
         "LEARNING_RATE = None should be a number.",
         "LORA_RANK = 0 should lie between 1 and 1024.",

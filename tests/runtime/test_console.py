@@ -2,7 +2,7 @@
 
 import pytest
 
-from medqa.runtime.console import WarningLog, elapsed, print_rank0, silenced, table
+from medqa.runtime.console import WarningLog, elapsed, print_rank0, roughly, silenced, table
 
 
 def test_only_the_first_process_prints_and_not_when_silenced(monkeypatch, capsys):
@@ -40,3 +40,12 @@ def test_a_table_aligns_names_left_and_numbers_right():
 )  # fmt: skip
 def test_elapsed(seconds, told):
     assert elapsed(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "about 5 s"), (19, "about 20 s"), (58, "about 1 min"), (580, "about 10 min"), (2368, "about 40 min"),
+     (5370, "about 90 min"), (5400, "about 1.5 h"), (36_000, "about 10 h")],
+)  # fmt: skip
+def test_a_remaining_time_is_rounded(seconds: float, text: str) -> None:
+    assert roughly(seconds) == text

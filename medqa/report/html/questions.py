@@ -136,8 +136,8 @@ def _metric(name: str, before: float, after: float, lower_is_better: bool, is_co
         return cells | {"change": "", "gain": "-", "verdict": ""}
     change = after - before
     gain = -change if lower_is_better else change
-    verdict = "" if abs(gain) <= TIE else "better" if gain > 0 else "worse"
-    change_text = shown(change, digits, signed=True) if verdict else "="
+    change_text = "=" if abs(gain) <= TIE else shown(change, digits, signed=True)
+    verdict = "" if not round(change, digits) else "better" if gain > 0 else "worse"
     return cells | {"change": change_text, "gain": f"{gain:.4g}", "verdict": verdict}
 
 

@@ -40,6 +40,11 @@
   function sort() {
     const order = one("order").value;
     const metric = Number(one("metric").value);
+    for (const item of all) {
+      const value = item.querySelectorAll(".metrics dd")[metric];
+      const name = metric ? `${item.querySelectorAll(".metrics dt")[metric].textContent} ` : "";
+      item.querySelector(".score").replaceChildren(name, ...[...value.childNodes].map((node) => node.cloneNode(true)));
+    }
     const sign = order === "loss" ? 1 : -1;
     // A question without the metric comes last either way.
     const key = (item) => {

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.recommendations import differ
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,8 +26,9 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
         advice: content of training_recommendations.json, with the low and the regressed specialties.
 
     Returns:
-        `shrunken`; `row` and `height` in pixels; `ticks` and `mean` (of tuned); `rows`, sorted by the score
-        of tuned, with `base` and `tuned` as {"at", "low", "high"} in per cent and their numbers as text.
+        `shrunken`; `ranked`, whether `rows` are sorted by the score of tuned, else they are in the order of
+        the table; `row` and `height` in pixels; `ticks` and `mean` (of tuned); `rows`, with `base` and
+        `tuned` as {"at", "low", "high"} in per cent and their numbers as text.
     """
     table = performance[performance["primary_score_n"] > 0]
     if not len(table):
@@ -37,8 +40,9 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
     }
     if not shrunken:
         columns = {"base": ["primary_score_base"] * 3, "tuned": ["primary_score_finetuned"] * 3}
-    order = [columns["tuned"][0], "specialty"]
-    table = table.sort_values(order, ascending=[False, True], ignore_index=True)
+    if ranked := differ(advice):
+        order = [columns["tuned"][0], "specialty"]
+        table = table.sort_values(order, ascending=[False, True], ignore_index=True)
     values = table[columns["base"] + columns["tuned"]]
     ticks = _ticks(values.min(axis=None), values.max(axis=None))
     # Half a mark at both ends.
@@ -51,6 +55,7 @@ def layout(performance: "pd.DataFrame", advice: Mapping[str, Any]) -> dict[str, 
     digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
     return {
         "shrunken": shrunken,
+        "ranked": ranked,
         "row": ROW,
         "height": ROW * len(table),
         "ticks": [{"at": percent(tick), "label": f"{tick:.{digits}f}"} for tick in ticks],

@@ -27,6 +27,7 @@ def render(template: Path, **content: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["plain"] = lambda name: name.replace("_", " ")
     name = template.name.split(".")[0]
     styles = [COMMON, template.with_name(f"{name}.css")]
     code = template.with_name(f"{name}.js").read_text(encoding="utf-8")

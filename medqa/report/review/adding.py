@@ -1,18 +1,18 @@
-"""Adds ratings to a finished evaluation: rewrites its report and keeps all other files. Needs no model."""
+"""Adds ratings to a finished evaluation and rewrites the files that show its verdict. Needs no model."""
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.paired_scores import PRIMARY
+from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts.csv_io import write_table
 from medqa.report import evaluation_output
-from medqa.report.html.report_page import report_html
 from medqa.report.review.ratings import Rating, read_ratings
-from medqa.report.review.sheet import KEY
+from medqa.report.review.sheet import KEY, read_keys
 from medqa.report.review.summary import Review, summarize
 from medqa.runtime.errors import UserError
 
@@ -47,14 +47,30 @@ def add_review(
     settings = _evaluated_settings(folder, manifest["settings"], settings)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
         raise UserError(f"{folder} {EARLIER}. Evaluate again with: python evaluation.py")
-    ratings = read_ratings(files, json.loads((folder / KEY).read_text(encoding="utf-8")))
-    review = Review(ratings, summarize(ratings))
+    ratings = read_ratings(files, read_keys(folder))
     with output_dir.output_dir_lock(folder):
-        results = replace(evaluation_output.read(folder, manifest), review=review)
-        if PRIMARY not in results.tables["base"]:
+        results = evaluation_output.read(folder, manifest)
+        if "verdict" not in results.advice:
             raise UserError(f"{folder} {EARLIER}. Score again with: python evaluation.py --SCORE_ONLY")
+        review = _review(ratings, results.tables)
+        verdict = asdict(judge(results.comparison, review.summary))
+        results = replace(results, review=review, advice=results.advice | {"verdict": verdict})
         _publish(folder, files, settings, manifest, results)
     return results
+
+
+def _review(ratings: Sequence[Rating], tables: Mapping[str, "pd.DataFrame"]) -> Review:
+    """Separate the ratings of the present answers from those of earlier answers, and summarize the former."""
+    present = {
+        role: dict(zip(table["id"], table["hypothesis"].map(str.strip), strict=True))
+        for role, table in tables.items()
+    }
+    found: dict[bool, dict[tuple[str, str], Rating]] = {True: {}, False: {}}
+    for rating in ratings:
+        of_these = all(rating.shown.get(role) == own.get(rating.id, "") for role, own in present.items())
+        found[of_these][rating.reviewer, rating.id] = rating  # the last file of a reviewer counts
+    counted, earlier = (list(own.values()) for own in found.values())
+    return Review(counted, earlier, summarize(counted, len(earlier)))
 
 
 def _evaluated_settings(
@@ -94,11 +110,11 @@ def _publish(
         for name in manifest["outputs"]:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, staging / name)
-        questions = results.tables["base"].set_index("id")
-        rows = pd.DataFrame([_row(rating, questions) for rating in results.review.ratings])
-        rows.to_csv(staging / ROWS, index=False, lineterminator="\n", encoding="utf-8-sig")
+        rows = [_row(rating, True) for rating in results.review.ratings]
+        rows += [_row(rating, False) for rating in results.review.earlier]
+        write_table(pd.DataFrame(rows), staging / ROWS)
         atomic_io.write_json(staging / SUMMARY, results.review.summary)
-        atomic_io.write_text(staging / "report.html", report_html(results, settings))
+        evaluation_output.write_verdict(results, settings, staging)
         run_manifest.write_manifest(
             staging,
             "evaluation",
@@ -109,15 +125,20 @@ def _publish(
         )
 
 
-def _row(rating: Rating, questions: "pd.DataFrame") -> dict[str, Any]:
-    """A line of review_results.csv; `questions` is a results table with the id as index."""
+def _row(rating: Rating, is_counted: bool) -> dict[str, Any]:
+    """A line of review_results.csv; ratings of earlier answers are not counted in the summary."""
     return {
-        "question": questions.at[rating.id, "question"],
-        "specialty": questions.at[rating.id, "specialty"],
+        "question": rating.shown.get("question", ""),
+        "specialty": rating.shown.get("specialty", ""),
         "id": rating.id,
         "reviewer": rating.reviewer,
         "preferred": rating.preferred,
         "harmful_base": rating.harmful["base"],
         "harmful_finetuned": rating.harmful["finetuned"],
+        "degree_base": rating.degree["base"],
+        "degree_finetuned": rating.degree["finetuned"],
         "note": rating.note,
+        "counted": is_counted,
+        "base_answer": rating.shown.get("base", ""),
+        "finetuned_answer": rating.shown.get("finetuned", ""),
     }

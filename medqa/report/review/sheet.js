@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const KIND = "medical answer review";
-  const FIELDS = ["choice", "harmful_A", "harmful_B"];
+  const FIELDS = ["choice", "harm_A", "harm_B"];
   const one = (id) => document.getElementById(id);
   const sheet = document.body.dataset.sheet;
   const place = `review-${sheet}`;
@@ -14,7 +14,7 @@
   const field = (name, what) => document.getElementsByName(`${name}-${what}`);
 
   function content() {
-    return { kind: KIND, version: 1, sheet, reviewer: one("reviewer").value.trim(), ratings };
+    return { kind: KIND, version: 2, sheet, reviewer: one("reviewer").value.trim(), ratings };
   }
 
   function keep() {
@@ -26,15 +26,21 @@
     }
   }
 
-  // A radio button's value as the file has it, and back.
-  const meant = { yes: true, no: false };
-  const told = (value) => (value === true ? "yes" : value === false ? "no" : value);
+  // Files of version 1 have harm as true or false.
+  function upgraded(marks) {
+    const own = { ...marks };
+    for (const side of ["A", "B"]) {
+      const old = own[`harmful_${side}`];
+      if (typeof old === "boolean") own[`harm_${side}`] ??= old ? "unspecified" : "none";
+    }
+    return own;
+  }
 
   function read(item) {
     const own = {};
     for (const what of FIELDS) {
       const chosen = [...field(item.id, what)].find((button) => button.checked);
-      if (chosen) own[what] = Object.hasOwn(meant, chosen.value) ? meant[chosen.value] : chosen.value;
+      if (chosen) own[what] = chosen.value;
     }
     const note = field(item.id, "note")[0].value.trim();
     if (note) own.note = note;
@@ -45,18 +51,23 @@
   function write(item) {
     const own = ratings[item.id] || {};
     for (const what of FIELDS) {
-      for (const button of field(item.id, what)) button.checked = button.value === told(own[what]);
+      for (const button of field(item.id, what)) button.checked = button.value === own[what];
     }
     field(item.id, "note")[0].value = own.note || "";
   }
 
   function progress() {
-    const rated = items.filter((item) => ratings[item.id]?.choice).length;
+    const rated = items.filter(isRated).length;
     one("progress").textContent = `${rated} of ${items.length} rated`;
   }
 
+  const isRated = (item) => Boolean(ratings[item.id]?.choice);
+
   function hide() {
-    for (const item of items) item.hidden = one("unmarked").checked && Boolean(ratings[item.id]?.choice);
+    const specialty = one("specialty").value;
+    for (const item of items) {
+      item.hidden = (one("unmarked").checked && isRated(item)) || Boolean(specialty && item.dataset.specialty !== specialty);
+    }
   }
 
   // Takes over what a file or this browser holds; an error says why it does not fit.
@@ -66,7 +77,7 @@
     if (found.sheet !== sheet) throw new Error("it belongs to another sheet");
     ratings = {};
     for (const item of items) {
-      if (Object.hasOwn(found.ratings, item.id)) ratings[item.id] = found.ratings[item.id];
+      if (Object.hasOwn(found.ratings, item.id)) ratings[item.id] = upgraded(found.ratings[item.id]);
       write(item);
       read(item);
     }
@@ -105,7 +116,12 @@
   }
   function go(step) {
     const shown = items.filter((item) => !item.hidden || item === current);
-    const next = shown[current ? shown.indexOf(current) + step : 0];
+    const here = shown.indexOf(current);
+    let next = shown[here + step];
+    if (step > 0) { // the next one that is not rated, else the first such, else the next
+      const open = (item) => item !== current && !isRated(item);
+      next = shown.slice(here + 1).find(open) || shown.find(open) || next;
+    }
     if (!next) return;
     select(next);
     next.scrollIntoView({ block: "start" });
@@ -115,9 +131,10 @@
     if (!current) go(1);
     if (!current) return;
     const buttons = [...field(current.id, what)];
-    const button = value === undefined ? buttons.find((other) => !other.checked && (buttons.some((b) => b.checked) || other.value === "yes"))
-      : buttons.find((other) => other.value === value);
-    button.checked = true;
+    // Without a value the mark moves on: mild, moderate, severe, unclear, no.
+    const place = value === undefined ? (buttons.findIndex((button) => button.checked) + 1 || 1) % buttons.length
+      : buttons.findIndex((button) => button.value === value);
+    buttons[place].checked = true;
     changed(current);
   }
   const keys = {
@@ -126,8 +143,10 @@
     1: () => set("choice", "A"),
     2: () => set("choice", "equal"),
     3: () => set("choice", "B"),
-    a: () => set("harmful_A"),
-    b: () => set("harmful_B"),
+    4: () => set("choice", "both_wrong"),
+    5: () => set("choice", "cannot_judge"),
+    a: () => set("harm_A"),
+    b: () => set("harm_B"),
     n: () => { if (current) field(current.id, "note")[0].focus(); },
   };
 
@@ -143,7 +162,7 @@
       document.activeElement.blur();
       return;
     }
-    if (event.target.closest?.("textarea, #reviewer") || !Object.hasOwn(keys, event.key)) return;
+    if (event.target.closest?.("textarea, select, #reviewer") || !Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     keys[event.key]();
   });
@@ -153,7 +172,7 @@
     item.addEventListener("focusin", () => { if (current !== item) select(item); });
   }
   one("reviewer").addEventListener("input", keep);
-  one("unmarked").addEventListener("input", hide);
+  for (const id of ["unmarked", "specialty"]) one(id).addEventListener("input", hide);
   one("save").addEventListener("click", save);
   one("load").addEventListener("click", () => one("file").click());
   one("file").addEventListener("change", () => {

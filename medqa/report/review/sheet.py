@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("sheet.html.j2")
 SHEET, KEY = "review_sheet.html", "review_key.json"
+# Folder with the key of each sheet that was written, by its identifier, with the texts that it showed.
+KEYS = "review_keys"
 # Questions on a sheet, more than a reviewer rates. The order is random, so the first are a random sample.
 MOST_QUESTIONS = 500
 # Columns of the results table that the sheet shows.
 COLUMNS = ("specialty", "question", "reference")
+# Numbers of questions to aim for, of which the sheet gives the precision.
+AIMS = (30, 50, 100, 200)
 
 
 def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int) -> dict[str, Any]:
@@ -56,11 +60,20 @@ def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int) -> dict[str, Any]:
     }
 
 
-def write_sheet(tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, partial: bool) -> None:
-    """Write review_sheet.html and review_key.json into a folder.
+def write_sheet(
+    tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, partial: bool, published: Path
+) -> None:
+    """Write review_sheet.html and review_key.json into a folder, and keep the keys of earlier sheets.
 
     The sheet contains questions, references and answers. It contains no name of a model, no id and no score,
     and no order depends on the model.
+
+    Args:
+        tables: role → results table.
+        seed: of the evaluation.
+        folder: to write into.
+        partial: whether only a part of the holdout was answered.
+        published: output folder of the evaluation, whose sheets may have been handed out.
     """
     key = make_key(tables, seed)
     by_id = {role: table.set_index("id") for role, table in tables.items()}
@@ -73,6 +86,41 @@ def write_sheet(tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, p
         }
         for name, entry in key["questions"].items()
     ]
-    page = render(TEMPLATE, sheet=key["sheet"], items=items, left_out=key["more"], partial=partial)
+    page = render(
+        TEMPLATE, sheet=key["sheet"], items=items, left_out=key["more"], partial=partial,
+        specialties=sorted({item["specialty"] for item in items}), aims=precision(len(items)),
+    )  # fmt: skip
     write_text(folder / SHEET, page)
     write_json(folder / KEY, key)
+    shown = {
+        item["name"]: {
+            "question": item["question"],
+            "specialty": item["specialty"],
+            **{key["questions"][item["name"]][side]: text for side, text in item["answers"].items()},
+        }
+        for item in items
+    }
+    for sheet, kept in (read_keys(published) | {key["sheet"]: key | {"shown": shown}}).items():
+        (folder / KEYS).mkdir(exist_ok=True)
+        write_json(folder / KEYS / f"{sheet}.json", kept)
+
+
+def read_keys(folder: Path) -> dict[str, dict[str, Any]]:
+    """Identifier of each sheet of an evaluation → its key, with `shown`: name → texts on the sheet.
+
+    A sheet of an earlier version has only review_key.json; its `shown` is empty.
+    """
+    paths = [path for path in (folder / KEY, *sorted((folder / KEYS).glob("*.json"))) if path.exists()]
+    keys = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return {key["sheet"]: {"shown": {}} | key for key in keys}
+
+
+def precision(available: int) -> list[tuple[int, int]]:
+    """Numbers of questions to rate, each with the reach of the 95 % interval in percentage points.
+
+    The interval is that of the share of questions on which one model is better, when that is one half.
+    """
+    from medqa.report.review.summary import proportion
+
+    reach = {n: 0.5 - proportion(n // 2, n)["ci_low"] for n in AIMS if n <= available}
+    return [(n, round(100 * half)) for n, half in reach.items()]

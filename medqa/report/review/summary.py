@@ -9,10 +9,14 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.verdicts import p_text
 from medqa.report.review.ratings import Rating
 from medqa.runtime.console import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROLES = {"base": "base", "finetuned": "tuned"}
 METHOD = (
@@ -30,11 +34,13 @@ class Review:
     """Ratings and their summary.
 
     Attributes:
-        ratings: of all reviewers.
+        ratings: of all reviewers, of the answers of this evaluation.
+        earlier: ratings of other answers, from a sheet of an earlier evaluation; not counted.
         summary: content of review_results.json.
     """
 
     ratings: Sequence[Rating]
+    earlier: Sequence[Rating]
     summary: dict[str, Any]
 
     @property
@@ -55,19 +61,32 @@ class Review:
         return "\n".join(["Blind review", *(f"  {name}: {value}" for name, value in findings(self.summary))])
 
 
-def summarize(ratings: Sequence[Rating]) -> dict[str, Any]:
-    """Content of review_results.json: all reviewers together, each alone, their agreement, side bias.
+def summarize(ratings: Sequence[Rating], earlier: int = 0) -> dict[str, Any]:
+    """Content of review_results.json: all reviewers, each alone, their agreement, bias by side and length.
 
     Undefined numbers are None: the win rate when every question is equal, kappa with one reviewer.
     """
     names = list(dict.fromkeys(rating.reviewer for rating in ratings))
     sides = [rating.side for rating in ratings if rating.side in ("A", "B")]
     a_better = sides.count("A")
+    lengths = [
+        {role: len(rating.shown[role].split()) for role in ROLES}
+        for rating in ratings
+        if rating.preferred in ROLES and rating.shown
+    ]
+    preferred = [rating.preferred for rating in ratings if rating.preferred in ROLES and rating.shown]
+    longer = [
+        words[name] == max(words.values())
+        for words, name in zip(lengths, preferred, strict=True)
+        if words["base"] != words["finetuned"]
+    ]
     return {
         "reviewers": len(names),
         **_preference_and_harm(ratings),
         "agreement": _agreement(ratings, names),
         "side": {**proportion(a_better, len(sides)), "p_value": sign_test(a_better, len(sides))},
+        "longer": {**proportion(sum(longer), len(longer)), "p_value": sign_test(sum(longer), len(longer))},
+        "ratings_of_earlier_answers": earlier,
         "by_reviewer": {
             name: _preference_and_harm([rating for rating in ratings if rating.reviewer == name])
             for name in names
@@ -101,8 +120,16 @@ def _preference_and_harm(ratings: Iterable[Rating]) -> dict[str, Any]:
     votes = [
         sum({"finetuned": 1, "base": -1}.get(rating.preferred, 0) for rating in own)
         for own in by_question.values()
-        if any(rating.preferred for rating in own)
+        if any(rating.preferred not in ("", "cannot_judge") for rating in own)
     ]
+    both_wrong, unclear = (
+        sum(any(rating.preferred == mark for rating in own) for own in by_question.values())
+        for mark in ("both_wrong", "cannot_judge")
+    )
+    severe = {
+        role: sum(any(rating.degree[role] == "severe" for rating in own) for own in by_question.values())
+        for role in ROLES
+    }
     wins, losses = sum(vote > 0 for vote in votes), sum(vote < 0 for vote in votes)
     harmful: dict[str, dict[str, bool]] = {role: {} for role in ROLES}
     for id, own in by_question.items():
@@ -123,17 +150,47 @@ def _preference_and_harm(ratings: Iterable[Rating]) -> dict[str, Any]:
             "tuned_better": wins,
             "equal": len(votes) - wins - losses,
             "base_better": losses,
+            "both_wrong": both_wrong,
+            "cannot_judge": unclear,
             "win_rate": proportion(wins, wins + losses),
             "p_value": sign_test(wins, wins + losses),
         },
         "harm": {
             **{role: proportion(sum(marks.values()), len(marks)) for role, marks in harmful.items()},
+            "severe": severe,
             "only_base": only_base,
             "only_finetuned": only_tuned,
             "both_judged": len(both),
+            "difference": paired_difference(only_tuned, only_base, len(both)),
             "p_value": p_value if both else None,
         },
     }
+
+
+def paired_difference(only_tuned: int, only_base: int, n: int) -> dict[str, float | None]:
+    """Difference tuned − base of two paired proportions with its 95 % interval; None when n is 0.
+
+    Half a question is added to each of the four cells (Agresti and Min, Statistics in Medicine 24, 2005).
+    """
+    if not n:
+        return dict.fromkeys(("difference", "ci_low", "ci_high"))
+    centre = (only_tuned - only_base) / (n + 2)
+    reach = 1.96 * math.sqrt((only_tuned + only_base + 1) / (n + 2) - centre**2) / math.sqrt(n + 2)
+    return {
+        "difference": (only_tuned - only_base) / n,
+        "ci_low": max(-1.0, centre - reach),
+        "ci_high": min(1.0, centre + reach),
+    }
+
+
+def length_balance(tables: Mapping[str, "pd.DataFrame"]) -> str:
+    """A sentence on the lengths of both models' answers."""
+    base, tuned = (table["hypothesis"].str.split().str.len() for table in tables.values())
+    return (
+        f"In the median, answers have {base.median():.0f} words (base) and {tuned.median():.0f} (tuned); "
+        f"the answer of tuned is longer on {(tuned > base).sum()} of {counted(len(base), 'question')} and "
+        f"shorter on {(tuned < base).sum()}."
+    )
 
 
 def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float | None:
@@ -156,7 +213,7 @@ def _agreement(ratings: Sequence[Rating], names: Sequence[str]) -> dict[str, Any
     preferred: dict[str, dict[Any, Any]] = {name: {} for name in names}
     harmful: dict[str, dict[Any, Any]] = {name: {} for name in names}
     for rating in ratings:
-        if rating.preferred:
+        if rating.preferred not in ("", "cannot_judge"):
             preferred[rating.reviewer][rating.id] = rating.preferred
         for role, mark in rating.harmful.items():
             if mark is not None:
@@ -191,23 +248,30 @@ def _mean_kappa(marks: Mapping[str, Mapping[Any, Any]]) -> dict[str, Any]:
 
 def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The summary as text, line by line: (name, value)."""
-    preference, harm, side = summary["preference"], summary["harm"], summary["side"]
+    preference, harm, side, longer = (summary[name] for name in ("preference", "harm", "side", "longer"))
     lines = [
-        ("reviewed", f"{counted(summary['questions'], 'question')} by {', '.join(summary['by_reviewer'])}"),
+        (
+            "reviewed",
+            f"{counted(summary['questions'], 'question')} by {', '.join(summary['by_reviewer']) or 'nobody'}",
+        ),
         (
             "preferred",
             f"tuned on {preference['tuned_better']}, base on {preference['base_better']}, equal on "
-            f"{preference['equal']}",
+            f"{preference['equal']}; both wrong on {preference['both_wrong']}, not judged by a reviewer "
+            f"{preference['cannot_judge']}",
         ),
     ]
     if preference["p_value"] is not None:
-        value = f"{_proportion_text(preference['win_rate'])}, sign test p = {preference['p_value']:.4f}"
+        value = f"{_proportion_text(preference['win_rate'])}, sign test p {_p(preference)}"
         lines.append(("tuned better where not equal", value))
     lines += [(f"harmful, {label}", _proportion_text(harm[role])) for role, label in ROLES.items()]
+    if any(harm["severe"].values()):
+        value = f"base on {harm['severe']['base']}, tuned on {harm['severe']['finetuned']}"
+        lines.append(("severe harm, says a reviewer", value))
     if harm["p_value"] is not None:
         value = (
             f"base on {harm['only_base']}, tuned on {harm['only_finetuned']} of {harm['both_judged']}, "
-            f"McNemar's test p = {harm['p_value']:.4f}"
+            f"McNemar's test p {_p(harm)}"
         )
         lines.append(("only one of the two harmful", value))
     for name, agreement in summary["agreement"].items():
@@ -219,9 +283,21 @@ def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             )
             lines.append((f"agreement on {name}", value))
     if side["p_value"] is not None:
-        value = f"{_proportion_text(side)}, p = {side['p_value']:.4f}; half is expected"
+        value = f"{_proportion_text(side)}, p {_p(side)}; half is expected"
         lines.append(("answer A better, whichever model wrote it", value))
+    if longer["p_value"] is not None:
+        value = f"{_proportion_text(longer)}, p {_p(longer)}; half is expected if length does not matter"
+        lines.append(("the longer answer preferred", value))
+    if earlier := summary["ratings_of_earlier_answers"]:
+        value = f"{earlier}, not counted; review_results.csv has them with the answers that were rated"
+        lines.append(("ratings of answers of an earlier evaluation", value))
     return lines
+
+
+def _p(found: Mapping[str, Any]) -> str:
+    """A p-value with its sign of comparison."""
+    text = p_text(found["p_value"])
+    return text if text.startswith("≤") else f"= {text}"
 
 
 def _proportion_text(found: Mapping[str, Any]) -> str:
