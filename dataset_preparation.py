@@ -100,7 +100,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
         shares = iterations.next_shares(found.files, before, *wanted, requests)
         hashes = source_files.sha256_of(found.files)
-        changes = iterations.changes(before, vars(config), shares, hashes, prompt)
+        changes = iterations.changes(before, shares, hashes, prompt)
         if before and not changes and not before.damaged and not found.problems:
             print_rank0(f"{folder} is up to date: same input, shares and prompt.")
             return report(folder, config, tokenizer)
@@ -122,7 +122,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             unchanged = folder if before and before.prompt == prompt else None
             formatted = renderer(config, template)
             dataset_io.write_splits(staging, splits._asdict(), formatted, unchanged, progress.watch)
-            dataset_stats.write(staging, stats, source)
+            dataset_stats.write(staging, stats, source, config.REFUSE_IDENTIFIERS)
             run_manifest.write_manifest(
                 staging,
                 iterations.STAGE,

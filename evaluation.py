@@ -132,8 +132,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     user_terms(config.LEXICON)
     if not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-        device = choose_device(base, "evaluation.py")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
+        device = choose_device(base, "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():

@@ -118,6 +118,7 @@ def require_place_for_merged(target: Path, in_use: dict[str, str]) -> None:
     for name, folder in {**in_use, "the current folder": "."}.items():
         if Path(folder).resolve().is_relative_to(place):
             problem = f"would replace {name} ({folder})"
+            break
     if problem:
         raise UserError(f"MERGE_TO {target} {problem}. Name another folder.")
 

@@ -69,6 +69,14 @@ class RejectedPair(NamedTuple):
     reason: str
     like: str = ""  # the question that this one repeats
 
+    def masked(self) -> "RejectedPair":
+        """The pair with its identifiers masked; what is not text becomes JSON first."""
+        texts = {
+            name: identifiers.mask(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            for name, value in (("question", self.question), ("answer", self.answer), ("like", self.like))
+        }
+        return self._replace(**texts)
+
     def line(self, file: str) -> str:
         """The pair as one line of JSON that contains no line break of any system.
 
@@ -159,14 +167,13 @@ def _fold(run: re.Match[str]) -> str:
 
 
 def drop_identifiers(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:
-    """Refuse records with identifiers of a person; in the refused pairs they are masked."""
+    """Refuse records with identifiers of a person."""
     kept, refused = [], []
     for record in records:
         kinds = identifiers.kinds(record.question) | identifiers.kinds(record.response)
         if kinds:
-            texts = identifiers.mask(record.question), identifiers.mask(record.response)
             reason = HAS_IDENTIFIERS.format(", ".join(sorted(kinds)))
-            refused.append(RejectedPair(record.specialty, *texts, reason))
+            refused.append(RejectedPair(record.specialty, record.question, record.response, reason))
         else:
             kept.append(record)
     return kept, refused

@@ -119,9 +119,13 @@ def _group_sizes(groups: np.ndarray) -> dict[str, int]:
     }
 
 
-def write(folder: Path, stats: Mapping[str, Any], source: Source) -> None:
-    """Write dataset_stats.json, and rejected.jsonl in an order that does not depend on that of the input."""
-    lines = sorted(f"{pair.line(source.files[pair.specialty])}\n" for pair in source.refused)
+def write(folder: Path, stats: Mapping[str, Any], source: Source, masked: bool) -> None:
+    """Write dataset_stats.json, and rejected.jsonl in an order that does not depend on that of the input.
+
+    `masked`: whether identifiers in refused pairs are masked, whatever the pairs were refused for.
+    """
+    refused = [pair.masked() for pair in source.refused] if masked else source.refused
+    lines = sorted(f"{pair.line(source.files[pair.specialty])}\n" for pair in refused)
     write_text(folder / "rejected.jsonl", "".join(lines))
     write_json(folder / "dataset_stats.json", stats)
 

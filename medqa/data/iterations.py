@@ -21,10 +21,12 @@ from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import UserError
 
 STAGE = "dataset_preparation"
-# Settings that determine holdout and eval, which never change.
-CONSTANT = ("RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE")
-# Settings that determine which pairs are read from the same files.
-READING = ("QUESTION_FIELD", "ANSWER_FIELD", "REFUSE_IDENTIFIERS")
+# Settings that determine holdout and eval, which never change, and how pairs are read: with other fields the
+# questions of the holdout could enter training under other words, and identifiers could come in again.
+CONSTANT = (
+    "RANDOM_SEED", "HOLDOUT_SAMPLES_PER_SPECIALTY", "EVAL_SPLIT_SIZE", "QUESTION_FIELD", "ANSWER_FIELD",
+    "REFUSE_IDENTIFIERS",
+)  # fmt: skip
 # Largest training_recommendations.json that is read, in bytes: one of 1,000 specialties has 1 MB.
 LARGEST_RECOMMENDATIONS = 64_000_000
 # Mistakes that are listed at once.
@@ -111,9 +113,9 @@ def require_constants(settings: Mapping[str, Any], before: Iteration, folder: Pa
     """
     changed = [name for name in CONSTANT if settings[name] != before.settings[name]]
     if changed:
-        was = ", ".join(f"{name} = {before.settings[name]}" for name in changed)
-        given = ", ".join(f"{settings[name]}" for name in changed)
-        again = " ".join(f"--{name} {before.settings[name]}" for name in changed)
+        was = ", ".join(f"{name} = {before.settings[name]!r}" for name in changed)
+        given = ", ".join(f"{settings[name]!r}" for name in changed)
+        again = " ".join(f"--{name} {shlex.quote(str(before.settings[name]))}" for name in changed)
         raise UserError(
             f"the holdout and eval of {folder} are constant and were chosen with {was}; now it is {given}. "
             f"Continue with {again}, or create other splits in another folder (--OUTPUT_DIR …), or remove "
@@ -235,7 +237,6 @@ def next_shares(
 
 def changes(
     before: Iteration | None,
-    settings: Mapping[str, Any],
     shares: Mapping[str, float],
     inputs: Mapping[str, str],
     prompt: Mapping[str, str],
@@ -253,9 +254,6 @@ def changes(
     raised = sorted(name for name in shares if shares[name] != before.shares.get(name, shares[name]))
     if raised:
         found.append(f"share of {listed(raised)}")
-    for name in READING:
-        if settings[name] != before.settings[name]:
-            found.append(f"{name} = {settings[name]!r}")
     for key, what in (("chat_template_sha256", "chat template"), ("system_message", "system message")):
         if prompt[key] != before.prompt[key]:
             found.append(f"{what}: formatted_chat of all four splits is rendered again")

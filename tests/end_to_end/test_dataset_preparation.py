@@ -706,6 +706,7 @@ def test_identifiers_are_counted_masked_and_refused_on_demand(
 ) -> None:
     files = some_files()
     files["cardiology"] |= {"Who is Mrs. Miller?": "Her mail is mona@clinic.org.", "Who else?": "Mr. Stone."}
+    files["cardiology"] |= {"Mrs. Baker, of whom no answer is known?": "", "And Mr. Fisher?": ["no", "text"]}
     write(Path(config.DATA_DIR), files)
     create_datasets(config)
     printed = capsys.readouterr().out
@@ -716,18 +717,15 @@ def test_identifiers_are_counted_masked_and_refused_on_demand(
     assert "[name]" in warning and "Miller" not in warning and "Stone" not in warning
 
     config.REFUSE_IDENTIFIERS = True
-    create_datasets(config)
-    manifest = read_json(Path(config.OUTPUT_DIR) / "manifest.json")
-    assert manifest["changes"] == ["REFUSE_IDENTIFIERS = True"]
+    with pytest.raises(UserError, match="Continue with --REFUSE_IDENTIFIERS False"):
+        create_datasets(config)  # the holdout has such pairs
     config.OUTPUT_DIR += "_2"
     splits = create_datasets(config)
     assert sum(map(len, splits)) == 120
     lines = rejected(config.OUTPUT_DIR)
-    assert {line["reason"] for line in lines} == {
-        "contains identifiers of a person (e-mail, name)",
-        "contains identifiers of a person (name)",
-    }
-    assert "Miller" not in json.dumps(lines) and "Stone" not in json.dumps(lines)
+    assert len({line["reason"] for line in lines}) == 4  # two of them for identifiers
+    written = json.dumps(lines)
+    assert not [name for name in ("Miller", "Stone", "Baker", "Fisher") if name in written]
     stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
     assert (stats["identifiers"]["pairs"], stats["identifiers"]["refused"]) == (0, 2)
 
