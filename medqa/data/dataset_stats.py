@@ -209,6 +209,11 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
             f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
             f"{listed(small)}."
         )
+    if stats["short_of_pairs"].get("eval") and not any(row["eval"] for row in rows.values()):
+        found.append(
+            "the eval split is empty, because the pairs are too few: fine-tuning cannot choose the best "
+            "adapter and saves the last one."
+        )
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
     moved = sum(map(len, stats["vanished_from_input"].values())) + sum(

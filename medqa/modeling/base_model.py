@@ -20,6 +20,7 @@ from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 # Largest config.json that is read.
 MAX_CONFIG_BYTES = 16_000_000
 
@@ -50,7 +51,17 @@ class BaseModel:
                     f"{folder} has no *.safetensors weights (found: {found}). Set --{self.setting} to a "
                     "model folder."
                 )
-        elif self.name.count("/") != 1 or self.name.startswith((".", "/", "~")):
+        else:
+            self.require_name()
+
+    def require_name(self) -> None:
+        """Refuse a name that is neither a folder nor of the form of a Hub name.
+
+        Raises:
+            UserError: with the setting to change.
+        """
+        hub_name = self.name.count("/") == 1 and not self.name.startswith((".", "/", "~"))
+        if not (hub_name or Path(self.name).is_dir()):
             raise UserError(
                 f"{self.name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
                 f"--{self.setting}; the demo's model is made with: python demo/build_model.py"
@@ -77,6 +88,13 @@ class BaseModel:
         """
         from transformers import AutoTokenizer
 
+        self.require_name()
+        folder = Path(self.name)
+        if folder.is_dir() and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise UserError(
+                f"{folder} holds no tokenizer (none of {', '.join(TOKENIZER_FILES)}). Set "
+                f"--{self.setting} to the folder of a model."
+            )
         with self.load_errors():
             tokenizer = AutoTokenizer.from_pretrained(
                 self.name, clean_up_tokenization_spaces=False, trust_remote_code=False

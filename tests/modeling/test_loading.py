@@ -239,11 +239,18 @@ def test_a_tokenizer_that_ends_nothing_is_refused():
     assert "tokenizer_config.json" in refused(stop_token_ids, endless)
 
 
-@pytest.mark.parametrize("name", ["nobody/nothing", "folder"])
-def test_a_missing_tokenizer_is_a_user_error(tmp_path, name):
-    name = str(tmp_path) if name == "folder" else name
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nobody/nothing", "could not be loaded"),
+        ("folder", "holds no tokenizer"),
+        ("folder/nowhere", "is neither a folder nor a name on the Hugging Face Hub"),
+    ],
+)
+def test_a_missing_tokenizer_is_a_user_error(tmp_path, name, why):
+    name = name.replace("folder", str(tmp_path))
     message = refused(lambda: model(name).tokenizer)
-    assert message.startswith(f"{name} could not be loaded") and "--MODEL_NAME" in message
+    assert message.startswith(f"{name} {why}") and "--MODEL_NAME" in message
 
 
 # ---- base model ----------------------------------------------------------------------------------------
