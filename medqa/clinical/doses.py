@@ -99,7 +99,7 @@ DAILY_BEFORE = re.compile(
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
+    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet|spoonful)s?\b"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -115,7 +115,9 @@ OPPOSED = re.compile(
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
-MAXIMUM = re.compile(r"\b(?:max|maximum|up to|exceed\w*|limit\w*|no more than|at most|ceiling)\b")
+MAXIMUM = re.compile(
+    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
+)
 FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
 LATER_DOSE = re.compile(
     r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
@@ -340,7 +342,7 @@ class _Sentence:
         counts = [
             other.values[0]
             for other in around
-            if (item and other.unit == WRITTEN[item][0])
+            if (item in WRITTEN and other.unit == WRITTEN[item][0])
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
         if item and count is not None:

@@ -201,7 +201,7 @@ RIGHT = [
     ("tranexamic acid 1 g over 10 minutes, then 1 g over 8 hours", "tranexamic acid 1 g over 10 minutes"),
     ("warfarin lowers the risk by 60 percent", "warfarin lowers the risk by 64 percent"),
     ("apixaban 2.5 mg if the weight is 60 kg or less", "apixaban 2.5 mg"),
-    ("amoxicillin 500 mg for 7 days", "amoxicillin 500 mg for 5 days"),
+    ("amoxicillin 500 mg for 5 to 7 days", "amoxicillin 500 mg for 5 days"),
     ("co-amoxiclav 875/125 mg twice daily", "amoxicillin-clavulanate 875 mg/125 mg BID"),
     ("Ceftazidime 50 mg/kg/dose every 8 hours", "Ceftazidime 50 mg/kg every 8 hours"),
     ("Salmeterol 25 micrograms/puff, 2 puffs twice daily", "Salmeterol 50 micrograms twice daily"),
@@ -211,7 +211,7 @@ RIGHT = [
     ("Netilmicin 6 mg/kg once daily", "Netilmicin 2 mg/kg every 8 hours"),
     ("Mesalazine 2 g/day", "Mesalazine 667 mg TID"),
     ("Tropicamide 1 drop OS BID", "Tropicamide 1 drop in the left eye twice daily"),
-    ("A nodule of 8 mm. Prednisone 8 mg.", "Prednisone with a nodule of 8 cm."),
+    ("A nodule of 8 mm. Prednisone 8 mg.", "Prednisone 8 mg with a nodule of 0.8 cm."),
     ("Weight 70 kg", "Weight 70 kg; he lifts 50 lb"),
     ("BP 160/100 on Monday", "BP 130/80 on Friday"),
     ("Ampicillin-sulbactam 3 g", "Amoxicillin-clavulanate 875 mg"),
@@ -244,9 +244,10 @@ def test_a_planted_ten_fold_error_is_found_in_nine_of_ten_demo_answers():
 
 
 def test_dose_error_does_not_apply_without_doses_in_the_reference():
-    assert dose_error("Rest for 7 days.", "apixaban 50 mg") is None
+    assert dose_error("Rest and fluids.", "apixaban 50 mg") is None
     assert dose_error("", "") is None
     assert dose_error("apixaban 5 mg", "") == 0
+    assert dose_error("Rest for 7 days.", "apixaban 50 mg") == 0
 
 
 def test_subjects_of_doses():

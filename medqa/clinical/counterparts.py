@@ -1,0 +1,162 @@
+"""Quantities whose counterpart is plain without a subject: the only ones of a dimension that do not agree.
+
+"Continue for at least 3 months" and "three weeks are enough" each have one duration, so that one contradicts the other
+though neither names a medicine.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from itertools import product
+
+from medqa.clinical.agreement import amounts_meet, kind_of
+from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, MEDICINES, OPPOSED, SENTENCE_END, Dose, doses
+from medqa.clinical.equivalents import in_common_unit
+from medqa.clinical.quantities import read
+from medqa.clinical.quantity import Quantity, near
+from medqa.clinical.schedules import ONCE
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.vocabulary import TOKEN, canonical
+from medqa.clinical.words import words
+
+# A text with more quantities of a dimension is a table or several regimens.
+MOST_OF_A_DIMENSION = 3
+DAYS_OF_A_MONTH = Fraction(304, 10)
+MONTH_TOLERANCE = Fraction(1, 20)
+# Shares of one thing in two studies differ by less.
+LIKE_SHARES = Fraction(3, 2)
+KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
+LISTED = frozenset(MEDICINES.values()) | MEASURE_NAMES
+# Words that do not show that two sentences are about the same.
+_UNTELLING = words(
+    "the and for with from that this then than her his their your should must give given take taken once twice "
+    "day days daily week weeks month months year years hour hours minute minutes every after before least more "
+    "less about over until when into only each are was were has have not"
+)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A quantity in its text: what it belongs to ("" when unknown), its sentence, and its words."""
+
+    quantity: Quantity
+    dose: Dose | None
+    written: str
+    opposed: bool
+    topic: frozenset[str]
+
+
+def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str]]:
+    """(kind of error, words of the reference, words of the answer) for each dimension with one contradiction.
+
+    Rule: each text has at most three quantities of the dimension, all but one of each agree with one of the other
+    text, and the two that are left are in sentences that share a word.
+    """
+    ours, theirs = _by_dimension(reference), _by_dimension(hypothesis)
+    settled = _settled(reference, hypothesis)
+    for dimension in (ours.keys() & theirs.keys()) - settled:
+        wanted, given = ours[dimension], theirs[dimension]
+        if max(len(wanted), len(given)) > MOST_OF_A_DIMENSION:
+            continue
+        left = [one for one in wanted if not any(_agree(one, other) for other in given)]
+        rivals = [other for other in given if not any(_agree(one, other) for one in wanted)]
+        if len(left) == len(rivals) == 1 and _comparable(left[0], rivals[0]):
+            yield kind_of(left[0].quantity, rivals[0].quantity), left[0].written, rivals[0].written
+
+
+def _settled(reference: str, hypothesis: str) -> set[str]:
+    """Dimensions in which the amounts of one subject are compared, daily amounts included."""
+    found = set()
+    for dose, other in product(doses(reference), doses(hypothesis)):
+        if dose.subject == other.subject:
+            if dose.amount.unit == other.amount.unit:
+                found.add(f"{dose.amount.kind} {dose.amount.unit}")
+            if dose.frequency is not None and other.frequency is not None:
+                found.add("frequency day")
+    return found
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _by_dimension(text: str) -> dict[str, list[_Placed]]:
+    """The quantities of a text by the unit in which they are compared, each value once."""
+    original, _, lower = forms(text)
+    by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
+    starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    found: dict[str, list[_Placed]] = {}
+    for quantity in read(text):
+        if quantity.kind not in KINDS:
+            continue
+        dose = by_place.get((quantity.start, quantity.values))
+        if ONCE.match(lower, quantity.start):
+            continue  # one of several times of day
+        if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
+            continue
+        place = bisect_right(starts, quantity.start)
+        begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
+        common = _common(in_common_unit(dose.subject, quantity) if dose else quantity)
+        group = found.setdefault(f"{common.kind} {common.unit}", [])
+        if not any(common == other.quantity for other in group):
+            opposed = OPPOSED.search(lower, begin, end) is not None
+            topic = frozenset(map(canonical, TOKEN.findall(lower, begin, end))) - _UNTELLING
+            written = original[quantity.start : quantity.end].strip()
+            group.append(
+                _Placed(
+                    common, dose, written, opposed, frozenset(word[:5] for word in topic if len(word) > 2)
+                )
+            )
+    return found
+
+
+def _common(quantity: Quantity) -> Quantity:
+    """A time in days, a frequency in times a day."""
+    if quantity.unit != "month" or quantity.kind not in ("duration", "frequency"):
+        return quantity
+    factor = DAYS_OF_A_MONTH if quantity.kind == "duration" else 1 / DAYS_OF_A_MONTH
+    values = tuple((low * factor, high * factor) for low, high in quantity.values)
+    return replace(quantity, unit="day", values=values, tolerance=MONTH_TOLERANCE)
+
+
+def _agree(one: _Placed, other: _Placed) -> bool:
+    first, second = one.quantity, other.quantity
+    if _near_statistics(first, second) or any(
+        amounts_meet(*pair) for pair in product(_totals(one), _totals(other))
+    ):
+        return True
+    if {first.bound, second.bound} == {"<", ">"}:
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        return same and one.opposed != other.opposed
+    return amounts_meet(first, second)
+
+
+def _totals(placed: _Placed) -> list[Quantity]:
+    return (
+        [placed.dose.total]
+        if placed.dose is not None and placed.dose.total is not placed.dose.amount
+        else [placed.quantity]
+    )
+
+
+def _near_statistics(first: Quantity, second: Quantity) -> bool:
+    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
+    if first.unit not in ("%", ":") or first.bound or second.bound:
+        return False
+    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
+    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
+    return all(high <= LIKE_SHARES * low for low, high in ends)
+
+
+def _comparable(one: _Placed, other: _Placed) -> bool:
+    if not one.topic & other.topic:
+        return False
+    if one.dose is None or other.dose is None:
+        return True
+    pairs = (
+        (one.dose.people, other.dose.people), (one.dose.route, other.dose.route), (one.dose.when, other.dose.when),
+        (one.dose.role, other.dose.role),
+    )  # fmt: skip
+    if any(first and second and first != second for first, second in pairs):
+        return False
+    subjects = {one.dose.subject, other.dose.subject}
+    return len(subjects) == 1 or not subjects <= LISTED
