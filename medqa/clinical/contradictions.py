@@ -10,9 +10,11 @@ from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
 from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.agreement import amounts_meet, kind_of, ranges_meet
 from medqa.clinical.counterparts import contradicted
+from medqa.clinical.swaps import swapped
 from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, Range, near
 
+FIELDS = ("subject", "kind", "reference", "answer")
 DAYS_OF_A_MONTH = Fraction(304, 10)
 MONTH = Fraction(1, 10)
 # Daily amounts that come to the same after rounding.
@@ -47,11 +49,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     errors = _errors_by_subject(reference, hypothesis)
     reported = " ".join(text for error in errors for text in (error["reference"], error["answer"]))
     # The two texts of an error are the only quantities of their dimension that do not agree.
-    for subject, kind, *texts in contradicted(reference, hypothesis):
-        if not any(text in reported for text in texts):
-            errors.append(
-                dict(zip(FIELDS, (subject, kind, *texts), strict=True))
-            )
+    for found in (*contradicted(reference, hypothesis), *swapped(reference, hypothesis)):
+        if not any(text in reported for text in found[2:]):
+            errors.append(dict(zip(FIELDS, found, strict=True)))
     return errors
 
 
@@ -129,6 +129,8 @@ def _agree(dose: Dose, other: Dose) -> bool:
     """Whether both can be true: same subject, amounts and frequencies that overlap."""
     if dose.subject != other.subject or not _doses_meet(dose, other):
         return False
+    if {dose.amount.bound, other.amount.bound} == {"<", ">"} and _contrary(dose, other):
+        return False
     if dose.role == other.role == "maximum" and not _same_limit(dose, other):
         return False
     one, two = dose.frequency, other.frequency
@@ -191,10 +193,10 @@ def _comparable(first: Dose, second: Dose) -> bool:
 
 
 def _contrary(first: Dose, second: Dose) -> bool:
-    """Whether one says "above 5" where the other says "below 5"; "stop below 5", "use above 5" agree."""
+    """Whether one says "above 5" where the other says "below 5", or "use below 6" where it says "stop above 5"."""
     one, other = first.amount, second.amount
-    same = one.unit == other.unit and near(one.values[0][0], other.values[0][0], one, other)
-    return same and first.opposed == second.opposed
+    same = near(one.values[0][0], other.values[0][0], one, other)
+    return one.unit == other.unit and same == (first.opposed == second.opposed)
 
 
 def _same_daily_amount(first: Dose, second: Dose) -> bool:

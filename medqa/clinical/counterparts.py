@@ -12,8 +12,17 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import amounts_meet, kind_of
-from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, MEDICINES, OPPOSED, SENTENCE_END, Dose, doses
-from medqa.clinical.equivalents import in_common_unit
+from medqa.clinical.doses import (
+    BODY_WEIGHT,
+    MEASURE_NAMES,
+    MEDICINES,
+    OPPOSED,
+    SENTENCE_END,
+    Dose,
+    doses,
+    names_of,
+)
+from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, near
 from medqa.clinical.schedules import ONCE
@@ -42,14 +51,15 @@ class _Placed:
     """A quantity in its text: what it belongs to ("" when unknown), its sentence, and its words."""
 
     quantity: Quantity
+    subject: str
     dose: Dose | None
     written: str
     opposed: bool
     topic: frozenset[str]
 
 
-def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str]]:
-    """(kind of error, words of the reference, words of the answer) for each dimension with one contradiction.
+def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str, str]]:
+    """(subject, kind of error, words of the reference, words of the answer) for each dimension with one contradiction.
 
     Rule: each text has at most three quantities of the dimension, all but one of each agree with one of the other
     text, and the two that are left are in sentences that share a word.
@@ -63,7 +73,18 @@ def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, st
         left = [one for one in wanted if not any(_agree(one, other) for other in given)]
         rivals = [other for other in given if not any(_agree(one, other) for one in wanted)]
         if len(left) == len(rivals) == 1 and _comparable(left[0], rivals[0]):
-            yield kind_of(left[0].quantity, rivals[0].quantity), left[0].written, rivals[0].written
+            subject = left[0].subject or left[0].quantity.kind
+            yield subject, kind_of(left[0].quantity, rivals[0].quantity), left[0].written, rivals[0].written
+
+
+def mirrored(reference: str, hypothesis: str) -> bool:
+    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
+    return any(
+        {one.bound, other.bound} == {"<", ">"}
+        and one.unit == other.unit
+        and near(one.values[0][0], other.values[0][0], one, other)
+        for one, other in product(read(reference), read(hypothesis))
+    )
 
 
 def _settled(reference: str, hypothesis: str) -> set[str]:
@@ -95,7 +116,8 @@ def _by_dimension(text: str) -> dict[str, list[_Placed]]:
             continue
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
-        common = _common(in_common_unit(dose.subject, quantity) if dose else quantity)
+        subject = dose.subject if dose else _only_molar(text, begin, end)
+        common = _common(in_common_unit(subject, quantity))
         group = found.setdefault(f"{common.kind} {common.unit}", [])
         if not any(common == other.quantity for other in group):
             opposed = OPPOSED.search(lower, begin, end) is not None
@@ -103,10 +125,21 @@ def _by_dimension(text: str) -> dict[str, list[_Placed]]:
             written = original[quantity.start : quantity.end].strip()
             group.append(
                 _Placed(
-                    common, dose, written, opposed, frozenset(word[:5] for word in topic if len(word) > 2)
+                    common,
+                    subject,
+                    dose,
+                    written,
+                    opposed,
+                    frozenset(word[:5] for word in topic if len(word) > 2),
                 )
             )
     return found
+
+
+def _only_molar(text: str, begin: int, end: int) -> str:
+    """The only substance of a sentence whose amounts convert between mg and mmol, else ""."""
+    found = {name for start, _, name in names_of(text) if begin <= start < end and name in MOLAR_MASS}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _common(quantity: Quantity) -> Quantity:

@@ -170,9 +170,10 @@ def doses(text: str) -> tuple[Dose, ...]:
     quantities = read(text)
     if not any(quantity.kind in ("amount", "pressure", "score", "ratio") for quantity in quantities):
         return ()
-    text, raw, lower = forms(text)
+    original = text
+    text, _, lower = forms(text)
     words = list(WORD.finditer(lower))
-    names = list(_names(lower, raw, words))
+    names = names_of(original)
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
@@ -189,6 +190,13 @@ def doses(text: str) -> tuple[Dose, ...]:
             carried = ""
         begin = end
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Medicines and measures of a text: (start, end, one name for all its names)."""
+    _, raw, lower = forms(text)
+    return tuple(_names(lower, raw, list(WORD.finditer(lower))))
 
 
 def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.counterparts import mirrored
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
@@ -285,6 +286,8 @@ class MedicalLexicon:
         of them is negated.
         """
         wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
+        if mirrored(reference, hypothesis):
+            return []
         errors = [
             {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
             for term in wanted - given
