@@ -14,6 +14,7 @@ from itertools import product
 from medqa.clinical.agreement import amounts_meet, kind_of
 from medqa.clinical.doses import (
     BODY_WEIGHT,
+    DOSE_UNIT,
     MEASURE_NAMES,
     MEDICINES,
     OPPOSED,
@@ -34,6 +35,10 @@ from medqa.clinical.words import words
 MOST_OF_A_DIMENSION = 3
 DAYS_OF_A_MONTH = Fraction(304, 10)
 MONTH_TOLERANCE = Fraction(1, 20)
+# In a text of at most this length all words show what its quantities are about.
+SHORT_TEXT = 300
+# Measures of one thing, in the unit in which they are compared.
+SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
 KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
@@ -121,7 +126,14 @@ def _by_dimension(text: str) -> dict[str, list[_Placed]]:
         group = found.setdefault(f"{common.kind} {common.unit}", [])
         if not any(common == other.quantity for other in group):
             opposed = OPPOSED.search(lower, begin, end) is not None
-            topic = frozenset(map(canonical, TOKEN.findall(lower, begin, end))) - _UNTELLING
+            topic = (
+                frozenset(
+                    map(
+                        canonical, TOKEN.findall(lower, *((0,) if len(lower) <= SHORT_TEXT else (begin, end)))
+                    )
+                )
+                - _UNTELLING
+            )
             written = original[quantity.start : quantity.end].strip()
             group.append(
                 _Placed(
@@ -181,7 +193,7 @@ def _near_statistics(first: Quantity, second: Quantity) -> bool:
 
 
 def _comparable(one: _Placed, other: _Placed) -> bool:
-    if not one.topic & other.topic:
+    if not one.topic & other.topic and DOSE_UNIT.match(one.quantity.unit) is None:
         return False
     if one.dose is None or other.dose is None:
         return True
@@ -191,5 +203,5 @@ def _comparable(one: _Placed, other: _Placed) -> bool:
     )  # fmt: skip
     if any(first and second and first != second for first, second in pairs):
         return False
-    subjects = {one.dose.subject, other.dose.subject}
+    subjects = {SAME_MEASURE.get(placed.subject, placed.subject) for placed in (one, other)}
     return len(subjects) == 1 or not subjects <= LISTED

@@ -68,7 +68,9 @@ FILLERS = word_lists.words(
 REACH = 9
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
-OF = re.compile(r" (?:of )?(?:the |oral |intravenous )?")
+OF = re.compile(
+    r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast|long)-acting) ){0,2}"
+)
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
@@ -394,6 +396,8 @@ class _Sentence:
                 return ""
             nearest = bisect_right(self.names, word.start(), key=lambda name: name[0]) - 1
             if nearest >= 0 and word.start() < self.names[nearest][1]:
+                if self.text.endswith("without ", self.begin, self.names[nearest][0]):
+                    continue
                 return self.names[nearest][2]
             if word.group() not in FILLERS:
                 return _unlisted_name(word.group()) if distance == 0 or not self.names else ""

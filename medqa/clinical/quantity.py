@@ -123,7 +123,7 @@ BOUND_BEFORE = re.compile(
     rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
     r"(?:an? |about |approximately |~ ?)?$"
     # "below a haemoglobin of 7 g/dL"
-    r"|\b(?:(?P<below_of>below|less than)|(?P<above_of>above|more than))"
+    r"|\b(?:(?P<below_of>below|less than|up to)|(?P<above_of>above|more than))"
     r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
 )
 BOUND_AFTER = re.compile(
