@@ -4,17 +4,17 @@
 though neither names a medicine.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 
 from medqa.clinical.agreement import amounts_meet, kind_of
 from medqa.clinical.doses import (
     BODY_WEIGHT,
-    DOSE_UNIT,
     MEASURE_NAMES,
     MEDICINES,
     OPPOSED,
@@ -24,6 +24,7 @@ from medqa.clinical.doses import (
     names_of,
 )
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.numbers import read_number
 from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, near
 from medqa.clinical.schedules import ONCE
@@ -34,7 +35,23 @@ from medqa.clinical.words import words
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 DAYS_OF_A_MONTH = Fraction(304, 10)
+RATE_TOLERANCE = Fraction(1, 20)
 MONTH_TOLERANCE = Fraction(1, 20)
+# Medicines are given in these, so that two such amounts need no common word.
+DOSED = {"mg", "mL", "IU", "mEq", "mmol"}
+# "one quarter of the usual dose", "3/4 of the dose"
+SHARE = re.compile(
+    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half|[1-9]/[1-9]0?)"
+    r"(?: of)?(?: (?:the|its|his|her|their|your|usual|normal|full|previous|standard|adult|current|of)){0,4} (?:dos(?:e|age)|amount)s?(?![a-z])"
+)
+SHARES = {"hal": 2, "thi": 3, "qua": 4, "fif": 5, "ten": 10}
+# "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches"
+SOME_OF = re.compile(
+    r"(?<![a-z0-9.,])([0-9]{1,2}|[a-z]+) (?:of (?:the|her|his|your) |x )?(?:(?!and |or )[a-z0-9,.µ/-]+ ){1,3}?"
+    r"(tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
+)
+# "900 mg over 24 hours", "900 mg IV over 24 hours"
+OVER = re.compile(r" (?:(?:iv|intravenously|infused|given|run) )*(?:over|in|during|across)(?: the)? $")
 # In a text of at most this length all words show what its quantities are about.
 SHORT_TEXT = 300
 # Measures of one thing, in the unit in which they are compared.
@@ -111,7 +128,7 @@ def _by_dimension(text: str) -> dict[str, list[_Placed]]:
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
     starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
     found: dict[str, list[_Placed]] = {}
-    for quantity in read(text):
+    for quantity in (*read(text), *_shares(lower), *_rates(read(text), lower), *_some_of(read(text), lower)):
         if quantity.kind not in KINDS:
             continue
         dose = by_place.get((quantity.start, quantity.values))
@@ -146,6 +163,45 @@ def _by_dimension(text: str) -> dict[str, list[_Placed]]:
                 )
             )
     return found
+
+
+def _shares(lower: str) -> Iterator[Quantity]:
+    """Shares of a dose: 3/4 for "three quarters of the usual dose"."""
+    for match in SHARE.finditer(lower):
+        written = match.group(1)
+        above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
+        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
+        share = count / (int(below) if below.isdigit() else SHARES[below[:3]])
+        yield Quantity(
+            "amount", "of a dose", ((share, share),), start=match.start(), end=match.end(), number=share
+        )
+
+
+def _rates(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
+    """Amounts an hour: 37.5 mg/h for "900 mg over 24 hours", 62.5 mL/h for "1500 mL per day"."""
+    for amount, time in pairwise(quantities):
+        if amount.kind != "amount" or "/h" in amount.unit or amount.unit not in ("mg", "mL", "IU", "mmol"):
+            continue
+        hours = Fraction(0)
+        if time.kind == "duration" and time.unit == "day" and OVER.fullmatch(lower, amount.end, time.start):
+            hours = time.values[0][0] * 24
+        elif time.kind == "frequency" and time.start == amount.start and time.values[0][0] == 1:
+            hours = Fraction(24)
+        if hours:
+            values = tuple((low / hours, high / hours) for low, high in amount.values)
+            yield replace(amount, unit=f"{amount.unit}/h", values=values, tolerance=RATE_TOLERANCE)
+
+
+def _some_of(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
+    """Numbers of tablets whose strength is between: 2 for "two of the 5 mg tablets"."""
+    for match in SOME_OF.finditer(lower):
+        number = read_number(match.group(1), 0)
+        inside = any(match.start() >= one.start and match.start() < one.end for one in quantities)
+        if number is not None and number[1] == len(match.group(1)) and not inside:
+            value = (number[0], number[0])
+            yield Quantity(
+                "amount", match.group(2), (value,), start=match.start(), end=match.end(1), number=number[0]
+            )
 
 
 def _only_molar(text: str, begin: int, end: int) -> str:
@@ -193,7 +249,7 @@ def _near_statistics(first: Quantity, second: Quantity) -> bool:
 
 
 def _comparable(one: _Placed, other: _Placed) -> bool:
-    if not one.topic & other.topic and DOSE_UNIT.match(one.quantity.unit) is None:
+    if not one.topic & other.topic and one.quantity.unit.partition("/")[0] not in DOSED:
         return False
     if one.dose is None or other.dose is None:
         return True

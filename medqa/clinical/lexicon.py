@@ -70,7 +70,9 @@ GROUPS = {
 def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
     """Medicines that one text gives where the other is against the whole group, or the other way round."""
     errors = []
-    for group, members in GROUPS.items():
+    opposed = {term[3:] for term in (*wanted, *given) if term.startswith("no ")}
+    for group in sorted(opposed & GROUPS.keys()):
+        members = GROUPS[group]
         for one, other in ((wanted, given), (given, wanted)):
             member = next((term for term in other if re.fullmatch(members, term)), None)
             about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
