@@ -9,9 +9,9 @@ from itertools import product
 from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
 from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.agreement import amounts_meet, kind_of, ranges_meet
-from medqa.clinical.counterparts import contradicted
+from medqa.clinical.counterparts import by_dimension, contradicted
+from medqa.clinical.ways import names_way, wrong_way
 from medqa.clinical.swaps import swapped
-from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, Range, near
 
 FIELDS = ("subject", "kind", "reference", "answer")
@@ -44,9 +44,10 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         wrong dose where the reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
     """
-    if not doses(reference) and not read(reference):
+    if not (doses(reference) or by_dimension(reference) or names_way(reference)):
         return None
     errors = _errors_by_subject(reference, hypothesis)
+    errors += [dict(zip(FIELDS, found, strict=True)) for found in wrong_way(reference, hypothesis)]
     reported = " ".join(text for error in errors for text in (error["reference"], error["answer"]))
     # The two texts of an error are the only quantities of their dimension that do not agree.
     for found in (*contradicted(reference, hypothesis), *swapped(reference, hypothesis)):

@@ -86,7 +86,7 @@ def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, st
     Rule: each text has at most three quantities of the dimension, all but one of each agree with one of the other
     text, and the two that are left are in sentences that share a word.
     """
-    ours, theirs = _by_dimension(reference), _by_dimension(hypothesis)
+    ours, theirs = by_dimension(reference), by_dimension(hypothesis)
     settled = _settled(reference, hypothesis)
     for dimension in (ours.keys() & theirs.keys()) - settled:
         wanted, given = ours[dimension], theirs[dimension]
@@ -94,7 +94,9 @@ def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, st
             continue
         left = [one for one in wanted if not any(_agree(one, other) for other in given)]
         rivals = [other for other in given if not any(_agree(one, other) for one in wanted)]
-        if len(left) == len(rivals) == 1 and _comparable(left[0], rivals[0]):
+        # The answer's only amount is none of those of the reference.
+        only = len(given) == 1 and left and dimension.startswith("amount")
+        if len(rivals) == 1 and (len(left) == 1 or only) and _comparable(left[0], rivals[0]):
             subject = left[0].subject or left[0].quantity.kind
             yield subject, kind_of(left[0].quantity, rivals[0].quantity), left[0].written, rivals[0].written
 
@@ -122,7 +124,7 @@ def _settled(reference: str, hypothesis: str) -> set[str]:
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _by_dimension(text: str) -> dict[str, list[_Placed]]:
+def by_dimension(text: str) -> dict[str, list[_Placed]]:
     """The quantities of a text by the unit in which they are compared, each value once."""
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
@@ -179,7 +181,7 @@ def _shares(lower: str) -> Iterator[Quantity]:
 
 def _rates(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
     """Amounts an hour: 37.5 mg/h for "900 mg over 24 hours", 62.5 mL/h for "1500 mL per day"."""
-    for amount, time in pairwise(quantities):
+    for amount, time in pairwise(one for one in quantities if one.kind != "route"):
         if amount.kind != "amount" or "/h" in amount.unit or amount.unit not in ("mg", "mL", "IU", "mmol"):
             continue
         hours = Fraction(0)
