@@ -6,13 +6,13 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
-from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
-from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.agreement import amounts_meet, kind_of, ranges_meet
 from medqa.clinical.counterparts import by_dimension, contradicted
-from medqa.clinical.ways import names_way, wrong_way
-from medqa.clinical.swaps import swapped
+from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
+from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.quantity import Quantity, Range, near
+from medqa.clinical.swaps import swapped
+from medqa.clinical.ways import names_way, wrong_way
 
 FIELDS = ("subject", "kind", "reference", "answer")
 DAYS_OF_A_MONTH = Fraction(304, 10)
@@ -37,11 +37,13 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         daily), another route, age group or day, a maximum beside a usual dose, an amount that the reference
         does not mention. Where one text names no medicine, its doses are compared as doses of the only one
         of the other; where that is the answer, the subject ends in "(medicine assumed)".
-    Not applicable (None): the reference has no dose or value.
+    Not applicable (None): the reference has no quantity, no side of the body and no only route.
     Source: our own.
-    Does not see: a medicine in a word that does not show to be one, unless its dose follows at once; amounts
-        more than one sentence from their medicine; durations, ages, ratios other than dilutions; a
-        wrong dose where the reference gives none. A text of several regimens of one medicine can be flagged
+    Without a common subject: an amount, duration, age, frequency, share or rate that is the only one of its
+        dimension that does not agree (`counterparts`), two values that changed places (`swaps`), another
+        route than the only one and the other side of the body (`ways`).
+    Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
+        reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
     """
     if not (doses(reference) or by_dimension(reference) or names_way(reference)):
@@ -194,7 +196,7 @@ def _comparable(first: Dose, second: Dose) -> bool:
 
 
 def _contrary(first: Dose, second: Dose) -> bool:
-    """Whether one says "above 5" where the other says "below 5", or "use below 6" where it says "stop above 5"."""
+    """Whether one says "above 5" where the other says "below 5", or "use below 6" for "stop above 5"."""
     one, other = first.amount, second.amount
     same = near(one.values[0][0], other.values[0][0], one, other)
     return one.unit == other.unit and same == (first.opposed == second.opposed)

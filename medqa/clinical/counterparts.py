@@ -1,7 +1,7 @@
 """Quantities whose counterpart is plain without a subject: the only ones of a dimension that do not agree.
 
-"Continue for at least 3 months" and "three weeks are enough" each have one duration, so that one contradicts the other
-though neither names a medicine.
+"Continue for at least 3 months" and "three weeks are enough" each have one duration, so that one contradicts
+the other though neither names a medicine.
 """
 
 import re
@@ -41,13 +41,16 @@ MONTH_TOLERANCE = Fraction(1, 20)
 DOSED = {"mg", "mL", "IU", "mEq", "mmol"}
 # "one quarter of the usual dose", "3/4 of the dose"
 SHARE = re.compile(
-    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half|[1-9]/[1-9]0?)"
-    r"(?: of)?(?: (?:the|its|his|her|their|your|usual|normal|full|previous|standard|adult|current|of)){0,4} (?:dos(?:e|age)|amount)s?(?![a-z])"
+    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
+    r"|[1-9]/[1-9]0?)"
+    r"(?: of)?(?: (?:the|its|his|her|their|your|usual|normal|full|previous|standard|adult|current"
+    r"|of)){0,4} (?:dos(?:e|age)|amount)s?(?![a-z])"
 )
 SHARES = {"hal": 2, "thi": 3, "qua": 4, "fif": 5, "ten": 10}
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches"
 SOME_OF = re.compile(
-    r"(?<![a-z0-9.,])([0-9]{1,2}|[a-z]+) (?:of (?:the|her|his|your) |x )?(?:(?!and |or )[a-z0-9,.µ/-]+ ){1,3}?"
+    r"(?<![a-z0-9.,])([0-9]{1,2}|[a-z]+) (?:of (?:the|her|his|your) |x )?(?:(?!and |or "
+    r")[a-z0-9,.µ/-]+ ){1,3}?"
     r"(tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
 )
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
@@ -62,8 +65,10 @@ KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
 LISTED = frozenset(MEDICINES.values()) | MEASURE_NAMES
 # Words that do not show that two sentences are about the same.
 _UNTELLING = words(
-    "the and for with from that this then than her his their your should must give given take taken once twice "
-    "day days daily week weeks month months year years hour hours minute minutes every after before least more "
+    "the and for with from that this then than her his their your should must give given take taken "
+    "once twice "
+    "day days daily week weeks month months year years hour hours minute minutes every after before "
+    "least more "
     "less about over until when into only each are was were has have not"
 )
 
@@ -81,10 +86,10 @@ class _Placed:
 
 
 def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str, str]]:
-    """(subject, kind of error, words of the reference, words of the answer) for each dimension with one contradiction.
+    """(subject, kind, words of the reference, words of the answer) for each dimension with a contradiction.
 
-    Rule: each text has at most three quantities of the dimension, all but one of each agree with one of the other
-    text, and the two that are left are in sentences that share a word.
+    Rule: each text has at most three quantities of the dimension, all but one of each agree with one of the
+    other text, and the two that are left are in sentences that share a word.
     """
     ours, theirs = by_dimension(reference), by_dimension(hypothesis)
     settled = _settled(reference, hypothesis)
@@ -256,7 +261,8 @@ def _comparable(one: _Placed, other: _Placed) -> bool:
     if one.dose is None or other.dose is None:
         return True
     pairs = (
-        (one.dose.people, other.dose.people), (one.dose.route, other.dose.route), (one.dose.when, other.dose.when),
+        (one.dose.people, other.dose.people), (one.dose.route, other.dose.route),
+        (one.dose.when, other.dose.when),
         (one.dose.role, other.dose.role),
     )  # fmt: skip
     if any(first and second and first != second for first, second in pairs):

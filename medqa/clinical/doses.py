@@ -69,7 +69,8 @@ REACH = 9
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
 OF = re.compile(
-    r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast|long)-acting) ){0,2}"
+    r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast"
+    r"|long)-acting) ){0,2}"
 )
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
@@ -113,12 +114,13 @@ WHEN = re.compile(
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
 OPPOSED = re.compile(
-    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|unless|contraindicated|without|discontinue|until)\b|n't"
+    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|defer|postpone|delay|interrupt|omit|unless|contraindicated|without|discontinue|until)\b|n't"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 MAXIMUM = re.compile(
-    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
+    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
+    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
 )
 FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
 LATER_DOSE = re.compile(

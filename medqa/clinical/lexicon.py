@@ -44,7 +44,8 @@ CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
 
 # Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
 GROUPS = {
-    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin|meloxicam|piroxicam"
+    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
+    "|meloxicam|piroxicam"
     "|celecoxib|etoricoxib|ketoprofen",
     "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
     "beta blocker": "[a-z]+olol",

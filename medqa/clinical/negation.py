@@ -20,7 +20,8 @@ NEGATION_WORDS = words(
     "excluded ruled rules "
     "avoid avoids avoiding stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
-    "interrupt interrupting pause pausing contraindicated instead rather unlikely forbid forbidden refuses nil prohibited"
+    "interrupt interrupting pause pausing contraindicated instead rather unlikely forbid forbidden "
+    "refuses nil prohibited"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -33,7 +34,8 @@ _NEEDS_AFTER = {
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "stopped discontinued withheld avoided omitted "
-    "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing withhold withholding omit omitting avoid hold exclude"
+    "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
+    "withhold withholding omit omitting avoid hold exclude"
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
@@ -68,9 +70,11 @@ _ACCEPTED = (
     # "Not elevated" says nothing against the enzyme itself.
     r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired|limited|affected"
     r"|completed|healed|confirmed|established|proven|interrupted|stopped|discontinued|withheld"
-    r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled|treated|improved|involved|infected|inflamed|displaced)"
+    r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
+    r"|treated|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
-    r"|given(?! (?:any|the|an?|live|oral|[a-z]+(?:s|in|ol|ide|ine|one)\b(?<! as)(?<! this)))|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|given(?! (?:any|the|an?|live|oral|[a-z]+(?:s|in|ol|ide|ine|one)\b(?<! as)(?<! this)))"
+    r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
 )
 _ENDED = (
@@ -178,7 +182,8 @@ _OPPOSING = words(
     "fails failed prohibited"
 )
 _OPEN = re.compile(
-    r"\b(?:possibl[ey]|may|might|suspected|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
+    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 

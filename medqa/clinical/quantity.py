@@ -128,7 +128,8 @@ BOUND_BEFORE = re.compile(
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
-    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z])|(?:upwards?|onwards?)(?![a-z]))"
+    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z])|(?:upwards?"
+    r"|onwards?)(?![a-z]))"
     r"|(?P<below>(?:at (?:the )?most|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
     r"|fewer|younger|shorter)(?![a-z])))"
 )

@@ -18,7 +18,8 @@ CLOCK_BEFORE = re.compile(r"\b(?:at|by|from|until|till|before|after|around) $")
 _COUNT = "(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})"
 ONE_IN = re.compile(
     rf"([0-9]{{1,3}}|[a-z]+)(?:(?:-| to )([0-9]{{1,3}}|[a-z]+))?"
-    r"(?: (?:persons?|people|patients?|wom[ae]n|m[ae]n|child(?:ren)?|cases?|births|infants|adults))? (in|out of|of|per)(?: every)? "
+    r"(?: (?:persons?|people|patients?|wom[ae]n|m[ae]n|child(?:ren)?|cases?|births|infants|adults))? "
+    r"(in|out of|of|per)(?: every)? "
     rf"({_COUNT}|(?:[a-z]+|[0-9]+)(?: (?:hundred|thousand|million))?)"
     rf"(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
 )

@@ -8,7 +8,10 @@ from itertools import combinations
 from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.words import words
 
+DAYS = words("monday tuesday wednesday thursday friday saturday sunday yesterday today")
+MONTHS = words("january february march april may june july august september october november december")
 # Each label, and its words. Only labels of one row exclude each other.
 OPPOSITES = (
     {"right": "right|rt", "left": "left|lt"},
@@ -18,13 +21,13 @@ OPPOSITES = (
      "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper"},
     {"mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal"},
     {"adult": "adults?", "child": "child(?:ren)?|paediatric|pediatric"},
-    {"first": "load(?:ing|ed)?|bolus|once|initial(?:ly)?|starting", "later": "maintenance|then|continues?|thereafter|daily"},
+    {"first": "load(?:ing|ed)?|bolus|once|initial(?:ly)?|starting", 
+     "later": "maintenance|then|continues?|thereafter|daily"},
     {"supine": "supine|lying", "standing": "standing|upright"},
     {"peak": "peaks?", "trough": "troughs?"},
     {"men": "men|males?", "women": "women|females?"},
-    {day: day for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "yesterday", "today")},
-    {month: month for month in ("january", "february", "march", "april", "may", "june", "july", "august", "september",
-                                "october", "november", "december")},
+    {day: day for day in DAYS},
+    {month: month for month in MONTHS},
 )  # fmt: skip
 _LABELS = [
     (
@@ -65,7 +68,7 @@ def _labelled(text: str) -> dict[int, list[tuple[str, Quantity, str]]]:
         return found
     for number, (beside, anywhere) in enumerate(_LABELS):
         for quantity in amounts:
-            label = next((name for name, words in beside.items() if words.match(lower, quantity.end)), "")
+            label = next((name for name, pattern in beside.items() if pattern.match(lower, quantity.end)), "")
             if not label:
                 begin = max(0, quantity.start - REACH)
                 breaks = [match.end() for match in BREAK.finditer(lower, begin, quantity.start)]

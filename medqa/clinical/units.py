@@ -141,7 +141,8 @@ WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
-    r"|\bin (?:each|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet|capsule)\b)"
+    r"|\bin (?:each|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
+    r"|capsule)\b)"
     r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
 )
 # "10 mmol of potassium per hour"

@@ -21,8 +21,8 @@ EYE = re.compile(
 )
 # Routes that are not mistaken for one another when a text names both.
 APART = {
-    "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical", "intradermal",
-    "rectal", "into the eye", "into the ear",
+    "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical",
+    "intradermal", "rectal", "into the eye", "into the ear",
 }  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def names_way(text: str) -> bool:
 def wrong_way(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str, str]]:
     """(subject, kind, words of the reference, words of the answer) of a route or side that contradicts.
 
-    Rule: a route contradicts the only one that the reference allows ("intravenously only"); a side contradicts when each
-        text names one side, and not the same.
+    Rule: a route contradicts the only one that the reference allows ("intravenously only"); a side
+        contradicts when each text names one side, and not the same.
     """
     (routes, sides, only), (other_routes, other_sides, _) = _ways(reference), _ways(hypothesis)
     if only and len(routes) == 1 and other_routes and not set(routes) & set(other_routes):

@@ -336,16 +336,21 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
     assert [error["subject"] for error in lexicon.negation_errors(reference, answer)] == subjects
 
 
-def test_the_development_pairs_are_read_with_few_errors(lexicon):
-    """At most 3 % false alarms and 6 % misses, the goal for unseen pairs."""
-    lines = clinical_reading.DEVELOPMENT.read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(
+    ("name", "false_alarms", "misses"),
+    # At most 3 % false alarms and 6 % misses are the goal for unseen pairs; see benchmarks/README.md.
+    [("development", 0.03, 0.06), ("physician", 0.02, 0.09)],
+)
+def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
+    file = clinical_reading.DEVELOPMENT.with_name(f"{name}.jsonl")
+    lines = file.read_text(encoding="utf-8").splitlines()
     failed = {"right": [], "wrong": []}
     for pair in map(json.loads, lines):
         flagged = bool(clinical_reading.errors(pair, lexicon))
         failed[pair["label"]].append(flagged == (pair["label"] == "right"))
     assert min(map(len, failed.values())) >= 150
-    assert sum(failed["right"]) <= 0.03 * len(failed["right"])
-    assert sum(failed["wrong"]) <= 0.06 * len(failed["wrong"])
+    assert sum(failed["right"]) <= false_alarms * len(failed["right"])
+    assert sum(failed["wrong"]) <= misses * len(failed["wrong"])
 
 
 def test_the_upper_bound_is_that_of_clopper_and_pearson():
