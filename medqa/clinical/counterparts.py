@@ -53,6 +53,7 @@ SOME_OF = re.compile(
     r")[a-z0-9,.µ/-]+ ){1,3}?"
     r"(tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
 )
+ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
 OVER = re.compile(r" (?:(?:iv|intravenously|infused|given|run) )*(?:over|in|during|across)(?: the)? $")
 # In a text of at most this length all words show what its quantities are about.
@@ -64,25 +65,35 @@ LIKE_SHARES = Fraction(3, 2)
 KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
 LISTED = frozenset(MEDICINES.values()) | MEASURE_NAMES
 # Words that do not show that two sentences are about the same.
-_UNTELLING = words(
-    "the and for with from that this then than her his their your should must give given take taken "
-    "once twice "
-    "day days daily week weeks month months year years hour hours minute minutes every after before "
-    "least more "
-    "less about over until when into only each are was were has have not"
+_UNTELLING = frozenset(
+    word[:5]
+    for word in words(
+        "the and for with from that this then than her his their your should must give given take taken "
+        "once twice "
+        "day days daily week weeks month months year years hour hours minute minutes every after before "
+        "least more "
+        "less about over until when into only each are was were has have not"
+    )
 )
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """A quantity in its text: what it belongs to ("" when unknown), its sentence, and its words."""
+    """A quantity in its text: what it belongs to ("" when unknown), and its words.
+
+    `sentence` is its sentence in lower case, `around` the text that shows what it is about.
+    """
 
     quantity: Quantity
     subject: str
     dose: Dose | None
     written: str
-    opposed: bool
-    topic: frozenset[str]
+    sentence: str
+    around: str
+
+    @property
+    def opposed(self) -> bool:
+        return OPPOSED.search(self.sentence) is not None
 
 
 def contradicted(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str, str]]:
@@ -149,32 +160,21 @@ def by_dimension(text: str) -> dict[str, list[_Placed]]:
         common = _common(in_common_unit(subject, quantity))
         group = found.setdefault(f"{common.kind} {common.unit}", [])
         if not any(common == other.quantity for other in group):
-            opposed = OPPOSED.search(lower, begin, end) is not None
-            topic = (
-                frozenset(
-                    map(
-                        canonical, TOKEN.findall(lower, *((0,) if len(lower) <= SHORT_TEXT else (begin, end)))
-                    )
-                )
-                - _UNTELLING
-            )
             written = original[quantity.start : quantity.end].strip()
-            group.append(
-                _Placed(
-                    common,
-                    subject,
-                    dose,
-                    written,
-                    opposed,
-                    frozenset(word[:5] for word in topic if len(word) > 2),
-                )
-            )
+            around = lower if len(lower) <= SHORT_TEXT else lower[begin:end]
+            group.append(_Placed(common, subject, dose, written, lower[begin:end], around))
     return found
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _topic(text: str) -> frozenset[str]:
+    """The beginnings of the words of a text that show what it is about."""
+    return frozenset(word[:5] for word in map(canonical, TOKEN.findall(text)) if len(word) > 2) - _UNTELLING
 
 
 def _shares(lower: str) -> Iterator[Quantity]:
     """Shares of a dose: 3/4 for "three quarters of the usual dose"."""
-    for match in SHARE.finditer(lower):
+    for match in SHARE.finditer(lower) if "dos" in lower or "amount" in lower else ():
         written = match.group(1)
         above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
         count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
@@ -201,7 +201,7 @@ def _rates(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
 
 def _some_of(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
     """Numbers of tablets whose strength is between: 2 for "two of the 5 mg tablets"."""
-    for match in SOME_OF.finditer(lower):
+    for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
         number = read_number(match.group(1), 0)
         inside = any(match.start() >= one.start and match.start() < one.end for one in quantities)
         if number is not None and number[1] == len(match.group(1)) and not inside:
@@ -256,7 +256,8 @@ def _near_statistics(first: Quantity, second: Quantity) -> bool:
 
 
 def _comparable(one: _Placed, other: _Placed) -> bool:
-    if not one.topic & other.topic and one.quantity.unit.partition("/")[0] not in DOSED:
+    dosed = one.quantity.unit.partition("/")[0] in DOSED
+    if not dosed and _topic(one.around).isdisjoint(_topic(other.around)):
         return False
     if one.dose is None or other.dose is None:
         return True

@@ -48,6 +48,8 @@ BREAK = re.compile(r"[.;!?\n](?=\s)")
 
 def swapped(reference: str, hypothesis: str) -> Iterator[tuple[str, str, str, str]]:
     """(labels, "swapped", words of the reference, words of the answer) for two values that changed places."""
+    if len(set(read(reference)) & set(read(hypothesis))) < 2:
+        return
     ours, theirs = _labelled(reference), _labelled(hypothesis)
     for row in ours.keys() & theirs.keys():
         for (label, value, written), (other, other_value, _) in combinations(ours[row], 2):
@@ -64,8 +66,6 @@ def _labelled(text: str) -> dict[int, list[tuple[str, Quantity, str]]]:
     original, _, lower = forms(text)
     found: dict[int, list[tuple[str, Quantity, str]]] = {}
     amounts = [quantity for quantity in read(text) if quantity.kind in ("amount", "pressure", "score")]
-    if len(amounts) < 2:
-        return found
     for number, (beside, anywhere) in enumerate(_LABELS):
         for quantity in amounts:
             label = next((name for name, pattern in beside.items() if pattern.match(lower, quantity.end)), "")
