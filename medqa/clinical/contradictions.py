@@ -30,7 +30,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below").
+        "below"), "swapped", "route", "side".
     Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
         answer does not give. These do not contradict: a value within the reference's range, an equal value
         in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
