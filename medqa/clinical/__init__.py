@@ -5,8 +5,9 @@ are counted, and are not in its mean. An empty answer scores 0. No text raises.
 
 `text` removes markup first, in one place. `quantities` reads amounts (with `numbers`, `units`, `schedules`,
 `routes`, `ratios`), `facts` compares them, `doses` finds what each belongs to, `contradictions` lists those
-of an answer that contradict the reference (after `equivalents` has converted them), and `lexicon` finds
-medical terms (with `vocabulary`, `negation` and the lists in `words`).
+of an answer that contradict the reference (after `equivalents` has converted them), `counterparts`, `swaps`
+and `ways` those that contradict it without a common medicine (`agreement` says when two quantities
+agree), and `lexicon` finds medical terms (with `vocabulary`, `negation` and the lists in `words`).
 """
 
 from medqa.clinical.contradictions import dose_error, dose_errors

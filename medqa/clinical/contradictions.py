@@ -6,18 +6,21 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
+from medqa.clinical.agreement import amounts_meet, kind_of, ranges_meet
+from medqa.clinical.counterparts import by_dimension, contradicted
 from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
 from medqa.clinical.equivalents import in_common_unit
 from medqa.clinical.quantity import Quantity, Range, near
+from medqa.clinical.swaps import swapped
+from medqa.clinical.ways import names_way, wrong_way
 
+FIELDS = ("subject", "kind", "reference", "answer")
 DAYS_OF_A_MONTH = Fraction(304, 10)
 MONTH = Fraction(1, 10)
 # Daily amounts that come to the same after rounding.
 DAILY_TOLERANCE = Fraction(3, 100)
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
-# Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
-FAR_APART = 5
 
 
 def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
@@ -27,22 +30,36 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below").
+        "below"), "swapped", "route", "side".
     Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
         answer does not give. These do not contradict: a value within the reference's range, an equal value
         in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
         daily), another route, age group or day, a maximum beside a usual dose, an amount that the reference
         does not mention. Where one text names no medicine, its doses are compared as doses of the only one
         of the other; where that is the answer, the subject ends in "(medicine assumed)".
-    Not applicable (None): the reference has no dose or value.
+    Not applicable (None): the reference has no quantity, no side of the body and no only route.
     Source: our own.
-    Does not see: a medicine in a word that does not show to be one, unless its dose follows at once; amounts
-        more than one sentence from their medicine; durations, ages, ratios other than dilutions; a
-        wrong dose where the reference gives none. A text of several regimens of one medicine can be flagged
+    Without a common subject: an amount, duration, age, frequency, share or rate that is the only one of its
+        dimension that does not agree (`counterparts`), two values that changed places (`swaps`), another
+        route than the only one and the other side of the body (`ways`).
+    Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
+        reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
     """
-    if not doses(reference):
+    if not (doses(reference) or by_dimension(reference) or names_way(reference)):
         return None
+    errors = _errors_by_subject(reference, hypothesis)
+    errors += [dict(zip(FIELDS, found, strict=True)) for found in wrong_way(reference, hypothesis)]
+    reported = " ".join(text for error in errors for text in (error["reference"], error["answer"]))
+    # The two texts of an error are the only quantities of their dimension that do not agree.
+    for found in (*contradicted(reference, hypothesis), *swapped(reference, hypothesis)):
+        if not any(text in reported for text in found[2:]):
+            errors.append(dict(zip(FIELDS, found, strict=True)))
+    return errors
+
+
+def _errors_by_subject(reference: str, hypothesis: str) -> list[dict[str, str]]:
+    """The contradictions of amounts that belong to the same medicine or measure."""
     wanted, given = _with_common_subject(doses(reference), doses(hypothesis))
     errors = []
     # The same regimens are paired first, then those that agree, then those of one amount: their frequencies
@@ -63,7 +80,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if rivals:
             likeliest = min(rivals, key=lambda other: _likeness(dose, other))
             given.remove(likeliest)
-            errors.append(_error(dose, likeliest, _kind(dose, likeliest)))
+            errors.append(_error(dose, likeliest, kind_of(dose.amount, likeliest.amount)))
     return errors
 
 
@@ -115,13 +132,23 @@ def _agree(dose: Dose, other: Dose) -> bool:
     """Whether both can be true: same subject, amounts and frequencies that overlap."""
     if dose.subject != other.subject or not _doses_meet(dose, other):
         return False
+    if {dose.amount.bound, other.amount.bound} == {"<", ">"} and _contrary(dose, other):
+        return False
+    if dose.role == other.role == "maximum" and not _same_limit(dose, other):
+        return False
     one, two = dose.frequency, other.frequency
     if one is None or two is None:
         return True
     rates, other_rates = _per_day(one), _per_day(two)
     # A month is 28 to 31 days.
     months = one.unit != two.unit
-    return _ranges_meet(rates, other_rates, replace(one, tolerance=MONTH) if months else one, two)
+    return ranges_meet(rates, other_rates, replace(one, tolerance=MONTH) if months else one, two)
+
+
+def _same_limit(dose: Dose, other: Dose) -> bool:
+    """Whether two maximal amounts are the same: "maximum 3 mg/kg" and "up to 13 mg/kg" are not."""
+    one, two = (replace(amount, bound="<") for amount in (dose.amount, other.amount))
+    return amounts_meet(one, two) or _same_daily_amount(dose, other)
 
 
 def _per_day(frequency: Quantity) -> Range:
@@ -131,7 +158,7 @@ def _per_day(frequency: Quantity) -> Range:
 
 def _doses_meet(dose: Dose, other: Dose) -> bool:
     """Whether the amounts agree, each by itself or in all ("100 mcg/puff, 2 puffs" and "200 mcg")."""
-    return any(_amounts_meet(one, two) for one, two in product(_amounts(dose), _amounts(other)))
+    return any(amounts_meet(one, two) for one, two in product(_amounts(dose), _amounts(other)))
 
 
 def _amounts(dose: Dose) -> tuple[Quantity, ...]:
@@ -162,43 +189,17 @@ def _comparable(first: Dose, second: Dose) -> bool:
         return True
     # Another unit of doses contradicts when the number is the same: "5 units" and "5 mL".
     units = DOSED.match(first.amount.unit) and DOSED.match(second.amount.unit)
+    # The content of a bottle is no dose: "250 mg/5 mL" and "250 mg".
+    if first.amount.unit.endswith("/L") != second.amount.unit.endswith("/L"):
+        return False
     return bool(units) and first.amount.number == second.amount.number
 
 
 def _contrary(first: Dose, second: Dose) -> bool:
-    """Whether one says "above 5" where the other says "below 5"; "stop below 5", "use above 5" agree."""
+    """Whether one says "above 5" where the other says "below 5", or "use below 6" for "stop above 5"."""
     one, other = first.amount, second.amount
-    same = one.unit == other.unit and near(one.values[0][0], other.values[0][0], one, other)
-    return same and first.opposed == second.opposed
-
-
-def _amounts_meet(first: Quantity, second: Quantity) -> bool:
-    """Whether two amounts can both be true of one thing: their ranges overlap and are of like size."""
-    if (first.kind, first.unit, len(first.values)) != (second.kind, second.unit, len(second.values)):
-        return False
-    pairs = list(zip(first.values, second.values, strict=True))
-    if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
-        return False
-    if first.bound and first.bound == second.bound:
-        return all(near(one[0], other[0], first, second) for one, other in pairs)
-    return all(_ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
-
-
-def _ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> bool:
-    lows, highs = [one[0], other[0]], [one[1], other[1]]
-    for number, quantity in enumerate((first, second)):
-        # "above 125" is true of all that is more; a plain number beside it is among them, or contradicts it.
-        if quantity.bound == ">":
-            highs[number] = max(highs)
-        if quantity.bound == "<":
-            lows[number] = min(lows)
-    return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
-
-
-def _far_apart(one: Range, other: Range) -> bool:
-    if one[0] == one[1] or other[0] == other[1]:
-        return False  # a single value inside a range agrees with it, however wide the range is
-    return any(min(ends) > 0 and max(ends) >= FAR_APART * min(ends) for ends in zip(one, other, strict=True))
+    same = near(one.values[0][0], other.values[0][0], one, other)
+    return one.unit == other.unit and same == (first.opposed == second.opposed)
 
 
 def _same_daily_amount(first: Dose, second: Dose) -> bool:
@@ -220,23 +221,8 @@ def _same_daily_amount(first: Dose, second: Dose) -> bool:
 # ---- what kind of contradiction ----------------------------------------------------------------------------
 
 
-def _kind(wanted: Dose, given: Dose) -> str:
-    """ "unit" for 5 mg and 5 g, "ten-fold" for 5 mg and 50 mg, "1,000 times" for 1,000-fold, else "value" """
-    ours, theirs = wanted.amount, given.amount
-    same_value = ours.unit == theirs.unit and ours.values[0][0] == theirs.values[0][0]
-    if ours.unit != theirs.unit or (ours.number == theirs.number and not same_value):
-        return "unit"
-    pairs = zip(ours.values, theirs.values, strict=True)
-    for one, other in (ends for pair in pairs for ends in zip(*pair, strict=True)):
-        if one > 0 and other > 0 and one != other:
-            factor = max(one, other) / min(one, other)
-            if factor.denominator == 1 and str(factor).strip("0") == "1":
-                return "ten-fold" if factor == 10 else f"{int(factor):,} times"
-    return "value"
-
-
 def _likeness(wanted: Dose, given: Dose) -> tuple[int, Fraction]:
     """The likeliest partner of a contradicted amount first: ten-fold, then unit, then the nearest value."""
     distance = abs(wanted.amount.values[0][0] - given.amount.values[0][0])
-    kind = _kind(wanted, given)
+    kind = kind_of(wanted.amount, given.amount)
     return {"unit": 1, "value": 2}.get(kind, 0), distance

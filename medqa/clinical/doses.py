@@ -68,7 +68,10 @@ FILLERS = word_lists.words(
 REACH = 9
 NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
-OF = re.compile(r" (?:of )?(?:the |oral |intravenous )?")
+OF = re.compile(
+    r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast"
+    r"|long)-acting) ){0,2}"
+)
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
@@ -99,7 +102,7 @@ DAILY_BEFORE = re.compile(
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet)s?\b"
+    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet|spoonful)s?\b"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -111,11 +114,14 @@ WHEN = re.compile(
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
 OPPOSED = re.compile(
-    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|unless|contraindicated|without|discontinue|until)\b|n't"
+    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|defer|postpone|delay|interrupt|omit|unless|contraindicated|without|discontinue|until)\b|n't"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
-MAXIMUM = re.compile(r"\b(?:max|maximum|up to|exceed\w*|limit\w*|no more than|at most|ceiling)\b")
+MAXIMUM = re.compile(
+    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
+    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
+)
 FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
 LATER_DOSE = re.compile(
     r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
@@ -168,9 +174,10 @@ def doses(text: str) -> tuple[Dose, ...]:
     quantities = read(text)
     if not any(quantity.kind in ("amount", "pressure", "score", "ratio") for quantity in quantities):
         return ()
-    text, raw, lower = forms(text)
+    original = text
+    text, _, lower = forms(text)
     words = list(WORD.finditer(lower))
-    names = list(_names(lower, raw, words))
+    names = names_of(original)
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
@@ -187,6 +194,13 @@ def doses(text: str) -> tuple[Dose, ...]:
             carried = ""
         begin = end
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Medicines and measures of a text: (start, end, one name for all its names)."""
+    _, raw, lower = forms(text)
+    return tuple(_names(lower, raw, list(WORD.finditer(lower))))
 
 
 def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
@@ -340,7 +354,7 @@ class _Sentence:
         counts = [
             other.values[0]
             for other in around
-            if (item and other.unit == WRITTEN[item][0])
+            if (item in WRITTEN and other.unit == WRITTEN[item][0])
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
         if item and count is not None:
@@ -384,6 +398,8 @@ class _Sentence:
                 return ""
             nearest = bisect_right(self.names, word.start(), key=lambda name: name[0]) - 1
             if nearest >= 0 and word.start() < self.names[nearest][1]:
+                if self.text.endswith("without ", self.begin, self.names[nearest][0]):
+                    continue
                 return self.names[nearest][2]
             if word.group() not in FILLERS:
                 return _unlisted_name(word.group()) if distance == 0 or not self.names else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.counterparts import mirrored
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
@@ -39,6 +40,48 @@ from medqa.clinical.vocabulary import (
 )
 
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
+
+
+# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
+GROUPS = {
+    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
+    "|meloxicam|piroxicam"
+    "|celecoxib|etoricoxib|ketoprofen",
+    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
+    "beta blocker": "[a-z]+olol",
+    "ace inhibitor": "[a-z]+pril",
+    "statin": "[a-z]+vastatin",
+    "lipid lowering medicine": "[a-z]+vastatin",
+    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
+    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
+    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
+    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
+    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "triptan": "[a-z]+triptan",
+    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
+    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
+    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
+    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
+    "loop diuretic": "furosemide|bumetanide|torasemide",
+    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
+}
+
+
+def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
+    """Medicines that one text gives where the other is against the whole group, or the other way round."""
+    errors = []
+    opposed = {term[3:] for term in (*wanted, *given) if term.startswith("no ")}
+    for group in sorted(opposed & GROUPS.keys()):
+        members = GROUPS[group]
+        for one, other in ((wanted, given), (given, wanted)):
+            member = next((term for term in other if re.fullmatch(members, term)), None)
+            about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
+            if f"no {group}" not in one or member is None or about or {group, f"no {group}"} & set(other):
+                continue
+            texts = (f"no {group}", member) if one is wanted else (member, f"no {group}")
+            errors.append({"subject": member, "kind": "negation", "reference": texts[0], "answer": texts[1]})
+    return errors
 
 
 class MedicalLexicon:
@@ -285,11 +328,14 @@ class MedicalLexicon:
         of them is negated.
         """
         wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
+        if mirrored(reference, hypothesis):
+            return []
         errors = [
             {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
             for term in wanted - given
             if (contrary := term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
         ]
+        errors += _class_errors(wanted, given)
         # Both negate one term, or one text says both.
         settled = any(term.startswith("no ") for term in wanted & given) or any(
             f"no {term}" in terms for terms in (wanted, given) for term in terms

@@ -20,7 +20,8 @@ NEGATION_WORDS = words(
     "excluded ruled rules "
     "avoid avoids avoiding stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
-    "contraindicated instead rather unlikely forbid forbidden refuses nil prohibited"
+    "interrupt interrupting pause pausing contraindicated instead rather unlikely forbid forbidden "
+    "refuses nil prohibited"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -33,7 +34,8 @@ _NEEDS_AFTER = {
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "stopped discontinued withheld avoided omitted "
-    "stop stopping discontinue discontinuing withhold withholding omit omitting avoid hold exclude"
+    "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
+    "withhold withholding omit omitting avoid hold exclude"
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
@@ -67,8 +69,12 @@ _NOT = (
 _ACCEPTED = (
     # "Not elevated" says nothing against the enzyme itself.
     r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired|limited|affected"
-    r"|completed|healed|resolved|controlled|treated|improved|involved|infected|inflamed|displaced)"
-    r"(?:seen|present|found|likely|evident|given|taken|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|completed|healed|confirmed|established|proven|interrupted|stopped|discontinued|withheld"
+    r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
+    r"|treated|improved|involved|infected|inflamed|displaced)"
+    r"(?:seen|present|found|likely|evident|taken"
+    r"|given(?! (?:any|the|an?|live|oral|[a-z]+(?:s|in|ol|ide|ine|one)\b(?<! as)(?<! this)))"
+    r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
 )
 _ENDED = (
@@ -86,10 +92,11 @@ NEGATED_AFTER = re.compile(
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
     r"out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
-    r"| (?:none|nil)(?= *[.;,\n]| *$))(?![a-z])"
+    r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
+    r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
     r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:completely |entirely |fully )?(?:be "
     r"|been )?(?:yet )?"
     r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
@@ -127,6 +134,8 @@ DENYING_WORDS = {
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
+    if word in UNDOING and text.startswith((" all ", " every "), end):
+        return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
     following = _NEEDS_AFTER.get(word)
@@ -173,7 +182,9 @@ _OPPOSING = words(
     "fails failed prohibited"
 )
 _OPEN = re.compile(
-    r"\b(?:possibl[ey]|may|might|suspected|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
+    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
 # Two statements have the same words when they share this much of the shorter one.

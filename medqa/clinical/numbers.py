@@ -28,6 +28,7 @@ MOST_WORDS = 12
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
 NUMERAL = re.compile(
     r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?: 000)+)(?![0-9]|,[0-9])"
+    r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|ui|einheiten)\b)"
     r"|(?P<comma>0,[0-9]+|[0-9]+,[0-9]{1,2})(?![0-9]|,[0-9])"
     r"|(?P<plain>[0-9]+(?:\.[0-9]+)?|\.[0-9]+))(?!\.[0-9])"
 )
@@ -68,6 +69,7 @@ def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
     digits = numeral.group()
     if len(digits) > MOST_DIGITS:
         return None
+    digits = digits.replace(".", "") if numeral.group("points") else digits
     digits = digits.replace(",", ".") if numeral.group("comma") else digits.replace(",", "").replace(" ", "")
     value, end = Fraction(digits), numeral.end()
     if (power := POWER.match(text, end)) is not None:

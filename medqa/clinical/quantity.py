@@ -20,6 +20,7 @@ class Quantity:
         values: (lowest, highest) in that unit, equal unless it is a range; two of them for 140/90 and 1:1000.
         bound: ">" (at least, above), "<" (at most, below) or "".
         tolerance: share of the value by which another may differ, because a conversion was rounded.
+        strict: whether a bound leaves out its value: "below 9", but not "8 or less".
         item: what contains the amount, "tablets" of "500 mg/tablet", or "".
         start, end: position in the plain text.
         number: the lowest number as written, to tell a wrong unit from a wrong number.
@@ -30,6 +31,7 @@ class Quantity:
     values: tuple[Range, ...]
     bound: str = ""
     tolerance: Fraction = field(default=Fraction(0), compare=False)
+    strict: bool = field(default=False, compare=False)
     item: str = field(default="", compare=False)
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
@@ -103,7 +105,8 @@ class Scan:
 Found = tuple[list[Quantity], int]
 
 _LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|up to"
+    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
+    "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
     "|no (?:more|longer|later|higher|greater) than|not more than|at most|max(?:imum)?[.]?(?: dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
@@ -120,12 +123,13 @@ BOUND_BEFORE = re.compile(
     rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
     r"(?:an? |about |approximately |~ ?)?$"
     # "below a haemoglobin of 7 g/dL"
-    r"|\b(?:(?P<below_of>below|less than)|(?P<above_of>above|more than))"
+    r"|\b(?:(?P<below_of>below|less than|up to)|(?P<above_of>above|more than))"
     r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
-    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z]))"
+    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z])|(?:upwards?"
+    r"|onwards?)(?![a-z]))"
     r"|(?P<below>(?:at (?:the )?most|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
     r"|fewer|younger|shorter)(?![a-z])))"
 )

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from math import gcd
 
-from medqa.clinical.numbers import FRACTION, WORDS, read_number
+from medqa.clinical.numbers import FRACTION, read_number
 from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
 from medqa.clinical.units import Unit, read_compound
 
@@ -13,12 +13,15 @@ PAIR = re.compile(
 )
 PRESSURE_NEAR = re.compile(r"\b(?:bp|pressures?|hypertens\w*|systolic|diastolic)\b")
 SIGHT_OR_MIX = re.compile(r"\b(?:vision|visual|acuity|sight|see|insulin|mix\w*)\b")
-RATIO = re.compile(r"([0-9]+) ?: ?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?![0-9:])")
+RATIO = re.compile(r"([0-9]+) ?: ?([0-9]{1,3}(?:,[0-9]{3}| 000)+|[0-9]+)(?![0-9:])")
 CLOCK_BEFORE = re.compile(r"\b(?:at|by|from|until|till|before|after|around) $")
 _COUNT = "(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})"
 ONE_IN = re.compile(
-    rf"([0-9]{{1,3}}|[a-z]+)(?:(?:-| to )([0-9]{{1,3}}|[a-z]+))? (in|out of|of|per)(?: every)? "
-    rf"({_COUNT}|[a-z]+)(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
+    rf"([0-9]{{1,3}}|[a-z]+)(?:(?:-| to )([0-9]{{1,3}}|[a-z]+))?"
+    r"(?: (?:persons?|people|patients?|wom[ae]n|m[ae]n|child(?:ren)?|cases?|births|infants|adults))? "
+    r"(in|out of|of|per)(?: every)? "
+    rf"({_COUNT}|(?:[a-z]+|[0-9]+)(?: (?:hundred|thousand|million))?)"
+    rf"(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
 )
 
 # Scores, and how each is written beside its name: "_" for a space, "?" after what may be missing.
@@ -38,6 +41,7 @@ SCORES = {
 }  # fmt: skip
 # Values that mostly come without their unit.
 IMPLIED_UNITS = {
+    "mmol/l": "lactate serum_lactate serum_potassium serum_sodium",
     "kg/m2": "bmi body_mass_index", "ml/min": "egfr gfr",
     "%": "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats",
     "cells/µl": "cd4\\+?(_t)?(_cells?)?", "ms": "qtc? qtcf qrs",
@@ -48,6 +52,8 @@ IMPLIED_UNITS = {
 }  # fmt: skip
 # Blood cells per µL, or in 10⁹/L where the number is smaller than this.
 CELL_COUNTS = {"platelets?": 1000, "plt": 1000, "anc": 50, "neutrophils?": 50}
+# A smaller interval of the ECG is in seconds: "QTc above 0.5 s".
+LEAST_MILLISECONDS = 10
 # Names that are other words in small letters.
 CAPITAL_SCORES = {
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
@@ -92,6 +98,10 @@ LINK = re.compile(
     r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty"
     r"|sixty|ninety)\b)"
 )
+
+
+# A bound that includes its value; "below 9" does not.
+INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|exceed\w*|within|m(?:in|ax)\w*)\b|\+")
 
 
 def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
@@ -153,9 +163,12 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
 
 
 def _count(written: str | None) -> Fraction | None:
-    if written is None or written.isalpha():
-        return WORDS.get(written or "")
-    return Fraction(written.replace(",", ""))
+    if written is None:
+        return None
+    if written[0].isalpha() or written[-1].isalpha():
+        number = read_number(written, 0)
+        return number[0] if number is not None and number[1] == len(written) else None
+    return Fraction(written.replace(",", "").replace(" ", ""))
 
 
 def _proportion(start: int, end: int, first: Range, second: Range) -> Found:
@@ -192,9 +205,14 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     bound, end = read_bound(scan, link.end(), end)
     if kind == "score":
         values = (-high, -value) if negative else (value, high)
-        return [Quantity("score", meaning, (values,), bound, start=start, end=end, number=value)], end
+        strict = bool(bound) and INCLUSIVE.search(scan.text, name.end(), end) is None
+        found = Quantity(
+            "score", meaning, (values,), bound, strict=strict, start=start, end=end, number=value
+        )
+        return [found], end
     unit = implied_unit(meaning if kind == "unit" else "cells/µl")
-    factor = unit.factor * (1000 if kind == "cells" and high < CELL_COUNTS[meaning] else 1)
+    thousands = high < (CELL_COUNTS[meaning] if kind == "cells" else LEAST_MILLISECONDS)
+    factor = unit.factor * (1000 if thousands and (kind == "cells" or unit.name == "ms") else 1)
     values = (value * factor, high * factor)
     return [Quantity("amount", unit.name, (values,), bound, start=link.end(), end=end, number=value)], end
 

@@ -70,6 +70,11 @@ PHRASE = re.compile(
     r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
 )
+# "morning, noon and night", "at breakfast, lunch, dinner and bedtime"
+_MEAL = (
+    "(?:morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
+)
+MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?{_MEAL})+(?![a-z])")
 PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2)}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
@@ -83,7 +88,7 @@ ONCE = re.compile(
 # Words that may begin a frequency; a code such as q12h begins with "q".
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "per", "morning", "mornings",
+    "per", "morning", "mornings", "breakfast",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]
@@ -98,6 +103,9 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         start: beginning of a word or number.
         after_amount: whether an amount ends shortly before.
     """
+    if (match := MEALS.match(text, start)) is not None:
+        meals = Fraction(len(re.findall(_MEAL, match.group())))
+        return (meals, meals), "day", match.end()
     if (match := PHRASE.match(text, start)) is not None:
         return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
     if (match := TIMES.match(text, start)) is not None:

@@ -141,6 +141,8 @@ WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
+    r"|\bin (?:each|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
+    r"|capsule)\b)"
     r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
 )
 # "10 mmol of potassium per hour"
@@ -192,6 +194,8 @@ class _Simple:
 
 def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simple | None:
     """Read one simple unit at `start`, after an optional space or hyphen; `below`: under a bar."""
+    if text.startswith((" of a ", " of one "), start):
+        start = text.index(" ", start + 4)  # "half of a milligram"
     words, ends, position = [], [], start
     while len(words) < 3 and (found := WORD.match(text, position)):
         words.append(found.group(1).replace("° ", "°"))

@@ -152,6 +152,15 @@ WRONG = [
     ("Cholesterol of 200 mg/dL", "Cholesterol of 7.8 mmol/L", "cholesterol", "value"),
     ("Topiramate 100 mg a day", "Topiramate 100 mg four times a day", "topiramate", "frequency"),
     ("Dexamethasone 4 mg daily", "Dexamethasone 4 mg every 2nd day", "dexamethasone", "frequency"),
+    ("Continue for at least 3 months", "Continue for three weeks", "duration", "unit"),
+    (
+        "Sodium 112 mmol/L on Monday, 120 mmol/L on Tuesday",
+        "Sodium: Monday 120 mmol/L, Tuesday 112 mmol/L",
+        "monday, tuesday",
+        "swapped",
+    ),
+    ("Vincristine is given intravenously only", "Vincristine can be given intrathecally", "route", "route"),
+    ("Operate on the left knee", "Surgery of the right knee", "side", "side"),
     ("Adrenaline 1:1,000", "Epinephrine 1:10,000", "adrenaline", "ten-fold"),
     ("Levothyroxine 25 micrograms", "Levothyroxine 250 g", "levothyroxine", "10,000,000 times"),
     ("ALT above 3 x ULN", "ALT above eight times the upper limit of normal", "ALT", "value"),
@@ -201,7 +210,7 @@ RIGHT = [
     ("tranexamic acid 1 g over 10 minutes, then 1 g over 8 hours", "tranexamic acid 1 g over 10 minutes"),
     ("warfarin lowers the risk by 60 percent", "warfarin lowers the risk by 64 percent"),
     ("apixaban 2.5 mg if the weight is 60 kg or less", "apixaban 2.5 mg"),
-    ("amoxicillin 500 mg for 7 days", "amoxicillin 500 mg for 5 days"),
+    ("amoxicillin 500 mg for 5 to 7 days", "amoxicillin 500 mg for 5 days"),
     ("co-amoxiclav 875/125 mg twice daily", "amoxicillin-clavulanate 875 mg/125 mg BID"),
     ("Ceftazidime 50 mg/kg/dose every 8 hours", "Ceftazidime 50 mg/kg every 8 hours"),
     ("Salmeterol 25 micrograms/puff, 2 puffs twice daily", "Salmeterol 50 micrograms twice daily"),
@@ -211,7 +220,7 @@ RIGHT = [
     ("Netilmicin 6 mg/kg once daily", "Netilmicin 2 mg/kg every 8 hours"),
     ("Mesalazine 2 g/day", "Mesalazine 667 mg TID"),
     ("Tropicamide 1 drop OS BID", "Tropicamide 1 drop in the left eye twice daily"),
-    ("A nodule of 8 mm. Prednisone 8 mg.", "Prednisone with a nodule of 8 cm."),
+    ("A nodule of 8 mm. Prednisone 8 mg.", "Prednisone 8 mg with a nodule of 0.8 cm."),
     ("Weight 70 kg", "Weight 70 kg; he lifts 50 lb"),
     ("BP 160/100 on Monday", "BP 130/80 on Friday"),
     ("Ampicillin-sulbactam 3 g", "Amoxicillin-clavulanate 875 mg"),
@@ -244,9 +253,10 @@ def test_a_planted_ten_fold_error_is_found_in_nine_of_ten_demo_answers():
 
 
 def test_dose_error_does_not_apply_without_doses_in_the_reference():
-    assert dose_error("Rest for 7 days.", "apixaban 50 mg") is None
+    assert dose_error("Rest and fluids.", "apixaban 50 mg") is None
     assert dose_error("", "") is None
     assert dose_error("apixaban 5 mg", "") == 0
+    assert dose_error("Rest for 7 days.", "apixaban 50 mg") == 0
 
 
 def test_subjects_of_doses():
@@ -335,16 +345,21 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
     assert [error["subject"] for error in lexicon.negation_errors(reference, answer)] == subjects
 
 
-def test_the_development_pairs_are_read_with_few_errors(lexicon):
-    """At most 3 % false alarms and 6 % misses, the goal for unseen pairs."""
-    lines = clinical_reading.DEVELOPMENT.read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(
+    ("name", "false_alarms", "misses"),
+    # At most 3 % false alarms and 6 % misses are the goal for unseen pairs; see benchmarks/README.md.
+    [("development", 0.03, 0.06), ("physician", 0.02, 0.09)],
+)
+def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
+    file = clinical_reading.DEVELOPMENT.with_name(f"{name}.jsonl")
+    lines = file.read_text(encoding="utf-8").splitlines()
     failed = {"right": [], "wrong": []}
     for pair in map(json.loads, lines):
         flagged = bool(clinical_reading.errors(pair, lexicon))
         failed[pair["label"]].append(flagged == (pair["label"] == "right"))
     assert min(map(len, failed.values())) >= 150
-    assert sum(failed["right"]) <= 0.03 * len(failed["right"])
-    assert sum(failed["wrong"]) <= 0.06 * len(failed["wrong"])
+    assert sum(failed["right"]) <= false_alarms * len(failed["right"])
+    assert sum(failed["wrong"]) <= misses * len(failed["wrong"])
 
 
 def test_the_upper_bound_is_that_of_clopper_and_pearson():
