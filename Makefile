@@ -53,11 +53,16 @@ loop: demo
 	$(RUN) $(call in_loop,$(TRAIN))
 	$(RUN) $(EVALUATE_LOOP)
 
+# A file's tests stay in one process, so that they share what their fixtures made.
+ON_ALL_CORES := -n auto --dist loadfile
+
+# One thread per process; threads of several processes would wait for each other.
+test test-oldest: export OMP_NUM_THREADS := 1
 test: .venv/installed-dev
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q $(ON_ALL_CORES)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -q $(OLDEST)
+	.venv-oldest/bin/python -m pytest -q $(ON_ALL_CORES) $(OLDEST)
 
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults --whole
