@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts import atomic_io, hub, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
@@ -38,7 +38,6 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check the input before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa.artifacts import hub
     from medqa.runtime.library_warnings import quiet
 
     quiet()
@@ -47,7 +46,6 @@ def train(config: TrainingConfig) -> Path:
     if config.DRY_RUN:
         print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
         return output
-    hub.announce(base.name, base.setting)
 
     from accelerate import PartialState
 
@@ -125,6 +123,8 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     device = choose_device(base, "fine_tuning.py")
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
     limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    if not config.DRY_RUN:
+        hub.announce(base.name, base.setting)
     base.require_usable(config.USE_4BIT)
     base.require_mergeable(config.MERGE_TO)
     prepared = data["chat_template_sha256"], config.DATASET_DIR
@@ -239,16 +239,12 @@ def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) 
 
 def show_next(config: TrainingConfig) -> None:
     """Print where the files are, and the next command."""
-    folders = {"FINETUNED_MODEL_PATH": config.OUTPUT_DIR, "DATASET_DIR": config.DATASET_DIR}
-    command = next_command(
-        "evaluation.py", EvaluationConfig, {"BASE_MODEL_PATH": config.MODEL_NAME} | folders
-    )
+    folders = {"BASE_MODEL_PATH": config.MODEL_NAME, "FINETUNED_MODEL_PATH": config.OUTPUT_DIR}
+    command = next_command("evaluation.py", EvaluationConfig, folders | {"DATASET_DIR": config.DATASET_DIR})
     files = f"{config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)"
     print_rank0("", f"Files: {files}", f"Next:  {command}")
 
 
 if __name__ == "__main__":
-    run_script(
-        lambda: train(parse(TrainingConfig, __doc__)),
-        "What was saved is kept; the same command resumes from there.",
-    )
+    kept = "What was saved is kept; the same command resumes from there."
+    run_script(lambda: train(parse(TrainingConfig, __doc__)), kept)
