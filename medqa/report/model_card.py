@@ -51,7 +51,7 @@ def model_card(
     versions = run_manifest.versions()
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
-    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "full precision"
+    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
     body = [
         f"# LoRA adapter for {name}",
         "",
