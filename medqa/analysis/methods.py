@@ -86,8 +86,9 @@ def _paragraph(
     return (
         f"Both models answered {counted(len(table), 'held-out question')} of "
         f"{counted(table['specialty'].nunique(), 'specialty', 'specialties')} with the same prompt, "
-        f"{'in NF4' if settings.use_4bit else 'without quantization'}, with at most {settings.max_new_tokens} tokens "
-        f"({decoding}), in batches of {batch}, on {where}. The primary score is the mean of {primary}"
+        f"{'in NF4' if settings.use_4bit else 'without quantization'}, with at most "
+        f"{settings.max_new_tokens} tokens ({decoding}), in batches of {batch}, on {where}. The primary score "
+        f"is the mean of {primary}"
         f"{f' (encoder: {encoder})' if encoder else ''}. Differences are tuned − base per question, with "
         f"Student's {100 * CONFIDENCE:.0f} % interval for a sample stratified by specialty. p-values are "
         f"two-sided, from sign-flip tests with {PERMUTATIONS:,} random permutations (seed {settings.seed}; "
