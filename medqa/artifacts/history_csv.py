@@ -103,7 +103,7 @@ def checked(rows: object, path: Path) -> list[Row]:
     )
     if not whole:
         raise UserError(
-            f"{path} has a history that evaluation.py did not write: a round needs {', '.join(REQUIRED)}. "
+            f"{path} has a history that evaluation.py did not write: a row needs {', '.join(REQUIRED)}. "
             "Use the file as it was written, or remove the history from it."
         )
     return rows

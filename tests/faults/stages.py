@@ -24,7 +24,8 @@ TIMES = ("tokens_per_second", "seconds")
 # Files whose hash changes with the times in them; one panel of the training's curves is its speed.
 TIMED = (
     "training_metrics.jsonl", "training_metrics.running.jsonl", "training_curves.png", "results/manifest.json",
-    "datasets/manifest.json", "history.csv", "training_recommendations.json",
+    "datasets/manifest.json", "history.csv", "history_long.csv",
+    "training_recommendations.json",
 )  # fmt: skip
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+:\d]*")
 
