@@ -169,7 +169,7 @@ def left(folder: Path) -> dict[str, object]:
             continue
         if "/checkpoint-" in f"/{name}" and path.name not in ("adapter_model.safetensors", "complete.json"):
             found[name] = "there"  # state of libraries, with times in it
-        elif path.name in ("history.csv", "training_recommendations.json"):
+        elif path.name in ("history.csv", "history_long.csv", "training_recommendations.json"):
             found[name] = MOMENT.sub(b"", path.read_bytes())
         elif path.name == "training_curves.png":
             found[name] = path.read_bytes()[:8]
