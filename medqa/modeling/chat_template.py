@@ -102,8 +102,9 @@ def own_format(tokenizer: Any, _template: str, with_system: bool) -> Parts:
             before, after = whole.split(ANSWER, 1)
             lead = before[len(prompt) :] if before.startswith(prompt) else ""
             before_question, before_answer = prompt.split(QUESTION, 1)
-            if after == before_answer:  # Llama-3's template opens another turn, asked or not
-                after = WHOLE_CONTROL_TOKEN.match(after)[0]
+            end = WHOLE_CONTROL_TOKEN.match(after)
+            if end and after == before_answer:  # Llama-3's template always opens another assistant turn
+                after = end[0]
             return Parts(before_question, before_answer, lead, after)
         failure = f"it gives {prompt!r} for a prompt and {whole!r} for an exchange"
     raise UserError(
@@ -171,8 +172,8 @@ def checked_template(
         folder: of the datasets.
 
     Raises:
-        UserError: the datasets were formatted with another template, or its control tokens are none that the
-            tokenizer knows; with what to type.
+        UserError: the datasets were formatted with another template, or the tokenizer does not know its
+            control tokens; with what to type.
     """
     bound, model = bind(template, tokenizer), tokenizer.name_or_path
     if template_sha256(bound) != prepared_sha256:
