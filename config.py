@@ -209,6 +209,9 @@ class EvaluationConfig(Settings):
     # Number of questions to answer, for a quick check; 0: all. A partial run recommends nothing, and its
     # results are marked PARTIAL
     LIMIT: int = 0
+    # Part of the answers to make, such as 3/8; several machines make all parts at any time. Run once more
+    # without SHARD to merge and score them; empty: make all answers, and score
+    SHARD: str = ""
     # Score the answers of the last evaluation again, without loading the base model or the adapter
     SCORE_ONLY: bool = False
 

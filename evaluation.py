@@ -8,7 +8,6 @@
 Answers are stored as they finish; the same command run again generates only the missing ones.
 """
 
-import contextlib
 import shlex
 import time
 from collections.abc import Iterable
@@ -125,7 +124,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
-    from medqa.generation import model_pair, prediction_cache, runner
+    from medqa.generation import model_pair, prediction_cache, runner, shards
     from medqa.modeling.base_model import BaseModel
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
@@ -136,8 +135,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         device = choose_device(base, "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
-    with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
-        if rank() == 0:
+    shard = shards.parse(config.SHARD)
+    with shards.writer_lock(output, shard):
+        if rank() == 0 and shard == shards.WHOLE:
             output_dir.recover(output)  # completes a publication that was interrupted
             evaluation_output.require_place(output, config.LIMIT)
         # 2. Generate the answers of both models; answers of an earlier run are reused.
@@ -153,7 +153,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
-        if rank() != 0:
+        if rank() != 0 or shard != shards.WHOLE:
             return {}
 
         # 3. Score every answer.

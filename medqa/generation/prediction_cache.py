@@ -85,6 +85,8 @@ class Predictions:
     def read(self) -> dict[str, dict[str, Any]]:
         """All answers by key, with the fields in `FIELDS`; the first answer with a key counts.
 
+        A half line at the end is left out: another machine may be writing it.
+
         Raises:
             UserError: a line is not an answer.
         """
@@ -104,6 +106,8 @@ class Predictions:
                     # A new dict, because json.loads creates new key strings, half of an answer's memory.
                     answers.setdefault(answer["key"], {name: answer[name] for name in FIELDS})
                 except (ValueError, KeyError, TypeError, RecursionError):
+                    if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+                        break
                     shown = line[:60].decode(errors="replace").strip()
                     raise UserError(
                         f"{self.path}, line {number}, is no answer ({shown!r}). Remove the line, "

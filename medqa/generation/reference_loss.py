@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from medqa.generation.model_pair import Models
-from medqa.generation.prediction_cache import Losses
+from medqa.generation.prediction_cache import ROLES, Losses
+from medqa.generation.shards import Shard
 from medqa.modeling import varlen_attention
 from medqa.modeling.collator import collate, pack_first_fit_decreasing
 from medqa.modeling.loss import packed_loss, plain_loss
@@ -22,11 +23,12 @@ def answer_losses(
     examples: Sequence[Example],
     known: Mapping[str, object],
     keep: Callable[[Losses], None],
+    shard: Shard,
 ) -> Losses:
     """Teacher-forced loss of the reference answers: summed nats and number of tokens, by example id.
 
-    Computes this rank's share of the examples that are not `known`. `keep` is called with the losses of each
-    forward pass as soon as they are computed.
+    Computes this rank's share of the examples of the shard that are not `known`. `keep` is called with the
+    losses of each forward pass as soon as they are computed.
 
     What it measures (`answer_loss`, their quotient): how unlikely the model finds the reference answer, given
         the question and the preceding words of the answer.
@@ -44,6 +46,7 @@ def answer_losses(
     print_rank0(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
     # Packed before the ranks share the work: the last digits of a sum depend on what is computed together.
     packs = pack_first_fit_decreasing([len(example.input_ids) for example in examples], LOSS_TOKENS)
+    packs = shard.part(packs, ROLES.index(role), len(ROLES))
     packs = [pack for pack in packs if any(examples[index].id not in known for index in pack)]
     if not packs:  # the model need not be loaded
         return {}

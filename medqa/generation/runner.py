@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medqa.artifacts import atomic_io, hub
-from medqa.generation import engine, reference_loss
+from medqa.generation import engine, reference_loss, shards
 from medqa.generation.continuous_batching import Prompt
 from medqa.generation.model_pair import Models, resolve_quantization
 from medqa.generation.prediction_cache import (
@@ -29,8 +29,7 @@ from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.device import Device
 from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
-from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, own_share, rank, several_machines
-from medqa.runtime.errors import UserError
+from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, launched, own_share, rank
 from medqa.runtime.progress import Progress
 
 # Settings that determine the answers. Stored with them, so that --SCORE_ONLY reports the right ones.
@@ -55,6 +54,12 @@ class GenerationSettings:
     use_4bit: bool
     batch_size: int
     auto_batch_size: bool
+    shard: str
+
+    @property
+    def predictions(self) -> Path:
+        """The folder of answers and losses."""
+        return Path(self.output_dir) / "predictions"
 
 
 class Job(NamedTuple):
@@ -81,9 +86,6 @@ def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
         base: the base model.
         four_bit: whether the user asked for NF4.
         device: where the models run.
-
-    Raises:
-        UserError: the processes run on several machines.
     """
     from accelerate import PartialState
     from accelerate.utils import gather_object
@@ -91,11 +93,6 @@ def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
     from medqa.runtime.library_warnings import quiet
 
     quiet()
-    if several_machines():
-        raise UserError(
-            "evaluation.py runs on one machine, because its processes write to the same files. Try on one of "
-            "them: accelerate launch --num_processes N evaluation.py"
-        )
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
     hub.announce(base.name, base.setting)
@@ -126,7 +123,8 @@ def generate_answers(
         warnings: gets warnings about shortened questions and answers.
 
     Returns:
-        role → one answer per holdout question, in order; role → example id → (summed loss, tokens).
+        role → one answer per holdout question, in order; role → example id → (summed loss, tokens). Both
+        are empty for a shard, and on all ranks but the first.
 
     Raises:
         UserError: what the models and files raise.
@@ -139,23 +137,44 @@ def generate_answers(
     prompts, examples = tokenize_records(
         *texts, settings.max_prompt_length, settings.max_new_tokens, warnings
     )
-    folder = Path(settings.output_dir) / "predictions"
+    shard = shards.parse(settings.shard)
+    merge_shards(settings.predictions, shard)
+    folder = shards.writer_folder(settings.predictions, shard)
     jobs = {role: make_job(models, role, decoding, prompts, examples, folder) for role in ROLES}
-    losses = run_jobs(settings, models, tokenizer, decoding, jobs, examples)
-    if rank() == 0:
-        asked = {
-            "texts": texts_sha256(records),
-            "iteration": data["iteration"],
-            "settings": {name: getattr(settings, name.lower()) for name in ANSWER_SETTINGS},
-            "answers": {role: list(job.prompts) for role, job in jobs.items()},
-            "losses": {role: job.loss_key for role, job in jobs.items()},
-        }
-        atomic_io.write_json(folder / ASKED, asked)
+    losses = run_jobs(settings, models, tokenizer, decoding, jobs, examples, shard)
+    merge_shards(settings.predictions, shard)
+    if shard != shards.WHOLE:
+        print_rank0(
+            f"Shard {settings.shard} is complete. When all are, score them by this command without --SHARD"
+        )
+    if rank() != 0 or shard != shards.WHOLE:
+        return {}, {}
+    for role, job in jobs.items():
+        losses[role] = {example.id: losses[role][example.id] for example in examples}
+        LossFile(settings.predictions / job.losses.path.name).write(job.loss_key, losses[role])
+    asked = {
+        "texts": texts_sha256(records),
+        "iteration": data["iteration"],
+        "settings": {name: getattr(settings, name.lower()) for name in ANSWER_SETTINGS},
+        "answers": {role: list(job.prompts) for role, job in jobs.items()},
+        "losses": {role: job.loss_key for role, job in jobs.items()},
+    }
+    atomic_io.write_json(settings.predictions / ASKED, asked)
     answers = {}
     for role, job in jobs.items():
-        stored = job.answers.read()
+        stored = shards.read_answers(settings.predictions, role)
         answers[role] = [stored[key] for key in job.prompts]
     return answers, losses
+
+
+def merge_shards(predictions: Path, shard: shards.Shard) -> None:
+    """Merge what other writers stored, in the first process of a whole evaluation; the others wait for it."""
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+    if rank() == 0 and shard == shards.WHOLE:
+        shards.merge(predictions)
+    PartialState().wait_for_everyone()
 
 
 def tokenize_records(
@@ -209,52 +228,44 @@ def make_job(
 
 def run_jobs(
     settings: GenerationSettings, models: Models, tokenizer: Any, decoding: Decoding,
-    jobs: Mapping[str, Job], examples: Sequence[Example],
+    jobs: Mapping[str, Job], examples: Sequence[Example], shard: shards.Shard,
 ) -> dict[str, Losses]:  # fmt: skip
-    """Generate the answers and compute the losses that are not on disk, shared among the ranks.
+    """Generate the answers and compute the losses of the shard that are not on disk, shared among the ranks.
 
     Returns role → example id → loss.
     """
     from accelerate import PartialState
 
     processes = PartialState()
-    if rank() == 0:
+    if launched("LOCAL_RANK", 0) == 0:
         for job in jobs.values():
             cut_half_line(job.answers.path)
             cut_half_line(job.losses.partial)
     processes.wait_for_everyone()
-    assigned = own_share(missing_answers(jobs))
-    known = {
-        role: job.losses.read(job.loss_key) or job.losses.read_partial(job.loss_key)
-        for role, job in jobs.items()
-    }
+    assigned = own_share(missing_answers(jobs, settings.predictions, shard))
+    known = {role: shards.read_losses(settings.predictions, role, job.loss_key) for role, job in jobs.items()}
     processes.wait_for_everyone()  # all ranks have read before the first one writes
     results: dict[str, RankResult] = {}
     for role, job in jobs.items():  # all work of one model before the next one is loaded
         prompts = {key: job.prompts[key] for of, key in assigned if of == role}
         tokens, seconds = answer(models, role, tokenizer, prompts, decoding, settings, job.answers)
         keep = functools.partial(job.losses.add, job.loss_key)
-        losses = reference_loss.answer_losses(models, role, examples, known[role], keep)
+        losses = reference_loss.answer_losses(models, role, examples, known[role], keep, shard)
         results[role] = RankResult(tokens, seconds, losses)
-    losses = gather_losses(results, known, examples)
-    processes.wait_for_everyone()
-    if rank() == 0:
-        for role, job in jobs.items():
-            job.losses.write(job.loss_key, losses[role])
-    return losses
+    return gather_losses(results, known)
 
 
-def missing_answers(jobs: Mapping[str, Job]) -> list[tuple[str, str]]:
-    """Role and key of each answer that is not on disk.
+def missing_answers(jobs: Mapping[str, Job], predictions: Path, shard: shards.Shard) -> list[tuple[str, str]]:
+    """Role and key of each answer of the shard that is not on disk.
 
     One list for both models: with two processes, each answers all questions with one model. Answering many
     questions together costs less per question.
     """
     missing = []
     for role, job in jobs.items():
-        stored = job.answers.read()
-        absent = [(role, key) for key in job.prompts if key not in stored]
-        count = len(job.prompts)
+        stored = shards.read_answers(predictions, role)
+        keys = shard.part(list(job.prompts), ROLES.index(role), len(ROLES))
+        absent, count = [(role, key) for key in keys if key not in stored], len(keys)
         print_rank0(
             f"{role}: {counted(count, 'answer')} wanted, {count - len(absent):,} reused from an earlier run"
         )
@@ -304,10 +315,8 @@ def answer(
     return tokens, seconds
 
 
-def gather_losses(
-    results: Mapping[str, RankResult], known: Mapping[str, Losses], examples: Sequence[Example]
-) -> dict[str, Losses]:
-    """Role → example id → loss, in the order of the examples, from all ranks and from earlier runs.
+def gather_losses(results: Mapping[str, RankResult], known: Mapping[str, Losses]) -> dict[str, Losses]:
+    """Role → example id → loss, from all ranks and from earlier runs.
 
     Prints the joint speed of several processes.
     """
@@ -319,8 +328,7 @@ def gather_losses(
         seconds = max(sum(result.seconds for result in own.values()) for own in ranks)
         speed = f"{tokens / seconds:,.0f} a second"
         print_rank0(f"{len(ranks)} processes: {tokens:,} tokens in {elapsed(seconds)}, {speed}")
-    losses = {}
-    for role in results:
-        found = functools.reduce(dict.__or__, (own[role].losses for own in ranks), known[role])
-        losses[role] = {example.id: found[example.id] for example in examples}
-    return losses
+    return {
+        role: functools.reduce(dict.__or__, (own[role].losses for own in ranks), known[role])
+        for role in results
+    }

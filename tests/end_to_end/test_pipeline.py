@@ -137,6 +137,28 @@ def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before
 
 
+def test_shards_in_any_order_give_the_bytes_of_one_run(stages, tmp_path, monkeypatch):
+    from medqa.generation import engine
+
+    config = EvaluationConfig(**vars(stages.config) | {"OUTPUT_DIR": str(tmp_path)})
+    answer_all, seen = engine.answer_all, []
+
+    def counting(*given: object) -> None:
+        *before, keep = given
+        answer_all(*before, lambda found: (seen.append(found.id), keep(found)))
+
+    monkeypatch.setattr(engine, "answer_all", counting)
+    for config.SHARD in ("3/3", "2/3", "3/3", "1/4"):  # one repeated, one of another division
+        assert evaluation.evaluate(config) == {}
+    assert len(seen) == 8 + 8 + 6  # of 24
+    config.SHARD = ""
+    evaluation.evaluate(config)
+    assert len(seen) == 24
+    whole = stages.folder / "evaluation_results"
+    for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
 def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
     """Greedy answers of the base pass are those of transformers' generate without any adapter."""
     import torch

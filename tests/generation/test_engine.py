@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from medqa.generation import continuous_batching, engine, runner
+from medqa.generation import continuous_batching, engine
 from medqa.generation.continuous_batching import Prompt
 from medqa.generation.engine import Answer, answer_all, make_prompt, repetition
 from medqa.generation.sampling import Decoding, choose_tokens
@@ -417,13 +417,6 @@ def test_processes_share_the_questions(monkeypatch, prompts, processes):
         shares.append([prompt.id for prompt in distributed.own_share(prompts)])
     assert sorted(sum(shares, [])) == [prompt.id for prompt in prompts]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_several_machines_are_refused(monkeypatch):
-    for name, number in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
-        monkeypatch.setenv(name, number)
-    with pytest.raises(UserError, match="on one machine"):
-        runner.start_processes(None, False, None)
 
 
 def test_a_nul_in_an_answer_becomes_the_replacement_character():
