@@ -5,6 +5,8 @@
 # make test-oldest  run the tests that need transformers, on its oldest supported version
 # make faults       run all kills, bad inputs and fuzzing of tests/faults (half an hour; make test runs a part of them), and
 #                   the property-based tests on new examples
+# make slurm        run launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
+# make bundle       collect everything that a machine without internet needs in bundle/ (docs/cluster.md)
 # make lint         run ruff
 # make clean        remove the demo's models and results
 
@@ -34,7 +36,7 @@ OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
 	tests/end_to_end/test_pipeline.py tests/training/test_trainer.py \
 	-k "not process and not launch and not resumed"
 
-.PHONY: demo loop test test-oldest faults lint setup clean
+.PHONY: demo loop test test-oldest faults slurm bundle lint setup clean
 
 # The demo contacts no server and uses no GPU, so its results depend on neither.
 demo loop: export HF_HUB_OFFLINE := 1
@@ -67,6 +69,15 @@ test-oldest: .venv-oldest/installed
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults --whole
 	$(RUN) -m pytest -q tests -m hypothesis --whole
+
+slurm: .venv/installed-dev
+	$(RUN) -m pytest -q tests/slurm --whole
+
+BUNDLE ?= bundle
+TORCH_INDEX ?=
+MODELS ?=
+bundle: .venv/installed
+	bash launch/bundle.sh "$(BUNDLE)" "$(PYTHON)" "$(TORCH_INDEX)" "$(MODELS)"
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
