@@ -3,16 +3,18 @@
 A prepared folder records the version of its normal form, because record ids are hashes of it; a folder
 without that record has version 1. Version 2 also distinguishes minus signs ("T-score of -2.5"), trailing
 signs ("HER2-"), exponents ("10⁶" and "106"), percent signs, arrows and ".5", and separates the characters of
-scripts that are written without spaces.
+scripts that are written without spaces. Version 3 also distinguishes dashes after a marker ("HER2 –", "HIV-
+and HCV+", "ER-PR+"), a minus sign with a space ("T-score - 2.5"), primes ("5'" and "5"), subscripts between
+digits, "+/-" and more mathematical symbols.
 """
 
 import re
 import unicodedata
 
-VERSION = 2
+VERSION = 3
 
 # Symbols that change the meaning of a question: "HER2+", "INR > 3". All others count as punctuation.
-MEANINGFUL_SYMBOLS = {1: "<>=≤≥±+", 2: "<>=≤≥±+≠%‰↑↓♀♂"}
+MEANINGFUL_SYMBOLS = {1: "<>=≤≥±+", 2: "<>=≤≥±+≠%‰↑↓♀♂", 3: "<>=≤≥±+≠%‰↑↓♀♂×÷≈→←↔≪≫√∞$€£¥"}
 # Removed without a gap, so that "Crohn's" is "Crohns".
 APOSTROPHES = "'’‘ʼ`´"
 # Part of a number between two digits ("0.5 mg", "1:1000", "120/80"); punctuation elsewhere.
@@ -41,6 +43,35 @@ HANGING_HYPHEN = re.compile(
 )
 TRAILING_MINUS = re.compile(r"(?<=\w)-(?![\w-])|(?<=\()-(?=\))")
 LEADING_POINT = re.compile(r"(?<![\w.,:/])\.(?=\d)")
+
+# ---- version 3: what it changes before the rules of version 2 ----
+MORE_SIGNS = re.compile(r"[-–‐‑‒−﹣－∆≧≦⩾⩽′″]|\d['’‘ʼ´]|[<>]=|\d[₀-₉]|[₀-₉]\d")
+OTHER_WRITING = {
+    **dict.fromkeys("‐‑−﹣－", "-"), "‒": "–", "∆": "Δ", "″": "′′", "+/-": "±", "+/−": "±", "+/–": "±",
+    ">=": "≥", "≧": "≥", "⩾": "≥", "<=": "≤", "≦": "≤", "⩽": "≤",
+}  # fmt: skip
+OTHER_WRITINGS = re.compile("|".join(map(re.escape, sorted(OTHER_WRITING, key=len, reverse=True))))
+BETWEEN_DIGITS = re.compile(r"(?<=\d)(?=[₀-₉])|(?<=[₀-₉])(?=\d)")
+# An apostrophe after a digit is a prime in "5'-nucleotidase", and punctuation in "'type 2'" and "the 90's".
+PRIME = re.compile(r"((?<!\w)['‘][^'’‘]*['’](?!\w))|′|(?<=\d)['’‘ʼ´](?![^\W\d_])")
+# Markers: letters with a digit (HER2, cd20), or capital letters (ER, HIV).
+_MARKER = r"(?<![\w\-–])((?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,8}|(?-i:[A-Z]{%d,6}))"
+# A sign: "HER2 –" and "HIV-" at the end of a phrase, "HER2 – breast cancer"; a dash: "MRI – what is it?"
+SIGN_AT_END = re.compile(
+    _MARKER % 1 + r"(?:\s?[-–](?=\s*(?:[,;/|)\]?!.:]|$))|[-–](?=\s+(?:and|or|und|oder|et|ou|y|o)\b))",
+    re.IGNORECASE,
+)
+SIGN_BEFORE_WORD = re.compile(
+    _MARKER
+    % 2
+    + r"\s[-–](?=\s+(?!\d|(?:what|how|why|when|which|who|where|is|are|was|were|can|should|do|does)\b"
+    r"|neg|pos|low|high|mut|wild|status)\w)",
+    re.IGNORECASE,
+)
+DASH_AT_END = re.compile(r"(?<=\w)–(?![\w–\-])")
+# "ER-PR+" is "ER-, PR+": a hyphen between markers, the second of which has a sign.
+SIGN_BETWEEN = re.compile(r"(?<=[A-Z\d])-(?=[A-Z][A-Za-z\d]{0,7}[+\-](?!\w|-\w))")
+SPACED_MINUS = re.compile(r"(\d[\s.,:)%]*)?(?<!\w)[-–]\s+(?=\.?\d)")
 
 
 class _Separators(dict[int, str]):
@@ -74,6 +105,8 @@ def normal_form(question: str, version: int = VERSION) -> str:
     Questions with the same normal form are twins. A decimal point is kept: "0.5 mg" is not "5 mg".
     """
     text = question
+    if version > 2 and MORE_SIGNS.search(text):
+        text = _more_signs_as_words(text)
     if version > 1 and SIGNS.search(text):
         text = _signs_as_words(text)
     if text.isascii():
@@ -99,3 +132,13 @@ def _signs_as_words(text: str) -> str:
     text = BELOW_ZERO.sub(lambda match: match[0] if match[1] else " minus ", text)
     text = TRAILING_MINUS.sub(" minus ", HANGING_HYPHEN.sub(" ", text))
     return LEADING_POINT.sub("0.", text)
+
+
+def _more_signs_as_words(text: str) -> str:
+    """Write as words what version 3 distinguishes, and other writings of a sign as the usual one."""
+    text = OTHER_WRITINGS.sub(lambda match: OTHER_WRITING[match[0]], BETWEEN_DIGITS.sub(" ", text))
+    text = PRIME.sub(lambda match: match[1] or " prime ", text)
+    for sign in (SIGN_AT_END, SIGN_BEFORE_WORD):
+        text = sign.sub(r"\1 minus ", text)
+    text = DASH_AT_END.sub("-", SIGN_BETWEEN.sub(" minus ", text))
+    return SPACED_MINUS.sub(lambda match: match[0] if match[1] else " minus ", text)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
 from medqa.artifacts import run_manifest
@@ -62,3 +63,22 @@ def test_new_pairs_are_compared_in_its_normal_form(config: DatasetConfig) -> Non
     create_datasets(config)
     stats = dataset_stats.read_stats(Path(config.OUTPUT_DIR))
     assert stats["rejected_by_reason"] == {"same question, conflicting answer": 1}
+
+
+def test_a_folder_of_normal_form_2_keeps_it(config: DatasetConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(config.DATA_DIR) / "dataset_with_answers_oncology.json"
+    pairs = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(pairs | {"Is HER2 – treated with antibodies?": "No, HER2 positive cancer is."})
+    )
+    config.OUTPUT_DIR += "_2"
+    monkeypatch.setattr(dataset_preparation, "VERSION", 2)
+    create_datasets(config)
+    monkeypatch.undo()
+    before = ids(config)
+    path.write_text(json.dumps(pairs | {"Is HER2 treated with antibodies?": "It is, and this is longer."}))
+    rows = [row for split in update_training_data(config, {"oncology": 1.0}) for row in split]
+    assert ids(config)["holdout"] == before["holdout"]
+    assert set(before["train"]) <= set(ids(config)["train"])
+    assert all(row["id"] == identity(normal_form(row["question"], 2)) for row in rows)
+    assert json.loads((Path(config.OUTPUT_DIR) / "manifest.json").read_text())["normal_form"] == 2
