@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa.artifacts import atomic_io, hub, output_dir, run_manifest
+from medqa.artifacts import hub, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
+from medqa.modeling.prompt_format import PROBES, PromptFormat
 from medqa.runtime.cli import checked, given_and_default, next_command, parse, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
@@ -51,6 +52,7 @@ def train(config: TrainingConfig) -> Path:
 
     from medqa.training import export, lora, memory_plan, resume, trainer as training
 
+    prompts = PromptFormat(base, template, data["system_message"], data["questions"])
     signature = resume.run_signature(vars(config), data, base.fingerprint)
     if several_machines():
         print_rank0("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
@@ -63,7 +65,7 @@ def train(config: TrainingConfig) -> Path:
         start = resume.agree_on_start(output, signature, config.RESUME, vars(TrainingConfig()))
         if start == resume.DONE:
             print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
-            merge_if_wanted(config, base, device)
+            merge_if_wanted(config, data, prompts, device)
             show_next(config)
             return output
 
@@ -89,31 +91,32 @@ def train(config: TrainingConfig) -> Path:
         # 5. Save the best adapter with the record of how it was made.
         if finished and rank() == 0:
             finish = functools.partial(write_report, config, data, signature, started)
-            export.publish(vars(config), trainer, base.tokenizer, signature, finish)
+            for problem in export.publish(vars(config), trainer, prompts, signature, finish):
+                warnings.add(f"{problem}.")
         ranks.wait_for_everyone()
     if not finished:
         raise Interrupted(trainer.stop_signal)
     del model, trainer
-    merge_if_wanted(config, base, device)
+    merge_if_wanted(config, data, prompts, device)
     print_summary(config, time.monotonic() - clock, warnings)
     return output
 
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """The manifest of finished, unedited datasets, after a check of the folders and of wandb."""
-    data = run_manifest.require_finished(
-        Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
-    )
+    folder = Path(config.DATASET_DIR)
+    data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     if config.MERGE_TO:
         taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
         if Path(config.MODEL_NAME).is_dir():
             taken["MODEL_NAME"] = config.MODEL_NAME
         output_dir.require_place_for_merged(Path(config.MERGE_TO), taken)
+    from medqa.data.dataset_io import first_questions
     from medqa.data.dataset_stats import read_stats
 
     if config.USE_WANDB:
         require_package("wandb", "USE_WANDB")
-    return data | {"stats": read_stats(Path(config.DATASET_DIR))}
+    return data | {"stats": read_stats(folder), "questions": first_questions(folder, PROBES)}
 
 
 def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTemplate, Device]:
@@ -193,31 +196,27 @@ def print_dry_run_estimate(
 def write_report(
     config: TrainingConfig, data: dict, signature: dict, started: str, folder: Path, records: list[dict]
 ) -> None:
-    """Write training curves, model card and, last, the manifest into `folder`.
-
-    Args:
-        data: manifest of the datasets.
-        signature: everything that determines the adapter.
-        started: when the stage began.
-        records: lines of training_metrics.jsonl.
-    """
-    from medqa.report.model_card import model_card
+    """Write training curves, model card and, last, the manifest into `folder`."""
+    from medqa.report.model_card import write_card
     from medqa.report.plots import training_figure
 
     training_figure(records, folder / "training_curves.png")
-    atomic_io.write_text(folder / "README.md", model_card(vars(config), data, records))
+    write_card(folder, vars(config), data, records)
     inputs = {f"{config.DATASET_DIR}/{name}": sha for name, sha in data["outputs"].items()}
-    same = {name: data[name] for name in ("chat_template_sha256", "iteration")}
-    settings = given_and_default(config)
-    run_manifest.write_manifest(folder, "fine_tuning", settings, started, inputs, learned=signature, **same)
+    more = {name: data[name] for name in ("chat_template_sha256", "iteration")} | {"learned": signature}
+    run_manifest.write_manifest(folder, "fine_tuning", given_and_default(config), started, inputs, **more)
 
 
-def merge_if_wanted(config: TrainingConfig, base: BaseModel, device: Device) -> None:
+def merge_if_wanted(config: TrainingConfig, data: dict, prompts: PromptFormat, device: Device) -> None:
     """Write base and adapter as one model into MERGE_TO."""
     if config.MERGE_TO and rank() == 0:
-        from medqa.training import export
+        from medqa.export import merging
+        from medqa.report.model_card import write_card
+        from medqa.training.metrics_logger import METRICS_FILE, read_records
 
-        export.merge(base, config.OUTPUT_DIR, config.MERGE_TO, device)
+        records = read_records(Path(config.OUTPUT_DIR) / METRICS_FILE)
+        finish = functools.partial(write_card, settings=vars(config), data=data, records=records, merged=True)
+        merging.merge(prompts, config.OUTPUT_DIR, config.MERGE_TO, device, finish)
 
 
 def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:

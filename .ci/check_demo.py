@@ -15,6 +15,7 @@ FILES = {
     "results": {
         "adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
         "training_config.json", "training_metrics.jsonl", "training_curves.png", "README.md", "manifest.json",
+        "chat_template.jinja", "generation_config.json",
     },
     "evaluation_results": {
         "predictions", "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv",

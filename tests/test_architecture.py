@@ -13,7 +13,7 @@ LAYERS = (
     ("modeling",),
     ("data", "clinical"),
     ("training", "generation", "metrics"),
-    ("analysis",),
+    ("analysis", "export"),
     ("report",),
 )
 LEVEL = {package: level for level, row in enumerate(LAYERS) for package in row}

@@ -45,6 +45,11 @@ def load_splits(folder: Path, limit: int = 0) -> dict[str, "Dataset"]:
     return splits | {"holdout": holdout}
 
 
+def first_questions(folder: Path, number: int) -> tuple[str, ...]:
+    """The first questions of the train split."""
+    return tuple(load(folder / SPLITS["train"])[:number]["question"])
+
+
 def stratified(specialties: Sequence[str], ids: Sequence[str], number: int) -> list[int]:
     """Positions of a sample in which each specialty has its share; a larger sample contains a smaller one.
 

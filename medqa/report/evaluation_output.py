@@ -191,7 +191,8 @@ def _card(value_of: Mapping[str, Any], results: Results) -> str:
 
     folder = Path(value_of["FINETUNED_MODEL_PATH"])
     # Cards of other programs may describe other evaluations.
-    ours = run_manifest.read_manifest(folder) is not None and (folder / "README.md").is_file()
+    finished = (folder / output_dir.MERGED).is_file() or run_manifest.read_manifest(folder) is not None
+    ours = finished and (folder / "README.md").is_file()
     base = results.tables["base"]
     return evaluated_card(
         (folder / "README.md").read_text(encoding="utf-8") if ours else "",

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medqa.artifacts import run_manifest
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.data.dataset_stats import notes_for_card
+from medqa.modeling.prompt_format import CHAT_TEMPLATE
+from medqa.report.how_to_use import how_to_use
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -29,15 +31,33 @@ WARNING = (
 LIMITS = "## Limits"
 
 
+def write_card(
+    folder: Path,
+    settings: Mapping[str, Any],
+    data: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    merged: bool = False,
+) -> None:
+    """Write the `model_card` of the model in `folder`, with the same arguments."""
+    has_template = (folder / CHAT_TEMPLATE).is_file()
+    atomic_io.write_text(folder / "README.md", model_card(settings, data, records, has_template, merged))
+
+
 def model_card(
-    settings: Mapping[str, Any], data: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any],
+    data: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    has_template: bool,
+    merged: bool = False,
 ) -> str:
-    """The card of a trained adapter, `results/README.md`.
+    """The card of a trained adapter, `results/README.md`, or of the model merged from it.
 
     Args:
         settings: all settings of the training, by name.
         data: manifest of the datasets, with the content of dataset_stats.json as `stats`.
         records: lines of training_metrics.jsonl.
+        has_template: whether the saved tokenizer has a chat template.
+        merged: whether the model is whole, instead of an adapter.
     """
     from huggingface_hub import ModelCardData
 
@@ -45,18 +65,19 @@ def model_card(
     # A local folder is not a model on the Hub, even if it is named like one.
     on_hub = not Path(name).is_dir()
     metadata = ModelCardData(
-        base_model=name if on_hub else None, library_name="peft", pipeline_tag=TASK, tags=list(TAGS),
-        language=LANGUAGE, **LICENSE,
+        base_model=name if on_hub else None, library_name="transformers" if merged else "peft",
+        pipeline_tag=TASK, tags=list(TAGS), language=LANGUAGE, **LICENSE,
     )  # fmt: skip
     versions = run_manifest.versions()
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
     precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
     body = [
-        f"# LoRA adapter for {name}",
+        f"# {name}, fine-tuned" if merged else f"# LoRA adapter for {name}",
         "",
         WARNING,
         "",
+        *how_to_use(settings, data["system_message"], has_template, merged),
         *_data_section(data),
         "## Training",
         "",

@@ -38,7 +38,7 @@ NOT_IN_SIGNATURE = {
 REPLACED = (
     "checkpoint-*", BEST, "adapter_*", "*.safetensors", "config.json", "README.md", "training_*",
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-    "chat_template*",
+    "chat_template*", "generation_config.json",
 )  # fmt: skip
 
 

@@ -181,14 +181,8 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     """A whole model in place of an adapter, and the very same answers."""
-    from medqa.modeling.base_model import BaseModel
-    from medqa.modeling.device import Device
-    from medqa.training import export
-
-    merged, device = tmp_path / "merged", Device("cpu", "float32", "")
-    export.merge(
-        BaseModel(str(tiny_model), "MODEL_NAME"), str(stages.folder / "results"), str(merged), device
-    )
+    merged = tmp_path / "merged"
+    fine_tuning.train(TrainingConfig(**vars(stages.training) | {"MERGE_TO": str(merged)}))
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
     evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
     for role in ("base", "finetuned"):

@@ -13,10 +13,12 @@ from medqa.report.model_card import LIMITS, evaluated_card, model_card
 SETTINGS = {
     "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
-    "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048,
+    "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048, "OUTPUT_DIR": "results",
+    "MERGE_TO": "merged",
 }  # fmt: skip
 DATA = {
     "iteration": 2,
+    "system_message": "Be brief.\nName doses.",
     "stats": {
         "train_samples": 1234,
         "eval_samples": 56,
@@ -33,7 +35,7 @@ RECORDS = [{"step": 0, "eval_loss": 2.5}, {"step": 1, "loss": 2.4}, {"step": 9, 
 
 def card(**settings: Any) -> ModelCard:
     """A trained adapter's card, as the Hub's tools read it."""
-    return ModelCard(model_card(SETTINGS | settings, DATA, RECORDS))
+    return ModelCard(model_card(SETTINGS | settings, DATA, RECORDS, has_template=True))
 
 
 def test_metadata_is_what_the_hub_needs() -> None:
@@ -56,6 +58,16 @@ def test_the_text_has_counts_losses_and_the_warning() -> None:
     assert "Not for clinical use without review" in text and LIMITS in text
     assert "4 × 2 sequences per optimizer step" in text and "transformers 5." in text
     assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
+
+
+def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
+    text = card(LORA_RANK=12).text
+    assert "> Be brief.\n> Name doses.\n" in text
+    assert 'PeftModel.from_pretrained(model, "results")' in text and "has no chat template" not in text
+    assert "--enable-lora --lora-modules medqa=results --max-lora-rank 16 " in text
+    merged = ModelCard(model_card(SETTINGS, DATA, RECORDS, has_template=False, merged=True))
+    assert "vllm serve merged\n" in merged.text and "PeftModel" not in merged.text
+    assert "has no chat template" in merged.text and merged.data.library_name == "transformers"
 
 
 @pytest.mark.parametrize("name", ["models/base", "odd: name # with 'signs'"])
@@ -82,7 +94,7 @@ def evaluated(text: str) -> ModelCard:
 
 def test_the_evaluation_becomes_a_model_index() -> None:
     comparison, _, advice = results(3)
-    whole = evaluated(model_card(SETTINGS, DATA, RECORDS))
+    whole = evaluated(str(card()))
     told = {one.metric_name: one for one in whole.data.eval_results}
     expected = {row["metric"]: row for row in comparison.to_dict("records") if row["n"]}
     assert set(told) == set(expected) and "meteor" not in told

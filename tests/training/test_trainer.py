@@ -74,6 +74,7 @@ def test_training_saves_the_best_adapter_and_all_records(config):
     assert names == {
         "adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
         "training_config.json", "training_metrics.jsonl", "training_curves.png", "README.md", "manifest.json",
+        "chat_template.jinja", "generation_config.json",
     }  # fmt: skip
     records = read_records(output / "training_metrics.jsonl")
     losses = [record["eval_loss"] for record in records if "eval_loss" in record]

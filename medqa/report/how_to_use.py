@@ -1,0 +1,72 @@
+"""The section of a model card with the commands that run the model elsewhere: transformers, vLLM."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Ranks that vLLM accepts as --max-lora-rank.
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+WITHOUT_TEMPLATE = (
+    "**The saved tokenizer has no chat template**, because the function that formatted the training data "
+    "cannot be written as Jinja. Other programs need the prompt as that function writes it."
+)
+TRANSFORMERS = """\
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+{imports}
+tokenizer = AutoTokenizer.from_pretrained("{folder}")
+model = AutoModelForCausalLM.from_pretrained("{weights}", dtype="auto")
+{adapter}question = [{{"role": "user", "content": "What are the symptoms of angina?"}}]
+prompt = tokenizer.apply_chat_template(
+    question, add_generation_prompt=True, return_tensors="pt", return_dict=True
+)
+stops = GenerationConfig.from_pretrained("{folder}")
+tokens = model.generate(**prompt, generation_config=stops, do_sample=False, max_new_tokens=512)
+print(tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True))"""
+
+
+def how_to_use(
+    settings: Mapping[str, Any], system_message: str, has_template: bool, merged: bool
+) -> list[str]:
+    """The section as lines.
+
+    Args:
+        settings: all settings of the training, by name.
+        system_message: of the training.
+        has_template: whether the saved tokenizer has the chat template.
+        merged: whether the model is whole, instead of an adapter.
+    """
+    base = settings["MODEL_NAME"]
+    folder = settings["MERGE_TO"] if merged else settings["OUTPUT_DIR"]
+    if merged:
+        imports = adapter = asked = ""
+        weights, serve = folder, [f"vllm serve {folder}"]
+    else:
+        imports = "from peft import PeftModel\n"
+        adapter = f'model = PeftModel.from_pretrained(model, "{folder}")\n'
+        weights, asked = base, " (ask for the model `medqa`, the base has its own name)"
+        rank = next((rank for rank in VLLM_RANKS if rank >= settings["LORA_RANK"]), VLLM_RANKS[-1])
+        serve = [
+            f"vllm serve {base} --enable-lora --lora-modules medqa={folder} --max-lora-rank {rank} \\",
+            f"    --tokenizer {folder} --generation-config {folder}",
+        ]
+    return [
+        "## How to use",
+        "",
+        "The model was trained with this system message, which the chat template writes when a conversation "
+        "has none:",
+        "",
+        *(f"> {line}" for line in (system_message or "(no system message)").splitlines()),
+        "",
+        *([] if has_template else [WITHOUT_TEMPLATE, ""]),
+        "`generation_config.json` names all tokens that end an answer. With transformers:",
+        "",
+        "```python",
+        *TRANSFORMERS.format(imports=imports, folder=folder, weights=weights, adapter=adapter).split("\n"),
+        "```",
+        "",
+        f"With vLLM{asked}:",
+        "",
+        "```bash",
+        *serve,
+        "```",
+        "",
+    ]
