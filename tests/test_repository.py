@@ -14,7 +14,10 @@ from source_tree import ROOT, SCRIPTS, code, imports
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 
 # Pinned although nothing here imports them by name.
-BY_OTHERS = {"wandb": "transformers uses it, with USE_WANDB"}
+BY_OTHERS = {
+    "wandb": "transformers uses it, with USE_WANDB",
+    "gguf": "transformers reads GGUF files with it, such as the weights of the demo",
+}
 # Imported although not pinned.
 WITH_OTHERS = {
     "triton": "torch for CUDA brings the version that it was built with; torch for the CPU has none"

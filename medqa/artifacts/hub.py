@@ -32,6 +32,22 @@ def files_of(name: str, sizes: bool = False) -> list[Any]:
     return HfApi().model_info(name, timeout=HUB_TIMEOUT, files_metadata=sizes).siblings or []
 
 
+def config_file(name: str) -> Path | None:
+    """config.json of a model on the Hub, downloaded if it is not in the local cache; None if that fails."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, "config.json")
+    if isinstance(cached, str):
+        return Path(cached)
+    if forbidden():
+        return None
+    try:
+        files_of(name)  # fails after seconds where the download repeats its attempts for half a minute
+        return Path(hf_hub_download(name, "config.json"))
+    except Exception:  # no internet, no such model, a private one
+        return None
+
+
 def announce(name: str, setting: str) -> None:
     """Print in one line what is downloaded, its size, and how to avoid it; nothing for a folder.
 

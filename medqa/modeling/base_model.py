@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.output_dir import MERGED
 from medqa.modeling.chat_template import ChatTemplate
@@ -64,7 +65,7 @@ class BaseModel:
         if not (hub_name or Path(self.name).is_dir()):
             raise UserError(
                 f"{self.name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
-                f"--{self.setting}; the demo's model is made with: python demo/build_model.py"
+                f"--{self.setting}; the demo's models come with: python demo/fetch_models.py"
             )
 
     @functools.cached_property
@@ -209,14 +210,16 @@ class BaseModel:
 
     @functools.cached_property
     def parameter_count(self) -> int | None:
-        """Parameters of a Llama-like model in a folder, counted from its config.json; None for a Hub name.
+        """Parameters of a Llama-like model, counted from its config.json; None if the Hub does not give it.
 
         Raises:
-            UserError: the folder has no readable config.json.
+            UserError: config.json cannot be read.
         """
         path = Path(self.name) / "config.json"
         if not path.parent.is_dir():
-            return None
+            path = hub.config_file(self.name)
+            if path is None:
+                return None
         try:
             config = json.loads(read_whole(path, MAX_CONFIG_BYTES))
             hidden, heads = config["hidden_size"], config["num_attention_heads"]

@@ -45,9 +45,10 @@ def choose_device(base: BaseModel, script: str) -> Device:
     if not torch.cuda.is_available():
         count = base.parameter_count
         if count is None or count > MAX_CPU_PARAMETERS:
-            size = "about 8" if count is None else f"{count / 1e9:.1f}"
+            known = "" if count is None else f"{count / 1e9:.1f} billion parameters"
+            size = known or "of unknown size, because its config.json could not be fetched"
             raise UserError(
-                f"{base.name} ({size} billion parameters) needs an NVIDIA GPU with 24 GB or more, and torch "
+                f"{base.name} ({size}) needs an NVIDIA GPU with 24 GB or more, and torch "
                 f"{torch.__version__} sees none. Try the pipeline on this machine with: make demo"
             )
         if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:

@@ -93,6 +93,17 @@ def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
     )
 
 
+def test_without_a_gpu_the_size_of_a_model_of_the_hub_decides(gpus, monkeypatch, tiny_model, copy):
+    gpus(0)
+    unknown = refused(choose_device, model("owner/name"), "fine_tuning.py")
+    assert "of unknown size" in unknown and "billion" not in unknown
+    cached = {"owner/small": str(tiny_model / "config.json"), "owner/large": str(copy / "config.json")}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, file: cached.get(name))
+    edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
+    assert choose_device(model("owner/small"), "fine_tuning.py").name == "cpu"
+    assert "8.0 billion parameters" in refused(choose_device, model("owner/large"), "fine_tuning.py")
+
+
 def test_without_a_gpu_a_large_model_is_refused(gpus, copy):
     gpus(0)
     edit(copy / "config.json", **LLAMA_3_8B, head_dim=128)
@@ -152,7 +163,7 @@ def test_parameter_count_of_published_models(tmp_path, changes, billions):
     assert model(tmp_path).parameter_count / 1e9 == pytest.approx(billions, rel=0.01)
 
 
-def test_parameter_count_is_unknown_for_the_hub_and_refuses_a_folder_without_config(tmp_path):
+def test_parameter_count_is_unknown_without_the_hub_and_refuses_a_folder_without_config(tmp_path):
     assert model("owner/name").parameter_count is None
     assert "config.json cannot be read" in refused(lambda: model(tmp_path).parameter_count)
     for text in ("{", "[]", "{}", '{"hidden_size": null}'):
@@ -169,7 +180,7 @@ def test_a_model_folder_and_a_hub_name_are_accepted(tiny_model):
 def test_a_name_that_is_neither_a_folder_nor_a_hub_name_is_refused(name):
     message = refused(model(name, "BASE_MODEL_PATH").require_weights)
     assert message.startswith(f"{name} is neither") and "--BASE_MODEL_PATH" in message
-    assert message.endswith("python demo/build_model.py")
+    assert message.endswith("python demo/fetch_models.py")
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):

@@ -58,6 +58,9 @@ def test_the_text_has_counts_losses_and_the_warning() -> None:
     assert "Not for clinical use without review" in text and LIMITS in text
     assert "4 × 2 sequences per optimizer step" in text and "transformers 5." in text
     assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
+    assert (
+        "- 1 epoch at most, " in card(NUM_EPOCHS=1).text and "- 3 epochs at most, " in card(NUM_EPOCHS=3).text
+    )
 
 
 def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
