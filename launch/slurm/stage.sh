@@ -3,6 +3,15 @@
 # SLURM sends USR1 two minutes before the time limit (--signal=B:USR1@120), and TERM when it pre-empts a job. Both are
 # passed on to the stage, which saves what it has and ends; the job is then queued again and goes on from there.
 
+stage="" stopped="" interrupted=""
+
+# stop_stage: pass the signal on.
+stop_stage() {
+    stopped=1 interrupted=1
+    [ -z "$stage" ] || kill -TERM "$stage" 2> /dev/null
+}
+trap stop_stage USR1 TERM # without a trap, USR1 would end the job
+
 source launch/slurm/site.sh
 setup
 
@@ -11,12 +20,13 @@ job="$SLURM_JOB_ID"
 
 # run_stage COMMAND…: run a stage, and end the job with the stage's exit code.
 run_stage() {
-    local code name stopped="" interrupted=1
+    local code name
     name=$(printf '%s\n' "$@" | grep -m 1 '\.py$')
     echo "$(date '+%F %T') job $job on $SLURM_JOB_NODELIST: $name starts"
     "$@" &
-    local stage=$!
-    trap 'stopped=1 interrupted=1; kill -TERM $stage 2> /dev/null' USR1 TERM
+    stage=$!
+    [ -z "$stopped" ] || stop_stage # the signal came before the stage
+    interrupted=1
     while [ -n "$interrupted" ]; do # a trap interrupts wait
         interrupted="" code=0
         wait "$stage" || code=$?
