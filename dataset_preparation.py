@@ -9,22 +9,15 @@ iteration: it raises shares and adds new pairs; pairs move from the pool to trai
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
 from medqa.artifacts import history_csv, output_dir, run_manifest
 from medqa.data.normal_form import VERSION
-from medqa.modeling.chat_template import (
-    ChatTemplate,
-    apply_chat_template,
-    bind,
-    render,
-    require_prefix,
-    template_sha256,
-)
-from medqa.runtime import library_warnings, progress
+from medqa.modeling.chat_template import apply_chat_template
+from medqa.runtime import progress
 from medqa.runtime.cli import checked, given_and_default, next_command, parse
 from medqa.runtime.console import WarningLog, counted, elapsed, highlighted, print_rank0
 from medqa.runtime.entrypoint import run_script
@@ -34,6 +27,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from medqa.data.iterations import Iteration
+    from medqa.data.prompt_format import PromptFormat
     from medqa.data.source_files import Folder, Source
     from medqa.data.splits import Short, Splits
 
@@ -72,7 +66,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
-    from medqa.data import dataset_io, dataset_stats, iterations, source_files
+    from medqa.data import dataset_io, dataset_stats, input_checks, iterations, prompt_format, source_files
 
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -81,10 +75,8 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         print_rank0(highlighted(dataset_stats.DEMO_DATA))
 
     # 1. Check what can be checked before any pair is read.
-    tokenizer = load_tokenizer(config.TOKENIZER)
-    template = bind(apply_chat_template, tokenizer)
-    require_prefix(template)
-    prompt = {"chat_template_sha256": template_sha256(template), "system_message": config.SYSTEM_MESSAGE}
+    input_checks.require_settings(folder, Path(config.DATA_DIR), config.EVAL_SPLIT_SIZE)
+    prompt = prompt_format.prompt_format(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
     found = source_files.find_files(Path(config.DATA_DIR))
     requests, rounds = {"specialty_adjustments": adjustments}, []
     if config.RECOMMENDATIONS:
@@ -97,13 +89,14 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         before = iterations.read(folder, vars(DatasetConfig()))
         if before:
             iterations.require_constants(vars(config), before, folder)
+        prompt_format.require_tokenizer_of(before, prompt, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
         shares = iterations.next_shares(found.files, before, *wanted, requests)
         hashes = source_files.sha256_of(found.files)
-        changes = iterations.changes(before, shares, hashes, prompt)
+        changes = iterations.changes(before, shares, hashes, prompt.identity)
         if before and not changes and not before.damaged and not found.problems:
             print_rank0(f"{folder} is up to date: same input, shares and prompt.")
-            return report(folder, config, tokenizer)
+            return report(folder, config, prompt)
 
         constant = f"stay as in iteration {before.number}" if before else "are chosen now"
         files = counted(len(found.files), "specialty file")
@@ -119,9 +112,8 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         version = before.normal_form if before else VERSION
         record = iterations.record(before, changes, shares, short, version, stats)
         with output_dir.atomic_publish(folder) as staging:
-            unchanged = folder if before and before.prompt == prompt else None
-            formatted = renderer(config, template)
-            dataset_io.write_splits(staging, splits._asdict(), formatted, unchanged, progress.watch)
+            unchanged = folder if before and before.prompt == prompt.identity else None
+            dataset_io.write_splits(staging, splits._asdict(), prompt.render, unchanged, progress.watch)
             dataset_stats.write(staging, stats, source, config.REFUSE_IDENTIFIERS)
             run_manifest.write_manifest(
                 staging,
@@ -132,12 +124,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
                 **record,
                 command=iterations.command(settings["given"]),
                 history=history_csv.merged(before.history if before else [], rounds),
-                **prompt,
+                **prompt.identity,
+                chat_template_of=prompt.source,
             )
         seconds = elapsed(time.monotonic() - clock)
         specialties = counted(len(found.files), "specialty", "specialties")
         print_rank0(f"Prepared {counted(stats['input_pairs'], 'pair')} of {specialties} in {seconds}.")
-        return report(folder, config, tokenizer)
+        return report(folder, config, prompt)
 
 
 def is_demo(config: DatasetConfig) -> bool:
@@ -151,6 +144,7 @@ def read_and_split(
     """Read and clean the files, group near-duplicate questions, split, and count."""
     from medqa.data import (
         dataset_stats,
+        field_names,
         input_checks,
         iterations,
         near_duplicates,
@@ -159,7 +153,7 @@ def read_and_split(
     )
 
     how = source_files.ReadingOptions(
-        source_files.FieldNames(config.QUESTION_FIELD, config.ANSWER_FIELD),
+        field_names.FieldNames(config.QUESTION_FIELD, config.ANSWER_FIELD),
         before.normal_form if before else VERSION,
         config.REFUSE_IDENTIFIERS,
     )
@@ -173,21 +167,6 @@ def read_and_split(
     quality = text_quality.measure(source.records, progress.watch)
     stats = dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
     return source, splits, stats, short
-
-
-def load_tokenizer(name: str) -> Any:
-    """The base model's tokenizer, for its chat template and for lengths in tokens; None without a name."""
-    if not name:
-        return None
-    from medqa.modeling.base_model import BaseModel
-
-    library_warnings.quiet()
-    return BaseModel(name, "TOKENIZER").tokenizer
-
-
-def renderer(config: DatasetConfig, template: ChatTemplate) -> Callable[[str, str], str]:
-    """A function that formats question and response in the chat template."""
-    return lambda question, response: render(template, question, response, config.SYSTEM_MESSAGE)
 
 
 def split(
@@ -214,9 +193,9 @@ def split(
     return later, before.short
 
 
-def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
+def report(folder: Path, config: DatasetConfig, prompt: "PromptFormat") -> "Datasets":
     """Print what `folder` contains, and load it."""
-    from medqa.data import dataset_io, dataset_stats, iterations, preview
+    from medqa.data import dataset_io, dataset_stats, iterations, preview, prompt_format
 
     manifest = run_manifest.read_manifest(folder)
     stats = dataset_stats.read_stats(folder)
@@ -226,11 +205,13 @@ def report(folder: Path, config: DatasetConfig, tokenizer: Any) -> "Datasets":
     if manifest["growth"]:
         print_rank0("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
     shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
-    template = bind(apply_chat_template, tokenizer)
-    measured = preview.measure(shown, tokenizer, template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH)
-    print_rank0("", *measured.lines)
+    measured = preview.measure(
+        shown, prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
+    )
+    of_format, about_format = prompt_format.lines(manifest.get("chat_template_of"), config.TOKENIZER)
+    print_rank0("", *of_format, *measured.lines)
 
-    WarningLog([*dataset_stats.warnings(stats), *measured.warnings]).show()
+    WarningLog([*dataset_stats.warnings(stats), *about_format, *measured.warnings]).show()
     print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
     following = next_command(
         "fine_tuning.py",

@@ -4,6 +4,7 @@ Every pair ends up either as a record or as a rejected pair.
 """
 
 import hashlib
+import html
 import json
 import re
 from collections import Counter, defaultdict
@@ -27,14 +28,25 @@ WHITESPACE = re.compile(r"\s{2,}|[^\S ]")
 
 # Texts that programs and forms write where a text is missing.
 PLACEHOLDERS = {
-    "n/a", "n.a.", "n.a", "na", "#n/a", "nan", "null", "(null)", "<null>", "none", "undefined",
+    "n/a", "n.a.", "n.a", "na", "#n/a", "nan", "null", "none", "undefined", "n/d", "n.d.", "s/d",
     "not available", "not applicable", "no answer", "no answer available", "no answer provided",
-    "no response", "no data", "tbd", "todo", "to do", "to be determined", "placeholder", "lorem ipsum",
-    "[deleted]", "[removed]", "(deleted)", "(removed)", "<deleted>", "<removed>", "[deleted by user]",
-    "[removed by reddit]", "[empty]", "[blank]", "[redacted]", "#ref!", "#value!", "#name?", "#div/0!",
-    "#null!", "k.a.", "keine angabe", "keine angaben",
+    "no response", "no data", "no entry", "missing", "unanswered", "tbd", "tba", "tbc", "todo", "to do",
+    "to be determined", "placeholder", "lorem ipsum", "deleted", "removed", "deleted by user",
+    "removed by reddit", "empty", "blank", "redacted", "xxx", "#ref!", "#value!", "#name?", "#div/0!",
+    "#null!",
+    "#nv", "#wert!", "#bezug!", "see above", "see below", "as above", "same as above", "see attached",
+    "see attachment", "see previous answer", "k.a.", "keine angabe", "keine angaben", "keine antwort",
+    "nicht vorhanden", "nicht verfügbar", "siehe oben", "s. o.", "s.o.", "siehe anhang", "non disponible",
+    "non renseigné", "voir ci-dessus", "no disponible", "sin respuesta", "sin datos", "ver arriba",
 }  # fmt: skip
-LONGEST_PLACEHOLDER = 40
+# Placeholders only in brackets ("[deleted]"), because they can be answers.
+IN_BRACKETS = {"deleted", "removed", "empty", "blank", "redacted", "missing"}
+# With a full stop these are answers, for example about contraindications, and about scales.
+ANSWERS_AS_SENTENCE = {"none.", "na.", "no response."}
+BRACKETS = {"[": "]", "(": ")", "<": ">", "{": "}"}
+# Longest placeholder, without and with tags and entities of HTML around it.
+LONGEST_PLACEHOLDER, LONGEST_IN_HTML = 40, 1_000
+TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>")
 
 # Why a pair is refused, as recorded in rejected.jsonl and dataset_stats.json; more are in record_shapes.
 QUESTION_NOT_TEXT = "question is not text"
@@ -68,6 +80,7 @@ class RejectedPair(NamedTuple):
     answer: Any
     reason: str
     like: str = ""  # the question that this one repeats
+    record: int | None = None  # position in the file, from 1, of one with several readings
 
     def masked(self) -> "RejectedPair":
         """The pair with its identifiers masked; what is not text becomes JSON first."""
@@ -82,7 +95,10 @@ class RejectedPair(NamedTuple):
 
         A lone surrogate, which UTF-8 cannot encode, stays an escape sequence.
         """
-        text = json.dumps({"file": file, **self._asdict()}, ensure_ascii=False)
+        content = {"file": file, **self._asdict()}
+        if self.record is None:
+            del content["record"]
+        text = json.dumps(content, ensure_ascii=False)
         text = text.encode("utf-8", errors="backslashreplace").decode("utf-8")
         return LINE_BREAK.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -125,12 +141,26 @@ def clean_pair(question: Any, answer: Any, specialty: str, version: int = VERSIO
 def is_placeholder(text: str) -> bool:
     """Whether a text stands for a missing one ("N/A", "[deleted]"), or has neither letters nor digits ("-").
 
-    "None." and "Unknown" are answers, for example to questions about contraindications and causes.
+    Tags and entities of HTML around it do not count ("<p>&nbsp;</p>"). "None." and "Unknown" are answers, for
+    example to questions about contraindications and causes.
     """
+    if text[:1] in ("<", "&") and len(text) <= LONGEST_IN_HTML:
+        inner = html.unescape(TAG.sub(" ", text)).strip()
+        if inner != text:
+            return is_placeholder(inner)
     if len(text) > LONGEST_PLACEHOLDER:
         return False
-    # "Na" is sodium.
-    return (text.lower() in PLACEHOLDERS and text != "Na") or not any(map(str.isalnum, text))
+    if not any(map(str.isalnum, text)):
+        return True
+    plain_text, in_brackets = text, False
+    while BRACKETS.get(plain_text[0]) == plain_text[-1] and len(plain_text) > 2:
+        plain_text, in_brackets = plain_text[1:-1].strip(), True
+    lower = plain_text.lower()
+    if plain_text == "Na" or lower in ANSWERS_AS_SENTENCE:  # sodium
+        return False
+    return any(
+        one in PLACEHOLDERS and (in_brackets or one not in IN_BRACKETS) for one in (lower, lower.rstrip("."))
+    )
 
 
 def what_was_cleaned(question: str, answer: str, record: Record) -> Counter[str]:
@@ -169,14 +199,22 @@ def _fold(run: re.Match[str]) -> str:
 def drop_identifiers(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:
     """Refuse records with identifiers of a person."""
     kept, refused = [], []
-    for record in records:
-        kinds = identifiers.kinds(record.question) | identifiers.kinds(record.response)
-        if kinds:
-            reason = HAS_IDENTIFIERS.format(", ".join(sorted(kinds)))
-            refused.append(RejectedPair(record.specialty, record.question, record.response, reason))
-        else:
-            kept.append(record)
+    for start in range(0, len(records), identifiers.AT_ONCE):
+        some = records[start : start + identifiers.AT_ONCE]
+        found = identifiers.find_in([text_of(record) for record in some])
+        for position, record in enumerate(some):
+            if position in found:
+                kinds = sorted({one.kind for one in found[position]})
+                reason = HAS_IDENTIFIERS.format(", ".join(kinds))
+                refused.append(RejectedPair(record.specialty, record.question, record.response, reason))
+            else:
+                kept.append(record)
     return kept, refused
+
+
+def text_of(record: Record) -> str:
+    """Question and response, in which identifiers are searched."""
+    return f"{record.question}\n{record.response}"
 
 
 def drop_exact_duplicates(records: Sequence[Record]) -> tuple[list[Record], list[RejectedPair]]:

@@ -1,22 +1,33 @@
 """Reads the values in a specialty file, which may be JSON, JSON Lines, CSV, TSV or Parquet."""
 
-import codecs
 import csv
 import io
 import json
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from medqa.data.field_names import KNOWN_FIELDS, canonical
+from medqa.data.text_decoding import read_text, refuse_other_kinds
 from medqa.runtime.errors import UserError
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 # Largest file that is read, in bytes: about 250,000 pairs. JSON can need thirty times its size in memory.
 LARGEST_FILE = 256_000_000
 LINE_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
-EXCEL_SEPARATOR = re.compile("sep=([,;\t|])\r?\n")  # a first line that names the separator
+EXCEL_SEPARATOR = re.compile(
+    '"?sep=([,;\t|])"?(?:\r\n|\n|\r)', re.IGNORECASE
+)  # a first line that names the separator
 SEPARATORS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV", "|": "CSV with vertical bars"}
+SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# Rows that are compared to find the separator.
+ROWS_COMPARED = 200
+QUOTING = (
+    "A text with a separator, a quotation mark or a line break must be in quotation marks "
+    '("…", with "" for a quotation mark).'
+)
 
 
 class JsonObject(list[tuple[str, Any]]):
@@ -60,31 +71,19 @@ def read(path: Path) -> tuple[str, Any]:
     """
     try:
         if path.suffix == ".parquet":
+            with path.open("rb") as file:
+                refuse_other_kinds(path, file.read(20))
             return "Parquet", _parquet(path)
-        text = _text(path)
-        if path.suffix in (".csv", ".tsv"):
-            if match := EXCEL_SEPARATOR.match(text):
-                return _table(text[match.end() :], match[1])
-            return _table(text, "\t" if path.suffix == ".tsv" else _separator(text))
-        return _json(text, lines=path.suffix == ".jsonl")
+        text, encoding = read_text(path)
+        is_table = path.suffix in (".csv", ".tsv")
+        container, content = _table(text, path.suffix) if is_table else _json(text, path.suffix == ".jsonl")
+        return f"{container} in {encoding}" if encoding else container, content
     except OSError as error:
         raise UserError(f"{path.name}: cannot be read ({error.strerror or error}).") from None
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
     except RecursionError:
         raise UserError(f"{path.name}: objects or lists nested too deeply to be read.") from None
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        known = "UTF-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "WINDOWS-1252"
-        raise UserError(
-            f"not UTF-8 (byte {content[error.start]:#04x} at position {error.start}). "
-            f"Convert it, for example: iconv -f {known} -t UTF-8 -o new{path.suffix} {path.name}"
-        ) from None
 
 
 # ---- JSON ----------------------------------------------------------------------------------------------
@@ -126,39 +125,107 @@ def _json_lines(text: str) -> list[Any]:
 # ---- tables --------------------------------------------------------------------------------------------
 
 
-def _separator(text: str) -> str:
-    """The separator that gives the header of a CSV file the most columns; a comma if several do."""
-
-    def columns(separator: str) -> int:
-        try:
-            return len(next(csv.reader(io.StringIO(text.lstrip()), delimiter=separator), []))
-        except csv.Error:
-            return 0
-
-    return max(SEPARATORS, key=columns)
-
-
-def _table(text: str, separator: str) -> tuple[str, list[JsonObject]]:
-    """The rows of a CSV or TSV file as records; every cell is a text, and a missing one is None."""
-    import pandas as pd
-
+def _table(text: str, suffix: str) -> tuple[str, list[JsonObject]]:
+    """The rows of a CSV or TSV file as records; every cell is a text, and a missing one is ""."""
+    match = EXCEL_SEPARATOR.match(text)
+    if match:
+        text = text[match.end() :]
+    separator = match[1] if match else _separator(text, "\t" if suffix == ".tsv" else ",")
     try:
-        table = pd.read_csv(
-            io.StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False, na_filter=False
-        )
-    except pd.errors.EmptyDataError:
+        rows = _rows(text, separator)
+        _require_columns(rows, separator)
+    except UserError:
+        # Texts with quotation marks that do not quote are usual in TSV files, where nothing needs quoting.
+        plain_rows = _rows(text, separator, csv.QUOTE_NONE) if separator == "\t" else []
+        if len({len(row) for _, row in plain_rows}) != 1:
+            raise
+        rows = plain_rows
+    if not rows:
         return SEPARATORS[separator], []
-    except (pd.errors.ParserError, ValueError) as error:
-        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+    names = [name.strip() for name in rows[0][1]]
+    filled = (row[: len(names)] + [""] * (len(names) - len(row)) for _, row in rows[1:])
+    return SEPARATORS[separator], [JsonObject(zip(names, row, strict=True)) for row in filled]
+
+
+def _separator(text: str, usual: str) -> str:
+    """The separator that gives the header most known names, and other rows as many cells.
+
+    Raises:
+        UserError: two separators do so equally.
+    """
+    header = next(iter(io.StringIO(text.lstrip("\r\n"), newline="")), "")
+    candidates = [separator for separator in SEPARATORS if separator in header]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else usual
+    fit = {separator: _fit(text, separator) for separator in candidates}
+    best = max(fit.values())
+    chosen = [separator for separator in candidates if fit[separator] == best]
+    if len(chosen) > 1:
+        names = " and ".join(SEPARATOR_NAMES[separator] for separator in chosen)
         raise UserError(
-            f"broken {SEPARATORS[separator]}: {reason}. A text with a separator, a quotation mark or a line "
-            'break must be in quotation marks ("…", with "" for a quotation mark).'
-        ) from None
-    rows = [
-        [cell if isinstance(cell, str) else None for cell in row] for row in table.itertuples(index=False)
-    ]
-    names = [(name or "").strip() for name in rows[0]]
-    return SEPARATORS[separator], [JsonObject(zip(names, row, strict=True)) for row in rows[1:]]
+            f"{names} divide the table into columns equally well. Name the separator in a new first line: "
+            f"sep={chosen[0]} (or sep={chosen[1]})"
+        )
+    return chosen[0]
+
+
+def _fit(text: str, separator: str) -> tuple[int, float, int]:
+    """(known names in the header, share of the first rows with as many cells, number of columns)."""
+    rows = []
+    try:
+        for _, row in _iterate(text, separator):
+            rows.append(row)
+            if len(rows) == ROWS_COMPARED:
+                break
+    except UserError:
+        rows = rows[:1]  # broken further down: the header decides
+    if not rows or len(rows[0]) < 2:
+        return 0, 0.0, 1
+    known = sum(canonical(name) in KNOWN_FIELDS for name in rows[0])
+    return known, sum(len(row) == len(rows[0]) for row in rows) / len(rows), len(rows[0])
+
+
+Row = tuple[int, list[str]]  # the number of its first line, and its cells
+
+
+def _iterate(text: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[Row]:
+    """The rows that are not empty.
+
+    Raises:
+        UserError: a quotation mark is not closed, or is followed by more text.
+    """
+    csv.field_size_limit(LARGEST_FILE)
+    # newline="": the reader itself knows the line ends \n, \r\n and \r, and keeps those in texts.
+    lines = io.StringIO(text, newline="")
+    strict = quoting != csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=separator, quoting=quoting, strict=strict, skipinitialspace=True)
+    line = 1
+    try:
+        for row in reader:
+            if len(row) > 1 or "".join(row).strip():
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problem = f"text follows a closing quotation mark (line {reader.line_num})"
+        if "end of data" in str(error):
+            problem = "a quotation mark is not closed"
+        where = f"broken {SEPARATORS[separator]} in the row that begins in line {line}"
+        raise UserError(f"{where}: {problem}. {QUOTING}") from None
+
+
+def _rows(text: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> list[Row]:
+    return list(_iterate(text, separator, quoting))
+
+
+def _require_columns(rows: list[Row], separator: str) -> None:
+    """Refuse a row with more cells than the header, unless the further ones are empty."""
+    for line, row in rows:
+        columns = len(rows[0][1])
+        if any(cell.strip() for cell in row[columns:]):
+            raise UserError(
+                f"broken {SEPARATORS[separator]}: Expected {columns} fields in line {line}, saw {len(row)}. "
+                f"{QUOTING}"
+            )
 
 
 def _parquet(path: Path) -> list[JsonObject]:

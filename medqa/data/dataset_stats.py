@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from medqa.artifacts.atomic_io import write_json, write_text
+from medqa.data import field_names
 from medqa.data.cleaning import HAS_IDENTIFIERS, TWIN_OTHER_ANSWER, Record, shared_answers
 from medqa.data.containers import SUFFIXES
 from medqa.data.source_files import FILE_PATTERN, Source, listed
@@ -85,6 +86,7 @@ def statistics(
         "vanished_from_input": vanished,
         "other_answer_in_input": other_text,
         "repeated_keys": source.repeated_keys,
+        "odd_records": source.odd_records,
         "extra_fields": dict(sorted(source.extra_fields.items())),
         "files_left_out": source.left_out,
         "demo_data": demo_data,
@@ -180,12 +182,19 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
         pattern = f"{FILE_PATTERN} (or {', '.join(SUFFIXES[1:])})"
         found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.")
     if stats["extra_fields"]:
-        found.append(f"fields other than question and answer were ignored: {listed(stats['extra_fields'])}.")
+        names = field_names.listed(list(stats["extra_fields"]), 5)
+        found.append(f"fields other than question and answer were ignored: {names}.")
     if stats["rejected_pairs"]:
         reasons = [f"{number:,} × {reason}" for reason, number in stats["rejected_by_reason"].items()]
         found.append(
             f"{stats['rejected_pairs']:,} of {counted(stats['input_pairs'], 'pair')} refused "
             f"({', '.join(reasons)}); each is in rejected.jsonl."
+        )
+    for file, odd in stats.get("odd_records", {}).items():  # earlier versions refused the file
+        places = listed((one.partition(":")[0].removeprefix("record ") for one in odd), 10)
+        found.append(
+            f"{file}: {counted(len(odd), 'record')} with more than one reading refused (number {places}). "
+            f"{odd[0].capitalize()}."
         )
     if conflicts := stats.get("questions_with_conflicting_answers"):  # version 0.1.0 did not write it
         found.append(

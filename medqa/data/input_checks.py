@@ -2,11 +2,39 @@
 
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
-from medqa.data.source_files import Source
+from medqa.data.dataset_io import SPLITS
+from medqa.data.source_files import PREFIX, Source
 from medqa.data.splits import Splits
 from medqa.runtime.console import counted
 from medqa.runtime.errors import UserError
+
+
+def require_settings(output: Path, data: Path, eval_share: float) -> None:
+    """Refuse an output folder among the input, and an eval split that takes all pairs.
+
+    Args:
+        output, data: the settings OUTPUT_DIR and DATA_DIR.
+        eval_share: the setting EVAL_SPLIT_SIZE.
+
+    Raises:
+        UserError: with what to type.
+    """
+    data, output = data.resolve(), output.resolve()
+    written = [output / name for name in SPLITS.values()]
+    as_input = output.parent == data and output.name.startswith(PREFIX)
+    if data == output or as_input or any(map(data.is_relative_to, written)):
+        raise UserError(
+            f"DATA_DIR ({data}) and OUTPUT_DIR ({output}) must be separate folders. Give another one for the "
+            "output: --OUTPUT_DIR …"
+        )
+    if eval_share == 1:
+        raise UserError(
+            "EVAL_SPLIT_SIZE = 1 would leave nothing to train on: it is a share of the selected pairs, not a "
+            "number of them. For a fifth of them, type --EVAL_SPLIT_SIZE 0.2"
+        )
 
 
 def require_usable(source: Source, folder: str) -> None:
@@ -25,13 +53,21 @@ def require_usable(source: Source, folder: str) -> None:
         )
     reasons = Counter(one.reason for one in source.refused)
     first = source.refused[0]
-    shown = json.dumps({"question": first.question, "answer": first.answer}, ensure_ascii=False)
+    found = f"question {_without_text(first.question)}, answer {_without_text(first.answer)}"
+    where = f"record {first.record}" if first.record else found
     raise UserError(
         f"{folder} has no usable pair: of {counted(pairs, 'pair')}, "
         f"{', '.join(f'{number:,} × {reason}' for reason, number in sorted(reasons.items()))}. The first, in "
-        f"{source.files[first.specialty]}: {shown[:200]}. Expected a question and an answer in text; nothing "
-        "was written."
+        f"{source.files[first.specialty]}: {where}. Expected a question and an answer in text; nothing was "
+        "written."
     )
+
+
+def _without_text(value: Any) -> str:
+    """A value in words; a text of a few characters as it is, and of a longer one only the length."""
+    if isinstance(value, str):
+        return json.dumps(value) if len(value) <= 5 else f"of {len(value):,} characters"
+    return {dict: "an object", list: "a list"}.get(type(value), json.dumps(value, default=str))
 
 
 def require_splits(splits: Splits, holdout_size: int) -> None:

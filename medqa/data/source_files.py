@@ -20,9 +20,10 @@ from medqa.data.cleaning import (
     what_was_cleaned,
 )
 from medqa.data.containers import LARGEST_FILE, SUFFIXES, plain
+from medqa.data.field_names import FieldNames
 from medqa.data.near_duplicates import Watch, unwatched
 from medqa.data.normal_form import VERSION
-from medqa.data.record_shapes import FieldNames, Unread, read_content
+from medqa.data.record_shapes import Unread, read_content
 from medqa.runtime.errors import UserError
 
 PREFIX = "dataset_with_answers_"
@@ -62,6 +63,7 @@ class Source:
     pairs: Counter[str] = field(default_factory=Counter)  # as read, by specialty
     cleaned: Counter[str] = field(default_factory=Counter)  # pairs that a rule changed, by rule
     repeated_keys: dict[str, int] = field(default_factory=dict)  # by file
+    odd_records: dict[str, list[str]] = field(default_factory=dict)  # by file: those with several readings
     extra_fields: Counter[str] = field(default_factory=Counter)  # records with a field of this name
     left_out: list[str] = field(default_factory=list)  # names in the folder that do not match the pattern
 
@@ -170,10 +172,14 @@ def _read_file(path: Path, specialty: str, how: ReadingOptions, source: Source) 
     source.extra_fields += found.extra_fields
     if found.repeated_keys:
         source.repeated_keys[path.name] = found.repeated_keys
+    if found.odd:
+        source.odd_records[path.name] = found.odd
     source.pairs[specialty] = len(found.pairs)
     for pair in found.pairs:
         if isinstance(pair, Unread):
-            result: Record | RejectedPair = RejectedPair(specialty, plain(pair.item), None, pair.reason)
+            result: Record | RejectedPair = RejectedPair(
+                specialty, plain(pair.item), None, pair.reason, record=pair.record
+            )
         else:
             result = clean_pair(pair.question, pair.answer, specialty, how.normal_form)
         if isinstance(result, RejectedPair):

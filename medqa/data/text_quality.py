@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from medqa.data import identifiers
-from medqa.data.cleaning import Record
+from medqa.data.cleaning import Record, text_of
 from medqa.data.near_duplicates import Watch, unwatched
 
 HTML = re.compile(
@@ -43,19 +43,20 @@ def measure(records: Sequence[Record], watch: Watch = unwatched) -> dict[str, An
 
     found = {name: Found() for name in ("html", "mojibake", "other_language", "identifiers")}
     languages = Languages(records)
-    for record in watch(records, "Checking texts"):
-        text = f"{record.question}\n{record.response}"
-        if ("<" in text or "&" in text) and (match := HTML.search(text)):
-            found["html"].add(text, match.start())
-        if not text.isascii():
-            match = MOJIBAKE.search(text)
-            if match or is_bad(text):
-                found["mojibake"].add(text, match.start() if match else 0)
-        if other := languages.other_than_main(record.response):
-            found["other_language"].add(record.response, 0, [other])
-        spotted = list(identifiers.find(text))
-        if spotted:
-            masked = identifiers.mask(text)
+    for start in watch(range(0, len(records), identifiers.AT_ONCE), "Checking texts"):
+        some = records[start : start + identifiers.AT_ONCE]
+        texts = [text_of(record) for record in some]
+        for record, text in zip(some, texts, strict=True):
+            if ("<" in text or "&" in text) and (match := HTML.search(text)):
+                found["html"].add(text, match.start())
+            if not text.isascii():
+                match = MOJIBAKE.search(text)
+                if match or is_bad(text):
+                    found["mojibake"].add(text, match.start() if match else 0)
+            if other := languages.other_than_main(record.response):
+                found["other_language"].add(record.response, 0, [other])
+        for position, spotted in identifiers.find_in(texts).items():
+            masked = identifiers.mask(texts[position])
             found["identifiers"].add(masked, masked.index("["), {one.kind for one in spotted})
     result = {name: one.as_json() for name, one in found.items()}
     result["other_language"] |= {"main": languages.main}

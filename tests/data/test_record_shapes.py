@@ -2,8 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from config import DatasetConfig
 from dataset_preparation import create_datasets
 from medqa.data import record_shapes
-from medqa.data.record_shapes import FieldNames
+from medqa.data.field_names import FieldNames
 from medqa.data.source_files import ReadingOptions, Source, find_files, read_files
 from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
@@ -43,10 +45,10 @@ def read(folder: Path, content: Any, suffix: str = ".json", names: FieldNames = 
     return read_files(find_files(folder), ReadingOptions(names))
 
 
-def require_all(source: Source) -> None:
-    """All pairs were read unchanged."""
+def require_all(source: Source, refused: Mapping[str, int] = MappingProxyType({})) -> None:
+    """All pairs were read unchanged, and others refused for these reasons."""
     assert [(record.question, record.response) for record in source.records] == PAIRS
-    assert not source.refused
+    assert Counter(one.reason for one in source.refused) == refused
 
 
 def message(role: str, text: Any) -> dict[str, Any]:
@@ -148,6 +150,15 @@ def test_a_long_instruction_that_all_records_share_is_left_out(tmp_path: Path) -
     require_all(source)
     assert list(source.read_as.values()) == ['JSON, "input" as question, "output" as answer']
     assert source.extra_fields == {"instruction": 40}
+    items = records(lambda q, a: {"instruction": f"{task} ".upper(), "input": q, "output": a})
+    items[::9] = [{"instruction": q, "input": "", "output": a} for q, a in PAIRS[::9]]
+    source = read(tmp_path, [*items, {"instruction": task, "input": "", "output": "An answer."}])
+    require_all(source, refused={"empty question": 1})
+    short = records(
+        lambda q, a: {"instruction": "What are the symptoms of this", "input": q.split()[2], "output": a}
+    )
+    items = [*short, {"instruction": "What is gout?", "output": "A disease."}]
+    assert read(tmp_path, items).records[0].question == "What are the symptoms of this topic0"
 
 
 def test_settings_name_other_fields(tmp_path: Path) -> None:
@@ -157,8 +168,73 @@ def test_settings_name_other_fields(tmp_path: Path) -> None:
     assert source.extra_fields == {"answer": 40, "question": 40}
     items = [{"stem": q, "output": a, "options": ["x"]} for q, a in PAIRS]
     require_all(read(tmp_path, items, names=FieldNames("stem", "")))
-    with pytest.raises(UserError, match=r"with --QUESTION_FIELD stam; the file has: stem, output, options"):
+    with pytest.raises(
+        UserError,
+        match=r"with --QUESTION_FIELD stam; the file has: stem, output, options.*mean --QUESTION_FIELD stem",
+    ):
         read(tmp_path, items, names=FieldNames("stam", ""))
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ({"Frage": "Was ist Gicht?", "Antwort": "Eine Krankheit."}, "file has: Frage, Antwort. .* mean --QUESTION_FIELD Frage"),
+        ({"Frage": ["Was ist Gicht?"] * 3, "Antwort": ["Eine Krankheit."] * 3}, "mean --QUESTION_FIELD Frage"),
+        (dict(PAIRS), "texts as keys, without the field of --QUESTION_FIELD Fraage --ANSWER_FIELD Antwort. For files"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_field_of_an_object_is_refused(tmp_path: Path, content: Any, hint: str) -> None:
+    with pytest.raises(UserError, match=hint):
+        read(tmp_path, content, names=FieldNames("Fraage", "Antwort"))
+
+
+def test_a_few_records_with_several_readings_are_refused_one_by_one(tmp_path: Path) -> None:
+    items = records(lambda q, a: {"question": q, "answer": a})
+    turns = [message("user", "What?"), message("assistant", "That."), message("user", "Why?")]
+    odd = [
+        {"messages": turns},
+        {"question": "Who?", "answers": ["a", "b"]},
+        {"question": "q", "context": "c", "answer": "a"},
+    ]
+    source = read(tmp_path, items[:5] + odd + items[5:])
+    reasons = [record_shapes.SEVERAL_EXCHANGES, record_shapes.SEVERAL_ANSWERS]
+    reasons.append(record_shapes.OTHER_TASK.format(record_shapes.IN_CONTEXT))
+    require_all(source, refused=Counter(reasons))
+    assert [json.loads(one.line(""))["record"] for one in source.refused] == [6, 7, 8]
+    assert (
+        source.odd_records["dataset_with_answers_x.json"][0]
+        == 'record 6: "messages" has 3 messages, more than one exchange'
+    )
+    with pytest.raises(
+        UserError, match=r"4 of 44 records cannot be read without guessing; the first is record 41: "
+    ):
+        read(tmp_path, items + odd[:1] * 4)
+    require_all(
+        read(tmp_path, items * 10 + odd[:1] * 4), refused={"same question, same answer": 360, reasons[0]: 4}
+    )
+
+
+def test_a_screen_shows_fields_but_no_texts(tmp_path: Path) -> None:
+    texts = [
+        "Mrs Anna Miller",
+        "What does she have?",
+        "MRN 4827193",
+        "Patient complains of pain in the left knee",
+    ]
+    for content, suffix in (
+        ("\n".join([",".join(texts)] * 3), ".csv"),
+        ([dict.fromkeys(texts, "x")] * 3, ".json"),
+        ([{"messages": [{"from": text, "value": "x"}]} for text in texts], ".json"),
+        ([{"question": text} for text in texts], ".json"),
+        ([{"question": text, "answer": None} for text in texts], ".json"),
+        (dict.fromkeys(texts), ".json"),
+    ):  # fmt: skip
+        write(tmp_path, content, suffix)
+        config = DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out"))
+        with pytest.raises(UserError) as error, silenced():
+            create_datasets(config)
+        assert not [text for text in texts if text in str(error.value)]
+        (tmp_path / f"dataset_with_answers_x{suffix}").unlink()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +244,7 @@ def test_settings_name_other_fields(tmp_path: Path) -> None:
         ({"data": records(lambda q, a: {"question": q, "answer": a})}, "of which data contains records"),
         ({"17": {"QUESTION": "q", "LONG_ANSWER": "a"}, "18": {"QUESTION": "q"}}, "of which 17, 18 contain"),
         (records(lambda q, a: {"question": q, "context": "c", "answers": {"text": [a], "answer_start": [0]}}), "as in SQuAD"),
+        (records(lambda q, a: {"question": q, "context": "c", "answer": a}), "question, context, answer, which look like answers in a context"),
         (records(lambda q, a: {"question": q, "answers": {"text": [a], "answer_start": [0]}}), "as in SQuAD"),
         (records(lambda q, a: {"question": q, "answers": [{"text": a, "answer_start": 0}]}), "as in SQuAD"),
         (records(lambda q, a: {"question": q, "opa": a, "opb": "x", "cop": 1}), "look like multiple choice"),
@@ -180,7 +257,7 @@ def test_settings_name_other_fields(tmp_path: Path) -> None:
         (records(lambda q, a: {"prompt": q, "question": q, "output": a}), "fields question, prompt"),
         (records(lambda q, a: {"prompt": q, "output": a, "completion": a}), "fields completion, output"),
         (records(lambda q, a: {"messages": [message("user", q), message("assistant", a)] * 2}), "4 messages, more than one"),
-        (records(lambda q, a: {"messages": [message("user", q), message("tool", a)]}), "the role 'tool'"),
+        (records(lambda q, a: {"messages": [message("user", q), message("tool", a)]}), "the role tool;"),
         (records(lambda q, a: {"messages": [message("user", q)], "question": q, "answer": a}), "a question, an answer and"),
         (records(lambda q, a: {"Frage": q, "Antwort": a}), "the file has: Frage, Antwort"),
         (records(lambda q, a: {"question": q}), "the file has: question"),

@@ -860,6 +860,44 @@ def test_lengths_are_given_in_tokens(
     assert f"{too_long / len(train):.1%} of the sequences are longer than MAX_SEQ_LENGTH = 100" in told
 
 
+def test_a_forgotten_tokenizer_is_refused_and_a_missing_template_said(
+    config: DatasetConfig, tokenizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.TOKENIZER = tokenizer
+    create_datasets(config)
+    assert f"the tokenizer of {tokenizer} has no chat template" in " ".join(capsys.readouterr().out.split())
+    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["chat_template_of"] == "Llama-3"
+    config.TOKENIZER = ""
+    create_datasets(config)  # the same format, so nothing changes
+    template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+    (Path(tokenizer) / "chat_template.jinja").write_text(template)
+    config.TOKENIZER = tokenizer
+    train = create_datasets(config)[1]
+    assert train["formatted_chat"][0].startswith("<system>")
+    assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["chat_template_of"] == tokenizer
+    before = contents(config.OUTPUT_DIR)
+    config.TOKENIZER = ""
+    with pytest.raises(UserError, match=f"Continue with --TOKENIZER {tokenizer}"):
+        create_datasets(config)
+    assert contents(config.OUTPUT_DIR) == before
+
+
+def test_an_output_folder_among_the_input_is_refused(config: DatasetConfig) -> None:
+    for output in (config.DATA_DIR, f"{config.DATA_DIR}/dataset_with_answers_x.json"):
+        config.OUTPUT_DIR = output
+        with pytest.raises(UserError, match="must be separate folders"):
+            create_datasets(config)
+    config.DATA_DIR, config.OUTPUT_DIR = f"{config.DATA_DIR}/train_dataset", config.DATA_DIR
+    with pytest.raises(UserError, match="must be separate folders"):
+        create_datasets(config)
+
+
+def test_an_eval_split_of_all_pairs_is_refused(config: DatasetConfig) -> None:
+    config.EVAL_SPLIT_SIZE = 1
+    with pytest.raises(UserError, match="it is a share .* type --EVAL_SPLIT_SIZE 0.2"):
+        create_datasets(config)
+
+
 @settings(max_examples=100)
 @given(st.integers(0, 200_000))
 def test_the_sample_lies_in_few_places_all_along_the_split(number: int) -> None:

@@ -1,0 +1,104 @@
+"""Decodes text files in UTF-8, UTF-16 and UTF-32; names other encodings and kinds of files."""
+
+import codecs
+import shlex
+from pathlib import Path
+
+from medqa.runtime.errors import UserError
+
+# First bytes of files that are no text → what they are, and what to do.
+MAGIC = {
+    b"\x1f\x8b": ("a gzip file", "Unpack it: mv {file} {file}.gz && gunzip {file}.gz"),
+    b"PK\x03\x04": (
+        "a ZIP archive or an Excel workbook (.xlsx)",
+        'Unpack it; or save the workbook as "CSV UTF-8", with the extension .csv.',
+    ),
+    b"\xd0\xcf\x11\xe0": ("an old Excel or Word file", 'Save it as "CSV UTF-8", with the extension .csv.'),
+    b"PAR1": ("a Parquet file", "Give it its extension: mv {file} {stem}.parquet"),
+    b"%PDF": ("a PDF file", "Give question and answer as text."),
+    b"BZh": ("a bzip2 file", "Unpack it: mv {file} {file}.bz2 && bunzip2 {file}.bz2"),
+    b"\xfd7zXZ": ("an xz file", "Unpack it: mv {file} {file}.xz && unxz {file}.xz"),
+    b"\x28\xb5\x2f\xfd": ("a zstd file", "Unpack it: mv {file} {file}.zst && unzstd --rm {file}.zst"),
+    b"7z\xbc\xaf": ("a 7-Zip archive", "Unpack it."),
+    b"SQLite format 3": ("an SQLite database", "Export the table as CSV."),
+    b"ARROW1": ("an Arrow file", "Save it as Parquet: pandas.read_feather(…).to_parquet(…)"),
+    b"\x80\x04": ("a Python pickle", "Save the records as JSON."),
+    b"{\\rtf": ("an RTF file", "Save it as plain text in UTF-8."),
+}  # fmt: skip
+# Encodings that text files of old programs have: as Python knows them, and as iconv does.
+ENCODINGS = {
+    "cp1252": "WINDOWS-1252", "cp1250": "WINDOWS-1250", "cp1251": "WINDOWS-1251", "cp1253": "WINDOWS-1253",
+    "cp1254": "WINDOWS-1254", "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256", "cp1257": "WINDOWS-1257",
+    "gb18030": "GB18030", "big5": "BIG5", "shift_jis": "SHIFT_JIS", "euc_jp": "EUC-JP", "euc_kr": "EUC-KR",
+    "koi8_r": "KOI8-R", "cp437": "CP437", "cp850": "CP850", "mac_roman": "MACINTOSH",
+}  # fmt: skip
+# Bytes of lines with other characters than those of ASCII, from which the encoding is detected.
+SAMPLE = 20_000
+
+
+def read_text(path: Path) -> tuple[str, str]:
+    """The text of a file, and its encoding where that is not UTF-8, else "".
+
+    Raises:
+        UserError: the file has another encoding, or is no text file; with what to type.
+    """
+    content = path.read_bytes()
+    refuse_other_kinds(path, content[:20])
+    for mark, encoding in (
+        (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
+        (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
+    ):  # fmt: skip
+        if content.startswith(mark):
+            return _decoded(path, content, encoding), encoding
+    # The first character of JSON and of a table is of ASCII, so its other byte is zero in UTF-16.
+    zeros = [byte == 0 for byte in content[:2]]
+    if any(zeros) and not all(zeros):
+        encoding = "UTF-16BE" if zeros[0] else "UTF-16LE"
+        return _decoded(path, content, encoding), encoding
+    return _decoded(path, content, "UTF-8-SIG"), ""
+
+
+def refuse_other_kinds(path: Path, start: bytes) -> None:
+    """Refuse a file whose first bytes show that it is no text.
+
+    Raises:
+        UserError: with what the file is, and what to do.
+    """
+    for magic, (kind, advice) in MAGIC.items():
+        if start.startswith(magic) and not (magic == b"PAR1" and path.suffix == ".parquet"):
+            names = {"file": shlex.quote(str(path)), "stem": shlex.quote(str(path.with_suffix("")))}
+            raise UserError(
+                f"is {kind}, and not the {path.suffix} file of its name. {advice.format(**names)}"
+            )
+
+
+def _decoded(path: Path, content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-SIG")
+        where = f"not {name} (byte {content[error.start]:#04x} at position {error.start})"
+        if name != "UTF-8":
+            raise UserError(f"{where}: the file is damaged or cut off. Export it again, in UTF-8.") from None
+        file, kept = shlex.quote(str(path)), shlex.quote(f"{path}.original")
+        raise UserError(
+            f"{where}; it looks like {detected(content)}. Convert it: mv {file} {kept} && "
+            f"iconv -f {detected(content)} -t UTF-8 {kept} > {file}"
+        ) from None
+
+
+def detected(content: bytes) -> str:
+    """The most probable of ENCODINGS of a text, by the name of iconv."""
+    from charset_normalizer import from_bytes
+
+    sample, size = [], 0
+    for line in content.splitlines(keepends=True):
+        if not line.isascii():
+            sample.append(line[:SAMPLE])
+            size += len(line)
+        if size > SAMPLE:
+            break
+    best = from_bytes(b"".join(sample), cp_isolation=list(ENCODINGS), preemptive_behaviour=False).best()
+    if best is None or b"".join(sample).decode("cp1252", "replace") == str(best):
+        return "WINDOWS-1252"  # the most usual of those that give the same text
+    return ENCODINGS.get(best.encoding, "WINDOWS-1252")
