@@ -81,6 +81,12 @@ DOSE_UNIT = re.compile(
     "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
 )
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
+# Units of values that no medicine has.
+MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
+# Measures that are given in percent.
+IN_PERCENT = frozenset({
+    "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
+})  # fmt: skip
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
@@ -96,13 +102,19 @@ DIVIDED = re.compile(
     r"\b(?:divided|split|in (?:two|three|four|[2-6]) (?:equal(?:ly)? )?(?:divided )?doses)\b"
 )
 DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of"
-    r"|:)?(?: about)? $"
+    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of|:)?"
+    r"(?: about| approximately| roughly)? $"
+)
+# "900 mg over 24 hours", "900 mg IV over 24 hours"
+OVER = re.compile(
+    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
+    r"| a)?(?: first)? $"
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet|spoonful)s?\b"
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
+    r"|sachet|spoonful)s?\b"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -114,12 +126,15 @@ WHEN = re.compile(
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
 OPPOSED = re.compile(
-    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|defer|postpone|delay|interrupt|omit|unless|contraindicated|without|discontinue|until)\b|n't"
+    r"\b(?:no|not|never|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o|e)ld"
+    r"|defer\w*|postpon\w*"
+    r"|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+|until"
+    r"|forbid\w*|skip\w*)\b|n't"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 MAXIMUM = re.compile(
-    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
+    r"\b(?:max|maximum"
     r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
 )
 FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
@@ -144,7 +159,7 @@ class Dose:
         role: "maximum", "first", "later" or "".
         people: "child", "adult" or "".
         route: route of the dose, "" when the text does not say.
-        total: the amount in all, 200 mcg for "2 puffs of 100 mcg", or the amount itself.
+        total: the amount in all, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
         when: day or visit of a reading, "" when the text does not say.
         opposed: whether its sentence forbids or negates something.
         assumed: whether the subject is taken from the other text.
@@ -157,7 +172,7 @@ class Dose:
     role: str
     people: str
     route: str
-    total: Quantity = field(compare=False)
+    total: Quantity | None = field(compare=False)
     when: str = ""
     opposed: bool = False
     assumed: bool = False
@@ -193,7 +208,7 @@ def doses(text: str) -> tuple[Dose, ...]:
         elif not inside:
             carried = ""
         begin = end
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -216,7 +231,7 @@ def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tup
         name = name or medicine(word)
         if name in SALTS and previous == match.start() - 1:
             continue
-        if name:
+        if name and not lower.endswith("without ", 0, match.start()):
             following = place + length
             previous = words[following - 1].end()
             yield match.start(), words[following - 1].end(), name
@@ -244,6 +259,11 @@ def medicine(word: str) -> str:
     if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None or is_general(word):
         return ""
     return word
+
+
+def is_known(subject: str) -> bool:
+    """Whether a subject is a medicine or measure by our lists or rules; other names may stand for it."""
+    return subject in MEASURE_NAMES or bool(medicine(subject))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -286,7 +306,7 @@ class _Sentence:
         for number, amount in enumerate(amounts):
             if not number or not ALSO.fullmatch(self.text, last_end, max(last_end, amount.start)):
                 subject, beside = self._subject(amount, latest)
-                latest = (amount.start, subject) if beside else latest
+                latest = (amount.start, subject) if beside and subject != "weight" else latest
             context = self.text[max(last_end, amount.start - 40) : amount.start]
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
@@ -308,7 +328,7 @@ class _Sentence:
         self,
         subject: str,
         amount: Quantity,
-        total: Quantity,
+        total: Quantity | None,
         given: Sequence[Quantity],
         before: Sequence[Quantity],
         context: str,
@@ -317,9 +337,13 @@ class _Sentence:
         """The dose of an amount, from the quantities that go with it and the words before it."""
         frequency = next((item for item in given if item.kind == "frequency"), None)
         last = max([item.end for item in given if item.kind == "frequency"], default=amount.end)
-        if DAILY_BEFORE.search(context) or (
-            DIVIDED.search(self.text, amount.end, min(last + 30, self.end))
-            and (frequency is None or frequency.start != amount.start)
+        if (
+            DAILY_BEFORE.search(context)
+            or self._over_a_day(amount, given)
+            or (
+                DIVIDED.search(self.text, amount.end, min(last + 30, self.end))
+                and (frequency is None or frequency.start != amount.start)
+            )
         ):
             day = (Fraction(1), Fraction(1))
             frequency = Quantity("frequency", "day", (day,), start=amount.start, end=amount.end)
@@ -343,10 +367,19 @@ class _Sentence:
         role = _role(amount, context)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
-    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity:
+    def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
+        """Whether an amount is given over 24 hours."""
+        return any(
+            item.kind == "duration"
+            and item.values[0] == (1, 1)
+            and OVER.fullmatch(self.text, amount.end, item.start)
+            for item in given
+        )
+
+    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity | None:
         """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
         if len(amount.values) != 1:
-            return amount
+            return None
         after = ITEM_AFTER.match(self.text, amount.end)
         item = amount.item or (f"{after.group(1)}s" if after else "")
         low, high = amount.values[0]
@@ -360,7 +393,7 @@ class _Sentence:
         if item and count is not None:
             number = read_number(count.group(1), 0)[0]
             counts = [(number, number)]
-        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else amount
+        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name is right beside it."""
@@ -374,9 +407,10 @@ class _Sentence:
         beside = self._name_before(amount)
         if beside:
             return beside, True
-        place = bisect_right(self.names, amount.start, key=lambda name: name[0])
-        before = self.names[place - 1] if place else None
-        after = self.names[place] if place < len(self.names) else None
+        names = self._names_for(amount.unit)
+        place = bisect_right(names, amount.start, key=lambda name: name[0])
+        before = names[place - 1] if place else None
+        after = names[place] if place < len(names) else None
         if after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0])):
             return after[2], True
         if latest[1] and (before is None or before[0] < latest[0]):
@@ -385,6 +419,13 @@ class _Sentence:
             return before[2], False
         return (after[2] if after is not None else self.carried), False
 
+    def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
+        """The names of the sentence that can have a value in a unit: no medicine has one in mmHg or "
+        "per litre."""
+        if unit not in MEASURED_ONLY:
+            return self.names
+        return [name for name in self.names if name[2] in MEASURE_NAMES]
+
     def _score_name(self, amount: Quantity) -> str:
         """The name of a score: "GCS", or "wells score" by the word before "score"."""
         word = SCORE_NAME.search(self.text[max(self.begin, amount.start - 40) : amount.start])
@@ -392,17 +433,19 @@ class _Sentence:
 
     def _name_before(self, amount: Quantity) -> str:
         """The name right before an amount: one that we know, or the very next word if not general English."""
+        names = self._names_for(amount.unit)
         place = bisect_right(self.words, amount.start - 1, key=lambda word: word.start())
         for distance, word in enumerate(reversed(self.words[max(0, place - REACH) : place])):
             if word.start() < self.begin or NOT_BETWEEN.search(self.text, word.end(), amount.start):
                 return ""
-            nearest = bisect_right(self.names, word.start(), key=lambda name: name[0]) - 1
-            if nearest >= 0 and word.start() < self.names[nearest][1]:
-                if self.text.endswith("without ", self.begin, self.names[nearest][0]):
-                    continue
-                return self.names[nearest][2]
-            if word.group() not in FILLERS:
-                return _unlisted_name(word.group()) if distance == 0 or not self.names else ""
+            nearest = bisect_right(names, word.start(), key=lambda name: name[0]) - 1
+            if nearest >= 0 and word.start() < names[nearest][1]:
+                return names[nearest][2]
+            measured = amount.unit in MEASURED_ONLY or (
+                amount.unit == "%" and nearest >= 0 and names[nearest][2] in IN_PERCENT
+            )
+            if word.group() not in FILLERS and not measured:
+                return _unlisted_name(word.group()) if distance == 0 or not names else ""
         return ""
 
 
