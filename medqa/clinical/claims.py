@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, OPPOSED, SENTENCE_END, Dose, doses, names_of
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
@@ -33,14 +34,13 @@ KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
 SHARE = re.compile(
     r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
     r"|[1-9]/[1-9]0?)"
-    r"(?: of)?(?: (?:the|its|his|her|their|your|usual|normal|full|previous|standard|adult|current"
-    r"|of)){0,4} (?:dos(?:e|age)|amount)s?(?![a-z])"
+    r"(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}? (?:dos(?:e|age)|amount)s?(?![a-z])"
 )
 SHARES = {"hal": 2, "thi": 3, "qua": 4, "fif": 5, "ten": 10}
 # "the dose is halved", "double the dose"
 CHANGE = re.compile(
     r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
-    r"|twice the (?:usual |normal )?dose)"
+    r"|twice the (?:[a-z]+ ){0,2}dose)"
     r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
 )
 CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
@@ -49,6 +49,13 @@ REDUCED_BY = re.compile(
     r"\b(?:reduc|lower|decreas|cut"
     r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
     r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
+)
+# "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
+IN_VOLUME = re.compile(
+    r" (?:of [a-z]+ )?(?:in|made up to|diluted (?:in|to)) (?:an? )?(?:total (?:volume )?of )?"
+)
+CONTAINS = re.compile(
+    r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
 )
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches"
 SOME_OF = re.compile(
@@ -134,7 +141,12 @@ def claims(text: str) -> tuple[Claim, ...]:
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
     starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
     found: dict[tuple, Claim] = {}
-    for quantity in (*read(text), *_shares(lower), *_some_of(read(text), lower)):
+    for quantity in (
+        *read(text),
+        *_shares(lower),
+        *_some_of(read(text), lower),
+        *_strengths(read(text), lower),
+    ):
         dose = by_place.get((quantity.start, quantity.values))
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
@@ -172,6 +184,24 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
             low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
             claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
         yield claim
+
+
+def _strengths(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
+    """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
+    for first, second in pairwise(quantities):
+        between = lower[first.end : second.start]
+        if second.unit == "mL" and IN_VOLUME.fullmatch(between):
+            amount, volume = first, second
+        elif first.unit == "mL" and CONTAINS.fullmatch(between):
+            amount, volume = second, first
+        else:
+            continue
+        if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
+            values = tuple(
+                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
+                for low, high in amount.values
+            )
+            yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
 
 
 def _with_contents(found: list[Claim]) -> list[Claim]:

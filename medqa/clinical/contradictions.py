@@ -20,6 +20,8 @@ from medqa.clinical.words import words
 FIELDS = ("subject", "kind", "reference", "answer")
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
+# Two texts of at most this length answer one question in a sentence: they are about the same.
+BRIEF = 120
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
 # Shares of one thing in two studies differ by less.
@@ -45,12 +47,13 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
         "below"), "swapped", "route", "side".
-    Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
-        answer does not give. These do not contradict: a value within the reference's range, an equal value
-        in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
-        daily), another amount by another route, for another age group or day, a maximum beside a usual dose, an amount that the reference
-        does not mention. Where one text names no medicine, its doses are compared as doses of the only one
-        of the other; where that is the answer, the subject ends in "(medicine assumed)".
+    Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
+        answer of the same subject and dimension that agrees with none of the reference. These agree: a value
+        within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
+        100 mcg, 200 mcg) or a day within 3 % (1 g daily, 333 mg three times daily). These are not compared:
+        amounts by different routes, for different age groups or days, a maximum and a usual dose. Where one
+        text names no medicine, its doses are compared as doses of the only one of the other; where that is
+        the answer, the subject ends in "(medicine assumed)".
     Not applicable (None): the reference has no quantity, no side of the body and no only route.
     Source: our own.
     Without a common subject: an amount, duration, age, frequency or share that is the only one of its
@@ -142,7 +145,9 @@ def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
         against = [other for other in rivals if other.dimension == dimension]
         # The answer's only amount is none of those of the reference.
         only = len(given) == 1 and dimension.startswith("amount")
-        if len(against) == 1 and (len(mine) == 1 or only) and _only_counterpart(mine[0], against[0]):
+        none = len(mine) == len(wanted) == len(against) == len(given)
+        single = len(against) == 1 and (len(mine) == 1 or only)
+        if (single or none) and _only_counterpart(mine[0], against[0]):
             yield _error(mine[0], against[0])
 
 
@@ -180,7 +185,7 @@ def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
 def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:
     """The dimension of frequencies, when those of one subject are compared as part of its doses."""
     pairs = product(*([claim for claim in side if claim.times_a_day] for side in (ours, theirs)))
-    return {"frequency day"} if any(one.subject == other.subject for one, other in pairs) else set()
+    return {"frequency day"} if any(_may_be_one(one, other) for one, other in pairs) else set()
 
 
 # ---- what agrees -------------------------------------------------------------------------------------------
@@ -202,6 +207,8 @@ def agree(one: Claim, other: Claim) -> bool:
     if {first.bound, second.bound} == {"<", ">"}:
         same = near(first.values[0][0], second.values[0][0], first, second)
         return first.unit == second.unit and same == (one.opposed != other.opposed)
+    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
+        return False
     if one.role == other.role == "maximum":
         first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
         return amounts_meet(first, second)
@@ -268,8 +275,8 @@ def _same_thing(one: Claim, other: Claim) -> bool:
 
 def _only_counterpart(one: Claim, other: Claim) -> bool:
     """Whether two claims, the only ones of their dimension that do not agree, are about the same."""
-    dosed = DOSED.match(one.quantity.unit)
-    if not dosed and _topic(one.around).isdisjoint(_topic(other.around)):
+    brief = max(len(one.around), len(other.around)) <= BRIEF
+    if not (brief or DOSED.match(one.quantity.unit)) and _topic(one.around).isdisjoint(_topic(other.around)):
         return False
     if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
         return False

@@ -90,16 +90,19 @@ IN_PERCENT = frozenset({
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
-# A number of pounds that is a change, a load or a loss and not somebody's weight.
+# A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(
-    r"\b(?:lift\w*|los[etis]\w*|loss|gain\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights"
-    r"|restrict\w*|heav\w*|down|shed|dropped|object\w*|squat\w*|bench\w*|press\w*)\b"
+    r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*|heav\w*"
+    r"|object\w*"
+    r"|squat\w*|bench\w*|press\w*)\b"
 )
+WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b")
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|in (?:two|three|four|[2-6]) (?:equal(?:ly)? )?(?:divided )?doses)\b"
+    r"\b(?:divided|split|in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
+    r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
     r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of|:)?"
@@ -125,11 +128,15 @@ WHEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
+# What forbids or negates; "no more than" and "not above" are bounds.
 OPPOSED = re.compile(
-    r"\b(?:no|not|never|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o|e)ld"
-    r"|defer\w*|postpon\w*"
-    r"|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+|until"
-    r"|forbid\w*|skip\w*)\b|n't"
+    r"\b(?:(?:no|not|never)(?! (?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
+    r"|older|younger|above|below"
+    r"|over|under|exceed\w*)\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
+    r"|e)ld|defer\w*"
+    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
+    r"|until|forbid\w*"
+    r"|skip\w*)\b|n't"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
@@ -335,27 +342,11 @@ class _Sentence:
         opposed: bool,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
-        frequency = next((item for item in given if item.kind == "frequency"), None)
-        last = max([item.end for item in given if item.kind == "frequency"], default=amount.end)
-        if (
-            DAILY_BEFORE.search(context)
-            or self._over_a_day(amount, given)
-            or (
-                DIVIDED.search(self.text, amount.end, min(last + 30, self.end))
-                and (frequency is None or frequency.start != amount.start)
-            )
-        ):
-            day = (Fraction(1), Fraction(1))
-            frequency = Quantity("frequency", "day", (day,), start=amount.start, end=amount.end)
-        elif frequency is None:
-            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
-            frequency = next(
-                (
-                    item
-                    for item in before
-                    if item.kind == "frequency" and BEFORE.fullmatch(self.text, item.end, amount.start)
-                ),
-                None,
+        frequency, doses_a_day = self._frequency(amount, given, before, context)
+        if doses_a_day and total is None:
+            # "14 mg/kg/day in two doses": 7 mg/kg at a time
+            total = replace(
+                amount, values=tuple((low / doses_a_day, high / doses_a_day) for low, high in amount.values)
             )
         route = next((item.unit for item in given if item.kind == "route"), "")
         spoken = frequency is not None and frequency.start > amount.start
@@ -366,6 +357,31 @@ class _Sentence:
         when = next((match.group() for match in WHEN.finditer(around)), "")
         role = _role(amount, context)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
+
+    def _frequency(
+        self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
+    ) -> tuple[Quantity | None, Fraction]:
+        """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
+        every = [item for item in given if item.kind == "frequency"]
+        frequency = every[0] if every else None
+        last = max((item.end for item in every), default=amount.end)
+        divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
+        daily = frequency is not None and frequency.start == amount.start
+        if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
+            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else Fraction(0)
+            parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
+            times = (parts or Fraction(1),) * 2
+            return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
+        if DAILY_BEFORE.search(context) or self._over_a_day(amount, given):
+            day = (Fraction(1), Fraction(1))
+            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
+        if frequency is None:
+            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
+            earlier = (item for item in before if item.kind == "frequency")
+            frequency = next(
+                (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
+            )
+        return frequency, Fraction(0)
 
     def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
         """Whether an amount is given over 24 hours."""
@@ -403,7 +419,8 @@ class _Sentence:
             return self._score_name(amount), True
         if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
-            return (NO_SUBJECT if NO_WEIGHT.search(around) else "weight"), True
+            changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
+            return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
         beside = self._name_before(amount)
         if beside:
             return beside, True

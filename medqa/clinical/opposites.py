@@ -1,9 +1,9 @@
 """What excludes each other: sides, routes, times of day, before and after; and values that changed places."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 
 from medqa.clinical.agreement import amounts_meet
 from medqa.clinical.claims import Claim
@@ -37,9 +37,12 @@ EXCLUSIVE = {
         "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper)\b",
     },
     "change": {
-        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b",
+        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b"
+        r"|\b(?:rose|risen|rises|increased|climbed|raised|went up|gone up) (?:[a-z]+ ){0,2}(?:from|to)\b",
         "less": r"\b(?:was|were|is|are|be|been) (?:reduced|lowered|decreased|halved)\b|\b(?:reduce"
-        "|lower) the dose\b",
+        "|lower) the dose\b"
+        r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
+        r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
@@ -186,7 +189,8 @@ LABELS = (
     {month: rf"(?:[0-9]+ )?{month}" for month in MONTHS},
     {f"day {number}": f"day (?:{number}|{word})"
      for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven"), 1)},
-    {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
+    {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
+    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
 )  # fmt: skip
 _LABELS = [
     re.compile("|".join(rf"(?P<l{number}>(?<![a-z0-9]){names})(?![a-z0-9])" for number, names in enumerate(
@@ -213,11 +217,10 @@ def swapped(reference: str, hypothesis: str) -> Iterator[Found]:
             crossed = others.get(label) == other_value or others.get(other_label) == value
             straight = others.get(label) == value or others.get(other_label) == other_value
             if crossed and not straight:
-                names = _NAMES[place[0]]
                 was = value if label in others else other_value
                 now = others.get(label) or others.get(other_label)
                 texts = _words(reference, was), _words(hypothesis, now)
-                yield f"{names[label]}, {names[other_label]}", "swapped", *texts
+                yield f"{label}, {other_label}", "swapped", *texts
 
 
 def _words(text: str, quantity: Quantity) -> str:
@@ -225,20 +228,24 @@ def _words(text: str, quantity: Quantity) -> str:
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _labelled(text: str) -> dict[tuple[int, str], dict[int, Quantity]]:
-    """(row of `LABELS`, unit) → label → value, for sentences with as many labels of a row as values.
+def _labelled(text: str) -> dict[tuple[Hashable, str], dict[Hashable, Quantity]]:
+    """(row of labels, unit) → label → value, for texts with as many labels of a row as values of a unit.
 
     They go together in their order, whether the labels come first ("Monday 120, Tuesday 112") or the values.
+    Labels are words (`LABELS`) and the quantities of another unit: ages, weights, days.
     """
-    original, _, lower = forms(text)
-    values = [quantity for quantity in read(text) if quantity.kind in ("amount", "pressure", "score")]
-    found: dict[tuple[int, str], dict[int, Quantity]] = {}
+    _, _, lower = forms(text)
+    by_unit: dict[str, list[Quantity]] = {}
+    for quantity in read(text):
+        if quantity.kind in ("amount", "pressure", "score", "age"):
+            by_unit.setdefault(f"{quantity.kind} {quantity.unit}", []).append(quantity)
+    rows: dict[Hashable, list[Hashable]] = dict(by_unit)
     for row, pattern in enumerate(_LABELS):
-        labels = [(match.start(), int(match.lastgroup[1:])) for match in pattern.finditer(lower)]
-        if not labels:
-            continue
-        for unit in {value.unit for value in values}:
-            mine = [value for value in values if value.unit == unit]
-            if len(mine) == len(labels) == len({label for _, label in labels}):
-                found[row, unit] = dict(zip((label for _, label in labels), mine, strict=True))
-    return found
+        labels = dict.fromkeys(_NAMES[row][int(match.lastgroup[1:])] for match in pattern.finditer(lower))
+        if len(labels) > 1:
+            rows[row] = list(labels)
+    return {
+        (row, unit): dict(zip(labels, values, strict=True))
+        for (row, labels), (unit, values) in product(rows.items(), by_unit.items())
+        if row != unit and len(values) == len(labels) == len(set(labels)) > 1 and not unit.startswith("age")
+    }

@@ -119,11 +119,16 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         if (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
     if len({term.startswith("no ") for term in flips}) == 1:
-        affirming = hypothesis if flips[0].startswith("no ") else reference
+        denying, affirming = (
+            (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
+        )
+        common = _statement(denying).denied & _statement(affirming).denied
+        explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
         flips = [
             term
             for term in flips
-            if not _may_be_negated(term.removeprefix("no "), affirming, lexicon, wanted & given)
+            if not _same_denial(term, common, denying)
+            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     errors = [
         {
@@ -143,6 +148,15 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
+    """Whether a text denies something that the other denies too, and the term only with it.
+
+    "Do not crush enteric-coated tablets" and "enteric-coated tablets are never crushed".
+    """
+    words_of_term = {stem(word) for word in term.removeprefix("no ").split()}
+    return bool(common) and _statement(text).denied <= common and not words_of_term & _statement(text).denied
 
 
 def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bool) -> bool:

@@ -13,6 +13,7 @@ from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
 from medqa.clinical.ratios import (
     NAMED,
+    SIGHT_OR_MIX,
     pair_end,
     read_named_value,
     read_one_in,
@@ -95,7 +96,6 @@ GESTATION = re.compile(
 GESTATION_BEFORE = re.compile(
     r"\b(?:ga|gestation(?:al age)?|pregnan\w+)(?: is| was| of| at|:|,)?(?: about)? $|\bga[:=] ?$"
 )
-WEEK_BEFORE = re.compile(r"\b(?:at|from|until|till|to|by|before|after|week|and|of|between) $")
 YEARS = Unit("month", "long time", Fraction(12))
 AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
 AGE_SHORT = re.compile(r"[ -]?y/?o\b")
@@ -174,7 +174,7 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     if weeks is not None and (
         weeks["after"]
         or weeks["plus"]
-        or (weeks["of"] and WEEK_BEFORE.search(scan.before(start)))
+        or (weeks["of"] and not SIGHT_OR_MIX.search(scan.text[max(0, start - 60) : weeks.end() + 25]))
         or (weeks["unit"] or weeks["days"])
         and GESTATION_BEFORE.search(scan.before(start))
     ):

@@ -172,6 +172,7 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
 def _count(written: str | None) -> Fraction | None:
     if written is None:
         return None
+    written = written.removeprefix("a ")
     if written[0].isalpha() or written[-1].isalpha():
         number = read_number(written, 0)
         return number[0] if number is not None and number[1] == len(written) else None

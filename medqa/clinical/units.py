@@ -148,8 +148,9 @@ BAR = re.compile(
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(
-    r" (?:of )?(?:(?!times |doses? )[a-z]+ ){1,2}?(?:(?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))"
-    r"|per (?=k(?:g|ilo)|day(?![a-z]))|(?:per|in (?:each|every|one|an?|1)) (?=m(?:l|illilit(?:er"
+    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day)(?![a-z]))"
+    r"|per (?=k(?:g|ilo))|(?:per|in (?:each|every|one|an?|1)) (?=m(?:l|illilit(?:er"
     r"|re))(?![a-z])))"
 )
 # After a kilogram of body weight.
