@@ -121,7 +121,10 @@ ITEM_AFTER = re.compile(
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
-OF_NAME = re.compile(r" of [a-z-]+ (?:[a-z]+ )?")
+OF_NAME = re.compile(
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"| containing | at )"
+)
 COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
@@ -199,20 +202,22 @@ def doses(text: str) -> tuple[Dose, ...]:
     original = text
     text, _, lower = forms(text)
     words = list(WORD.finditer(lower))
-    names = names_of(original)
+    inside = {place for quantity in quantities for place in range(quantity.start, quantity.end)}
+    # "15 mg/kg body weight" speaks of nobody's weight.
+    names = [name for name in names_of(original) if name[2] != "weight" or name[0] not in inside]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
     carried = ""
     begin = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
-        inside = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
+        spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(inside))
+        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(spoken))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
-        elif not inside:
+        elif not spoken:
             carried = ""
         begin = end
     return tuple(found)

@@ -108,7 +108,7 @@ LINK = re.compile(
 
 
 # A bound that includes its value; "below 9" does not.
-INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|exceed\w*|within|m(?:in|ax)\w*)\b|\+")
+INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+")
 
 
 def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
