@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from medqa.clinical import MedicalLexicon, dose_errors  # noqa: E402
+from medqa.clinical import MedicalLexicon, dose_errors, negation_errors  # noqa: E402
 from medqa.runtime.console import table  # noqa: E402
 
 DEVELOPMENT = ROOT / "tests" / "clinical" / "labelled" / "development.jsonl"
@@ -30,7 +30,7 @@ def errors(pair: dict[str, str], lexicon: MedicalLexicon) -> list:
     """What the reading reports for a pair: empty when the pair is not flagged."""
     if not pair["kind"].startswith("K10"):
         texts = pair["reference"], pair["answer"]
-        return [*(dose_errors(*texts) or ()), *lexicon.negation_errors(*texts)]
+        return [*(dose_errors(*texts) or ()), *negation_errors(*texts, lexicon)]
     wanted, given = (lexicon.counts(pair[text]).keys() for text in ("reference", "answer"))
     missing, added = sorted(wanted - given), sorted(given - wanted)
     differ = missing and added if wanted & given else missing or added

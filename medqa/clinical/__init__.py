@@ -4,14 +4,16 @@ Each measure is None where it does not apply, because the reference has nothing 
 are counted, and are not in its mean. An empty answer scores 0. No text raises.
 
 `text` removes markup first, in one place. `quantities` reads amounts (with `numbers`, `units`, `schedules`,
-`routes`, `ratios`), `facts` compares them, `doses` finds what each belongs to, `contradictions` lists those
-of an answer that contradict the reference (after `equivalents` has converted them), `counterparts`, `swaps`
-and `ways` those that contradict it without a common medicine (`agreement` says when two quantities
-agree), and `lexicon` finds medical terms (with `vocabulary`, `negation` and the lists in `words`).
+`routes`, `ratios`), and `facts` compares them as sets. `doses` finds what each belongs to, `claims` adds the
+other amounts that say the same (`equivalents` converts), and `contradictions` lists the claims that an answer
+contradicts (`agreement` says when two quantities agree, `opposites` what else excludes each other).
+`lexicon` finds medical terms (with `vocabulary`, `negation` and the lists in `words`), and `polarity` the
+statements that an answer reverses.
 """
 
 from medqa.clinical.contradictions import dose_error, dose_errors
 from medqa.clinical.facts import exact_match, factual_spans
 from medqa.clinical.lexicon import MedicalLexicon
+from medqa.clinical.polarity import negation_errors
 
-__all__ = ["MedicalLexicon", "dose_error", "dose_errors", "exact_match", "factual_spans"]
+__all__ = ["MedicalLexicon", "dose_error", "dose_errors", "exact_match", "factual_spans", "negation_errors"]

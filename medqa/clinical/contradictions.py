@@ -1,26 +1,42 @@
-"""Doses and values of an answer that contradict those of the reference."""
+"""Quantities of an answer that contradict those of the reference."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.agreement import amounts_meet, kind_of, ranges_meet
-from medqa.clinical.counterparts import by_dimension, contradicted
-from medqa.clinical.doses import MEASURE_NAMES, Dose, doses
-from medqa.clinical.equivalents import in_common_unit
-from medqa.clinical.quantity import Quantity, Range, near
-from medqa.clinical.swaps import swapped
-from medqa.clinical.ways import names_way, wrong_way
+from medqa.clinical.agreement import amounts_meet, kind_of
+from medqa.clinical.claims import Claim, claims
+from medqa.clinical.doses import MEASURE_NAMES, is_known
+from medqa.clinical.opposites import names_way, swapped, wrong_way
+from medqa.clinical.quantities import read
+from medqa.clinical.quantity import Quantity, near
+from medqa.clinical.text import KEPT_TEXTS
+from medqa.clinical.vocabulary import TOKEN, canonical
+from medqa.clinical.words import words
 
 FIELDS = ("subject", "kind", "reference", "answer")
-DAYS_OF_A_MONTH = Fraction(304, 10)
-MONTH = Fraction(1, 10)
-# Daily amounts that come to the same after rounding.
-DAILY_TOLERANCE = Fraction(3, 100)
+# A text with more quantities of a dimension is a table or several regimens.
+MOST_OF_A_DIMENSION = 3
+# Two texts of at most this length answer one question in a sentence: they are about the same.
+BRIEF = 120
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
+# Shares of one thing in two studies differ by less.
+LIKE_SHARES = Fraction(3, 2)
+# Words that do not show that two sentences are about the same.
+_UNTELLING = frozenset(
+    word[:5]
+    for word in words(
+        "the and for with from that this then than her his their your should must give given take taken "
+        "once twice "
+        "day days daily week weeks month months year years hour hours minute minutes every after before "
+        "least more "
+        "less about over until when into only each are was were has have not"
+    )
+)
 
 
 def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
@@ -31,57 +47,32 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
         "below"), "swapped", "route", "side".
-    Rule: a contradiction needs the same subject, the same dimension, and an amount of the reference that the
-        answer does not give. These do not contradict: a value within the reference's range, an equal value
-        in another unit (`equivalents`), the same amount a day within 3 % (1 g daily, 333 mg three times
-        daily), another route, age group or day, a maximum beside a usual dose, an amount that the reference
-        does not mention. Where one text names no medicine, its doses are compared as doses of the only one
-        of the other; where that is the answer, the subject ends in "(medicine assumed)".
+    Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
+        answer of the same subject and dimension that agrees with none of the reference. These agree: a value
+        within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
+        100 mcg, 200 mcg) or a day within 3 % (1 g daily, 333 mg three times daily). These are not compared:
+        amounts by different routes, for different age groups or days, a maximum and a usual dose. Where one
+        text names no medicine, its doses are compared as doses of the only one of the other; where that is
+        the answer, the subject ends in "(medicine assumed)".
     Not applicable (None): the reference has no quantity, no side of the body and no only route.
     Source: our own.
-    Without a common subject: an amount, duration, age, frequency, share or rate that is the only one of its
-        dimension that does not agree (`counterparts`), two values that changed places (`swaps`), another
-        route than the only one and the other side of the body (`ways`).
+    Without a common subject: an amount, duration, age, frequency or share that is the only one of its
+        dimension that does not agree; two values that changed places; the other route, side of the body or
+        time of day (`opposites`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
         reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
     """
-    if not (doses(reference) or by_dimension(reference) or names_way(reference)):
+    ours, theirs = claims(reference), claims(hypothesis)
+    if not (ours or names_way(reference)):
         return None
-    errors = _errors_by_subject(reference, hypothesis)
-    errors += [dict(zip(FIELDS, found, strict=True)) for found in wrong_way(reference, hypothesis)]
-    reported = " ".join(text for error in errors for text in (error["reference"], error["answer"]))
-    # The two texts of an error are the only quantities of their dimension that do not agree.
-    for found in (*contradicted(reference, hypothesis), *swapped(reference, hypothesis)):
-        if not any(text in reported for text in found[2:]):
-            errors.append(dict(zip(FIELDS, found, strict=True)))
-    return errors
-
-
-def _errors_by_subject(reference: str, hypothesis: str) -> list[dict[str, str]]:
-    """The contradictions of amounts that belong to the same medicine or measure."""
-    wanted, given = _with_common_subject(doses(reference), doses(hypothesis))
-    errors = []
-    # The same regimens are paired first, then those that agree, then those of one amount: their frequencies
-    # differ.
-    for closeness in (_same_regimen, _agree, _same_amount):
-        for dose in list(wanted):
-            partner = next((other for other in given if closeness(dose, other)), None)
-            if partner is None:
-                continue
-            wanted.remove(dose)
-            given.remove(partner)
-            if closeness is _same_amount:
-                errors.append(_error(dose, partner, "frequency"))
-    for dose in wanted:
-        rivals = [
-            other for other in given if _comparable(dose, other) and not _same_daily_amount(dose, other)
-        ]
-        if rivals:
-            likeliest = min(rivals, key=lambda other: _likeness(dose, other))
-            given.remove(likeliest)
-            errors.append(_error(dose, likeliest, kind_of(dose.amount, likeliest.amount)))
-    return errors
+    ours, theirs = _with_common_subject(*_with_common_pregnancy(ours, theirs))
+    found = [*_contradictions(ours, theirs), *wrong_way(reference, hypothesis, ours, theirs)]
+    reported = " ".join(text for error in found for text in error[2:])
+    for error in swapped(reference, hypothesis):
+        if not any(text in reported for text in error[2:]):
+            found.append(error)
+    return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 
 def dose_error(reference: str, hypothesis: str) -> int | None:
@@ -98,131 +89,208 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
     return None if errors is None else len(errors)
 
 
-def _error(wanted: Dose, given: Dose, kind: str) -> dict[str, str]:
-    subject = f"{wanted.subject} (medicine assumed)" if given.assumed else wanted.subject
-    return {"subject": subject, "kind": kind, "reference": wanted.written, "answer": given.written}
-
-
-def _with_common_subject(wanted: Sequence[Dose], given: Sequence[Dose]) -> tuple[list[Dose], list[Dose]]:
+def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
     """A text that names no medicine speaks of the only one of the other text: the question named it."""
-    sides = [list(wanted), list(given)]
-    names = [{dose.subject for dose in side} for side in sides]
+    sides = [list(ours), list(theirs)]
+    names = [{claim.subject for claim in side if claim.dose} for side in sides]
     for number, other in ((0, names[1]), (1, names[0])):
         if names[number] == {""} and len(other) == 1:
-            sides[number] = [replace(dose, subject=min(other), assumed=True) for dose in sides[number]]
-    wanted, given = ([_in_common_unit(dose) for dose in side] for side in sides)
-    return wanted, given
+            sides[number] = [
+                replace(claim, subject=min(other), assumed=True) if claim.dose else claim
+                for claim in sides[number]
+            ]
+    return sides[0], sides[1]
 
 
-def _in_common_unit(dose: Dose) -> Dose:
-    amount = in_common_unit(dose.subject, dose.amount)
-    if amount is dose.amount:
-        return dose
-    return replace(dose, amount=amount, total=in_common_unit(dose.subject, dose.total))
+def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Weeks are weeks of pregnancy where the other text counts those."""
+    sides = [ours, theirs]
+    counted = [any(claim.quantity.unit == "week of pregnancy" for claim in side) for side in sides]
+    if counted[0] != counted[1]:
+        plain = counted.index(False)
+        sides[plain] = [_in_weeks(claim) for claim in sides[plain]]
+    return sides
+
+
+def _in_weeks(claim: Claim) -> Claim:
+    weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
+    if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
+        return claim
+    return replace(
+        claim, quantity=replace(claim.quantity, kind="amount", unit="week of pregnancy", values=weeks)
+    )
+
+
+def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
+    """(subject, kind, words of the reference, words of the answer) for each claim that is contradicted.
+
+    Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
+        answer that agrees with none of the reference: by one of the same subject, or, without a common
+        subject, by the only one of its dimension.
+    """
+    left, rivals = _alone(ours, theirs), _alone(theirs, ours)
+    for one in list(left):
+        against = [other for other in rivals if _same_thing(one, other)]
+        if against:
+            likeliest = min(against, key=lambda other: _likeness(one, other))
+            left.remove(one)
+            rivals.remove(likeliest)
+            yield _error(one, likeliest)
+    settled = _settled(ours, theirs)
+    for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
+        wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
+        if max(len(wanted), len(given)) > MOST_OF_A_DIMENSION:
+            continue
+        mine = [one for one in left if one.dimension == dimension]
+        against = [other for other in rivals if other.dimension == dimension]
+        # The answer's only amount is none of those of the reference.
+        only = len(given) == 1 and dimension.startswith("amount")
+        none = len(mine) == len(wanted) == len(against) == len(given)
+        single = len(against) == 1 and (len(mine) == 1 or only)
+        if (single or none) and _only_counterpart(mine[0], against[0]):
+            yield _error(mine[0], against[0])
+
+
+def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
+    """The claims that agree with none of the others.
+
+    A claim is compared with those of its own unit where there are any, and a bound with bounds: "up to 10
+    puffs" is not confirmed by "one puff at a time".
+    """
+    left = []
+    for claim in claims:
+        alike = [
+            other for other in others if other.dimension == claim.dimension and _may_be_one(claim, other)
+        ]
+        bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
+        if not any(agree(claim, other) for other in bounded or alike or others):
+            left.append(claim)
+    return left
+
+
+def _may_be_one(one: Claim, other: Claim) -> bool:
+    """Whether two claims can be about one medicine or measure."""
+    return one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
+
+
+def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
+    subject = one.subject or one.quantity.kind
+    if other.assumed:
+        subject += " (medicine assumed)"
+    same_amount = one.daily and other.daily and amounts_meet(one.quantity, other.quantity)
+    kind = "frequency" if same_amount else kind_of(one.quantity, other.quantity)
+    return subject, kind, one.written, other.written
+
+
+def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:
+    """The dimension of frequencies, when those of one subject are compared as part of its doses."""
+    pairs = product(*([claim for claim in side if claim.times_a_day] for side in (ours, theirs)))
+    return {"frequency day"} if any(_may_be_one(one, other) for one, other in pairs) else set()
 
 
 # ---- what agrees -------------------------------------------------------------------------------------------
 
 
-def _same_regimen(dose: Dose, other: Dose) -> bool:
-    return dose.amount == other.amount and _agree(dose, other)
-
-
-def _agree(dose: Dose, other: Dose) -> bool:
-    """Whether both can be true: same subject, amounts and frequencies that overlap."""
-    if dose.subject != other.subject or not _doses_meet(dose, other):
+def agree(one: Claim, other: Claim) -> bool:
+    """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
+    "overlap."""
+    if not _may_be_one(one, other):
         return False
-    if {dose.amount.bound, other.amount.bound} == {"<", ">"} and _contrary(dose, other):
-        return False
-    if dose.role == other.role == "maximum" and not _same_limit(dose, other):
-        return False
-    one, two = dose.frequency, other.frequency
-    if one is None or two is None:
+    if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
+        return any(
+            amounts_meet(*pair)
+            for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
+        )
+    first, second = one.quantity, other.quantity
+    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
         return True
-    rates, other_rates = _per_day(one), _per_day(two)
-    # A month is 28 to 31 days.
-    months = one.unit != two.unit
-    return ranges_meet(rates, other_rates, replace(one, tolerance=MONTH) if months else one, two)
-
-
-def _same_limit(dose: Dose, other: Dose) -> bool:
-    """Whether two maximal amounts are the same: "maximum 3 mg/kg" and "up to 13 mg/kg" are not."""
-    one, two = (replace(amount, bound="<") for amount in (dose.amount, other.amount))
-    return amounts_meet(one, two) or _same_daily_amount(dose, other)
-
-
-def _per_day(frequency: Quantity) -> Range:
-    low, high = frequency.values[0]
-    return (low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) if frequency.unit == "month" else (low, high)
-
-
-def _doses_meet(dose: Dose, other: Dose) -> bool:
-    """Whether the amounts agree, each by itself or in all ("100 mcg/puff, 2 puffs" and "200 mcg")."""
-    return any(amounts_meet(one, two) for one, two in product(_amounts(dose), _amounts(other)))
-
-
-def _amounts(dose: Dose) -> tuple[Quantity, ...]:
-    return (dose.amount,) if dose.total is dose.amount else (dose.amount, dose.total)
-
-
-def _same_amount(dose: Dose, other: Dose) -> bool:
-    return _comparable(dose, other) and _doses_meet(dose, other)
-
-
-def _comparable(first: Dose, second: Dose) -> bool:
-    """Whether two amounts describe the same thing, so that they can contradict each other."""
-    if first.subject != second.subject or first.amount.kind != second.amount.kind:
+    if {first.bound, second.bound} == {"<", ">"}:
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        return first.unit == second.unit and same == (one.opposed != other.opposed)
+    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
         return False
-    for one, other in (
-        (first.people, second.people),
-        (first.route, second.route),
-        (first.when, second.when),
-    ):
-        if one and other and one != other:
-            return False
-    if {first.amount.bound, second.amount.bound} == {"<", ">"}:
-        return _contrary(first, second)
-    roles = {first.role, second.role}
-    if first.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or "maximum" in roles):
+    if one.role == other.role == "maximum":
+        first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
+        return amounts_meet(first, second)
+    if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
+        return amounts_meet(one.taken, other.taken)
+    return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
+
+
+def mirrored(reference: str, hypothesis: str) -> bool:
+    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
+    return any(
+        {one.bound, other.bound} == {"<", ">"}
+        and one.unit == other.unit
+        and near(one.values[0][0], other.values[0][0], one, other)
+        for one, other in product(read(reference), read(hypothesis))
+    )
+
+
+def _near_statistics(first: Quantity, second: Quantity) -> bool:
+    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
+    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
         return False
-    if first.amount.unit == second.amount.unit:
+    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
+    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
+    return all(high <= LIKE_SHARES * low for low, high in ends)
+
+
+# ---- what can contradict -----------------------------------------------------------------------------------
+
+
+def _in_one_case(one: Claim, other: Claim) -> bool:
+    """Whether people, route, day and role of two doses do not differ."""
+    if one.dose is None or other.dose is None:
+        return True
+    first, second = one.dose, other.dose
+    pairs = (
+        (first.people, second.people), (first.route, second.route), (first.when, second.when),
+    )  # fmt: skip
+    return not any(mine and theirs and mine != theirs for mine, theirs in pairs)
+
+
+def _same_thing(one: Claim, other: Claim) -> bool:
+    """Whether two amounts of one subject describe the same thing, so that they can contradict each other."""
+    if one.dose is None or other.dose is None or one.subject != other.subject:
+        return False
+    first, second = one.quantity, other.quantity
+    if first.kind != second.kind or not _in_one_case(one, other):
+        return False
+    if {first.bound, second.bound} == {"<", ">"}:
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        return first.unit == second.unit and same == (one.opposed == other.opposed)
+    roles = {one.dose.role, other.dose.role}
+    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or "maximum" in roles):
+        return False
+    if {amount.unit for amount in one.all_amounts} & {amount.unit for amount in other.all_amounts}:
         return True
     # Another unit of doses contradicts when the number is the same: "5 units" and "5 mL".
-    units = DOSED.match(first.amount.unit) and DOSED.match(second.amount.unit)
+    units = DOSED.match(first.unit) and DOSED.match(second.unit)
     # The content of a bottle is no dose: "250 mg/5 mL" and "250 mg".
-    if first.amount.unit.endswith("/L") != second.amount.unit.endswith("/L"):
+    if first.unit.endswith("/L") != second.unit.endswith("/L"):
         return False
-    return bool(units) and first.amount.number == second.amount.number
+    return bool(units) and first.number == second.number
 
 
-def _contrary(first: Dose, second: Dose) -> bool:
-    """Whether one says "above 5" where the other says "below 5", or "use below 6" for "stop above 5"."""
-    one, other = first.amount, second.amount
-    same = near(one.values[0][0], other.values[0][0], one, other)
-    return one.unit == other.unit and same == (first.opposed == second.opposed)
-
-
-def _same_daily_amount(first: Dose, second: Dose) -> bool:
-    """1 g twice daily and 2 g daily come to the same; so do 1 g daily and 333 mg three times daily."""
-    if first.frequency is None or second.frequency is None or first.frequency == second.frequency:
+def _only_counterpart(one: Claim, other: Claim) -> bool:
+    """Whether two claims, the only ones of their dimension that do not agree, are about the same."""
+    brief = max(len(one.around), len(other.around)) <= BRIEF
+    if not (brief or DOSED.match(one.quantity.unit)) and _topic(one.around).isdisjoint(_topic(other.around)):
         return False
-    for one, other in product(_amounts(first), _amounts(second)):
-        if one.unit != other.unit or len(one.values) != 1 or len(other.values) != 1:
-            continue
-        (low, high), (other_low, other_high) = (
-            [amount * times for amount, times in zip(amounts, _per_day(frequency), strict=True)]
-            for amounts, frequency in ((one.values[0], first.frequency), (other.values[0], second.frequency))
-        )
-        if low * (1 - DAILY_TOLERANCE) <= other_high and other_low * (1 - DAILY_TOLERANCE) <= high:
-            return True
-    return False
+    if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
+        return False
+    return _may_be_one(one, other)
 
 
-# ---- what kind of contradiction ----------------------------------------------------------------------------
+@lru_cache(maxsize=KEPT_TEXTS)
+def _topic(text: str) -> frozenset[str]:
+    """The beginnings of the words of a text that show what it is about."""
+    return frozenset(word[:5] for word in map(canonical, TOKEN.findall(text)) if len(word) > 2) - _UNTELLING
 
 
-def _likeness(wanted: Dose, given: Dose) -> tuple[int, Fraction]:
+def _likeness(wanted: Claim, given: Claim) -> tuple[int, Fraction]:
     """The likeliest partner of a contradicted amount first: ten-fold, then unit, then the nearest value."""
-    distance = abs(wanted.amount.values[0][0] - given.amount.values[0][0])
-    kind = kind_of(wanted.amount, given.amount)
+    distance = abs(wanted.quantity.values[0][0] - given.quantity.values[0][0])
+    kind = kind_of(wanted.quantity, given.quantity)
     return {"unit": 1, "value": 2}.get(kind, 0), distance

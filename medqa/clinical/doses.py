@@ -81,45 +81,70 @@ DOSE_UNIT = re.compile(
     "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
 )
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
+# Units of values that no medicine has.
+MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
+# Measures that are given in percent.
+IN_PERCENT = frozenset({
+    "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
+})  # fmt: skip
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
-# A number of pounds that is a change, a load or a loss and not somebody's weight.
+# A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(
-    r"\b(?:lift\w*|los[etis]\w*|loss|gain\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights"
-    r"|restrict\w*|heav\w*|down|shed|dropped|object\w*|squat\w*|bench\w*|press\w*)\b"
+    r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*|heav\w*"
+    r"|object\w*"
+    r"|squat\w*|bench\w*|press\w*)\b"
 )
+WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b")
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|in (?:two|three|four|[2-6]) (?:equal(?:ly)? )?(?:divided )?doses)\b"
+    r"\b(?:divided|split|in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
+    r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of"
-    r"|:)?(?: about)? $"
+    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of|:)?"
+    r"(?: about| approximately| roughly)? $"
+)
+# "900 mg over 24 hours", "900 mg IV over 24 hours"
+OVER = re.compile(
+    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
+    r"| a)?(?: first)? $"
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?:strength|oral|film-coated|chewable) )?(tablet|capsule|puff|spray|drop|sachet|spoonful)s?\b"
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
+    r"|sachet|spoonful)s?\b"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
-OF_NAME = re.compile(r" of [a-z-]+ (?:[a-z]+ )?")
+OF_NAME = re.compile(
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"| containing | at )"
+)
 COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
+# What forbids or negates; "no more than" and "not above" are bounds.
 OPPOSED = re.compile(
-    r"\b(?:no|not|never|avoid|stop|stopped|withhold|hold|defer|postpone|delay|interrupt|omit|unless|contraindicated|without|discontinue|until)\b|n't"
+    r"\b(?:(?:no|not|never)(?! (?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
+    r"|older|younger|above|below"
+    r"|over|under|exceed\w*)\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
+    r"|e)ld|defer\w*"
+    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
+    r"|until|forbid\w*"
+    r"|skip\w*)\b|n't"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 MAXIMUM = re.compile(
-    r"\b(?:max|maximum|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
+    r"\b(?:max|maximum"
     r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
 )
 FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
@@ -144,7 +169,7 @@ class Dose:
         role: "maximum", "first", "later" or "".
         people: "child", "adult" or "".
         route: route of the dose, "" when the text does not say.
-        total: the amount in all, 200 mcg for "2 puffs of 100 mcg", or the amount itself.
+        total: the amount in all, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
         when: day or visit of a reading, "" when the text does not say.
         opposed: whether its sentence forbids or negates something.
         assumed: whether the subject is taken from the other text.
@@ -157,7 +182,7 @@ class Dose:
     role: str
     people: str
     route: str
-    total: Quantity = field(compare=False)
+    total: Quantity | None = field(compare=False)
     when: str = ""
     opposed: bool = False
     assumed: bool = False
@@ -177,23 +202,25 @@ def doses(text: str) -> tuple[Dose, ...]:
     original = text
     text, _, lower = forms(text)
     words = list(WORD.finditer(lower))
-    names = names_of(original)
+    inside = {place for quantity in quantities for place in range(quantity.start, quantity.end)}
+    # "15 mg/kg body weight" speaks of nobody's weight.
+    names = [name for name in names_of(original) if name[2] != "weight" or name[0] not in inside]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     found: list[Dose] = []
     carried = ""
     begin = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
-        inside = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
+        spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(inside))
+        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(spoken))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
-        elif not inside:
+        elif not spoken:
             carried = ""
         begin = end
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -216,7 +243,7 @@ def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tup
         name = name or medicine(word)
         if name in SALTS and previous == match.start() - 1:
             continue
-        if name:
+        if name and not lower.endswith("without ", 0, match.start()):
             following = place + length
             previous = words[following - 1].end()
             yield match.start(), words[following - 1].end(), name
@@ -244,6 +271,11 @@ def medicine(word: str) -> str:
     if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None or is_general(word):
         return ""
     return word
+
+
+def is_known(subject: str) -> bool:
+    """Whether a subject is a medicine or measure by our lists or rules; other names may stand for it."""
+    return subject in MEASURE_NAMES or bool(medicine(subject))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -286,7 +318,7 @@ class _Sentence:
         for number, amount in enumerate(amounts):
             if not number or not ALSO.fullmatch(self.text, last_end, max(last_end, amount.start)):
                 subject, beside = self._subject(amount, latest)
-                latest = (amount.start, subject) if beside else latest
+                latest = (amount.start, subject) if beside and subject != "weight" else latest
             context = self.text[max(last_end, amount.start - 40) : amount.start]
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
@@ -308,30 +340,18 @@ class _Sentence:
         self,
         subject: str,
         amount: Quantity,
-        total: Quantity,
+        total: Quantity | None,
         given: Sequence[Quantity],
         before: Sequence[Quantity],
         context: str,
         opposed: bool,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
-        frequency = next((item for item in given if item.kind == "frequency"), None)
-        last = max([item.end for item in given if item.kind == "frequency"], default=amount.end)
-        if DAILY_BEFORE.search(context) or (
-            DIVIDED.search(self.text, amount.end, min(last + 30, self.end))
-            and (frequency is None or frequency.start != amount.start)
-        ):
-            day = (Fraction(1), Fraction(1))
-            frequency = Quantity("frequency", "day", (day,), start=amount.start, end=amount.end)
-        elif frequency is None:
-            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
-            frequency = next(
-                (
-                    item
-                    for item in before
-                    if item.kind == "frequency" and BEFORE.fullmatch(self.text, item.end, amount.start)
-                ),
-                None,
+        frequency, doses_a_day = self._frequency(amount, given, before, context)
+        if doses_a_day and total is None:
+            # "14 mg/kg/day in two doses": 7 mg/kg at a time
+            total = replace(
+                amount, values=tuple((low / doses_a_day, high / doses_a_day) for low, high in amount.values)
             )
         route = next((item.unit for item in given if item.kind == "route"), "")
         spoken = frequency is not None and frequency.start > amount.start
@@ -343,10 +363,44 @@ class _Sentence:
         role = _role(amount, context)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
-    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity:
+    def _frequency(
+        self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
+    ) -> tuple[Quantity | None, Fraction]:
+        """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
+        every = [item for item in given if item.kind == "frequency"]
+        frequency = every[0] if every else None
+        last = max((item.end for item in every), default=amount.end)
+        divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
+        daily = frequency is not None and frequency.start == amount.start
+        if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
+            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else Fraction(0)
+            parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
+            times = (parts or Fraction(1),) * 2
+            return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
+        if DAILY_BEFORE.search(context) or self._over_a_day(amount, given):
+            day = (Fraction(1), Fraction(1))
+            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
+        if frequency is None:
+            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
+            earlier = (item for item in before if item.kind == "frequency")
+            frequency = next(
+                (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
+            )
+        return frequency, Fraction(0)
+
+    def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
+        """Whether an amount is given over 24 hours."""
+        return any(
+            item.kind == "duration"
+            and item.values[0] == (1, 1)
+            and OVER.fullmatch(self.text, amount.end, item.start)
+            for item in given
+        )
+
+    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity | None:
         """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
         if len(amount.values) != 1:
-            return amount
+            return None
         after = ITEM_AFTER.match(self.text, amount.end)
         item = amount.item or (f"{after.group(1)}s" if after else "")
         low, high = amount.values[0]
@@ -360,7 +414,7 @@ class _Sentence:
         if item and count is not None:
             number = read_number(count.group(1), 0)[0]
             counts = [(number, number)]
-        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else amount
+        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name is right beside it."""
@@ -370,13 +424,15 @@ class _Sentence:
             return self._score_name(amount), True
         if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
-            return (NO_SUBJECT if NO_WEIGHT.search(around) else "weight"), True
+            changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
+            return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
         beside = self._name_before(amount)
         if beside:
             return beside, True
-        place = bisect_right(self.names, amount.start, key=lambda name: name[0])
-        before = self.names[place - 1] if place else None
-        after = self.names[place] if place < len(self.names) else None
+        names = self._names_for(amount.unit)
+        place = bisect_right(names, amount.start, key=lambda name: name[0])
+        before = names[place - 1] if place else None
+        after = names[place] if place < len(names) else None
         if after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0])):
             return after[2], True
         if latest[1] and (before is None or before[0] < latest[0]):
@@ -385,6 +441,13 @@ class _Sentence:
             return before[2], False
         return (after[2] if after is not None else self.carried), False
 
+    def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
+        """The names of the sentence that can have a value in a unit: no medicine has one in mmHg or "
+        "per litre."""
+        if unit not in MEASURED_ONLY:
+            return self.names
+        return [name for name in self.names if name[2] in MEASURE_NAMES]
+
     def _score_name(self, amount: Quantity) -> str:
         """The name of a score: "GCS", or "wells score" by the word before "score"."""
         word = SCORE_NAME.search(self.text[max(self.begin, amount.start - 40) : amount.start])
@@ -392,17 +455,19 @@ class _Sentence:
 
     def _name_before(self, amount: Quantity) -> str:
         """The name right before an amount: one that we know, or the very next word if not general English."""
+        names = self._names_for(amount.unit)
         place = bisect_right(self.words, amount.start - 1, key=lambda word: word.start())
         for distance, word in enumerate(reversed(self.words[max(0, place - REACH) : place])):
             if word.start() < self.begin or NOT_BETWEEN.search(self.text, word.end(), amount.start):
                 return ""
-            nearest = bisect_right(self.names, word.start(), key=lambda name: name[0]) - 1
-            if nearest >= 0 and word.start() < self.names[nearest][1]:
-                if self.text.endswith("without ", self.begin, self.names[nearest][0]):
-                    continue
-                return self.names[nearest][2]
-            if word.group() not in FILLERS:
-                return _unlisted_name(word.group()) if distance == 0 or not self.names else ""
+            nearest = bisect_right(names, word.start(), key=lambda name: name[0]) - 1
+            if nearest >= 0 and word.start() < names[nearest][1]:
+                return names[nearest][2]
+            measured = amount.unit in MEASURED_ONLY or (
+                amount.unit == "%" and nearest >= 0 and names[nearest][2] in IN_PERCENT
+            )
+            if word.group() not in FILLERS and not measured:
+                return _unlisted_name(word.group()) if distance == 0 or not names else ""
         return ""
 
 

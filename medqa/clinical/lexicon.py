@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.counterparts import mirrored
 from medqa.clinical.negation import (
+    ASIDE,
     CIRCUMSTANCES,
     CLAUSE_END,
     DENYING_WORDS,
@@ -23,7 +23,6 @@ from medqa.clinical.negation import (
     list_goes_on,
     negated_after,
     negates,
-    opposite_statements,
 )
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import (
@@ -40,48 +39,6 @@ from medqa.clinical.vocabulary import (
 )
 
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
-
-
-# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
-GROUPS = {
-    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
-    "|meloxicam|piroxicam"
-    "|celecoxib|etoricoxib|ketoprofen",
-    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
-    "beta blocker": "[a-z]+olol",
-    "ace inhibitor": "[a-z]+pril",
-    "statin": "[a-z]+vastatin",
-    "lipid lowering medicine": "[a-z]+vastatin",
-    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
-    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
-    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
-    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
-    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "triptan": "[a-z]+triptan",
-    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
-    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
-    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
-    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
-    "loop diuretic": "furosemide|bumetanide|torasemide",
-    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
-}
-
-
-def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
-    """Medicines that one text gives where the other is against the whole group, or the other way round."""
-    errors = []
-    opposed = {term[3:] for term in (*wanted, *given) if term.startswith("no ")}
-    for group in sorted(opposed & GROUPS.keys()):
-        members = GROUPS[group]
-        for one, other in ((wanted, given), (given, wanted)):
-            member = next((term for term in other if re.fullmatch(members, term)), None)
-            about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
-            if f"no {group}" not in one or member is None or about or {group, f"no {group}"} & set(other):
-                continue
-            texts = (f"no {group}", member) if one is wanted else (member, f"no {group}")
-            errors.append({"subject": member, "kind": "negation", "reference": texts[0], "answer": texts[1]})
-    return errors
 
 
 class MedicalLexicon:
@@ -240,7 +197,8 @@ class MedicalLexicon:
                 adjacent = place == next_place and place > 0
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
-                after = negated_after(lower, last_start + len(last))
+                aside = _is_circumstance(tokens, place)
+                after = None if aside else negated_after(lower, last_start + len(last))
                 if after is not None:
                     read_to = after
                     if adjacent and found and not found[-1].startswith("no "):
@@ -320,32 +278,13 @@ class MedicalLexicon:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
 
-    def negation_errors(self, reference: str, hypothesis: str) -> list[dict[str, str]]:
-        """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
 
-        A term that a text both affirms and negates ("no fever today, fever yesterday") is not an error. When
-        no term is contradicted, two short texts in mostly the same words contradict each other if exactly one
-        of them is negated.
-        """
-        wanted, given = self.counts(reference).keys(), self.counts(hypothesis).keys()
-        if mirrored(reference, hypothesis):
-            return []
-        errors = [
-            {"subject": term.removeprefix("no "), "kind": "negation", "reference": term, "answer": contrary}
-            for term in wanted - given
-            if (contrary := term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
-        ]
-        errors += _class_errors(wanted, given)
-        # Both negate one term, or one text says both.
-        settled = any(term.startswith("no ") for term in wanted & given) or any(
-            f"no {term}" in terms for terms in (wanted, given) for term in terms
-        )
-        shared = "" if errors or settled else opposite_statements(reference, hypothesis)
-        if shared:
-            errors.append(
-                {"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis}
-            )
-        return errors
+def _is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether a term only says where or when: "in pregnancy it is contraindicated"."""
+    before = [word for word, _ in tokens[max(0, place - 2) : place]]
+    return bool(before) and (
+        before[-1] in ASIDE or (before[-1] in ("the", "a", "an", "her", "his", "your") and before[0] in ASIDE)
+    )
 
 
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".

@@ -7,9 +7,6 @@ stopped or is contraindicated is negated. What is only possible is not.
 
 import re
 
-from medqa.clinical.quantities import read
-from medqa.clinical.text import forms
-from medqa.clinical.vocabulary import TOKEN, canonical, is_general
 from medqa.clinical.words import words
 
 # Words that begin a negation, beside all that end in "n't"; some only with the words after them.
@@ -18,7 +15,8 @@ NEGATION_WORDS = words(
     "denies denied deny "
     "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
     "excluded ruled rules "
-    "avoid avoids avoiding stop stops stopping discontinue discontinuing withhold withholding omit "
+    "avoid avoids avoiding avoidance discontinuation withdrawal cessation replaces replacing come "
+    "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
     "interrupt interrupting pause pausing contraindicated instead rather unlikely forbid forbidden "
     "refuses nil prohibited"
@@ -29,21 +27,26 @@ _NEEDS_AFTER = {
     "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
+    "avoidance": " of ", "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
+    "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
     "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "stopped discontinued withheld avoided omitted "
+    "discontinuation withdrawal cessation come coming "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
     "withhold withholding omit omitting avoid hold exclude"
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
-    r"[ -](?:only|just|merely|necessarily|increase|decrease|change|longer|(?:more|less|later|earlier"
+    r"[ -](?:barrier|problem|objection|obstacle|harm|bar|concern|only|just|merely|necessarily|increase"
+    r"|decrease|change|longer|(?:more|less|later|earlier"
     r"|fewer|sooner) than"
     r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
     r"|uncommon|uncommonly|unusual"
-    r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget|hesitate|delay"
+    r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget"
+    r"|hesitate|delay"
     r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
     r"|unreasonable|unlikely|different|miss|hesitation|interruption)(?![a-z])"
 )
@@ -59,7 +62,8 @@ _ADVERB = r"(?:\w+ly |best |always |to be |now |also )?"
 _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped"
     r"|discontinued"
-    r"|withheld|omitted|unnecessary|forbidden|prohibited|denied|ceased|inappropriate|inadvisable|held|resolved"
+    r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
+    r"|undetected|forbidden|prohibited|denied|ceased|inappropriate|inadvisable|held|resolved"
     r"|subsided)"
 )
 _NOT = (
@@ -68,8 +72,10 @@ _NOT = (
 )
 _ACCEPTED = (
     # "Not elevated" says nothing against the enzyme itself.
-    r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired|limited|affected"
-    r"|completed|healed|confirmed|established|proven|interrupted|stopped|discontinued|withheld"
+    r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired"
+    r"|limited|affected"
+    r"|(?:exceed|need|bleed|feed|proceed|succeed)(?![a-z])|completed|healed|confirmed|established"
+    r"|proven|interrupted|stopped|discontinued|withheld"
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
     r"|treated|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
@@ -85,8 +91,11 @@ NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|absent|unnecessary)"
-    r"|(?:[ -][a-z0-9]{1,2})?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
-    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted)(?= *[.;,)\n]| *$| "
+    r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
+    r"|results?|antibod(?:y|ies)|smears?"
+    r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
+    r"|has been))?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
+    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted)(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
@@ -112,6 +121,8 @@ CLAUSE_END = words(
 PREPOSITIONS = words("for to with from at by on within among")
 # Words that end it after any word: "do not start it in pregnancy".
 CIRCUMSTANCES = words("in during before after until")
+# Words before a term that only says where or when, so that nothing after it negates it.
+ASIDE = words("in during with after before while when on taking")
 # Triggers whose list goes on after "and": "denies fever and chills".
 LISTING = words("deny denies denied denying negative avoid avoids avoiding stop stopping withhold")
 # How many words a negation reaches, counted anew after each negated term.
@@ -159,71 +170,3 @@ def list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
     return False
-
-
-# Words without a statement of their own, and words that say that something is there, advised or done.
-_EMPTY = words(
-    "a an the of in on at to for from by with and or as is are was were be been being am has have "
-    "had having do does "
-    "did can could should must may might will would shall need it its there this that these those he "
-    "she they you we i "
-    "his her their your any some patient patients person people present seen found shown show shows "
-    "showed evidence "
-    "sign signs indicated recommended advised necessary needed required given give take taken use "
-    "used start continue "
-    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
-    "please routinely "
-    "done performed first-line known"
-)
-# Words that oppose a statement anywhere in it.
-_OPPOSING = words(
-    "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
-    "forbidden unable "
-    "fails failed prohibited"
-)
-_OPEN = re.compile(
-    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
-    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
-    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
-)
-
-# Two statements have the same words when they share this much of the shorter one.
-_SAME_WORDS = 0.6
-LONGEST_STATEMENT = 200
-
-
-def opposite_statements(one: str, other: str) -> str:
-    """The shared words of two short statements of which exactly one is negated, else ""."""
-    if max(len(one), len(other)) > LONGEST_STATEMENT or read(one) or read(other):
-        return ""
-    if _OPEN.search(one.lower()) or _OPEN.search(other.lower()):
-        return ""
-    (words_of_one, opposed), (words_of_other, other_opposed) = _statement(one), _statement(other)
-    shared = words_of_one & words_of_other
-    fewest = min(len(words_of_one), len(words_of_other))
-    same = shared and len(shared) >= _SAME_WORDS * fewest
-    return " ".join(sorted(shared)) if same and opposed != other_opposed else ""
-
-
-def _statement(text: str) -> tuple[set[str], bool]:
-    """The words of a statement in one form each, and whether a word opposes it."""
-    lower = forms(text)[2]
-    found: set[str] = set()
-    opposed = False
-    for match in TOKEN.finditer(lower):
-        word = match.group()
-        prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
-        rest = word.removeprefix(prefix)
-        if opposed and word in UNDOING:
-            opposed = False
-        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
-            opposed = opposed or word in _OPPOSING or negates(lower, word, match.start())
-        elif word in DENYING_WORDS:
-            opposed = True
-            found.add(canonical(DENYING_WORDS[word]))
-        elif prefix and len(rest) > 4 and is_general(rest):
-            opposed = True
-            found.add(canonical(rest))
-        elif word[0].isalpha() and word not in _EMPTY:
-            found.add(canonical(word))
-    return found - _EMPTY, opposed

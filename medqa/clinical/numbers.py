@@ -14,7 +14,14 @@ SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 CARDINALS = COUNTS.keys() | SCALES.keys()
 # Words that a number begins with; what comes before "thousand" in "a thousand" need not be read.
 WORDS = {word: Fraction(value) for word, value in (COUNTS | SCALES | {"dozen": 12}).items()}
-WORDS |= {"half": Fraction(1, 2), "quarter": Fraction(1, 4), "point": Fraction(0)}
+PARTS = {
+    "half": 2, "halves": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10,
+    "hundredth": 100, "thousandth": 1000,
+}  # fmt: skip
+_PART = "|".join(PARTS)
+WORDS |= {part: Fraction(1, of) for part, of in PARTS.items()} | {"point": Fraction(0)}
+COUNTS["nought"] = 0
+WORDS["nought"] = Fraction(0)
 MARKS = {
     "½": Fraction(1, 2), "¼": Fraction(1, 4), "¾": Fraction(3, 4), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3),
     "⅛": Fraction(1, 8),
@@ -28,7 +35,7 @@ MOST_WORDS = 12
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
 NUMERAL = re.compile(
     r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?: 000)+)(?![0-9]|,[0-9])"
-    r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|ui|einheiten)\b)"
+    r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|iu|ui|einheiten)\b)"
     r"|(?P<comma>0,[0-9]+|[0-9]+,[0-9]{1,2})(?![0-9]|,[0-9])"
     r"|(?P<plain>[0-9]+(?:\.[0-9]+)?|\.[0-9]+))(?!\.[0-9])"
 )
@@ -49,7 +56,7 @@ AND_PART = re.compile(r"[ -]and[ -](?:(a|one|three)[ -])?(half|quarters?)(?![a-z
 # "10^6" and "10⁶", which POWER reads only after a factor.
 BARE_POWER = re.compile(r"10(?: ?\^ ?\(?([0-9]{1,2})\)?|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
 # "one-half", "three quarters"
-PART = re.compile(r"[ -](half|halves|quarters?)(?![a-z])")
+PART = re.compile(rf"[ -]({_PART})s?(?![a-z])(?= of |-| (?:an?|the) | (?:tablet|capsule|dose|pill|cup)|$)")
 # A number in words and again in digits, as prescriptions have it: "six (6) weeks".
 IN_DIGITS = re.compile(r" ?\(([0-9]{1,3}(?:,[0-9]{3})*|[0-9]{1,6})\)")
 
@@ -84,11 +91,11 @@ def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
     if word is None or word.group() not in WORDS:
         return None
     first, end = word.group(), word.end()
-    if first in ("half", "quarter"):
-        return WORDS[first], _skip_article(text, end)
-    if first in ("one", "two", "three") and (part := PART.match(text, end)) is not None:
-        value = WORDS[first] / (2 if part.group(1).startswith("hal") else 4)
-        return value, _skip_article(text, part.end())
+    if first in PARTS:  # "half a tablet", "a tenth of a gram", but not "the third day"
+        after = _skip_article(text, end)
+        return None if after == end and first not in ("half", "quarter") else (WORDS[first], after)
+    if first in ("one", "two", "three", "four") and (part := PART.match(text, end)) is not None:
+        return WORDS[first] / PARTS[part.group(1)], _skip_article(text, part.end())
     if first == "point":
         value = Fraction(0)
         end = start

@@ -13,6 +13,7 @@ from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
 from medqa.clinical.ratios import (
     NAMED,
+    SIGHT_OR_MIX,
     pair_end,
     read_named_value,
     read_one_in,
@@ -29,7 +30,8 @@ LONGEST_LIST = 6
 
 # Digits that are not a quantity: dates, times of day, telephone numbers, citations, round the clock.
 _MONTH = (
-    "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul"
+    "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb"
+    "|mar|apr|jun|jul"
     "|aug|sept|sep|oct|nov|dec)"
 )
 NO_QUANTITY = re.compile(
@@ -75,6 +77,7 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
+SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
 # Before a number that counts something else than what follows: "day 1 and 20 mg".
 NUMBERED = re.compile(
@@ -84,7 +87,8 @@ NUMBERED = re.compile(
 
 # Age of a pregnancy: "32+4 weeks", "GA 32 weeks", "38 weeks' gestation", "34 2/7 weeks pregnant".
 GESTATION = re.compile(
-    r"(?P<weeks>[1-4]?[0-9])(?:(?: ?\+ ?| weeks?,? (?:and )?(?=[0-6] days?))(?P<days>[0-6])(?: "
+    r"(?P<weeks>[1-4]?[0-9])(?P<of>(?:\+(?P<of_days>[0-6]))?/40(?![0-9/])(?! ?(?:mg"
+    r"|mmhg)))?(?:(?: ?\+ ?| weeks?,? (?:and )?(?=[0-6] days?))(?P<days>[0-6])(?: "
     r"days?)?(?P<plus>(?<=\+[0-6]) ?w(?:ee)?ks?)?| (?P<sevenths>[0-6])/7)?"
     r"(?P<unit>[ -]?(?:completed )?(?:weeks?|wks?|w)(?![a-z])'?)?(?P<after>(?: of)? ?(?:gestation\w*"
     r"|pregnan\w*|ga(?![a-z])))?"
@@ -101,7 +105,8 @@ AGE_BEFORE = re.compile(
     r"|\bage [<>≥≤]=? ?$|\b(?:older|younger) than (?:age )?$"
 )
 PEOPLE_BEFORE = re.compile(
-    r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?|boys|girls"
+    r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
+    r"|boys|girls"
     r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
     r"(?P<bound> over| under| above| below| older than| younger than)?(?: the age of)? $"
 )
@@ -169,10 +174,13 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     if weeks is not None and (
         weeks["after"]
         or weeks["plus"]
+        or (weeks["of"] and not SIGHT_OR_MIX.search(scan.text[max(0, start - 60) : weeks.end() + 25]))
         or (weeks["unit"] or weeks["days"])
         and GESTATION_BEFORE.search(scan.before(start))
     ):
-        age = Fraction(weeks["weeks"]) + Fraction(int(weeks["days"] or weeks["sevenths"] or 0), 7)
+        age = Fraction(weeks["weeks"]) + Fraction(
+            int(weeks["days"] or weeks["of_days"] or weeks["sevenths"] or 0), 7
+        )
         pregnancy = Quantity("amount", "week of pregnancy", ((age, age),), start=start, end=weeks.end())
         return [pregnancy], weeks.end()
     pair = read_pair(scan, start)
@@ -205,6 +213,8 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     low, end = first
     compound = read_compound(scan.text, scan.raw, end)
     unit, unit_end = compound or (None, end)
+    if unit is not None and unit.dimension in ("time", "long time") and not unit.per:
+        low, unit_end = _longer(scan, low, unit, unit_end)
     upper = read_upper(scan, start, unit_end)
     if upper is None:
         if unit is None:
@@ -223,6 +233,23 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     # "from 10 to 5 mg" are two doses.
     ranges = [(low, high)] if low <= high else [(low, low), (high, high)]
     return _quantities(scan, start, high_compound[1], ranges, high_compound[0], high_compound[0])
+
+
+def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction, int]:
+    """A time with its smaller part, in the larger unit: "4 h 30 min", "two years and six months"."""
+    link = SMALLER_PART.match(scan.text, end)
+    part = read_number(scan.text, link.end()) if link else None
+    smaller = read_compound(scan.text, scan.raw, part[1]) if part else None
+    if (
+        smaller is None
+        or smaller[0].dimension != unit.dimension
+        or smaller[0].factor >= unit.factor
+        or smaller[0].per
+    ):
+        return value, end
+    if part[0] * smaller[0].factor >= unit.factor:
+        return value, end
+    return value + part[0] * smaller[0].factor / unit.factor, smaller[1]
 
 
 def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:

@@ -107,14 +107,16 @@ Found = tuple[list[Quantity], int]
 _LESS = (
     "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
-    "|no (?:more|longer|later|higher|greater) than|not more than|at most|max(?:imum)?[.]?(?: dose)?(?: of)?"
+    "|no (?:more|longer|later|higher|greater|older) than|not more than|at most|max(?:imum)?[.]?(?: "
+    "dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|at least|(?:no|not) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
-    "|at or above|equal to or (?:greater|more|higher) than"
+    "|reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least|(?:no|not) (?:less|lower"
+    "|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
+    "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
     "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
 )
 # The earliest beginning wins, so that "no less than" is not read as "less than".
@@ -125,6 +127,13 @@ BOUND_BEFORE = re.compile(
     # "below a haemoglobin of 7 g/dL"
     r"|\b(?:(?P<below_of>below|less than|up to)|(?P<above_of>above|more than))"
     r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
+)
+# "increased up to 150 mg" is an increase to it; "from 80 down to 60" ends there.
+REACHED = re.compile(
+    r"\b(?:built|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
+    r"|uptitrat\w*|work\w*|step\w*|bring\w*"
+    r"|brought|mov\w*|taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
+    r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: [a-z]+){0,3}? (?:up|down) to (?:about )?$"
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
@@ -144,6 +153,8 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     if after is not None:
         return (">" if after.group("above") else "<"), after.end()
     before = BOUND_BEFORE.search(scan.before(start))
+    if before is not None and REACHED.search(scan.before(start)):
+        return "", end
     # "30 mL/kg over 3 hours" takes three hours, not more.
     if before is None or (dimension == "time" and before.group().strip() == "over"):
         return "", end

@@ -91,17 +91,24 @@ NAMED = _names()
 LINK = re.compile(
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
     r"|between|from|or"
-    r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept|scale|index"
-    r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal|within|only"
-    r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up)\b| "
+    r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
+    r"|scale|index"
+    r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal"
+    r"|within|only"
+    r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
+    r"|hits?|pass(?:es|ed)?|gets?"
+    r"|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
+    r"|returned|reads?|went|shows?"
+    r")\b|(?: [a-z-]+){1,7}(?= ?:)| "
     r"?[=:<>≥≤,(])* ?"
-    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|forty|fifty"
+    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty"
+    r"|forty|fifty"
     r"|sixty|ninety)\b)"
 )
 
 
 # A bound that includes its value; "below 9" does not.
-INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|exceed\w*|within|m(?:in|ax)\w*)\b|\+")
+INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+")
 
 
 def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
@@ -165,6 +172,7 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
 def _count(written: str | None) -> Fraction | None:
     if written is None:
         return None
+    written = written.removeprefix("a ")
     if written[0].isalpha() or written[-1].isalpha():
         number = read_number(written, 0)
         return number[0] if number is not None and number[1] == len(written) else None

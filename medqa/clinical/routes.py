@@ -6,7 +6,8 @@ import re
 WRITTEN = {
     "by mouth": "oral orally by_mouth per_os po per_oral",
     "intravenous": "intravenous intravenously iv into_a_vein into_the_vein by_vein",
-    "intramuscular": "intramuscular intramuscularly im into_a_muscle into_the_muscle",
+    "intramuscular": "intramuscular intramuscularly im into_a_muscle into_the_muscle "
+    "into_the_gluteal_muscle into_the_thigh into_a_large_muscle into_the_deltoid",
     "subcutaneous": "subcutaneous subcutaneously sc sq subq subcut under_the_skin",
     "sublingual": "sublingual sublingually sl under_the_tongue",
     "buccal": "buccal buccally",

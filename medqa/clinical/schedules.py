@@ -51,19 +51,24 @@ _PERIOD = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|doses?))"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|doses?|injections?|infusions?"
+    rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
-    rf"(?:every|each|q) ?(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
+    rf"(?:every|each|q|(?:at )?intervals of|next dose (?:is )?(?:given )?(?:after|in)) ?"
+    rf"(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
     rf"[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
-INTERVAL = re.compile(rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly)(?![a-z])")
+INTERVAL = re.compile(
+    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly|hours?(?= apart)"
+    rf"|days?(?= apart)|weeks?(?= apart))(?![a-z])"
+)
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
     r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
@@ -82,13 +87,29 @@ DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
 # Once a day, after an amount: "10 mg at bedtime".
 ONCE = re.compile(
-    r"(?:at (?:bedtime|night)|in the (?:morning|evening)|before (?:bed|breakfast)|with breakfast)(?![a-z])"
+    r"(?:on (?:waking|rising|awakening)|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
+    r"|supper|teatime|dusk)"
+    r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
+    r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
+    r"|midday|main) meal))(?![a-z])"
+)
+# "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
+_CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
+CLOCKS = re.compile(rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])")
+CLOCK = re.compile(_CLOCK)
+# "every Monday", "on Mondays and Thursdays"
+_WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+WEEKDAYS = re.compile(
+    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s)(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
+)
+MEALTIMES = re.compile(
+    r"(?:with|before|after|at) each of (?:the |her |his |your )?(three|four|two) (?:main )?meals(?![a-z])"
 )
 
 # Words that may begin a frequency; a code such as q12h begins with "q".
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "per", "morning", "mornings", "breakfast",
+    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]
@@ -120,6 +141,14 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
     if (match := DAYS.match(text, start)) is not None:
         length, unit = PERIODS[match.group(2)]
         return (_number(match.group(1)) / length,) * 2, unit, match.end()
+    if after_amount and (match := CLOCKS.match(text, start)) is not None:
+        times = Fraction(len(CLOCK.findall(match.group())))
+        return (times, times), "day", match.end()
+    if (match := WEEKDAYS.match(text, start)) is not None:
+        days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
+        return (days, days), "day", match.end()
+    if (match := MEALTIMES.match(text, start)) is not None:
+        return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
         return (Fraction(1), Fraction(1)), "day", match.end()
     return _single_word(text, raw, start, after_amount)

@@ -88,7 +88,8 @@ MARKDOWN = (
 _POWER = r"(?:⁻¹|\^?[-−–]1)(?![0-9]|\.[0-9])"
 _BELOW = rf"[ .·⋅*]?(kg|mg|g|days?|d|hr|h|min|sec|s|m2|m²|[mdµμ]?[lL]|mol){_POWER}"
 NEGATIVE_POWERS = re.compile(
-    r"((?:[0-9] ?|/)(?:[mµμnpk]?g|mcg|ug|[mµμn]?mol|[mµμ]?[lL]|m?Eq|m?I?U|IE|units?|kcal|kJ|beats|cells))"
+    r"((?:[0-9][ \u00a0]?|/)(?:[mµμnpk]?g|mcg|ug|[mµμn]?mol|[mµμ]?[lL]|m?Eq|m?I?U|IE|units?|kcal|kJ"
+    r"|beats|cells))"
     rf"((?:{_BELOW})+)(?: 1\.73 m(?:⁻²|\^?[-−–]2))?"
 )
 NEGATIVE_POWER = re.compile(_BELOW)

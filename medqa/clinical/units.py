@@ -101,7 +101,7 @@ EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "
 # Spellings that mean something else in these letters: mega-units, not milli-units.
 OTHER_CASE = {"MU": Fraction(10**6), "MIU": Fraction(10**6), "MUI": Fraction(10**6)}
 # Letters that are a unit only under a fraction bar or glued to the number: "mg/kg/d", "7d", but not "7 d".
-GLUED = {"d", "s", "f", "c"}
+GLUED = {"d", "f", "c"}
 # Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
 BELOW = {
     "volume": ("L", Fraction(1000)),
@@ -141,12 +141,18 @@ WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
-    r"|\bin (?:each|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
+    r"|\bto (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
+    r"|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
     r"|capsule)\b)"
     r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
 )
-# "10 mmol of potassium per hour"
-OF_PER = re.compile(r" of [a-z]+(?: chloride)? (?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))")
+# "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
+OF_PER = re.compile(
+    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day)(?![a-z]))"
+    r"|per (?=k(?:g|ilo))|(?:per|in (?:each|every|one|an?|1)) (?=m(?:l|illilit(?:er"
+    r"|re))(?![a-z])))"
+)
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
 # "3 x ULN", "ten times the upper limit of normal", "1.5 times baseline"

@@ -13,13 +13,20 @@ from medqa.runtime.errors import UserError
 # The stems that the World Health Organization gives to groups of medicines (INN stems), at the end of a word.
 MEDICINE_ENDING = re.compile(
     "[a-z-]{2,}(?:"
-    "cillin|mycin|micin|floxacin|cycline|conazole|nidazole|bendazole|prazole|vir|vudine|citabine|fungin|quine|penem"
-    "|vancin|statin|pril|prilat|sartan|olol|dipine|thiazide|semide|renone|lactone|fibrate|parin|parinux|xaban|gatran"
-    "|grel|grelor|zepam|zolam|barbital|oxetine|ipramine|triptyline|azepine|azine|apine|idone|piprazole|gabalin"
-    "|racetam|tidine|setron|triptan|gliptin|gliflozin|glutide|glitazone|formin|mab|tinib|rafenib|ciclib|parib|zomib"
-    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|nisone|asone|methasone|betasol|onide|caine|curium"
-    "|curonium|fentanil|codone|morphone|stigmine|phylline|terol|tropium|lukast|begron|osin|steride|afil|profen|oxicam"
-    "|coxib|dronate|dronic|rizine|tadine|relin|relix|estradiol|tropin|cept|kinra|leukin|grastim|poetin|plase|feron"
+    "cillin|mycin|micin|floxacin|cycline|conazole|nidazole|bendazole|prazole|vir|vudine|citabine|fungin"
+    "|quine|penem"
+    "|vancin|statin|pril|prilat|sartan|olol|dipine|thiazide|semide|renone|lactone|fibrate|parin|parinux"
+    "|xaban|gatran"
+    "|grel|grelor|zepam|zolam|barbital|oxetine|ipramine|triptyline|azepine|azine|apine|idone|piprazole"
+    "|gabalin"
+    "|racetam|tidine|setron|triptan|gliptin|gliflozin|glutide|glitazone|formin|mab|tinib|rafenib|ciclib"
+    "|parib|zomib"
+    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|nisone|asone|methasone|betasol|onide"
+    "|caine|curium"
+    "|curonium|fentanil|codone|morphone|stigmine|phylline|terol|tropium|lukast|begron|osin|steride|afil"
+    "|profen|oxicam"
+    "|coxib|dronate|dronic|rizine|tadine|relin|relix|estradiol|tropin|cept|kinra|leukin|grastim|poetin"
+    "|plase|feron"
     "|oxin|sulfan"
     ")s?|(?:cef|sulfa)[a-z]{4,}"
 )
@@ -33,22 +40,33 @@ NOT_MEDICINES = word_lists.words(
 # is_general.
 CLINICAL_ENDING = re.compile(
     "[a-z-]{3,}(?:"
-    "itis|itides|osis|oses|emia|emic|oma|omas|omata|opathy|opathies|opathic|ectomy|ectomies|otomy|otomies|ostomy"
-    "|ostomies|plasty|plasties|oscopy|oscopies|oscopic|algia|algias|uria|penia|penic|philia|plegia|plegic|paresis"
-    "|paretic|rrhea|rrhagia|rrhage|rrhages|rrhagic|megaly|sclerosis|stenosis|stenoses|trophy|trophic|plasia|plastic"
-    "|kinesia|phagia|phasia|pnea|cardia|cardiogram|encephalogram|cytosis|cyte|cytes|cytic|blastoma|sarcoma|carcinoma"
-    "|lithiasis|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland|derma|dermal"
-    "|cerebral|vascular|ventricular|arterial|venous|cardial|cardiac|pulmonary|hepatic|renal|gastric|thoracic|lumbar"
-    "|pelvic|cranial|spinal|ocular|retinal|corneal|aural|nasal|enteric|colonic|rectal|vaginal|uterine|prandial|partum"
-    "|natal|febrile|genic|lytic|viral|bacterial|microbial|fungal|parasitic|biotic|biotics|ceptive|ceptives|tension"
+    "itis|itides|osis|oses|emia|emic|oma|omas|omata|opathy|opathies|opathic|ectomy|ectomies|otomy"
+    "|otomies|ostomy"
+    "|ostomies|plasty|plasties|oscopy|oscopies|oscopic|algia|algias|uria|penia|penic|philia|plegia"
+    "|plegic|paresis"
+    "|paretic|rrhea|rrhagia|rrhage|rrhages|rrhagic|megaly|sclerosis|stenosis|stenoses|trophy|trophic"
+    "|plasia|plastic"
+    "|kinesia|phagia|phasia|pnea|cardia|cardiogram|encephalogram|cytosis|cyte|cytes|cytic|blastoma"
+    "|sarcoma|carcinoma"
+    "|lithiasis|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland"
+    "|derma|dermal"
+    "|cerebral|vascular|ventricular|arterial|venous|cardial|cardiac|pulmonary|hepatic|renal|gastric"
+    "|thoracic|lumbar"
+    "|pelvic|cranial|spinal|ocular|retinal|corneal|aural|nasal|enteric|colonic|rectal|vaginal|uterine"
+    "|prandial|partum"
+    "|natal|febrile|genic|lytic|viral|bacterial|microbial|fungal|parasitic|biotic|biotics|ceptive"
+    "|ceptives|tension"
     "|tensive|glycemia|glycemic|kalemia|natremia|thyroid|thyroidism|pituitary|cortical|gonadism"
     ")"
 )
 CLINICAL_BEGINNING = re.compile(
     "(?:"
-    "hyper|hypo|brady|tachy|dys|cardio|gastro|hepat|nephro|neuro|osteo|hemato|hemo|onco|pneumo|encephal|arthr|thromb"
-    "|immuno|myelo|chondro|cholecyst|cyst|derma|entero|esophag|laryng|pharyng|rhino|oto|ophthalm|retino|radio|chemo"
-    "|cyto|bronch|angio|vaso|phleb|lymph|spleno|thyr|adren|gluco|lipo|pyelo|uro|procto|colo|mening|myo|tendo|spondyl"
+    "hyper|hypo|brady|tachy|dys|cardio|gastro|hepat|nephro|neuro|osteo|hemato|hemo|onco|pneumo|encephal"
+    "|arthr|thromb"
+    "|immuno|myelo|chondro|cholecyst|cyst|derma|entero|esophag|laryng|pharyng|rhino|oto|ophthalm|retino"
+    "|radio|chemo"
+    "|cyto|bronch|angio|vaso|phleb|lymph|spleno|thyr|adren|gluco|lipo|pyelo|uro|procto|colo|mening|myo"
+    "|tendo|spondyl"
     "|trache|pleur|periton|pericard|endocard|myocard|electrocardio|echocardio|electroencephalo"
     ")[a-z]{4,}"
 )
@@ -128,6 +146,12 @@ def _stemmer() -> Any:
 def general_stems() -> frozenset[str]:
     """Porter stems of the words of general English."""
     return frozenset(_stemmer().stem(word) for word in word_lists.names("general_english"))
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """The Porter stem of a word in canonical form: one for "harm", "harms" and "harming"."""
+    return _stemmer().stem(canonical(word))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, answers, text_pairs
 
-from medqa.clinical import MedicalLexicon, dose_error, dose_errors, exact_match, factual_spans
+from medqa.clinical import (
+    MedicalLexicon,
+    dose_error,
+    dose_errors,
+    exact_match,
+    factual_spans,
+    negation_errors,
+)
 from medqa.clinical.doses import doses
 from medqa.clinical.quantities import read
 from medqa.clinical.text import plain
@@ -342,13 +349,13 @@ def test_terms_of_a_text(lexicon, text, terms):
     ],
 )
 def test_negation_that_contradicts(lexicon, reference, answer, subjects):
-    assert [error["subject"] for error in lexicon.negation_errors(reference, answer)] == subjects
+    assert [error["subject"] for error in negation_errors(reference, answer, lexicon)] == subjects
 
 
 @pytest.mark.parametrize(
     ("name", "false_alarms", "misses"),
     # At most 3 % false alarms and 6 % misses are the goal for unseen pairs; see benchmarks/README.md.
-    [("development", 0.03, 0.06), ("physician", 0.02, 0.09), ("pharmacist", 0.13, 0.18)],
+    [("development", 0.01, 0.01), ("physician", 0.02, 0.09), ("pharmacist", 0.03, 0.13)],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
     file = clinical_reading.DEVELOPMENT.with_name(f"{name}.jsonl")

@@ -1,0 +1,295 @@
+"""What a text claims: each quantity with what it belongs to, and the other amounts that say the same."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+
+from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, OPPOSED, SENTENCE_END, Dose, doses, names_of
+from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.numbers import read_number
+from medqa.clinical.quantities import read
+from medqa.clinical.quantity import Quantity
+from medqa.clinical.schedules import ONCE
+from medqa.clinical.text import KEPT_TEXTS, forms
+
+DAYS_OF_A_MONTH = Fraction(304, 10)
+# A month is 28 to 31 days.
+MONTH_TOLERANCE = Fraction(1, 10)
+# Daily amounts that come to the same after rounding.
+DAILY_TOLERANCE = Fraction(3, 100)
+# "Start screening at 50 years"
+LEAST_AGE = 16 * 12
+# In a text of at most this length all words show what its quantities are about.
+SHORT_TEXT = 300
+# Measures of one thing, in the unit in which they are compared.
+SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
+# Measures that are given, like medicines.
+FLUIDS = {"fluid", "salt", "sodium"}
+KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
+# "one quarter of the usual dose", "3/4 of the dose"
+SHARE = re.compile(
+    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
+    r"|[1-9]/[1-9]0?)"
+    r"(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}? (?:dos(?:e|age)|amount)s?(?![a-z])"
+)
+SHARES = {"hal": 2, "thi": 3, "qua": 4, "fif": 5, "ten": 10}
+# "the dose is halved", "double the dose"
+CHANGE = re.compile(
+    r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
+    r"|twice the (?:[a-z]+ ){0,2}dose)"
+    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
+)
+CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
+# "reduce the dose by a third", "by 50 %"
+REDUCED_BY = re.compile(
+    r"\b(?:reduc|lower|decreas|cut"
+    r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
+    r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
+)
+# "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
+IN_VOLUME = re.compile(
+    r" (?:of [a-z]+ )?(?:in|made up to|diluted (?:in|to)) (?:an? )?(?:total (?:volume )?of )?"
+)
+CONTAINS = re.compile(
+    r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
+)
+# "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches"
+SOME_OF = re.compile(
+    r"(?<![a-z0-9.,/-])((?:one|two|three)[ -](?:half|third|quarter)s?|[1-9]/[1-9]|[0-9]{1,2}|[a-z]+)"
+    r" (?:of (?:the|her|his|your|an?|one) |x )?(?:(?!and |or )[a-z0-9,.µ/-]+ ){1,3}?"
+    r"(tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
+)
+PART_OF_DAY = re.compile(
+    rf"{ONCE.pattern}|(?:each|every) (?:morning|evening|night|afternoon)|mane|nocte|nightly|qam|qpm|qhs"
+    rf"|o[mn](?![a-z])"
+)
+# "a daily total of 2 g"
+DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
+ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A quantity of a text and what it belongs to.
+
+    Attributes:
+        quantity: in the unit in which all amounts of its subject are compared.
+        subject: the medicine or measure, "" when unknown.
+        dose: how it is given, None when it is no dose or value of a known kind.
+        written: its words.
+        sentence: its sentence in lower case.
+        around: the text that shows what it is about.
+        taken: what is taken at a time, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
+        daily: what comes to a day, None when unknown.
+        parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
+        assumed: whether the subject is taken from the other text.
+    """
+
+    quantity: Quantity
+    subject: str
+    dose: Dose | None
+    written: str
+    sentence: str
+    around: str
+    taken: Quantity | None
+    daily: Quantity | None
+    parts: Quantity | None = None
+    assumed: bool = False
+
+    @property
+    def amounts(self) -> set[Quantity]:
+        """The amounts that say what is given: of one, of all at a time, of all parts of a day."""
+        return {self.quantity, self.taken, self.parts} - {None}
+
+    @property
+    def all_amounts(self) -> set[Quantity]:
+        """Those amounts and what comes to a day."""
+        return self.amounts | {self.daily} - {None}
+
+    @property
+    def role(self) -> str:
+        return self.dose.role if self.dose else ""
+
+    @property
+    def times_a_day(self) -> bool:
+        """Whether its frequency is part of the daily amount; a patch of 25 mcg/h is changed every "
+        "third day."""
+        return self.daily is not None and not self.quantity.unit.endswith("/h")
+
+    @property
+    def opposed(self) -> bool:
+        return OPPOSED.search(self.sentence) is not None
+
+    @property
+    def dimension(self) -> str:
+        return f"{self.quantity.kind} {self.quantity.unit}"
+
+    def part_of_day(self, lower: str) -> str:
+        """The time of day at which it is given, of the text in lower case, or ""."""
+        time = PART_OF_DAY.match(lower, self.dose.frequency.start) if self.times_a_day else None
+        return time.group() if time else ""
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def claims(text: str) -> tuple[Claim, ...]:
+    """The claims of a text, each once."""
+    original, _, lower = forms(text)
+    by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
+    starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    found: dict[tuple, Claim] = {}
+    for quantity in (
+        *read(text),
+        *_shares(lower),
+        *_some_of(read(text), lower),
+        *_strengths(read(text), lower),
+    ):
+        dose = by_place.get((quantity.start, quantity.values))
+        if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
+            continue  # one of several times of day
+        if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
+            continue
+        if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
+            continue
+        place = bisect_right(starts, quantity.start)
+        begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
+        subject = dose.subject if dose else _only_molar(text, begin, end)
+        claim = Claim(
+            _in_days(in_common_unit(subject, quantity)),
+            SAME_MEASURE.get(subject, subject),
+            dose,
+            dose.written if dose else original[quantity.start : quantity.end].strip(),
+            lower[begin:end],
+            lower if len(lower) <= SHORT_TEXT else lower[begin:end],
+            in_common_unit(subject, dose.total) if dose and dose.total else None,
+            _daily(dose, subject) if dose else None,
+        )
+        how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
+        found.setdefault((claim.quantity, subject, how), claim)
+    return tuple(_with_parts(_with_contents(list(found.values())), lower))
+
+
+def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
+    """Adds what the parts of a day come to: the doses of one medicine at different times of day."""
+    parts: dict[tuple[str, str, str], list[Claim]] = {}
+    for claim in found:
+        if claim.part_of_day(lower):
+            parts.setdefault((claim.sentence, claim.subject, claim.dimension), []).append(claim)
+    for claim in found:
+        same_day = parts.get((claim.sentence, claim.subject, claim.dimension), ())
+        if claim in same_day and len(same_day) > 1:
+            low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
+            claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
+        yield claim
+
+
+def _strengths(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
+    """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
+    for first, second in pairwise(quantities):
+        between = lower[first.end : second.start]
+        if second.unit == "mL" and IN_VOLUME.fullmatch(between):
+            amount, volume = first, second
+        elif first.unit == "mL" and CONTAINS.fullmatch(between):
+            amount, volume = second, first
+        else:
+            continue
+        if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
+            values = tuple(
+                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
+                for low, high in amount.values
+            )
+            yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
+
+
+def _with_contents(found: list[Claim]) -> list[Claim]:
+    """Adds how much medicine a volume contains: 250 mg in 10 mL of "125 mg/5 mL"."""
+    strengths = {
+        (claim.quantity.unit, claim.quantity.values)
+        for claim in found
+        if claim.quantity.unit in ("mg/L", "IU/L", "mmol/L") and claim.subject not in MEASURE_NAMES
+    }
+    if len(strengths) != 1:
+        return found
+    ((unit, ((low, high),)),) = strengths
+    contents = []
+    for claim in found:
+        if claim.quantity.unit == "mL" and claim.quantity.kind == "amount" and claim.taken is None:
+            (least, most) = claim.quantity.values[0]
+            values = ((least * low / 1000, most * high / 1000),)
+            claim = replace(claim, taken=replace(claim.quantity, unit=unit.removesuffix("/L"), values=values))
+        contents.append(claim)
+    return contents
+
+
+def _daily(dose: Dose, subject: str) -> Quantity | None:
+    """What comes to a day: 2 g for "1 g twice daily", 900 mg for "37.5 mg/h"."""
+    amount = in_common_unit(subject, dose.total or dose.amount)
+    if amount.kind != "amount" or len(amount.values) != 1:
+        return None
+    low, high = amount.values[0]
+    if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
+        return None
+    if amount.unit.endswith("/h"):
+        unit, rate, tolerance = amount.unit.removesuffix("/h"), (Fraction(24),) * 2, DAILY_TOLERANCE
+    elif dose.frequency is None:
+        return None
+    else:
+        unit, rate, tolerance = amount.unit, dose.frequency.values[0], DAILY_TOLERANCE
+        if dose.frequency.unit == "month":
+            rate, tolerance = tuple(times / DAYS_OF_A_MONTH for times in rate), MONTH_TOLERANCE
+    values = ((low * rate[0], high * rate[1]),)
+    return replace(amount, unit=unit, values=values, tolerance=max(tolerance, amount.tolerance))
+
+
+def _in_days(quantity: Quantity) -> Quantity:
+    """A time in days, a frequency in times a day; what takes many years is an age."""
+    if quantity.kind == "duration" and quantity.unit == "month" and quantity.values[0][0] >= LEAST_AGE:
+        return replace(quantity, kind="age")
+    if quantity.unit != "month" or quantity.kind not in ("duration", "frequency"):
+        return quantity
+    factor = DAYS_OF_A_MONTH if quantity.kind == "duration" else 1 / DAYS_OF_A_MONTH
+    values = tuple((low * factor, high * factor) for low, high in quantity.values)
+    return replace(quantity, unit="day", values=values, tolerance=MONTH_TOLERANCE)
+
+
+def _shares(lower: str) -> Iterator[Quantity]:
+    """Shares of a dose: 3/4 for "three quarters of the usual dose", 2 for "double the dose"."""
+    if "dos" not in lower and "amount" not in lower:
+        return
+    for match in SHARE.finditer(lower):
+        written = match.group(1)
+        above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
+        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
+        yield _share(match, count / (int(below) if below.isdigit() else SHARES[below[:3]]))
+    for match in CHANGE.finditer(lower):
+        yield _share(match, CHANGES[match.lastgroup])
+    for match in REDUCED_BY.finditer(lower):
+        by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, SHARES[match["part"][:3]])
+        yield _share(match, 1 - by)
+
+
+def _share(match: re.Match[str], share: Fraction) -> Quantity:
+    return Quantity(
+        "amount", "of a dose", ((share, share),), start=match.start(), end=match.end(), number=share
+    )
+
+
+def _some_of(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
+    """Numbers of tablets whose strength is between: 2 for "two of the 5 mg tablets"."""
+    for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
+        number = read_number(f"{match.group(1)} ", 0)
+        inside = any(match.start() >= one.start and match.start() < one.end for one in quantities)
+        if number is not None and number[1] == len(match.group(1)) and not inside:
+            value = (number[0], number[0])
+            yield Quantity(
+                "amount", match.group(2), (value,), start=match.start(), end=match.end(1), number=number[0]
+            )
+
+
+def _only_molar(text: str, begin: int, end: int) -> str:
+    """The only substance of a sentence whose amounts convert between mg and mmol, else ""."""
+    found = {name for start, _, name in names_of(text) if begin <= start < end and name in MOLAR_MASS}
+    return found.pop() if len(found) == 1 else ""

@@ -1,0 +1,251 @@
+"""What excludes each other: sides, routes, times of day, before and after; and values that changed places."""
+
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations, product
+
+from medqa.clinical.agreement import amounts_meet
+from medqa.clinical.claims import Claim
+from medqa.clinical.quantities import read
+from medqa.clinical.quantity import Quantity
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.words import words
+
+Found = tuple[str, str, str, str]
+
+# ---- ways that exclude each other --------------------------------------------------------------------------
+
+_PLACES = (
+    "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
+    "|wrists?|elbows?"
+    "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
+)
+_FOOD = "(?:food|meals?|a meal|eating|breakfast|dinner|the evening meal)"
+# Row → its alternatives; a text that names one of a row contradicts a text that names another.
+EXCLUSIVE = {
+    "side": {
+        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
+        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
+    },
+    "food": {
+        "with food": rf"\b(?:with|after|during)(?: or (?:just |shortly )?after)? {_FOOD}\b",
+        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without) {_FOOD}\b|\bbetween meals\b",
+    },
+    "time of day": {
+        "morning": r"\b(?:mornings?|mane|breakfast)\b",
+        "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper)\b",
+    },
+    "change": {
+        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b"
+        r"|\b(?:rose|risen|rises|increased|climbed|raised|went up|gone up) (?:[a-z]+ ){0,2}(?:from|to)\b",
+        "less": r"\b(?:was|were|is|are|be|been) (?:reduced|lowered|decreased|halved)\b|\b(?:reduce"
+        "|lower) the dose\b"
+        r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
+        r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
+    },
+    "result": {
+        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
+        "negative": r"\bnegative\b|\bnot positive\b",
+    },
+    "tumour": {"benign": r"\bbenign\b", "malignant": r"\bmalignant\b"},
+    "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
+}  # fmt: skip
+_EXCLUSIVE = {
+    row: {label: re.compile(pattern) for label, pattern in labels.items()}
+    for row, labels in EXCLUSIVE.items()
+}
+# Right and left eye, in capitals: "OD" is once daily elsewhere.
+EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")
+EYE = re.compile(
+    r"\b(?:drops?|gtts?|eye|eyes|ophthalm\w*|instil\w*|fundoscopy|tropicamide|cataract|intraocular"
+    r"|retina\w*)\b"
+)
+# "before surgery", "postoperatively": what comes before or after what.
+ORDER = re.compile(
+    r"\b(?:(?P<before>before|prior to|ahead of|preceding)|(?P<after>after|following)) (?:the |her |his "
+    r"|your |each |every |a |an )?"
+    r"(?P<what>[a-z]{5,})"
+)
+# Routes that are not mistaken for one another when a text names both.
+APART = {
+    "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical",
+    "intradermal", "rectal", "vaginal", "sublingual", "inhaled", "nasal", "transdermal",
+    "into the eye", "into the ear",
+}  # fmt: skip
+# What makes the route of a sentence the only one, and what forbids it.
+ONLY = re.compile(r"\b(?:only|solely|exclusively|must be given|never|not be given)\b")
+FORBIDDEN = re.compile(r"\b(?:never|not|avoid|cannot|contraindicated)\b[^.;,]{0,40}$|n't [^.;,]{0,40}$")
+
+
+def names_way(text: str) -> bool:
+    """Whether a text names one of what excludes each other, or a route that is the only one."""
+    ways = _ways(text)
+    return bool(ways.rows) or bool(ways.routes and ways.only) or bool(ways.forbidden)
+
+
+def wrong_way(
+    reference: str, hypothesis: str, ours: Sequence[Claim], theirs: Sequence[Claim]
+) -> Iterator[Found]:
+    """(subject, kind, words of the reference, words of the answer) of a side, time or route that contradicts.
+
+    Rule: each text names one alternative of a row, and not the same. A route contradicts when the other text
+        forbids it, when it is not the only one that the other allows, or when the same amount, or no amount,
+        is given by another route.
+    """
+    mine, other = _ways(reference), _ways(hypothesis)
+    for row in mine.rows.keys() & other.rows.keys():
+        (label, written), (other_label, other_written) = mine.rows[row], other.rows[row]
+        if label != other_label:
+            yield row, row, written, other_written
+    for one, two in ((mine, other), (other, mine)):
+        for route in one.forbidden.keys() & two.routes.keys() - one.routes.keys():
+            texts = one.forbidden[route], two.routes[route]
+            yield "route", "route", *(texts if one is mine else texts[::-1])
+            return
+    apart = len(mine.routes) == 1 and other.routes and not mine.routes.keys() & other.routes.keys()
+    if apart and (mine.only or (len(other.routes) == 1 and _same_amounts(ours, theirs))):
+        yield "route", "route", *mine.routes.values(), next(iter(other.routes.values()))
+
+
+def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
+    """Whether two texts give an amount in common, or one of them none: then they are about one regimen."""
+    mine, others = (
+        [claim.quantity for claim in side if claim.quantity.kind == "amount" and claim.dose]
+        for side in (ours, theirs)
+    )
+    subjects = [{claim.subject for claim in side if claim.subject} for side in (ours, theirs)]
+    if all(subjects) and not subjects[0] & subjects[1]:
+        return False
+    return not (mine and others) or any(amounts_meet(one, two) for one in mine for two in others)
+
+
+class _Ways:
+    """The ways that a text names.
+
+    Attributes:
+        rows: row → (alternative, its words), for each row of which the text names one only.
+        routes, forbidden: route → its words.
+        only: whether a route is said to be the only one.
+    """
+
+    def __init__(self, text: str) -> None:
+        original, raw, lower = forms(text)
+        self.rows: dict[str, tuple[str, str]] = {}
+        self.routes: dict[str, str] = {}
+        self.forbidden: dict[str, str] = {}
+        for row, patterns in _EXCLUSIVE.items():
+            found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
+            if row == "side" and EYE.search(lower):
+                found |= {match.lastgroup: match for match in EYES.finditer(raw)}
+            if len(found) == 1:
+                ((label, match),) = found.items()
+                self.rows[row] = label, original[match.start() : match.end()]
+        orders: dict[str, dict[str, re.Match[str]]] = {}
+        for match in ORDER.finditer(lower):
+            orders.setdefault(match["what"], {})["before" if match["before"] else "after"] = match
+        for what, found in orders.items():
+            if len(found) == 1:
+                ((label, match),) = found.items()
+                self.rows[f"order of {what}"] = label, original[match.start() : match.end()]
+        for quantity in read(text):
+            if quantity.kind == "route" and quantity.unit in APART:
+                before = lower[max(0, quantity.start - 60) : quantity.start]
+                into = self.forbidden if FORBIDDEN.search(before) else self.routes
+                into[quantity.unit] = original[quantity.start : quantity.end].strip()
+        self.only = bool(self.routes) and ONLY.search(lower) is not None
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _ways(text: str) -> _Ways:
+    return _Ways(text)
+
+
+# ---- values that changed places ----------------------------------------------------------------------------
+
+DAYS = words("monday tuesday wednesday thursday friday saturday sunday yesterday today")
+MONTHS = words("january february march april may june july august september october november december")
+# Each label of a value, and its words. Only labels of one row exclude each other.
+LABELS = (
+    {"right": "right|rt", "left": "left|lt"},
+    {"before": "before|prior to|pre|on admission|at admission|at baseline|initially|on arrival|at "
+    "presentation|0 h(?:ours)?",
+     "after": "after|post|once|following|on discharge|at discharge|later"},
+    {"morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
+     "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper"},
+    {"mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal"},
+    {"adult": "adults?|grown-?ups?",
+     "child": "child(?:ren)?|paediatric|pediatric|(?:one|two|three|four|five|six|[1-9])-year-olds?"},
+    {"first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting", "later": "maintenance|then|continues?"
+    "|thereafter"},
+    {"basal": "basal|long-acting|background|glargine|detemir|degludec",
+     "rapid": "rapid|rapid-acting|short-acting|prandial|mealtime|aspart|lispro|bolus insulin"},
+    {"supine": "supine|lying", "standing": "standing|upright"},
+    {"peak": "peaks?", "trough": "troughs?"},
+    {"men": "men|males?", "women": "women|females?"},
+    {"younger": "(?:<|under|below|younger than|less than) ?[0-9]+ ?(?:y|yrs?|years?)",
+     "older": "(?:≥|>|over|from the age of|aged|at least|above|older than) ?[0-9]+ ?(?:y|yrs?|years?)?"},
+    {day: day for day in DAYS},
+    {month: rf"(?:[0-9]+ )?{month}" for month in MONTHS},
+    {f"day {number}": f"day (?:{number}|{word})"
+     for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven"), 1)},
+    {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
+    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
+)  # fmt: skip
+_LABELS = [
+    re.compile("|".join(rf"(?P<l{number}>(?<![a-z0-9]){names})(?![a-z0-9])" for number, names in enumerate(
+        f"(?:{names})" for names in row.values())))
+    for row in LABELS
+]  # fmt: skip
+_NAMES = [list(row) for row in LABELS]
+
+
+def swapped(reference: str, hypothesis: str) -> Iterator[Found]:
+    """(labels, "swapped", words of the reference, words of the answer) for two values that changed places.
+
+    Rule: two different values are in both texts, and the label of one in the reference is that of the other
+        in the answer.
+    """
+    if len(set(read(reference)) & set(read(hypothesis))) < 2:
+        return
+    ours, theirs = _labelled(reference), _labelled(hypothesis)
+    for place in ours.keys() & theirs.keys():
+        mine, others = ours[place], theirs[place]
+        for (label, value), (other_label, other_value) in combinations(mine.items(), 2):
+            if value == other_value or not {value, other_value} <= set(others.values()):
+                continue
+            crossed = others.get(label) == other_value or others.get(other_label) == value
+            straight = others.get(label) == value or others.get(other_label) == other_value
+            if crossed and not straight:
+                was = value if label in others else other_value
+                now = others.get(label) or others.get(other_label)
+                texts = _words(reference, was), _words(hypothesis, now)
+                yield f"{label}, {other_label}", "swapped", *texts
+
+
+def _words(text: str, quantity: Quantity) -> str:
+    return forms(text)[0][quantity.start : quantity.end].strip()
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _labelled(text: str) -> dict[tuple[Hashable, str], dict[Hashable, Quantity]]:
+    """(row of labels, unit) → label → value, for texts with as many labels of a row as values of a unit.
+
+    They go together in their order, whether the labels come first ("Monday 120, Tuesday 112") or the values.
+    Labels are words (`LABELS`) and the quantities of another unit: ages, weights, days.
+    """
+    _, _, lower = forms(text)
+    by_unit: dict[str, list[Quantity]] = {}
+    for quantity in read(text):
+        if quantity.kind in ("amount", "pressure", "score", "age"):
+            by_unit.setdefault(f"{quantity.kind} {quantity.unit}", []).append(quantity)
+    rows: dict[Hashable, list[Hashable]] = dict(by_unit)
+    for row, pattern in enumerate(_LABELS):
+        labels = dict.fromkeys(_NAMES[row][int(match.lastgroup[1:])] for match in pattern.finditer(lower))
+        if len(labels) > 1:
+            rows[row] = list(labels)
+    return {
+        (row, unit): dict(zip(labels, values, strict=True))
+        for (row, labels), (unit, values) in product(rows.items(), by_unit.items())
+        if row != unit and len(values) == len(labels) == len(set(labels)) > 1 and not unit.startswith("age")
+    }

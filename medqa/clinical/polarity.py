@@ -1,0 +1,240 @@
+"""Statements that an answer reverses: a term or a sentence that one text affirms and the other negates."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from medqa.clinical.contradictions import mirrored
+from medqa.clinical.lexicon import MedicalLexicon
+from medqa.clinical.negation import (
+    CIRCUMSTANCES,
+    DENYING_WORDS,
+    NEGATION_WORDS,
+    PREPOSITIONS,
+    UNDOING,
+    negates,
+)
+from medqa.clinical.quantities import read
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.vocabulary import TOKEN, is_general, stem
+from medqa.clinical.words import words
+
+# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
+GROUPS = {
+    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
+    "|meloxicam|piroxicam"
+    "|celecoxib|etoricoxib|ketoprofen",
+    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
+    "beta blocker": "[a-z]+olol",
+    "ace inhibitor": "[a-z]+pril",
+    "statin": "[a-z]+vastatin",
+    "lipid lowering medicine": "[a-z]+vastatin",
+    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
+    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
+    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
+    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
+    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "triptan": "[a-z]+triptan",
+    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
+    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
+    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
+    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
+    "loop diuretic": "furosemide|bumetanide|torasemide",
+    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
+}
+
+
+def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
+    """Medicines that one text gives where the other is against the whole group, or the other way round."""
+    errors = []
+    opposed = {term[3:] for term in (*wanted, *given) if term.startswith("no ")}
+    for group in sorted(opposed & GROUPS.keys()):
+        members = GROUPS[group]
+        for one, other in ((wanted, given), (given, wanted)):
+            member = next((term for term in other if re.fullmatch(members, term)), None)
+            about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
+            if f"no {group}" not in one or member is None or about or {group, f"no {group}"} & set(other):
+                continue
+            texts = (f"no {group}", member) if one is wanted else (member, f"no {group}")
+            errors.append({"subject": member, "kind": "negation", "reference": texts[0], "answer": texts[1]})
+    return errors
+
+
+# Words without a statement of their own, and words that say that something is there, advised or done.
+_EMPTY = words(
+    "a an the of in on at to for from by with and or as is are was were be been being am has have "
+    "had having do does "
+    "did can could should must may might will would shall need it its there this that these those he "
+    "she they you we i "
+    "his her their your any some patient patients person people present seen found shown show shows "
+    "showed evidence "
+    "sign signs indicated recommended advised necessary needed required given give take taken use "
+    "used start continue "
+    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
+    "please routinely "
+    "done performed first-line known"
+)
+# Words that oppose a statement anywhere in it.
+_OPPOSING = words(
+    "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
+    "forbidden unable "
+    "fails failed prohibited"
+)
+_OPEN = re.compile(
+    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
+    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
+)
+
+# Two statements have the same words when they share this much of the shorter one.
+_SAME_WORDS = 0.6
+LONGEST_STATEMENT = 200
+CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
+# Parts of a sentence in which a negation may reach a term.
+PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+# Advice against what comes before it: "honey should not be given".
+ADVISED_AGAINST = re.compile(
+    r"([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be |([a-z]+) (?:is|are) (?:not|never) "
+    r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate)"
+)
+
+
+def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> list[dict[str, str]]:
+    """Terms that one text affirms and the other negates: {"subject", "kind", "reference", "answer"}.
+
+    A term that a text both affirms and negates ("no fever today, fever yesterday") is not an error, nor one
+    that a text affirms in a sentence with another negation, which may well negate it. When no term is
+    contradicted, two short statements in mostly the same words contradict each other if exactly one of them
+    is negated.
+    """
+    wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
+    if mirrored(reference, hypothesis):
+        return []
+    flips = [
+        term
+        for term in wanted - given
+        if (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+    ]
+    if len({term.startswith("no ") for term in flips}) == 1:
+        denying, affirming = (
+            (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
+        )
+        common = _statement(denying).denied & _statement(affirming).denied
+        explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
+        flips = [
+            term
+            for term in flips
+            if not _same_denial(term, common, denying)
+            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
+        ]
+    errors = [
+        {
+            "subject": term.removeprefix("no "),
+            "kind": "negation",
+            "reference": term,
+            "answer": term[3:] if term.startswith("no ") else f"no {term}",
+        }
+        for term in flips
+    ]
+    errors += _class_errors(wanted, given)
+    # Both negate one term, or one text says both.
+    settled = any(term.startswith("no ") for term in wanted & given) or any(
+        f"no {term}" in terms for terms in (wanted, given) for term in terms
+    )
+    shared = "" if errors or settled else _opposite(reference, hypothesis)
+    if shared:
+        errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
+    return errors
+
+
+def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
+    """Whether a text denies something that the other denies too, and the term only with it.
+
+    "Do not crush enteric-coated tablets" and "enteric-coated tablets are never crushed".
+    """
+    words_of_term = {stem(word) for word in term.removeprefix("no ").split()}
+    return bool(common) and _statement(text).denied <= common and not words_of_term & _statement(text).denied
+
+
+def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bool) -> bool:
+    """Whether a clause that affirms a term has a negation that neither text explains otherwise."""
+    if explained:
+        return False
+    for clause in PARTS.split(forms(text)[0]):
+        if term in lexicon.terms(clause) and not _OPEN.search(clause.lower()) and _statement(clause).opposed:
+            return True
+    return False
+
+
+def _opposite(one: str, other: str) -> str:
+    """The shared words of two short statements of which exactly one is negated, else ""."""
+    if max(len(one), len(other)) > LONGEST_STATEMENT:
+        return ""
+    pairs = [*product(_clauses(one), _clauses(other)), (one, other)]
+    for first, second in pairs:
+        if _OPEN.search(first.lower()) or _OPEN.search(second.lower()):
+            continue
+        mine, theirs = _statement(first), _statement(second)
+        if mine.opposed == theirs.opposed:
+            continue
+        shared = mine.words & theirs.words
+        fewest = min(len(mine.words), len(theirs.words))
+        denied = mine.denied & theirs.words | theirs.denied & mine.words
+        same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
+        about = denied & (mine.advised | theirs.advised)
+        if same or about or (denied and shared - denied):
+            return " ".join(sorted(shared if same else denied))
+    return ""
+
+
+def _clauses(text: str) -> list[str]:
+    return [clause for clause in CLAUSES.split(text) if clause.strip()]
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """The words of a statement in one form each, whether a word opposes it, and which words it denies.
+
+    `advised` are those of the denied words that advice is against: "honey should not be given".
+    """
+
+    words: frozenset[str]
+    opposed: bool
+    denied: frozenset[str]
+    advised: frozenset[str]
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _statement(text: str) -> _Statement:
+    lower = forms(text)[2]
+    found: set[str] = set()
+    advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
+    denied = set(advised)
+    opposed = pending = False
+    for match in TOKEN.finditer(lower):
+        word = match.group()
+        prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
+        rest = word.removeprefix(prefix)
+        if opposed and word in UNDOING:
+            opposed = False
+        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
+            pending = (word in _OPPOSING and word != "no") or negates(lower, word, match.start())
+            opposed = opposed or pending
+            pending = pending and word != "non"
+        elif word in DENYING_WORDS:
+            opposed = True
+            found.add(stem(DENYING_WORDS[word]))
+        elif prefix and len(rest) > 4 and is_general(rest):
+            opposed = True
+            found.add(stem(rest))
+        elif not word[0].isalpha() or word in CIRCUMSTANCES | PREPOSITIONS:
+            pending = pending and word in ("for", "to")
+        elif word not in _EMPTY:
+            found.add(stem(word))
+            if pending:
+                denied.add(stem(word))
+            pending = False
+    return _Statement(frozenset(found), opposed, frozenset(denied), frozenset(advised))
