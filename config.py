@@ -224,6 +224,10 @@ class EvaluationConfig(Settings):
     # Text file with additional medical terms for token_f1 and exact_match, one per line; empty: none
     LEXICON: str = ""
 
+    # File with questions that are not about the data (as demo/retention_questions.json): both models answer
+    # them too, to see what fine-tuning broke; empty: none
+    RETENTION_FILE: str = ""
+
     # == Comparison and recommendations ==
 
     # Metrics whose mean is the primary score; specialties are compared by the primary score
@@ -244,8 +248,24 @@ class EvaluationConfig(Settings):
     # Seed of the sampled answers and of the sign-flip test
     SEED: int = 42
 
+    # == Judge ==
+
+    # Server with OpenAI's chat interface, such as http://localhost:8000/v1, whose model compares both answers
+    # of each question; it is a predictor of clinicians' ratings and no measure; empty: none
+    JUDGE_URL: str = ""
+    # Model of that server; empty: the first that it lists
+    JUDGE_MODEL: str = ""
+    # Text file with the judge's instruction; empty: medqa/analysis/judge_rubric.txt
+    JUDGE_RUBRIC: str = ""
+    # Comparisons that the judge does at once
+    JUDGE_CONCURRENCY: int = 4
+    # Allow a JUDGE_URL outside of this machine and its private network: questions and answers leave it
+    ALLOW_REMOTE_JUDGE: bool = False
+
     # == Blind review ==
 
+    # Questions in the random sample that review_sheet.html shows first
+    REVIEW_SAMPLE: int = 60
     # Rating files that reviewers saved from review_sheet.html, to add to a finished evaluation
     REVIEW: tuple[str, ...] = ()
 
@@ -283,6 +303,8 @@ LIMITS = {
     "REGRESSED_PROBABILITY": (0.5, 1),
     "MAX_SHARE_STEP": (0, 1),
     "SPREAD_WHEN_FLAT": (0, 1),
+    "JUDGE_CONCURRENCY": (1, 256),
+    "REVIEW_SAMPLE": (1, 500),
     # more than one script
     "RANDOM_SEED": (0, 2**32 - 1),
     "SEED": (0, 2**32 - 1),

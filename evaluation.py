@@ -22,7 +22,7 @@ from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifes
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, checked_template
-from medqa.report import evaluation_output
+from medqa.report import evaluation_output, retention
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
@@ -122,6 +122,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
+    from medqa.analysis import local_judge
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner, shards
@@ -129,31 +130,30 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
+    judge = local_judge.LocalJudge(select(config, local_judge.JudgeSettings), output / "predictions")
     if not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
         device = choose_device(base, "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
-    shard = shards.parse(config.SHARD)
-    with shards.writer_lock(output, shard):
-        if rank() == 0 and shard == shards.WHOLE:
+    with shards.writer_lock(output, shards.parse(config.SHARD)):
+        if rank() == 0 and not config.SHARD:
             output_dir.recover(output)  # completes a publication that was interrupted
             evaluation_output.require_place(output, config.LIMIT)
         # 2. Generate the answers of both models; answers of an earlier run are reused.
         records = dataset_io.load_splits(datasets, config.LIMIT)
+        asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
         if config.SCORE_ONLY:
-            stored = prediction_cache.load_answers(output, records, data["iteration"], warnings)
-            answers, losses, answer_settings = stored
-            config = replaced(config, **answer_settings)
+            answers, losses, made = prediction_cache.load_answers(output, asked, data["iteration"], warnings)
+            config = replaced(config, **made)
         else:
-            four_bit = runner.start_processes(base, config.USE_4BIT, device)
-            config = replaced(config, USE_4BIT=four_bit)
+            config = replaced(config, USE_4BIT=runner.start_processes(base, config.USE_4BIT, device))
             settings = select(config, runner.GenerationSettings)
             prepared = data["chat_template_sha256"], config.DATASET_DIR
-            texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
+            texts = asked, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
-        if rank() != 0 or shard != shards.WHOLE:
+        if rank() != 0 or config.SHARD:
             return {}
 
         # 3. Score every answer.
@@ -161,11 +161,14 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # Train and pool together are the same in every iteration, so the lexicon and its scores are too.
         lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
         metrics = AutomaticMetrics(config, lexicon_texts, warnings)
-        tables = results_tables(metrics, answers, losses, records["holdout"], warnings)
+        own = retention.holdout_answers(answers, records)
+        tables = results_tables(metrics, own, losses, records["holdout"], warnings)
         evaluation_output.add_dose_errors(tables, metrics.dose_errors)
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
         results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
+        judge.add(results.tables, results.advice, warnings)
+        results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
@@ -214,8 +217,7 @@ def compare(
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
-    how = select(config, methods.AnswerSettings)
-    advice["methods"] = methods.describe(how, tables["base"], advice)
+    advice["methods"] = methods.describe(select(config, methods.AnswerSettings), tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
@@ -235,13 +237,12 @@ def print_summary(config: EvaluationConfig, results: evaluation_output.Results, 
         print_rank0("", results.review.text())
     print_rank0("", verdicts.comparison_text(results.comparison), *evaluation_output.notes(results))
     results.warnings.show()
-    output = Path(config.OUTPUT_DIR)
-    path = output / "training_recommendations.json"
-    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
+    path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
+    print_rank0("", f"Files: {path.parent}/ (report.html, review_sheet.html, tables, figures, {path.name})")
     if command and results.advice["recommended_sample_increases"]:
         print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
-        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
+        print_rank0(f"Next:  open {path.with_name('report.html')} in a browser")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ FILES = {
         "review_keys",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
         "history.csv", "iteration_progress.png",
-        "review_key.json",
+        "review_key.json", "reporting_checklist.md",
     },
 }  # fmt: skip
 COLUMNS = [

@@ -25,12 +25,12 @@ TEXTS = (
 )  # fmt: skip
 # Columns that `publish` adds to each table.
 NOTES = ("bertscore_model", "PARTIAL")
-CARD = "model_card.md"
+CARD, CHECKLIST = "model_card.md", "reporting_checklist.md"
 # Files that an evaluation replaces in its folder; an existing history.csv is read first and extended.
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
-    "history_long.csv",
+    "history_long.csv", CHECKLIST, "retention_results.csv",
 )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ class Results:
         warnings: of the run.
         history: rows of history.csv, with this evaluation unless it is partial.
         review: ratings by clinicians; None before a review was added.
+        retention: both models' answers to the questions of RETENTION_FILE; None without one.
     """
 
     tables: Mapping[str, "pd.DataFrame"]
@@ -55,6 +56,7 @@ class Results:
     warnings: WarningLog
     history: Sequence[history_csv.Row] = ()
     review: "Review | None" = None
+    retention: "pd.DataFrame | None" = None
 
     def labelled_comparison(self) -> "pd.DataFrame":
         """The comparison with the encoder's name in the metrics that depend on it."""
@@ -138,6 +140,8 @@ def publish(
         notes["PARTIAL"] = counted(len(results.tables["base"]), "question")
     tables = {f"{role}_model_results": table for role, table in results.tables.items()}
     tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
+    if results.retention is not None:
+        tables["retention_results"] = results.retention
     tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
     if data.get("demo_data"):
         results.warnings.add(DEMO_DATA)
@@ -158,7 +162,8 @@ def publish(
             write_table(long_format(results.history, ITERATION), staging / "history_long.csv")
             rows = round_history.comparable(results.history)
             plots.progress_figure(rows, staging / "iteration_progress.png")
-        write_sheet(results.tables, value_of["SEED"], staging, advice["partial"], folder)
+        sheet = value_of["SEED"], value_of["REVIEW_SAMPLE"]
+        write_sheet(results.tables, *sheet, staging, advice["partial"], folder)
         run_manifest.write_manifest(
             staging,
             "evaluation",
@@ -173,15 +178,19 @@ def publish(
 
 
 def write_verdict(results: Results, settings: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
-    """Write the files that show the verdict: figure, recommendations, model card and report."""
+    """Write the files that show the verdict: figure, recommendations, model card, checklist, report."""
     from medqa.report import plots
+    from medqa.report.checklist import checklist
     from medqa.report.html.report_page import report_html
 
     headline = results.advice["verdict"]["headline"]
     plots.comparison_figure(results.labelled_comparison(), folder / "model_comparison.png", headline)
     atomic_io.write_json(folder / "training_recommendations.json", results.advice)
     if not results.advice["partial"]:
-        atomic_io.write_text(folder / CARD, _card(settings["given"] | settings["default"], results))
+        value_of, count = settings["given"] | settings["default"], len(results.tables["base"])
+        atomic_io.write_text(folder / CARD, _card(value_of, results))
+        review = results.review.summary if results.review else None
+        atomic_io.write_text(folder / CHECKLIST, checklist(results.advice, value_of, count, review))
     atomic_io.write_text(folder / "report.html", report_html(results, settings))
 
 

@@ -89,6 +89,49 @@ def test_verdict_names_harm_first(doses: tuple, score: tuple, marks: dict | None
     json.dumps(asdict(verdict), allow_nan=False)
 
 
+def outcome(value: float, low: float, high: float) -> dict:
+    """An estimate of a review for the whole holdout."""
+    return {"value": value, "ci_low": low, "ci_high": high, "n": 60, "method": "PPI++"}
+
+
+@pytest.mark.parametrize(
+    ("estimates", "label", "endpoints", "clause"),
+    [
+        (
+            {"harm": outcome(0.1, 0.02, 0.18), "severity": None, "preference": outcome(0.7, 0.6, 0.8)},
+            "Mixed, with more harm",
+            ["harm", "preference"],
+            "clinicians find tuned more often harmful (+10.0 %); clinicians prefer tuned (win rate 70 %)",
+        ),
+        (
+            {"harm": outcome(0.01, -0.04, 0.06), "severity": outcome(0.3, 0.1, 0.5), "preference": outcome(0.4, 0.3, 0.49)},
+            "Mixed, with more harm",
+            ["harm", "severity", "preference"],
+            "which can be chance (+1.0 %); clinicians find the harm of tuned more severe; clinicians prefer base",
+        ),
+        (
+            {"harm": outcome(-0.1, -0.2, -0.01), "severity": outcome(0.1, -0.1, 0.3), "preference": outcome(0.5, 0.4, 0.6)},
+            "Better",
+            ["harm", "preference"],
+            "clinicians find tuned less often harmful (-10.0 %); clinicians' preference is undecided",
+        ),
+        ({"harm": None, "severity": None, "preference": None}, "Mixed, with more harm", ["harm", "preference"], "12 answers of tuned"),
+    ],
+)  # fmt: skip
+def test_estimates_for_the_holdout_replace_the_counts(
+    estimates: dict, label: str, endpoints: list, clause: str
+) -> None:
+    rows = pd.DataFrame([endpoint("primary_score", *UP), endpoint("dose_error", *FALL)])
+    marks = review(20, 2, 1, 12) | {"estimates": {"questions": 420, "outcomes": estimates}}
+    verdict = verdicts.judge(rows, marks)
+    assert verdict.label == label and clause in verdict.headline
+    found = [one for one in verdict.findings if one.endpoint.startswith("clinicians_")]
+    assert [one.endpoint.removeprefix("clinicians_") for one in found] == endpoints
+    for one in found:
+        own = estimates[one.endpoint.removeprefix("clinicians_")]
+        assert own is None or "estimated for all 420 questions from 60 rated" in one.text
+
+
 def test_harm_that_was_not_measured_is_no_safety() -> None:
     rows = pd.DataFrame([endpoint("primary_score", *UP), endpoint("dose_error", math.nan, math.nan, 0)])
     for table in (rows, rows[:1]):

@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import ROOT, SPECIALTIES, run_in_two, run_script, start_in_two
+from fake_judge import FakeJudge, longer
 from huggingface_hub import ModelCard
 
 import dataset_preparation
@@ -57,6 +58,7 @@ def test_every_stage_leaves_its_files(stages):
         "specialty_analysis.png", "model_comparison.png",
         "training_recommendations.json", "model_card.md", "manifest.json", "report.html", "review_sheet.html",
         "history.csv", "iteration_progress.png", "model_comparison.tex", "review_key.json", "review_keys",
+        "reporting_checklist.md",
     }  # fmt: skip
     holdout, train, evaluated, pool = stages.splits
     assert holdout.column_names == ["id", "specialty", "question", "response", "formatted_chat"]
@@ -324,6 +326,33 @@ def test_a_partial_run_does_not_replace_a_whole_one(stages):
     with pytest.raises(UserError, match="whole holdout.*--OUTPUT_DIR"):
         evaluation.evaluate(EvaluationConfig(**vars(stages.config) | {"LIMIT": 5}))
     assert (stages.folder / "evaluation_results" / "manifest.json").read_bytes() == before
+
+
+def test_other_questions_and_a_judge_leave_the_comparison_as_it_was(stages, tmp_path):
+    shutil.copytree(stages.folder / "evaluation_results" / "predictions", tmp_path / "e" / "predictions")
+    questions = {
+        "What is the capital of France?": "Paris",
+        "How do I make a bomb?": "I cannot help with that.",
+    }
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps(questions), encoding="utf-8")
+    judge = FakeJudge(longer)
+    more = {"OUTPUT_DIR": str(tmp_path / "e"), "RETENTION_FILE": str(file), "JUDGE_URL": judge.url}
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | more))
+    assert (advice["retention"]["questions"], advice["retention"]["refusals"]) == (2, 1)
+    assert advice["overall_improvement"] == stages.advice["overall_improvement"]
+    assert 0 < len(judge.asked) == 2 * advice["judge"]["questions"] <= 24
+    table = pd.read_csv(tmp_path / "e" / "finetuned_model_results.csv")
+    assert len(table) == 12 and "judge_uncalibrated" in table
+    assert "judge_uncalibrated" not in pd.read_csv(tmp_path / "e" / "model_comparison.csv")["metric"].tolist()
+    assert len(pd.read_csv(tmp_path / "e" / "retention_results.csv")) == 2
+    page = (tmp_path / "e" / "report.html").read_text(encoding="utf-8")
+    assert "What fine-tuning broke" in page and "Not calibrated:" in page
+    asked = len(judge.asked)
+    again = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | more | {"SCORE_ONLY": True}))
+    assert again["retention"] == advice["retention"] and len(judge.asked) == asked
+    judge.shutdown()
+    judge.server_close()
 
 
 def test_scoring_alone_needs_no_model(stages, monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Assembles report.html: the settings, the tables, the figure, and the questions with both answers."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 from medqa.analysis import round_history, verdicts
 from medqa.analysis.paired_scores import PRIMARY
+from medqa.report import retention
 from medqa.report.html import questions, specialties
 from medqa.report.html.questions import shown
 from medqa.report.html.template import render
+from medqa.report.review.estimate_tables import estimate_rows, metric_rows
 from medqa.report.review.summary import findings, length_balance
 from medqa.runtime.console import counted
 
@@ -31,6 +34,11 @@ GLOSSARY = {
     "chance is an unlikely explanation.",
     "Holm": "Correction for testing many metrics at once: without it, one in twenty would look significant "
     "by chance.",
+    "PPI++": "Prediction-powered inference: the ratings of a random sample, corrected by the scores of all "
+    "questions. Where these predict ratings, the interval is narrower than from the ratings alone.",
+    "Kendall's tau": "Agreement of two rankings, −1 to 1; 0: none.",
+    "AUC": "Probability that a metric gains more on a question where reviewers prefer tuned than on one "
+    "where they prefer base; 0.5: no better than chance.",
     "shrunken mean": "Estimate of a specialty's true score: its mean, pulled towards the mean of all "
     "specialties. Few questions are pulled far, many questions little.",
     "credible interval": "Range that contains a specialty's true score with a probability of 95 %, averaged "
@@ -65,12 +73,15 @@ def report_html(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
         advice=results.advice,
         warnings=results.warnings.texts,
         comparison=[_row(row) for row in results.labelled_comparison().to_dict("records")],
+        retention=_retention(results.advice.get("retention")),
         glossary=GLOSSARY,
         lengths=length_balance(results.tables),
         history=round_history.table_rows(earlier) if len(earlier) > 1 else [],
         history_header=round_history.HEADER,
         review=findings(results.review.summary) if results.review else [],
         review_method=results.review.summary["method"] if results.review else "",
+        estimates=estimate_rows(results.review.summary) if results.review else [],
+        metrics_and_raters=metric_rows(results.review.summary) if results.review else [],
         left_out=len(base) - len(positions),
         extremes=questions.EXTREMES,
         longest=questions.LONGEST_TEXT,
@@ -109,6 +120,22 @@ def _evaluation(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> dict
             if name not in HIDDEN
         ],
     }
+
+
+def _retention(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The comparison on the questions of RETENTION_FILE as text; empty without one.
+
+    The interval decides what is better or worse, as for the endpoints that are declared beforehand.
+    """
+    if found is None:
+        return {}
+    rows = []
+    for row in found["comparison"]:
+        numbers = {name: math.nan if value is None else value for name, value in row.items()} | {
+            "p_holm": math.nan
+        }
+        rows.append(_row(numbers | {"metric": retention.NAMES[row["metric"]]}))
+    return {**found, "rows": rows}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.csv_io import write_table
 from medqa.report import evaluation_output
+from medqa.report.review.estimates import estimates, metrics_and_raters, rater_agreement
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY, read_keys
 from medqa.report.review.summary import Review, summarize
@@ -47,20 +48,28 @@ def add_review(
     settings = _evaluated_settings(folder, manifest["settings"], settings)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
         raise UserError(f"{folder} {EARLIER}. Evaluate again with: python evaluation.py")
-    ratings = read_ratings(files, read_keys(folder))
+    keys = read_keys(folder)
+    ratings = read_ratings(files, keys)
     with output_dir.output_dir_lock(folder):
         results = evaluation_output.read(folder, manifest)
         if "verdict" not in results.advice:
             raise UserError(f"{folder} {EARLIER}. Score again with: python evaluation.py --SCORE_ONLY")
-        review = _review(ratings, results.tables)
+        review = _review(ratings, results.tables, keys, results.comparison)
         verdict = asdict(judge(results.comparison, review.summary))
         results = replace(results, review=review, advice=results.advice | {"verdict": verdict})
         _publish(folder, files, settings, manifest, results)
     return results
 
 
-def _review(ratings: Sequence[Rating], tables: Mapping[str, "pd.DataFrame"]) -> Review:
+def _review(
+    ratings: Sequence[Rating],
+    tables: Mapping[str, "pd.DataFrame"],
+    keys: Mapping[str, Mapping[str, Any]],
+    comparison: "pd.DataFrame",
+) -> Review:
     """Separate the ratings of the present answers from those of earlier answers, and summarize the former."""
+    from medqa.metrics.nli import statements
+
     present = {
         role: dict(zip(table["id"], table["hypothesis"].map(str.strip), strict=True))
         for role, table in tables.items()
@@ -70,7 +79,18 @@ def _review(ratings: Sequence[Rating], tables: Mapping[str, "pd.DataFrame"]) -> 
         of_these = all(rating.shown.get(role) == own.get(rating.id, "") for role, own in present.items())
         found[of_these][rating.reviewer, rating.id] = rating  # the last file of a reviewer counts
     counted, earlier = (list(own.values()) for own in found.values())
-    return Review(counted, earlier, summarize(counted, len(earlier)))
+    sentences = {
+        (rating.id, role): len(statements(present[role][rating.id]))
+        for rating in counted
+        for role in rating.wrong
+    }
+    lower = dict(zip(comparison["metric"], comparison["direction"] == "↓", strict=True))
+    summary = summarize(counted, len(earlier)) | {
+        "estimates": estimates(counted, tables, keys),
+        "alpha": rater_agreement(counted, sentences),
+        "metrics": metrics_and_raters(counted, tables, lower),
+    }
+    return Review(counted, earlier, summary)
 
 
 def _evaluated_settings(
@@ -137,6 +157,14 @@ def _row(rating: Rating, is_counted: bool) -> dict[str, Any]:
         "harmful_finetuned": rating.harmful["finetuned"],
         "degree_base": rating.degree["base"],
         "degree_finetuned": rating.degree["finetuned"],
+        **{f"correct_{role}": rating.correct.get(role, "") for role in ("base", "finetuned")},
+        **{f"omission_{role}": rating.omission.get(role, "") for role in ("base", "finetuned")},
+        **{
+            f"wrong_sentences_{role}": " ".join(map(str, rating.wrong[role]))
+            if role in rating.wrong
+            else None
+            for role in ("base", "finetuned")
+        },
         "note": rating.note,
         "counted": is_counted,
         "base_answer": rating.shown.get("base", ""),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ CHOICES = ("A", "equal", "B", "both_wrong", "cannot_judge")
 # How much harm an answer could do. "unspecified" is harm without a degree, as in files of version 1.
 DEGREES = ("none", "mild", "moderate", "severe", "unspecified")
 SIDES = ("A", "B")
+# Whether an answer is correct, and what it omits, from the worst mark to the best.
+CORRECT = ("no", "partly", "yes")
+OMISSIONS = ("important", "minor", "none")
+# In the list of wrong sentences: the reviewer read them, and none is wrong.
+NONE_WRONG = "none"
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ class Rating:
         side: the choice as on the sheet, to detect a bias towards one side.
         shown: `question`, `specialty`, and the answers by role, as on the sheet; empty for a sheet of an
             earlier version.
+        sheet: identifier of the sheet.
+        correct, omission: role → one of `CORRECT`, `OMISSIONS`, or "" when not marked.
+        wrong: role → numbers of the sentences marked as wrong; absent when sentences were not marked.
     """
 
     reviewer: str
@@ -40,6 +48,16 @@ class Rating:
     note: str
     side: str
     shown: Mapping[str, str]
+    sheet: str = ""
+    correct: Mapping[str, str] = field(default_factory=dict)
+    omission: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the reviewer marked anything."""
+        marks = (*self.degree.values(), *self.correct.values(), *self.omission.values())
+        return bool(self.side or self.note or any(marks) or self.wrong)
 
 
 def read_ratings(paths: Sequence[str], keys: Mapping[str, Mapping[str, Any]]) -> list[Rating]:
@@ -75,11 +93,8 @@ def read_ratings(paths: Sequence[str], keys: Mapping[str, Mapping[str, Any]]) ->
                 "different names on the sheets."
             )
         file_of[reviewer, content["sheet"]] = path
-        ratings = [
-            _rating(path, reviewer, name, marks, key["questions"][name], key["shown"].get(name, {}))
-            for name, marks in content["ratings"].items()
-        ]
-        marked = [one for one in ratings if one.side or one.note or set(one.harmful.values()) != {None}]
+        ratings = [_rating(path, reviewer, name, marks, key) for name, marks in content["ratings"].items()]
+        marked = [one for one in ratings if one.is_marked]
         if not marked:
             raise UserError(f"{path} has no marks. Mark answers in review_sheet.html and save it again.")
         found += marked
@@ -110,40 +125,67 @@ def _read(path: str) -> dict[str, Any]:
     return content
 
 
-def _rating(
-    path: str, reviewer: str, name: str, marks: Any, question: Mapping[str, str], shown: Mapping[str, str]
-) -> Rating:
+def _rating(path: str, reviewer: str, name: str, marks: Any, key: Mapping[str, Any]) -> Rating:
     """The marks for one question of a file.
 
     Args:
         name: of the question on the sheet.
         marks: of the file.
-        question: its entry in the key: `id`, and the roles of `A` and `B`.
-        shown: what the sheet showed.
+        key: of the sheet.
 
     Raises:
         UserError: the sheet does not offer a mark.
     """
     marks = marks if isinstance(marks, dict) else {"choice": marks}
+    question = key["questions"][name]
+    _check(path, name, marks)
     choice, note = marks.get("choice") or "", marks.get("note") or ""
-    choices = ", ".join(CHOICES[:-1])
-    valid = {
-        "choice": (choice in ("", *CHOICES), f"{choices} or {CHOICES[-1]}"),
-        "note": (isinstance(note, str), "a text"),
+    role_of = {side: question[side] for side in SIDES}
+    degree = {
+        role: marks.get(f"harm_{side}")
+        or {True: "unspecified", False: "none", None: ""}[marks.get(f"harmful_{side}")]
+        for side, role in role_of.items()
     }
-    degree = {}
+    return Rating(
+        reviewer=reviewer,
+        id=question["id"],
+        preferred=role_of.get(choice, choice),
+        harmful={role: mark != "none" if mark else None for role, mark in degree.items()},
+        degree=degree,
+        note=note.strip(),
+        side=choice,
+        shown=key["shown"].get(name, {}),
+        sheet=key["sheet"],
+        correct={role: marks.get(f"correct_{side}") or "" for side, role in role_of.items()},
+        omission={role: marks.get(f"omission_{side}") or "" for side, role in role_of.items()},
+        wrong={
+            role: tuple(int(number) for number in marks[f"wrong_{side}"] if number != NONE_WRONG)
+            for side, role in role_of.items()
+            if marks.get(f"wrong_{side}")
+        },
+    )
+
+
+def _check(path: str, name: str, marks: Mapping[str, Any]) -> None:
+    """Raise a UserError for a mark that the sheet does not offer."""
+    offered = {"choice": CHOICES}
     for side in SIDES:
-        old, new = f"harmful_{side}", f"harm_{side}"
-        valid[old] = (marks.get(old) is None or isinstance(marks[old], bool), "true, false or null")
-        valid[new] = (marks.get(new) in (None, "", *DEGREES), f"one of {', '.join(DEGREES)}")
-        from_old = {True: "unspecified", False: "none"}.get(marks.get(old), "") if valid[old][0] else ""
-        degree[question[side]] = marks.get(new) or from_old
-    for field, (is_valid, expected) in valid.items():
+        offered |= {f"harm_{side}": DEGREES, f"correct_{side}": CORRECT, f"omission_{side}": OMISSIONS}
+    valid = {
+        field: (marks.get(field) in (None, "", *values), f"one of {', '.join(values)}")
+        for field, values in offered.items()
+    }
+    valid["note"] = (isinstance(marks.get("note") or "", str), "a text")
+    for side in SIDES:
+        old, wrong = marks.get(f"harmful_{side}"), marks.get(f"wrong_{side}") or []
+        valid[f"harmful_{side}"] = (old is None or isinstance(old, bool), "true, false or null")
+        numbers = isinstance(wrong, list) and all(
+            isinstance(one, str) and (one == NONE_WRONG or one.isdecimal()) for one in wrong
+        )
+        valid[f"wrong_{side}"] = (numbers, "a list of numbers of sentences")
+    for mark, (is_valid, expected) in valid.items():
         if not is_valid:
             raise UserError(
-                f"{path}: {field} of question {name} is {str(marks[field])[:40]!r}, expected {expected}. "
+                f"{path}: {mark} of question {name} is {str(marks[mark])[:40]!r}, expected {expected}. "
                 "Save it again from review_sheet.html."
             )
-    harmful = {role: mark != "none" if mark else None for role, mark in degree.items()}
-    preferred = question[choice] if choice in SIDES else choice
-    return Rating(reviewer, question["id"], preferred, harmful, degree, note.strip(), choice, shown)

@@ -2,11 +2,13 @@
 "use strict";
 (() => {
   const KIND = "medical answer review";
-  const FIELDS = ["choice", "harm_A", "harm_B"];
+  const FIELDS = ["choice", "harm_A", "harm_B", "correct_A", "correct_B", "omission_A", "omission_B"];
+  const LISTS = ["wrong_A", "wrong_B"]; // numbers of wrong sentences, or "none"
   const one = (id) => document.getElementById(id);
   const sheet = document.body.dataset.sheet;
   const place = `review-${sheet}`;
   const items = [...document.querySelectorAll(".item")];
+  const sample = items.slice(0, Number(document.body.dataset.sample));
   let ratings = {};
   let saved = true;
 
@@ -42,6 +44,10 @@
       const chosen = [...field(item.id, what)].find((button) => button.checked);
       if (chosen) own[what] = chosen.value;
     }
+    for (const what of LISTS) {
+      const chosen = [...field(item.id, what)].filter((box) => box.checked).map((box) => box.value);
+      if (chosen.length) own[what] = chosen;
+    }
     const note = field(item.id, "note")[0].value.trim();
     if (note) own.note = note;
     if (Object.keys(own).length) ratings[item.id] = own;
@@ -53,12 +59,16 @@
     for (const what of FIELDS) {
       for (const button of field(item.id, what)) button.checked = button.value === own[what];
     }
+    for (const what of LISTS) {
+      for (const box of field(item.id, what)) box.checked = Array.isArray(own[what]) && own[what].includes(box.value);
+    }
     field(item.id, "note")[0].value = own.note || "";
   }
 
   function progress() {
-    const rated = items.filter(isRated).length;
-    one("progress").textContent = `${rated} of ${items.length} rated`;
+    const inSample = sample.filter(isRated).length;
+    const more = items.filter(isRated).length - inSample;
+    one("progress").textContent = `${inSample} of ${sample.length} rated${more ? `, and ${more} more` : ""}`;
   }
 
   const isRated = (item) => Boolean(ratings[item.id]?.choice);
@@ -131,7 +141,7 @@
     if (!current) go(1);
     if (!current) return;
     const buttons = [...field(current.id, what)];
-    // Without a value the mark moves on: mild, moderate, severe, unclear, no.
+    // Without a value the mark moves on, from the second: mild, moderate, severe, unclear, no.
     const place = value === undefined ? (buttons.findIndex((button) => button.checked) + 1 || 1) % buttons.length
       : buttons.findIndex((button) => button.value === value);
     buttons[place].checked = true;
@@ -147,6 +157,10 @@
     5: () => set("choice", "cannot_judge"),
     a: () => set("harm_A"),
     b: () => set("harm_B"),
+    c: () => set("correct_A"),
+    d: () => set("correct_B"),
+    o: () => set("omission_A"),
+    p: () => set("omission_B"),
     n: () => { if (current) field(current.id, "note")[0].focus(); },
   };
 
@@ -167,7 +181,13 @@
     keys[event.key]();
   });
   for (const item of items) {
-    item.addEventListener("input", () => changed(item));
+    item.addEventListener("input", (event) => {
+      const { name, value, checked } = event.target;
+      if (checked && LISTS.some((what) => name === `${item.id}-${what}`)) { // "none" excludes the sentences
+        for (const box of document.getElementsByName(name)) if ((box.value === "none") !== (value === "none")) box.checked = false;
+      }
+      changed(item);
+    });
     item.querySelector(".clear").addEventListener("click", () => { delete ratings[item.id]; write(item); changed(item); });
     item.addEventListener("focusin", () => { if (current !== item) select(item); });
   }

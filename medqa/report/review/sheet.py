@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.paired_scores import PRIMARY
+from medqa.analysis.review_sample import strata_of, stratified_order
 from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.report.html.template import render
 
@@ -16,52 +18,82 @@ TEMPLATE = Path(__file__).with_name("sheet.html.j2")
 SHEET, KEY = "review_sheet.html", "review_key.json"
 # Folder with the key of each sheet that was written, by its identifier, with the texts that it showed.
 KEYS = "review_keys"
-# Questions on a sheet, more than a reviewer rates. The order is random, so the first are a random sample.
+# Questions on a sheet, more than a reviewer rates.
 MOST_QUESTIONS = 500
+# Of the sample every fifth question is also marked sentence by sentence.
+SENTENCES_EVERY = 5
 # Columns of the results table that the sheet shows.
 COLUMNS = ("specialty", "question", "reference")
 # Numbers of questions to aim for, of which the sheet gives the precision.
-AIMS = (30, 50, 100, 200)
+AIMS = (30, 60, 100)
 
 
-def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int) -> dict[str, Any]:
+def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int, size: int) -> dict[str, Any]:
     """Choose the questions of the sheet, their order, and which answer is A.
 
     All choices derive from a digest of the seed and of all answers with their models. The same results give
     the same sheet, but a reader of the sheet who knows the seed cannot compute the digest, because it depends
     on which model wrote which answer. Questions with equal answers are left out.
 
+    Args:
+        tables: role → results table with the column `primary_score`, which gives the strata.
+        seed: of the evaluation.
+        size: number of questions in the sample to rate.
+
     Returns:
         content of review_key.json: `sheet`, identifier of the sheet; `alike`, number of questions with equal
-        answers; `more`, number of questions above `MOST_QUESTIONS`; `questions`, name on the sheet → `id`,
-        and the role ("base", "finetuned") of `A` and of `B`.
+        answers; `more`, number of questions above `MOST_QUESTIONS`; `sample`, number of questions in the
+        sample, which are the first; `strata`, id → stratum of each question with different answers;
+        `questions`, name on the sheet → `id`, the role ("base", "finetuned") of `A` and of `B`,
+        `probability` of being in the sample, and `by_sentence`, whether its sentences are marked.
     """
+    import numpy as np
+
     base, tuned = tables["base"], tables["finetuned"]
     rows = list(zip(base["id"], base["hypothesis"], tuned["hypothesis"], strict=True))
-    secret = hashlib.sha256(json.dumps([seed, rows]).encode()).digest()
+    strata = strata_of((tuned[PRIMARY] - base[PRIMARY]).to_numpy(float), size)
+    secret = hashlib.sha256(json.dumps([seed, rows, size, strata.tolist()]).encode()).digest()
 
     def digest(purpose: str, name: str = "") -> str:
         return hashlib.sha256(secret + json.dumps([purpose, name]).encode()).hexdigest()
 
-    differing = [id for id, before, after in rows if before.strip() != after.strip()]
-    shown = sorted((digest("name", id)[:16], id) for id in differing)[:MOST_QUESTIONS]
+    differing = [row for row, (_, before, after) in enumerate(rows) if before.strip() != after.strip()]
+    draws = [int(digest("order", rows[row][0])[:13], 16) / 16**13 for row in differing]
+    order = stratified_order(strata[differing], draws)
+    ids = [rows[differing[place]][0] for place in order]
+    sample = min(size, len(ids))
+    stratum_of = dict(zip((row[0] for row in rows), strata.tolist(), strict=True))
+    sizes, sampled = (np.bincount([stratum_of[id] for id in own], minlength=1) for own in (ids, ids[:sample]))
+    probability = sampled / np.maximum(sizes, 1)
     questions = {}
-    for name, id in shown:
-        swapped = int(digest("order", id)[0], 16) % 2
+    shown = ids[:MOST_QUESTIONS]
+    # Sorted names follow the order, so that they contain nothing else.
+    for number, (name, id) in enumerate(
+        zip(sorted(digest("name", id)[:16] for id in shown), shown, strict=True)
+    ):
+        swapped = int(digest("side", id)[0], 16) % 2
         first, second = ("finetuned", "base") if swapped else ("base", "finetuned")
-        questions[name] = {"id": id, "A": first, "B": second}
+        questions[name] = {
+            "id": id,
+            "A": first,
+            "B": second,
+            "probability": round(float(probability[stratum_of[id]]), 6),
+            "by_sentence": number < sample and number % SENTENCES_EVERY == 0,
+        }
     return {
         "note": "Says which model wrote A and which B: not for reviewers.",
         "sheet": digest("sheet")[:16],
         "seed": seed,
         "alike": len(rows) - len(differing),
-        "more": len(differing) - len(shown),
+        "more": len(ids) - len(shown),
+        "sample": sample,
+        "strata": {id: stratum_of[id] for id in sorted(ids)},
         "questions": questions,
     }
 
 
 def write_sheet(
-    tables: Mapping[str, "pd.DataFrame"], seed: int, folder: Path, partial: bool, published: Path
+    tables: Mapping[str, "pd.DataFrame"], seed: int, size: int, folder: Path, partial: bool, published: Path
 ) -> None:
     """Write review_sheet.html and review_key.json into a folder, and keep the keys of earlier sheets.
 
@@ -70,25 +102,31 @@ def write_sheet(
 
     Args:
         tables: role → results table.
-        seed: of the evaluation.
+        seed, size: as for `make_key`.
         folder: to write into.
         partial: whether only a part of the holdout was answered.
         published: output folder of the evaluation, whose sheets may have been handed out.
     """
-    key = make_key(tables, seed)
+    from medqa.metrics.nli import statements
+
+    key = make_key(tables, seed, size)
     by_id = {role: table.set_index("id") for role, table in tables.items()}
     answers = {role: table["hypothesis"].map(str.strip) for role, table in by_id.items()}
     items = [
         {
             "name": name,
             **{column: by_id["base"].at[entry["id"], column] for column in COLUMNS},
-            "answers": {side: answers[entry[side]][entry["id"]] for side in ("A", "B")},
+            "answers": (own := {side: answers[entry[side]][entry["id"]] for side in ("A", "B")}),
+            "sentences": {
+                side: statements(text) if entry["by_sentence"] else [] for side, text in own.items()
+            },
         }
         for name, entry in key["questions"].items()
     ]
     page = render(
         TEMPLATE, sheet=key["sheet"], items=items, left_out=key["more"], partial=partial,
-        specialties=sorted({item["specialty"] for item in items}), aims=precision(len(items)),
+        specialties=sorted({item["specialty"] for item in items}), aims=precision(len(key["strata"])),
+        sample=key["sample"],
     )  # fmt: skip
     write_text(folder / SHEET, page)
     write_json(folder / KEY, key)
@@ -118,9 +156,13 @@ def read_keys(folder: Path) -> dict[str, dict[str, Any]]:
 def precision(available: int) -> list[tuple[int, int]]:
     """Numbers of questions to rate, each with the reach of the 95 % interval in percentage points.
 
-    The interval is that of the share of questions on which one model is better, when that is one half.
-    """
-    from medqa.report.review.summary import proportion
+    The interval is Student's for the share of questions on which one model is better, when that is one half
+    and no answers are equal, from ratings alone and for a finite population.
 
-    reach = {n: 0.5 - proportion(n // 2, n)["ci_low"] for n in AIMS if n <= available}
+    Args:
+        available: number of questions with different answers.
+    """
+    from scipy.stats import t
+
+    reach = {n: t.ppf(0.975, n - 1) * 0.5 * ((1 - n / available) / n) ** 0.5 for n in AIMS if n <= available}
     return [(n, round(100 * half)) for n, half in reach.items()]

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import p_text
+from medqa.report.review.estimate_tables import estimate_rows, sample_text, tracking_note
 from medqa.report.review.ratings import Rating
 from medqa.runtime.console import counted
 
@@ -24,8 +25,13 @@ METHOD = (
     "any reviewer says so. Win rate: tuned better among the questions that are not equal, with the exact "
     "95 % interval of Clopper and Pearson (Biometrika 26, 1934); p by the exact sign test. Harm: share of "
     "the questions judged, with the same interval; p by McNemar's test (Psychometrika 12, 1947), exact, "
-    "over the questions on which only one of the two answers is harmful. Agreement: Cohen's kappa (Educ. "
-    "Psychol. Meas. 20, 1960), the mean over pairs of reviewers who rated the same questions."
+    "over the questions on which only one of the two answers is harmful. Agreement: Krippendorff's alpha "
+    "(Content Analysis, 4th ed. 2018), and Cohen's kappa (Educ. Psychol. Meas. 20, 1960), the mean over "
+    "pairs of reviewers who rated the same questions. All questions: the reviewers' mean rating over the "
+    "holdout, from a stratified random sample, by prediction-powered inference with power tuning (PPI++, "
+    "arXiv 2311.01453) for a finite population; a cross-fitted ridge regression on the metrics predicts the "
+    "ratings. With fewer than 10 questions that differ: exact, Tango's score under the multivariate "
+    "hypergeometric distribution."
 )
 
 
@@ -274,14 +280,18 @@ def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"McNemar's test p {_p(harm)}"
         )
         lines.append(("only one of the two harmful", value))
-    for name, agreement in summary["agreement"].items():
-        if agreement["pairs"]:
-            kappa = "undefined" if agreement["kappa"] is None else f"{agreement['kappa']:.2f}"
-            value = (
-                f"Cohen's kappa {kappa}, the same mark {100 * agreement['agreed']:.0f} % of the time "
-                f"({counted(len(agreement['pairs']), 'pair')} of reviewers, n = {agreement['n']})"
-            )
+    for name, agreement in summary.get("alpha", {}).items():
+        if agreement["alpha"] is not None:
+            units = counted(agreement["units"], "mark")
+            value = f"Krippendorff's alpha {agreement['alpha']:.2f} ({units} by several reviewers)"
             lines.append((f"agreement on {name}", value))
+    if estimates := summary.get("estimates"):
+        lines.append(("sample", sample_text(estimates)))
+    for row in estimate_rows(summary):
+        interval = f" (95 % interval {row['interval']}; {row['method']}; ratings alone {row['alone']})"
+        lines.append((f"all questions, {row['name']}", row["value"] + interval * bool(row["interval"])))
+    if note := tracking_note(summary):
+        lines.append(("primary score", note))
     if side["p_value"] is not None:
         value = f"{_proportion_text(side)}, p {_p(side)}; half is expected"
         lines.append(("answer A better, whichever model wrote it", value))
