@@ -26,7 +26,7 @@ LANGUAGES = (
 # Answers that determine the main language, the share of them that must have it, and characters read of each.
 SAMPLE, MAIN_SHARE, CHARACTERS = 200, 0.6, 200
 # Answers whose language is determined, which takes a third of a millisecond each; of more, an even share.
-MOST_JUDGED = 20_000
+MOST_JUDGED = 10_000
 # Fewest letters of an answer whose language is determined, and least probability of another language.
 FEWEST_LETTERS, CERTAIN = 25, 0.8
 # An answer with this share of words among the most common ones of the main language needs no other test.
