@@ -246,6 +246,9 @@ def _about_texts(stats: Mapping[str, Any]) -> list[str]:
         "mojibake": "broken characters, from a wrong encoding",
         "other_language": f"an answer in another language ({others}) than most ({language.get('main')})",
     }
+    # Of many answers, only a share is judged; earlier versions judged all.
+    if language.get("judged", stats["input_pairs"]) < stats["input_pairs"] - stats["rejected_pairs"]:
+        what["other_language"] += f", of {language['judged']:,} judged"
     found = []
     for name, text in what.items():
         if quality and quality[name]["pairs"]:

@@ -56,6 +56,7 @@ BETWEEN_DIGITS = re.compile(r"(?<=\d)(?=[₀-₉])|(?<=[₀-₉])(?=\d)")
 PRIME = re.compile(r"((?<!\w)['‘][^'’‘]*['’](?!\w))|′|(?<=\d)['’‘ʼ´](?![^\W\d_])")
 # Markers: letters with a digit (HER2, cd20), or capital letters (ER, HIV).
 _MARKER = r"(?<![\w\-–])((?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,8}|(?-i:[A-Z]{%d,6}))"
+LOOSE_DASH = re.compile(r"[-–](?!\w)|(?<!\w)[-–]")
 # A sign: "HER2 –" and "HIV-" at the end of a phrase, "HER2 – breast cancer"; a dash: "MRI – what is it?"
 SIGN_AT_END = re.compile(
     _MARKER % 1 + r"(?:\s?[-–](?=\s*(?:[,;/|)\]?!.:]|$))|[-–](?=\s+(?:and|or|und|oder|et|ou|y|o)\b))",
@@ -105,7 +106,8 @@ def normal_form(question: str, version: int = VERSION) -> str:
     Questions with the same normal form are twins. A decimal point is kept: "0.5 mg" is not "5 mg".
     """
     text = question
-    if version > 2 and MORE_SIGNS.search(text):
+    has_signs = not text.isascii() or "-" in text or "'" in text or "=" in text
+    if version > 2 and has_signs and MORE_SIGNS.search(text):
         text = _more_signs_as_words(text)
     if version > 1 and SIGNS.search(text):
         text = _signs_as_words(text)
@@ -136,8 +138,12 @@ def _signs_as_words(text: str) -> str:
 
 def _more_signs_as_words(text: str) -> str:
     """Write as words what version 3 distinguishes, and other writings of a sign as the usual one."""
-    text = OTHER_WRITINGS.sub(lambda match: OTHER_WRITING[match[0]], BETWEEN_DIGITS.sub(" ", text))
+    text = OTHER_WRITINGS.sub(lambda match: OTHER_WRITING[match[0]], text)
+    if not text.isascii():
+        text = BETWEEN_DIGITS.sub(" ", text)
     text = PRIME.sub(lambda match: match[1] or " prime ", text)
+    if "+" not in text and not LOOSE_DASH.search(text):  # hyphens within words alone, the most usual case
+        return text
     for sign in (SIGN_AT_END, SIGN_BEFORE_WORD):
         text = sign.sub(r"\1 minus ", text)
     text = DASH_AT_END.sub("-", SIGN_BETWEEN.sub(" minus ", text))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from medqa.data import text_quality
 from medqa.data.cleaning import Record, clean_pair
 from medqa.data.text_quality import measure
 
@@ -65,5 +66,12 @@ def test_a_corpus_of_several_languages_has_no_main_language() -> None:
     german = [
         (f"Was ist Krankheit {n}?", "Die Krankheit ist eine Entzündung der Gelenke.") for n in range(40)
     ]
-    assert quality(*german)["other_language"] == {"pairs": 0, "example": "", "main": ""}
+    assert quality(*german)["other_language"] == {"pairs": 0, "example": "", "main": "", "judged": 80}
     assert measure([])["other_language"]["main"] == ""
+
+
+def test_of_many_answers_a_share_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_quality, "MOST_JUDGED", 10)
+    german = [(f"Warum {n}?", "Die Krankheit ist eine Entzündung der Gelenke.") for n in range(20)]
+    found = quality(*german)["other_language"]
+    assert 0 < found["pairs"] < 10 and found["pairs"] < found["judged"] < 30

@@ -685,7 +685,7 @@ def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetCo
             "no holdout could be chosen",
         ),
         (some_files(), {"INITIAL_TRAIN_PERCENTAGE": 0.0}, "no pair is left for training"),
-        (some_files(), {"EVAL_SPLIT_SIZE": 1.0}, "no pair is left for training"),
+        (some_files(), {"EVAL_SPLIT_SIZE": 1.0}, "would leave nothing to train on"),
     ],
 )
 def test_a_preparation_without_training_data_or_holdout_is_refused(
