@@ -73,7 +73,7 @@ def test_wordnet_gets_the_line_ends_that_its_offsets_count_with(fetching, tmp_pa
 
 def test_what_is_cut_is_said_with_the_numbers_of_the_settings():
     recipe = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True).stdout
-    said = [int(number) for number in re.findall(r"\d+", re.search(r"Cut to fit .*", recipe)[0])]
+    said = [int(number) for number in re.findall(r"\d+", re.search(r"Cut to fit [^\"]*", recipe)[0])]
 
     def given(name: str) -> float:
         return float(re.search(rf"--{name} (\S+)", recipe)[1])
