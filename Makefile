@@ -65,7 +65,7 @@ demo demo-toy loop: export CUDA_VISIBLE_DEVICES :=
 demo loop: export NLTK_DATA := demo/models/nltk_data
 demo: .venv/installed
 	$(RUN) demo/fetch_models.py
-	@echo "$(CUT)"
+	@echo "$(CUT)" | fold -s -w 100
 	$(STAGES)
 
 demo-toy: .venv/installed

@@ -36,6 +36,12 @@ COLUMNS = [
     "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match",
     "token_f1",
 ]  # fmt: skip
+# Tuned minus base. With AVX2 and one thread the real model has 0.046, 0.062 and -0.636. Others round
+# differently, which changes some answers.
+RANGES = {
+    "output": {"ROUGE-L": (0.02, 0.08), "token_f1": (0.0, 0.13), "answer_loss": (-0.8, -0.45)},
+    "toy_output": {"ROUGE-L": (0.0, 1.0), "answer_loss": (-10.0, 0.0)},
+}
 # These metrics do not apply to a question whose reference has no dose or no medical term.
 MAY_NOT_APPLY = {"exact_match", "token_f1"}
 
@@ -45,7 +51,8 @@ def problems(demo: Path) -> list[str]:
     found = []
     for folder, wanted in FILES.items():
         there = {path.name for path in (demo / folder).iterdir()}
-        there = {name for name in there if not name.startswith("checkpoint-")}
+        # A tokenizer with a chat template, as the real model has, is saved with it.
+        there = {name for name in there if not name.startswith(("checkpoint-", "chat_template."))}
         if there != wanted:
             found.append(f"{folder}: missing {sorted(wanted - there)}, unexpected {sorted(there - wanted)}")
     results = demo / "evaluation_results"
@@ -61,10 +68,9 @@ def problems(demo: Path) -> list[str]:
         if (meteor := "meteor_without_synonyms" if demo.name == "toy_output" else "meteor") not in table:
             found.append(f"{name}_model_results.csv has no {meteor}")
     comparison = pd.read_csv(results / "model_comparison.csv").set_index("metric")
-    if not comparison.loc["ROUGE-L", "difference"] > 0:
-        found.append("the tuned model is not better in ROUGE-L")
-    if not comparison.loc["answer_loss", "difference"] < 0:
-        found.append("the tuned model is not better in answer loss")
+    for metric, (low, high) in RANGES[demo.name].items():
+        if not low < (difference := comparison.loc[metric, "difference"]) < high:
+            found.append(f"{metric}: tuned minus base is {difference:.3f}, not between {low} and {high}")
     advice = json.loads((results / "training_recommendations.json").read_text(encoding="utf-8"))
     keys = ["low_performance_specialties", "recommended_sample_increases", "overall_improvement"]
     if list(advice)[:3] != keys:

@@ -108,8 +108,9 @@ PARTS = {
 def main() -> None:
     """Fetch and convert what is missing."""
     missing = [name for name in PARTS if not (MODELS / name).is_dir()]
-    for name in PARTS.keys() - set(missing):
-        print_rank0(f"demo/models/{name} reused: {PARTS[name][0]}")
+    for name, (content, _) in PARTS.items():
+        if name not in missing:
+            print_rank0(f"demo/models/{name} reused: {content}")
     if not missing:
         return
     started = time.monotonic()

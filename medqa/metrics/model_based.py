@@ -38,7 +38,8 @@ def load(
             left_out["bertscore"] = f"BERTScore is left out: {missing}"
             left_out["nli"] = "Entailment is left out: it has no encoder either"
         except HeadMissing as missing:
-            left_out["nli"] = f"Entailment is left out: {missing}"
+            advice = "the default of BERTSCORE_MODEL, or another encoder trained on MNLI, does"
+            left_out["nli"] = f"Entailment is left out: {missing}; {advice}"
     for reason in left_out.values():
         warnings.add(f"{reason}.")
     if not model:
