@@ -28,7 +28,7 @@ NAMES = {name: one for name, one in MEDICINES.items() if " " in name} | MEASURES
 NAME_BEGINNINGS = frozenset(name.split()[0] for name in NAMES)
 LONGEST_NAME = max(len(name.split()) for name in NAMES)
 # Names that are other words in small letters: "24 hr", "map".
-CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl")
+CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl mg")
 # After the name of a medicine these are part of it: "losartan potassium".
 SALTS = word_lists.words("sodium potassium calcium magnesium")
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
@@ -83,6 +83,12 @@ DOSE_UNIT = re.compile(
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
 # Units of values that no medicine has.
 MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
+# Measures that have units of doses; no laboratory value has them.
+GIVEN_MEASURES = frozenset({
+    "fluid", "salt", "sodium", "weight", "proteinuria", "urine output", "eGFR", "serum potassium",
+    "serum sodium",
+    "serum magnesium", "serum iron", "calcium", "phosphate",
+})  # fmt: skip
 # Measures that are given in percent.
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
@@ -444,9 +450,11 @@ class _Sentence:
     def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine has one in mmHg or "
         "per litre."""
-        if unit not in MEASURED_ONLY:
-            return self.names
-        return [name for name in self.names if name[2] in MEASURE_NAMES]
+        if unit in MEASURED_ONLY:
+            return [name for name in self.names if name[2] in MEASURE_NAMES]
+        if DOSE_UNIT.match(unit):
+            return [name for name in self.names if name[2] not in MEASURE_NAMES or name[2] in GIVEN_MEASURES]
+        return self.names
 
     def _score_name(self, amount: Quantity) -> str:
         """The name of a score: "GCS", or "wells score" by the word before "score"."""
@@ -482,7 +490,7 @@ def _for_unit(subject: str, unit: str) -> str:
     """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
     if unit in ("mmol/L", "mEq/L", "mg/L"):
         return IN_BLOOD.get(subject, subject)
-    return NOT_IN_BLOOD.get(subject, subject) if unit in ("mg", "mmol", "mEq") else subject
+    return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject
 
 
 def _role(amount: Quantity, context: str) -> str:

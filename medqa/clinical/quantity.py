@@ -107,7 +107,7 @@ Found = tuple[list[Quantity], int]
 _LESS = (
     "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
-    "|no (?:more|longer|later|higher|greater|older) than|not more than|at most|max(?:imum)?[.]?(?: "
+    "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
     "dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
@@ -137,10 +137,11 @@ REACHED = re.compile(
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
-    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z])|(?:upwards?"
+    r"|(?:or|and) (?:more|above|over|greater|higher|longer|larger|bigger|wider|beyond|up"
+    r"|older)(?![a-z])|(?:upwards?"
     r"|onwards?)(?![a-z]))"
     r"|(?P<below>(?:at (?:the )?most|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
-    r"|fewer|younger|shorter)(?![a-z])))"
+    r"|fewer|smaller|younger|shorter)(?![a-z])))"
 )
 RANGE_TO = re.compile(r" ?- ?-? ?(?:to )?| to (?:about )?| up to | through ")
 BETWEEN = re.compile(r"\bbetween (?:about |the ages of |ages )?$")
@@ -156,7 +157,7 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     if before is not None and REACHED.search(scan.before(start)):
         return "", end
     # "30 mL/kg over 3 hours" takes three hours, not more.
-    if before is None or (dimension == "time" and before.group().strip() == "over"):
+    if before is None or (dimension == "time" and before.group().startswith("over")):
         return "", end
     return ("<" if before["below"] or before["below_of"] else ">"), end
 

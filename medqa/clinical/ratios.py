@@ -41,7 +41,7 @@ SCORES = {
 }  # fmt: skip
 # Values that mostly come without their unit.
 IMPLIED_UNITS = {
-    "mmol/l": "lactate serum_lactate serum_potassium serum_sodium",
+    "mmol/l": "lactate serum_lactate potassium serum_potassium sodium serum_sodium k na",
     "kg/m2": "bmi body_mass_index", "ml/min": "egfr gfr",
     "%": "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats",
     "cells/µl": "cd4\\+?(_t)?(_cells?)?", "ms": "qtc? qtcf qrs",
@@ -58,7 +58,7 @@ LEAST_MILLISECONDS = 10
 CAPITAL_SCORES = {
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
     "map",
-    "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
+    "k", "na", "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
 }  # fmt: skip
 
 
