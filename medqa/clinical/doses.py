@@ -414,7 +414,7 @@ class _Sentence:
         counts = [
             other.values[0]
             for other in around
-            if (item in WRITTEN and other.unit == WRITTEN[item][0])
+            if (item in WRITTEN and other.unit == WRITTEN[item][0] and not other.bound)
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
         if item and count is not None:
@@ -453,8 +453,13 @@ class _Sentence:
         if unit in MEASURED_ONLY:
             return [name for name in self.names if name[2] in MEASURE_NAMES]
         if DOSE_UNIT.match(unit):
-            return [name for name in self.names if name[2] not in MEASURE_NAMES or name[2] in GIVEN_MEASURES]
+            return [name for name in self.names if self._can_be_given(name)]
         return self.names
+
+    def _can_be_given(self, name: tuple[int, int, str]) -> bool:
+        """Whether a name can have a dose: a medicine, or fluid, but not "hyperkalaemia"."""
+        disorder = self.text.startswith(("hyper", "hypo"), name[0])
+        return name[2] not in MEASURE_NAMES or (name[2] in GIVEN_MEASURES and not disorder)
 
     def _score_name(self, amount: Quantity) -> str:
         """The name of a score: "GCS", or "wells score" by the word before "score"."""

@@ -138,7 +138,8 @@ class _Ways:
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "side" and EYE.search(lower):
                 found |= {match.lastgroup: match for match in EYES.finditer(raw)}
-            if len(found) == 1:
+            other = {"left": "right", "right": "left"}.get(next(iter(found), ""))
+            if len(found) == 1 and not (other and re.search(rf"\b{other}\b", lower)):
                 ((label, match),) = found.items()
                 self.rows[row] = label, original[match.start() : match.end()]
         orders: dict[str, dict[str, re.Match[str]]] = {}
