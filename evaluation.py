@@ -101,8 +101,10 @@ class AutomaticMetrics:
         from medqa import clinical
 
         errors = clinical.dose_errors(reference, hypothesis)
-        if errors:
-            self.dose_errors[reference, hypothesis] = errors
+        # The report lists reversed statements as well; they are no quantities, so they are not counted.
+        listed = [*(errors or ()), *clinical.negation_errors(reference, hypothesis, self.lexicon)]
+        if listed:
+            self.dose_errors[reference, hypothesis] = listed
         return None if errors is None else len(errors)
 
 
