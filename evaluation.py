@@ -125,7 +125,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
-    from medqa.clinical.vocabulary import user_terms
+    from medqa.clinical.word_forms import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner
     from medqa.modeling.base_model import BaseModel

@@ -8,11 +8,12 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, OPPOSED, SENTENCE_END, Dose, doses, names_of
+from medqa.clinical.doses import BODY_WEIGHT, OPPOSED, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import read_number
-from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms
 

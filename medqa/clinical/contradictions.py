@@ -7,14 +7,13 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.agreement import amounts_meet, kind_of
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.doses import MEASURE_NAMES, is_known
+from medqa.clinical.names import MEASURE_NAMES, is_known
 from medqa.clinical.opposites import names_way, swapped, wrong_way
-from medqa.clinical.quantities import read
-from medqa.clinical.quantity import Quantity, near
+from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS
-from medqa.clinical.vocabulary import TOKEN, canonical
+from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
 
 FIELDS = ("subject", "kind", "reference", "answer")

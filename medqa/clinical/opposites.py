@@ -5,10 +5,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
 
-from medqa.clinical.agreement import amounts_meet
 from medqa.clinical.claims import Claim
-from medqa.clinical.quantities import read
-from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity import Quantity, amounts_meet
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.words import words
 

@@ -16,9 +16,9 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
-from medqa.clinical.quantities import read
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.vocabulary import TOKEN, is_general, stem
+from medqa.clinical.word_forms import TOKEN, is_general, stem
 from medqa.clinical.words import words
 
 # Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.

@@ -5,7 +5,8 @@ from fractions import Fraction
 from math import gcd
 
 from medqa.clinical.numbers import FRACTION, read_number
-from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
+from medqa.clinical.quantity import Quantity, Range
+from medqa.clinical.scan import Found, Scan, read_bound, read_upper
 from medqa.clinical.units import Unit, read_compound
 
 PAIR = re.compile(

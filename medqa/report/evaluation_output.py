@@ -87,7 +87,7 @@ def notes(results: Results) -> list[str]:
 def add_dose_errors(
     tables: Mapping[str, "pd.DataFrame"], errors: Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 ) -> None:
-    """Add the column `dose_errors`: a JSON list of contradicting quantities and statements, empty without any.
+    """Add the column `dose_errors`: a JSON list of contradicting quantities and statements, or empty.
 
     Args:
         tables: role → results table.

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical.numbers import WORDS, read_number
-from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
+from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
     SIGHT_OR_MIX,
@@ -21,6 +21,7 @@ from medqa.clinical.ratios import (
     read_ratio,
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
+from medqa.clinical.scan import Found, Scan, read_bound, read_upper
 from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
