@@ -8,7 +8,6 @@
 Answers are stored as they finish; the same command run again generates only the missing ones.
 """
 
-import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifes
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, checked_template
-from medqa.report import evaluation_output, retention
+from medqa.report import evaluation_output, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
@@ -100,8 +99,10 @@ class AutomaticMetrics:
         from medqa import clinical
 
         errors = clinical.dose_errors(reference, hypothesis)
-        if errors:
-            self.dose_errors[reference, hypothesis] = errors
+        # The report lists reversed statements as well; they are no quantities, so they are not counted.
+        listed = [*(errors or ()), *clinical.negation_errors(reference, hypothesis, self.lexicon)]
+        if listed:
+            self.dose_errors[reference, hypothesis] = listed
         return None if errors is None else len(errors)
 
 
@@ -123,7 +124,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
     from medqa.analysis import local_judge
-    from medqa.clinical.vocabulary import user_terms
+    from medqa.clinical.word_forms import user_terms
     from medqa.data import dataset_io
     from medqa.generation import model_pair, prediction_cache, runner, shards
     from medqa.modeling.base_model import BaseModel
@@ -173,7 +174,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
     print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
-    print_summary(config, results, data["command"])
+    terminal.print_summary(output, results, data["command"])
     return results.advice
 
 
@@ -183,7 +184,7 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
 
     results = adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config))
     print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
-    print_summary(config, results, "")
+    terminal.print_summary(Path(config.OUTPUT_DIR), results, "")
     return results.advice
 
 
@@ -225,24 +226,6 @@ def compare(
         rows = history_csv.merged(rows, [this])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)
-
-
-def print_summary(config: EvaluationConfig, results: evaluation_output.Results, command: str) -> None:
-    """Print results, warnings, files and `command`, which prepares the next iteration ("": none)."""
-    from medqa.analysis import verdicts
-    from medqa.report.example import median_example
-
-    print_rank0("", median_example(results.tables), "", verdicts.verdict_text(results.advice["verdict"]))
-    if results.review:
-        print_rank0("", results.review.text())
-    print_rank0("", verdicts.comparison_text(results.comparison), *evaluation_output.notes(results))
-    results.warnings.show()
-    path = Path(config.OUTPUT_DIR) / "training_recommendations.json"
-    print_rank0("", f"Files: {path.parent}/ (report.html, review_sheet.html, tables, figures, {path.name})")
-    if command and results.advice["recommended_sample_increases"]:
-        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
-    else:
-        print_rank0(f"Next:  open {path.with_name('report.html')} in a browser")
 
 
 if __name__ == "__main__":

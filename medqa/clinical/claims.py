@@ -8,11 +8,12 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-from medqa.clinical.doses import BODY_WEIGHT, MEASURE_NAMES, OPPOSED, SENTENCE_END, Dose, doses, names_of
+from medqa.clinical.doses import BODY_WEIGHT, OPPOSED, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import read_number
-from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms
 
@@ -150,6 +151,8 @@ def claims(text: str) -> tuple[Claim, ...]:
         dose = by_place.get((quantity.start, quantity.values))
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
+        if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
+            continue  # "300 mg a day in three doses"
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
         if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
@@ -157,8 +160,9 @@ def claims(text: str) -> tuple[Claim, ...]:
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
         subject = dose.subject if dose else _only_molar(text, begin, end)
+        common = _in_days(in_common_unit(subject, quantity))
         claim = Claim(
-            _in_days(in_common_unit(subject, quantity)),
+            common if dose else _as_share(common),
             SAME_MEASURE.get(subject, subject),
             dose,
             dose.written if dose else original[quantity.start : quantity.end].strip(),
@@ -242,6 +246,15 @@ def _daily(dose: Dose, subject: str) -> Quantity | None:
             rate, tolerance = tuple(times / DAYS_OF_A_MONTH for times in rate), MONTH_TOLERANCE
     values = ((low * rate[0], high * rate[1]),)
     return replace(amount, unit=unit, values=values, tolerance=max(tolerance, amount.tolerance))
+
+
+def _as_share(quantity: Quantity) -> Quantity:
+    """A proportion in percent: "3 out of 100" is 3 %."""
+    if quantity.kind != "ratio" or quantity.unit != ":" or quantity.values[0][0] > quantity.values[1][0]:
+        return quantity
+    (low, high), (least, most) = quantity.values
+    values = ((100 * low / most, 100 * high / least),) if least else ((low, high),)
+    return replace(quantity, kind="amount", unit="%", values=values)
 
 
 def _in_days(quantity: Quantity) -> Quantity:

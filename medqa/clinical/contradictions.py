@@ -7,14 +7,13 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.agreement import amounts_meet, kind_of
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.doses import MEASURE_NAMES, is_known
+from medqa.clinical.names import MEASURE_NAMES, is_known
 from medqa.clinical.opposites import names_way, swapped, wrong_way
-from medqa.clinical.quantities import read
-from medqa.clinical.quantity import Quantity, near
+from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS
-from medqa.clinical.vocabulary import TOKEN, canonical
+from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
 
 FIELDS = ("subject", "kind", "reference", "answer")
@@ -136,6 +135,12 @@ def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
             left.remove(one)
             rivals.remove(likeliest)
             yield _error(one, likeliest)
+    for other in list(rivals):
+        # "10 mL of 75 mg/5 mL" is 150 mg, whatever the reference compares with it.
+        one = next((one for one in ours if _is_content(one, other)), None)
+        if one is not None:
+            rivals.remove(other)
+            yield _error(one, other)
     settled = _settled(ours, theirs)
     for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
         wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
@@ -149,6 +154,17 @@ def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
         single = len(against) == 1 and (len(mine) == 1 or only)
         if (single or none) and _only_counterpart(mine[0], against[0]):
             yield _error(mine[0], against[0])
+
+
+def _is_content(one: Claim, other: Claim) -> bool:
+    """Whether a claim of a volume has its contents in the unit of another amount of the same medicine."""
+    content = one.taken is not None and one.taken.unit != one.quantity.unit
+    return (
+        content
+        and one.taken.unit == other.quantity.unit
+        and _may_be_one(one, other)
+        and other.dose is not None
+    )
 
 
 def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:

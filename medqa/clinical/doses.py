@@ -8,29 +8,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.names import MEASURE_NAMES, WORD, names_of, unlisted_name
 from medqa.clinical.numbers import read_number
-from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity
-from medqa.clinical.routes import FIRST_WORDS
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import PER_ITEM, WRITTEN
-from medqa.clinical.vocabulary import MEDICINE_ENDING, NOT_MEDICINES, canonical, is_general
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
-WORD = re.compile(r"[a-z][a-z0-9]*(?:[-'][a-z0-9]+)*")
-
-MEDICINES = word_lists.names("medicines")
-MEASURES = {name.lower(): measure for name, measure in word_lists.names("measures").items()}
-MEASURE_NAMES = frozenset(MEASURES.values())
-# Names of one or more words; the words of one are also joined by "-" and "/".
-NAMES = {name: one for name, one in MEDICINES.items() if " " in name} | MEASURES
-NAME_BEGINNINGS = frozenset(name.split()[0] for name in NAMES)
-LONGEST_NAME = max(len(name.split()) for name in NAMES)
-# Names that are other words in small letters: "24 hr", "map".
-CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl")
-# After the name of a medicine these are part of it: "losartan potassium".
-SALTS = word_lists.words("sodium potassium calcium magnesium")
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
@@ -83,6 +69,12 @@ DOSE_UNIT = re.compile(
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
 # Units of values that no medicine has.
 MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
+# Measures that have units of doses; no laboratory value has them.
+GIVEN_MEASURES = frozenset({
+    "fluid", "salt", "sodium", "weight", "proteinuria", "urine output", "eGFR", "serum potassium",
+    "serum sodium",
+    "serum magnesium", "serum iron", "calcium", "phosphate",
+})  # fmt: skip
 # Measures that are given in percent.
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
@@ -223,69 +215,6 @@ def doses(text: str) -> tuple[Dose, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=KEPT_TEXTS)
-def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Medicines and measures of a text: (start, end, one name for all its names)."""
-    _, raw, lower = forms(text)
-    return tuple(_names(lower, raw, list(WORD.finditer(lower))))
-
-
-def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
-    """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
-    following, previous = 0, -2
-    for place, match in enumerate(words):
-        word = match.group()
-        if place < following or not (word in NAME_BEGINNINGS or medicine(word)):
-            continue
-        if word in CAPITAL_NAMES and raw[match.start() : match.end()].islower():
-            continue
-        length, name = _listed_name(lower, words[place : place + LONGEST_NAME])
-        name = name or medicine(word)
-        if name in SALTS and previous == match.start() - 1:
-            continue
-        if name and not lower.endswith("without ", 0, match.start()):
-            following = place + length
-            previous = words[following - 1].end()
-            yield match.start(), words[following - 1].end(), name
-
-
-def _listed_name(lower: str, words: Sequence[re.Match[str]]) -> tuple[int, str]:
-    """How many of the words are a listed name, and its one name; (1, "") when the first begins none."""
-    if words[0].group() in NAME_BEGINNINGS:
-        for count in range(len(words), 0, -1):
-            phrase = lower[words[0].start() : words[count - 1].end()].replace("/", " ")
-            if phrase in NAMES:
-                return count, NAMES[phrase]
-    return 1, ""
-
-
-@lru_cache(maxsize=1 << 16)
-def medicine(word: str) -> str:
-    """The one name of a medicine, "" when a word is none: by our list, or by the ending of its group."""
-    for form in (word, word.removesuffix("s")):
-        if form in MEDICINES:
-            return MEDICINES[form]
-    if "-" in word:
-        # A combination is another medicine than its parts: ampicillin-sulbactam.
-        return word if any(medicine(part) for part in word.split("-")) else ""
-    if len(word) < 6 or word in NOT_MEDICINES or MEDICINE_ENDING.fullmatch(word) is None or is_general(word):
-        return ""
-    return word
-
-
-def is_known(subject: str) -> bool:
-    """Whether a subject is a medicine or measure by our lists or rules; other names may stand for it."""
-    return subject in MEASURE_NAMES or bool(medicine(subject))
-
-
-@lru_cache(maxsize=1 << 16)
-def _unlisted_name(word: str) -> str:
-    """A word as the subject of the amount right after it, "fondaparinux 2.5 mg"; "" for general English."""
-    if len(word) < 5 or not word.isalpha() or word.endswith("ly") or word in FIRST_WORDS or is_general(word):
-        return ""
-    return canonical(word)
-
-
 @dataclass
 class _Sentence:
     """A sentence of a text.
@@ -408,7 +337,7 @@ class _Sentence:
         counts = [
             other.values[0]
             for other in around
-            if (item in WRITTEN and other.unit == WRITTEN[item][0])
+            if (item in WRITTEN and other.unit == WRITTEN[item][0] and not other.bound)
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
         if item and count is not None:
@@ -444,9 +373,16 @@ class _Sentence:
     def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine has one in mmHg or "
         "per litre."""
-        if unit not in MEASURED_ONLY:
-            return self.names
-        return [name for name in self.names if name[2] in MEASURE_NAMES]
+        if unit in MEASURED_ONLY:
+            return [name for name in self.names if name[2] in MEASURE_NAMES]
+        if DOSE_UNIT.match(unit):
+            return [name for name in self.names if self._can_be_given(name)]
+        return self.names
+
+    def _can_be_given(self, name: tuple[int, int, str]) -> bool:
+        """Whether a name can have a dose: a medicine, or fluid, but not "hyperkalaemia"."""
+        disorder = self.text.startswith(("hyper", "hypo"), name[0])
+        return name[2] not in MEASURE_NAMES or (name[2] in GIVEN_MEASURES and not disorder)
 
     def _score_name(self, amount: Quantity) -> str:
         """The name of a score: "GCS", or "wells score" by the word before "score"."""
@@ -467,7 +403,7 @@ class _Sentence:
                 amount.unit == "%" and nearest >= 0 and names[nearest][2] in IN_PERCENT
             )
             if word.group() not in FILLERS and not measured:
-                return _unlisted_name(word.group()) if distance == 0 or not names else ""
+                return unlisted_name(word.group()) if distance == 0 or not names else ""
         return ""
 
 
@@ -482,7 +418,7 @@ def _for_unit(subject: str, unit: str) -> str:
     """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
     if unit in ("mmol/L", "mEq/L", "mg/L"):
         return IN_BLOOD.get(subject, subject)
-    return NOT_IN_BLOOD.get(subject, subject) if unit in ("mg", "mmol", "mEq") else subject
+    return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject
 
 
 def _role(amount: Quantity, context: str) -> str:

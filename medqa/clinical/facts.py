@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 from medqa.clinical.lexicon import MedicalLexicon
-from medqa.clinical.quantities import read
 from medqa.clinical.quantity import Quantity, same
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS
 
 FACT_COLUMNS = ("exact_match", "fact_precision", "fact_recall", "fact_f1")

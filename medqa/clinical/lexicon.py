@@ -25,7 +25,7 @@ from medqa.clinical.negation import (
     negates,
 )
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.vocabulary import (
+from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
     MEDICINE_ENDING,

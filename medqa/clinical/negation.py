@@ -63,7 +63,8 @@ _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped"
     r"|discontinued"
     r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
-    r"|undetected|forbidden|prohibited|denied|ceased|inappropriate|inadvisable|held|resolved"
+    r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
+    r"|inappropriate|inadvisable|held|resolved"
     r"|subsided)"
 )
 _NOT = (
@@ -90,7 +91,7 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|absent|unnecessary)"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|improbable|absent|unnecessary)"
     r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"

@@ -5,10 +5,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
 
-from medqa.clinical.agreement import amounts_meet
 from medqa.clinical.claims import Claim
-from medqa.clinical.quantities import read
-from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity import Quantity, amounts_meet
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.words import words
 
@@ -79,9 +78,9 @@ FORBIDDEN = re.compile(r"\b(?:never|not|avoid|cannot|contraindicated)\b[^.;,]{0,
 
 
 def names_way(text: str) -> bool:
-    """Whether a text names one of what excludes each other, or a route that is the only one."""
+    """Whether a text names one of what excludes each other, or a route."""
     ways = _ways(text)
-    return bool(ways.rows) or bool(ways.routes and ways.only) or bool(ways.forbidden)
+    return bool(ways.rows or ways.routes or ways.forbidden)
 
 
 def wrong_way(
@@ -138,7 +137,8 @@ class _Ways:
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "side" and EYE.search(lower):
                 found |= {match.lastgroup: match for match in EYES.finditer(raw)}
-            if len(found) == 1:
+            other = {"left": "right", "right": "left"}.get(next(iter(found), ""))
+            if len(found) == 1 and not (other and re.search(rf"\b{other}\b", lower)):
                 ((label, match),) = found.items()
                 self.rows[row] = label, original[match.start() : match.end()]
         orders: dict[str, dict[str, re.Match[str]]] = {}
@@ -180,6 +180,7 @@ LABELS = (
     "|thereafter"},
     {"basal": "basal|long-acting|background|glargine|detemir|degludec",
      "rapid": "rapid|rapid-acting|short-acting|prandial|mealtime|aspart|lispro|bolus insulin"},
+    {"birth": "birth", "now": "now|current(?:ly)?|today|present"},
     {"supine": "supine|lying", "standing": "standing|upright"},
     {"peak": "peaks?", "trough": "troughs?"},
     {"men": "men|males?", "women": "women|females?"},
@@ -187,7 +188,7 @@ LABELS = (
      "older": "(?:≥|>|over|from the age of|aged|at least|above|older than) ?[0-9]+ ?(?:y|yrs?|years?)?"},
     {day: day for day in DAYS},
     {month: rf"(?:[0-9]+ )?{month}" for month in MONTHS},
-    {f"day {number}": f"day (?:{number}|{word})"
+    {f"day {number}": f"(?:day |d)(?:{number}|{word})|days {number}|days {word}"
      for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven"), 1)},
     {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
     | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},

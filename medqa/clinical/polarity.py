@@ -16,9 +16,9 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
-from medqa.clinical.quantities import read
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.vocabulary import TOKEN, is_general, stem
+from medqa.clinical.word_forms import TOKEN, is_general, stem
 from medqa.clinical.words import words
 
 # Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
@@ -79,7 +79,8 @@ _EMPTY = words(
 )
 # Words that oppose a statement anywhere in it.
 _OPPOSING = words(
-    "no none nil absent unnecessary contraindicated negative avoided stopped discontinued withheld excluded "
+    "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
+    "avoided stopped discontinued withheld excluded "
     "forbidden unable "
     "fails failed prohibited"
 )
@@ -95,6 +96,7 @@ LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
     r"([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be |([a-z]+) (?:is|are) (?:not|never) "
@@ -220,6 +222,8 @@ def _statement(text: str) -> _Statement:
         rest = word.removeprefix(prefix)
         if opposed and word in UNDOING:
             opposed = False
+        elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
+            opposed = pending = False  # "not contraindicated", "no contraindication"
         elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
             pending = (word in _OPPOSING and word != "no") or negates(lower, word, match.start())
             opposed = opposed or pending

@@ -1,13 +1,16 @@
-"""A quantity, when two of them are the same, and the words that bound a number or make it a range."""
+"""A quantity, and when two of them are the same or can both be true of one thing."""
 
-import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from medqa.clinical.numbers import read_number, show
+from medqa.clinical.numbers import show
 from medqa.clinical.schedules import show_frequency, show_time
 
 Range = tuple[Fraction, Fraction]
+# Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
+FAR_APART = 5
+# Scores that are not whole numbers.
+FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4"}
 
 
 @dataclass(frozen=True)
@@ -81,89 +84,56 @@ def same(first: Quantity, second: Quantity) -> bool:
     )
 
 
-# ---- a text being read -------------------------------------------------------------------------------------
+def amounts_meet(first: Quantity, second: Quantity) -> bool:
+    """Whether two amounts can both be true of one thing: their ranges overlap and are of like size."""
+    if (first.kind, first.unit, len(first.values)) != (second.kind, second.unit, len(second.values)):
+        return False
+    pairs = list(zip(first.values, second.values, strict=True))
+    if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
+        return False
+    if first.bound and first.bound == second.bound and first.kind == "score":
+        return _limit(first) == _limit(second)
+    if first.bound and first.bound == second.bound:
+        return all(near(one[0], other[0], first, second) for one, other in pairs)
+    return all(ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
 
 
-@dataclass
-class Scan:
-    """A text being read: in its own case, in lower case, and the quantities found so far."""
-
-    raw: str
-    text: str
-    found: list[Quantity]
-
-    def before(self, start: int) -> str:
-        """The forty characters before a place."""
-        return self.text[max(0, start - 40) : start]
-
-    def just_after_amount(self, start: int) -> bool:
-        """Whether an amount ends within forty characters before a place."""
-        return any(item.kind == "amount" and start - item.end < 40 for item in self.found[-3:])
+def _limit(score: Quantity) -> Fraction:
+    """The last whole score inside a bound: 8 for "below 9" as for "8 or less"."""
+    value = score.values[0][0]
+    if not score.strict or value.denominator > 1 or score.unit in FRACTIONAL:
+        return value
+    return value + (1 if score.bound == ">" else -1)
 
 
-# Quantities that begin at a place, and where they end.
-Found = tuple[list[Quantity], int]
-
-_LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
-    "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
-    "|no (?:more|longer|later|higher|greater|older) than|not more than|at most|max(?:imum)?[.]?(?: "
-    "dose)?(?: of)?"
-    "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
-    "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
-)
-_MORE = (
-    "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least|(?:no|not) (?:less|lower"
-    "|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
-    "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
-    "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
-)
-# The earliest beginning wins, so that "no less than" is not read as "less than".
-BOUND_BEFORE = re.compile(
-    rf"(?:(?P<below>(?:[<≤]=?|=<) ?|\b(?:{_LESS})(?: or equal to| the age of| age)? )"
-    rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
-    r"(?:an? |about |approximately |~ ?)?$"
-    # "below a haemoglobin of 7 g/dL"
-    r"|\b(?:(?P<below_of>below|less than|up to)|(?P<above_of>above|more than))"
-    r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
-)
-# "increased up to 150 mg" is an increase to it; "from 80 down to 60" ends there.
-REACHED = re.compile(
-    r"\b(?:built|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
-    r"|uptitrat\w*|work\w*|step\w*|bring\w*"
-    r"|brought|mov\w*|taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
-    r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: [a-z]+){0,3}? (?:up|down) to (?:about )?$"
-)
-BOUND_AFTER = re.compile(
-    r" ?(?:(?P<above>\+(?![0-9])"
-    r"|(?:or|and) (?:more|above|over|greater|higher|longer|beyond|up|older)(?![a-z])|(?:upwards?"
-    r"|onwards?)(?![a-z]))"
-    r"|(?P<below>(?:at (?:the )?most|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
-    r"|fewer|younger|shorter)(?![a-z])))"
-)
-RANGE_TO = re.compile(r" ?- ?-? ?(?:to )?| to (?:about )?| up to | through ")
-BETWEEN = re.compile(r"\bbetween (?:about |the ages of |ages )?$")
-AND = re.compile(r" and ")
+def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> bool:
+    lows, highs = [one[0], other[0]], [one[1], other[1]]
+    for number, quantity in enumerate((first, second)):
+        # "above 125" is true of all that is more; a plain number beside it is among them, or contradicts it.
+        if quantity.bound == ">":
+            highs[number] = max(highs)
+        if quantity.bound == "<":
+            lows[number] = min(lows)
+    return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
 
 
-def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[str, int]:
-    """ ">" for "at least 5 mg" and "5 mg or more", "<" for "up to 5 mg", else ""; and where its words end."""
-    after = BOUND_AFTER.match(scan.text, end)
-    if after is not None:
-        return (">" if after.group("above") else "<"), after.end()
-    before = BOUND_BEFORE.search(scan.before(start))
-    if before is not None and REACHED.search(scan.before(start)):
-        return "", end
-    # "30 mL/kg over 3 hours" takes three hours, not more.
-    if before is None or (dimension == "time" and before.group().strip() == "over"):
-        return "", end
-    return ("<" if before["below"] or before["below_of"] else ">"), end
+def _far_apart(one: Range, other: Range) -> bool:
+    if one[0] == one[1] or other[0] == other[1]:
+        return False  # a single value inside a range agrees with it, however wide the range is
+    return any(min(ends) > 0 and max(ends) >= FAR_APART * min(ends) for ends in zip(one, other, strict=True))
 
 
-def read_upper(scan: Scan, start: int, position: int) -> tuple[Fraction, int] | None:
-    """The higher number of a range that began at `start` and whose lower number ends at `position`."""
-    link = RANGE_TO.match(scan.text, position)
-    if link is None and BETWEEN.search(scan.before(start)):
-        link = AND.match(scan.text, position)
-    return None if link is None else read_number(scan.text, link.end())
+def kind_of(ours: Quantity, theirs: Quantity) -> str:
+    """ "unit" for 5 mg and 5 g, "ten-fold" for 5 mg and 50 mg, "1,000 times" for 1,000-fold, else "value" """
+    if ours.kind == "frequency":
+        return "frequency"
+    same_value = ours.unit == theirs.unit and ours.values[0][0] == theirs.values[0][0]
+    if ours.unit != theirs.unit or (ours.number == theirs.number and not same_value):
+        return "unit"
+    pairs = zip(ours.values, theirs.values, strict=True)
+    for one, other in (ends for pair in pairs for ends in zip(*pair, strict=True)):
+        if one > 0 and other > 0 and one != other:
+            factor = max(one, other) / min(one, other)
+            if factor.denominator == 1 and str(factor).strip("0") == "1":
+                return "ten-fold" if factor == 10 else f"{int(factor):,} times"
+    return "value"

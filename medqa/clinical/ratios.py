@@ -5,7 +5,8 @@ from fractions import Fraction
 from math import gcd
 
 from medqa.clinical.numbers import FRACTION, read_number
-from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
+from medqa.clinical.quantity import Quantity, Range
+from medqa.clinical.scan import Found, Scan, read_bound, read_upper
 from medqa.clinical.units import Unit, read_compound
 
 PAIR = re.compile(
@@ -39,26 +40,27 @@ SCORES = {
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
     "score": "scores? scored", "index": "index", "gravity": "gravity",
 }  # fmt: skip
-# Values that mostly come without their unit.
+# Values that mostly come without their unit: names → the unit, or "unit of small values < limit < others".
 IMPLIED_UNITS = {
-    "mmol/l": "lactate serum_lactate serum_potassium serum_sodium",
-    "kg/m2": "bmi body_mass_index", "ml/min": "egfr gfr",
-    "%": "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats",
-    "cells/µl": "cd4\\+?(_t)?(_cells?)?", "ms": "qtc? qtcf qrs",
-    "mmhg": "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
-    "diastolic(_bp|_blood_pressure|_pressure)?",
-    "bpm": "hr heart_rate pulse(_rate)? resting_heart_rate",
-    "breaths/min": "rr respiratory_rate",
+    "lactate serum_lactate potassium serum_potassium sodium serum_sodium k na": "mmol/l",
+    "bmi body_mass_index": "kg/m2", "egfr gfr": "ml/min", "crp": "mg/l", "ferritin": "µg/l",
+    "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats": "%",
+    "cd4\\+?(_t)?(_cells?)?": "cells/µl", "qtc? qtcf qrs": "1000 ms < 10 < ms",
+    "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
+    "diastolic(_bp|_blood_pressure|_pressure)?": "mmhg",
+    "hr heart_rate pulse(_rate)? resting_heart_rate": "bpm", "rr respiratory_rate": "breaths/min",
+    "platelets? plt": "1000 cells/µl < 1000 < cells/µl",
+    "anc neutrophils?": "1000 cells/µl < 50 < cells/µl",
+    "ha?emoglobin hb hgb": "g/dl < 25 < g/l", "creatinine": "mg/dl < 20 < µmol/l",
+    "albumin": "g/dl < 10 < g/l",
+    "(fasting_|blood_|plasma_)?glucose blood_sugar": "mmol/l < 35 < mg/dl",
+    "(total_|ldl_|hdl_)?cholesterol ldl hdl": "mmol/l < 15 < mg/dl",
 }  # fmt: skip
-# Blood cells per µL, or in 10⁹/L where the number is smaller than this.
-CELL_COUNTS = {"platelets?": 1000, "plt": 1000, "anc": 50, "neutrophils?": 50}
-# A smaller interval of the ECG is in seconds: "QTc above 0.5 s".
-LEAST_MILLISECONDS = 10
 # Names that are other words in small letters.
 CAPITAL_SCORES = {
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
     "map",
-    "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
+    "k", "na", "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
 }  # fmt: skip
 
 
@@ -69,21 +71,30 @@ NAME_END = (
 )
 
 
+FIRSTS = {
+    "(fasting_|blood_|plasma_)?glucose": {"fasting", "blood", "plasma", "glucose"},
+    "(total_|ldl_|hdl_)?cholesterol": {"total", "ldl", "hdl", "cholesterol"},
+    "ha?emoglobin": {"haemoglobin", "hemoglobin"},
+}
+
+
 def _names() -> dict[str, list[tuple[re.Pattern[str], str, str]]]:
-    """First word → (pattern of the whole name, "score", "unit" or "cells", what it means)."""
+    """First word → (pattern of the whole name, "score" or "unit", which score or unit)."""
     found: dict[str, list[tuple[re.Pattern[str], str, str]]] = {}
-    tables = (("score", SCORES), ("unit", IMPLIED_UNITS))
-    rows = [(kind, meaning, name) for kind, table in tables for meaning, names in table.items()
-            for name in names.split()]  # fmt: skip
-    rows += [("cells", name, name) for name in CELL_COUNTS]
+    rows = [("score", score, name) for score, names in SCORES.items() for name in names.split()]
+    rows += [("unit", unit, name) for names, unit in IMPLIED_UNITS.items() for name in names.split()]
     for kind, meaning, name in rows:
         pattern = re.compile(f"(?:{name.replace('_', ' ')}){NAME_END}")
-        first = re.match("[a-z0-9]+", name).group()
-        # Without a letter that may be missing ("saturations?", "news2?").
-        firsts = {first, first[:-1]} if name[len(first) :].startswith("?") else {first}
-        for word in firsts:
+        # Each way in which it can begin: "news2?" with "news2" and "news".
+        for word in FIRSTS.get(name) or _firsts(name):
             found.setdefault(word, []).append((pattern, kind, meaning))
     return found
+
+
+def _firsts(name: str) -> set[str]:
+    first = re.match("[a-z0-9]+", name).group()
+    # Without a letter that may be missing ("saturations?", "news2?").
+    return {first, first[:-1]} if name[len(first) :].startswith("?") else {first}
 
 
 NAMED = _names()
@@ -218,13 +229,17 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
             "score", meaning, (values,), bound, strict=strict, start=start, end=end, number=value
         )
         return [found], end
-    unit = implied_unit(meaning if kind == "unit" else "cells/µl")
-    thousands = high < (CELL_COUNTS[meaning] if kind == "cells" else LEAST_MILLISECONDS)
-    factor = unit.factor * (1000 if thousands and (kind == "cells" or unit.name == "ms") else 1)
+    unit, factor = _implied_unit(meaning, high)
     values = (value * factor, high * factor)
     return [Quantity("amount", unit.name, (values,), bound, start=link.end(), end=end, number=value)], end
 
 
-def implied_unit(written: str) -> Unit:
-    """The unit in which a value is always given: BMI in kg/m²."""
-    return read_compound(written, written, 0)[0]
+def _implied_unit(meaning: str, value: Fraction) -> tuple[Unit, Fraction]:
+    """The unit in which a value is always given, and its factor: BMI in kg/m², platelets of 62 in 10⁹/L."""
+    small, _, others = meaning.partition(" < ")
+    limit, _, large = others.partition(" < ")
+    written = large if limit and value >= int(limit) else small
+    thousands = written.startswith("1000 ")
+    written = written.removeprefix("1000 ")
+    unit = read_compound(written, written, 0)[0]
+    return unit, unit.factor * (1000 if thousands else 1)

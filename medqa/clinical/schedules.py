@@ -38,7 +38,8 @@ ORDINALS = {
 }  # fmt: skip
 
 _NUMBER = (
-    r"(?:[0-9]{1,3}(?:\.[0-9])?|(?:twenty|thirty|forty)[- ](?:one|two|four|five|six|eight)|"
+    r"(?:[0-9]{1,3}(?:\.[0-9])?"
+    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty[- ](?:one|two|three|four|five|six|seven|eight|nine)|"
     + "|".join(word for word in COUNTS if word != "zero")
     + ")"
 )

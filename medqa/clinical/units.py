@@ -262,6 +262,8 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
             break
         if lower.dimension == unit.dimension and number and "/" in bar.group():
             break
+        if lower.dimension == "time" and amount != 1 and lower.factor * amount < 1 and bar.group() == " / ":
+            break  # "50 mL/kg / 4 h": over four hours
         body = BODY.match(text, lower.end) if lower.dimension == "mass" else None
         unit, end = _under(unit, lower, amount), body.end() if body else lower.end
     return (unit, end) if end > start else None

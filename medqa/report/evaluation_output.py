@@ -89,11 +89,11 @@ def notes(results: Results) -> list[str]:
 def add_dose_errors(
     tables: Mapping[str, "pd.DataFrame"], errors: Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 ) -> None:
-    """Add the column `dose_errors`: a JSON list of contradicting quantities, empty without any.
+    """Add the column `dose_errors`: a JSON list of contradicting quantities and statements, or empty.
 
     Args:
         tables: role → results table.
-        errors: (reference, hypothesis) → result of `clinical.dose_errors`.
+        errors: (reference, hypothesis) → results of `clinical.dose_errors` and `negation_errors`.
     """
     for answers in tables.values():
         pairs = zip(answers["reference"], answers["hypothesis"], strict=True)

@@ -19,9 +19,9 @@ from medqa.clinical import (
     negation_errors,
 )
 from medqa.clinical.doses import doses
-from medqa.clinical.quantities import read
+from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import plain
-from medqa.clinical.vocabulary import canonical, is_general, rare_terms
+from medqa.clinical.word_forms import canonical, is_general, rare_terms
 from medqa.metrics import wordnet
 from medqa.runtime.errors import UserError
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical.numbers import WORDS, read_number
-from medqa.clinical.quantity import Found, Quantity, Range, Scan, read_bound, read_upper
+from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
     SIGHT_OR_MIX,
@@ -21,6 +21,7 @@ from medqa.clinical.ratios import (
     read_ratio,
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
+from medqa.clinical.scan import Found, Scan, read_bound, read_upper
 from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
@@ -61,11 +62,15 @@ NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
 # A word, with its digits if it has some (B12, q12h), or dotted (b.i.d.); or the beginning of a number.
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
-ONE_PERIOD = re.compile(r"(?:for|within|after) an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))")
+ONE_PERIOD = re.compile(
+    r"(?:for|within|after|over|lasting) an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
+)
 BEGINNINGS = {
     "for",
     "within",
     "after",
+    "over",
+    "lasting",
     *WORDS,
     *FREQUENCY_WORDS,
     *FIRST_WORDS,
@@ -77,6 +82,7 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
+PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
 # Before a number that counts something else than what follows: "day 1 and 20 mg".
@@ -108,7 +114,7 @@ PEOPLE_BEFORE = re.compile(
     r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
     r"|boys|girls"
     r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
-    r"(?P<bound> over| under| above| below| older than| younger than)?(?: the age of)? $"
+    r"(?P<bound> over| under| above| below| older than| younger than| [<>≤≥]=?)?(?: the age of)? $"
 )
 OLDER_AFTER = re.compile(
     r" ?(?:years? |months? )?(?:or|and) (?:older|over|above|younger|under)(?![a-z])(?! [0-9])"
@@ -140,7 +146,8 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
         return _at_number(scan, start, word_end)
     if (one := ONE_PERIOD.match(scan.text, start)) is not None:
         unit, end = read_compound(scan.text, scan.raw, one.end())
-        return _quantities(scan, one.end() + 1, end, [(Fraction(1), Fraction(1))], unit, unit)
+        value, end = _longer(scan, Fraction(1), unit, end)
+        return _quantities(scan, one.end() + 1, end, [(value, value)], unit, unit)
     if read_eye(scan.text, scan.raw, start, word_end):
         return [Quantity("route", "into the eye", (), start=start, end=word_end)], word_end
     if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
@@ -237,6 +244,8 @@ def _amounts(scan: Scan, start: int) -> Found | None:
 
 def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction, int]:
     """A time with its smaller part, in the larger unit: "4 h 30 min", "two years and six months"."""
+    if (half := PART_MORE.match(scan.text, end)) is not None:
+        return value + (Fraction(1, 2) if half.group(1) == "half" else Fraction(1, 4)), half.end()
     link = SMALLER_PART.match(scan.text, end)
     part = read_number(scan.text, link.end()) if link else None
     smaller = read_compound(scan.text, scan.raw, part[1]) if part else None

@@ -1,0 +1,31 @@
+"""What an evaluation prints at its end."""
+
+import shlex
+from pathlib import Path
+
+from medqa.report.evaluation_output import Results, notes
+from medqa.runtime.console import print_rank0
+
+
+def print_summary(output: Path, results: Results, command: str) -> None:
+    """Print an example, the verdict, results, warnings, files, and what to do next.
+
+    Args:
+        output: the evaluation's output folder.
+        results: what was written there.
+        command: prepares the next iteration; "": none.
+    """
+    from medqa.analysis import verdicts  # which loads numpy
+    from medqa.report.example import median_example
+
+    print_rank0("", median_example(results.tables), "", verdicts.verdict_text(results.advice["verdict"]))
+    if results.review:
+        print_rank0("", results.review.text())
+    print_rank0("", verdicts.comparison_text(results.comparison), *notes(results))
+    results.warnings.show()
+    path = output / "training_recommendations.json"
+    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
+    if command and results.advice["recommended_sample_increases"]:
+        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
+    else:
+        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
