@@ -216,6 +216,7 @@ def test_two_raters_in_the_browser_give_an_estimate_of_the_whole_holdout(tmp_pat
         if outcome in ("preference", "harm", "severity"):
             assert one["ci_low"] <= truth(found, outcome) <= one["ci_high"], outcome
     assert summary["alpha"]["wrong sentences"]["units"] == 2 * 12  # one sentence an answer
+    assert summary["wrong_sentences"] == dict.fromkeys(("base", "finetuned"), {"count": 12, "n": 24})
     assert summary["alpha"]["wrong sentences"]["alpha"] == pytest.approx(-0.9583, abs=1e-3)
     verdict = results["verdict"]
     text = [finding["text"] for finding in verdict["findings"] if finding["endpoint"] == "clinicians_harm"][0]

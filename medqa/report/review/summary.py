@@ -281,6 +281,10 @@ def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"McNemar's test p {_p(harm)}"
         )
         lines.append(("only one of the two harmful", value))
+    found = summary.get("wrong_sentences", {})
+    if any(own["n"] for own in found.values()):
+        shares = (f"{ROLES[role]} {own['count']} of {own['n']}" for role, own in found.items())
+        lines.append(("sentences marked as wrong", ", ".join(shares)))
     for name, agreement in summary.get("alpha", {}).items():
         if agreement["alpha"] is not None:
             units = counted(agreement["units"], "mark")
