@@ -97,6 +97,19 @@ def test_no_rating_is_predicted_by_a_model_that_saw_it() -> None:
     assert (before.fold[20:] == -1).all() and set(before.fold[:20]) == set(range(5))
 
 
+def test_ridge_regression_is_that_of_scikit_learn() -> None:
+    from sklearn.linear_model import RidgeCV
+
+    random = np.random.default_rng(8)
+    for rows, columns, signal in ((24, 17, 0.0), (48, 17, 1.0), (80, 5, 0.3), (8, 17, 0.5)):
+        x = random.standard_normal((rows, columns))
+        x[:, 1] = x[:, 0]  # as metrics that are alike
+        x[:, 2] = 0
+        y = np.sign(np.round(signal * x[:, 0] + random.standard_normal(rows)))
+        theirs = RidgeCV(alphas=prediction_powered.PENALTIES).fit(x, y)
+        assert prediction_powered.ridge(x, y) == pytest.approx(theirs.coef_, abs=1e-8)
+
+
 def test_strata_with_few_ratings_join_a_neighbour() -> None:
     strata = np.repeat([0, 1, 2, 3], 10)
     rated = np.zeros(40, bool)

@@ -155,6 +155,10 @@ def test_a_primary_score_that_does_not_follow_the_raters_is_named() -> None:
         table["primary_score"] = random.random(QUESTIONS)
     summary = {"metrics": metrics_and_raters(ratings, found.tables, lower)}
     assert tracking_note(summary).startswith("The primary score does not detectably follow these reviewers'")
+    for table, share in zip(found.tables.values(), (0.2, 0.8), strict=True):
+        table["judge_uncalibrated"] = share + 0.1 * random.random(QUESTIONS)  # of a local judge
+    judged = metrics_and_raters(ratings, found.tables, lower)["judge_uncalibrated"]
+    assert judged["n"] == 60 and judged["tau_low"] < judged["tau"] < judged["tau_high"]
     flipped = {
         "metrics": {
             "primary_score": summary["metrics"]["primary_score"] | {"tau_low": -0.9, "tau_high": -0.1}
@@ -216,6 +220,7 @@ def test_two_raters_in_the_browser_give_an_estimate_of_the_whole_holdout(tmp_pat
         if outcome in ("preference", "harm", "severity"):
             assert one["ci_low"] <= truth(found, outcome) <= one["ci_high"], outcome
     assert summary["alpha"]["wrong sentences"]["units"] == 2 * 12  # one sentence an answer
+    assert summary["wrong_sentences"] == dict.fromkeys(("base", "finetuned"), {"count": 12, "n": 24})
     assert summary["alpha"]["wrong sentences"]["alpha"] == pytest.approx(-0.9583, abs=1e-3)
     verdict = results["verdict"]
     text = [finding["text"] for finding in verdict["findings"] if finding["endpoint"] == "clinicians_harm"][0]

@@ -11,7 +11,12 @@ from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.csv_io import write_table
 from medqa.report import evaluation_output
-from medqa.report.review.estimates import estimates, metrics_and_raters, rater_agreement
+from medqa.report.review.estimates import (
+    estimates,
+    metrics_and_raters,
+    rater_agreement,
+    wrong_sentences,
+)
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY, read_keys
 from medqa.report.review.summary import Review, summarize
@@ -88,6 +93,7 @@ def _review(
     summary = summarize(counted, len(earlier)) | {
         "estimates": estimates(counted, tables, keys),
         "alpha": rater_agreement(counted, sentences),
+        "wrong_sentences": wrong_sentences(counted, sentences),
         "metrics": metrics_and_raters(counted, tables, lower),
     }
     return Review(counted, earlier, summary)

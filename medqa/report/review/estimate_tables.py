@@ -48,6 +48,19 @@ def _estimate_row(
     }
 
 
+def estimate_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The estimates as text, line by line: (name, value)."""
+    return [
+        (
+            f"all questions, {row['name']}",
+            row["value"]
+            + f" (95 % interval {row['interval']}; {row['method']}; ratings alone {row['alone']})"
+            * bool(row["interval"]),
+        )
+        for row in estimate_rows(summary)
+    ]
+
+
 def metric_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     """Rows of the table of metrics against reviewers: `name`, `tau`, `auc`, `n`; none with few ratings."""
     return [

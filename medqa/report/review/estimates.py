@@ -216,6 +216,24 @@ def rater_agreement(
     return found
 
 
+def wrong_sentences(
+    ratings: Sequence[Rating], sentences: Mapping[tuple[str, str], int]
+) -> dict[str, dict[str, int]]:
+    """Role → `count` of sentences marked as wrong among the `n` read, over all reviewers."""
+    read = [
+        (role, len(wrong), sentences[rating.id, role])
+        for rating in ratings
+        for role, wrong in rating.wrong.items()
+    ]
+    return {
+        role: {
+            "count": sum(count for own, count, _ in read if own == role),
+            "n": sum(n for own, _, n in read if own == role),
+        }
+        for role in ROLES
+    }
+
+
 def _units(rating: Rating, kind: str, sentences: Mapping[tuple[str, str], int]) -> list[tuple[Any, Any]]:
     """Each thing that a rating marks, with its mark; a question that both fail counts as equal."""
     if kind == "preference":

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import p_text
-from medqa.report.review.estimate_tables import estimate_rows, sample_text, tracking_note
+from medqa.report.review.estimate_tables import estimate_lines, sample_text, tracking_note
 from medqa.report.review.ratings import Rating
 from medqa.runtime.console import counted
 
@@ -64,7 +64,8 @@ class Review:
 
     def text(self) -> str:
         """The summary for the terminal."""
-        return "\n".join(["Blind review", *(f"  {name}: {value}" for name, value in findings(self.summary))])
+        lines = [*estimate_lines(self.summary), *findings(self.summary)]
+        return "\n".join(["Blind review", *(f"  {name}: {value}" for name, value in lines)])
 
 
 def summarize(ratings: Sequence[Rating], earlier: int = 0) -> dict[str, Any]:
@@ -280,6 +281,10 @@ def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"McNemar's test p {_p(harm)}"
         )
         lines.append(("only one of the two harmful", value))
+    found = summary.get("wrong_sentences", {})
+    if any(own["n"] for own in found.values()):
+        shares = (f"{ROLES[role]} {own['count']} of {own['n']}" for role, own in found.items())
+        lines.append(("sentences marked as wrong", ", ".join(shares)))
     for name, agreement in summary.get("alpha", {}).items():
         if agreement["alpha"] is not None:
             units = counted(agreement["units"], "mark")
@@ -287,9 +292,6 @@ def findings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             lines.append((f"agreement on {name}", value))
     if estimates := summary.get("estimates"):
         lines.append(("sample", sample_text(estimates)))
-    for row in estimate_rows(summary):
-        interval = f" (95 % interval {row['interval']}; {row['method']}; ratings alone {row['alone']})"
-        lines.append((f"all questions, {row['name']}", row["value"] + interval * bool(row["interval"])))
     if note := tracking_note(summary):
         lines.append(("primary score", note))
     if side["p_value"] is not None:
