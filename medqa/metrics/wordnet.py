@@ -70,7 +70,7 @@ def load_wordnet(path: str | None) -> SimpleNamespace:
     """WordNet as METEOR uses it, `synsets(word)`; without a path, no word has synonyms.
 
     METEOR only collects the names of the lemmas of all synsets of a word that are one word each. This set is
-    cached for each word, as one synset, which makes METEOR four times as fast as NLTK's reader alone.
+    cached for each word, as one synset, which makes METEOR over three times as fast as NLTK's reader alone.
     """
     if path is None:
         return SimpleNamespace(synsets=lambda word: [])
@@ -81,7 +81,7 @@ def load_wordnet(path: str | None) -> SimpleNamespace:
             """Skip the map to other languages, which takes half of the time to load."""
 
         def open(self, file: str) -> io.TextIOWrapper:
-            """A file as Python's own stream: NLTK's, written in Python, takes three times as long to load."""
+            """A file as Python's own stream; with NLTK's, loading WordNet takes 2.2 s instead of 1.3 s."""
             return io.TextIOWrapper(io.BytesIO(self._root.join(file).open().read()), encoding="utf-8")
 
     with warnings.catch_warnings():
