@@ -79,28 +79,22 @@ def recommend(
     steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low}
     if not low and not partial and thresholds.spread_when_flat > 0:
         steps = dict.fromkeys(rows, min(thresholds.spread_when_flat, thresholds.max_share_step))
-    reasons, increases = {}, {}
-    for name in dict.fromkeys([*steps, *worse]):
-        sentences = [_why_low(rows[name], spread, rows.values())] if name in low else []
-        if name in worse:
-            sentences.append(
-                f"Fine-tuning made it worse than the base model with P = {rows[name]['p_worse']:.2f} "
-                f"(difference {rows[name]['primary_score_difference']:+.3f}): read its training pairs before "
-                "adding more of them."
-            )
-        else:
-            share, effect = _grown(shares[name], pool[name], steps[name], thresholds.max_share_step)
-            sentences += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
-            if share > shares[name]:
-                increases[name] = share
-        reasons[name] = " ".join(sentences)
+    reasons = {name: [_why_low(rows[name], spread, rows.values())] if name in low else [] for name in steps}
+    increases = {}
+    for name in (name for name in steps if name not in worse):
+        share, effect = _grown(shares[name], pool[name], steps[name], thresholds.max_share_step)
+        reasons[name] += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
+        if share > shares[name]:
+            increases[name] = share
+    for name in worse:
+        reasons.setdefault(name, []).append(_why_worse(rows[name]))
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
         "summary": _summary(low, worse, increases, obstacle, spread),
         "next_step": "" if increases or partial else NEXT_STEP,
-        "reasons": reasons,
+        "reasons": {name: " ".join(sentences) for name, sentences in reasons.items()},
         "regressed_specialties": worse,
         "partial": partial,
         "method": METHOD,
@@ -119,6 +113,15 @@ def differ(advice: Mapping[str, Any]) -> bool:
         advice: content of training_recommendations.json.
     """
     return advice["heterogeneity_p"] is not None and advice["heterogeneity_p"] < HETEROGENEITY_LEVEL
+
+
+def _why_worse(row: Mapping[str, Any]) -> str:
+    """Why a specialty gets no more data although fine-tuning lowered its score."""
+    return (
+        f"Fine-tuning made it worse than the base model with P = {row['p_worse']:.2f} "
+        f"(difference {row['primary_score_difference']:+.3f}): read its training pairs before adding more of "
+        "them."
+    )
 
 
 def _above(rows: Mapping[str, Mapping[str, Any]], column: str, level: float, order: str) -> list[str]:

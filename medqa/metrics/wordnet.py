@@ -21,11 +21,11 @@ NETWORK_TIMEOUT = 10
 
 
 def import_nltk() -> Any:
-    """NLTK without scipy.stats and scikit-learn, which it imports for parts that no metric needs.
+    """NLTK without scipy and scikit-learn, which it imports for parts that no metric needs.
 
     Importing them takes 2 of 3 s, and 150 MB. They stay importable, and are used if they are loaded already.
     """
-    hidden = {"scipy.stats", "sklearn"} - sys.modules.keys()
+    hidden = {"scipy", "scipy.stats", "sklearn"} - sys.modules.keys()
     sys.modules.update(dict.fromkeys(hidden))  # None: an import fails, which NLTK expects
     try:
         import nltk
@@ -59,11 +59,18 @@ def _pointer(path: Path) -> Any:
     return FileSystemPathPointer(str(path)) if path.is_dir() else ZipFilePathPointer(str(path), "wordnet/")
 
 
+class Synonym(str):
+    """The name of a lemma, with NLTK's method that returns it."""
+
+    name = str.__str__
+
+
 @lru_cache(maxsize=1)
 def load_wordnet(path: str | None) -> SimpleNamespace:
     """WordNet as METEOR uses it, `synsets(word)`; without a path, no word has synonyms.
 
-    Synsets are cached, which makes METEOR three times as fast as NLTK's reader alone.
+    METEOR only collects the names of the lemmas of all synsets of a word that are one word each. This set is
+    cached for each word, as one synset, which makes METEOR over three times as fast as NLTK's reader alone.
     """
     if path is None:
         return SimpleNamespace(synsets=lambda word: [])
@@ -73,10 +80,21 @@ def load_wordnet(path: str | None) -> SimpleNamespace:
         def map_wn(self, version: str = "wordnet") -> None:
             """Skip the map to other languages, which takes half of the time to load."""
 
+        def open(self, file: str) -> io.TextIOWrapper:
+            """A file as Python's own stream; with NLTK's, loading WordNet takes 2.2 s instead of 1.3 s."""
+            return io.TextIOWrapper(io.BytesIO(self._root.join(file).open().read()), encoding="utf-8")
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about other languages
         reader = Reader(_pointer(Path(path)), None)
-    return SimpleNamespace(synsets=lru_cache(maxsize=1 << 17)(reader.synsets))
+
+    @lru_cache(maxsize=1 << 17)
+    def synsets(word: str) -> list[SimpleNamespace]:
+        lemmas = {name for synset in reader.synsets(word) for name in synset.lemma_names() if "_" not in name}
+        synonyms = [Synonym(name) for name in sorted(lemmas)]
+        return [SimpleNamespace(lemmas=lambda: synonyms)] if synonyms else []
+
+    return SimpleNamespace(synsets=synsets)
 
 
 def use_nltk_folder(folder: str | Path) -> None:

@@ -1,5 +1,6 @@
 """Writes an adapter's files reproducibly, computes their hashes, and refuses pickled weights."""
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -40,31 +41,32 @@ def adapter_identity(folder: str) -> dict[str, str]:
     Raises:
         UserError: a file is missing or cannot be read.
     """
-    path = Path(folder) / ADAPTER_CONFIG
-    try:
-        config = json.loads(read_whole(path, MAX_CONFIG_BYTES))
-        settings = {name: sorted(v) if isinstance(v, list) else v for name, v in config.items()}
-        settings.pop("base_model_name_or_path", None)  # the same base may be at another path
-        text = json.dumps(settings, sort_keys=True)
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} cannot be read as the settings of an adapter ({error!r:.200}). Put the adapter's own "
-            "files back, or make it with: python fine_tuning.py"
-        ) from None
+    settings = read_config(Path(folder))
+    settings.pop("base_model_name_or_path", None)  # the same base may be at another path
+    for value in settings.values():
+        if isinstance(value, list):
+            with contextlib.suppress(TypeError):  # peft has no lists of different types, and refuses them
+                value.sort()
     require_adapter(Path(folder))
     return {
         "adapter": sha256_of_file(Path(folder) / ADAPTER_WEIGHTS),
-        "adapter settings": hashlib.sha256(text.encode()).hexdigest(),
+        "adapter settings": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
     }
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """An adapter's settings; empty if they cannot be read, which peft reports in its own words."""
+    """The settings of the adapter in a folder.
+
+    Raises:
+        UserError: its adapter_config.json is missing or is not a JSON object.
+    """
     try:
-        config = json.loads(read_whole(path / ADAPTER_CONFIG, MAX_CONFIG_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return config if isinstance(config, dict) else {}
+        return dict(json.loads(read_whole(path / ADAPTER_CONFIG, MAX_CONFIG_BYTES)).items())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"the adapter in {path} is damaged: {ADAPTER_CONFIG} cannot be read as its settings "
+            f"({error!r:.200}). Put its own files back, or make it with: python fine_tuning.py"
+        ) from None
 
 
 def require_adapter(path: Path) -> None:

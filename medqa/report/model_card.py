@@ -68,10 +68,6 @@ def model_card(
         base_model=name if on_hub else None, library_name="transformers" if merged else "peft",
         pipeline_tag=TASK, tags=list(TAGS), language=LANGUAGE, **LICENSE,
     )  # fmt: skip
-    versions = run_manifest.versions()
-    software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
-    batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
-    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
     body = [
         f"# {name}, fine-tuned" if merged else f"# LoRA adapter for {name}",
         "",
@@ -79,29 +75,7 @@ def model_card(
         "",
         *how_to_use(settings, data["system_message"], has_template, merged),
         *_data_section(data),
-        "## Training",
-        "",
-        f"- Base weights frozen in {precision}; LoRA rank {settings['LORA_RANK']}, alpha "
-        f"{settings['LORA_ALPHA']}, on {', '.join(settings['LORA_TARGET_MODULES'])}.",
-        f"- {counted(settings['NUM_EPOCHS'], 'epoch')} at most, learning rate "
-        f"{settings['LEARNING_RATE']:g} with cosine decay, seed {settings['SEED']}. Loss on the "
-        "answers only.",
-        f"- {batch} sequences per optimizer step and process, each of at most {settings['MAX_SEQ_LENGTH']} "
-        "tokens.",
-        f"- Software: {software}.",
-        "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
-        "",
-    ]
-    if losses := [f"| {r['step']} | {r['eval_loss']:.4f} |" for r in records if "eval_loss" in r]:
-        body += [
-            "Mean loss per answer token (nats) on the eval split; step 0 is the base model:",
-            "",
-            "| step | answer loss |",
-            "|---:|---:|",
-            *losses,
-            "",
-        ]
-    body += [
+        *_training_section(settings, records),
         LIMITS,
         "",
         "- The adapter inherits the gaps and errors of its training data.",
@@ -116,6 +90,38 @@ def model_card(
             "`base_model:` in the first lines of this file."
         )
     return _with_metadata(metadata, "\n".join([*body, ""]))
+
+
+def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The settings of the training, its software and the losses on the eval split."""
+    versions = run_manifest.versions()
+    software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
+    batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
+    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
+    section = [
+        "## Training",
+        "",
+        f"- Base weights frozen in {precision}; LoRA rank {settings['LORA_RANK']}, alpha "
+        f"{settings['LORA_ALPHA']}, on {', '.join(settings['LORA_TARGET_MODULES'])}.",
+        f"- {counted(settings['NUM_EPOCHS'], 'epoch')} at most, learning rate "
+        f"{settings['LEARNING_RATE']:g} with cosine decay, seed {settings['SEED']}. Loss on the "
+        "answers only.",
+        f"- {batch} sequences per optimizer step and process, each of at most {settings['MAX_SEQ_LENGTH']} "
+        "tokens.",
+        f"- Software: {software}.",
+        "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
+        "",
+    ]
+    if losses := [f"| {r['step']} | {r['eval_loss']:.4f} |" for r in records if "eval_loss" in r]:
+        section += [
+            "Mean loss per answer token (nats) on the eval split; step 0 is the base model:",
+            "",
+            "| step | answer loss |",
+            "|---:|---:|",
+            *losses,
+            "",
+        ]
+    return section
 
 
 def _data_section(data: Mapping[str, Any]) -> list[str]:
@@ -179,15 +185,6 @@ def evaluated_card(
         )
         for row in rows
     ]
-    intervals = [
-        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
-        for row in rows
-    ]
-    table = [
-        f"| {row['metric']} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
-        f"{row['difference']:+.3f} | {interval} | {row['n']} |"
-        for row, interval in zip(rows, intervals, strict=True)
-    ]
     section = [
         "## Evaluation",
         "",
@@ -200,9 +197,7 @@ def evaluated_card(
         f"{holdout}. ↑: higher is better, ↓: lower is better, n: number of questions to which the metric "
         "applies.",
         "",
-        "| metric | base | tuned | difference | 95 % interval | n |",
-        "|---|---:|---:|---:|---:|---:|",
-        *table,
+        *_score_table(rows),
         "",
         "Overlap with a reference does not prove that an answer is right.",
         "",
@@ -212,6 +207,23 @@ def evaluated_card(
     ]
     before, limits, after = content.text.partition(LIMITS)
     return _with_metadata(content.data, before + "\n".join(section) + limits + after)
+
+
+def _score_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The comparison of the metrics that apply to a question, as Markdown."""
+    intervals = [
+        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}" if math.isfinite(row["ci_low"]) else ""
+        for row in rows
+    ]
+    return [
+        "| metric | base | tuned | difference | 95 % interval | n |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(
+            f"| {row['metric']} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
+            f"{row['difference']:+.3f} | {interval} | {row['n']} |"
+            for row, interval in zip(rows, intervals, strict=True)
+        ),
+    ]
 
 
 def _with_metadata(metadata: "ModelCardData", body: str) -> str:

