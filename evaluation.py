@@ -133,7 +133,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
-        device = choose_device(base, "evaluation.py")
+        device = choose_device(base, "evaluation.py", config.CPU_PRECISION)
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
@@ -148,7 +148,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             config = replaced(config, **answer_settings)
         else:
             four_bit = runner.start_processes(base, config.USE_4BIT, device)
-            config = replaced(config, USE_4BIT=four_bit)
+            config = replaced(config, USE_4BIT=four_bit, CPU_PRECISION=device.cpu_precision)
             settings = select(config, runner.GenerationSettings)
             prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)

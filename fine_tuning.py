@@ -18,7 +18,7 @@ from medqa.artifacts import atomic_io, hub, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
-from medqa.runtime.cli import checked, given_and_default, next_command, parse, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
@@ -42,6 +42,7 @@ def train(config: TrainingConfig) -> Path:
 
     quiet()
     base, template, device = check_base(config, data)
+    config = replaced(config, CPU_PRECISION=device.cpu_precision)
     sharded = fsdp_requested()
     if config.DRY_RUN:
         print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
@@ -101,9 +102,8 @@ def train(config: TrainingConfig) -> Path:
 
 def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """The manifest of finished, unedited datasets, after a check of the folders and of wandb."""
-    data = run_manifest.require_finished(
-        Path(config.DATASET_DIR), "dataset_preparation", "python dataset_preparation.py"
-    )
+    stage = "dataset_preparation", "python dataset_preparation.py"
+    data = run_manifest.require_finished(Path(config.DATASET_DIR), *stage)
     if config.MERGE_TO:
         taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
         if Path(config.MODEL_NAME).is_dir():
@@ -120,7 +120,7 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     """The base model, its chat template and its device, checked without loading a weight."""
     base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
     base.require_weights()
-    device = choose_device(base, "fine_tuning.py")
+    device = choose_device(base, "fine_tuning.py", config.CPU_PRECISION)
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
     limit_gpu_memory(config.GPU_MEMORY_GB, device)
     if not config.DRY_RUN:
