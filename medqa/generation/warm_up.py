@@ -17,8 +17,8 @@ from medqa.modeling.decode_attention import decode_attention
 def warm_up(model_config: Any, device: torch.device, dtype: torch.dtype) -> None:
     """Run each kernel once on one token, in the sizes of a model.
 
-    Otherwise the first answers would wait for it: 1.4 s on an H100, and 2 s longer on a new machine, where
-    Triton compiles.
+    Otherwise the first answers would wait for it: 1.3 s on an H100, and longer on a new machine, where Triton
+    compiles (6 s in all).
     """
     _, kv_heads, size = cache_shape(model_config)
     heads = model_config.num_attention_heads
