@@ -145,6 +145,9 @@ class TrainingConfig(Settings):
     COMPILE: Literal["auto", "on", "off"] = "auto"
     # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0
+    # Precision on a CPU; "auto": bfloat16 if the processor has AMX or AVX512-BF16, or else float32. A GPU
+    # computes in bfloat16
+    CPU_PRECISION: Literal["auto", "bf16", "fp32"] = "auto"
 
     # == Evaluations and checkpoints ==
 
@@ -204,6 +207,9 @@ class EvaluationConfig(Settings):
     USE_4BIT: bool = False
     # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0
+    # Precision on a CPU; "auto": bfloat16 if the processor has AMX or AVX512-BF16, or else float32. A GPU
+    # computes in bfloat16
+    CPU_PRECISION: Literal["auto", "bf16", "fp32"] = "auto"
     # Maximum length of a prompt in tokens; a longer question loses its middle and is marked in the results
     MAX_PROMPT_LENGTH: int = 1536
     # Number of questions to answer, for a quick check; 0: all. A partial run recommends nothing, and its

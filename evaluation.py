@@ -135,7 +135,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
-        device = choose_device(base, "evaluation.py")
+        device = choose_device(base, "evaluation.py", config.CPU_PRECISION)
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
     with shards.writer_lock(output, shards.parse(config.SHARD)):
@@ -149,7 +149,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses, made = prediction_cache.load_answers(output, asked, data["iteration"], warnings)
             config = replaced(config, **made)
         else:
-            config = replaced(config, USE_4BIT=runner.start_processes(base, config.USE_4BIT, device))
+            four_bit = runner.start_processes(base, config.USE_4BIT, device)
+            config = replaced(config, USE_4BIT=four_bit, CPU_PRECISION=device.cpu_precision)
             settings = select(config, runner.GenerationSettings)
             prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = asked, data, checked_template(apply_chat_template, base.tokenizer, *prepared)

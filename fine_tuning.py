@@ -19,7 +19,7 @@ from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, choose_device, limit_gpu_memory
 from medqa.modeling.prompt_format import PROBES, PromptFormat
-from medqa.runtime.cli import checked, given_and_default, next_command, parse, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
 from medqa.runtime.entrypoint import run_script
@@ -43,6 +43,7 @@ def train(config: TrainingConfig) -> Path:
 
     quiet()
     base, template, device = check_base(config, data)
+    config = replaced(config, CPU_PRECISION=device.cpu_precision)
     sharded = fsdp_requested()
     if config.DRY_RUN:
         print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
@@ -123,7 +124,7 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     """The base model, its chat template and its device, checked without loading a weight."""
     base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
     base.require_weights()
-    device = choose_device(base, "fine_tuning.py")
+    device = choose_device(base, "fine_tuning.py", config.CPU_PRECISION)
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
     limit_gpu_memory(config.GPU_MEMORY_GB, device)
     if not config.DRY_RUN:

@@ -1,8 +1,9 @@
 """Write a checkpoint of the Llama-3-8B shape with random weights: speed and memory do not depend on values.
 
-python benchmarks/make_8b_shape.py FOLDER [--tokenizer demo/base_model]
+python benchmarks/make_8b_shape.py FOLDER [--tokenizer demo/base_model] [--adapter FOLDER]
 
-Needs a GPU with 20 GB. The tokenizer is copied from the folder given; its ids are all below 128,256.
+Needs a GPU with 20 GB. The tokenizer is copied from the folder given; its ids are all below 128,256. The
+adapter, of rank 8 on q and v, has random weights too.
 """
 
 import argparse
@@ -17,6 +18,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tokenizer", default="demo/base_model")
+    parser.add_argument("--adapter", type=Path, help="folder for an adapter; without it, none is made")
     arguments = parser.parse_args()
 
     import torch
@@ -44,6 +46,15 @@ def main() -> None:
         model = LlamaForCausalLM(config)
     model.save_pretrained(arguments.folder)
     tokenizer.save_pretrained(arguments.folder)
+    if arguments.adapter:
+        from peft import LoraConfig, get_peft_model
+
+        targets = ["q_proj", "v_proj"]
+        adapted = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules=targets))
+        for name, weights in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weights, std=0.001)
+        adapted.save_pretrained(arguments.adapter)
     print(f"{arguments.folder}: {model.num_parameters():,} weights, {time.monotonic() - started:.0f} s")
 
 

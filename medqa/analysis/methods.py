@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis.comparison import DECLARED
 from medqa.analysis.significance import CONFIDENCE, EXACT_FLIPS, PERMUTATIONS
 from medqa.artifacts import run_manifest
+from medqa.runtime import processor
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class AnswerSettings:
     batch_size: int
     auto_batch_size: bool
     use_4bit: bool
+    cpu_precision: str
 
 
 def describe(
@@ -60,6 +62,7 @@ def describe(
         "libraries": {name: versions[name] for name in LIBRARIES if name in versions},
         "hardware": {
             "gpu": run_manifest.gpu_name(),
+            "cpu": processor.describe(),
             "machine": platform.machine(),
             "cores": os.cpu_count(),
             "system": platform.system(),
@@ -77,6 +80,7 @@ def _paragraph(
     """The methods as a paragraph."""
     hardware = found["hardware"]
     where = hardware["gpu"] or f"{counted(hardware['cores'], 'processor core')} ({hardware['machine']})"
+    where += {"auto": "", "bf16": " in bfloat16", "fp32": " in float32"}[settings.cpu_precision]
     sampling = f"temperature {settings.temperature:g}, top-p {settings.top_p:g}, seed {settings.seed}"
     encoder = metadata["bertscore_model"]
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file, sha256_of_files, write_json
+from medqa.runtime import processor
 from medqa.runtime.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -98,6 +99,7 @@ def write_manifest(
         "replaces": sorted({path.split("/")[0] for path in last["outputs"]}),
         "versions": versions(),
         "gpu": gpu_name(),
+        "cpu": processor.describe(),
         **code_state(),
         "started": started,
         "finished": now(),

@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from medqa.generation.fused_decoder import FusedDecoder
 from medqa.generation.kv_cache import StaticKVCache
 from medqa.generation.sampling import Decoding, choose_tokens
+from medqa.modeling.decode_attention import decode_attention
+from medqa.modeling.varlen_attention import packed_attention
 
 # Decode steps between two checks for finished answers on a GPU: each check waits for the GPU.
 STEPS_PER_CHECK = 8
@@ -37,18 +40,22 @@ class ContinuousBatcher:
     """The answers that are being decoded, one per row.
 
     Args:
-        causal: a causal language model with `medqa.modeling.varlen_attention` in use.
+        causal: a causal language model that `medqa.modeling.varlen_attention.is_decoded` accepts.
         decoding: how tokens are chosen.
         rows: answers decoded at once.
         max_seq_len: tokens of the longest prompt and its answer.
+        prefix: the tokens with which every prompt starts.
     """
 
-    def __init__(self, causal: Any, decoding: Decoding, rows: int, max_seq_len: int) -> None:
-        self.causal, self.decoding, self.max_seq_len = causal, decoding, max_seq_len
+    def __init__(
+        self, causal: Any, decoding: Decoding, rows: int, max_seq_len: int, prefix: array | None = None
+    ) -> None:
+        self.decoding, self.max_seq_len = decoding, max_seq_len
         self.on_gpu = causal.device.type == "cuda"
+        self.decoder = FusedDecoder(causal, max_seq_len)
         self.cache = StaticKVCache(causal.config, rows, max_seq_len, causal.device, causal.dtype)
         zeros = functools.partial(torch.zeros, device=causal.device, dtype=torch.int64)
-        self.tokens = zeros((rows, 1))
+        self.tokens = zeros(rows)
         self.positions = zeros(rows)  # of each row's newest token
         self.steps = zeros(rows)  # tokens decoded so far
         self.uniform_draws = zeros((rows, decoding.max_new_tokens), dtype=torch.float64)
@@ -63,6 +70,11 @@ class ContinuousBatcher:
         self._step_functions: dict[tuple[int, int], Callable[[], object]] = {}
         # One memory pool for all CUDA graphs, because only one of them runs at a time.
         self._pool = torch.cuda.graph_pool_handle() if self.on_gpu else None
+        self.prefix_length = 0
+        if prefix:
+            self._prefill([(0, prefix)])
+            self.prefix_length = len(prefix)
+            self.cache.keep_prefix(self.prefix_length)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -76,14 +88,15 @@ class ContinuousBatcher:
         """Prefill prompts into free rows. The first decode step reads each prompt's last token."""
         first, device = len(self), self.tokens.device
         rows = slice(first, first + len(prompts))
-        self.tokens[rows, 0] = torch.tensor([p.input_ids[-1] for p in prompts], device=device)
+        self.tokens[rows] = torch.tensor([p.input_ids[-1] for p in prompts], device=device)
         self.positions[rows] = torch.tensor([len(p.input_ids) - 1 for p in prompts], device=device)
         self.steps[rows] = 0
         draws = np.stack([uniform_draws(prompt, self.decoding) for prompt in prompts])
         self.uniform_draws[rows] = torch.from_numpy(draws).to(device)
+        self.cache.write_prefix(rows)
         group: list[tuple[int, array]] = []
         for row, prompt in enumerate(prompts, first):
-            ids = prompt.input_ids[:-1]
+            ids = prompt.input_ids[self.prefix_length : -1]
             if group and sum(len(ids) for _, ids in group) + len(ids) > PREFILL_TOKENS:
                 self._prefill(group)
                 group = []
@@ -95,25 +108,34 @@ class ContinuousBatcher:
         self.written += [[] for _ in prompts]
 
     def _prefill(self, group: Sequence[tuple[int, array]]) -> None:
-        """One forward pass over prompts laid end to end, for their keys and values only."""
-        lengths = [len(ids) for _, ids in group]
+        """One forward pass over prompts laid end to end, for their keys and values only.
+
+        Each prompt is given without the shared prefix, which its row of the cache holds already.
+        """
+        rows, lengths = [row for row, _ in group], np.array([len(ids) for _, ids in group])
+        ends = lengths + self.prefix_length
 
         def tensor(numbers: Any, dtype: torch.dtype = torch.int64) -> torch.Tensor:
             return torch.from_numpy(np.asarray(numbers)).to(self.tokens.device, dtype)
 
-        positions = tensor(np.concatenate([np.arange(length) for length in lengths]))
-        boundaries = tensor(np.cumsum([0, *lengths]), torch.int32)
-        self.cache.write_at(tensor(np.repeat([row for row, _ in group], lengths)), positions, 0)
-        self.causal.get_decoder()(
-            input_ids=tensor(np.concatenate([ids for _, ids in group]))[None],
-            position_ids=positions[None],
-            past_key_values=self.cache,
-            use_cache=True,
-            cu_seq_lens_q=boundaries,
-            cu_seq_lens_k=boundaries,
-            max_length_q=max(lengths),
-            max_length_k=max(lengths),
-        )
+        def spans(starts: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+            """Row and position of each token from its prompt's start on, the boundaries, the longest."""
+            sizes = ends - starts
+            positions = np.concatenate([np.arange(*span) for span in zip(starts, ends, strict=True)])
+            boundaries = tensor(np.cumsum([0, *sizes]), torch.int32)
+            return tensor(np.repeat(rows, sizes)), tensor(positions), boundaries, int(sizes.max())
+
+        new_rows, new_positions, boundaries, longest = spans(ends - lengths)
+        all_rows, all_positions, all_boundaries, longest_all = spans(np.zeros_like(ends))
+
+        def attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+            key, value = (states[all_rows, :, all_positions] for states in (keys, values))
+            states = (part.transpose(0, 1)[None] for part in (query, key, value))
+            lengths = boundaries, all_boundaries, longest, longest_all
+            return packed_attention(None, *states, None, self.decoder.scaling, *lengths)[0][0]
+
+        ids = tensor(np.concatenate([ids for _, ids in group]))
+        self.decoder(ids, new_rows, new_positions, self.cache, attention)
 
     def decode(self) -> list[tuple[Prompt, list[int], bool]]:
         """Decode a few tokens in each row.
@@ -130,15 +152,15 @@ class ContinuousBatcher:
                 tensor.copy_(saved)
             self.candidates = 0
             self._run(width, steps, 0)
+        new_tokens = self.output[:steps, : len(self)].cpu().numpy().T
+        stops, longest = np.isin(new_tokens, self.decoding.stop_ids), self.decoding.max_new_tokens
+        before_stop = np.where(stops.any(1), stops.argmax(1), steps).tolist()
         ended = []
-        for row, new_tokens in enumerate(self.output[:steps, : len(self)].T.tolist()):
-            for token in new_tokens:
-                stopped = token in self.decoding.stop_ids
-                if not stopped:
-                    self.written[row].append(token)
-                if stopped or len(self.written[row]) == self.decoding.max_new_tokens:
-                    ended.append((row, stopped))
-                    break
+        for row, (tokens, count) in enumerate(zip(new_tokens.tolist(), before_stop, strict=True)):
+            written = self.written[row]
+            written += tokens[: min(count, longest - len(written))]
+            if count < steps or len(written) == longest:
+                ended.append((row, count < steps and len(written) < longest))
         return [(*self._evict(row), stopped) for row, stopped in reversed(ended)]
 
     def _evict(self, row: int) -> tuple[Prompt, list[int]]:
@@ -146,7 +168,7 @@ class ContinuousBatcher:
         last = len(self) - 1
         evicted = self.prompts[row], self.written[row]
         if row != last:
-            self.cache.states[:, :, row] = self.cache.states[:, :, last]
+            self.cache.move(last, row)
             for tensor in (self.tokens, self.positions, self.steps, self.uniform_draws):
                 tensor[row] = tensor[last]
         self.prompts[row], self.written[row] = self.prompts[last], self.written[last]
@@ -158,7 +180,7 @@ class ContinuousBatcher:
         if not self.on_gpu:
             return len(self)
         width = rows = len(self.tokens)
-        while width > 8 and len(self) <= (smaller := -(-width * 3 // 4)):
+        while width > 8 and len(self) <= (smaller := -(-width * 2 // 3)):
             width = smaller
         return min(width, rows)
 
@@ -198,24 +220,31 @@ class ContinuousBatcher:
     def _step(self, width: int, candidates: int) -> None:
         """Decode one token in each of the first `width` rows."""
         positions, steps = self.positions[:width], self.steps[:width]
-        self.cache.write_at(self.row_numbers[:width], positions, width)
-        hidden = self.causal.get_decoder()(
-            input_ids=self.tokens[:width],
-            position_ids=positions[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-            kv_lengths=(positions + 1).to(torch.int32),
-        ).last_hidden_state[:, 0]
-        logits = self.causal.get_output_embeddings()(hidden)
+        lengths = (positions + 1).to(torch.int32)
+
+        def attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+            return decode_attention(query, keys[:width], values[:width], lengths, self.decoder.scaling)
+
+        rows = self.row_numbers[:width]
+        hidden = self.decoder(self.tokens[:width], rows, positions, self.cache, attention)
         draws = self.uniform_draws[:width].gather(1, steps[:, None])[:, 0]
-        chosen, topk_exact = choose_tokens(logits, draws, self.decoding, candidates)
+        chosen, topk_exact = choose_tokens(self.decoder.head(hidden), draws, self.decoding, candidates)
         self.output[:, :width].index_copy_(0, self.column, chosen[None])
         self.needs_full_sort |= ~topk_exact
-        self.tokens[:width, 0] = chosen
+        self.tokens[:width] = chosen
         # Idle rows are computed too; clamping keeps their positions inside the cache.
         positions.add_(1).clamp_(max=self.max_seq_len - 1)
         steps.add_(1).clamp_(max=self.decoding.max_new_tokens - 1)
         self.column.add_(1)
+
+
+def shared_prefix(prompts: Sequence[Prompt]) -> array:
+    """The longest sequence of tokens with which every prompt starts, without the last token of any."""
+    prefix = min((prompt.input_ids for prompt in prompts), key=len)[:-1]
+    for prompt in prompts:
+        while prefix != prompt.input_ids[: len(prefix)]:
+            prefix = prefix[:-1]
+    return prefix
 
 
 def uniform_draws(prompt: Prompt, decoding: Decoding) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from medqa.generation.continuous_batching import ContinuousBatcher, Prompt, uniform_draws
+from medqa.generation.continuous_batching import ContinuousBatcher, Prompt, shared_prefix, uniform_draws
 from medqa.generation.kv_cache import cache_shape
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
@@ -92,6 +92,7 @@ def answer_all(
     # The longest first, so that memory runs out at once or never.
     ordered = sorted(prompts, key=lambda prompt: (-len(prompt.input_ids), prompt.id))
     waiting = {prompt.id: prompt for prompt in ordered}
+    torch.cuda.empty_cache()  # so that one large block can be allocated for the key-value cache
 
     def finished(prompt: Prompt, ids: list[int], stopped: bool) -> None:
         del waiting[prompt.id]
@@ -122,13 +123,12 @@ def _answer_continuously(
     """Answer prompts side by side; the next question takes the row of an answer that ended."""
     longest = max(len(prompt.input_ids) for prompt in prompts) + decoding.max_new_tokens
     waiting = deque(prompts)
-    with varlen_attention.enabled(causal):
-        batcher = ContinuousBatcher(causal, decoding, min(rows, len(prompts)), -(-longest // 64) * 64)
-        while waiting or len(batcher):
-            if waiting and (not len(batcher) or batcher.free >= max(1, rows // 8)):
-                batcher.admit([waiting.popleft() for _ in range(min(batcher.free, len(waiting)))])
-            for prompt, ids, stopped in batcher.decode():
-                finished(prompt, ids, stopped)
+    batcher = ContinuousBatcher(causal, decoding, min(rows, len(prompts)), longest, shared_prefix(prompts))
+    while waiting or len(batcher):
+        if waiting and (not len(batcher) or batcher.free >= max(1, rows // 8)):
+            batcher.admit([waiting.popleft() for _ in range(min(batcher.free, len(waiting)))])
+        for prompt, ids, stopped in batcher.decode():
+            finished(prompt, ids, stopped)
 
 
 @torch.inference_mode()

@@ -6,12 +6,11 @@ import torch
 
 
 class StaticKVCache:
-    """Keys and values: [layers, 2, rows, key-value heads, max_seq_len, head size].
+    """Keys and values in `states`: [layers, 2, rows, key-value heads, max_seq_len, head size].
 
-    Takes the place of transformers' Cache: every attention layer calls `update`.
+    All prompts may start with the same tokens, the system turn. Their keys and values are computed once, in
+    row 0, and copied into each row that is filled.
     """
-
-    is_compileable = False
 
     def __init__(
         self, model_config: Any, rows: int, max_seq_len: int, device: Any, dtype: torch.dtype
@@ -19,38 +18,19 @@ class StaticKVCache:
         layers, heads, head_size = cache_shape(model_config)
         shape = layers, 2, rows, heads, max_seq_len, head_size
         self.states = torch.zeros(shape, device=device, dtype=dtype)
+        self._prefix = self.states[:, :, :1, :, :0]
 
-    def write_at(self, rows: torch.Tensor, positions: torch.Tensor, decoded_rows: int) -> None:
-        """Set where the next forward pass writes each of its tokens.
+    def keep_prefix(self, length: int) -> None:
+        """Keep the first tokens of row 0 for `write_prefix`."""
+        self._prefix = self.states[:, :, :1, :, :length].clone()
 
-        Args:
-            rows, positions: int64 [tokens].
-            decoded_rows: rows that attention reads in a decode step; 0 in a prefill, which reads none.
-        """
-        self._rows, self._positions, self._decoded_rows = rows, positions, decoded_rows
+    def write_prefix(self, rows: slice) -> None:
+        """Write the kept tokens into rows."""
+        self.states[:, :, rows, :, : self._prefix.shape[4]] = self._prefix
 
-    def update(
-        self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store a layer's new keys and values; return those that its attention reads."""
-        for states, new in zip(self.states[layer], (key, value), strict=True):
-            # [rows, heads, 1, head size]: one token in each row; or [1, heads, tokens, head size]: prompts
-            # laid end to end.
-            per_token = new[:, :, 0] if self._decoded_rows else new[0].transpose(0, 1)
-            states[self._rows, :, self._positions] = per_token
-        if not self._decoded_rows:
-            return key, value
-        return self.states[layer, 0, : self._decoded_rows], self.states[layer, 1, : self._decoded_rows]
-
-    def get_seq_length(self, *_: Any, **__: Any) -> int:
-        """0, because transformers' masks are not used: attention gets the length of each row."""
-        return 0
-
-    get_query_offset = get_seq_length
-
-    def get_mask_sizes(self, query_length: int, *_: Any, **__: Any) -> tuple[int, int]:
-        """transformers asks for the sizes of a mask that it then does not create."""
-        return query_length, 0
+    def move(self, source: int, target: int) -> None:
+        """Copy a row to another one."""
+        self.states[:, :, target] = self.states[:, :, source]
 
 
 def cache_shape(model_config: Any) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,10 @@ class Models:
             gc.collect()
             why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
             print_rank0(f"Model: {model.name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
-            self._loaded = loading.load_base(model, self.device, self.four_bit)
+            with ThreadPoolExecutor(1) as beside:
+                if self.device.is_cuda:
+                    beside.submit(_warm_up, model.model_config, self.device)
+                self._loaded = loading.load_base(model, self.device, self.four_bit)
             if self.has_adapter:
                 self._loaded = loading.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
@@ -97,6 +101,18 @@ class Models:
         disabled = role == BASE and self.has_adapter
         with self._loaded.disable_adapter() if disabled else contextlib.nullcontext():
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
+
+
+def _warm_up(model_config: Any, device: Device) -> None:
+    """Prepare the kernels that generate the answers, if this model uses them."""
+    import torch
+
+    from medqa.generation.warm_up import warm_up
+    from medqa.modeling.varlen_attention import SUPPORTED_ARCHITECTURES
+
+    if model_config.model_type in SUPPORTED_ARCHITECTURES:
+        with torch.cuda.device(device.name):
+            warm_up(model_config, torch.device(device.name), getattr(torch, device.dtype))
 
 
 def resolve_quantization(wanted: bool, device: Device, base: BaseModel) -> bool:

@@ -35,7 +35,7 @@ from medqa.runtime.progress import Progress
 # Settings that determine the answers. Stored with them, so that --SCORE_ONLY reports the right ones.
 ANSWER_SETTINGS = (
     "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
-    "MAX_PROMPT_LENGTH", "SEED",
+    "MAX_PROMPT_LENGTH", "SEED", "CPU_PRECISION",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ class GenerationSettings:
     top_p: float
     seed: int
     use_4bit: bool
+    cpu_precision: str
     batch_size: int
     auto_batch_size: bool
     shard: str

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from medqa.generation.fused_kernels import sum_of_exp
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -35,12 +37,9 @@ def choose_tokens(
     Returns:
         int64 [rows] and a bool scalar, both on the GPU: nothing here waits for it.
     """
-    logits = logits.float()
     topk_exact = torch.ones((), dtype=torch.bool, device=logits.device)
     if decoding.temperature == 0:
         return logits.argmax(dim=-1), topk_exact
-    highest = logits.amax(dim=-1, keepdim=True)
-    total = ((logits - highest) / decoding.temperature).exp().sum(dim=-1, keepdim=True, dtype=torch.float64)
     if candidates:
         values, tokens = logits.topk(candidates, dim=-1)
         tokens, order = tokens.sort(dim=-1)  # topk returns equal logits in no fixed order
@@ -48,6 +47,9 @@ def choose_tokens(
         tokens = tokens.gather(1, order)
     else:
         values, tokens = logits.sort(dim=-1, descending=True, stable=True)
+    values = values.float()
+    highest = values[:, :1]
+    total = sum_of_exp(logits, highest, decoding.temperature)
     cumulative = (((values - highest) / decoding.temperature).exp().double() / total).cumsum(dim=-1)
     last = cumulative.shape[-1] - 1
     nucleus_end = (cumulative < decoding.top_p).sum(dim=-1, keepdim=True).clamp(max=last)

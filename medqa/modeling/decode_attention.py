@@ -19,18 +19,18 @@ def decode_attention(
     """Softmax attention of one query token per row.
 
     Args:
-        query: [rows, heads, 1, head size].
+        query: [rows, heads, head size].
         key, value: [rows, key-value heads, max_seq_len, head size]; query heads may share a key-value head.
         lengths: int32 [rows], number of cached tokens that a row attends to, at least 1.
         scaling: factor on the scores before the softmax.
 
-    Returns [rows, 1, heads, head size]. On a GPU one kernel reads only the tokens that a row has, so the cost
+    Returns [rows, heads, head size]. On a GPU one kernel reads only the tokens that a row has, so the cost
     does not depend on the size of the cache; elsewhere torch's attention with a mask.
     """
     size = query.shape[-1]
     if triton is not None and query.is_cuda and size == triton.next_power_of_2(size):
         return _by_kernel(query, key, value, lengths, scaling)
-    rows, heads, _, _ = query.shape
+    rows, heads, _ = query.shape
     kv_heads, max_seq_len = key.shape[1:3]
     if not query.is_cuda:  # on a GPU, reading the maximum would synchronize
         max_seq_len = int(lengths.max())
@@ -42,17 +42,17 @@ def decode_attention(
         attn_mask=mask[:, None, None],
         scale=scaling,
     )
-    return output.reshape(rows, 1, heads, size)
+    return output.reshape(rows, heads, size)
 
 
 def _by_kernel(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    rows, heads, _, size = query.shape
+    rows, heads, size = query.shape
     kv_heads = key.shape[1]
     group = heads // kv_heads
     query = query.contiguous()
-    output = torch.empty((rows, 1, heads, size), dtype=query.dtype, device=query.device)
+    output = torch.empty_like(query)
     _kernel[(rows, kv_heads)](
         query, key, value, lengths, output, scaling * 1.4426950408889634, key.stride(0), key.stride(1),
         key.stride(2), value.stride(0), value.stride(1), value.stride(2),

@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 from medqa.modeling.base_model import BaseModel
+from medqa.runtime import processor
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
@@ -24,13 +25,33 @@ class Device(NamedTuple):
         """Whether this is a GPU."""
         return self.name.startswith("cuda")
 
+    @property
+    def cpu_precision(self) -> str:
+        """The value of CPU_PRECISION in use: never "auto" on a CPU, always "auto" on a GPU."""
+        return "auto" if self.is_cuda else {"bfloat16": "bf16", "float32": "fp32"}[self.dtype]
 
-def choose_device(base: BaseModel, script: str) -> Device:
+
+def choose_cpu_dtype(wanted: str) -> tuple[str, str]:
+    """The precision in which this processor trains and generates, and the reason.
+
+    Args:
+        wanted: "bf16", "fp32", or "auto": bfloat16 where the processor has units for it. Other processors
+            emulate it, which is several times slower than float32.
+    """
+    if wanted != "auto":
+        return {"bf16": "bfloat16", "fp32": "float32"}[wanted], f"CPU_PRECISION {wanted}"
+    if units := processor.bfloat16_units():
+        return "bfloat16", f"the processor has {' and '.join(units)}"
+    return "float32", "the processor has neither AMX nor AVX512-BF16"
+
+
+def choose_device(base: BaseModel, script: str, cpu_precision: str = "auto") -> Device:
     """The device of this process, checked before any weight is read.
 
     Args:
         base: the base model.
         script: name of the calling script, for the command lines in messages.
+        cpu_precision: `wanted` of `choose_cpu_dtype`.
 
     Raises:
         UserError: no GPU for a model that needs one, or several GPUs and no launcher.
@@ -56,7 +77,8 @@ def choose_device(base: BaseModel, script: str) -> Device:
                 "Processes: 1, because accelerate launch starts no more with --cpu. For several on the CPU: "
                 f"accelerate launch --multi_gpu --num_processes N {script}"
             )
-        return Device("cpu", "float32", "no GPU found, and the model is small enough for the CPU")
+        dtype, reason = choose_cpu_dtype(cpu_precision)
+        return Device("cpu", dtype, f"no GPU found; {reason}")
     if torch.cuda.device_count() > 1 and world_size() == 1 and "LOCAL_RANK" not in os.environ:
         count = torch.cuda.device_count()
         raise UserError(

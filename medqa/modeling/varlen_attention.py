@@ -1,4 +1,4 @@
-"""Attention for packed sequences and for decoding, registered with transformers as `medqa_packed`."""
+"""Attention for packed sequences, registered with transformers as `medqa_packed`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from medqa.modeling.decode_attention import decode_attention
 from medqa.runtime.errors import UserError
 
 NAME = "medqa_packed"
@@ -97,9 +96,10 @@ def packed_attention(
     value: torch.Tensor,
     attention_mask: None,
     scaling: float,
-    cu_seq_lens_q: torch.Tensor | None = None,
-    max_length_q: int = 0,
-    kv_lengths: torch.Tensor | None = None,
+    cu_seq_lens_q: torch.Tensor,
+    cu_seq_lens_k: torch.Tensor,
+    max_length_q: int,
+    max_length_k: int,
     sliding_window: int | None = None,
     softcap: float | None = None,
     **_unused: Any,
@@ -111,17 +111,15 @@ def packed_attention(
         key, value: [1, key-value heads, tokens, head size].
         attention_mask: always None; the boundaries replace it.
         scaling: factor on the scores before the softmax.
-        cu_seq_lens_q: int32 [sequences + 1], where each sequence starts, and the end.
-        max_length_q: length of the longest sequence.
-        kv_lengths: `lengths` of `decode_attention`; given in decoding instead of the boundaries.
+        cu_seq_lens_q, cu_seq_lens_k: int32 [sequences + 1], where each sequence starts among the queries and
+            among the keys, and the end. Fewer queries than keys are those of the last tokens.
+        max_length_q, max_length_k: length of the longest sequence.
         sliding_window: a token attends to so many tokens, itself included; None: to all before it.
         softcap: scores s become softcap * tanh(s / softcap) (Gemma 2); None: they stay.
 
     Returns the output, [1, tokens, heads, head size], and no attention weights. On a GPU in half precision
     torch's variable-length kernel computes all sequences in one call; elsewhere each sequence is one call.
     """
-    if kv_lengths is not None:
-        return decode_attention(query, key, value, kv_lengths, scaling), None
     if softcap is None and varlen_attn is not None and query.is_cuda and query.dtype != torch.float32:
         groups = query.shape[1] // key.shape[1]
         q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
@@ -132,19 +130,18 @@ def packed_attention(
             k,
             v,
             cu_seq_lens_q,
-            cu_seq_lens_q,
+            cu_seq_lens_k,
             max_length_q,
-            max_length_q,
+            max_length_k,
             scale=scaling,
             window_size=(sliding_window - 1 if sliding_window else -1, 0),
         )
         return output[None], None
 
-    boundaries = cu_seq_lens_q.tolist()
-    output = []
-    for start, end in zip(boundaries[:-1], boundaries[1:], strict=True):
-        q, k, v = (states[:, :, start:end] for states in (query, key, value))
-        output.append(_one_sequence(q, k, v, scaling, sliding_window, softcap))
+    lengths_q, lengths_k = (boundaries.diff().tolist() for boundaries in (cu_seq_lens_q, cu_seq_lens_k))
+    parts = query.split(lengths_q, 2), key.split(lengths_k, 2), value.split(lengths_k, 2)
+    sequences = zip(*parts, strict=True)
+    output = [_one_sequence(*sequence, scaling, sliding_window, softcap) for sequence in sequences]
     return torch.cat(output, dim=2).transpose(1, 2), None
 
 
@@ -157,12 +154,12 @@ def _one_sequence(
     softcap: float | None,
 ) -> torch.Tensor:
     """Attention of one sequence: [1, heads, tokens, head size]."""
-    length = query.shape[2]
+    length = key.shape[2]
     windowed = sliding_window is not None and length > sliding_window
-    if softcap is None and not windowed:
+    if softcap is None and not windowed and query.shape[2] == length:
         return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=True)
     distance = torch.arange(length, device=query.device)
-    distance = distance[:, None] - distance
+    distance = distance[length - query.shape[2] :, None] - distance
     visible = (distance >= 0) & (distance < (sliding_window if windowed else length))
     if softcap is None:
         return scaled_dot_product_attention(

@@ -98,6 +98,7 @@ def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
     precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
+    in_use = {"auto": "in bfloat16 on a GPU", "bf16": "in bfloat16 on a CPU", "fp32": "in float32 on a CPU"}
     section = [
         "## Training",
         "",
@@ -105,7 +106,7 @@ def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str
         f"{settings['LORA_ALPHA']}, on {', '.join(settings['LORA_TARGET_MODULES'])}.",
         f"- {counted(settings['NUM_EPOCHS'], 'epoch')} at most, learning rate "
         f"{settings['LEARNING_RATE']:g} with cosine decay, seed {settings['SEED']}. Loss on the "
-        "answers only.",
+        f"answers only. Computed {in_use[settings['CPU_PRECISION']]}.",
         f"- {batch} sequences per optimizer step and process, each of at most {settings['MAX_SEQ_LENGTH']} "
         "tokens.",
         f"- Software: {software}.",

@@ -97,6 +97,8 @@ def resolve_resume_checkpoint(
         print_rank0("Start: from the base model, because of --RESUME never")
         return FROM_BASE
     later = {name: value for name, value in defaults.items() if name in signature}
+    if signature.get("CPU_PRECISION", "auto") != "auto":  # before this setting, a CPU computed in float32
+        later["CPU_PRECISION"] = "fp32"
     finished = later | manifest["learned"] if manifest is not None else None
     checkpoints, unfinished = complete_checkpoints(output), has_unfinished_run(output)
     last = later | verified_signature(checkpoints[-1]) if checkpoints else None

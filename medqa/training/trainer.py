@@ -337,7 +337,7 @@ def build_trainer(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch_fused" if device.is_cuda else "adamw_torch",
-        bf16=device.is_cuda,
+        bf16=device.dtype == "bfloat16",
         use_cpu=not device.is_cuda,
         logging_steps=1,
         logging_nan_inf_filter=False,

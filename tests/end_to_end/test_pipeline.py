@@ -39,11 +39,12 @@ def stages(tmp_path_factory, specialty_files, tiny_model):
     training = fine_tuning.TrainingConfig()
     training.MODEL_NAME, training.DATASET_DIR = str(tiny_model), str(folder / "datasets")
     training.OUTPUT_DIR, training.LEARNING_RATE = str(folder / "results"), 1e-2
+    training.CPU_PRECISION = "fp32"
     fine_tuning.train(training)
     config = evaluation.EvaluationConfig()
     config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH = str(tiny_model), str(folder / "results")
     config.DATASET_DIR, config.OUTPUT_DIR = str(folder / "datasets"), str(folder / "evaluation_results")
-    config.MAX_NEW_TOKENS, config.BERTSCORE_MODEL = 12, ""
+    config.MAX_NEW_TOKENS, config.BERTSCORE_MODEL, config.CPU_PRECISION = 12, "", "fp32"
     advice = evaluation.evaluate(config)
     return SimpleNamespace(
         folder=folder, data=data, training=training, config=config, splits=splits, advice=advice

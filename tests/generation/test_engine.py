@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from medqa.generation import continuous_batching, engine
-from medqa.generation.continuous_batching import Prompt
+from medqa.generation.continuous_batching import Prompt, shared_prefix
 from medqa.generation.engine import Answer, answer_all, make_prompt, repetition
+from medqa.generation.fused_decoder import FusedDecoder
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
 from medqa.modeling.base_model import BaseModel
@@ -220,7 +222,7 @@ def test_a_flat_distribution_is_drawn_from_all_tokens(model, prompts, sampled, m
 
 def test_prompts_that_fill_several_prefills_give_the_same_answers(model, prompts, library, monkeypatch):
     monkeypatch.setattr(continuous_batching, "PREFILL_TOKENS", 1)
-    one = [Prompt("one token", [7], False)]
+    one = [Prompt("one token", array("i", [7]), False)]
     found = answers(model, [*prompts, *one], greedy(), 6)
     assert all(found[id].hypothesis == " ".join(map(str, ids)) for id, ids in library.items())
     assert found["one token"] == answers(model, one, greedy(), 1)["one token"]
@@ -240,6 +242,56 @@ def test_every_named_architecture_answers_as_with_transformers_own_attention(kin
     monkeypatch.setattr(varlen_attention, "SUPPORTED_ARCHITECTURES", ())
     assert found == answers(other, prompts, greedy(), 2)
     assert len({answer.hypothesis for answer in found.values()}) == len(prompts)
+
+
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+@pytest.mark.parametrize(
+    "adapter", [{"target_modules": ["q_proj", "v_proj"]}, {"target_modules": ALL},
+                {"target_modules": ["q_proj", "up_proj"], "use_dora": True}],
+    ids=["q and v", "all", "DoRA"],
+)  # fmt: skip
+def test_an_adapter_answers_as_in_transformers_and_the_base_as_without_it(
+    tiny_model, prompts, library, adapter
+):
+    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, **adapter)).eval()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, weights in tuned.named_parameters():
+            if "lora_B" in name:
+                weights.normal_(0, 0.2)
+    causal = tuned.get_base_model()
+    found = answers(causal, prompts, greedy(), 3)
+    for prompt in prompts:
+        ids = torch.tensor([prompt.input_ids])
+        out = causal.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, eos_token_id=None,
+                              max_new_tokens=STEPS, pad_token_id=0)  # fmt: skip
+        assert found[prompt.id].hypothesis == " ".join(map(str, out[0, ids.shape[1] :].tolist()))
+    assert all(found[id].hypothesis != " ".join(map(str, ids)) for id, ids in library.items())
+    with tuned.disable_adapter():
+        without = answers(causal, prompts, greedy(), 3)
+    assert all(without[id].hypothesis == " ".join(map(str, ids)) for id, ids in library.items())
+
+
+def test_the_tokens_that_all_prompts_share_are_computed_once(model, prompts, library, tokenizer, monkeypatch):
+    prefix = shared_prefix(prompts)
+    [system] = token_ids(tokenizer, [render(apply_chat_template, "", None, SYSTEM).split(SYSTEM)[0] + SYSTEM])
+    assert len(prefix) >= len(system) and all(p.input_ids[: len(prefix)] == prefix for p in prompts)
+    seen = []
+    original = FusedDecoder.__call__
+    monkeypatch.setattr(
+        FusedDecoder, "__call__", lambda self, ids, *rest: seen.append(len(ids)) or original(self, ids, *rest)
+    )
+    found = answers(model, prompts, greedy(), len(prompts))
+    assert {id: answer.hypothesis for id, answer in found.items()} == {
+        id: " ".join(map(str, ids)) for id, ids in library.items()
+    }
+    assert seen[0] == len(prefix)
+    assert seen[1] == sum(len(prompt.input_ids) - len(prefix) - 1 for prompt in prompts)
+    assert shared_prefix(prompts[:1]) == prompts[0].input_ids[:-1]
+    assert not shared_prefix([prompts[0], Prompt("other", array("i", [400, 401]), False)])
 
 
 def test_what_is_trained_and_what_is_decoded_depends_on_architecture_and_length():
@@ -270,16 +322,16 @@ def test_attention_of_one_token_is_the_formula(device):
         pytest.skip("no GPU here")
     random = torch.Generator().manual_seed(0)
     query, key, value = (
-        torch.randn(shape, generator=random) for shape in ((5, 8, 1, 32), (5, 2, 200, 32), (5, 2, 200, 32))
+        torch.randn(shape, generator=random) for shape in ((5, 8, 32), (5, 2, 200, 32), (5, 2, 200, 32))
     )
     lengths = torch.tensor([1, 64, 65, 200, 130], dtype=torch.int32)
     found = decode_attention(*(x.to(device) for x in (query, key, value, lengths)), 0.2).cpu()
-    assert found.shape == (5, 1, 8, 32)
+    assert found.shape == (5, 8, 32)
     for row, length in enumerate(lengths.tolist()):
         for head in range(8):
-            shares = torch.softmax(key[row, head // 4, :length] @ query[row, head, 0] * 0.2, dim=0)
+            shares = torch.softmax(key[row, head // 4, :length] @ query[row, head] * 0.2, dim=0)
             expected = shares @ value[row, head // 4, :length]
-            torch.testing.assert_close(found[row, 0, head], expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(found[row, head], expected, rtol=1e-5, atol=1e-5)
 
 
 # ---- sampling --------------------------------------------------------------------------------------------

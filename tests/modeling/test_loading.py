@@ -16,6 +16,7 @@ from medqa.modeling.adapter import ADAPTER_CONFIG as CONFIG, ADAPTER_WEIGHTS as 
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, choose_device
 from medqa.modeling.tokenization import stop_token_ids
+from medqa.runtime import processor
 from medqa.runtime.errors import UserError
 from medqa.training import lora
 
@@ -80,7 +81,28 @@ def gpus(monkeypatch):
 def test_a_small_model_runs_on_the_cpu(gpus, tiny_model):
     gpus(0)
     device = choose_device(model(tiny_model), "fine_tuning.py")
-    assert device[:2] == ("cpu", "float32") and not device.is_cuda and "no GPU found" in device.reason
+    assert device.name == "cpu" and not device.is_cuda and "no GPU found" in device.reason
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted", "dtype", "reason"),
+    [
+        ("fpu avx2", "auto", "float32", "neither AMX nor AVX512-BF16"),
+        ("fpu avx512f avx512_bf16", "auto", "bfloat16", "the processor has AVX512-BF16"),
+        ("fpu amx_bf16 amx_tile avx512_bf16", "auto", "bfloat16", "the processor has AMX and AVX512-BF16"),
+        ("fpu amx_bf16", "fp32", "float32", "CPU_PRECISION fp32"),
+        ("fpu avx2", "bf16", "bfloat16", "CPU_PRECISION bf16"),
+    ],
+)
+def test_a_cpu_computes_in_bfloat16_where_it_has_units_for_it(
+    gpus, tiny_model, monkeypatch, flags, wanted, dtype, reason
+):
+    gpus(0)
+    monkeypatch.setattr(processor, "_cpuinfo", lambda: f"model name\t: X 1\nflags\t\t: {flags}\n")
+    device = choose_device(model(tiny_model), "fine_tuning.py", wanted)
+    assert device.dtype == dtype and reason in device.reason
+    assert device.cpu_precision == {"float32": "fp32", "bfloat16": "bf16"}[dtype]
+    assert processor.describe().startswith("X 1 (")
 
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):

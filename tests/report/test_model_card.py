@@ -11,7 +11,7 @@ from medqa.analysis.verdicts import judge
 from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
-    "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "LORA_RANK": 8, "LORA_ALPHA": 16,
+    "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "CPU_PRECISION": "auto", "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
     "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048, "OUTPUT_DIR": "results",
     "MERGE_TO": "merged",

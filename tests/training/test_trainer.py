@@ -260,7 +260,7 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
     # A setting that an earlier version did not know was then as its default is.
     for path in (output / "manifest.json", *output.glob("checkpoint-*/complete.json")):
         record = json.loads(path.read_text())
-        del record["learned"]["WEIGHT_DECAY"]
+        del record["learned"]["WEIGHT_DECAY"], record["learned"]["CPU_PRECISION"]
         path.write_text(json.dumps(record))
     train(config)
     assert "up to date" in capsys.readouterr().out
@@ -270,6 +270,26 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
         train(config)
     config.RESUME = "never"
     assert json.loads((train(config) / "adapter_config.json").read_text())["r"] == 4
+
+
+def test_a_cpu_trains_in_bfloat16_to_nearly_the_same_losses(config, tmp_path, capsys):
+    config.NUM_EPOCHS, found = 1, {}
+    for precision in ("fp32", "bf16"):
+        config.CPU_PRECISION, config.OUTPUT_DIR = precision, str(tmp_path / precision)
+        output = train(config)
+        assert f"(no GPU found; CPU_PRECISION {precision})" in capsys.readouterr().out
+        manifest = json.loads((output / "manifest.json").read_text())
+        assert manifest["settings"]["given"]["CPU_PRECISION"] == precision and manifest["cpu"]
+        lines = (output / "training_metrics.jsonl").read_text().splitlines()
+        losses = [record["eval_loss"] for record in map(json.loads, lines) if "eval_loss" in record]
+        found[precision] = losses
+        assert all(weights.dtype == torch.float32 for weights in adapter(output).values())
+    assert found["fp32"] != found["bf16"] and found["bf16"][-1] < found["bf16"][0]
+    assert found["bf16"] == pytest.approx(found["fp32"], rel=0.02)
+    config.OUTPUT_DIR, config.CPU_PRECISION = str(tmp_path / "bf16"), "fp32"
+    (tmp_path / "bf16" / "manifest.json").unlink()
+    with pytest.raises(UserError, match="CPU_PRECISION: bf16 then, fp32 now"):
+        train(config)
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
