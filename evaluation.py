@@ -4,12 +4,12 @@
     python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
     accelerate launch --num_processes 4 evaluation.py
     python evaluation.py --REVIEW ratings.json
+    python evaluation.py --ASK "What are the symptoms of angina?"
 
 Answers are stored as they finish; the same command run again generates only the missing ones.
 """
 
 import contextlib
-import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -123,25 +123,33 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
+    from medqa.analysis import pairing
     from medqa.clinical.vocabulary import user_terms
     from medqa.data import dataset_io
-    from medqa.generation import model_pair, prediction_cache, runner
+    from medqa.generation import ask, model_pair, prediction_cache, runner
     from medqa.modeling.base_model import BaseModel
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
-    if not config.SCORE_ONLY:
+    if config.ASK or not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
         device = choose_device(base, "evaluation.py")
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
+        prepared = data["chat_template_sha256"], config.DATASET_DIR
+    if config.ASK:
+        config = replaced(config, USE_4BIT=runner.start_processes(base, config.USE_4BIT, device))
+        template = checked_template(apply_chat_template, base.tokenizer, *prepared)
+        ask.ask(select(config, ask.AskSettings), base, template, data["system_message"], device)
+        return {}
     with output_dir.output_dir_lock(output, "evaluation") if rank() == 0 else contextlib.nullcontext():
         if rank() == 0:
             output_dir.recover(output)  # completes a publication that was interrupted
             evaluation_output.require_place(output, config.LIMIT)
         # 2. Generate the answers of both models; answers of an earlier run are reused.
         records = dataset_io.load_splits(datasets, config.LIMIT)
+        other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
         if config.SCORE_ONLY:
             stored = prediction_cache.load_answers(output, records, data["iteration"], warnings)
             answers, losses, answer_settings = stored
@@ -150,7 +158,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             four_bit = runner.start_processes(base, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit)
             settings = select(config, runner.GenerationSettings)
-            prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
         if rank() != 0:
@@ -166,11 +173,16 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
         results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
+        if other:
+            scoring = results.advice, metrics.LOWER_IS_BETTER, config.SEED
+            results.advice["paired"] = pairing.pair(other, tables, *scoring)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
     print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
-    print_summary(config, results, data["command"])
+    evaluation_output.print_summary(results, output, data["command"])
+    if other:
+        pairing.require_equivalent(results.advice["paired"])
     return results.advice
 
 
@@ -178,9 +190,10 @@ def add_review(config: EvaluationConfig) -> dict[str, Any]:
     """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
     from medqa.report.review import adding
 
-    results = adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config))
-    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
-    print_summary(config, results, "")
+    output = Path(config.OUTPUT_DIR)
+    results = adding.add_review(output, config.REVIEW, given_and_default(config))
+    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {output}.")
+    evaluation_output.print_summary(results, output, "")
     return results.advice
 
 
@@ -223,24 +236,6 @@ def compare(
         rows = history_csv.merged(rows, [this])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)
-
-
-def print_summary(config: EvaluationConfig, results: evaluation_output.Results, command: str) -> None:
-    """Print results, warnings, files and `command`, which prepares the next iteration ("": none)."""
-    from medqa.analysis import verdicts
-
-    print_rank0("", verdicts.verdict_text(results.advice["verdict"]))
-    if results.review:
-        print_rank0("", results.review.text())
-    print_rank0("", verdicts.comparison_text(results.comparison), *evaluation_output.notes(results))
-    results.warnings.show()
-    output = Path(config.OUTPUT_DIR)
-    path = output / "training_recommendations.json"
-    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
-    if command and results.advice["recommended_sample_increases"]:
-        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
-    else:
-        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Writes the results of an evaluation to evaluation_results/, the manifest last, and reads them back."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.report.long_format import ITERATION, SPECIALTY, long_format
-from medqa.runtime.console import WarningLog, counted, table
+from medqa.runtime.console import WarningLog, counted, print_rank0, table
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ CARD = "model_card.md"
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
-    "history_long.csv",
+    "history_long.csv", "paired_comparison.csv",
 )  # fmt: skip
 
 
@@ -84,6 +85,31 @@ def notes(results: Results) -> list[str]:
     ]
 
 
+def print_summary(results: Results, output: Path, command: str) -> None:
+    """Print results, warnings, files and the next command.
+
+    Args:
+        results: of the evaluation.
+        output: its folder.
+        command: prepares the next iteration; "" for none.
+    """
+    from medqa.analysis import pairing, verdicts
+
+    print_rank0("", verdicts.verdict_text(results.advice["verdict"]))
+    if results.review:
+        print_rank0("", results.review.text())
+    print_rank0("", verdicts.comparison_text(results.comparison), *notes(results))
+    if paired := results.advice.get("paired"):
+        print_rank0("", pairing.paired_text(paired))
+    results.warnings.show()
+    path = output / "training_recommendations.json"
+    print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
+    if command and results.advice["recommended_sample_increases"]:
+        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
+    else:
+        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
+
+
 def add_dose_errors(
     tables: Mapping[str, "pd.DataFrame"], errors: Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 ) -> None:
@@ -127,6 +153,8 @@ def publish(
         data: the manifest of the datasets.
         started: time at which the evaluation began.
     """
+    import pandas as pd
+
     from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
     from medqa.report.latex import comparison_table
@@ -139,6 +167,10 @@ def publish(
     tables = {f"{role}_model_results": table for role, table in results.tables.items()}
     tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
     tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
+    if paired := advice.get("paired"):
+        tables["paired_comparison"] = pd.DataFrame(paired["metrics"]).assign(
+            **{name: paired[name] for name in ("with", "model", "equal_answers", "answers")}
+        )
     if data.get("demo_data"):
         results.warnings.add(DEMO_DATA)
     manifests = [
