@@ -205,6 +205,7 @@ def compare(
     from medqa.analysis import contamination, methods, paired_scores, recommendations, round_history, verdicts
     from medqa.analysis.by_specialty import by_specialty, loss_by_specialty, mean_loss
     from medqa.analysis.comparison import compare as compare_models
+    from medqa.analysis.precision_gap import precision_gap
     from medqa.data.dataset_stats import pool_sizes
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
@@ -227,12 +228,14 @@ def compare(
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
+    eval_ids, evaluated_in = records["eval"]["id"], "NF4" if config.USE_4BIT else "unquantized"
+    advice["precision_gap"] = precision_gap(Path(tuned), evaluated_in, mean_loss(eval_ids, losses))
     how = select(config, methods.AnswerSettings)
     advice["methods"] = methods.describe(how, tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
-        this |= round_history.result_columns(comparison, advice, mean_loss(records["eval"]["id"], losses))
+        this |= round_history.result_columns(comparison, advice, mean_loss(eval_ids, losses))
         rows = history_csv.merged(rows, [this])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)

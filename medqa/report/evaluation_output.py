@@ -69,6 +69,7 @@ class Results:
 
 def notes(results: Results) -> list[str]:
     """Lines below the comparison: p-values, encoder, corpus BLEU, recommendations, earlier evaluations."""
+    from medqa.analysis.precision_gap import gap_text
     from medqa.analysis.verdicts import NOTE_ON_P  # which loads numpy
 
     advice, rows = results.advice, round_history.comparable(results.history)
@@ -81,6 +82,7 @@ def notes(results: Results) -> list[str]:
         "",
         advice["summary"],
         *[advice["next_step"]] * bool(advice["next_step"]),
+        *[gap_text(gap) for gap in [advice.get("precision_gap")] if gap],
         *["", earlier] * bool(earlier),
     ]
 

@@ -127,13 +127,14 @@ def test_comparison_is_the_mean_of_the_results(stages):
 
 
 def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
-    from medqa.generation import engine, reference_loss
+    from medqa.generation import engine
+    from medqa.modeling import answer_loss
 
     def fail(*_):
         raise AssertionError("an answer or a loss was made again")
 
     monkeypatch.setattr(engine, "answer_all", fail)
-    monkeypatch.setattr(reference_loss, "packed_loss", fail)
+    monkeypatch.setattr(answer_loss, "packed_loss", fail)
     before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
     evaluation.evaluate(stages.config)
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before
