@@ -190,6 +190,8 @@ class EvaluationConfig(Settings):
     OUTPUT_DIR: str = "evaluation_results"
     # Do not evaluate; download everything that an offline machine needs into this folder; empty: evaluate
     DOWNLOAD_ONLY: str = ""
+    # Do not evaluate; answer this question with both models side by side; "-": the lines of standard input
+    ASK: str = ""
 
     # == Answers ==
 
@@ -251,6 +253,9 @@ class EvaluationConfig(Settings):
     # history.csv of earlier rounds, or its folder; needed if OUTPUT_DIR is new and the data were prepared
     # without RECOMMENDATIONS; empty: none
     HISTORY: str = ""
+    # Folder of a finished evaluation of the same holdout; its tuned model is compared with this one; empty:
+    # none
+    COMPARE_WITH: str = ""
     # Seed of the sampled answers and of the sign-flip test
     SEED: int = 42
 

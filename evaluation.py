@@ -4,6 +4,7 @@
     python evaluation.py --LIMIT 20 --MAX_NEW_TOKENS 128 --OUTPUT_DIR evaluation_look
     accelerate launch --num_processes 4 evaluation.py
     python evaluation.py --REVIEW ratings.json
+    python evaluation.py --ASK "What are the symptoms of angina?"
 
 Answers are stored as they finish; the same command run again generates only the missing ones.
 """
@@ -123,21 +124,27 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 
     # 1. Check the inputs before any model is loaded.
     data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
-    from medqa.analysis import local_judge
+    from medqa.analysis import local_judge, pairing
     from medqa.clinical.word_forms import user_terms
     from medqa.data import dataset_io
-    from medqa.generation import model_pair, prediction_cache, runner, shards
+    from medqa.generation import ask, model_pair, prediction_cache, runner, shards
     from medqa.modeling.base_model import BaseModel
     from medqa.modeling.device import choose_device, limit_gpu_memory
 
     user_terms(config.LEXICON)
     judge = local_judge.LocalJudge(select(config, local_judge.JudgeSettings), output / "predictions")
-    if not config.SCORE_ONLY:
+    if config.ASK or not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
         device = choose_device(base, "evaluation.py", config.CPU_PRECISION)
         print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
+        prepared = data["chat_template_sha256"], config.DATASET_DIR
+    if config.ASK:
+        config = replaced(config, USE_4BIT=runner.start_processes(base, config.USE_4BIT, device))
+        template = checked_template(apply_chat_template, base.tokenizer, *prepared)
+        ask.ask(select(config, ask.AskSettings), base, template, data["system_message"], device)
+        return {}
     with shards.writer_lock(output, shards.parse(config.SHARD)):
         if rank() == 0 and not config.SHARD:
             output_dir.recover(output)  # completes a publication that was interrupted
@@ -145,6 +152,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 2. Generate the answers of both models; answers of an earlier run are reused.
         records = dataset_io.load_splits(datasets, config.LIMIT)
         asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
+        other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
         if config.SCORE_ONLY:
             answers, losses, made = prediction_cache.load_answers(output, asked, data["iteration"], warnings)
             config = replaced(config, **made)
@@ -152,7 +160,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             four_bit = runner.start_processes(base, config.USE_4BIT, device)
             config = replaced(config, USE_4BIT=four_bit, CPU_PRECISION=device.cpu_precision)
             settings = select(config, runner.GenerationSettings)
-            prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = asked, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
         if rank() != 0 or config.SHARD:
@@ -171,11 +178,16 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
+        if other:
+            scoring = results.advice, metrics.LOWER_IS_BETTER, config.SEED
+            results.advice["paired"] = pairing.pair(other, tables, *scoring)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
     print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
     terminal.print_summary(output, results, data["command"])
+    if other:
+        pairing.require_equivalent(results.advice["paired"])
     return results.advice
 
 
@@ -197,6 +209,7 @@ def compare(
     from medqa.analysis import contamination, methods, paired_scores, recommendations, round_history, verdicts
     from medqa.analysis.by_specialty import by_specialty, loss_by_specialty, mean_loss
     from medqa.analysis.comparison import compare as compare_models
+    from medqa.analysis.precision_gap import precision_gap
     from medqa.data.dataset_stats import pool_sizes
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
@@ -219,11 +232,13 @@ def compare(
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
+    eval_ids, evaluated_in = records["eval"]["id"], "NF4" if config.USE_4BIT else "unquantized"
+    advice["precision_gap"] = precision_gap(Path(tuned), evaluated_in, mean_loss(eval_ids, losses))
     advice["methods"] = methods.describe(select(config, methods.AnswerSettings), tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
-        this |= round_history.result_columns(comparison, advice, mean_loss(records["eval"]["id"], losses))
+        this |= round_history.result_columns(comparison, advice, mean_loss(eval_ids, losses))
         rows = history_csv.merged(rows, [this])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)

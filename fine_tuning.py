@@ -217,7 +217,7 @@ def merge_if_wanted(config: TrainingConfig, data: dict, prompts: PromptFormat, d
 
         records = read_records(Path(config.OUTPUT_DIR) / METRICS_FILE)
         finish = functools.partial(write_card, settings=vars(config), data=data, records=records, merged=True)
-        merging.merge(prompts, config.OUTPUT_DIR, config.MERGE_TO, device, finish)
+        merging.merge(select(config, merging.MergeSettings), prompts, device, finish)
 
 
 def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:

@@ -1,33 +1,53 @@
-"""Merges base and adapter into one model."""
+"""Merges base and adapter into one model, on the base with which the eval loss is lower."""
 
 import gc
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medqa.artifacts import atomic_io
 from medqa.artifacts.output_dir import MERGED
+from medqa.data import dataset_io
 from medqa.modeling import loading
 from medqa.modeling.adapter import ADAPTER_WEIGHTS
-from medqa.modeling.device import Device, free_memory
+from medqa.modeling.answer_loss import mean_answer_loss
+from medqa.modeling.device import MAX_CPU_PARAMETERS, Device, free_memory
 from medqa.modeling.prompt_format import PromptFormat
-from medqa.runtime.console import print_rank0
+from medqa.modeling.tokenization import Example, tokenize
+from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import Failed
 from medqa.training.checkpointing import replace_folder, rollback, temp_sibling
 
+# The bases that an adapter can be merged into; the adapter itself, unmerged, is the third candidate.
+UNQUANTIZED, DEQUANTIZED = "16-bit base + adapter", "dequantized NF4 base + adapter"
+UNMERGED = "adapter on NF4"
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """What `merge` needs; each field is the setting of the same name in capitals."""
+
+    output_dir: str
+    merge_to: str
+    dataset_dir: str
+    max_seq_length: int
+    use_4bit: bool
+
 
 def merge(
-    prompts: PromptFormat, adapter: str, folder: str, device: Device, finish: Callable[[Path], None]
+    settings: MergeSettings, prompts: PromptFormat, device: Device, finish: Callable[[Path], None]
 ) -> None:
     """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
 
-    The base is loaded unquantized, otherwise its rounding would become part of the merged weights. A folder
-    of an earlier merge is replaced atomically; `require_place_for_merged` refuses any other.
+    An adapter that was trained on an NF4 base learned to correct that base's rounding errors, which the
+    unquantized base lacks. So both bases are tried on the eval split, and the one with the lower loss is
+    kept. A folder of an earlier merge is replaced atomically; `require_place_for_merged` refuses any other.
 
     Args:
+        settings: folders, and how the adapter was trained.
         prompts: how the model was prompted in training, with the base model.
-        adapter: folder of the trained adapter.
-        folder: where the merged model is written.
         device: where the training ran.
         finish: adds the model card to the folder.
 
@@ -37,28 +57,77 @@ def merge(
     """
     import torch
 
-    base = prompts.base
-    target = Path(folder).resolve()  # the folder itself, not a link to it, is renamed
+    base, adapter = prompts.base, settings.output_dir
+    target = Path(settings.merge_to).resolve()  # the folder itself, not a link to it, is renamed
     rollback(target)
     gc.collect()
     if device.is_cuda:
         torch.cuda.empty_cache()
         if base.parameter_count and free_memory(device.name) < 2.2 * base.parameter_count:
             device = Device("cpu", "bfloat16", "the unquantized base does not fit on the GPU")
-    print_rank0(f"Merging into {folder} in {device.dtype}")
-    merged = loading.load_adapter(loading.load_base(base, device, False), adapter)
-    merged = merged.merge_and_unload(safe_merge=True)
+    print_rank0(f"Merging into {settings.merge_to} in {device.dtype}")
+    losses: dict[str, float] = {}
+    kept = UNQUANTIZED
+    if settings.use_4bit and (examples := _eval_examples(settings, prompts, device)):
+        losses = _eval_losses(prompts, adapter, device, examples)
+        kept = min((UNQUANTIZED, DEQUANTIZED), key=losses.__getitem__)
+        print_rank0(_loss_table(losses), f"Kept: {kept}")
+    merged = _merged(prompts, adapter, device, kept)
     merged.generation_config = prompts.generation_config()
     staging = temp_sibling(target, "new")
     shutil.rmtree(staging, ignore_errors=True)
     merged.save_pretrained(staging)
     atomic_io.share_weights(staging, "config.json")
     prompts.write(staging)
-    weights = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
-    atomic_io.write_json(staging / MERGED, {"base": base.fingerprint, "adapter_sha256": weights})
+    record: dict[str, Any] = {"base": base.fingerprint}
+    record["adapter_sha256"] = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
+    if losses:
+        record |= {"kept": kept, "eval_loss": losses}
+    atomic_io.write_json(staging / MERGED, record)
     finish(staging)
-    require_parity(prompts, staging, folder)
+    require_parity(prompts, staging, settings.merge_to)
     replace_folder(staging, target)
+
+
+def _eval_examples(settings: MergeSettings, prompts: PromptFormat, device: Device) -> list[Example]:
+    """The eval split; empty if its loss is not measured, because a CPU would take hours for a large model."""
+    parameters = prompts.base.parameter_count
+    if not device.is_cuda and (parameters is None or parameters > MAX_CPU_PARAMETERS):
+        print_rank0(f"The eval loss of the merged model is not measured: {device.reason}")
+        return []
+    records = dataset_io.load(Path(settings.dataset_dir) / dataset_io.SPLITS["eval"])
+    texts = records, prompts.base.tokenizer, prompts.template, prompts.system_message
+    return tokenize(*texts, settings.max_seq_length).examples
+
+
+def _merged(prompts: PromptFormat, adapter: str, device: Device, kind: str) -> Any:
+    """The merged model, or with `UNMERGED` the base with its adapter, as they were trained."""
+    causal = loading.load_base(prompts.base, device, kind != UNQUANTIZED)
+    if kind == DEQUANTIZED:
+        causal = causal.dequantize()
+    tuned = loading.load_adapter(causal, adapter)
+    return tuned if kind == UNMERGED else tuned.merge_and_unload(safe_merge=True)
+
+
+def _eval_losses(
+    prompts: PromptFormat, adapter: str, device: Device, examples: list[Example]
+) -> dict[str, float]:
+    """Mean eval loss of each candidate, loaded one after the other."""
+    losses = {}
+    for kind in (UNMERGED, UNQUANTIZED, DEQUANTIZED):
+        model = _merged(prompts, adapter, device, kind).eval()
+        causal = model.get_base_model() if kind == UNMERGED else model
+        losses[kind] = mean_answer_loss(causal, examples, device.name)
+        del model, causal
+        gc.collect()
+    return losses
+
+
+def _loss_table(losses: dict[str, float]) -> str:
+    """The candidates with their eval loss, and the difference from the adapter as it was trained."""
+    trained = losses[UNMERGED]
+    rows = [[kind, f"{loss:.4f}", f"{loss - trained:+.4f}"] for kind, loss in losses.items()]
+    return table(("eval split", "answer loss", "against training"), rows)
 
 
 def require_parity(prompts: PromptFormat, staging: Path, folder: str) -> None:

@@ -1,20 +1,15 @@
 """Computes the loss of a model on the reference answers, teacher-forced."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from medqa.generation.model_pair import Models
 from medqa.generation.prediction_cache import ROLES, Losses
 from medqa.generation.shards import Shard
-from medqa.modeling import varlen_attention
-from medqa.modeling.collator import collate, pack_first_fit_decreasing
-from medqa.modeling.loss import packed_loss, plain_loss
+from medqa.modeling.answer_loss import losses_by_pass, passes
 from medqa.modeling.tokenization import Example
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import own_share
 from medqa.runtime.progress import Progress
-
-LOSS_TOKENS = 4096  # tokens of one teacher-forced forward pass
 
 
 def answer_losses(
@@ -41,36 +36,21 @@ def answer_losses(
     Does not see: what the model writes by itself; whether the reference is right; what lies beyond
         MAX_PROMPT_LENGTH + MAX_NEW_TOKENS.
     """
-    import torch
-
     print_rank0(f"{role}: answer_loss of {counted(len(examples), 'reference answer')}, {len(known):,} reused")
     # Packed before the ranks share the work: the last digits of a sum depend on what is computed together.
-    packs = pack_first_fit_decreasing([len(example.input_ids) for example in examples], LOSS_TOKENS)
-    packs = shard.part(packs, ROLES.index(role), len(ROLES))
+    packs = shard.part(passes(examples), ROLES.index(role), len(ROLES))
     packs = [pack for pack in packs if any(examples[index].id not in known for index in pack)]
     if not packs:  # the model need not be loaded
         return {}
     batches = [[examples[index] for index in pack] for pack in own_share(packs)]
+    longest = max(len(example.input_ids) for example in examples)
     losses: Losses = {}
     with (
         models.using(role) as causal,
-        torch.inference_mode(),
         Progress(f"{role} model, answer_loss", sum(map(len, batches)), "reference answer") as progress,
     ):
-        longest = max(len(example.input_ids) for example in examples)
-        without_padding = varlen_attention.is_supported(causal.config, longest)
-        with varlen_attention.enabled(causal) if without_padding else contextlib.nullcontext():
-            for batch in batches:
-                if without_padding:
-                    packed = packed_loss(causal, **collate(batch, models.device.name)).double().cpu()
-                    nats = packed.split([example.num_label_tokens for example in batch])
-                else:
-                    nats = [plain_loss(causal, one.input_ids, one.answer_start).double() for one in batch]
-                new = {
-                    example.id: (own.cpu().sum().item(), len(own))
-                    for example, own in zip(batch, nats, strict=True)
-                }
-                keep(new)
-                losses |= new
-                progress.advance(len(batch))
+        for new in losses_by_pass(causal, batches, longest, models.device.name):
+            keep(new)
+            losses |= new
+            progress.advance(len(new))
     return losses

@@ -10,7 +10,7 @@ from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.report.long_format import ITERATION, SPECIALTY, long_format
-from medqa.runtime.console import WarningLog, counted, table
+from medqa.runtime.console import WarningLog, counted, print_rank0, table
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CARD, CHECKLIST = "model_card.md", "reporting_checklist.md"
 REPLACED = (
     "base_model_results.csv", "finetuned_model_results.csv", "model_comparison.*", "specialty_*", CARD,
     "training_recommendations.json", "report.html", "review_*", "iteration_progress.png",
-    "history_long.csv", CHECKLIST, "retention_results.csv",
+    "history_long.csv", CHECKLIST, "retention_results.csv", "paired_comparison.csv",
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ class Results:
 
 def notes(results: Results) -> list[str]:
     """Lines below the comparison: p-values, encoder, corpus BLEU, recommendations, earlier evaluations."""
+    from medqa.analysis.precision_gap import gap_text
     from medqa.analysis.verdicts import NOTE_ON_P  # which loads numpy
 
     advice, rows = results.advice, round_history.comparable(results.history)
@@ -82,6 +83,7 @@ def notes(results: Results) -> list[str]:
         "",
         advice["summary"],
         *[advice["next_step"]] * bool(advice["next_step"]),
+        *[gap_text(gap) for gap in [advice.get("precision_gap")] if gap],
         *["", earlier] * bool(earlier),
     ]
 
@@ -129,6 +131,8 @@ def publish(
         data: the manifest of the datasets.
         started: time at which the evaluation began.
     """
+    import pandas as pd
+
     from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
     from medqa.report.latex import comparison_table
@@ -143,6 +147,10 @@ def publish(
     if results.retention is not None:
         tables["retention_results"] = results.retention
     tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
+    if paired := advice.get("paired"):
+        tables["paired_comparison"] = pd.DataFrame(paired["metrics"]).assign(
+            **{name: paired[name] for name in ("with", "model", "equal_answers", "answers")}
+        )
     if data.get("demo_data"):
         results.warnings.add(DEMO_DATA)
     manifests = [

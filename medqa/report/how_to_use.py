@@ -18,8 +18,8 @@ model = AutoModelForCausalLM.from_pretrained("{weights}", dtype="auto")
 prompt = tokenizer.apply_chat_template(
     question, add_generation_prompt=True, return_tensors="pt", return_dict=True
 )
-stops = GenerationConfig.from_pretrained("{folder}")
-tokens = model.generate(**prompt, generation_config=stops, do_sample=False, max_new_tokens=512)
+settings = GenerationConfig.from_pretrained("{folder}", do_sample=False, max_new_tokens=512)
+tokens = model.generate(**prompt, generation_config=settings)
 print(tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True))"""
 
 

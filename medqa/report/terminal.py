@@ -15,13 +15,15 @@ def print_summary(output: Path, results: Results, command: str) -> None:
         results: what was written there.
         command: prepares the next iteration; "": none.
     """
-    from medqa.analysis import verdicts  # which loads numpy
+    from medqa.analysis import pairing, verdicts  # which load numpy
     from medqa.report.example import median_example
 
     print_rank0("", median_example(results.tables), "", verdicts.verdict_text(results.advice["verdict"]))
     if results.review:
         print_rank0("", results.review.text())
     print_rank0("", verdicts.comparison_text(results.comparison), *notes(results))
+    if paired := results.advice.get("paired"):
+        print_rank0("", pairing.paired_text(paired))
     results.warnings.show()
     path = output / "training_recommendations.json"
     print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")

@@ -1,5 +1,6 @@
 """The three stages together, as functions and as the commands that a user types."""
 
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ import evaluation
 import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa.artifacts import run_manifest
+from medqa.artifacts.csv_io import read_table
 from medqa.runtime.cli import select
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
@@ -128,13 +130,14 @@ def test_comparison_is_the_mean_of_the_results(stages):
 
 
 def test_a_second_evaluation_makes_no_answer_twice(stages, monkeypatch):
-    from medqa.generation import engine, reference_loss
+    from medqa.generation import engine
+    from medqa.modeling import answer_loss
 
     def fail(*_):
         raise AssertionError("an answer or a loss was made again")
 
     monkeypatch.setattr(engine, "answer_all", fail)
-    monkeypatch.setattr(reference_loss, "packed_loss", fail)
+    monkeypatch.setattr(answer_loss, "packed_loss", fail)
     before = (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes()
     evaluation.evaluate(stages.config)
     assert (stages.folder / "evaluation_results" / "model_comparison.csv").read_bytes() == before
@@ -187,13 +190,75 @@ def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     merged = tmp_path / "merged"
     fine_tuning.train(TrainingConfig(**vars(stages.training) | {"MERGE_TO": str(merged)}))
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
-    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
+    settings["COMPARE_WITH"] = str(stages.folder / "evaluation_results")
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
+    paired = advice["paired"]
+    assert paired["is_its_adapter"] and paired["equal_answers"] == paired["answers"] == 12
+    assert paired["metrics"][0]["metric"] == "primary_score" and paired["metrics"][0]["difference"] == 0
+    assert "12 of 12 answers are equal" in (tmp_path / "evaluated" / "report.html").read_text()
+    assert len(pd.read_csv(tmp_path / "evaluated" / "paired_comparison.csv")) == len(paired["metrics"])
     for role in ("base", "finetuned"):
         one, other = (
             pd.read_csv(folder / f"{role}_model_results.csv", keep_default_na=False)
             for folder in (stages.folder / "evaluation_results", tmp_path / "evaluated")
         )
         assert list(one["hypothesis"]) == list(other["hypothesis"])
+
+
+def test_plain_transformers_gives_the_answers_of_the_evaluation(stages, tiny_model, tmp_path):
+    """Adapter and merged model, without code of ours: the same texts after the same number of tokens."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    results, merged = stages.folder / "results", tmp_path / "merged"
+    fine_tuning.train(TrainingConfig(**vars(stages.training) | {"MERGE_TO": str(merged)}))
+    greedy = vars(stages.config) | {"TEMPERATURE": 0.0, "MAX_NEW_TOKENS": 40}
+    plain = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    models = {
+        results: PeftModel.from_pretrained(plain, results),
+        merged: AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32),
+    }
+    for folder, model in models.items():
+        output = tmp_path / f"of_{folder.name}"
+        evaluation.evaluate(
+            EvaluationConfig(**greedy | {"FINETUNED_MODEL_PATH": str(folder), "OUTPUT_DIR": str(output)})
+        )
+        table = read_table(output / "finetuned_model_results.csv", ["hypothesis"])
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        settings = GenerationConfig.from_pretrained(folder, do_sample=False, max_new_tokens=40)
+        for row in table.to_dict("records"):
+            turns = [{"role": "user", "content": row["question"]}]
+            prompt = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+            found = model.generate(**prompt, generation_config=settings)
+            ids = found[0, prompt["input_ids"].shape[1] :].tolist()
+            stopped = ids[-1] in settings.eos_token_id
+            assert row["finish"] == ("stop" if stopped else "length")
+            assert row["new_tokens"] == len(ids) - stopped
+            text = tokenizer.decode(ids, skip_special_tokens=True).strip()
+            assert row["hypothesis"] == text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        assert "stop" in set(table["finish"])
+
+
+def test_one_question_is_answered_by_both_models_and_nothing_is_written(
+    stages, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    answered = read_table(stages.folder / "evaluation_results/finetuned_model_results.csv", ["hypothesis"])
+    question = answered["question"][0]
+    settings = vars(stages.config) | {"OUTPUT_DIR": str(tmp_path / "none")}
+    assert evaluation.evaluate(EvaluationConfig(**settings | {"ASK": question})) == {}
+    printed = capsys.readouterr().out
+    assert f"QUESTION: {question}" in printed and "BASE (" in printed
+    tuned = "".join(line.partition(" | ")[2] for line in printed.split("\n"))
+    letters = "".join(filter(str.isalnum, answered["hypothesis"][0]))
+    assert letters in "".join(filter(str.isalnum, tuned))
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    with pytest.raises(UserError, match="ASK got no question"):
+        evaluation.evaluate(EvaluationConfig(**settings | {"ASK": "-"}))
 
 
 def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch, tmp_path):

@@ -110,10 +110,10 @@ def kept_and_then_stopped(number: int, sent: int) -> Callable[[], None]:
     """What makes a process send itself a signal after so many forward passes of reference answers."""
 
     def arm() -> None:
-        from medqa.generation import reference_loss
         from medqa.generation.prediction_cache import LossFile
+        from medqa.modeling import answer_loss
 
-        reference_loss.LOSS_TOKENS = 256  # several forward passes of these few texts
+        answer_loss.LOSS_TOKENS = 256  # several forward passes of these few texts
         add, count = LossFile.add, iter(range(1, 1_000_000))
 
         def added(self, *given):

@@ -454,3 +454,42 @@ def test_a_merged_model_answers_like_base_and_adapter(config, tmp_path):
     with pytest.raises(UserError, match="is not a merged model"):
         train(config)
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
+
+
+def test_an_adapter_of_an_nf4_base_is_merged_into_the_base_with_the_lower_loss(config, tmp_path):
+    from datasets import load_from_disk
+    from transformers import AutoModelForCausalLM
+
+    from medqa.analysis.precision_gap import gap_text, precision_gap
+    from medqa.modeling.answer_loss import mean_answer_loss
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.chat_template import apply_chat_template
+    from medqa.modeling.tokenization import tokenize
+
+    config.USE_4BIT, config.MERGE_TO = True, str(tmp_path / "merged")
+    output = train(config)
+    record = json.loads((tmp_path / "merged" / "merged_from.json").read_text())
+    losses = record["eval_loss"]
+    trained = min(r.get("eval_loss", 99) for r in read_records(output / "training_metrics.jsonl"))
+    assert losses["adapter on NF4"] == pytest.approx(trained, abs=1e-4)
+    bases = {"16-bit base + adapter", "dequantized NF4 base + adapter"}
+    assert losses.keys() == bases | {"adapter on NF4"}
+    assert losses["dequantized NF4 base + adapter"] == pytest.approx(trained, abs=1e-3)
+    assert abs(losses["16-bit base + adapter"] - trained) > 1e-3
+    assert record["kept"] == min(bases, key=losses.__getitem__)
+    # The folder holds what was measured.
+    merged = AutoModelForCausalLM.from_pretrained(config.MERGE_TO, dtype=torch.float32).eval()
+    system = json.loads((tmp_path / "datasets" / "manifest.json").read_text())["system_message"]
+    records = load_from_disk(str(tmp_path / "datasets" / "eval_dataset"))
+    tokenizer = BaseModel(config.MODEL_NAME, "MODEL_NAME").tokenizer
+    examples = tokenize(records, tokenizer, apply_chat_template, system, config.MAX_SEQ_LENGTH).examples
+    assert mean_answer_loss(merged, examples, "cpu") == pytest.approx(losses[record["kept"]], abs=1e-4)
+    # An evaluation in another precision reports the gap; in the same one there is none.
+    for folder, gap in (
+        (output, precision_gap(output, "unquantized", trained + 0.5)),
+        (tmp_path / "merged", precision_gap(tmp_path / "merged", "unquantized", trained + 0.5)),
+    ):
+        assert gap["difference"] == pytest.approx(0.5, abs=1e-4), folder
+        assert "in NF4, in which the adapter was trained (difference +0.5" in gap_text(gap)
+    assert precision_gap(output, "NF4", trained) is None
+    assert precision_gap(tmp_path, "unquantized", trained) is None

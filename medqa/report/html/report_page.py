@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medqa.analysis import round_history, verdicts
+from medqa.analysis import pairing, round_history, verdicts
 from medqa.analysis.paired_scores import PRIMARY
 from medqa.report import retention
 from medqa.report.html import questions, specialties
@@ -74,6 +74,8 @@ def report_html(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
         warnings=results.warnings.texts,
         comparison=[_row(row) for row in results.labelled_comparison().to_dict("records")],
         retention=_retention(results.advice.get("retention")),
+        paired=pairing.summary(results.advice["paired"]) if "paired" in results.advice else "",
+        paired_rows=_paired(results.advice.get("paired")),
         glossary=GLOSSARY,
         lengths=length_balance(results.tables),
         history=round_history.table_rows(earlier) if len(earlier) > 1 else [],
@@ -155,3 +157,18 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "won": f"{row['wins']} / {row['ties']} / {row['losses']}",
         "verdict": effect,
     }
+
+
+def _paired(paired: Mapping[str, Any] | None) -> list[list[str]]:
+    """The lines of the paired table as text."""
+    return [
+        [
+            f"{row['metric']} {row['direction']}",
+            *("–" if row[name] is None else shown(row[name]) for name in ("base", "finetuned", "other")),
+            shown(row["difference"], signed=True),
+            f"{shown(row['ci_low'], signed=True)} to {shown(row['ci_high'], signed=True)}",
+            f"{row['wins']} / {row['ties']} / {row['losses']}",
+            str(row["n"]),
+        ]
+        for row in (paired or {"metrics": []})["metrics"]
+    ]

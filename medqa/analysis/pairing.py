@@ -1,0 +1,184 @@
+"""Pairs the tuned model of this evaluation with that of another evaluation of the same questions.
+
+The other model may come from another iteration, another rank, or be an artefact of the same adapter (a merged
+model). The result is the entry `paired` of training_recommendations.json.
+"""
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medqa.analysis.comparison import HARM, compare
+from medqa.analysis.paired_scores import PRIMARY, add_primary_score
+from medqa.artifacts import run_manifest
+from medqa.artifacts.atomic_io import sha256_of_file
+from medqa.artifacts.csv_io import read_table
+from medqa.artifacts.output_dir import MERGED
+from medqa.modeling.adapter import ADAPTER_WEIGHTS
+from medqa.runtime.console import table
+from medqa.runtime.errors import Failed, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOSS = "answer_loss"
+# An artefact is refused if the primary score is lower than its adapter's by more than this.
+MARGIN = 0.01
+# What the scores of two evaluations must have in common to be subtracted.
+SCALE = ("bertscore_model", "entailment_model", "lexicon")
+TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "failed")
+HEADER = ("metric", "base", "tuned", "other", "tuned - other [95 %]", "win/tie/loss", "n")
+
+
+@dataclass(frozen=True)
+class Other:
+    """A finished evaluation.
+
+    Attributes:
+        folder: where it is.
+        model: the tuned model that it evaluated.
+        answers: results table of that model.
+        scale: how it was scored, the keys in `SCALE`.
+        is_adapter: whether this evaluation's model was merged from that one.
+    """
+
+    folder: str
+    model: str
+    answers: "pd.DataFrame"
+    scale: dict[str, Any]
+    is_adapter: bool
+
+
+def read_other(folder: str, holdout: Mapping[str, Sequence[str]], tuned: str) -> Other | None:
+    """The evaluation to compare with; None for "".
+
+    Args:
+        folder: the setting COMPARE_WITH.
+        holdout: the questions of this evaluation, with the columns `id`, `question`, `response`.
+        tuned: the tuned model of this evaluation.
+
+    Raises:
+        UserError: the folder has no finished evaluation, or one of other questions.
+    """
+    if not folder:
+        return None
+    path = Path(folder)
+    manifest = run_manifest.require_finished(path, "evaluation", "python evaluation.py")
+    answers = read_table(path / "finetuned_model_results.csv", TEXTS)
+    advice = json.loads((path / "training_recommendations.json").read_text(encoding="utf-8"))
+    here = list(zip(holdout["id"], holdout["question"], holdout["response"], strict=True))
+    there = list(zip(answers["id"], answers["question"], answers["reference"], strict=True))
+    if here != there:
+        common = len({*here} & {*there})
+        raise UserError(
+            f"COMPARE_WITH {folder} answered other questions: {common:,} of its {len(there):,} are among the "
+            f"{len(here):,} of this evaluation. Name an evaluation of the same holdout with the same --LIMIT."
+        )
+    settings = manifest["settings"]["given"] | manifest["settings"]["default"]
+    model = settings["FINETUNED_MODEL_PATH"]
+    scale = {name: advice.get(name) for name in SCALE}
+    return Other(folder, model, answers, scale, _is_merged_from(Path(tuned), Path(model), manifest["inputs"]))
+
+
+def _is_merged_from(tuned: Path, adapter: Path, inputs: Mapping[str, str]) -> bool:
+    """Whether `tuned` was merged from the adapter that another evaluation, with these `inputs`, evaluated."""
+    recorded = inputs.get(f"{adapter}/{run_manifest.MANIFEST}")
+    if not ((tuned / MERGED).is_file() and (adapter / run_manifest.MANIFEST).is_file()):
+        return False
+    merged_from = json.loads((tuned / MERGED).read_text(encoding="utf-8"))["adapter_sha256"]
+    trained = run_manifest.read_manifest(adapter)["outputs"].get(ADAPTER_WEIGHTS)
+    return sha256_of_file(adapter / run_manifest.MANIFEST) == recorded and merged_from == trained
+
+
+def pair(
+    other: Other,
+    tables: Mapping[str, "pd.DataFrame"],
+    scale: Mapping[str, Any],
+    lower_is_better: Collection[str],
+    seed: int,
+) -> dict[str, Any]:
+    """Compare the tuned model with the other one on the primary score, on harm and on the answer loss.
+
+    Args:
+        other: the other evaluation.
+        tables: role → results table of this evaluation.
+        scale: how this evaluation was scored: the keys in `SCALE`, and the metrics in the primary score.
+        lower_is_better: metrics for which lower is better.
+        seed: of the sign-flip test.
+
+    Raises:
+        UserError: the other evaluation was scored in another way.
+    """
+    here = json.loads(json.dumps({name: scale[name] for name in SCALE}))
+    primary_metrics = scale["primary_metrics"]
+    missing = [name for name in primary_metrics if name not in other.answers]
+    differs = [name for name in SCALE if here[name] != other.scale[name]] + missing
+    if differs:
+        raise UserError(
+            f"COMPARE_WITH {other.folder} was scored in another way ({', '.join(differs)}). Score its "
+            "answers again, with the settings of this evaluation and: python evaluation.py --SCORE_ONLY "
+            f"--OUTPUT_DIR {other.folder}"
+        )
+    theirs, ours = other.answers.drop(columns=PRIMARY, errors="ignore"), tables["finetuned"]
+    add_primary_score({"other": theirs}, primary_metrics, lower_is_better)
+    names = [name for name in (*HARM, LOSS) if name in ours and name in theirs]
+    base = {name: tables["base"][name].mean() for name in (PRIMARY, *names)}
+    rows = compare(theirs, ours, names, lower_is_better, seed).rename(columns={"base": "other"})
+    kept = ["metric", "other", "finetuned", "difference", "ci_low", "ci_high", "p_value", "wins", "ties",
+            "losses", "n", "direction"]  # fmt: skip
+    return {
+        "with": other.folder,
+        "model": other.model,
+        "is_its_adapter": other.is_adapter,
+        "equal_answers": int((ours["hypothesis"] == theirs["hypothesis"]).sum()),
+        "answers": len(ours),
+        # Without an interval, which takes two questions, a difference says nothing.
+        "metrics": [
+            {"base": None if math.isnan(base[row["metric"]]) else base[row["metric"]]} | row
+            for row in rows[kept].to_dict("records")
+            if row["n"] > 1
+        ],
+    }
+
+
+def paired_text(paired: Mapping[str, Any]) -> str:
+    """The paired table for the terminal."""
+    rows = [
+        [
+            f"{row['metric']} {row['direction']}",
+            *("-" if row[name] is None else f"{row[name]:.3f}" for name in ("base", "finetuned", "other")),
+            f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]",
+            f"{row['wins']}/{row['ties']}/{row['losses']}",
+            row["n"],
+        ]
+        for row in paired["metrics"]
+    ]
+    return f"{summary(paired)}\n{table(HEADER, rows)}"
+
+
+def summary(paired: Mapping[str, Any]) -> str:
+    """What was paired, and the share of equal answers."""
+    adapter = ", the adapter that tuned was merged from" * paired["is_its_adapter"]
+    share = paired["equal_answers"] / paired["answers"]
+    return (
+        f"Tuned against other ({paired['model']}, evaluated in {paired['with']}{adapter}): "
+        f"{paired['equal_answers']:,} of {paired['answers']:,} answers are equal ({share:.0%})."
+    )
+
+
+def require_equivalent(paired: Mapping[str, Any]) -> None:
+    """End the run if an artefact is worse than its adapter beyond doubt.
+
+    Raises:
+        Failed: the 95 % interval of the difference in the primary score lies below −`MARGIN`.
+    """
+    [primary] = [row for row in paired["metrics"] if row["metric"] == PRIMARY] or [None]
+    if paired["is_its_adapter"] and primary and primary["ci_high"] < -MARGIN:
+        raise Failed(
+            f"the merged model is worse than its adapter: primary score {primary['difference']:+.3f} (95 % "
+            f"interval {primary['ci_low']:+.3f} to {primary['ci_high']:+.3f}, below -{MARGIN}). Do not ship "
+            "it; the results are written."
+        )

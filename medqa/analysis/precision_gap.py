@@ -1,0 +1,42 @@
+"""What it costs to evaluate a tuned model in another precision than it was trained in."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medqa.artifacts.output_dir import MERGED
+
+
+def precision_gap(tuned: Path, evaluated_in: str, eval_loss: float | None) -> dict[str, Any] | None:
+    """The eval loss of the tuned model here and in training; None if the precision is the same or unknown.
+
+    Args:
+        tuned: folder of the adapter that fine_tuning.py wrote, or of the model that MERGE_TO wrote.
+        evaluated_in: "NF4", or the type of the weights.
+        eval_loss: mean answer loss on the eval split in this evaluation; None without an eval split.
+
+    Returns:
+        `trained_in`, `evaluated_in`, `trained` and `evaluated` (mean answer loss, nats per token) and their
+        `difference`.
+    """
+    settings, trained = tuned / "training_config.json", None
+    if (tuned / MERGED).is_file():
+        losses = json.loads((tuned / MERGED).read_text(encoding="utf-8")).get("eval_loss", {})
+        trained = losses.get("adapter on NF4")
+    elif settings.is_file() and json.loads(settings.read_text(encoding="utf-8")).get("USE_4BIT"):
+        lines = (tuned / "training_metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        found = [record["eval_loss"] for record in map(json.loads, lines) if "eval_loss" in record]
+        trained = min(found, default=None) if evaluated_in != "NF4" else None
+    if trained is None or eval_loss is None:
+        return None
+    values = {"trained_in": "NF4", "evaluated_in": evaluated_in, "trained": trained, "evaluated": eval_loss}
+    return values | {"difference": eval_loss - trained}
+
+
+def gap_text(gap: Mapping[str, Any]) -> str:
+    """The gap as a sentence."""
+    return (
+        f"Eval loss of tuned: {gap['evaluated']:.4f} in {gap['evaluated_in']}, {gap['trained']:.4f} in "
+        f"{gap['trained_in']}, in which the adapter was trained (difference {gap['difference']:+.4f})."
+    )
