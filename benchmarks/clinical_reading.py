@@ -3,7 +3,7 @@
     python benchmarks/clinical_reading.py                          # the development half
     python benchmarks/clinical_reading.py FILE.jsonl --show        # another file; lists what went wrong
 
-A line of the file is {"kind", "reference", "answer", "label": "right" | "wrong", "note"}. A false alarm is a
+A line of the file is {"kind", "reference", "answer", "label": "right" | "wrong"}. A false alarm is a
 right answer that is flagged, a miss a wrong one that is not. A pair is flagged when `clinical.dose_errors` or
 `negation_errors` reports an error. The kind "K10" is about recognizing terms: such a pair is flagged when
 each text names a term that the other does not, or they share none. Upper bounds are one-sided,

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import combinations, product
 
 from medqa.clinical.claims import Claim
-from medqa.clinical.quantity import Quantity, amounts_meet
+from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.words import words
@@ -198,6 +198,7 @@ _LABELS = [
         f"(?:{names})" for names in row.values())))
     for row in LABELS
 ]  # fmt: skip
+NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 _NAMES = [list(row) for row in LABELS]
 
 
@@ -207,46 +208,75 @@ def swapped(reference: str, hypothesis: str) -> Iterator[Found]:
     Rule: two different values are in both texts, and the label of one in the reference is that of the other
         in the answer.
     """
-    if len(set(read(reference)) & set(read(hypothesis))) < 2:
-        return
     ours, theirs = _labelled(reference), _labelled(hypothesis)
-    for place in ours.keys() & theirs.keys():
+    seen: set[tuple[Hashable, Hashable]] = set()
+    for place in [place for place in ours if place in theirs]:
         mine, others = ours[place], theirs[place]
-        for (label, value), (other_label, other_value) in combinations(mine.items(), 2):
-            if value == other_value or not {value, other_value} <= set(others.values()):
+        now = {label: value for label, (value, _) in others.items()}
+        for (label, (value, written)), (other_label, (other_value, other_written)) in combinations(
+            mine.items(), 2
+        ):
+            if value == other_value or not {value, other_value} <= set(now.values()):
                 continue
-            crossed = others.get(label) == other_value or others.get(other_label) == value
-            straight = others.get(label) == value or others.get(other_label) == other_value
-            if crossed and not straight:
-                was = value if label in others else other_value
-                now = others.get(label) or others.get(other_label)
-                texts = _words(reference, was), _words(hypothesis, now)
+            crossed = now.get(label) == other_value or now.get(other_label) == value
+            straight = now.get(label) == value or now.get(other_label) == other_value
+            if crossed and not straight and (label, other_label) not in seen:
+                seen.add((label, other_label))
+                texts = (
+                    (written, others[label][1]) if label in now else (other_written, others[other_label][1])
+                )
                 yield f"{label}, {other_label}", "swapped", *texts
 
 
-def _words(text: str, quantity: Quantity) -> str:
-    return forms(text)[0][quantity.start : quantity.end].strip()
-
-
 @lru_cache(maxsize=KEPT_TEXTS)
-def _labelled(text: str) -> dict[tuple[Hashable, str], dict[Hashable, Quantity]]:
-    """(row of labels, unit) → label → value, for texts with as many labels of a row as values of a unit.
+def _labelled(text: str) -> dict[tuple[Hashable, str], dict[Hashable, tuple[Hashable, str]]]:
+    """(row of labels, unit) → label → (value, its words), where labels of a row and values alternate.
 
-    They go together in their order, whether the labels come first ("Monday 120, Tuesday 112") or the values.
-    Labels are words (`LABELS`) and the quantities of another unit: ages, weights, days.
+    The labels come first ("Monday 120, Tuesday 112") or the values. Labels are words (`LABELS`) and the
+    quantities of another unit: ages, weights, days. Values are the quantities of a unit, or the numbers of
+    the text, because only the last of several has its unit.
     """
-    _, _, lower = forms(text)
-    by_unit: dict[str, list[Quantity]] = {}
+    original, _, lower = forms(text)
+    rows: dict[Hashable, list[tuple[int, Hashable]]] = {}
+    values: dict[str, list[tuple[int, Hashable, str]]] = {}
     for quantity in read(text):
         if quantity.kind in ("amount", "pressure", "score", "age"):
-            by_unit.setdefault(f"{quantity.kind} {quantity.unit}", []).append(quantity)
-    rows: dict[Hashable, list[Hashable]] = dict(by_unit)
+            unit = f"{quantity.kind} {quantity.unit}"
+            rows.setdefault(unit, []).append((quantity.start, quantity))
+            words_of_it = original[quantity.start : quantity.end].strip()
+            values.setdefault(unit, []).append((quantity.start, quantity, words_of_it))
+    found, bare = {}, {}
     for row, pattern in enumerate(_LABELS):
-        labels = dict.fromkeys(_NAMES[row][int(match.lastgroup[1:])] for match in pattern.finditer(lower))
+        matches = list(pattern.finditer(lower))
+        names = [_NAMES[row][int(match.lastgroup[1:])] for match in matches]
+        labels = [
+            (match.start(), name)
+            for place, (match, name) in enumerate(zip(matches, names, strict=True))
+            if name not in names[:place]
+        ]
         if len(labels) > 1:
-            rows[row] = list(labels)
-    return {
-        (row, unit): dict(zip(labels, values, strict=True))
-        for (row, labels), (unit, values) in product(rows.items(), by_unit.items())
-        if row != unit and len(values) == len(labels) == len(set(labels)) > 1 and not unit.startswith("age")
-    }
+            rows[row] = labels
+            inside = {place for match in matches for place in range(match.start(), match.end())}
+            numbers = [number for number in NUMBER.finditer(lower) if number.start() not in inside]
+            of_text = [(number.start(), number.group(), number.group()) for number in numbers]
+            bare[row, "number"] = _paired(labels, of_text)
+    for (row, labels), (unit, of_unit) in product(rows.items(), values.items()):
+        if row != unit and not unit.startswith("age"):
+            found[row, unit] = _paired(labels, of_unit)
+    return {place: pairs for place, pairs in (found | bare).items() if pairs}
+
+
+def _paired(
+    labels: Sequence[tuple[int, Hashable]], values: Sequence[tuple[int, Hashable, str]]
+) -> dict[Hashable, tuple[Hashable, str]]:
+    """Label → (value, its words) for labels and values that alternate, else nothing."""
+    if len(labels) != len(values) or len(labels) < 2 or len({label for _, label in labels}) < len(labels):
+        return {}
+    first = [start for start, _ in labels]
+    second = [start for start, _, _ in values]
+    if first[0] > second[0]:
+        first, second = second, first
+    turns = [place for pair in zip(first, second, strict=True) for place in pair]
+    if turns != sorted(turns):
+        return {}
+    return {label: value[1:] for (_, label), value in zip(labels, values, strict=True)}

@@ -354,8 +354,13 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
 
 @pytest.mark.parametrize(
     ("name", "false_alarms", "misses"),
-    # At most 3 % false alarms and 6 % misses are the goal for unseen pairs; see benchmarks/README.md.
-    [("development", 0.01, 0.01), ("physician", 0.02, 0.09), ("pharmacist", 0.03, 0.13)],
+    # What the rules reach on pairs that they were written with; see benchmarks/README.md for unseen pairs.
+    [
+        ("development", 0.01, 0.01),
+        ("physician", 0.02, 0.08),
+        ("pharmacist", 0.02, 0.04),
+        ("rewordings", 0.02, 0.07),
+    ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
     file = clinical_reading.DEVELOPMENT.with_name(f"{name}.jsonl")
