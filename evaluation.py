@@ -147,8 +147,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses, answer_settings = stored
             config = replaced(config, **answer_settings)
         else:
-            four_bit = runner.start_processes(base, config.USE_4BIT, device)
-            config = replaced(config, USE_4BIT=four_bit)
+            precision = runner.start_processes(base, config.BASE_PRECISION, device)
+            config = replaced(config, BASE_PRECISION=precision)
             settings = select(config, runner.GenerationSettings)
             prepared = data["chat_template_sha256"], config.DATASET_DIR
             texts = records, data, checked_template(apply_chat_template, base.tokenizer, *prepared)

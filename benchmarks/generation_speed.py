@@ -61,7 +61,7 @@ def steady(model_name: str, data: Path) -> dict:
     base = BaseModel(model_name, "")
     device = choose_device(base, "")
     tokenizer = base.tokenizer
-    model = loading.load_base(base, device, False).eval()
+    model = loading.load_base(base, device, "bf16").eval()
     model.set_attn_implementation(varlen_attention.NAME)
     prompts = [
         engine.make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, "Answer.", 512)

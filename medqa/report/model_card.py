@@ -27,6 +27,7 @@ WARNING = (
     "is intended for research on medical question answering by people with medical expertise."
 )
 LIMITS = "## Limits"
+PRECISION = {"nf4": "NF4 (4 bits)", "fp8": "FP8 (8 bits, e4m3)", "bf16": "unquantized"}
 
 
 def model_card(
@@ -51,7 +52,7 @@ def model_card(
     versions = run_manifest.versions()
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
-    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
+    precision = PRECISION[settings["BASE_PRECISION"]]
     body = [
         f"# LoRA adapter for {name}",
         "",

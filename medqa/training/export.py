@@ -12,6 +12,7 @@ from medqa.modeling import loading
 from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, free_memory
+from medqa.modeling.precision import BF16
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, replace_folder, rollback, save_adapter, temp_sibling
@@ -72,7 +73,7 @@ def merge(base: BaseModel, adapter: str, folder: str, device: Device) -> None:
         if base.parameter_count and free_memory(device.name) < 2.2 * base.parameter_count:
             device = Device("cpu", "bfloat16", "the unquantized base does not fit on the GPU")
     print_rank0(f"Merging into {folder} in {device.dtype}")
-    merged = loading.load_adapter(loading.load_base(base, device, False), adapter)
+    merged = loading.load_adapter(loading.load_base(base, device, BF16), adapter)
     merged = merged.merge_and_unload(safe_merge=True)
     staging = temp_sibling(target, "new")
     shutil.rmtree(staging, ignore_errors=True)
