@@ -20,7 +20,7 @@ DEMO = demo/output
 BASE = demo/models/smollm2
 ENCODER = demo/models/minilm
 SPLIT = --HOLDOUT_SAMPLES_PER_SPECIALTY 3 --INITIAL_TRAIN_PERCENTAGE 0.3
-LEARN = --no_USE_4BIT --NUM_EPOCHS 1 --GRADIENT_ACCUMULATION_STEPS 2 --LEARNING_RATE 2e-3
+LEARN = --BASE_PRECISION bf16 --NUM_EPOCHS 1 --GRADIENT_ACCUMULATION_STEPS 2 --LEARNING_RATE 2e-3
 ANSWER = --MAX_NEW_TOKENS 64
 CUT = Cut to fit two CPU cores: 3 holdout questions per specialty (default 10), 30 % of the other pairs (50 %), \
 	1 epoch (3), steps of 8 sequences (16), answers of at most 64 tokens (512), no 4-bit weights.

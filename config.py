@@ -22,6 +22,9 @@ SYSTEM_MESSAGE = (
 class Settings(SimpleNamespace):
     """Base class of the three configs: a name that is not a setting is an error at once."""
 
+    # Settings of earlier versions → the present setting, and its values in place of True and False.
+    FORMER = {"USE_4BIT": ("BASE_PRECISION", "nf4", "bf16")}
+
     def __new__(cls, *_values: Any, **named: Any) -> "Settings":
         """Check the names that the constructor was given."""
         for name in named:
@@ -38,9 +41,22 @@ class Settings(SimpleNamespace):
         """Raise an AttributeError that suggests the nearest setting."""
         names = cls.__dataclass_fields__
         if name not in names:
+            if answer := cls.replaced_by(name):
+                raise AttributeError(answer)
             near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(names)}."
             raise AttributeError(f"{cls.__name__} has no setting {name}. {hint}")
+
+    @classmethod
+    def replaced_by(cls, name: str) -> str:
+        """What to write in place of a setting of an earlier version; empty if it had none of this name."""
+        present, on, off = cls.FORMER.get(name, ("", "", ""))
+        if present not in cls.__dataclass_fields__:
+            return ""
+        return (
+            f"{name} was replaced by {present}. Use --{present} {on} where it was on, and --{present} {off} "
+            "where it was off."
+        )
 
 
 @dataclass
@@ -112,8 +128,9 @@ class TrainingConfig(Settings):
     LORA_TARGET_MODULES: tuple[str, ...] = ("q_proj", "v_proj")
     # Dropout on the adapter's input; 0 is fastest and does not hurt with three epochs
     LORA_DROPOUT: float = 0.0
-    # Quantize the base weights to NF4 (QLoRA); off: bfloat16 on a GPU, float32 on the CPU
-    USE_4BIT: bool = True
+    # Precision of the frozen base: nf4 (4 bits, QLoRA), fp8 (8 bits; faster, and closer to 16 bits; needs a
+    # GPU of compute capability 8.9 or later), bf16 (unquantized; float32 on the CPU)
+    BASE_PRECISION: Literal["nf4", "fp8", "bf16"] = "nf4"
 
     # == Optimizer ==
 
@@ -205,8 +222,9 @@ class EvaluationConfig(Settings):
     BATCH_SIZE: int = 4
     # Answer as many questions at once as fit the memory
     AUTO_BATCH_SIZE: bool = True
-    # Quantize the base weights to NF4; off: bfloat16 on a GPU, NF4 if that does not fit, float32 on the CPU
-    USE_4BIT: bool = False
+    # Precision of both models: bf16 (unquantized; NF4 if that does not fit the GPU; float32 on the CPU), nf4
+    # (4 bits), fp8 (8 bits; needs a GPU of compute capability 8.9 or later)
+    BASE_PRECISION: Literal["nf4", "fp8", "bf16"] = "bf16"
     # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0
     # Precision on a CPU; "auto": bfloat16 if the processor has AMX or AVX512-BF16, or else float32. A GPU

@@ -141,7 +141,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         limit_gpu_memory(config.GPU_MEMORY_GB, device)
         prepared = data["chat_template_sha256"], config.DATASET_DIR
     if config.ASK:
-        config = replaced(config, USE_4BIT=runner.start_processes(base, config.USE_4BIT, device))
+        config = replaced(config, BASE_PRECISION=runner.start_processes(base, config.BASE_PRECISION, device))
         template = checked_template(apply_chat_template, base.tokenizer, *prepared)
         ask.ask(select(config, ask.AskSettings), base, template, data["system_message"], device)
         return {}
@@ -157,8 +157,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
             answers, losses, made = prediction_cache.load_answers(output, asked, data["iteration"], warnings)
             config = replaced(config, **made)
         else:
-            four_bit = runner.start_processes(base, config.USE_4BIT, device)
-            config = replaced(config, USE_4BIT=four_bit, CPU_PRECISION=device.cpu_precision)
+            precision = runner.start_processes(base, config.BASE_PRECISION, device)
+            config = replaced(config, BASE_PRECISION=precision, CPU_PRECISION=device.cpu_precision)
             settings = select(config, runner.GenerationSettings)
             texts = asked, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
             answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
@@ -232,13 +232,13 @@ def compare(
     advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
-    eval_ids, evaluated_in = records["eval"]["id"], "NF4" if config.USE_4BIT else "unquantized"
-    advice["precision_gap"] = precision_gap(Path(tuned), evaluated_in, mean_loss(eval_ids, losses))
+    here = mean_loss(records["eval"]["id"], losses)
+    advice["precision_gap"] = precision_gap(Path(tuned), config.BASE_PRECISION, here)
     advice["methods"] = methods.describe(select(config, methods.AnswerSettings), tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
-        this |= round_history.result_columns(comparison, advice, mean_loss(eval_ids, losses))
+        this |= round_history.result_columns(comparison, advice, here)
         rows = history_csv.merged(rows, [this])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)

@@ -74,7 +74,7 @@ def train(config: TrainingConfig) -> Path:
         examples, eval_examples = tokenize_splits(config, data, base, template, warnings)
         sampler = step_sampler(config, examples)
 
-        # 3. Load the frozen base in 4 bits, add the adapter, and plan the forward passes for the memory.
+        # 3. Load the frozen base, quantized, add the adapter, and plan the forward passes for the memory.
         model = lora.load(base, select(config, lora.AdapterSettings), device, sharded)
         memory = select(config, memory_plan.MemorySettings)
         tokens = sum(sampler.lengths) * config.NUM_EPOCHS // world_size()
@@ -129,7 +129,7 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     limit_gpu_memory(config.GPU_MEMORY_GB, device)
     if not config.DRY_RUN:
         hub.announce(base.name, base.setting)
-    base.require_usable(config.USE_4BIT)
+    base.require_usable(config.BASE_PRECISION, device.name, fsdp_requested())
     base.require_mergeable(config.MERGE_TO)
     prepared = data["chat_template_sha256"], config.DATASET_DIR
     return base, checked_template(apply_chat_template, base.tokenizer, *prepared), device

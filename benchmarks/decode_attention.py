@@ -60,7 +60,7 @@ def whole_steps(model_name: str, rows: int) -> dict[str, float]:
 
     base = BaseModel(model_name, "")
     device = choose_device(base, "")
-    model = loading.load_base(base, device, False).eval()
+    model = loading.load_base(base, device, "bf16").eval()
     model.set_attn_implementation(varlen_attention.NAME)
     draw = torch.Generator().manual_seed(0)
     prompts = [

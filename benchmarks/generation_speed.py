@@ -65,7 +65,7 @@ def load(model_name: str, data: Path) -> tuple[Any, Any, list]:
     from medqa.modeling.device import choose_device
 
     base = BaseModel(model_name, "")
-    model = loading.load_base(base, choose_device(base, ""), False).eval()
+    model = loading.load_base(base, choose_device(base, ""), "bf16").eval()
     rows = load_from_disk(str(data / "holdout_dataset"))
     prompts = [
         make_prompt(row["id"], row["question"], base.tokenizer, apply_chat_template, SYSTEM_MESSAGE, 512)

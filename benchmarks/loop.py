@@ -195,8 +195,8 @@ class Loop:
         output = self.folder / f"evaluation{arm}"
         train(
             TrainingConfig(
-                MODEL_NAME=self.base, DATASET_DIR=data, OUTPUT_DIR=results, USE_4BIT=False, LORA_RANK=64,
-                LORA_ALPHA=64, LORA_TARGET_MODULES=LAYERS, NUM_EPOCHS=EPOCHS, BATCH_SIZE=16,
+                MODEL_NAME=self.base, DATASET_DIR=data, OUTPUT_DIR=results, BASE_PRECISION="bf16",
+                LORA_RANK=64, LORA_ALPHA=64, LORA_TARGET_MODULES=LAYERS, NUM_EPOCHS=EPOCHS, BATCH_SIZE=16,
                 GRADIENT_ACCUMULATION_STEPS=1, LEARNING_RATE=4e-3, MAX_GRAD_NORM=1e9, SEED=self.seed,
                 SAVE_STEPS=1_000_000,
             )

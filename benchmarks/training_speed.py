@@ -1,6 +1,6 @@
 """Training speed and memory through fine_tuning.py itself, beside its peers, on one card and in one run.
 
-python benchmarks/training_speed.py MODEL_FOLDER OUT.json [--seconds 800]
+python benchmarks/training_speed.py MODEL_FOLDER OUT.json [--seconds 800] [--only NAME ...]
 
 MODEL_FOLDER: from benchmarks/make_8b_shape.py. The data are sequences of mean 296, median 220 and at most
 2,048 tokens. Peers: TRL's SFTTrainer with packing (if trl is installed), and what a first script does (padded
@@ -30,9 +30,11 @@ MORE_RUNS = {
     "4 x 4, within 24 GB": ["--COMPILE", "on", "--GPU_MEMORY_GB", "24"],
     "16 x 4": ["--BATCH_SIZE", "16", "--GRADIENT_ACCUMULATION_STEPS", "4", "--COMPILE", "on"],
     "4 x 4, not compiled": ["--COMPILE", "off"],
+    "4 x 4, FP8": ["--BASE_PRECISION", "fp8", "--COMPILE", "on"],
+    "4 x 4, FP8, within 24 GB": ["--BASE_PRECISION", "fp8", "--COMPILE", "on", "--GPU_MEMORY_GB", "24"],
 }
 # Lines of fine_tuning.py that are kept: what was decided, and why.
-SAID = ("Weights:", "Batch:", "Layers:", "Steps:")
+SAID = ("Precision:", "Weights:", "Batch:", "Layers:", "Steps:")
 
 
 def write_pairs(folder: Path, tokenizer: object, count: int = PAIRS) -> None:
@@ -94,6 +96,7 @@ def steady(records: list[dict]) -> dict[str, float]:
         "mfu": round(statistics.median(record["mfu"] for record in rest), 3),
         "peak_gb": rest[-1]["gpu_gb"],
         "first_step_seconds": round(steps[0]["tokens"] / steps[0]["tokens_per_second"], 1),
+        "until_first_step_seconds": round(steps[0]["seconds"], 1),  # with the evaluation before it
         "steps": len(steps),
     }
 
@@ -136,7 +139,7 @@ def baseline(model_name: str, texts: list[str], steps: int = 8) -> dict[str, flo
     base = BaseModel(model_name, "")
     device = choose_device(base, "")
     tokenizer = base.tokenizer
-    model = lora.add_lora(loading.load_base(base, device, True), 8, 16, 0.0, ("q_proj", "v_proj")).train()
+    model = lora.add_lora(loading.load_base(base, device, "nf4"), 8, 16, 0.0, ("q_proj", "v_proj")).train()
     lora.prepare_layers(model, True, False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], 2e-4)
     tokens = began = 0
@@ -173,7 +176,7 @@ def trl(model_name: str, texts: list[str], folder: Path, steps: int = 10) -> dic
 
     base = BaseModel(model_name, "")
     device = choose_device(base, "")
-    model = loading.load_base(base, device, True)
+    model = loading.load_base(base, device, "nf4")
     clock: list[float] = []
 
     class Clock(TrainerCallback):
@@ -214,6 +217,7 @@ def main() -> None:
     arguments = parser(__doc__, 800)
     arguments.add_argument("--peer", choices=("first script", "trl"), help=argparse.SUPPRESS)
     arguments.add_argument("--folder", type=Path, help="for data and adapters (a temporary one)")
+    arguments.add_argument("--only", nargs="+", default=[], choices=[*RUNS, *MORE_RUNS])
     given = arguments.parse_args()
     sys.path.insert(0, str(ROOT))
     began = time.monotonic()
@@ -236,9 +240,9 @@ def main() -> None:
     write_pairs(folder / "data", AutoTokenizer.from_pretrained(given.model))
     prepare(folder)
     result = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
-    result["fine_tuning.py"] = ours(RUNS, given.model, folder, left)
+    result["fine_tuning.py"] = {} if given.only else ours(RUNS, given.model, folder, left)
     given.out.write_text(json.dumps(result, indent=2) + "\n")
-    for peer in ("first script", "trl"):
+    for peer in () if given.only else ("first script", "trl"):
         if left() < 45:
             result[peer] = {"skipped": "no time left"}
             continue
@@ -254,7 +258,8 @@ def main() -> None:
             result[peer] = {"skipped": "no time left"}
         print(peer, result[peer], flush=True)
         given.out.write_text(json.dumps(result, indent=2) + "\n")
-    for name, options in MORE_RUNS.items():
+    more = {name: options for name, options in (RUNS | MORE_RUNS).items() if name in given.only}
+    for name, options in (more or MORE_RUNS).items():
         result["fine_tuning.py"] |= ours({name: options}, given.model, folder, left)
         given.out.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -140,7 +140,7 @@ def config(tmp_path, datasets, tiny_model):
 
     return TrainingConfig(
         MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
-        USE_4BIT=False, CPU_PRECISION="fp32", NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
+        BASE_PRECISION="bf16", CPU_PRECISION="fp32", NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
         EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
     )  # fmt: skip
 

@@ -21,6 +21,8 @@ LIBRARIES = (
     "statsmodels",
 )  # fmt: skip
 
+PRECISION = {"nf4": "in NF4", "fp8": "in FP8", "bf16": "without quantization"}
+
 
 @dataclass(frozen=True)
 class AnswerSettings:
@@ -32,7 +34,7 @@ class AnswerSettings:
     seed: int
     batch_size: int
     auto_batch_size: bool
-    use_4bit: bool
+    base_precision: str
     cpu_precision: str
 
 
@@ -90,7 +92,7 @@ def _paragraph(
     return (
         f"Both models answered {counted(len(table), 'held-out question')} of "
         f"{counted(table['specialty'].nunique(), 'specialty', 'specialties')} with the same prompt, "
-        f"{'in NF4' if settings.use_4bit else 'without quantization'}, with at most "
+        f"{PRECISION[settings.base_precision]}, with at most "
         f"{settings.max_new_tokens} tokens ({decoding}), in batches of {batch}, on {where}. The primary "
         f"score is the mean of {primary}"
         f"{f' (encoder: {encoder})' if encoder else ''}. Differences are tuned − base per question, with "

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts.output_dir import MERGED
+from medqa.artifacts.run_manifest import with_present_names
+
+NAMES = {"nf4": "NF4", "fp8": "FP8", "bf16": "unquantized"}
 
 
 def precision_gap(tuned: Path, evaluated_in: str, eval_loss: float | None) -> dict[str, Any] | None:
@@ -13,24 +16,27 @@ def precision_gap(tuned: Path, evaluated_in: str, eval_loss: float | None) -> di
 
     Args:
         tuned: folder of the adapter that fine_tuning.py wrote, or of the model that MERGE_TO wrote.
-        evaluated_in: "NF4", or the type of the weights.
+        evaluated_in: BASE_PRECISION of this evaluation.
         eval_loss: mean answer loss on the eval split in this evaluation; None without an eval split.
 
     Returns:
         `trained_in`, `evaluated_in`, `trained` and `evaluated` (mean answer loss, nats per token) and their
         `difference`.
     """
-    settings, trained = tuned / "training_config.json", None
+    settings, trained, trained_in = tuned / "training_config.json", None, "nf4"
     if (tuned / MERGED).is_file():
         losses = json.loads((tuned / MERGED).read_text(encoding="utf-8")).get("eval_loss", {})
         trained = losses.get("adapter on NF4")
-    elif settings.is_file() and json.loads(settings.read_text(encoding="utf-8")).get("USE_4BIT"):
+    elif settings.is_file():
+        recorded = with_present_names(json.loads(settings.read_text(encoding="utf-8")))
+        trained_in = recorded.get("BASE_PRECISION", "bf16")
         lines = (tuned / "training_metrics.jsonl").read_text(encoding="utf-8").splitlines()
         found = [record["eval_loss"] for record in map(json.loads, lines) if "eval_loss" in record]
-        trained = min(found, default=None) if evaluated_in != "NF4" else None
-    if trained is None or eval_loss is None:
+        trained = min(found, default=None)
+    if trained is None or eval_loss is None or trained_in == evaluated_in or trained_in == "bf16":
         return None
-    values = {"trained_in": "NF4", "evaluated_in": evaluated_in, "trained": trained, "evaluated": eval_loss}
+    values = {"trained_in": NAMES[trained_in], "evaluated_in": NAMES[evaluated_in]}
+    values |= {"trained": trained, "evaluated": eval_loss}
     return values | {"difference": eval_loss - trained}
 
 

@@ -34,7 +34,7 @@ class HistorySettings:
     max_new_tokens: int
     temperature: float
     top_p: float
-    use_4bit: bool
+    base_precision: str
     max_prompt_length: int
 
 
@@ -60,8 +60,12 @@ def this_and_known(
     from medqa.generation.prediction_cache import model_asked
 
     output = Path(settings.output_dir)
-    decoding = ("max_new_tokens", "temperature", "top_p", "use_4bit", "max_prompt_length")
+    decoding = ("max_new_tokens", "temperature", "top_p", "max_prompt_length")
     scale = {name.upper(): getattr(settings, name) for name in decoding}
+    # As earlier versions wrote it, so that their rows stay comparable.
+    scale["USE_4BIT"] = settings.base_precision == "nf4"
+    if settings.base_precision == "fp8":
+        scale["BASE_PRECISION"] = "fp8"
     scale |= {name: metadata[name] for name in ("bertscore_model", "lexicon", "primary_metrics")}
     scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
     scale["base"] = model_asked(output, "base")

@@ -35,6 +35,14 @@ PACKAGES = (
 )  # fmt: skip
 
 
+def with_present_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings as this version names them: earlier versions recorded USE_4BIT."""
+    present = dict(settings)
+    if "USE_4BIT" in present:
+        present["BASE_PRECISION"] = "nf4" if present.pop("USE_4BIT") else "bf16"
+    return present
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that can change a result."""
     found = {"python": platform.python_version()}

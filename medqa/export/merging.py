@@ -14,6 +14,7 @@ from medqa.modeling import loading
 from medqa.modeling.adapter import ADAPTER_WEIGHTS
 from medqa.modeling.answer_loss import mean_answer_loss
 from medqa.modeling.device import MAX_CPU_PARAMETERS, Device, free_memory
+from medqa.modeling.precision import BF16, NF4
 from medqa.modeling.prompt_format import PromptFormat
 from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import print_rank0, table
@@ -33,7 +34,7 @@ class MergeSettings:
     merge_to: str
     dataset_dir: str
     max_seq_length: int
-    use_4bit: bool
+    base_precision: str
 
 
 def merge(
@@ -68,7 +69,7 @@ def merge(
     print_rank0(f"Merging into {settings.merge_to} in {device.dtype}")
     losses: dict[str, float] = {}
     kept = UNQUANTIZED
-    if settings.use_4bit and (examples := _eval_examples(settings, prompts, device)):
+    if settings.base_precision == NF4 and (examples := _eval_examples(settings, prompts, device)):
         losses = _eval_losses(prompts, adapter, device, examples)
         kept = min((UNQUANTIZED, DEQUANTIZED), key=losses.__getitem__)
         print_rank0(_loss_table(losses), f"Kept: {kept}")
@@ -102,7 +103,7 @@ def _eval_examples(settings: MergeSettings, prompts: PromptFormat, device: Devic
 
 def _merged(prompts: PromptFormat, adapter: str, device: Device, kind: str) -> Any:
     """The merged model, or with `UNMERGED` the base with its adapter, as they were trained."""
-    causal = loading.load_base(prompts.base, device, kind != UNQUANTIZED)
+    causal = loading.load_base(prompts.base, device, BF16 if kind == UNQUANTIZED else NF4)
     if kind == DEQUANTIZED:
         causal = causal.dequantize()
     tuned = loading.load_adapter(causal, adapter)

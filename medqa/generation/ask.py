@@ -34,7 +34,7 @@ class AskSettings:
     temperature: float
     top_p: float
     seed: int
-    use_4bit: bool
+    base_precision: str
     batch_size: int
     auto_batch_size: bool
 
@@ -52,7 +52,7 @@ def ask(
     """
     if world_size() > 1:
         raise UserError("ASK runs in one process: python evaluation.py --ASK …")
-    models = Models(base, settings.finetuned_model_path, device, settings.use_4bit)
+    models = Models(base, settings.finetuned_model_path, device, settings.base_precision)
     stops = tuple(base.stop_token_ids(template))
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
     asked = 0

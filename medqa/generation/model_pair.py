@@ -16,6 +16,7 @@ from medqa.modeling.adapter import adapter_identity
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
+from medqa.modeling.precision import BF16, FP8, NF4, describe
 from medqa.runtime.console import WarningLog, print_rank0
 from medqa.runtime.errors import UserError
 
@@ -31,13 +32,13 @@ class Models:
         base: the base model.
         tuned: folder of the tuned model.
         device: where the models run.
-        four_bit: whether the models are loaded in NF4.
+        precision: of the models' weights.
     """
 
-    def __init__(self, base: BaseModel, tuned: str, device: Device, four_bit: bool) -> None:
+    def __init__(self, base: BaseModel, tuned: str, device: Device, precision: str) -> None:
         self.base, self.tuned, self.device = base, tuned, device
         self.has_adapter = (Path(tuned) / "adapter_config.json").is_file()
-        self.four_bit = four_bit
+        self.precision = precision
         self._loaded: Any = None
         self._name = ""
         self._identities: dict[str, dict[str, object]] = {}  # by role, as first computed
@@ -52,9 +53,11 @@ class Models:
         """Identifies a model: fingerprints of its weights, and its precision."""
         identity = {
             "base": self.base.fingerprint,
-            "four_bit": self.four_bit,
+            "four_bit": self.precision == NF4,
             "dtype": self.device.dtype,
         }
+        if self.precision == FP8:  # earlier versions did not have it, and their answers are reused
+            identity["precision"] = FP8
         if role == TUNED and self.has_adapter:
             identity |= adapter_identity(self.tuned)
         elif role == TUNED:
@@ -86,12 +89,11 @@ class Models:
         if self._name != model.name:
             self._loaded = None
             gc.collect()
-            why = "to fit, or as USE_4BIT says" if self.four_bit else "USE_4BIT is off, and it fits"
-            print_rank0(f"Model: {model.name} in {'NF4' if self.four_bit else self.device.dtype} ({why})")
+            print_rank0(f"Model: {model.name} in {describe(self.precision, self.device.dtype)}")
             with ThreadPoolExecutor(1) as beside:
                 if self.device.is_cuda:
                     beside.submit(_warm_up, model.model_config, self.device)
-                self._loaded = loading.load_base(model, self.device, self.four_bit)
+                self._loaded = loading.load_base(model, self.device, self.precision)
             if self.has_adapter:
                 self._loaded = loading.load_adapter(self._loaded, self.tuned)
             self._loaded.eval()
@@ -115,19 +117,19 @@ def _warm_up(model_config: Any, device: Device) -> None:
             warm_up(model_config, torch.device(device.name), getattr(torch, device.dtype))
 
 
-def resolve_quantization(wanted: bool, device: Device, base: BaseModel) -> bool:
-    """Whether to load the base in NF4: as the user wants, or because it does not fit the GPU in bfloat16."""
-    if wanted or not device.is_cuda:
+def resolve_precision(wanted: str, device: Device, base: BaseModel) -> str:
+    """The precision that the user wants, or NF4 if the base does not fit the GPU in bfloat16."""
+    if wanted != BF16 or not device.is_cuda:
         return wanted
     if not hasattr(base.model_config, "intermediate_size"):  # an architecture whose size we cannot compute
         return wanted
-    weights, free = weight_bytes(base.model_config, False, 2), free_memory(device.name)
+    weights, free = weight_bytes(base.model_config, BF16, 2), free_memory(device.name)
     fits = free >= 1.2 * weights  # a fifth for key-value cache and activations
     if not fits:
         print_rank0(
             f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB"
         )
-    return not fits
+    return BF16 if fits else NF4
 
 
 def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings: WarningLog) -> None:

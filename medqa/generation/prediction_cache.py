@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import write_json
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
@@ -199,7 +200,7 @@ def load_answers(
     command = "Make them with: python evaluation.py, without --SCORE_ONLY"
     try:
         asked = json.loads((predictions / ASKED).read_text(encoding="utf-8"))
-        texts, settings = asked["texts"], asked["settings"]
+        texts, settings = asked["texts"], run_manifest.with_present_names(asked["settings"])
         answered_iteration = int(asked["iteration"])
         answers, losses = {}, {}
         for role in ROLES:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from medqa.artifacts import atomic_io, hub
 from medqa.generation import engine, reference_loss, shards
 from medqa.generation.continuous_batching import Prompt
-from medqa.generation.model_pair import Models, resolve_quantization
+from medqa.generation.model_pair import Models, resolve_precision
 from medqa.generation.prediction_cache import (
     ASKED,
     ROLES,
@@ -27,6 +27,7 @@ from medqa.modeling import varlen_attention
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.device import Device
+from medqa.modeling.precision import NF4
 from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, launched, own_share, rank
@@ -34,8 +35,8 @@ from medqa.runtime.progress import Progress
 
 # Settings that determine the answers. Stored with them, so that --SCORE_ONLY reports the right ones.
 ANSWER_SETTINGS = (
-    "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "USE_4BIT",
-    "MAX_PROMPT_LENGTH", "SEED", "CPU_PRECISION",
+    "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P",
+    "BASE_PRECISION", "MAX_PROMPT_LENGTH", "SEED", "CPU_PRECISION",
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ class GenerationSettings:
     temperature: float
     top_p: float
     seed: int
-    use_4bit: bool
+    base_precision: str
     cpu_precision: str
     batch_size: int
     auto_batch_size: bool
@@ -80,12 +81,12 @@ class RankResult(NamedTuple):
     losses: Losses  # without those of earlier runs
 
 
-def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
-    """Connect the processes of this run, and decide for all of them whether models are loaded in NF4.
+def start_processes(base: BaseModel, precision: str, device: Device) -> str:
+    """Connect the processes of this run, and decide for all of them the precision of the models.
 
     Args:
         base: the base model.
-        four_bit: whether the user asked for NF4.
+        precision: the precision that the user asked for.
         device: where the models run.
     """
     from accelerate import PartialState
@@ -97,10 +98,10 @@ def start_processes(base: BaseModel, four_bit: bool, device: Device) -> bool:
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
     hub.announce(base.name, base.setting)
-    base.require_usable(four_bit)
+    base.require_usable(precision, device.name, sharded=False)
     PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # The GPU with the least free memory decides for all processes.
-    return any(gather_object([resolve_quantization(four_bit, device, base)]))
+    return NF4 if NF4 in gather_object([resolve_precision(precision, device, base)]) else precision
 
 
 def generate_answers(
@@ -130,7 +131,7 @@ def generate_answers(
     Raises:
         UserError: what the models and files raise.
     """
-    models = Models(base, settings.finetuned_model_path, device, settings.use_4bit)
+    models = Models(base, settings.finetuned_model_path, device, settings.base_precision)
     tokenizer = base.tokenizer
     stops = tuple(base.stop_token_ids(template))
     decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)

@@ -14,6 +14,7 @@ from typing import Any
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.output_dir import MERGED
+from medqa.modeling import precision
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
 from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
@@ -138,15 +139,19 @@ class BaseModel:
                 f"which cannot learn from the rest. Lower MAX_SEQ_LENGTH to {most}."
             )
 
-    def require_usable(self, four_bit: bool) -> None:
-        """Refuse, before weights are loaded, a model whose files this program does not handle.
+    def require_usable(self, wanted: str, device_name: str, sharded: bool) -> None:
+        """Refuse, before weights are loaded, a precision or a model that this program does not handle here.
 
         Args:
-            four_bit: whether the model is to be loaded in NF4.
+            wanted: the precision in which the model is to be loaded.
+            device_name: where, "cuda:0" or "cpu".
+            sharded: whether the processes share the weights.
 
         Raises:
-            UserError: more tokens than embeddings, a model of more than text, or an unsupported quantization.
+            UserError: no FP8 here, more tokens than embeddings, a model of more than text, or an unsupported
+                quantization.
         """
+        precision.require_supported(wanted, device_name, sharded)
         config, tokens = self.model_config, max(self.tokenizer.get_vocab().values()) + 1
         if getattr(config, "text_config", config) is not config:
             raise UserError(
@@ -161,8 +166,8 @@ class BaseModel:
                 f"or put the model's own tokenizer back. Set its path with --{self.setting}."
             )
         stored = self.stored_quantization
-        if stored == "bitsandbytes_4bit" and not four_bit:
-            raise UserError(f"{self.name} is stored in 4 bits. Load it so with: --USE_4BIT")
+        if stored == "bitsandbytes_4bit" and wanted != precision.NF4:
+            raise UserError(f"{self.name} is stored in 4 bits. Load it so with: --BASE_PRECISION nf4")
         if stored not in ("", "bitsandbytes_4bit"):
             raise UserError(
                 f"{self.name} is quantized with {stored}, which is not supported. Set "

@@ -1,4 +1,4 @@
-"""Loads a base model's weights, in NF4 or unquantized, and adds a trained adapter to them."""
+"""Loads a base model's weights, in NF4, in FP8 or unquantized, and adds a trained adapter to them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from medqa.modeling.adapter import ADAPTER_WEIGHTS, read_config, require_adapter
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device
+from medqa.modeling.precision import FP8, NF4
 from medqa.runtime.errors import UserError
 
 
-def load_base(base: BaseModel, device: Device, four_bit: bool, attention: str = "sdpa") -> Any:
-    """The model on `device`, frozen: in NF4 (QLoRA, arXiv 2305.14314) or in `device.dtype`.
+def load_base(base: BaseModel, device: Device, precision: str, attention: str = "sdpa") -> Any:
+    """The model on `device`, frozen: in NF4 (QLoRA, arXiv 2305.14314), in FP8 or in `device.dtype`.
 
     We freeze the weights ourselves: peft's `prepare_model_for_kbit_training` would also convert the
     embeddings, the norms and the head to float32, which costs 2 GB and a quarter of the speed.
@@ -25,7 +26,11 @@ def load_base(base: BaseModel, device: Device, four_bit: bool, attention: str = 
     if attention == "sdpa" and getattr(base.model_config, "attn_logit_softcapping", None):
         attention = "eager"  # torch's attention does not cap scores
     quantization = None
-    if four_bit:
+    if precision == FP8:
+        from medqa.modeling.fp8 import Fp8Config
+
+        quantization = Fp8Config()
+    elif precision == NF4:
         # The library's defaults are FP4 and float32, so every option is given.
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -50,7 +55,7 @@ def load_base(base: BaseModel, device: Device, four_bit: bool, attention: str = 
             raise ValueError(
                 f"its weights lack {len(missing)} of what config.json names, such as {missing[0]}."
             )
-    if four_bit and not device.is_cuda:
+    if precision == NF4 and not device.is_cuda:
         _disable_4bit_repacking(model)
     model.requires_grad_(False)
     return model

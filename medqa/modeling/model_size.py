@@ -2,7 +2,9 @@
 
 from typing import Any
 
-# Bytes per weight in NF4: 4 bits, and 4 bytes for every 64 weights.
+from medqa.modeling.precision import BF16, FP8, NF4
+
+# Bytes per weight in NF4: 4 bits, and 4 bytes for every 64 weights. In FP8 the scales, one per row, are few.
 NF4_BYTES = 0.5625
 # Memory of a pass beside the activations: logits and gradients of the head, the CUDA libraries.
 PASS_OVERHEAD_BYTES = 1.8e9
@@ -31,16 +33,21 @@ def _num_linear_parameters(model_config: Any) -> int:
     return model_config.num_hidden_layers * (attention + 3 * hidden * model_config.intermediate_size)
 
 
-def weight_bytes(model_config: Any, four_bit: bool, dtype_bytes: int, shards: int = 1) -> int:
+def weight_bytes(model_config: Any, precision: str, dtype_bytes: int, shards: int = 1) -> int:
     """Bytes of the weights on one GPU.
 
     The linear layers may be sharded; embeddings, head and the 4-byte scales are not. With shards, two layers
     at a time are gathered.
     """
-    bits, scales = (0.5, NF4_BYTES - 0.5) if four_bit else (dtype_bytes, 0.0)
-    own = _num_linear_parameters(model_config) * (bits / shards + scales)
+    values, scales = _value_bytes(precision, dtype_bytes), NF4_BYTES - 0.5 if precision == NF4 else 0.0
+    own = _num_linear_parameters(model_config) * (values / shards + scales)
     own += _num_embedding_parameters(model_config) * dtype_bytes
-    return int(own) + (all_gather_bytes(model_config, four_bit, dtype_bytes) if shards > 1 else 0)
+    return int(own) + (all_gather_bytes(model_config, precision, dtype_bytes) if shards > 1 else 0)
+
+
+def _value_bytes(precision: str, dtype_bytes: int) -> float:
+    """Bytes of a weight of the linear layers, without scales."""
+    return {NF4: 0.5, FP8: 1.0, BF16: dtype_bytes}[precision]
 
 
 def dequantization_bytes(model_config: Any) -> int:
@@ -48,10 +55,10 @@ def dequantization_bytes(model_config: Any) -> int:
     return int(_num_linear_parameters(model_config) * (2 - NF4_BYTES))
 
 
-def all_gather_bytes(model_config: Any, four_bit: bool, dtype_bytes: int) -> int:
+def all_gather_bytes(model_config: Any, precision: str, dtype_bytes: int) -> int:
     """Bytes of the two layers that are gathered at a time when the base is sharded."""
     parameters = _num_linear_parameters(model_config)
-    return int(2 * parameters / model_config.num_hidden_layers * (0.5 if four_bit else dtype_bytes))
+    return int(2 * parameters / model_config.num_hidden_layers * _value_bytes(precision, dtype_bytes))
 
 
 def bytes_per_token(model_config: Any, recompute: bool, compiled: bool) -> float:

@@ -10,7 +10,7 @@ from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, history_csv, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table, write_table
 from medqa.report.long_format import ITERATION, SPECIALTY, long_format
-from medqa.runtime.console import WarningLog, counted, print_rank0, table
+from medqa.runtime.console import WarningLog, counted, table
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:

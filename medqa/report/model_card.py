@@ -29,6 +29,7 @@ WARNING = (
     "is intended for research on medical question answering by people with medical expertise."
 )
 LIMITS = "## Limits"
+PRECISION = {"nf4": "NF4 (4 bits)", "fp8": "FP8 (8 bits, e4m3)", "bf16": "unquantized"}
 
 
 def write_card(
@@ -97,7 +98,7 @@ def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str
     versions = run_manifest.versions()
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
-    precision = "NF4 (4 bits)" if settings["USE_4BIT"] else "unquantized"
+    precision = PRECISION[settings["BASE_PRECISION"]]
     in_use = {"auto": "in bfloat16 on a GPU", "bf16": "in bfloat16 on a CPU", "fp32": "in float32 on a CPU"}
     section = [
         "## Training",

@@ -28,7 +28,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     if {"-h", "--help"} & set(arguments):
         print(help_text(config_class, description))
         sys.exit(0)
-    _suggest_capitals(config_class, arguments)
+    _suggest_names(config_class, arguments)
     import tyro
 
     return tyro.cli(
@@ -39,24 +39,31 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     )
 
 
-def _suggest_capitals(config_class: type, arguments: Sequence[str]) -> None:
-    """End the process if a setting was typed in other letters, which tyro does not recognize as near."""
+def _suggest_names(config_class: type, arguments: Sequence[str]) -> None:
+    """End the process if a setting was typed in other letters, or as in an earlier version.
+
+    tyro would recognize neither as near.
+    """
     names = get_type_hints(config_class)
     for argument in arguments:
         name = argument.removeprefix("--").partition("=")[0]
         meant = name.upper().replace("-", "_")
-        if argument.startswith("--") and name not in names and meant in names:
-            print(f"There is no option --{name}. Did you mean --{meant}?", file=sys.stderr)
-            sys.exit(2)
+        if argument.startswith("--") and name not in names:
+            answer = config_class.replaced_by(meant.removeprefix("NO_"))
+            if meant in names:
+                answer = f"There is no option --{name}. Did you mean --{meant}?"
+            if answer:
+                print(answer, file=sys.stderr)
+                sys.exit(2)
 
 
 def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
-    """Turn `--USE_4BIT False` into `--no_USE_4BIT`, so that a switch may be written either way."""
+    """Turn `--USE_WANDB False` into `--no_USE_WANDB`, so that a switch may be written either way."""
     switches = {f"--{name}" for name, kind in get_type_hints(config_class).items() if kind is bool}
     result: list[str] = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name in switches and value:  # --USE_4BIT=False
+        if name in switches and value:  # --USE_WANDB=False
             result.append(name)
             argument = value
         if result and result[-1] in switches and argument.lower() in ("true", "false"):
@@ -90,6 +97,9 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
     values: dict[str, Any] = {}
     for name, value in vars(config).items():
         if name not in kinds:
+            if answer := config_class.replaced_by(name):
+                problems.append(answer)
+                continue
             near = difflib.get_close_matches(name.upper(), kinds, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(kinds)}."
             problems.append(f"{config_class.__name__} has no setting {name}.{hint}")

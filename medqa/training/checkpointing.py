@@ -132,7 +132,7 @@ def verified_signature(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / COMPLETE_MARKER
     try:
         marker = _read_marker(checkpoint)
-        signature, files = dict(marker["learned"]), dict(marker["files"])
+        signature, files = run_manifest.with_present_names(marker["learned"]), dict(marker["files"])
         files.pop(COMPLETE_MARKER, None)  # earlier versions listed it when a step was saved twice
         for name, expected in files.items():
             path = checkpoint / Path(name).name

@@ -17,23 +17,23 @@ from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 
 
-def load_before_sharding(base: BaseModel, four_bit: bool, device: Device, attention: str) -> Any:
+def load_before_sharding(base: BaseModel, precision: str, device: Device, attention: str) -> Any:
     """The whole base model: on `device`, or in CPU memory when the GPU is too small for it.
 
     Args:
         base: the base model.
-        four_bit: whether to quantize it to NF4.
+        precision: "nf4" or "bf16".
         device: where this rank trains.
         attention: name of the attention implementation.
     """
     target = device
     # 1.4: some weights are not quantized yet while others are.
-    needed = 1.4 * weight_bytes(base.model_config, four_bit, 2)
+    needed = 1.4 * weight_bytes(base.model_config, precision, 2)
     if device.is_cuda and free_memory(device.name) < needed:
         print_rank0("Loading: through CPU memory, because a GPU does not hold the whole base")
         target = device._replace(name="cpu")
     with _quantize_on(device.name):
-        return loading.load_base(base, target, four_bit, attention)
+        return loading.load_base(base, target, precision, attention)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import torch
 from accelerate.utils import gather_object
 from transformers import set_seed
 
-from medqa.modeling import loading, varlen_attention
+from medqa.modeling import loading, precision, varlen_attention
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.loss import use_packed_loss
@@ -16,6 +16,7 @@ from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import world_size
 from medqa.runtime.errors import UserError
 from medqa.training import fsdp, memory_plan
+from medqa.training.compile_cache import keep_compiled_code
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class AdapterSettings:
     lora_alpha: int
     lora_dropout: float
     lora_target_modules: tuple[str, ...]
-    use_4bit: bool
+    base_precision: str
     max_seq_length: int
     seed: int
 
@@ -55,17 +56,17 @@ def load(base: BaseModel, settings: AdapterSettings, device: Device, sharded: bo
         sharded: whether the ranks share the base's weights.
     """
     require_trainable(base.model_config, settings)
+    precision.suggest_fp8(settings.base_precision, device.name, sharded)
     set_seed(settings.seed)
-    four_bit, attention = settings.use_4bit, varlen_attention.NAME
     if sharded:
-        model = fsdp.load_before_sharding(base, four_bit, device, attention)
+        model = fsdp.load_before_sharding(base, settings.base_precision, device, varlen_attention.NAME)
     else:
-        model = loading.load_base(base, device, four_bit, attention)
+        model = loading.load_base(base, device, settings.base_precision, varlen_attention.NAME)
     targets = settings.lora_target_modules
     peft_model = add_lora(model, settings.lora_rank, settings.lora_alpha, settings.lora_dropout, targets)
     trained, total = peft_model.get_nb_trainable_parameters()
-    precision = "NF4" if four_bit else device.dtype
-    print_rank0(f"Model: {total - trained:,} weights in {precision}, frozen; adapter: {trained:,} weights")
+    base_in = precision.describe(settings.base_precision, device.dtype)
+    print_rank0(f"Model: {total - trained:,} weights in {base_in}, frozen; adapter: {trained:,} weights")
     if sharded:
         fsdp.shard_base(peft_model, device.name)
         print_rank0(f"FSDP: each of {world_size()} processes holds a shard of the frozen layers")
@@ -86,7 +87,7 @@ def configure_for_memory(
         ranks = gather_object([(free_memory(device.name), compiler)])
         free_bytes, compiler = min(free for free, _ in ranks), all(has for _, has in ranks)
         if sharded:
-            free_bytes -= all_gather_bytes(peft_model.config, settings.use_4bit, 2)
+            free_bytes -= all_gather_bytes(peft_model.config, settings.base_precision, 2)
     plan, compiled = memory_plan.plan_forward_pass(
         settings, peft_model.config, tokens_in_run, free_bytes, compiler, sharded
     )
@@ -161,6 +162,7 @@ def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
         enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if compiled:
+        print_rank0(f"Compiled code: kept in {keep_compiled_code()}")
         # DDP exchanges only the adapter's gradients, so splitting the graph for it gains nothing.
         torch._dynamo.config.optimize_ddp = False
         for layer in model.get_base_model().get_decoder().layers:

@@ -16,6 +16,7 @@ from medqa.modeling.model_size import (
     num_matmul_parameters,
     weight_bytes,
 )
+from medqa.modeling.precision import NF4, suggest_fp8
 from medqa.runtime.console import counted, elapsed, print_rank0
 
 # Tokens of one pass beyond which training gets hardly faster (measured on an H100: 17,640 tokens/s with 8,753
@@ -38,7 +39,7 @@ LAYER_SECONDS = {False: 0.00155, True: 0.00095}
 class MemorySettings:
     """Settings of TrainingConfig that decide memory and time of a step."""
 
-    use_4bit: bool
+    base_precision: str
     max_seq_length: int
     tokens_per_batch: int  # tokens of one pass; 0: as many as fit
     gradient_checkpointing: str  # "auto" recomputes only where the longest sequence would not fit
@@ -137,7 +138,7 @@ def plan_forward_pass(
     if plan.recompute and compiled:
         compiled, why = False, "compiled layers would keep their activations"
         plan = plan_pass(settings, model_config, free_bytes, compiled)
-    if compiled and settings.use_4bit:
+    if compiled and settings.base_precision == NF4:
         extra = dequantization_bytes(model_config)
         needed = max(MIN_TOKENS_TO_DEQUANTIZE, settings.max_seq_length, settings.tokens_per_batch)
         if tokens_that_fit(model_config, free_bytes - extra, False, compiled) >= needed:
@@ -157,8 +158,8 @@ def plan_forward_pass(
 
 
 def estimate_run(
-    model_config: Any, weights: int, plan: Plan, compiled: bool, steps: Sequence[Sequence[int]],
-    eval_tokens: int, evaluations: int, rate: float,
+    model_config: Any, precision: str, weights: int, plan: Plan, compiled: bool,
+    steps: Sequence[Sequence[int]], eval_tokens: int, evaluations: int, rate: float,
 ) -> RunEstimate:  # fmt: skip
     """Estimate memory and time of a run on a GPU from its number of operations.
 
@@ -168,6 +169,7 @@ def estimate_run(
 
     Args:
         model_config: sizes of the model.
+        precision: of the base.
         weights: bytes of the weights.
         plan: of the forward passes.
         compiled: whether the layers are compiled.
@@ -222,7 +224,9 @@ def print_dry_run_estimate(
         eval_steps: steps between evaluations; 0: one evaluation per epoch.
         shards: ranks that share the base's weights; 1 where each has its own.
     """
-    weights = weight_bytes(model_config, settings.use_4bit, 2 if device.is_cuda else 4, shards)
+    precision = settings.base_precision
+    suggest_fp8(precision, device.name, shards > 1)
+    weights = weight_bytes(model_config, precision, 2 if device.is_cuda else 4, shards)
     steps = list(epoch) * num_epochs
     tokens = sum(map(sum, steps))
     free = free_memory(device.name) - weights if device.is_cuda else None
@@ -233,7 +237,9 @@ def print_dry_run_estimate(
         return
     evaluations = 1 + (len(steps) // eval_steps if eval_steps else num_epochs)
     rate = measure_matmul_rate(device.name)
-    estimate = estimate_run(model_config, weights, plan, compiled, steps, eval_tokens, evaluations, rate)
+    estimate = estimate_run(
+        model_config, precision, weights, plan, compiled, steps, eval_tokens, evaluations, rate
+    )
     print_rank0(f"Memory: about {estimate.gigabytes:.1f} GB at the most")
     without = ", communication between cards not included" if shards > 1 else ""
     print_rank0(

@@ -99,9 +99,11 @@ def resolve_resume_checkpoint(
     later = {name: value for name, value in defaults.items() if name in signature}
     if signature.get("CPU_PRECISION", "auto") != "auto":  # before this setting, a CPU computed in float32
         later["CPU_PRECISION"] = "fp32"
-    finished = later | manifest["learned"] if manifest is not None else None
+    finished = later | run_manifest.with_present_names(manifest["learned"]) if manifest is not None else None
     checkpoints, unfinished = complete_checkpoints(output), has_unfinished_run(output)
-    last = later | verified_signature(checkpoints[-1]) if checkpoints else None
+    last = (
+        later | run_manifest.with_present_names(verified_signature(checkpoints[-1])) if checkpoints else None
+    )
     integrity_error = run_manifest.integrity_error(output, manifest) if finished == signature else ""
     if finished == signature and not integrity_error and not (unfinished and last == signature):
         return DONE

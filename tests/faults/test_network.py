@@ -258,7 +258,7 @@ def test_a_pickle_in_an_encoder_runs_nothing(undisturbed, tmp_path):
         from medqa.modeling.device import Device
         from medqa.modeling.loading import load_base
 
-        load_base(BaseModel(str(folder), "MODEL_NAME"), Device("cpu", "float32", ""), False)
+        load_base(BaseModel(str(folder), "MODEL_NAME"), Device("cpu", "float32", ""), "bf16")
     assert not (tmp_path / "ran").exists()
 
 
@@ -286,7 +286,7 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(undisturbed
     for load in (
         lambda: base.model_config,
         lambda: base.tokenizer,
-        lambda: loading.load_base(base, Device("cpu", "float32", ""), False),
+        lambda: loading.load_base(base, Device("cpu", "float32", ""), "bf16"),
         lambda: encoder.load_encoder(str(folder)),
     ):
         with pytest.raises(UserError):

@@ -49,8 +49,8 @@ def model(name: object, setting: str = "MODEL_NAME") -> BaseModel:
     return BaseModel(str(name), setting)
 
 
-def base(folder: Path, four_bit: bool = False):
-    return loading.load_base(model(folder), CPU, four_bit)
+def base(folder: Path, precision: str = "bf16"):
+    return loading.load_base(model(folder), CPU, precision)
 
 
 # ---- device --------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_a_missing_tokenizer_is_a_user_error(tmp_path, name, why):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_base_is_frozen_and_in_the_precision_of_the_device(tiny_model, dtype):
-    loaded = loading.load_base(model(tiny_model), CPU._replace(dtype=dtype), False)
+    loaded = loading.load_base(model(tiny_model), CPU._replace(dtype=dtype), "bf16")
     assert all(not weight.requires_grad for weight in loaded.parameters())
     assert {weight.dtype for weight in loaded.parameters()} == {getattr(torch, dtype)}
     assert loaded.config._attn_implementation == "sdpa" and not loaded.training
@@ -301,7 +301,7 @@ def test_the_base_in_four_bits(tiny_model, monkeypatch):
     import bitsandbytes.nn.modules as layers
 
     monkeypatch.setattr(layers, "has_avx512bf16", lambda: True)  # as on the CPUs that repack their weights
-    loaded = base(tiny_model, four_bit=True)
+    loaded = base(tiny_model, "nf4")
     assert all(not weight.requires_grad for weight in loaded.parameters())
     quantised = {name: part for name, part in loaded.named_modules() if isinstance(part, layers.Linear4bit)}
     assert len(quantised) == 2 * 7 and "lm_head" not in quantised
@@ -314,7 +314,7 @@ def test_the_base_in_four_bits(tiny_model, monkeypatch):
 
 
 def test_no_repacking_in_evaluation_on_the_cpu(tiny_model):
-    loaded = base(tiny_model, four_bit=True).eval()
+    loaded = base(tiny_model, "nf4").eval()
     before = {name: weight.clone() for name, weight in loaded.named_parameters()}
     with torch.inference_mode():
         loaded(input_ids=torch.arange(8)[None])
@@ -349,32 +349,32 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(copy):
     tokenizer = AutoTokenizer.from_pretrained(copy)
     tokenizer.add_tokens([f"<drug-{number}>" for number in range(30)])
     tokenizer.save_pretrained(copy)
-    message = refused(model(copy).require_usable, False)
+    message = refused(model(copy).require_usable, "bf16", "cpu", False)
     assert "536 tokens" in message and "resize_token_embeddings" in message
 
 
 @pytest.mark.parametrize(
-    ("stored", "four_bit", "message"),
+    ("stored", "precision", "message"),
     [
-        ({"quant_method": "gptq", "bits": 4}, True, "quantized with gptq"),
-        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, True, "bitsandbytes_8bit"),
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, False, "--USE_4BIT"),
+        ({"quant_method": "gptq", "bits": 4}, "nf4", "quantized with gptq"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "nf4", "bitsandbytes_8bit"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bf16", "--BASE_PRECISION nf4"),
     ],
 )
-def test_a_quantized_base_is_refused_or_wants_a_setting(copy, stored, four_bit, message):
+def test_a_quantized_base_is_refused_or_wants_a_setting(copy, stored, precision, message):
     edit(copy / "config.json", quantization_config=stored)
-    assert message in refused(model(copy).require_usable, four_bit)
+    assert message in refused(model(copy).require_usable, precision, "cpu", False)
     assert "MERGE_TO needs 16-bit weights" in refused(model(copy).require_mergeable, "merged")
     model(copy).require_mergeable("")
 
 
 def test_a_base_stored_in_four_bits_loads_as_it_is(tiny_model, tmp_path):
-    base(tiny_model, True).save_pretrained(tmp_path)
+    base(tiny_model, "nf4").save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path)
-    model(tmp_path).require_usable(True)
+    model(tmp_path).require_usable("nf4", "cpu", False)
     ids = torch.arange(8)[None]
     with torch.inference_mode():
-        stored, made = (base(folder, True).eval()(input_ids=ids).logits for folder in (tmp_path, tiny_model))
+        stored, made = (base(folder, "nf4").eval()(input_ids=ids).logits for folder in (tmp_path, tiny_model))
     torch.testing.assert_close(stored, made)
 
 

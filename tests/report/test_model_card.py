@@ -11,7 +11,7 @@ from medqa.analysis.verdicts import judge
 from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
-    "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "USE_4BIT": True, "CPU_PRECISION": "auto", "LORA_RANK": 8, "LORA_ALPHA": 16,
+    "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "BASE_PRECISION": "nf4", "CPU_PRECISION": "auto", "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
     "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048, "OUTPUT_DIR": "results",
     "MERGE_TO": "merged",
@@ -57,7 +57,8 @@ def test_the_text_has_counts_losses_and_the_warning() -> None:
     assert "| 0 | 2.5000 |\n| 9 | 1.2500 |" in text
     assert "Not for clinical use without review" in text and LIMITS in text
     assert "4 × 2 sequences per optimizer step" in text and "transformers 5." in text
-    assert "NF4" in text and "NF4" not in card(USE_4BIT=False).text
+    assert "NF4" in text and "NF4" not in card(BASE_PRECISION="bf16").text
+    assert "FP8 (8 bits, e4m3)" in card(BASE_PRECISION="fp8").text
     assert (
         "- 1 epoch at most, " in card(NUM_EPOCHS=1).text and "- 3 epochs at most, " in card(NUM_EPOCHS=3).text
     )

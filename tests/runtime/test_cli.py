@@ -82,8 +82,8 @@ def test_a_switch_goes_both_ways(kind, name, typed, value):
 
 def test_true_and_false_after_other_settings_are_their_values():
     assert parse(DatasetConfig, "", ["--DATA_DIR", "False"]).DATA_DIR == "False"
-    chosen = parse(TrainingConfig, "", ["--LORA_TARGET_MODULES", "true", "--USE_4BIT", "False"])
-    assert chosen.LORA_TARGET_MODULES == ("true",) and chosen.USE_4BIT is False
+    chosen = parse(TrainingConfig, "", ["--LORA_TARGET_MODULES", "true", "--USE_WANDB", "False"])
+    assert chosen.LORA_TARGET_MODULES == ("true",) and chosen.USE_WANDB is False
 
 
 @pytest.mark.parametrize("typed", ["--NUM_EPOCH 5", "--NUM_EPO 5", "--NUM_EPOCSH 5", "--NUM_EPOCH=5"])
@@ -94,9 +94,26 @@ def test_a_shortened_or_misspelt_name_is_refused_with_the_closest_name(typed, ca
     assert "Perhaps you meant: --NUM_EPOCHS" in told(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("typed", ["--USE_4BIT", "--no_USE_4BIT", "--USE_4BIT False", "--USE_4BIT=True"])
+@pytest.mark.parametrize("kind", [TrainingConfig, EvaluationConfig])
+def test_a_setting_of_an_earlier_version_is_answered_with_the_present_one(kind, typed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(kind, "", typed.split())
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert "--BASE_PRECISION nf4 where it was on, and --BASE_PRECISION bf16 where it was off" in message
+    with pytest.raises(AttributeError, match="USE_4BIT was replaced by BASE_PRECISION"):
+        kind().USE_4BIT = True
+    with pytest.raises(UserError, match="USE_4BIT was replaced by BASE_PRECISION"):
+        checked(SimpleNamespace(USE_4BIT=True), kind, LIMITS)
+    with pytest.raises(SystemExit):  # which had none
+        parse(DatasetConfig, "", typed.split())
+    assert "BASE_PRECISION" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "typed",
-    ["--NUM_EPOCHS three", "--NUM_EPOCHS 2.5", "--NUM_EPOCHS", "--RESUME always", "--USE_4BIT perhaps", "7"],
+    ["--NUM_EPOCHS three", "--NUM_EPOCHS 2.5", "--NUM_EPOCHS", "--RESUME always", "--USE_WANDB perhaps", "7"],
 )
 def test_a_wrong_value_is_refused(typed, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -235,7 +252,7 @@ def test_an_unknown_setting_is_refused_with_the_closest_name():
 
 def test_all_mistakes_are_listed_together():
     config = TrainingConfig(
-        NUM_EPOCHS="5", LEARNING_RATE=None, USE_4BIT=1, MODEL_NAME=8, LORA_TARGET_MODULES="q_proj",
+        NUM_EPOCHS="5", LEARNING_RATE=None, USE_WANDB=1, MODEL_NAME=8, LORA_TARGET_MODULES="q_proj",
         RESUME="always", LORA_RANK=0, BATCH_SIZE=4,
     )  # fmt: skip
     config = SimpleNamespace(**vars(config), LORA_RANKS=8)
@@ -247,7 +264,7 @@ def test_all_mistakes_are_listed_together():
         "NUM_EPOCHS = '5' should be a whole number.",
         "RESUME = 'always' should be one of 'auto', 'never'.",
         "TrainingConfig has no setting LORA_RANKS. Did you mean LORA_RANK?",
-        "USE_4BIT = 1 should be True or False.",
+        "USE_WANDB = 1 should be True or False.",
     ]
 
 
@@ -388,7 +405,7 @@ def test_promised_defaults():
     assert training.GRADIENT_ACCUMULATION_STEPS == 4
     assert training.LEARNING_RATE == 2e-4
     assert training.MAX_SEQ_LENGTH == 2048
-    assert training.USE_4BIT is True and training.USE_WANDB is False
+    assert training.BASE_PRECISION == "nf4" and training.USE_WANDB is False
     assert training.OUTPUT_DIR == evaluation.FINETUNED_MODEL_PATH == "results"
     assert training.MODEL_NAME == evaluation.BASE_MODEL_PATH == "dmis-lab/llama-3-meerkat-8b-v1.0"
     assert evaluation.OUTPUT_DIR == "evaluation_results"

@@ -26,7 +26,7 @@ def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
     train = ["fine_tuning.py", "--MODEL_NAME", tiny_model, "--DATASET_DIR", data, "--OUTPUT_DIR", adapter,
              "--NUM_EPOCHS", "1", "--GRADIENT_CHECKPOINTING", "on"]  # fmt: skip
     evaluate = ["evaluation.py", "--BASE_MODEL_PATH", tiny_model, "--FINETUNED_MODEL_PATH", adapter,
-                "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--USE_4BIT",
+                "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--BASE_PRECISION", "nf4",
                 "--BERTSCORE_MODEL", "", "--PRIMARY_METRICS", "ROUGE-L"]  # fmt: skip
     done = {str(number): run_script(*line) for number, line in enumerate((prepare, train, evaluate), 1)}
     return SimpleNamespace(done=done, prepare=prepare, train=train)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import socket
 import time
 from types import SimpleNamespace
@@ -182,7 +183,7 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"USE_4BIT": True, "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
+    "changes", [{}, {"BASE_PRECISION": "nf4", "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
 )
 def test_a_sharded_base_on_two_ranks_trains_the_same_adapter_as_one(config, tmp_path, changes):
     vars(config).update(changes)
@@ -230,7 +231,9 @@ def test_ranks_that_find_different_values_all_stop(monkeypatch):
 
 def test_a_signal_to_one_of_two_ranks_stops_both_and_a_single_one_resumes(config, tmp_path):
     """A sharded base on two ranks, then a whole one on one rank: the adapter of an uninterrupted run."""
-    vars(config).update(USE_4BIT=True, NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3)
+    vars(config).update(
+        BASE_PRECISION="nf4", NUM_EPOCHS=20, EVAL_STEPS=60, SAVE_STEPS=1000, LEARNING_RATE=1e-3
+    )
     alone = adapter(train(config))
     two = TrainingConfig(**vars(config) | {"OUTPUT_DIR": str(tmp_path / "two"), "BATCH_SIZE": 1})
     launched = start_in_two(
@@ -257,10 +260,12 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
     train(config)
     assert "up to date" in capsys.readouterr().out
     assert (output / "manifest.json").read_bytes() == before
-    # A setting that an earlier version did not know was then as its default is.
+    # A setting that an earlier version did not know was then as its default is, and USE_4BIT was a precision.
     for path in (output / "manifest.json", *output.glob("checkpoint-*/complete.json")):
         record = json.loads(path.read_text())
         del record["learned"]["WEIGHT_DECAY"], record["learned"]["CPU_PRECISION"]
+        assert record["learned"].pop("BASE_PRECISION") == "bf16"
+        record["learned"]["USE_4BIT"] = False
         path.write_text(json.dumps(record))
     train(config)
     assert "up to date" in capsys.readouterr().out
@@ -268,7 +273,10 @@ def test_a_finished_run_is_reused_and_other_settings_of_an_unfinished_one_are_re
     config.LORA_RANK = 4
     with pytest.raises(UserError, match="LORA_RANK: 8 then, 4 now"):
         train(config)
-    config.RESUME = "never"
+    config.LORA_RANK, config.BASE_PRECISION = 8, "nf4"
+    with pytest.raises(UserError, match="BASE_PRECISION: bf16 then, nf4 now"):
+        train(config)
+    config.RESUME, config.LORA_RANK = "never", 4
     assert json.loads((train(config) / "adapter_config.json").read_text())["r"] == 4
 
 
@@ -393,7 +401,7 @@ def test_dequantized_weights_train_like_those_in_four_bits(config, monkeypatch):
 
     from medqa.training import lora, memory_plan
 
-    config.USE_4BIT = True
+    config.BASE_PRECISION = "nf4"
     in_four_bits = adapter(train(config))
     choose, prepare, left = memory_plan.plan_forward_pass, lora.prepare_layers, []
 
@@ -410,6 +418,36 @@ def test_dequantized_weights_train_like_those_in_four_bits(config, monkeypatch):
     config.RESUME = "never"
     assert same(adapter(train(config)), in_four_bits)
     assert left == [[]]
+
+
+def test_training_in_fp8_is_near_full_precision_and_resumes(config, tmp_path, monkeypatch, capsys):
+    """On the CPU the layers multiply the values of FP8 in float32; the setting is refused there."""
+    from medqa.modeling import precision
+
+    config.BASE_PRECISION = "fp8"
+    with pytest.raises(
+        UserError, match="needs a GPU of compute capability 8.9 or later, and there is no GPU"
+    ):
+        train(config)
+    assert not (tmp_path / "results").exists()
+    monkeypatch.setattr(precision, "require_supported", lambda *_: None)
+    in_fp8 = train(config)
+    assert "weights in FP8, frozen" in capsys.readouterr().out
+    whole = adapter(in_fp8)
+    assert "FP8" in (in_fp8 / "README.md").read_text()
+    assert json.loads((in_fp8 / "training_config.json").read_text())["BASE_PRECISION"] == "fp8"
+    evaluations = [r["eval_loss"] for r in read_records(in_fp8 / METRICS_FILE) if "eval_loss" in r]
+
+    # The same adapter again, from a checkpoint.
+    (in_fp8 / "manifest.json").unlink()
+    for checkpoint in complete_checkpoints(in_fp8)[3:]:
+        shutil.rmtree(checkpoint)
+    assert close(whole, adapter(train(config)), 1e-3)
+    assert "Start: from " in capsys.readouterr().out
+
+    config.BASE_PRECISION, config.OUTPUT_DIR = "bf16", str(tmp_path / "bf16")
+    records = read_records(train(config) / METRICS_FILE)
+    assert evaluations == pytest.approx([r["eval_loss"] for r in records if "eval_loss" in r], rel=0.02)
 
 
 def test_a_dry_run_prints_an_estimate_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
@@ -466,7 +504,7 @@ def test_an_adapter_of_an_nf4_base_is_merged_into_the_base_with_the_lower_loss(c
     from medqa.modeling.chat_template import apply_chat_template
     from medqa.modeling.tokenization import tokenize
 
-    config.USE_4BIT, config.MERGE_TO = True, str(tmp_path / "merged")
+    config.BASE_PRECISION, config.MERGE_TO = "nf4", str(tmp_path / "merged")
     output = train(config)
     record = json.loads((tmp_path / "merged" / "merged_from.json").read_text())
     losses = record["eval_loss"]
@@ -486,10 +524,10 @@ def test_an_adapter_of_an_nf4_base_is_merged_into_the_base_with_the_lower_loss(c
     assert mean_answer_loss(merged, examples, "cpu") == pytest.approx(losses[record["kept"]], abs=1e-4)
     # An evaluation in another precision reports the gap; in the same one there is none.
     for folder, gap in (
-        (output, precision_gap(output, "unquantized", trained + 0.5)),
-        (tmp_path / "merged", precision_gap(tmp_path / "merged", "unquantized", trained + 0.5)),
+        (output, precision_gap(output, "bf16", trained + 0.5)),
+        (tmp_path / "merged", precision_gap(tmp_path / "merged", "bf16", trained + 0.5)),
     ):
         assert gap["difference"] == pytest.approx(0.5, abs=1e-4), folder
         assert "in NF4, in which the adapter was trained (difference +0.5" in gap_text(gap)
-    assert precision_gap(output, "NF4", trained) is None
-    assert precision_gap(tmp_path, "unquantized", trained) is None
+    assert precision_gap(output, "nf4", trained) is None
+    assert precision_gap(tmp_path, "bf16", trained) is None

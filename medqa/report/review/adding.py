@@ -107,7 +107,7 @@ def _evaluated_settings(
     Raises:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
-    values = recorded["given"] | recorded["default"]
+    values = run_manifest.with_present_names(recorded["given"] | recorded["default"])
     given = json.loads(json.dumps(settings["given"]))
     if other := [name for name in given if name not in OWN and values.get(name) != given[name]]:
         differences = "; ".join(f"{name} was {values.get(name)!r}, not {given[name]!r}" for name in other)

@@ -1,0 +1,27 @@
+"""Keeps the code of compiled layers on disk, so that later runs and other ranks do not compile again."""
+
+import os
+from pathlib import Path
+
+import torch
+
+
+def keep_compiled_code() -> str:
+    """Choose the folder of the compiled code before anything is compiled, and return it.
+
+    The folder is TORCHINDUCTOR_CACHE_DIR if that is set, or else medqa/compiled in the user's cache: torch's
+    default is below /tmp, which a restart empties. Without a writable home torch's default stays. torch
+    identifies code by source, versions, GPU and shapes, so one folder serves every run.
+    """
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
+
+    # Layers with an autograd.Function, as those in FP8, would otherwise be traced and compiled in every run.
+    torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "medqa" / "compiled"
+    if cache_dir() == default_cache_dir():  # torch itself sets the variable to its default
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+        except OSError:
+            pass
+    return cache_dir()
