@@ -226,6 +226,7 @@ class _Sentence:
         words: all words of the text.
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
+        fitting: unit → the names that can have a value in it.
     """
 
     original: str
@@ -235,6 +236,7 @@ class _Sentence:
     words: Sequence[re.Match[str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
+    fitting: dict[str, Sequence[tuple[int, int, str]]] = field(default_factory=dict)
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
@@ -371,13 +373,15 @@ class _Sentence:
         return (after[2] if after is not None else self.carried), False
 
     def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
-        """The names of the sentence that can have a value in a unit: no medicine has one in mmHg or "
-        "per litre."""
-        if unit in MEASURED_ONLY:
-            return [name for name in self.names if name[2] in MEASURE_NAMES]
-        if DOSE_UNIT.match(unit):
-            return [name for name in self.names if self._can_be_given(name)]
-        return self.names
+        """The names of the sentence that can have a value in a unit: no medicine is measured in mmHg."""
+        if unit not in self.fitting:
+            names = self.names
+            if unit in MEASURED_ONLY:
+                names = [name for name in names if name[2] in MEASURE_NAMES]
+            elif DOSE_UNIT.match(unit):
+                names = [name for name in names if self._can_be_given(name)]
+            self.fitting[unit] = names
+        return self.fitting[unit]
 
     def _can_be_given(self, name: tuple[int, int, str]) -> bool:
         """Whether a name can have a dose: a medicine, or fluid, but not "hyperkalaemia"."""

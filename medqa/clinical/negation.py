@@ -60,7 +60,7 @@ _NON = re.compile(
 _BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
 _ADVERB = r"(?:\w+ly |best |always |to be |now |also )?"
 _REJECTED = (
-    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped"
+    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
     r"|discontinued"
     r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
