@@ -128,8 +128,8 @@ class TrainingConfig(Settings):
     LORA_TARGET_MODULES: tuple[str, ...] = ("q_proj", "v_proj")
     # Dropout on the adapter's input; 0 is fastest and does not hurt with three epochs
     LORA_DROPOUT: float = 0.0
-    # Precision of the frozen base: nf4 (4 bits, QLoRA), fp8 (8 bits; faster, and closer to 16 bits; needs a
-    # GPU of compute capability 8.9 or later), bf16 (unquantized; float32 on the CPU)
+    # Precision of the frozen base: nf4 (4 bits, QLoRA), fp8 (8 bits, closer to 16 bits; needs a GPU of
+    # compute capability 8.9 or later), bf16 (unquantized; float32 on the CPU)
     BASE_PRECISION: Literal["nf4", "fp8", "bf16"] = "nf4"
 
     # == Optimizer ==

@@ -23,6 +23,8 @@ NAME = "medqa_fp8"
 E4M3 = torch.float8_e4m3fn
 # Tensor cores multiply blocks of so many values, so the sizes of a layer must be multiples of it.
 MULTIPLE = 16
+# Rows and columns of the blocks in which a matrix is transposed.
+TILE = 128
 
 
 def quantize_rows(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,7 +32,6 @@ def quantize_rows(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     A row's scale maps its largest magnitude to the largest value of e4m3, 448.
     """
-    # No number here is a global: with `dynamic=True` torch.compile makes global numbers inputs of the graph.
     values = values.float()
     scale = values.abs().amax(dim=-1, keepdim=True).clamp(min=1e-30) / torch.finfo(E4M3).max
     return (values / scale).to(E4M3), scale
@@ -56,16 +57,11 @@ def scaled_product(
 
 
 class _Product(torch.autograd.Function):
-    """states @ weight.T for a frozen weight in e4m3; only the states get a gradient.
-
-    `anchor` is a scalar that requires a gradient and has no effect. Without such an argument torch.compile
-    omits the backward pass where it believes that the states need no gradient, and torch 2.11 believes so of
-    the output of `varlen_attn`: the gradients of everything before it are then 0, without a warning.
-    """
+    """states @ weight.T for a frozen weight in e4m3; only the states get a gradient."""
 
     @staticmethod
     def forward(
-        context: Any, states: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, anchor: torch.Tensor
+        context: Any, states: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor
     ) -> torch.Tensor:
         context.save_for_backward(weight, scale)
         return scaled_product(*quantize_rows(states), weight, scale).to(states.dtype)
@@ -76,10 +72,21 @@ class _Product(torch.autograd.Function):
         # before it is quantized. This makes it the gradient of the quantized layer, without a second rounding
         # of the weights.
         weight, scale = context.saved_tensors
-        transposed = transpose(weight)
+        transposed = transpose(weight.view(torch.uint8)).view(E4M3)
         ones = torch.ones(len(transposed), 1, device=scale.device)
         inner = quantize_rows(gradient.float() * scale.t())
-        return scaled_product(*inner, transposed, ones).to(gradient.dtype), None, None, None
+        return scaled_product(*inner, transposed, ones).to(gradient.dtype), None, None
+
+
+@torch._dynamo.allow_in_graph
+def _product(states: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """`_Product`, which torch.compile differentiates as autograd does.
+
+    Left to itself, torch.compile decides by what it knows of `states` whether the backward pass is needed.
+    torch 2.11 believes that the output of `varlen_attn` needs none, and the gradients of everything before it
+    were 0, without a warning.
+    """
+    return _Product.apply(states, weight, scale)
 
 
 class Fp8Linear(torch.nn.Linear):
@@ -99,26 +106,31 @@ class Fp8Linear(torch.nn.Linear):
             )
         super().__init__(in_features, out_features, bias, dtype=dtype)
         self.scale = torch.nn.Parameter(torch.empty(out_features, 1), requires_grad=False)
-        self.anchor = torch.zeros((), requires_grad=True)  # of `_Product`; no parameter, so never trained
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """[..., in] → [..., out]."""
         rows = states.reshape(-1, self.in_features)
-        output = _Product.apply(rows, self.weight.view(E4M3), self.scale, self.anchor)
+        output = _product(rows, self.weight.view(E4M3), self.scale)
         output = output.view(*states.shape[:-1], self.out_features)
         return output if self.bias is None else output + self.bias
 
 
-def transpose(weight: torch.Tensor) -> torch.Tensor:
-    """A contiguous transposed copy of an e4m3 matrix [rows, columns]."""
-    if not weight.is_cuda:
-        return weight.view(torch.uint8).t().contiguous().view(E4M3)
-    rows, columns = weight.shape
-    target = torch.empty(columns, rows, dtype=torch.uint8, device=weight.device)
-    tile = 128
-    grid = (triton.cdiv(rows, tile), triton.cdiv(columns, tile))
-    _transpose_tile[grid](weight.view(torch.uint8), target, rows, columns, TILE=tile, num_warps=8)
-    return target.view(E4M3)
+@torch.library.custom_op("medqa::transpose", mutates_args=())
+def transpose(matrix: torch.Tensor) -> torch.Tensor:
+    """A contiguous transposed copy of a matrix of bytes [rows, columns]."""
+    if not matrix.is_cuda:
+        return matrix.t().contiguous()
+    rows, columns = matrix.shape
+    target = matrix.new_empty(columns, rows)
+    grid = (triton.cdiv(rows, TILE), triton.cdiv(columns, TILE))
+    _transpose_tile[grid](matrix, target, rows, columns, TILE=TILE, num_warps=8)
+    return target
+
+
+@transpose.register_fake
+def _transposed_shape(matrix: torch.Tensor) -> torch.Tensor:
+    """What `transpose` returns, for torch.compile."""
+    return matrix.new_empty(matrix.shape[1], matrix.shape[0])
 
 
 if triton is not None:
@@ -165,12 +177,6 @@ class Fp8Quantizer(HfQuantizer):
                     with torch.device("meta"):
                         sizes = linear.in_features, linear.out_features, linear.bias is not None
                         setattr(module, name, Fp8Linear(*sizes, dtype=linear.weight.dtype))
-
-    def _process_model_after_weight_loading(self, model: PreTrainedModel, **_unused: Any) -> PreTrainedModel:
-        for module in model.modules():
-            if isinstance(module, Fp8Linear):  # made on the meta device, and not moved as parameters are
-                module.anchor = torch.zeros((), device=module.weight.device, requires_grad=True)
-        return model
 
     def get_quantize_ops(self) -> ConversionOps:
         return _QuantizeOnLoad()

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import torch
 
+from medqa.artifacts import atomic_io
+from medqa.modeling import fp8
+
 
 def keep_compiled_code() -> str:
     """Choose the folder of the compiled code before anything is compiled, and return it.
@@ -15,8 +18,9 @@ def keep_compiled_code() -> str:
     """
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-    # Layers with an autograd.Function, as those in FP8, would otherwise be traced and compiled in every run.
-    torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True
+    # torch keeps graphs with functions that it does not trace only if a text identifies their code.
+    fp8_code = atomic_io.sha256_of_file(Path(fp8.__file__))
+    torch._inductor.config.unsafe_marked_cacheable_functions["medqa.modeling.fp8._product"] = fp8_code
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "medqa" / "compiled"
     if cache_dir() == default_cache_dir():  # torch itself sets the variable to its default
         try:

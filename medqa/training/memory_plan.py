@@ -158,8 +158,8 @@ def plan_forward_pass(
 
 
 def estimate_run(
-    model_config: Any, precision: str, weights: int, plan: Plan, compiled: bool,
-    steps: Sequence[Sequence[int]], eval_tokens: int, evaluations: int, rate: float,
+    model_config: Any, weights: int, plan: Plan, compiled: bool, steps: Sequence[Sequence[int]],
+    eval_tokens: int, evaluations: int, rate: float,
 ) -> RunEstimate:  # fmt: skip
     """Estimate memory and time of a run on a GPU from its number of operations.
 
@@ -169,7 +169,6 @@ def estimate_run(
 
     Args:
         model_config: sizes of the model.
-        precision: of the base.
         weights: bytes of the weights.
         plan: of the forward passes.
         compiled: whether the layers are compiled.
@@ -224,9 +223,8 @@ def print_dry_run_estimate(
         eval_steps: steps between evaluations; 0: one evaluation per epoch.
         shards: ranks that share the base's weights; 1 where each has its own.
     """
-    precision = settings.base_precision
-    suggest_fp8(precision, device.name, shards > 1)
-    weights = weight_bytes(model_config, precision, 2 if device.is_cuda else 4, shards)
+    suggest_fp8(settings.base_precision, device.name, shards > 1)
+    weights = weight_bytes(model_config, settings.base_precision, 2 if device.is_cuda else 4, shards)
     steps = list(epoch) * num_epochs
     tokens = sum(map(sum, steps))
     free = free_memory(device.name) - weights if device.is_cuda else None
@@ -237,9 +235,7 @@ def print_dry_run_estimate(
         return
     evaluations = 1 + (len(steps) // eval_steps if eval_steps else num_epochs)
     rate = measure_matmul_rate(device.name)
-    estimate = estimate_run(
-        model_config, precision, weights, plan, compiled, steps, eval_tokens, evaluations, rate
-    )
+    estimate = estimate_run(model_config, weights, plan, compiled, steps, eval_tokens, evaluations, rate)
     print_rank0(f"Memory: about {estimate.gigabytes:.1f} GB at the most")
     without = ", communication between cards not included" if shards > 1 else ""
     print_rank0(

@@ -45,6 +45,9 @@ from medqa.training.memory_plan import measure_matmul_rate
 from medqa.training.metrics_logger import MetricsLogger, start_wandb
 from medqa.training.resume import FROM_BASE, prepare_output
 
+# Steps in which the gradient must not be 0: then it does not reach the adapter.
+FIRST_STEPS = 3
+
 
 @dataclass(frozen=True)
 class TrainerSettings:
@@ -159,6 +162,8 @@ class AnswerTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log; a loss or gradient that is not finite ends the run before anything of the step is saved.
 
+        So does a gradient of 0 in the first steps, when the adapter does not get one.
+
         Raises:
             Failed: with the examples of the step, of the rank whose loss is not finite if it is one.
         """
@@ -172,6 +177,12 @@ class AnswerTrainer(Trainer):
                 f"{self.state.global_step}, on the questions {', '.join(suspects)}. Nothing of this step was "
                 f"saved; the last good checkpoint is {checkpoints[-1] if checkpoints else 'none'}. A lower "
                 f"LEARNING_RATE often helps (now {self.args.learning_rate:g}).",
+                by_all=True,
+            )
+        if logs.get("grad_norm") == 0.0 and self.state.global_step <= FIRST_STEPS:
+            raise Failed(
+                f"the gradient of the adapter is exactly 0 in step {self.state.global_step}, so it cannot "
+                "learn. Try --COMPILE off, or another --BASE_PRECISION.",
                 by_all=True,
             )
         super().log(logs, start_time)

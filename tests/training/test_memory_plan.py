@@ -39,7 +39,7 @@ def test_a_24_gb_card_trains_at_the_defaults_without_recomputing():
     plan = plan_pass(CARD_24)
     assert not plan.recompute and 2048 <= plan.tokens <= 4096
     # 3,670 tokens of compiled layers took 21.4 GB
-    assert estimate_run(SIZES, "nf4", int(6.1e9), plan, True, [[plan.tokens]], 0, 0, 8e14).gigabytes < 23
+    assert estimate_run(SIZES, int(6.1e9), plan, True, [[plan.tokens]], 0, 0, 8e14).gigabytes < 23
 
 
 def test_a_small_card_recomputes_and_a_sequence_always_fits():
@@ -67,7 +67,7 @@ def test_weights_are_dequantized_once_if_they_fit(capsys):
     assert plan.dequantized and plan.tokens == memory_plan.MAX_PASS_TOKENS
     assert "dequantized once" in capsys.readouterr().out
     once, each_pass = (
-        estimate_run(SIZES, "nf4", int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
+        estimate_run(SIZES, int(6.08e9), one, True, [[9000] * 2], 0, 0, 787e12)
         for one in (plan, plan._replace(dequantized=False))
     )
     # Two passes: 20.10 GB of weights instead of 6.08 GB less what both need, and 19 ms less for each.
@@ -102,7 +102,7 @@ def test_sharded_weights_take_less_memory_on_each_gpu():
 )  # fmt: skip
 def test_estimated_memory_is_as_measured(tokens, gigabytes, compiled):
     plan = Plan(tokens, False, "")
-    estimate = estimate_run(SIZES, "nf4", int(6.08e9), plan, compiled, [[tokens]], 0, 0, 8e14)
+    estimate = estimate_run(SIZES, int(6.08e9), plan, compiled, [[tokens]], 0, 0, 8e14)
     assert estimate.gigabytes == pytest.approx(gigabytes, rel=0.05)
 
 
@@ -114,18 +114,18 @@ def test_estimated_memory_is_as_measured(tokens, gigabytes, compiled):
 )  # fmt: skip
 def test_estimated_speed_is_as_measured(speed, tokens, compiled, dequantized):
     plan = Plan(16384, False, "", dequantized=dequantized)
-    estimate = estimate_run(SIZES, "nf4", 0, plan, compiled, [[tokens]] * 10, 0, 0, 787e12)
+    estimate = estimate_run(SIZES, 0, plan, compiled, [[tokens]] * 10, 0, 0, 787e12)
     assert estimate.tokens_per_second == pytest.approx(speed, rel=0.1)
     assert estimate.seconds == pytest.approx(10 * tokens / estimate.tokens_per_second + 80 * compiled)
 
 
 def test_recomputing_and_evaluating_take_their_time():
     kept, again = (
-        estimate_run(SIZES, "nf4", 0, Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14) for on in (False, True)
+        estimate_run(SIZES, 0, Plan(8192, on, ""), False, [[8000]], 0, 0, 8e14) for on in (False, True)
     )
     assert again.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
     assert again.gigabytes < kept.gigabytes / 5
-    evaluated = estimate_run(SIZES, "nf4", 0, Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14)
+    evaluated = estimate_run(SIZES, 0, Plan(8192, False, ""), False, [[8000]], 4000, 2, 8e14)
     assert evaluated.seconds == pytest.approx(1.5 * kept.seconds, rel=0.05)
 
 

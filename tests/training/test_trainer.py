@@ -450,6 +450,55 @@ def test_training_in_fp8_is_near_full_precision_and_resumes(config, tmp_path, mo
     assert evaluations == pytest.approx([r["eval_loss"] for r in records if "eval_loss" in r], rel=0.02)
 
 
+@pytest.mark.parametrize("error", [0.05, 1.0, math.nan, RuntimeError("no such kernel")])
+def test_compiled_fp8_layers_train_only_if_the_adapter_gets_its_gradients(
+    tiny_model, monkeypatch, capsys, error
+):
+    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import Device
+    from medqa.modeling.loss import use_packed_loss
+    from medqa.training import lora
+
+    device = Device("cpu", "float32", "")
+    base = loading.load_base(BaseModel(str(tiny_model), ""), device, "fp8", lora.varlen_attention.NAME)
+    model = lora.add_lora(base, 4, 8, 0.0, ("q_proj", "v_proj"))
+    use_packed_loss(model)
+    layers = base.get_decoder().layers
+    for layer in layers:
+        layer.compile(dynamic=True)
+    eager = lora.adapter_gradient(model, device, "force_eager")
+    assert eager.any() and all(weight.grad is None for weight in model.parameters())
+
+    def gradient(_model, _device, stance):
+        if stance == "default" and isinstance(error, Exception):
+            raise error
+        return eager * (1 + error) if stance == "default" else eager
+
+    monkeypatch.setattr(lora, "adapter_gradient", gradient)
+    lora.require_gradients(model, device)
+    kept = error == 0.05
+    assert ("Layers: not compiled" in capsys.readouterr().out) != kept
+    assert [layer._compiled_call_impl is not None for layer in layers] == [kept] * 2
+
+
+def test_a_gradient_of_zero_stops_a_run(config, monkeypatch):
+    from medqa.training import trainer
+
+    original = trainer.AnswerTrainer._forward_backward
+
+    def lost(self, model, *inputs):
+        loss = original(self, model, *inputs)
+        for weight in model.parameters():
+            if weight.grad is not None:
+                weight.grad.zero_()
+        return loss
+
+    monkeypatch.setattr(trainer.AnswerTrainer, "_forward_backward", lost)
+    with pytest.raises(Failed, match="exactly 0 in step 1, so it cannot learn. Try --COMPILE off"):
+        train(config)
+
+
 def test_a_dry_run_prints_an_estimate_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
     from medqa.modeling import loading
 
