@@ -119,12 +119,15 @@ def _measured(name: str, row: Mapping[str, Any]) -> Finding:
     what = {
         "better": f"{known_as} {'fell' if name in HARM else 'improved'} {change}",
         "worse": f"{known_as} {'rose' if name in HARM else 'worsened'} {change}",
-        "possibly worse": f"{known_as} rose {change}, which can be chance",
+        "possibly worse": f"{known_as} rose {change}, though the 95 % interval includes no rise",
         "undecided": f"no {'rise in' if name in HARM else 'detectable change of'} {known_as} ({change})",
     }[found]
     interval = f"95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, "
-    numbers = f"{row['difference']:+.3f}{UNITS.get(name, '')}"
-    text = f"{what}: difference {numbers} ({interval * math.isfinite(row['ci_low'])}n = {row['n']})"
+    numbers = f"difference {row['difference']:+.3f}{UNITS.get(name, '')}"
+    if name == "dose_error":
+        base, tuned = (round(row[role] * row["n"]) for role in ("base", "finetuned"))
+        numbers = f"{base:,} in base's answers and {tuned:,} in tuned's, {numbers}"
+    text = f"{what}: {numbers} ({interval * math.isfinite(row['ci_low'])}n = {row['n']})"
     return Finding(name, found, what, text[0].upper() + text[1:])
 
 

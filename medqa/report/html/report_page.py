@@ -78,6 +78,7 @@ def report_html(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
         paired_rows=_paired(results.advice.get("paired")),
         glossary=GLOSSARY,
         lengths=length_balance(results.tables),
+        cut=_cut(results.tables),
         history=round_history.table_rows(earlier) if len(earlier) > 1 else [],
         history_header=round_history.HEADER,
         review=findings(results.review.summary) if results.review else [],
@@ -140,6 +141,18 @@ def _retention(found: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**found, "rows": rows}
 
 
+def _cut(tables: Mapping[str, Any]) -> str:
+    """How many answers the length limit cut, a sentence; "" without any."""
+    base, tuned = (int((tables[role]["finish"] == "length").sum()) for role in ("base", "finetuned"))
+    if not base + tuned:
+        return ""
+    return (
+        f"The length limit cut {base:,} answers of base and {tuned:,} of tuned, of "
+        f"{len(tables['base']):,} each. "
+        "What a cut answer would have said later, errors included, is not counted; raise MAX_NEW_TOKENS."
+    )
+
+
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     """One line of the comparison as text."""
     cells = {"metric": row["metric"], "direction": row["direction"], "n": row["n"], "verdict": ""}
@@ -147,7 +160,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         return cells | dict.fromkeys(("base", "tuned", "change", "interval", "p", "won"), "–")
     interval = f"{shown(row['ci_low'], signed=True)} to {shown(row['ci_high'], signed=True)}"
     one = row["n"] == 1
-    effect = "" if one or not round(row["difference"], 3) else verdicts.effect(row)
+    effect = verdicts.effect(row) if round(row["difference"], 3) else "no change"
     return cells | {
         "base": shown(row["base"]),
         "tuned": shown(row["finetuned"]),
@@ -155,7 +168,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "interval": "one question" if one else interval,
         "p": verdicts.p_of(row),
         "won": f"{row['wins']} / {row['ties']} / {row['losses']}",
-        "verdict": effect,
+        "verdict": "" if one else effect,
     }
 
 
