@@ -208,6 +208,10 @@ def swapped(reference: str, hypothesis: str) -> Iterator[Found]:
     Rule: two different values are in both texts, and the label of one in the reference is that of the other
         in the answer.
     """
+    numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
+    common = set(read(reference)) & set(read(hypothesis))
+    if len(common) < 2 and len(set.intersection(*numbers)) < 2:
+        return
     ours, theirs = _labelled(reference), _labelled(hypothesis)
     seen: set[tuple[Hashable, Hashable]] = set()
     for place in [place for place in ours if place in theirs]:
