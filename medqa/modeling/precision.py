@@ -56,6 +56,6 @@ def suggest_fp8(precision: str, device_name: str, sharded: bool) -> None:
     """Print what FP8 would give in training, where NF4 is used and the GPU has FP8."""
     if precision == NF4 and not sharded and has_fp8(device_name):
         print_rank0(
-            "Precision: NF4. This GPU has FP8: with --BASE_PRECISION fp8 weights are rounded by 3 % instead of "
-            "9 %, multiplied faster, and take 3 GB more for 8 billion parameters"
+            "Precision: NF4. This GPU has FP8: with --BASE_PRECISION fp8 weights are rounded by 3 % instead "
+            "of 9 %, multiplied faster, and take 3 GB more for 8 billion parameters"
         )
