@@ -141,7 +141,7 @@ def test_a_change_that_rounds_to_zero_has_no_colour(found):
     cells = questions._metric("ROUGE-L", 0.5, 0.5004, False, False)
     assert (cells["change"], cells["verdict"]) == ("0.000", "")
     row = found.comparison.iloc[0].to_dict() | {"difference": 0.0004, "ci_low": 0.0001, "ci_high": 0.0007}
-    assert report_page._row(row)["verdict"] == ""
+    assert report_page._row(row)["verdict"] == "no change"
 
 
 def test_the_latex_table_has_a_row_per_metric_and_no_bare_sign(found):
@@ -175,6 +175,7 @@ def test_flags_follow_the_columns_of_the_run(page):
         "answer cut off/base": 1,
         "answer cut off/tuned": 1,
     }
+    assert "The length limit cut 1 answer of base and 1 of tuned, of 12 each." in Reader(page).text
     with_nli = page_of(evaluation(nli=True))
     assert 'value="contradicts the reference/base"' in with_nli
     found = evaluation()

@@ -143,11 +143,13 @@ def _retention(found: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _cut(tables: Mapping[str, Any]) -> str:
     """How many answers the length limit cut, a sentence; "" without any."""
+    if "finish" not in tables["base"]:
+        return ""
     base, tuned = (int((tables[role]["finish"] == "length").sum()) for role in ("base", "finetuned"))
     if not base + tuned:
         return ""
     return (
-        f"The length limit cut {base:,} answers of base and {tuned:,} of tuned, of "
+        f"The length limit cut {counted(base, 'answer')} of base and {tuned:,} of tuned, of "
         f"{len(tables['base']):,} each. "
         "What a cut answer would have said later, errors included, is not counted; raise MAX_NEW_TOKENS."
     )
