@@ -116,8 +116,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, EvaluationConfig, LIMITS)
     if config.DOWNLOAD_ONLY:
-        models = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
-        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *models, download_nltk)
+        names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
+        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, download_nltk)
     if config.REVIEW:  # adds to a finished evaluation, without loading a model
         return add_review(config) if rank() == 0 else {}
     datasets, output, warnings = Path(config.DATASET_DIR), Path(config.OUTPUT_DIR), WarningLog()
@@ -129,16 +129,14 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.data import dataset_io
     from medqa.generation import ask, model_pair, prediction_cache, runner, shards
     from medqa.modeling.base_model import BaseModel
-    from medqa.modeling.device import choose_device, limit_gpu_memory
+    from medqa.modeling.device import prepare_device
 
     user_terms(config.LEXICON)
     judge = local_judge.LocalJudge(select(config, local_judge.JudgeSettings), output / "predictions")
     if config.ASK or not config.SCORE_ONLY:
         base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
         model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
-        device = choose_device(base, "evaluation.py", config.CPU_PRECISION)
-        print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-        limit_gpu_memory(config.GPU_MEMORY_GB, device)
+        device = prepare_device(base, "evaluation.py", config.CPU_PRECISION, config.GPU_MEMORY_GB)
         prepared = data["chat_template_sha256"], config.DATASET_DIR
     if config.ASK:
         config = replaced(config, BASE_PRECISION=runner.start_processes(base, config.BASE_PRECISION, device))

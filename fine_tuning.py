@@ -17,7 +17,7 @@ from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import hub, output_dir, run_manifest
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
-from medqa.modeling.device import Device, choose_device, limit_gpu_memory
+from medqa.modeling.device import Device, prepare_device
 from medqa.modeling.prompt_format import PROBES, PromptFormat
 from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
@@ -124,9 +124,7 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     """The base model, its chat template and its device, checked without loading a weight."""
     base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
     base.require_weights()
-    device = choose_device(base, "fine_tuning.py", config.CPU_PRECISION)
-    print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
-    limit_gpu_memory(config.GPU_MEMORY_GB, device)
+    device = prepare_device(base, "fine_tuning.py", config.CPU_PRECISION, config.GPU_MEMORY_GB)
     if not config.DRY_RUN:
         hub.announce(base.name, base.setting)
     base.require_usable(config.BASE_PRECISION, device.name, fsdp_requested())

@@ -89,7 +89,8 @@ class Models:
         if self._name != model.name:
             self._loaded = None
             gc.collect()
-            print_rank0(f"Model: {model.name} in {describe(self.precision, self.device.dtype)}")
+            kind = describe(self.precision, self.device.dtype)
+            print_rank0(f"Model: {model.name} in {kind} (BASE_PRECISION {self.precision})")
             with ThreadPoolExecutor(1) as beside:
                 if self.device.is_cuda:
                     beside.submit(_warm_up, model.model_config, self.device)

@@ -97,6 +97,14 @@ def choose_device(base: BaseModel, script: str, cpu_precision: str = "auto") -> 
     return Device(f"cuda:{number}", "bfloat16", f"{name}, compute capability {major}.{minor}, has bfloat16")
 
 
+def prepare_device(base: BaseModel, script: str, cpu_precision: str, gigabytes: float) -> Device:
+    """The device of `choose_device`, printed with its reason, within the limit of `limit_gpu_memory`."""
+    device = choose_device(base, script, cpu_precision)
+    print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
+    limit_gpu_memory(gigabytes, device)
+    return device
+
+
 def limit_gpu_memory(gigabytes: float, device: Device) -> None:
     """Limit this process to some GB of its GPU; 0 sets no limit.
 

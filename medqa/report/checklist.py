@@ -107,7 +107,7 @@ def _model(
         found["Fine-tuning"] = (
             f"LoRA of rank {own['LORA_RANK']} on {', '.join(own['LORA_TARGET_MODULES'])}, at most "
             f"{counted(own['NUM_EPOCHS'], 'epoch')}, learning rate {own['LEARNING_RATE']:g}, seed "
-            f"{own['SEED']}, {manifest['started']} to {manifest['finished']}"
+            f"{own['SEED']}, {manifest['finished'][:10]}"
         )
     return found
 

@@ -186,21 +186,24 @@ def test_base_pass_is_the_base_model_alone(stages, tiny_model, tmp_path):
 
 
 def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
-    """A whole model in place of an adapter, and the very same answers."""
-    merged = tmp_path / "merged"
+    """A whole model in place of an adapter, and the very same answers as on the base that was kept."""
+    merged, adapter = tmp_path / "merged", tmp_path / "adapter"
     fine_tuning.train(TrainingConfig(**vars(stages.training) | {"MERGE_TO": str(merged)}))
+    assert json.loads((merged / "merged_from.json").read_text())["kept"] == "dequantized NF4 base + adapter"
+    in_nf4 = {"BASE_PRECISION": "nf4", "OUTPUT_DIR": str(adapter)}
+    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | in_nf4))
     settings = {"FINETUNED_MODEL_PATH": str(merged), "OUTPUT_DIR": str(tmp_path / "evaluated")}
-    settings["COMPARE_WITH"] = str(stages.folder / "evaluation_results")
+    settings["COMPARE_WITH"] = str(adapter)
     advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
     paired = advice["paired"]
     assert paired["is_its_adapter"] and paired["equal_answers"] == paired["answers"] == 12
     assert paired["metrics"][0]["metric"] == "primary_score" and paired["metrics"][0]["difference"] == 0
     assert "12 of 12 answers are equal" in (tmp_path / "evaluated" / "report.html").read_text()
     assert len(pd.read_csv(tmp_path / "evaluated" / "paired_comparison.csv")) == len(paired["metrics"])
-    for role in ("base", "finetuned"):
+    for role, same in (("base", stages.folder / "evaluation_results"), ("finetuned", adapter)):
         one, other = (
             pd.read_csv(folder / f"{role}_model_results.csv", keep_default_na=False)
-            for folder in (stages.folder / "evaluation_results", tmp_path / "evaluated")
+            for folder in (same, tmp_path / "evaluated")
         )
         assert list(one["hypothesis"]) == list(other["hypothesis"])
 

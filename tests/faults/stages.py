@@ -12,6 +12,7 @@ import runpy
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,8 +72,10 @@ def start(folder: Path, line: tuple[str, ...], first: Callable[[], None] = lambd
         sys.stderr = os.fdopen(2, "w", buffering=1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         import torch
+        from tqdm import tqdm
 
         torch.set_num_threads(1)  # a thread pool does not live through a fork
+        tqdm.set_lock(threading.RLock())  # the default one is shared with processes that are killed
         first()
         sys.argv = list(line)
         runpy.run_path(str(ROOT / line[0]), run_name="__main__")

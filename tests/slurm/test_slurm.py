@@ -204,7 +204,7 @@ def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout, re
 def compare_with_one_run(checkout: Path) -> None:
     """The scored tables are those of an evaluation that was not divided."""
     record = json.loads((checkout / "evaluated/manifest.json").read_text())["settings"]
-    settings = record["given"] | {"OUTPUT_DIR": str(checkout / "whole")}
+    settings = record["default"] | record["given"] | {"OUTPUT_DIR": str(checkout / "whole")}
     for name in ("DATASET_DIR", "FINETUNED_MODEL_PATH"):
         settings[name] = str(checkout / settings[name])
     evaluation.evaluate(EvaluationConfig(**settings))
