@@ -40,7 +40,8 @@ COLUMNS = [
 # differently, which changes some answers.
 RANGES = {
     "output": {"ROUGE-L": (0.02, 0.08), "token_f1": (0.0, 0.13), "answer_loss": (-0.8, -0.45)},
-    "toy_output": {"ROUGE-L": (0.0, 1.0), "answer_loss": (-10.0, 0.0)},
+    # The toy model's answers of 64 tokens share too few words with the references for ROUGE to tell.
+    "toy_output": {"answer_loss": (-1.0, -0.1)},
 }
 # These metrics do not apply to a question whose reference has no dose or no medical term.
 MAY_NOT_APPLY = {"exact_match", "token_f1"}
