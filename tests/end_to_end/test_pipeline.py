@@ -637,7 +637,7 @@ def test_the_8b_model_without_a_gpu_stops_with_one_sentence(stages):
 def test_two_processes_give_the_answers_of_one(stages, tmp_path):
     line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
-            str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", ""]  # fmt: skip
+            str(tmp_path), "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", "", "--CPU_PRECISION", "fp32"]  # fmt: skip
     done = run_in_two("evaluation.py", *line)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
@@ -647,7 +647,7 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
 def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, tmp_path):
     line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
-            str(tmp_path), "--MAX_NEW_TOKENS", "300", "--BERTSCORE_MODEL", "", "--AUTO_BATCH_SIZE", "False",
+            str(tmp_path), "--MAX_NEW_TOKENS", "300", "--BERTSCORE_MODEL", "", "--CPU_PRECISION", "fp32", "--AUTO_BATCH_SIZE", "False",
             "--BATCH_SIZE", "1"]  # fmt: skip
     launched = start_in_two("evaluation.py", *line)
     answers = {role: tmp_path / "predictions" / f"{role}.jsonl" for role in ("base", "finetuned")}

@@ -32,9 +32,19 @@ MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+:\d]*")
 
 PREPARE = ("dataset_preparation.py", "--DATA_DIR", "data", "--HOLDOUT_SAMPLES_PER_SPECIALTY", "3")
 AGAIN = (*PREPARE, "--SPECIALTY_SAMPLE_PERCENTAGES", "cardiology", "0.9")
-TRAIN = ("fine_tuning.py", "--MODEL_NAME", "model", "--BASE_PRECISION", "bf16", "--NUM_EPOCHS", "2", "--SAVE_STEPS", "2",
-         "--EVAL_STEPS", "2", "--LEARNING_RATE", "1e-2")  # fmt: skip
-EVALUATE = ("evaluation.py", "--BASE_MODEL_PATH", "model", "--MAX_NEW_TOKENS", "12", "--BERTSCORE_MODEL", "")
+TRAIN = ("fine_tuning.py", "--MODEL_NAME", "model", "--CPU_PRECISION", "fp32", "--BASE_PRECISION", "bf16",
+         "--NUM_EPOCHS", "2", "--SAVE_STEPS", "2", "--EVAL_STEPS", "2", "--LEARNING_RATE", "1e-2")  # fmt: skip
+EVALUATE = (
+    "evaluation.py",
+    "--BASE_MODEL_PATH",
+    "model",
+    "--CPU_PRECISION",
+    "fp32",
+    "--MAX_NEW_TOKENS",
+    "12",
+    "--BERTSCORE_MODEL",
+    "",
+)
 
 # The line of each scenario, and the state of the folder in which it is run.
 SCENARIOS = {

@@ -10,7 +10,7 @@ from faults_results import keep
 from stages import EVALUATE, KILLED, copy, differences, left, run
 
 # Default settings but for the model and steps of a size that lets an epoch have several.
-DEFAULTS = ("fine_tuning.py", "--MODEL_NAME", "model", "--BATCH_SIZE", "2", "--GRADIENT_ACCUMULATION_STEPS", "4",
+DEFAULTS = ("fine_tuning.py", "--MODEL_NAME", "model", "--CPU_PRECISION", "fp32", "--BATCH_SIZE", "2", "--GRADIENT_ACCUMULATION_STEPS", "4",
             "--LEARNING_RATE", "1e-2")  # fmt: skip
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "kill": signal.SIGKILL}
 
