@@ -1,6 +1,7 @@
 """launch/slurm on a real SLURM: a controller and two nodes on this machine, started as root for the test.
 
-Skipped where slurmctld, slurmd and munged are not installed (Debian: slurm-wlm, munge), or by another user.
+Skipped where slurmctld, slurmd and munged are not installed (Debian: slurm-wlm, munge), by another user, and where
+127.0.0.1 is the machine's only address (SLURM resolves none then).
 """
 
 import json
@@ -21,9 +22,19 @@ import evaluation
 from config import EvaluationConfig
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
+
+
+def resolves_addresses() -> bool:
+    """Whether SLURM can resolve 127.0.0.1 here: it asks for addresses of a kind that this machine has."""
+    try:
+        return bool(socket.getaddrinfo("127.0.0.1", 1, family=socket.AF_INET, flags=socket.AI_ADDRCONFIG))
+    except socket.gaierror:
+        return False
+
+
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or any(shutil.which(name) is None for name in PROGRAMS),
-    reason="needs root, and the packages slurm-wlm and munge",
+    os.geteuid() != 0 or any(shutil.which(name) is None for name in PROGRAMS) or not resolves_addresses(),
+    reason="needs root, the packages slurm-wlm and munge, and an address besides 127.0.0.1",
 )
 CONFIGURATION = """
 ClusterName=test
