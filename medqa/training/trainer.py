@@ -5,7 +5,6 @@ import functools
 import math
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import Failed
 from medqa.runtime.progress import Progress
+from medqa.training.arguments import TrainerSettings, training_arguments
 from medqa.training.batch_sampler import OptimizerStepSampler, SamplerEpochCallback
 from medqa.training.callbacks import StopTraining, graceful_stop, stopped_early
 from medqa.training.checkpointing import (
@@ -47,26 +47,6 @@ from medqa.training.resume import FROM_BASE, prepare_output
 
 # Steps in which the gradient must not be 0: then it does not reach the adapter.
 FIRST_STEPS = 3
-
-
-@dataclass(frozen=True)
-class TrainerSettings:
-    """Settings of TrainingConfig for the optimizer, evaluations and checkpoints."""
-
-    output_dir: str
-    num_epochs: int
-    batch_size: int
-    gradient_accumulation_steps: int
-    learning_rate: float
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    eval_steps: int
-    save_steps: int
-    save_total_limit: int
-    early_stopping_patience: int
-    seed: int
-    use_wandb: bool
 
 
 class AnswerTrainer(Trainer):
@@ -331,44 +311,13 @@ def build_trainer(
         signature: everything that determines the adapter, from `resume.run_signature`.
         device: where this rank trains.
     """
-    evaluated, in_all = bool(eval_examples), len(sampler) * settings.num_epochs
     if settings.use_wandb:
         print_rank0(
             "Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine."
         )
-    arguments = TrainingArguments(
-        output_dir=settings.output_dir,
-        # One batch is this rank's part of a whole step; `training_step` packs it into passes.
-        per_device_train_batch_size=settings.batch_size * settings.gradient_accumulation_steps,
-        num_train_epochs=settings.num_epochs,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        # The first warm-up step has a rate of 0, so the last step of a run cannot be one.
-        warmup_steps=min(math.ceil(settings.warmup_ratio * in_all), in_all - 1),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused" if device.is_cuda else "adamw_torch",
-        bf16=device.dtype == "bfloat16",
-        use_cpu=not device.is_cuda,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        # "steps" even for one evaluation per epoch: with "epoch" the Trainer saves the checkpoint of the last
-        # step before it evaluates, and a checkpoint must include the evaluation of its step.
-        eval_strategy="steps" if evaluated else "no",
-        eval_steps=settings.eval_steps or len(sampler),
-        save_strategy="steps" if settings.save_steps else "epoch",
-        save_steps=settings.save_steps or 500,
-        metric_for_best_model="eval_loss" if evaluated else None,
-        greater_is_better=False,
-        restore_callback_states_from_checkpoint=True,
-        seed=settings.seed,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
-        report_to=["wandb"] if settings.use_wandb else [],
-    )
+    arguments = training_arguments(settings, len(sampler), bool(eval_examples), device)
     callbacks = [SamplerEpochCallback(sampler)]
-    if settings.early_stopping_patience and evaluated:
+    if settings.early_stopping_patience and eval_examples:
         callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
     output = Path(settings.output_dir)
     rate = measure_matmul_rate(device.name) * arguments.world_size if device.is_cuda else 0.0
