@@ -49,3 +49,14 @@ def stratified_order(strata: np.ndarray, draws: Sequence[float]) -> np.ndarray:
         ranks = np.argsort(np.argsort(draws[own], kind="stable"))
         places[own] = (ranks + draws[own] * 2**20 % 1) / len(own)
     return np.argsort(places, kind="stable")
+
+
+def inclusion_probabilities(strata: Sequence[int], size: int) -> np.ndarray:
+    """Probability that a question is in the sample, (strata,): the sampled share of its stratum.
+
+    Args:
+        strata: stratum of each question, in the order of the sample.
+        size: number of questions in the sample, which are the first.
+    """
+    sizes, sampled = (np.bincount(own, minlength=1) for own in (strata, strata[:size]))
+    return sampled / np.maximum(sizes, 1)

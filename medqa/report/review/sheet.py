@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.paired_scores import PRIMARY
-from medqa.analysis.review_sample import strata_of, stratified_order
+from medqa.analysis.review_sample import inclusion_probabilities, strata_of, stratified_order
 from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.report.html.template import render
 
@@ -47,8 +47,6 @@ def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int, size: int) -> dict
         `questions`, name on the sheet → `id`, the role ("base", "finetuned") of `A` and of `B`,
         `probability` of being in the sample, and `by_sentence`, whether its sentences are marked.
     """
-    import numpy as np
-
     base, tuned = tables["base"], tables["finetuned"]
     rows = list(zip(base["id"], base["hypothesis"], tuned["hypothesis"], strict=True))
     strata = strata_of((tuned[PRIMARY] - base[PRIMARY]).to_numpy(float), size)
@@ -63,8 +61,7 @@ def make_key(tables: Mapping[str, "pd.DataFrame"], seed: int, size: int) -> dict
     ids = [rows[differing[place]][0] for place in order]
     sample = min(size, len(ids))
     stratum_of = dict(zip((row[0] for row in rows), strata.tolist(), strict=True))
-    sizes, sampled = (np.bincount([stratum_of[id] for id in own], minlength=1) for own in (ids, ids[:sample]))
-    probability = sampled / np.maximum(sizes, 1)
+    probability = inclusion_probabilities([stratum_of[id] for id in ids], sample)
     questions = {}
     shown = ids[:MOST_QUESTIONS]
     # Sorted names follow the order, so that they contain nothing else.
