@@ -131,8 +131,6 @@ def publish(
         data: the manifest of the datasets.
         started: time at which the evaluation began.
     """
-    import pandas as pd
-
     from medqa.data.dataset_stats import DEMO_DATA
     from medqa.report import plots
     from medqa.report.latex import comparison_table
@@ -142,15 +140,6 @@ def publish(
     notes = {"bertscore_model": advice["bertscore_model"] or "none"}
     if advice["partial"]:
         notes["PARTIAL"] = counted(len(results.tables["base"]), "question")
-    tables = {f"{role}_model_results": table for role, table in results.tables.items()}
-    tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
-    if results.retention is not None:
-        tables["retention_results"] = results.retention
-    tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
-    if paired := advice.get("paired"):
-        tables["paired_comparison"] = pd.DataFrame(paired["metrics"]).assign(
-            **{name: paired[name] for name in ("with", "model", "equal_answers", "answers")}
-        )
     if data.get("demo_data"):
         results.warnings.add(DEMO_DATA)
     manifests = [
@@ -158,7 +147,7 @@ def publish(
     ]
     folder = Path(value_of["OUTPUT_DIR"])
     with output_dir.atomic_publish(folder) as staging:
-        for name, table in tables.items():
+        for name, table in csv_tables(results).items():
             write_table(table.assign(**notes), staging / f"{name}.csv")
         write_verdict(results, settings, staging)
         plots.specialty_figure(results.performance, staging / "specialty_analysis.png", advice)
@@ -183,6 +172,22 @@ def publish(
             partial=advice["partial"],
             warnings=results.warnings.texts,
         )
+
+
+def csv_tables(results: Results) -> dict[str, "pd.DataFrame"]:
+    """The tables that become CSV files, by the name of the file without its extension."""
+    import pandas as pd
+
+    tables = {f"{role}_model_results": table for role, table in results.tables.items()}
+    tables |= {"model_comparison": results.comparison, "specialty_performance": results.performance}
+    tables["specialty_performance_long"] = long_format(results.performance.to_dict("records"), SPECIALTY)
+    if results.retention is not None:
+        tables["retention_results"] = results.retention
+    if paired := results.advice.get("paired"):
+        tables["paired_comparison"] = pd.DataFrame(paired["metrics"]).assign(
+            **{name: paired[name] for name in ("with", "model", "equal_answers", "answers")}
+        )
+    return tables
 
 
 def write_verdict(results: Results, settings: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
