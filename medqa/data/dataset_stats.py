@@ -44,33 +44,15 @@ def statistics(
     Raises:
         RuntimeError: a pair is neither in a split nor refused, or is counted twice: a bug.
     """
-    by_name = splits._asdict()
-    count = {name: Counter(record.specialty for record in records) for name, records in by_name.items()}
-    names = sorted({*shares, *(name for counter in count.values() for name in counter)})
     refused = source.refused
-    refused_in = Counter(one.specialty for one in source.refused)
-    vanished, other_text = _compared_with_input(source, by_name)
+    vanished, other_text = _compared_with_input(source, splits._asdict())
     number = sum(source.pairs.values())
     placed = sum(map(len, splits)) - sum(map(len, vanished.values()))
     if placed + len(refused) != number:
         raise RuntimeError(f"{number} pairs were read, but {placed} are in splits and {len(refused)} refused")
     in_train = {record.response for record in splits.train}
     return {
-        "total_specialties": len(names),
-        "holdout_samples": len(splits.holdout),
-        "train_samples": len(splits.train),
-        "eval_samples": len(splits.eval),
-        "eval_pool_samples": len(splits.pool),
-        "samples_per_specialty": {name: sum(counter[name] for counter in count.values()) for name in names},
-        "splits_per_specialty": {
-            name: {
-                "pairs": source.pairs[name],
-                "refused": refused_in[name],
-                **{split: counter[name] for split, counter in count.items()},
-                "share": shares[name],
-            }
-            for name in names
-        },
+        **_sizes(source, splits, shares),
         "input_pairs": number,
         "rejected_pairs": len(refused),
         "questions_with_conflicting_answers": len(
@@ -94,6 +76,32 @@ def statistics(
         "text_quality": {name: quality[name] for name in ("html", "mojibake", "other_language")},
         "identifiers": quality["identifiers"]
         | {"refused": sum(one.reason.startswith(HAS_IDENTIFIERS.format("")[:-1]) for one in refused)},
+    }
+
+
+def _sizes(source: Source, splits: Splits, shares: Mapping[str, float]) -> dict[str, Any]:
+    """Number of records in each split, in all and by specialty."""
+    count = {
+        name: Counter(record.specialty for record in records) for name, records in splits._asdict().items()
+    }
+    refused = Counter(one.specialty for one in source.refused)
+    names = sorted({*shares, *(name for counter in count.values() for name in counter)})
+    return {
+        "total_specialties": len(names),
+        "holdout_samples": len(splits.holdout),
+        "train_samples": len(splits.train),
+        "eval_samples": len(splits.eval),
+        "eval_pool_samples": len(splits.pool),
+        "samples_per_specialty": {name: sum(counter[name] for counter in count.values()) for name in names},
+        "splits_per_specialty": {
+            name: {
+                "pairs": source.pairs[name],
+                "refused": refused[name],
+                **{split: counter[name] for split, counter in count.items()},
+                "share": shares[name],
+            }
+            for name in names
+        },
     }
 
 
