@@ -21,7 +21,7 @@ MERGED = "merged_from.json"
 
 @contextlib.contextmanager
 def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
-    """Lock `folder` for this process.
+    """Lock `folder` for this process, and complete the publication of a run that was killed.
 
     Args:
         folder: where this stage writes.
@@ -50,6 +50,7 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
         ) from None
     try:
         write_text(folder / LOCK, f"process {os.getpid()} on {platform.node()} ({Path(sys.argv[0]).name})\n")
+        recover(folder)
         yield
     finally:
         (folder / LOCK).unlink(missing_ok=True)
