@@ -18,13 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifest
+from medqa import clinical
+from medqa.artifacts import history_csv, offline_bundle, run_manifest
+from medqa.clinical.word_forms import user_terms
+from medqa.metrics import model_based, wordnet
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
-from medqa.metrics.wordnet import download_nltk
-from medqa.modeling.chat_template import apply_chat_template, checked_template
+from medqa.modeling.base_model import BaseModel
+from medqa.modeling.chat_template import apply_chat_template
+from medqa.modeling.device import Device, prepare_device
 from medqa.report import evaluation_output, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
-from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
+from medqa.runtime.console import WarningLog, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
 
@@ -45,9 +49,6 @@ class AutomaticMetrics:
     IN_PARALLEL = ("bleu", "rouge", "meteor", "exact_match", "token_f1")
 
     def __init__(self, config: EvaluationConfig, answers: Iterable[str], warnings: WarningLog) -> None:
-        from medqa import clinical
-        from medqa.metrics import model_based, wordnet
-
         cache = Path(config.OUTPUT_DIR) / "predictions" / "bertscore"
         judges = model_based.load(config.BERTSCORE_MODEL, config.BERTSCORE_LAYER, cache, warnings)
         self.bertscore, self.entailment, self.left_out = judges
@@ -87,8 +88,6 @@ class AutomaticMetrics:
 
     def compute_exact_match(self, reference: str, hypothesis: str) -> dict[str, float | None]:
         """Exact match of factual spans (doses, quantities, frequencies), with precision, recall, F1."""
-        from medqa import clinical
-
         return clinical.exact_match(reference, hypothesis, self.lexicon)
 
     def compute_token_f1(self, reference: str, hypothesis: str) -> float | None:
@@ -97,8 +96,6 @@ class AutomaticMetrics:
 
     def compute_dose_error(self, reference: str, hypothesis: str) -> int | None:
         """Number of quantities that contradict the reference."""
-        from medqa import clinical
-
         errors = clinical.dose_errors(reference, hypothesis)
         # The report lists reversed statements as well; they are no quantities, so they are not counted.
         listed = [*(errors or ()), *clinical.negation_errors(reference, hypothesis, self.lexicon)]
@@ -117,86 +114,87 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     config = checked(config, EvaluationConfig, LIMITS)
     if config.DOWNLOAD_ONLY:
         names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
-        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, download_nltk)
+        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, wordnet.download_nltk)
     if config.REVIEW:  # adds to a finished evaluation, without loading a model
         return add_review(config) if rank() == 0 else {}
-    datasets, output, warnings = Path(config.DATASET_DIR), Path(config.OUTPUT_DIR), WarningLog()
+    output, warnings = Path(config.OUTPUT_DIR), WarningLog()
 
     # 1. Check the inputs before any model is loaded.
-    data = run_manifest.require_finished(datasets, "dataset_preparation", "python dataset_preparation.py")
     from medqa.analysis import local_judge, pairing
-    from medqa.clinical.word_forms import user_terms
-    from medqa.data import dataset_io
-    from medqa.generation import ask, model_pair, prediction_cache, runner, shards
-    from medqa.modeling.base_model import BaseModel
-    from medqa.modeling.device import prepare_device
 
-    user_terms(config.LEXICON)
     judge = local_judge.LocalJudge(select(config, local_judge.JudgeSettings), output / "predictions")
-    if config.ASK or not config.SCORE_ONLY:
-        base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
-        model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
-        device = prepare_device(base, "evaluation.py", config.CPU_PRECISION, config.GPU_MEMORY_GB)
-        prepared = data["chat_template_sha256"], config.DATASET_DIR
+    data, models = check(config, warnings)
+    from medqa.data import dataset_io
+    from medqa.generation import ask, runner, shards
+
+    settings = select(config, runner.GenerationSettings)
     if config.ASK:
-        config = replaced(config, BASE_PRECISION=runner.start_processes(base, config.BASE_PRECISION, device))
-        template = checked_template(apply_chat_template, base.tokenizer, *prepared)
-        ask.ask(select(config, ask.AskSettings), base, template, data["system_message"], device)
+        ask.ask(config.ASK, settings, *models, data, apply_chat_template)
         return {}
     with shards.writer_lock(output, shards.parse(config.SHARD)):
         if rank() == 0 and not config.SHARD:
-            output_dir.recover(output)  # completes a publication that was interrupted
             evaluation_output.require_place(output, config.LIMIT)
+
         # 2. Generate the answers of both models; answers of an earlier run are reused.
-        records = dataset_io.load_splits(datasets, config.LIMIT)
+        records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
         other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
-        if config.SCORE_ONLY:
-            answers, losses, made = prediction_cache.load_answers(output, asked, data["iteration"], warnings)
-            config = replaced(config, **made)
-        else:
-            precision = runner.start_processes(base, config.BASE_PRECISION, device)
-            config = replaced(config, BASE_PRECISION=precision, CPU_PRECISION=device.cpu_precision)
-            settings = select(config, runner.GenerationSettings)
-            texts = asked, data, checked_template(apply_chat_template, base.tokenizer, *prepared)
-            answers, losses = runner.generate_answers(settings, base, *texts, device, warnings)
+        texts = asked, data, apply_chat_template
+        answers, losses, made = runner.generate_answers(settings, models, *texts, warnings)
+        config = replaced(config, **made)
         if rank() != 0 or config.SHARD:
             return {}
 
         # 3. Score every answer.
         print_rank0("Scoring")
-        # Train and pool together are the same in every iteration, so the lexicon and its scores are too.
-        lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
-        metrics = AutomaticMetrics(config, lexicon_texts, warnings)
-        own = retention.holdout_answers(answers, records)
-        tables = results_tables(metrics, own, losses, records["holdout"], warnings)
-        evaluation_output.add_dose_errors(tables, metrics.dose_errors)
+        metrics, tables = score(config, answers, losses, records, warnings)
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
         results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
-        if other:
-            scoring = results.advice, metrics.LOWER_IS_BETTER, config.SEED
-            results.advice["paired"] = pairing.pair(other, tables, *scoring)
+        pairing.add(other, tables, results.advice, metrics.LOWER_IS_BETTER, config.SEED)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
     print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
     terminal.print_summary(output, results, data["command"])
-    if other:
-        pairing.require_equivalent(results.advice["paired"])
+    pairing.require_equivalent(results.advice.get("paired"))
     return results.advice
+
+
+def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[BaseModel, Device] | None]:
+    """The manifest of the datasets; base model and device, or None where SCORE_ONLY needs no model."""
+    folder = Path(config.DATASET_DIR)
+    data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
+    from medqa.generation import model_pair
+
+    user_terms(config.LEXICON)
+    if config.SCORE_ONLY and not config.ASK:
+        return data, None
+    base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
+    model_pair.check_tuned(config.FINETUNED_MODEL_PATH, base, data, warnings)
+    return data, (base, prepare_device(base, "evaluation.py", config.CPU_PRECISION, config.GPU_MEMORY_GB))
+
+
+def score(
+    config: EvaluationConfig, answers: dict, losses: dict, records: dict, warnings: WarningLog
+) -> tuple[AutomaticMetrics, dict[str, Any]]:
+    """The metrics, and the results table of each model with every metric of every answer."""
+    # Train and pool together are the same in every iteration, so the lexicon and its scores are too.
+    lexicon_texts = chain(records["train"]["response"], records["pool"]["response"])
+    metrics = AutomaticMetrics(config, lexicon_texts, warnings)
+    own = retention.holdout_answers(answers, records)
+    tables = results_tables(metrics, own, losses, records["holdout"], warnings)
+    evaluation_output.add_dose_errors(tables, metrics.dose_errors)
+    return metrics, tables
 
 
 def add_review(config: EvaluationConfig) -> dict[str, Any]:
     """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
     from medqa.report.review import adding
 
-    results = adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config))
-    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
-    terminal.print_summary(Path(config.OUTPUT_DIR), results, "")
-    return results.advice
+    return adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config)).advice
 
 
 def compare(

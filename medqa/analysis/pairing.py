@@ -93,6 +93,18 @@ def _is_merged_from(tuned: Path, adapter: Path, inputs: Mapping[str, str]) -> bo
     return sha256_of_file(adapter / run_manifest.MANIFEST) == recorded and merged_from == trained
 
 
+def add(
+    other: Other | None,
+    tables: Mapping[str, "pd.DataFrame"],
+    advice: dict[str, Any],
+    lower_is_better: Collection[str],
+    seed: int,
+) -> None:
+    """Add the comparison of the tuned model with the other one to the advice, if there is another one."""
+    if other:
+        advice["paired"] = pair(other, tables, advice, lower_is_better, seed)
+
+
 def pair(
     other: Other,
     tables: Mapping[str, "pd.DataFrame"],
@@ -169,12 +181,17 @@ def summary(paired: Mapping[str, Any]) -> str:
     )
 
 
-def require_equivalent(paired: Mapping[str, Any]) -> None:
+def require_equivalent(paired: Mapping[str, Any] | None) -> None:
     """End the run if an artefact is worse than its adapter beyond doubt.
+
+    Args:
+        paired: from `pair`; None when no other evaluation was given.
 
     Raises:
         Failed: the 95 % interval of the difference in the primary score lies below −`MARGIN`.
     """
+    if paired is None:
+        return
     [primary] = [row for row in paired["metrics"] if row["metric"] == PRIMARY] or [None]
     if paired["is_its_adapter"] and primary and primary["ci_high"] < -MARGIN:
         raise Failed(

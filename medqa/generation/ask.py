@@ -2,16 +2,15 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
 from medqa.generation import engine
 from medqa.generation.model_pair import Models
 from medqa.generation.prediction_cache import ROLES
-from medqa.generation.sampling import Decoding
+from medqa.generation.runner import GenerationSettings, start_processes
 from medqa.modeling.base_model import BaseModel
-from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.device import Device
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.distributed import world_size
@@ -23,26 +22,11 @@ WIDTH = 54
 NAMES = {"base": "BASE", "finetuned": "TUNED"}
 
 
-@dataclass(frozen=True)
-class AskSettings:
-    """What `ask` needs; each field is the setting of the same name in capitals."""
-
-    ask: str
-    finetuned_model_path: str
-    max_prompt_length: int
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    base_precision: str
-    batch_size: int
-    auto_batch_size: bool
-
-
 def ask(
-    settings: AskSettings, base: BaseModel, template: ChatTemplate, system_message: str, device: Device
-) -> None:
-    """Answer the question in ASK, or the lines of standard input, and print both answers side by side.
+    asked: str, settings: GenerationSettings, base: BaseModel, device: Device, data: Mapping[str, Any],
+    apply_chat_template: Callable[..., str],
+) -> None:  # fmt: skip
+    """Answer a question, or for "-" the lines of standard input, and print both answers side by side.
 
     The answers are those of an evaluation with the same settings. From a terminal each question is answered
     at once; other input is read to its end first, so that each model is loaded once.
@@ -52,15 +36,14 @@ def ask(
     """
     if world_size() > 1:
         raise UserError("ASK runs in one process: python evaluation.py --ASK …")
+    settings, template = start_processes(settings, base, device, data, apply_chat_template)
     models = Models(base, settings.finetuned_model_path, device, settings.base_precision)
-    stops = tuple(base.stop_token_ids(template))
-    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
-    asked = 0
-    for questions in _blocks(settings.ask, models.has_adapter):
+    decoding = settings.decoding(base, template)
+    prompted_with = base.tokenizer, template, data["system_message"], settings.max_prompt_length
+    count = 0
+    for questions in _blocks(asked, models.has_adapter):
         prompts = [
-            engine.make_prompt(
-                str(number), question, base.tokenizer, template, system_message, settings.max_prompt_length
-            )
+            engine.make_prompt(str(number), question, *prompted_with)
             for number, question in enumerate(questions)
         ]
         longest = max(len(prompt.input_ids) for prompt in prompts) + settings.max_new_tokens
@@ -78,8 +61,8 @@ def ask(
         for number, question in enumerate(questions):
             pair = [answers[role][str(number)] for role in ROLES]
             print_rank0("", *side_by_side(question, pair, settings.max_new_tokens))
-        asked += len(questions)
-    if not asked:
+        count += len(questions)
+    if not count:
         raise UserError('ASK got no question. Ask one with: python evaluation.py --ASK "What is angina?"')
 
 

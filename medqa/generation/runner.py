@@ -2,8 +2,8 @@
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,13 +19,14 @@ from medqa.generation.prediction_cache import (
     Predictions,
     answer_key,
     cut_half_line,
+    load_answers,
     losses_key,
     texts_sha256,
 )
 from medqa.generation.sampling import Decoding
 from medqa.modeling import varlen_attention
 from medqa.modeling.base_model import BaseModel
-from medqa.modeling.chat_template import ChatTemplate
+from medqa.modeling.chat_template import ChatTemplate, checked_template
 from medqa.modeling.device import Device
 from medqa.modeling.precision import NF4
 from medqa.modeling.tokenization import Example, tokenize
@@ -42,11 +43,12 @@ ANSWER_SETTINGS = (
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """What `generate_answers` needs; each field is the setting of the same name in capitals."""
+    """What `generate_answers` and `ask` need; each field is the setting of the same name in capitals."""
 
     base_model_path: str
     finetuned_model_path: str
     output_dir: str
+    dataset_dir: str
     max_prompt_length: int
     max_new_tokens: int
     temperature: float
@@ -62,6 +64,11 @@ class GenerationSettings:
     def predictions(self) -> Path:
         """The folder of answers and losses."""
         return Path(self.output_dir) / "predictions"
+
+    def decoding(self, base: BaseModel, template: ChatTemplate) -> Decoding:
+        """How the tokens of an answer are chosen, and which tokens end it."""
+        stops = tuple(base.stop_token_ids(template))
+        return Decoding(self.max_new_tokens, self.temperature, self.top_p, self.seed, stops)
 
 
 class Job(NamedTuple):
@@ -81,13 +88,23 @@ class RankResult(NamedTuple):
     losses: Losses  # without those of earlier runs
 
 
-def start_processes(base: BaseModel, precision: str, device: Device) -> str:
+def start_processes(
+    settings: GenerationSettings, base: BaseModel, device: Device, data: Mapping[str, Any],
+    apply_chat_template: Callable[..., str],
+) -> tuple[GenerationSettings, ChatTemplate]:  # fmt: skip
     """Connect the processes of this run, and decide for all of them the precision of the models.
 
     Args:
+        settings: as the user gave them.
         base: the base model.
-        precision: the precision that the user asked for.
         device: where the models run.
+        data: the manifest of the datasets, for the hash of their chat template.
+        apply_chat_template: of the script.
+
+    Returns the settings with the precision that is used, and the template of the base model.
+
+    Raises:
+        UserError: the base model cannot be used, or the datasets have another template.
     """
     from accelerate import PartialState
     from accelerate.utils import gather_object
@@ -98,43 +115,46 @@ def start_processes(base: BaseModel, precision: str, device: Device) -> str:
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
     hub.announce(base.name, base.setting)
+    precision = settings.base_precision
     base.require_usable(precision, device.name, sharded=False)
     PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
     # The GPU with the least free memory decides for all processes.
-    return NF4 if NF4 in gather_object([resolve_precision(precision, device, base)]) else precision
+    if NF4 in gather_object([resolve_precision(precision, device, base)]):
+        precision = NF4
+    prepared = data["chat_template_sha256"], settings.dataset_dir
+    template = checked_template(apply_chat_template, base.tokenizer, *prepared)
+    return replace(settings, base_precision=precision, cpu_precision=device.cpu_precision), template
 
 
 def generate_answers(
-    settings: GenerationSettings,
-    base: BaseModel,
-    records: dict[str, Any],
-    data: Mapping[str, Any],
-    template: ChatTemplate,
-    device: Device,
-    warnings: WarningLog,
-) -> tuple[dict[str, list[dict]], dict[str, Losses]]:
+    settings: GenerationSettings, models: tuple[BaseModel, Device] | None, records: dict[str, Any],
+    data: Mapping[str, Any], apply_chat_template: Callable[..., str], warnings: WarningLog,
+) -> tuple[dict[str, list[dict]], dict[str, Losses], dict[str, Any]]:  # fmt: skip
     """Answers of both models, and their losses on the reference answers: read from disk or generated.
 
     Args:
         settings: paths, decoding and batch size.
-        base: the base model.
+        models: the base model, and where both run; None reads what the last complete evaluation used.
         records: the splits `holdout` (answered) and `eval` (losses only).
-        data: the manifest of the datasets, for their system message and iteration.
-        template: formats the prompts, with the system message.
-        device: where the models run.
+        data: the manifest of the datasets, for their chat template, system message and iteration.
+        apply_chat_template: of the script.
         warnings: gets warnings about shortened questions and answers.
 
     Returns:
-        role → one answer per holdout question, in order; role → example id → (summed loss, tokens). Both
-        are empty for a shard, and on all ranks but the first.
+        role → one answer per holdout question, in order; role → example id → (summed loss, tokens); the
+        settings that determined them, by their names in `EvaluationConfig`. The first two are empty for a
+        shard, and on all ranks but the first.
 
     Raises:
         UserError: what the models and files raise.
     """
-    models = Models(base, settings.finetuned_model_path, device, settings.base_precision)
-    tokenizer = base.tokenizer
-    stops = tuple(base.stop_token_ids(template))
-    decoding = Decoding(settings.max_new_tokens, settings.temperature, settings.top_p, settings.seed, stops)
+    if models is None:
+        return load_answers(Path(settings.output_dir), records, data["iteration"], warnings)
+    base, device = models
+    settings, template = start_processes(settings, base, device, data, apply_chat_template)
+    made = {name: getattr(settings, name.lower()) for name in ANSWER_SETTINGS}
+    pair = Models(base, settings.finetuned_model_path, device, settings.base_precision)
+    tokenizer, decoding = base.tokenizer, settings.decoding(base, template)
     texts = records, tokenizer, template, data["system_message"]
     prompts, examples = tokenize_records(
         *texts, settings.max_prompt_length, settings.max_new_tokens, warnings
@@ -142,31 +162,39 @@ def generate_answers(
     shard = shards.parse(settings.shard)
     merge_shards(settings.predictions, shard)
     folder = shards.writer_folder(settings.predictions, shard)
-    jobs = {role: make_job(models, role, decoding, prompts, examples, folder) for role in ROLES}
-    losses = run_jobs(settings, models, tokenizer, decoding, jobs, examples, shard)
+    jobs = {role: make_job(pair, role, decoding, prompts, examples, folder) for role in ROLES}
+    losses = run_jobs(settings, pair, tokenizer, decoding, jobs, examples, shard)
     merge_shards(settings.predictions, shard)
     if shard != shards.WHOLE:
         print_rank0(
             f"Shard {settings.shard} is complete. When all are, score them by this command without --SHARD"
         )
     if rank() != 0 or shard != shards.WHOLE:
-        return {}, {}
+        return {}, {}, made
     for role, job in jobs.items():
         losses[role] = {example.id: losses[role][example.id] for example in examples}
         LossFile(settings.predictions / job.losses.path.name).write(job.loss_key, losses[role])
-    asked = {
-        "texts": texts_sha256(records),
-        "iteration": data["iteration"],
-        "settings": {name: getattr(settings, name.lower()) for name in ANSWER_SETTINGS},
-        "answers": {role: list(job.prompts) for role, job in jobs.items()},
-        "losses": {role: job.loss_key for role, job in jobs.items()},
-    }
-    atomic_io.write_json(settings.predictions / ASKED, asked)
+    record_asked(settings.predictions, records, data["iteration"], made, jobs)
     answers = {}
     for role, job in jobs.items():
         stored = shards.read_answers(settings.predictions, role)
         answers[role] = [stored[key] for key in job.prompts]
-    return answers, losses
+    return answers, losses, made
+
+
+def record_asked(
+    predictions: Path, records: Mapping[str, Any], iteration: int, made: Mapping[str, Any],
+    jobs: Mapping[str, Job],
+) -> None:  # fmt: skip
+    """Record which of the stored answers and losses this evaluation uses, for `load_answers`."""
+    asked = {
+        "texts": texts_sha256(records),
+        "iteration": iteration,
+        "settings": made,
+        "answers": {role: list(job.prompts) for role, job in jobs.items()},
+        "losses": {role: job.loss_key for role, job in jobs.items()},
+    }
+    atomic_io.write_json(predictions / ASKED, asked)
 
 
 def merge_shards(predictions: Path, shard: shards.Shard) -> None:

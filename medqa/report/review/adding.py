@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.artifacts.csv_io import write_table
-from medqa.report import evaluation_output
+from medqa.report import evaluation_output, terminal
 from medqa.report.review.estimates import (
     estimates,
     metrics_and_raters,
@@ -20,6 +20,7 @@ from medqa.report.review.estimates import (
 from medqa.report.review.ratings import Rating, read_ratings
 from medqa.report.review.sheet import KEY, read_keys
 from medqa.report.review.summary import Review, summarize
+from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ EARLIER = "was written by an earlier version, whose results cannot be combined w
 def add_review(
     folder: Path, files: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
 ) -> evaluation_output.Results:
-    """Read the review files, summarize the ratings, and publish the evaluation with its review.
+    """Read the review files, summarize the ratings, and publish and print the evaluation with its review.
 
     Args:
         folder: output folder of the evaluation.
@@ -48,7 +49,7 @@ def add_review(
     """
     if folder.is_dir():
         with output_dir.output_dir_lock(folder, "evaluation"):
-            output_dir.recover(folder)  # completes a publication that was interrupted
+            pass  # which completes a publication that was interrupted
     manifest = run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
     settings = _evaluated_settings(folder, manifest["settings"], settings)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
@@ -63,6 +64,8 @@ def add_review(
         verdict = asdict(judge(results.comparison, review.summary))
         results = replace(results, review=review, advice=results.advice | {"verdict": verdict})
         _publish(folder, files, settings, manifest, results)
+    print_rank0("", f"Added {counted(len(files), 'review file')} to {folder}.")
+    terminal.print_summary(folder, results, "")
     return results
 
 
