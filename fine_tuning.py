@@ -21,7 +21,7 @@ from medqa.modeling.device import Device, prepare_device
 from medqa.modeling.prompt_format import PROBES, PromptFormat
 from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
-from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, rank, several_machines, world_size
+from medqa.runtime.distributed import fsdp_requested, rank, world_size
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import Interrupted, UserError, require_package
 
@@ -39,9 +39,6 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check the input before anything heavy is loaded.
     data = check_datasets(config)
-    from medqa.runtime.library_warnings import quiet
-
-    quiet()
     base, template, device = check_base(config, data)
     config = replaced(config, CPU_PRECISION=device.cpu_precision)
     sharded = fsdp_requested()
@@ -49,41 +46,28 @@ def train(config: TrainingConfig) -> Path:
         print_dry_run_estimate(config, base, data, template, device, sharded, warnings)
         return output
 
-    from accelerate import PartialState
-
-    from medqa.training import export, lora, memory_plan, resume, trainer as training
+    from medqa.training import arguments, batch_sampler, export, resume, trainer as training
 
     prompts = PromptFormat(base, template, data["system_message"], data["questions"])
     signature = resume.run_signature(vars(config), data, base.fingerprint)
-    if several_machines():
-        print_rank0("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
-    ranks = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
-    resume.assert_same_across_ranks(vars(config) | signature)
+    ranks = resume.connect_ranks(device, vars(config) | signature)
     with output_dir.output_dir_lock(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
-        if rank() == 0:
-            output_dir.recover(output)
         ranks.wait_for_everyone()
         start = resume.agree_on_start(output, signature, config.RESUME, vars(TrainingConfig()))
         if start == resume.DONE:
-            print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
             merge_if_wanted(config, data, prompts, device)
             show_next(config)
             return output
 
         # 2. Tokenize. The loss is computed on the answer and its end of turn, never on the question.
         examples, eval_examples = tokenize_splits(config, data, base, template, warnings)
-        sampler = step_sampler(config, examples)
+        settings = select(config, arguments.TrainerSettings)
+        sampler = batch_sampler.step_sampler(examples, settings)
 
         # 3. Load the frozen base, quantized, add the adapter, and plan the forward passes for the memory.
-        model = lora.load(base, select(config, lora.AdapterSettings), device, sharded)
-        memory = select(config, memory_plan.MemorySettings)
-        tokens = sum(sampler.lengths) * config.NUM_EPOCHS // world_size()
-        tokens_per_pass = lora.configure_for_memory(memory, model, device, tokens, sharded)
+        model, tokens_per_pass = load_model(config, base, device, sampler.lengths, sharded)
 
         # 4. Train, or resume from the last complete checkpoint.
-        in_all, sequences = len(sampler) * config.NUM_EPOCHS, counted(sampler.per_step, "sequence")
-        print_rank0(f"Steps: {len(sampler)} an epoch, {in_all} in all, {sequences} each")
-        settings = select(config, training.TrainerSettings)
         trainer = training.build_trainer(
             model, examples, eval_examples, sampler, tokens_per_pass, settings, signature, device
         )
@@ -92,8 +76,7 @@ def train(config: TrainingConfig) -> Path:
         # 5. Save the best adapter with the record of how it was made.
         if finished and rank() == 0:
             finish = functools.partial(write_report, config, data, signature, started)
-            for problem in export.publish(vars(config), trainer, prompts, signature, finish):
-                warnings.add(f"{problem}.")
+            export.publish(vars(config), trainer, prompts, signature, finish, warnings)
         ranks.wait_for_everyone()
     if not finished:
         raise Interrupted(trainer.stop_signal)
@@ -122,6 +105,9 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
 
 def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTemplate, Device]:
     """The base model, its chat template and its device, checked without loading a weight."""
+    from medqa.runtime.library_warnings import quiet
+
+    quiet()
     base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
     base.require_weights()
     device = prepare_device(base, "fine_tuning.py", config.CPU_PRECISION, config.GPU_MEMORY_GB)
@@ -155,14 +141,16 @@ def tokenize_splits(
     return splits
 
 
-def step_sampler(config: TrainingConfig, examples: list) -> Any:
-    """The sampler of this rank's part of each optimizer step."""
-    from medqa.training.batch_sampler import OptimizerStepSampler
-    from medqa.training.resume import sequences_per_step
+def load_model(
+    config: TrainingConfig, base: BaseModel, device: Device, lengths: list[int], sharded: bool
+) -> tuple[Any, int]:
+    """The model with its new adapter, ready to train, and the tokens of a forward pass that fit in memory."""
+    from medqa.training import lora, memory_plan
 
-    lengths = [len(example.input_ids) for example in examples]
-    per_step = sequences_per_step(vars(config))
-    return OptimizerStepSampler(lengths, per_step, config.SEED, rank(), world_size())
+    model = lora.load(base, select(config, lora.AdapterSettings), device, sharded)
+    memory = select(config, memory_plan.MemorySettings)
+    tokens = sum(lengths) * config.NUM_EPOCHS // world_size()
+    return model, lora.configure_for_memory(memory, model, device, tokens, sharded)
 
 
 def print_dry_run_estimate(
@@ -173,7 +161,7 @@ def print_dry_run_estimate(
     from datasets import load_from_disk
 
     from medqa.data import preview
-    from medqa.training import lora, memory_plan, resume
+    from medqa.training import arguments, batch_sampler, lora, memory_plan, resume
 
     resume.refuse_foreign_files(Path(config.OUTPUT_DIR))
     lora.require_trainable(base.model_config, select(config, lora.AdapterSettings))
@@ -181,7 +169,7 @@ def print_dry_run_estimate(
     records = load_from_disk(str(Path(config.DATASET_DIR) / "train_dataset"))
     system, limit = data["system_message"], config.MAX_SEQ_LENGTH
     print_rank0(*preview.measure(records, base.tokenizer, template, system, limit).lines, "")
-    sampler = step_sampler(config, examples)
+    sampler = batch_sampler.step_sampler(examples, select(config, arguments.TrainerSettings))
     epoch = [[sampler.lengths[index] for index in step] for step in sampler]
     eval_tokens = sum(len(example.input_ids) for example in eval_examples) // world_size()
     memory, shards = select(config, memory_plan.MemorySettings), world_size() if sharded else 1

@@ -8,6 +8,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from medqa.modeling.tokenization import Example
+from medqa.runtime.distributed import rank, world_size
+from medqa.training.arguments import TrainerSettings
 from medqa.training.callbacks import StopTraining
 
 
@@ -39,6 +42,13 @@ class OptimizerStepSampler:
         for start in range(0, len(order), self.per_step):
             step = order[start : start + self.per_step]
             yield split_across_ranks(step, self.lengths, self.world_size)[self.rank]
+
+
+def step_sampler(examples: Sequence[Example], settings: TrainerSettings) -> OptimizerStepSampler:
+    """The sampler of this rank's part of each optimizer step."""
+    lengths = [len(example.input_ids) for example in examples]
+    per_step = settings.batch_size * settings.gradient_accumulation_steps * world_size()
+    return OptimizerStepSampler(lengths, per_step, settings.seed, rank(), world_size())
 
 
 def split_across_ranks(step: Sequence[int], lengths: Sequence[int], world_size: int) -> list[list[int]]:

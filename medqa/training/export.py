@@ -8,6 +8,7 @@ from typing import Any
 from medqa.artifacts import atomic_io, output_dir, run_manifest
 from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.modeling.prompt_format import PromptFormat
+from medqa.runtime.console import WarningLog
 from medqa.runtime.distributed import world_size
 from medqa.training.checkpointing import BEST, save_adapter
 from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
@@ -20,7 +21,8 @@ def publish(
     prompts: PromptFormat,
     signature: Mapping[str, Any],
     finish: Callable[[Path, list[dict]], None],
-) -> list[str]:
+    warnings: WarningLog,
+) -> None:
     """Publish adapter, tokenizer, settings and metrics with the files that `finish` adds.
 
     Args:
@@ -29,8 +31,7 @@ def publish(
         prompts: how the model was prompted; saved as tokenizer, chat template and stop ids.
         signature: everything that determines the adapter, from `resume.run_signature`.
         finish: writes curves, model card and, last, the manifest; called with the folder and the metrics.
-
-    Returns what other programs would do otherwise than training did, from `PromptFormat.parity_problems`.
+        warnings: gets what other programs would do otherwise than training did.
     """
     output = Path(settings["OUTPUT_DIR"])
     if not trainer.eval_examples:  # without evaluations the last adapter is the best one
@@ -48,4 +49,5 @@ def publish(
         atomic_io.write_json(staging / "training_config.json", dict(settings) | run)
         finish(staging, read_records(output / RUNNING_METRICS))
     remove_unused(output, DONE)
-    return prompts.parity_problems(output)
+    for problem in prompts.parity_problems(output):
+        warnings.add(f"{problem}.")

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from medqa.artifacts import output_dir, run_manifest
 from medqa.artifacts.atomic_io import write_text
 from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from medqa.modeling.device import Device
 from medqa.runtime.console import print_rank0
-from medqa.runtime.distributed import rank, world_size
+from medqa.runtime.distributed import LONGEST_WAIT, rank, several_machines, world_size
 from medqa.runtime.errors import UserError
 from medqa.training.checkpointing import (
     BEST,
@@ -42,11 +44,6 @@ REPLACED = (
 )  # fmt: skip
 
 
-def sequences_per_step(settings: Mapping[str, Any]) -> int:
-    """Sequences of an optimizer step, over all ranks."""
-    return settings["BATCH_SIZE"] * settings["GRADIENT_ACCUMULATION_STEPS"] * world_size()
-
-
 def run_signature(settings: Mapping[str, Any], data: Mapping[str, Any], base: str) -> dict[str, Any]:
     """Everything that determines the adapter: a run may resume a checkpoint with the same signature.
 
@@ -57,12 +54,26 @@ def run_signature(settings: Mapping[str, Any], data: Mapping[str, Any], base: st
     """
     signature = {name: value for name, value in settings.items() if name not in NOT_IN_SIGNATURE}
     signature["LORA_TARGET_MODULES"] = list(settings["LORA_TARGET_MODULES"])
-    signature["sequences per step"] = sequences_per_step(settings)
+    per_rank = settings["BATCH_SIZE"] * settings["GRADIENT_ACCUMULATION_STEPS"]
+    signature["sequences per step"] = per_rank * world_size()
     signature["base model"] = base
     for split in ("train_dataset", "eval_dataset"):
         files = [name for name in data["outputs"] if name.startswith(f"{split}/") and name.endswith(".arrow")]
         signature[split] = [data["outputs"][name] for name in sorted(files)]
     return signature | {"chat template": data["chat_template_sha256"]}
+
+
+def connect_ranks(device: Device, values: Mapping[str, Any]) -> PartialState:
+    """Connect the ranks of a run, which must have found the same `values`, by name.
+
+    Raises:
+        UserError: on every rank, with what differs on the first rank that differs.
+    """
+    if several_machines():
+        print_rank0("Waiting for the other machines; if one says ERROR, end this one with Ctrl-C")
+    ranks = PartialState(cpu=not device.is_cuda, timeout=LONGEST_WAIT)
+    assert_same_across_ranks(values)
+    return ranks
 
 
 def agree_on_start(
@@ -106,6 +117,7 @@ def resolve_resume_checkpoint(
     )
     integrity_error = run_manifest.integrity_error(output, manifest) if finished == signature else ""
     if finished == signature and not integrity_error and not (unfinished and last == signature):
+        print_rank0(f"{output} is up to date: same data, same settings. Start over with --RESUME never")
         return DONE
     if last is None:
         why = f"{output} has no checkpoint to go on from"

@@ -311,6 +311,8 @@ def build_trainer(
         signature: everything that determines the adapter, from `resume.run_signature`.
         device: where this rank trains.
     """
+    in_all, sequences = len(sampler) * settings.num_epochs, counted(sampler.per_step, "sequence")
+    print_rank0(f"Steps: {len(sampler)} an epoch, {in_all} in all, {sequences} each")
     if settings.use_wandb:
         print_rank0(
             "Weights & Biases gets curves and settings. Leave out --USE_WANDB to keep them on this machine."
