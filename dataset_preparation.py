@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import LIMITS, DatasetConfig, TrainingConfig
-from medqa.artifacts import history_csv, output_dir, run_manifest
+from medqa.artifacts import output_dir, run_manifest
 from medqa.data.normal_form import VERSION
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.runtime import progress
@@ -66,7 +66,8 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
-    from medqa.data import dataset_io, dataset_stats, input_checks, iterations, prompt_format, source_files
+    from medqa.data import dataset_io, dataset_stats, input_checks, iterations, near_duplicates, prompt_format
+    from medqa.data.source_files import find_files, sha256_of
 
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, DatasetConfig, LIMITS)
@@ -77,22 +78,18 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     # 1. Check what can be checked before any pair is read.
     input_checks.require_settings(folder, Path(config.DATA_DIR), config.EVAL_SPLIT_SIZE)
     prompt = prompt_format.prompt_format(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
-    found = source_files.find_files(Path(config.DATA_DIR))
-    requests, rounds = {"specialty_adjustments": adjustments}, []
-    if config.RECOMMENDATIONS:
-        recommended, rounds = iterations.read_recommendations(Path(config.RECOMMENDATIONS))
-        requests = {config.RECOMMENDATIONS: recommended, **requests}
+    found = find_files(Path(config.DATA_DIR))
+    requests, evaluated = iterations.requested_shares(config.RECOMMENDATIONS, adjustments)
 
     with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
-        output_dir.recover(folder)
         before = iterations.read(folder, vars(DatasetConfig()))
         if before:
             iterations.require_constants(vars(config), before, folder)
         prompt_format.require_tokenizer_of(before, prompt, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
         shares = iterations.next_shares(found.files, before, *wanted, requests)
-        hashes = source_files.sha256_of(found.files)
+        hashes = sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt.identity)
         if before and not changes and not before.damaged and not found.problems:
             print_rank0(f"{folder} is up to date: same input, shares and prompt.")
@@ -103,30 +100,24 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         print_rank0(f"Input: {files} in {config.DATA_DIR}; holdout and eval {constant}")
 
         # 3. Read and clean, group near-duplicates, and split.
-        source, splits, stats, short = read_and_split(found, before, shares, config)
+        source = read(found, before, config)
+        vanished = iterations.vanished_forms(source.records, before, folder, config.DATA_DIR)
+        forms = [*(record.form for record in source.records), *vanished]
+        groups = near_duplicates.groups(forms, progress.watch)
+        splits, short = split(source, groups, before, shares, config)
+        stats = count(source, splits, groups, before, shares, short, config)
         source.records.clear()  # `splits` holds the records, and writing removes them from there
 
         # 4. Format and write, the manifest last.
         settings = given_and_default(config)
         inputs = {str(path): hashes[specialty] for specialty, path in found.files.items()}
-        version = before.normal_form if before else VERSION
-        record = iterations.record(before, changes, shares, short, version, stats)
+        record = iterations.record(before, changes, shares, short, stats, settings["given"], evaluated)
         with output_dir.atomic_publish(folder) as staging:
             unchanged = folder if before and before.prompt == prompt.identity else None
             dataset_io.write_splits(staging, splits._asdict(), prompt.render, unchanged, progress.watch)
             dataset_stats.write(staging, stats, source, config.REFUSE_IDENTIFIERS)
-            run_manifest.write_manifest(
-                staging,
-                iterations.STAGE,
-                settings,
-                started,
-                inputs,
-                **record,
-                command=iterations.command(settings["given"]),
-                history=history_csv.merged(before.history if before else [], rounds),
-                **prompt.identity,
-                chat_template_of=prompt.source,
-            )
+            record |= {**prompt.identity, "chat_template_of": prompt.source}
+            run_manifest.write_manifest(staging, iterations.STAGE, settings, started, inputs, **record)
         seconds = elapsed(time.monotonic() - clock)
         specialties = counted(len(found.files), "specialty", "specialties")
         print_rank0(f"Prepared {counted(stats['input_pairs'], 'pair')} of {specialties} in {seconds}.")
@@ -138,19 +129,9 @@ def is_demo(config: DatasetConfig) -> bool:
     return Path(config.DATA_DIR).resolve() == (Path(__file__).parent / "demo" / "data").resolve()
 
 
-def read_and_split(
-    found: "Folder", before: "Iteration | None", shares: Mapping[str, float], config: DatasetConfig
-) -> "tuple[Source, Splits, dict[str, Any], Short]":
-    """Read and clean the files, group near-duplicate questions, split, and count."""
-    from medqa.data import (
-        dataset_stats,
-        field_names,
-        input_checks,
-        iterations,
-        near_duplicates,
-        source_files,
-        text_quality,
-    )
+def read(found: "Folder", before: "Iteration | None", config: DatasetConfig) -> "Source":
+    """Read the files and clean their pairs."""
+    from medqa.data import field_names, input_checks, source_files
 
     how = source_files.ReadingOptions(
         field_names.FieldNames(config.QUESTION_FIELD, config.ANSWER_FIELD),
@@ -159,14 +140,7 @@ def read_and_split(
     )
     source = source_files.read_files(found, how, progress.watch)
     input_checks.require_usable(source, config.DATA_DIR)
-    vanished = iterations.vanished_forms(source.records, before, Path(config.OUTPUT_DIR), config.DATA_DIR)
-    groups = near_duplicates.groups([*(record.form for record in source.records), *vanished], progress.watch)
-    splits, short = split(source, groups, before, shares, config)
-    size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
-    input_checks.require_splits(splits, 0 if before else size)
-    quality = text_quality.measure(source.records, progress.watch)
-    stats = dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
-    return source, splits, stats, short
+    return source
 
 
 def split(
@@ -191,6 +165,19 @@ def split(
     trained = set() if lost else set(dataset_io.ids(folder / train_folder))
     later = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
     return later, before.short
+
+
+def count(
+    source: "Source", splits: "Splits", groups: "np.ndarray", before: "Iteration | None",
+    shares: Mapping[str, float], short: "Short", config: DatasetConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Check the splits, and count what happened to each pair: the content of dataset_stats.json."""
+    from medqa.data import dataset_stats, input_checks, text_quality
+
+    size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
+    input_checks.require_splits(splits, 0 if before else size)
+    quality = text_quality.measure(source.records, progress.watch)
+    return dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
 
 
 def report(folder: Path, config: DatasetConfig, prompt: "PromptFormat") -> "Datasets":

@@ -15,6 +15,7 @@ from medqa.artifacts.run_manifest import MANIFEST, damaged_outputs, read_manifes
 from medqa.data import dataset_io
 from medqa.data.cleaning import Record
 from medqa.data.dataset_io import SPLITS
+from medqa.data.normal_form import VERSION
 from medqa.data.source_files import listed, specialty_of
 from medqa.data.splits import Short
 from medqa.runtime.console import print_rank0, table
@@ -170,6 +171,22 @@ def read_recommendations(path: Path) -> tuple[dict[str, Any], list[history_csv.R
     return shares, history_csv.checked(content.get("history", []), path)
 
 
+def requested_shares(
+    recommendations: str, adjustments: Mapping[str, float]
+) -> tuple[dict[str, Mapping[str, Any]], list[history_csv.Row]]:
+    """Source of a request → specialty → share, and the history that comes with the recommendations.
+
+    Args:
+        recommendations: path of a training_recommendations.json; "": none.
+        adjustments: shares given in Python, which take precedence.
+    """
+    requests, rows = {"specialty_adjustments": adjustments}, []
+    if recommendations:
+        recommended, rows = read_recommendations(Path(recommendations))
+        requests = {recommendations: recommended, **requests}
+    return requests, rows
+
+
 def next_shares(
     specialties: Iterable[str],
     before: Iteration | None,
@@ -265,10 +282,21 @@ def record(
     changed: Sequence[str],
     shares: Mapping[str, float],
     short: Short,
-    normal_form: int,
     stats: Mapping[str, Any],
+    given: Mapping[str, Any],
+    evaluated: Iterable[history_csv.Row],
 ) -> dict[str, Any]:
-    """What the manifest records about this iteration."""
+    """What the manifest records about this iteration.
+
+    Args:
+        before: the last iteration of this folder.
+        changed: from `changes`.
+        shares: by specialty.
+        short: splits that the first preparation could not fill.
+        stats: content of dataset_stats.json.
+        given: settings that differ from their defaults.
+        evaluated: the history from the recommendations that are applied.
+    """
     train = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
     return {
         "iteration": before.number + bool(changed) if before else 1,
@@ -277,9 +305,11 @@ def record(
         "short_of_pairs": short,
         "train_samples": train,
         "growth": growth(before, shares, train),
-        "normal_form": normal_form,
+        "normal_form": before.normal_form if before else VERSION,
         "read_as": stats["read_as"],
         "demo_data": stats["demo_data"],
+        "command": command(given),
+        "history": history_csv.merged(before.history if before else [], evaluated),
     }
 
 
