@@ -71,9 +71,3 @@ def announce(name: str, setting: str) -> None:
         f"{setting}: downloading {name} ({size}) from the Hugging Face Hub. To avoid this, give a folder: "
         f"--{setting} FOLDER (docs/offline.md)"
     )
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error message without its full stop: messages of the Hub have many lines."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(". ") if lines else type(error).__name__

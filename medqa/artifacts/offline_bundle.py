@@ -9,7 +9,7 @@ from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import sha256_of_files, write_text
 from medqa.runtime.console import print_rank0, table
 from medqa.runtime.distributed import rank
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 # Patterns of the files that are needed in addition to the weights, and of weights in their two formats.
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -90,7 +90,7 @@ def fetch_model(model: str, folder: Path, formats: tuple[str, ...]) -> Path:
             if any(target.glob(weights)):
                 return target
     except Exception as error:
-        raise _failed(model, hub.first_line(error)) from error
+        raise _failed(model, first_line(error)) from error
     raise UserError(f"{model} has no weights as {' or '.join(formats)}; found: {_names(target)}.")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file, sha256_of_files, write_json
 from medqa.runtime import processor
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 MANIFEST = "manifest.json"
 # Largest manifest that is read, in bytes: thousands of files with their hashes are 1 MB.
@@ -139,14 +139,11 @@ def read_manifest(folder: Path, command: str = "") -> dict[str, Any] | None:
             raise ValueError(f"{outside[0]!r:.60} does not name a file in {folder}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged: it should be the JSON record of a finished stage ({_first_line(error)}). "
-            f"Remove {folder} and create it again{f' with: {command}' if command else '.'}"
+            f"{path} is damaged: it should be the JSON record of a finished stage "
+            f"({first_line(error):.200}). Remove {folder} and create it again"
+            f"{f' with: {command}' if command else '.'}"
         ) from None
     return manifest
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def is_inside(name: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from medqa.data.field_names import KNOWN_FIELDS, canonical
 from medqa.data.text_decoding import read_text, refuse_other_kinds
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 # Largest file that is read, in bytes: about 250,000 pairs. JSON can need thirty times its size in memory.
@@ -132,11 +132,11 @@ def _table(text: str, suffix: str) -> tuple[str, list[JsonObject]]:
         text = text[match.end() :]
     separator = match[1] if match else _separator(text, "\t" if suffix == ".tsv" else ",")
     try:
-        rows = _rows(text, separator)
+        rows = list(_iterate(text, separator))
         _require_columns(rows, separator)
     except UserError:
         # Texts with quotation marks that do not quote are usual in TSV files, where nothing needs quoting.
-        plain_rows = _rows(text, separator, csv.QUOTE_NONE) if separator == "\t" else []
+        plain_rows = list(_iterate(text, separator, csv.QUOTE_NONE)) if separator == "\t" else []
         if len({len(row) for _, row in plain_rows}) != 1:
             raise
         rows = plain_rows
@@ -213,10 +213,6 @@ def _iterate(text: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Ite
         raise UserError(f"{where}: {problem}. {QUOTING}") from None
 
 
-def _rows(text: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> list[Row]:
-    return list(_iterate(text, separator, quoting))
-
-
 def _require_columns(rows: list[Row], separator: str) -> None:
     """Refuse a row with more cells than the header, unless the further ones are empty."""
     for line, row in rows:
@@ -248,4 +244,4 @@ def _parquet(path: Path) -> list[JsonObject]:
                 )
             return [as_json(row) for row in file.read().to_pylist()]
     except (pa.ArrowException, ValueError) as error:
-        raise UserError(f"cannot be read as Parquet ({str(error).splitlines()[0][:200]}).") from None
+        raise UserError(f"cannot be read as Parquet ({first_line(error):.200}).") from None

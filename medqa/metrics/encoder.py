@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import hub
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 # Used when neither the tokenizer nor the encoder has a limit.
 DEFAULT_MAX_TOKENS = 512
@@ -50,7 +50,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
-            reason = f"the folder {model} holds none that can be loaded ({hub.first_line(error)})"
+            reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
             raise _missing(reason) from error
     not_local = f"{model} is neither a folder nor in the Hub's cache on this machine, and"
     if hub.forbidden():
@@ -60,7 +60,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         hub.announce(model, "BERTSCORE_MODEL")
         return _from_disk(model, fetch=True)
     except Exception as error:
-        raise _missing(f"{not_local} fetching it from the Hub failed ({hub.first_line(error)})") from error
+        raise _missing(f"{not_local} fetching it from the Hub failed ({first_line(error)})") from error
 
 
 class Batched:
@@ -143,7 +143,7 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
                 weights_only=True,
             )
     except Exception as error:
-        raise HeadMissing(f"{model} does not judge entailment ({hub.first_line(error)})") from error
+        raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
     # transformers initializes a head that is missing among the weights at random, and only warns.
     body = f"{classifier.base_model_prefix}."
     if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):

@@ -34,3 +34,9 @@ def require_package(name: str, setting: str) -> None:
     """
     if importlib.util.find_spec(name) is None:
         raise UserError(f"{setting} is on, but {name} is not installed. Install it with: pip install {name}")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error message without its full stop: messages of libraries can have many lines."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__

@@ -14,7 +14,7 @@ from transformers.integrations import WandbCallback
 from medqa.artifacts.atomic_io import write_text
 from medqa.runtime.console import table
 from medqa.runtime.distributed import rank
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 from medqa.runtime.progress import Progress
 
 METRICS_FILE = "training_metrics.jsonl"
@@ -110,10 +110,9 @@ def start_wandb(trainer: Trainer) -> None:
             try:
                 callback.setup(trainer.args, trainer.state, trainer.model)
             except Exception as error:
-                why = (str(error).splitlines() or [type(error).__name__])[0]
                 raise UserError(
-                    f"Weights & Biases does not work ({why:.200}). Leave out --USE_WANDB, or try export "
-                    "WANDB_API_KEY=your_key, or WANDB_MODE=offline to send the curves later."
+                    f"Weights & Biases does not work ({first_line(error):.200}). Leave out --USE_WANDB, or "
+                    "try export WANDB_API_KEY=your_key, or WANDB_MODE=offline to send the curves later."
                 ) from None
 
 
