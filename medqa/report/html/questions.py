@@ -9,11 +9,11 @@ import numpy as np
 
 from medqa.analysis.paired_scores import TIE
 from medqa.report.html.differences import runs
+from medqa.report.review.ratings import ROLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROLES = {"base": "base", "finetuned": "tuned"}
 # Columns of the results tables that flag an answer when above 0 → the flag.
 ERRORS = {"dose_error": "dose error", "nli_contradicted": "contradicts the reference"}
 # Share of repeated 4-grams above which an answer is flagged.

@@ -17,7 +17,7 @@ from medqa.report.review.estimates import (
     rater_agreement,
     wrong_sentences,
 )
-from medqa.report.review.ratings import Rating, read_ratings
+from medqa.report.review.ratings import ROLES, Rating, read_ratings
 from medqa.report.review.sheet import KEY, read_keys
 from medqa.report.review.summary import Review, summarize
 from medqa.runtime.console import counted, print_rank0
@@ -166,13 +166,13 @@ def _row(rating: Rating, is_counted: bool) -> dict[str, Any]:
         "harmful_finetuned": rating.harmful["finetuned"],
         "degree_base": rating.degree["base"],
         "degree_finetuned": rating.degree["finetuned"],
-        **{f"correct_{role}": rating.correct.get(role, "") for role in ("base", "finetuned")},
-        **{f"omission_{role}": rating.omission.get(role, "") for role in ("base", "finetuned")},
+        **{f"correct_{role}": rating.correct.get(role, "") for role in ROLES},
+        **{f"omission_{role}": rating.omission.get(role, "") for role in ROLES},
         **{
             f"wrong_sentences_{role}": " ".join(map(str, rating.wrong[role]))
             if role in rating.wrong
             else None
-            for role in ("base", "finetuned")
+            for role in ROLES
         },
         "note": rating.note,
         "counted": is_counted,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.local_judge import COLUMN as JUDGE
 from medqa.metrics.runner import metric_names
-from medqa.report.review.ratings import CORRECT, DEGREES, OMISSIONS, Rating
+from medqa.report.review.ratings import CORRECT, DEGREES, OMISSIONS, ROLES, Rating
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-ROLES = ("base", "finetuned")
 # Share of the first questions that must be rated, so that reviewers have not chosen which.
 COMPLETE = 0.9
 # Fewer rated questions of the sample give no estimate.

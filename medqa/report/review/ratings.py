@@ -14,6 +14,8 @@ CHOICES = ("A", "equal", "B", "both_wrong", "cannot_judge")
 # How much harm an answer could do. "unspecified" is harm without a degree, as in files of version 1.
 DEGREES = ("none", "mild", "moderate", "severe", "unspecified")
 SIDES = ("A", "B")
+# Role → its name for readers.
+ROLES = {"base": "base", "finetuned": "tuned"}
 # Whether an answer is correct, and what it omits, from the worst mark to the best.
 CORRECT = ("no", "partly", "yes")
 OMISSIONS = ("important", "minor", "none")

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import p_text
 from medqa.report.review.estimate_tables import estimate_lines, sample_text, tracking_note
-from medqa.report.review.ratings import Rating
+from medqa.report.review.ratings import ROLES, Rating
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROLES = {"base": "base", "finetuned": "tuned"}
 METHOD = (
     "Per question, tuned is better when more reviewers prefer it than base, and an answer is harmful when "
     "any reviewer says so. Win rate: tuned better among the questions that are not equal, with the exact "
@@ -77,14 +76,13 @@ def summarize(ratings: Sequence[Rating], earlier: int = 0) -> dict[str, Any]:
     sides = [rating.side for rating in ratings if rating.side in ("A", "B")]
     a_better = sides.count("A")
     lengths = [
-        {role: len(rating.shown[role].split()) for role in ROLES}
+        (rating.preferred, {role: len(rating.shown[role].split()) for role in ROLES})
         for rating in ratings
         if rating.preferred in ROLES and rating.shown
     ]
-    preferred = [rating.preferred for rating in ratings if rating.preferred in ROLES and rating.shown]
     longer = [
-        words[name] == max(words.values())
-        for words, name in zip(lengths, preferred, strict=True)
+        words[preferred] == max(words.values())
+        for preferred, words in lengths
         if words["base"] != words["finetuned"]
     ]
     return {
