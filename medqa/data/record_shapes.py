@@ -351,11 +351,14 @@ def _single(field_of_answers: tuple[str, Any]) -> Any:
     return (value[0] if value else "") if isinstance(value, list) else value
 
 
-def _text_of(value: Any) -> Any:
-    """The text of a list with one message ({"role": …, "content": …}); other values do not change."""
+def _text_of(value: Any, key: str = "content") -> Any:
+    """The text of a list with one message ({"role": …, "content": …}); other values do not change.
+
+    With the key "text": of a list with one part of a message.
+    """
     is_list = isinstance(value, list) and not isinstance(value, JsonObject)
     if is_list and len(value) == 1 and isinstance(value[0], JsonObject):
-        return dict(value[0]).get("content", value)
+        return dict(value[0]).get(key, value)
     return value
 
 
@@ -373,7 +376,7 @@ def _exchange(content: dict[str, tuple[str, Any]], name: str) -> "_Found | Unrea
             unknown = shown_name(speaker) if isinstance(speaker, str) else kind(speaker)
             problem = f'"{shown}" has the role {unknown}; known are {", ".join(ROLES)}'
             raise _Unreadable(problem, UNKNOWN_ROLE)
-        turns.append((role, _parts_as_text(parts.get("content", parts.get("value")))))
+        turns.append((role, _text_of(parts.get("content", parts.get("value")), "text")))
     ignored = [other for other, _ in content.values() if other != shown]
     ignored += [f"{shown}: system"] * any(role == "system" for role, _ in turns)
     turns = [turn for turn in turns if turn[0] != "system"]
@@ -385,11 +388,3 @@ def _exchange(content: dict[str, tuple[str, Any]], name: str) -> "_Found | Unrea
         return Unread(JsonObject(content.values()), NO_RECORD)
     read_as = f'"{shown}" of one exchange as question and answer'
     return _Found(Pair(turns[0][1], turns[1][1]), read_as, ignored, is_conversation=True)
-
-
-def _parts_as_text(value: Any) -> Any:
-    """The text of a message whose content is a list with one text part."""
-    is_list = isinstance(value, list) and not isinstance(value, JsonObject)
-    if is_list and len(value) == 1 and isinstance(value[0], JsonObject):
-        return dict(value[0]).get("text", value)
-    return value

@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -100,17 +101,13 @@ def first_splits(
         train,
         {name: line[len(selected[name]) :] for name, line in rest.items()},
     )
-    return Splits(*([records[position] for position in _flat(line)] for line in lines)), short
+    return Splits(*([records[place] for place in chain(*line.values())] for line in lines)), short
 
 
 def _without(line: Sequence[int], others: Sequence[int]) -> list[int]:
     """The positions of `line` that are not in `others`, in order."""
     excluded = set(others)
     return [position for position in line if position not in excluded]
-
-
-def _flat(lines: Lines) -> list[int]:
-    return [position for line in lines.values() for position in line]
 
 
 def _spread_over_lengths(records: Sequence[Record], line: Sequence[int], number: int) -> list[int]:
