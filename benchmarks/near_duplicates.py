@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from preparation import near_copy, questions  # noqa: E402
 
-from medqa.data.near_duplicates import _grams, groups, near  # noqa: E402
+from medqa.data.near_duplicates import _grams, groups, jaccard  # noqa: E402
 from medqa.data.normal_form import normal_form  # noqa: E402
 from medqa.data.similarity_join import THRESHOLD  # noqa: E402
 
@@ -33,7 +33,7 @@ def every_pair(forms: Sequence[str]) -> Pairs:
     """The definition: each question with each."""
     for a in range(len(forms)):
         for b in range(a):
-            if near(forms[a], forms[b]):
+            if jaccard(forms[a], forms[b]) >= THRESHOLD:
                 yield a, b
 
 
@@ -75,7 +75,7 @@ def minhash(forms: Sequence[str]) -> Pairs:
     sets = [[" ".join(gram).encode() for gram in _grams(form)] for form in forms]
     for a, sketch in enumerate(MinHash.generator(sets, num_perm=128)):
         for b in index.query(sketch):
-            if near(forms[a], forms[b]):
+            if jaccard(forms[a], forms[b]) >= THRESHOLD:
                 yield a, b
         index.insert(a, sketch)
 

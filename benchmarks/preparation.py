@@ -22,8 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from medqa.data.near_duplicates import near  # noqa: E402
+from medqa.data.near_duplicates import jaccard  # noqa: E402
 from medqa.data.normal_form import normal_form  # noqa: E402
+from medqa.data.similarity_join import THRESHOLD  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "preparation.json"
 SPECIALTIES = 42
@@ -176,7 +177,7 @@ def near_copy(question: str, random_state: random.Random) -> str | None:
         copies = (["Please:", *words], words[1:], [*words[:-1], word + "?"], [*words[:at], word, *words[at:]])
         copy = " ".join(random_state.choice(copies))
         first, second = normal_form(question), normal_form(copy)
-        if first != second and near(first, second):
+        if first != second and jaccard(first, second) >= THRESHOLD:
             return copy
     return None
 

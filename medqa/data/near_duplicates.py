@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medqa.data.similarity_join import THRESHOLD, DisjointSets, SameSize, first_of_each, link, needed
+from medqa.data.similarity_join import DisjointSets, SameSize, first_of_each, link, needed
 
 GRAM = 3
 # Pairs of words are numbered in this many parts, to bound memory.
@@ -33,11 +33,6 @@ def jaccard(first: str, second: str) -> float:
     """
     a, b = _grams(first), _grams(second)
     return len(a & b) / len(a | b)
-
-
-def near(first: str, second: str) -> bool:
-    """Whether two normal forms belong to near-duplicates."""
-    return jaccard(first, second) >= THRESHOLD
 
 
 def _grams(form: str) -> set[tuple[str, ...]]:
