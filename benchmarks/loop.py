@@ -15,6 +15,8 @@ are the tuned model's on the holdout (ROUGE-L of two words: 0, 0.5 or 1). Interv
 """
 
 import argparse
+import contextlib
+import io
 import json
 import random
 import shutil
@@ -37,7 +39,6 @@ from fine_tuning import train
 from medqa.analysis.significance import t_interval
 from medqa.artifacts import run_manifest
 from medqa.modeling.chat_template import apply_chat_template
-from medqa.runtime.console import silenced
 
 SEEDS = 6
 SHORT, COVERED = 3, 5
@@ -294,7 +295,7 @@ def main() -> None:
     number = parser.parse_args().seeds
     started, cpu = time.monotonic(), time.process_time()
     seeds = []
-    with tempfile.TemporaryDirectory() as folder, silenced():
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         base = Path(folder) / "base"
         base_loss = write_base(base)
         for seed in range(number):

@@ -12,6 +12,8 @@ machine does; the time by the clock does.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import platform
@@ -132,9 +134,9 @@ def score_all(count: int) -> dict[str, float]:
         from evaluation import AutomaticMetrics
         from medqa.metrics.lexical import corpus_bleu
         from medqa.metrics.runner import score_pairs
-        from medqa.runtime.console import WarningLog, silenced
+        from medqa.runtime.console import WarningLog
 
-        with silenced():
+        with contextlib.redirect_stdout(io.StringIO()):
             metrics = AutomaticMetrics(EvaluationConfig(BERTSCORE_MODEL=""), demo_answers(), WarningLog())
             score_pairs(metrics, references, hypotheses, WarningLog())
             corpus_bleu(references, hypotheses)

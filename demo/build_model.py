@@ -10,6 +10,8 @@ runs offline. Both are toys: they show that the pipeline works, not how good a m
 """
 
 import argparse
+import contextlib
+import io
 import json
 import random
 import shutil
@@ -23,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import DatasetConfig
-from medqa.runtime.console import elapsed, print_rank0, silenced
+from medqa.runtime.console import elapsed, print_rank0
 from medqa.runtime.entrypoint import run_script
 
 HERE = Path(__file__).resolve().parent
@@ -50,7 +52,7 @@ def seen_answers(data_dir: Path) -> list[list[str]]:
     """Answers that the toys may read, by specialty in file order: those of train and pool, nothing else."""
     from dataset_preparation import create_datasets
 
-    with tempfile.TemporaryDirectory() as folder, silenced():
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         _, train, _, pool = create_datasets(DatasetConfig(DATA_DIR=str(data_dir), OUTPUT_DIR=folder))
         allowed = set(train["response"]) | set(pool["response"])
     files = sorted(data_dir.glob("dataset_with_answers_*.json"))

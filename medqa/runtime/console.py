@@ -3,27 +3,14 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from medqa.runtime.distributed import rank
-
-_silent = False
-
-
-@contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Suppress the output of a stage that runs inside another program."""
-    global _silent
-    before, _silent = _silent, True
-    try:
-        yield
-    finally:
-        _silent = before
 
 
 def print_rank0(*lines: str) -> None:
     """Print lines, on the first process only. The stage continues when the reader has closed (`| head`)."""
-    if rank() == 0 and not _silent:
+    if rank() == 0:
         try:
             with _without_bars():
                 print(*lines, sep="\n", flush=True)
@@ -42,7 +29,7 @@ def _without_bars() -> contextlib.AbstractContextManager:
 
 def shows_progress() -> bool:
     """Whether progress bars are drawn: by the first process, on a terminal, without NO_COLOR."""
-    return rank() == 0 and not _silent and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return rank() == 0 and sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
 def use_colour() -> bool:

@@ -1,5 +1,6 @@
 """Shapes and containers of input files: what is read, and that nothing ambiguous is guessed."""
 
+import contextlib
 import csv
 import io
 import json
@@ -19,7 +20,6 @@ from dataset_preparation import create_datasets
 from medqa.data import record_shapes
 from medqa.data.field_names import FieldNames
 from medqa.data.source_files import ReadingOptions, Source, find_files, read_files
-from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
 
 PAIRS = [
@@ -234,7 +234,7 @@ def test_a_screen_shows_fields_but_no_texts(tmp_path: Path) -> None:
     ):  # fmt: skip
         write(tmp_path, content, suffix)
         config = DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out"))
-        with pytest.raises(UserError) as error, silenced():
+        with pytest.raises(UserError) as error, contextlib.redirect_stdout(io.StringIO()):
             create_datasets(config)
         assert not [text for text in texts if text in str(error.value)]
         (tmp_path / f"dataset_with_answers_x{suffix}").unlink()
@@ -278,7 +278,7 @@ def test_what_is_ambiguous_is_refused_and_nothing_written(tmp_path: Path, conten
     if isinstance(content, (str, bytes)):
         suffix = ".parquet" if isinstance(content, bytes) else ".jsonl" if content[0] == "{" else ".csv"
     write(tmp_path, content, suffix)
-    with pytest.raises(UserError) as error, silenced():
+    with pytest.raises(UserError) as error, contextlib.redirect_stdout(io.StringIO()):
         create_datasets(DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out")))
     assert problem in str(error.value)
     assert f"dataset_with_answers_x{suffix}" in str(error.value)
@@ -408,7 +408,7 @@ def test_no_shape_ends_without_training_data_or_holdout(
     contents: list[tuple[str, bytes]], names: tuple[str, str]
 ) -> None:
     """Either an error that names the problem, and nothing is written, or splits that can be used."""
-    with tempfile.TemporaryDirectory() as name, silenced():
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder, output = Path(name) / "data", Path(name) / "out"
         folder.mkdir()
         for number, (suffix, content) in enumerate(contents):

@@ -1,5 +1,7 @@
 """dataset_preparation.py from input files to folders: output, iterations, messages, refusals."""
 
+import contextlib
+import io
 import itertools
 import json
 import math
@@ -24,7 +26,6 @@ from medqa.data import dataset_io, dataset_stats, input_checks, near_duplicates,
 from medqa.data.near_duplicates import jaccard
 from medqa.data.normal_form import normal_form
 from medqa.runtime import progress
-from medqa.runtime.console import silenced
 from medqa.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,7 +210,7 @@ def shuffled(files: Files, seed: int) -> Files:
 def test_any_input_is_partitioned_and_gives_the_same_bytes(
     files: Files, holdout: int, share: float, seed: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as name, silenced():
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(name)
         outputs = []
         for number, content in enumerate((files, shuffled(files, seed))):
@@ -254,7 +255,7 @@ def test_holdout_and_eval_stay_when_pairs_come_and_go(
             for name in {*files, *later}
             if isinstance(files.get(name, {}), dict) and isinstance(later.get(name, {}), dict)
         } or files
-    with tempfile.TemporaryDirectory() as name, silenced():
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(name)
         config = DatasetConfig(
             DATA_DIR=str(write(folder / "data", files)),

@@ -2,12 +2,10 @@
 
 import pytest
 
-from medqa.runtime.console import WarningLog, elapsed, print_rank0, roughly, silenced, table
+from medqa.runtime.console import WarningLog, elapsed, print_rank0, roughly, table
 
 
-def test_only_the_first_process_prints_and_not_when_silenced(monkeypatch, capsys):
-    with silenced():
-        print_rank0("silenced")
+def test_only_the_first_process_prints(monkeypatch, capsys):
     print_rank0("first", "second")
     monkeypatch.setenv("RANK", "1")
     print_rank0("other process")
