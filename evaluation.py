@@ -21,6 +21,7 @@ from config import LIMITS, EvaluationConfig
 from medqa import clinical
 from medqa.artifacts import history_csv, offline_bundle, run_manifest
 from medqa.clinical.word_forms import user_terms
+from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.modeling.base_model import BaseModel
@@ -127,7 +128,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     from medqa.data import dataset_io
     from medqa.generation import ask, runner, shards
 
-    settings = select(config, runner.GenerationSettings)
+    settings = select(config, GenerationSettings)
     if config.ASK:
         ask.ask(config.ASK, settings, *models, data, apply_chat_template)
         return {}
@@ -220,8 +221,8 @@ def compare(
     near = contamination.check_contamination(*overlap, compared, warnings)
     eval_loss = loss_by_specialty(records["eval"], losses)
     performance, spread = by_specialty(*tables.values(), names, config.LOW_MARGIN, data["shares"], eval_loss)
-    settings = select(config, round_history.HistorySettings)
-    this, rows = round_history.this_and_known(settings, data, metadata, started)
+    settings = select(config, GenerationSettings)
+    this, rows = round_history.this_and_known(settings, config.HISTORY, data, metadata, started)
     earlier_low = [row["low"] for row in round_history.earlier(rows, this)]
     thresholds = select(config, recommendations.Thresholds)
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))
@@ -230,7 +231,7 @@ def compare(
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
     here = mean_loss(records["eval"]["id"], losses)
     advice["precision_gap"] = precision_gap(Path(tuned), config.BASE_PRECISION, here)
-    advice["methods"] = methods.describe(select(config, methods.AnswerSettings), tables["base"], advice)
+    advice["methods"] = methods.describe(settings, tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:

@@ -10,12 +10,13 @@ import pandas as pd
 from config import EvaluationConfig
 from medqa.analysis.by_specialty import by_specialty
 from medqa.analysis.comparison import compare
-from medqa.analysis.methods import AnswerSettings, describe
+from medqa.analysis.methods import describe
 from medqa.analysis.paired_scores import add_primary_score
 from medqa.analysis.recommendations import Thresholds, recommend
 from medqa.analysis.verdicts import judge
 from medqa.artifacts import run_manifest
 from medqa.clinical import dose_errors
+from medqa.generation.settings import GenerationSettings
 from medqa.report import evaluation_output
 from medqa.runtime.cli import given_and_default, select
 from medqa.runtime.console import WarningLog
@@ -70,7 +71,7 @@ def evaluation(questions: int = 12, specialties: int = 3, nli: bool = False) -> 
     advice |= {"iteration": 1, "versions": {"python": "3"}, "primary_metrics": used}
     advice |= {"corpus_bleu": {"base": 0.1, "finetuned": 0.2, "signature": "nrefs:1"}}
     advice |= {"verdict": asdict(judge(comparison))}
-    advice["methods"] = describe(select(EvaluationConfig(), AnswerSettings), tables["base"], advice)
+    advice["methods"] = describe(select(EvaluationConfig(), GenerationSettings), tables["base"], advice)
     warnings = WarningLog()
     warnings.add("metric <b>own</b> failed on 1 of 12 pairs.")
     return evaluation_output.Results(

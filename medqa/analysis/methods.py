@@ -3,12 +3,12 @@
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.comparison import DECLARED
 from medqa.analysis.significance import CONFIDENCE, EXACT_FLIPS, PERMUTATIONS
 from medqa.artifacts import run_manifest
+from medqa.generation.settings import GenerationSettings
 from medqa.runtime import processor
 from medqa.runtime.console import counted
 
@@ -21,25 +21,16 @@ LIBRARIES = (
     "statsmodels",
 )  # fmt: skip
 
+# Settings of the answers in the block.
+ANSWERS = (
+    "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "SEED", "BATCH_SIZE", "AUTO_BATCH_SIZE", "BASE_PRECISION",
+    "CPU_PRECISION",
+)  # fmt: skip
 PRECISION = {"nf4": "in NF4", "fp8": "in FP8", "bf16": "without quantization"}
 
 
-@dataclass(frozen=True)
-class AnswerSettings:
-    """How the answers were generated; each field is the setting of the same name in capitals."""
-
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    batch_size: int
-    auto_batch_size: bool
-    base_precision: str
-    cpu_precision: str
-
-
 def describe(
-    settings: AnswerSettings,
+    settings: GenerationSettings,
     table: "pd.DataFrame",
     metadata: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -52,7 +43,7 @@ def describe(
     """
     versions = run_manifest.versions()
     found = {
-        "answers": {name.upper(): value for name, value in asdict(settings).items()},
+        "answers": {name: getattr(settings, name.lower()) for name in ANSWERS},
         "test": "sign-flip",
         "sided": 2,
         "permutations": PERMUTATIONS,
@@ -75,7 +66,7 @@ def describe(
 
 def _paragraph(
     found: Mapping[str, Any],
-    settings: AnswerSettings,
+    settings: GenerationSettings,
     table: "pd.DataFrame",
     metadata: Mapping[str, Any],
 ) -> str:

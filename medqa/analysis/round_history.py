@@ -9,12 +9,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.artifacts import history_csv
 from medqa.artifacts.history_csv import KEY, Row
+from medqa.generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,34 +24,22 @@ PARTS = ("base", "finetuned", "difference", "ci_low", "ci_high")
 HEADER = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
 
 
-@dataclass(frozen=True)
-class HistorySettings:
-    """Settings of `EvaluationConfig` that say where earlier rows are, and settings that scores depend on."""
-
-    output_dir: str
-    dataset_dir: str
-    history: str
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    base_precision: str
-    max_prompt_length: int
-
-
 def fingerprint(content: object) -> str:
     """First 12 hexadecimal digits of the SHA-256 of JSON content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def this_and_known(
-    settings: HistorySettings, data: Mapping[str, Any], metadata: Mapping[str, Any], started: str
-) -> tuple[Row, list[Row]]:
+    settings: GenerationSettings, history: str, data: Mapping[str, Any], metadata: Mapping[str, Any],
+    started: str,
+) -> tuple[Row, list[Row]]:  # fmt: skip
     """The columns that identify this evaluation, and all known rows.
 
     Rows come from the manifest of the datasets, from the file in HISTORY and from the output folder.
 
     Args:
-        settings: of the evaluation whose answers are in the output folder.
+        settings: of the answers in the output folder.
+        history: the setting HISTORY: a file or folder with earlier rows; "": none.
         data: manifest of the datasets.
         metadata: bertscore_model, lexicon and primary_metrics of the evaluation.
         started: time at which the evaluation began.
@@ -81,7 +69,7 @@ def this_and_known(
         "train_pairs": sum(data["train_samples"].values()),
         "shares": dict(data["shares"]),
     }
-    files = [Path(settings.history)] if settings.history else []
+    files = [Path(history)] if history else []
     if (output / history_csv.FILE).exists():
         files.append(output)
     return this, history_csv.merged(data.get("history", []), *map(history_csv.read, files))

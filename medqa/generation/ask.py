@@ -9,7 +9,8 @@ from typing import Any
 from medqa.generation import engine
 from medqa.generation.model_pair import Models
 from medqa.generation.prediction_cache import ROLES
-from medqa.generation.runner import GenerationSettings, start_processes
+from medqa.generation.runner import start_processes
+from medqa.generation.settings import GenerationSettings
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device
 from medqa.runtime.console import counted, print_rank0

@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from medqa.generation.prediction_cache import (
     texts_sha256,
 )
 from medqa.generation.sampling import Decoding
+from medqa.generation.settings import ANSWER_SETTINGS, GenerationSettings
 from medqa.modeling import varlen_attention
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, checked_template
@@ -33,42 +34,6 @@ from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import LONGEST_WAIT, fsdp_requested, launched, own_share, rank
 from medqa.runtime.progress import Progress
-
-# Settings that determine the answers. Stored with them, so that --SCORE_ONLY reports the right ones.
-ANSWER_SETTINGS = (
-    "BASE_MODEL_PATH", "FINETUNED_MODEL_PATH", "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P",
-    "BASE_PRECISION", "MAX_PROMPT_LENGTH", "SEED", "CPU_PRECISION",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class GenerationSettings:
-    """What `generate_answers` and `ask` need; each field is the setting of the same name in capitals."""
-
-    base_model_path: str
-    finetuned_model_path: str
-    output_dir: str
-    dataset_dir: str
-    max_prompt_length: int
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    base_precision: str
-    cpu_precision: str
-    batch_size: int
-    auto_batch_size: bool
-    shard: str
-
-    @property
-    def predictions(self) -> Path:
-        """The folder of answers and losses."""
-        return Path(self.output_dir) / "predictions"
-
-    def decoding(self, base: BaseModel, template: ChatTemplate) -> Decoding:
-        """How the tokens of an answer are chosen, and which tokens end it."""
-        stops = tuple(base.stop_token_ids(template))
-        return Decoding(self.max_new_tokens, self.temperature, self.top_p, self.seed, stops)
 
 
 class Job(NamedTuple):
