@@ -22,7 +22,7 @@ from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifes
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, checked_template
-from medqa.report import evaluation_output, retention, terminal
+from medqa.report import evaluation_output, hub_upload, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
 from medqa.runtime.console import WarningLog, counted, elapsed, print_rank0
 from medqa.runtime.distributed import rank
@@ -118,8 +118,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if config.DOWNLOAD_ONLY:
         names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
         return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, download_nltk)
-    if config.REVIEW:  # adds to a finished evaluation, without loading a model
-        return add_review(config) if rank() == 0 else {}
+    if config.REVIEW or config.PUSH_TO_HUB:  # needs no model in memory
+        return use_finished(config) if rank() == 0 else {}
     datasets, output, warnings = Path(config.DATASET_DIR), Path(config.OUTPUT_DIR), WarningLog()
 
     # 1. Check the inputs before any model is loaded.
@@ -189,13 +189,16 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     return results.advice
 
 
-def add_review(config: EvaluationConfig) -> dict[str, Any]:
-    """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
+def use_finished(config: EvaluationConfig) -> dict[str, Any]:
+    """Upload the model of the finished evaluation in OUTPUT_DIR, or add review files; returns its advice."""
+    output, settings = Path(config.OUTPUT_DIR), given_and_default(config)
+    if config.PUSH_TO_HUB:
+        return hub_upload.push(output, config.PUSH_TO_HUB, settings)
     from medqa.report.review import adding
 
-    results = adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config))
-    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {config.OUTPUT_DIR}.")
-    terminal.print_summary(Path(config.OUTPUT_DIR), results, "")
+    results = adding.add_review(output, config.REVIEW, settings)
+    print_rank0("", f"Added {counted(len(config.REVIEW), 'review file')} to {output}.")
+    terminal.print_summary(output, results, "")
     return results.advice
 
 
