@@ -54,17 +54,26 @@ def files_to_upload(folder: Path) -> list[Path]:
 
 
 def texts_in(path: Path) -> Iterator[str]:
-    """The texts of a file in which words of the data could be: of weights, those in the header."""
+    """The texts of a file in which words of the data could be: of weights, their names and notes.
+
+    Raises:
+        UserError: a weight file cannot be read.
+    """
     if path.suffix == ".safetensors":
-        with open(path, "rb") as file:
-            header = file.read(int.from_bytes(file.read(8), "little"))
-        yield from _strings(json.loads(header))
-    elif path.suffix in (".json", ".jsonl"):
-        content = path.read_text(encoding="utf-8")
-        for part in content.splitlines() if path.suffix == ".jsonl" else [content]:
-            yield from _strings(json.loads(part))
-    elif path.suffix == ".txt":  # a vocabulary, with one entry in a line
-        yield from path.read_text(encoding="utf-8", errors="replace").splitlines()
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "np") as file:
+                yield from _strings([file.metadata() or {}, list(file.keys())])
+        except SafetensorError as error:
+            raise UserError(f"{path} is damaged: {error}. Nothing was sent.") from None
+    elif path.suffix in (".json", ".jsonl", ".txt"):  # a vocabulary in .txt has an entry in each line
+        content = path.read_text(encoding="utf-8", errors="replace")
+        for part in [content] if path.suffix == ".json" else content.splitlines():
+            try:
+                yield from _strings(json.loads(part))
+            except ValueError:
+                yield part
     elif path.suffix != ".png":
         yield path.read_text(encoding="utf-8", errors="replace")
 

@@ -165,8 +165,10 @@ def test_a_folder_may_have_been_typed_in_another_way(folder, server):
     assert server.repositories[NAME].files.keys() == SENT | {"README.md"}
 
 
-def test_an_interrupted_upload_is_finished_by_the_same_command(folder, server):
-    server.fails = lambda _method, path: 400 * ("/commit/" in path)
+@pytest.mark.parametrize(("broken", "sent"), [("commit", 2), ("tokenizer.json", 3)])
+def test_an_interrupted_upload_is_finished_by_the_same_command(folder, server, broken, sent):
+    part = "/commit/" if broken == "commit" else atomic_io.sha256_of_file(folder / "results" / broken)
+    server.fails = lambda _method, path: 400 * (part in path)
     with pytest.raises(Failed, match="The same command finishes it"):
         push()
     assert not server.repositories[NAME].files  # no half-written repository
@@ -174,7 +176,8 @@ def test_an_interrupted_upload_is_finished_by_the_same_command(folder, server):
     server.fails = lambda _method, _path: 0
     push()
     assert server.repositories[NAME].files.keys() == SENT | {"README.md"}
-    assert sum(method == "PUT" for method, _ in server.requests) == 2  # weights and tokenizer, once each
+    # Weights and tokenizer arrive once each.
+    assert sum(method == "PUT" for method, _ in server.requests) == sent
 
 
 def test_a_merged_model_replaces_the_adapter_that_was_there(folder, server):
@@ -235,6 +238,17 @@ def test_a_file_that_holds_a_question_or_an_answer_is_refused(folder, server, na
     message = refused(server)
     assert message.startswith("README.md" if name == CARD else name)
     assert "holds words of a question or an answer" in message
+
+
+def test_a_file_with_the_name_of_another_kind_is_read_as_text(folder, server):
+    text = dataset_io.load(folder / "datasets" / "train_dataset")[0]["response"]
+    (folder / "results" / "vocab.json").write_text(text)
+    record_again(folder)
+    assert "vocab.json holds words" in refused(server)
+    (folder / "results" / "vocab.json").unlink()
+    (folder / "results" / "adapter_model.safetensors").write_text(text)
+    record_again(folder)
+    assert "adapter_model.safetensors is damaged" in refused(server)
 
 
 def test_answers_of_the_models_count_as_text_of_the_data(folder, server):
