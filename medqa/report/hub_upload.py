@@ -10,7 +10,6 @@ from typing import Any
 
 from medqa.artifacts import atomic_io, hub, output_dir, run_manifest
 from medqa.artifacts.csv_io import read_table
-from medqa.data import dataset_io
 from medqa.modeling.adapter import ADAPTER_CONFIG
 from medqa.report import evaluation_output, hub_files
 from medqa.report.how_to_use import EXAMPLE, with_folder
@@ -129,6 +128,8 @@ def _require_no_text(folder: Path, datasets: Path, paths: list[Path], card: str)
 
 def _texts(folder: Path, datasets: Path) -> Iterator[str]:
     """The questions and answers of the data, and the answers of both models."""
+    from medqa.data import dataset_io  # which loads numpy
+
     for split in dataset_io.load_splits(datasets).values():
         for column in ("question", "response"):
             yield from split[column]
