@@ -209,6 +209,9 @@ class EvaluationConfig(Settings):
     DOWNLOAD_ONLY: str = ""
     # Do not evaluate; answer this question with both models side by side; "-": the lines of standard input
     ASK: str = ""
+    # Do not evaluate; upload the tuned model of the finished evaluation in OUTPUT_DIR, with its model card,
+    # to this private repository of the Hugging Face Hub (owner/name); empty: no upload
+    PUSH_TO_HUB: str = ""
 
     # == Answers ==
 

@@ -27,7 +27,7 @@ from medqa.metrics.runner import metric_metadata, metric_names, results_tables
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
-from medqa.report import evaluation_output, retention, terminal
+from medqa.report import evaluation_output, hub_upload, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
 from medqa.runtime.console import WarningLog, elapsed, print_rank0
 from medqa.runtime.distributed import rank
@@ -116,8 +116,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     if config.DOWNLOAD_ONLY:
         names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
         return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, wordnet.download_nltk)
-    if config.REVIEW:  # adds to a finished evaluation, without loading a model
-        return add_review(config) if rank() == 0 else {}
+    if config.REVIEW or config.PUSH_TO_HUB:  # needs no model in memory
+        return use_finished(config) if rank() == 0 else {}
     output, warnings = Path(config.OUTPUT_DIR), WarningLog()
 
     # 1. Check the inputs before any model is loaded.
@@ -191,11 +191,14 @@ def score(
     return metrics, tables
 
 
-def add_review(config: EvaluationConfig) -> dict[str, Any]:
-    """Add the ratings of review files to the finished evaluation in OUTPUT_DIR, and return its advice."""
+def use_finished(config: EvaluationConfig) -> dict[str, Any]:
+    """Upload the model of the finished evaluation in OUTPUT_DIR, or add review files; returns its advice."""
+    output, settings = Path(config.OUTPUT_DIR), given_and_default(config)
+    if config.PUSH_TO_HUB:
+        return hub_upload.push(output, config.PUSH_TO_HUB, settings)
     from medqa.report.review import adding
 
-    return adding.add_review(Path(config.OUTPUT_DIR), config.REVIEW, given_and_default(config)).advice
+    return adding.add_review(output, config.REVIEW, settings).advice
 
 
 def compare(

@@ -85,7 +85,7 @@ def read_other(folder: str, holdout: Mapping[str, Sequence[str]], tuned: str) ->
 
 def _is_merged_from(tuned: Path, adapter: Path, inputs: Mapping[str, str]) -> bool:
     """Whether `tuned` was merged from the adapter that another evaluation, with these `inputs`, evaluated."""
-    recorded = inputs.get(f"{adapter}/{run_manifest.MANIFEST}")
+    recorded = run_manifest.recorded_input(inputs, adapter / run_manifest.MANIFEST)
     if not ((tuned / MERGED).is_file() and (adapter / run_manifest.MANIFEST).is_file()):
         return False
     merged_from = json.loads((tuned / MERGED).read_text(encoding="utf-8"))["adapter_sha256"]

@@ -23,26 +23,34 @@ def precision_gap(tuned: Path, evaluated_in: str, eval_loss: float | None) -> di
         `trained_in`, `evaluated_in`, `trained` and `evaluated` (mean answer loss, nats per token) and their
         `difference`.
     """
-    settings, trained, trained_in = tuned / "training_config.json", None, "nf4"
-    if (tuned / MERGED).is_file():
-        losses = json.loads((tuned / MERGED).read_text(encoding="utf-8")).get("eval_loss", {})
-        trained = losses.get("adapter on NF4")
-    elif settings.is_file():
-        recorded = with_present_names(json.loads(settings.read_text(encoding="utf-8")))
-        trained_in = recorded.get("BASE_PRECISION", "bf16")
-        lines = (tuned / "training_metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        found = [record["eval_loss"] for record in map(json.loads, lines) if "eval_loss" in record]
-        trained = min(found, default=None)
-    if trained is None or eval_loss is None or trained_in == evaluated_in or trained_in == "bf16":
+    trained_in, trained = _training(tuned)
+    if trained is None or eval_loss is None or trained_in == evaluated_in:
         return None
     values = {"trained_in": NAMES[trained_in], "evaluated_in": NAMES[evaluated_in]}
     values |= {"trained": trained, "evaluated": eval_loss}
     return values | {"difference": eval_loss - trained}
 
 
+def _training(tuned: Path) -> tuple[str, float | None]:
+    """The precision of the base in training, and the lowest eval loss there; None if that is unknown."""
+    settings = tuned / "training_config.json"
+    if (tuned / MERGED).is_file():
+        record = json.loads((tuned / MERGED).read_text(encoding="utf-8"))
+        # Earlier versions recorded the losses of adapters of an NF4 base only.
+        of_nf4 = record.get("eval_loss", {}).get("adapter on NF4")
+        return record.get("trained_in", "nf4"), record.get("trained_eval_loss", of_nf4)
+    if not settings.is_file():
+        return "", None
+    recorded = with_present_names(json.loads(settings.read_text(encoding="utf-8")))
+    lines = (tuned / "training_metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [record["eval_loss"] for record in map(json.loads, lines) if "eval_loss" in record]
+    return recorded.get("BASE_PRECISION", "bf16"), min(found, default=None)
+
+
 def gap_text(gap: Mapping[str, Any]) -> str:
     """The gap as a sentence."""
     return (
-        f"Eval loss of tuned: {gap['evaluated']:.4f} in {gap['evaluated_in']}, {gap['trained']:.4f} in "
-        f"{gap['trained_in']}, in which the adapter was trained (difference {gap['difference']:+.4f})."
+        f"Eval loss of tuned: {gap['evaluated']:.4f} with {gap['evaluated_in']} weights, "
+        f"{gap['trained']:.4f} with {gap['trained_in']} weights, as it was trained (difference "
+        f"{gap['difference']:+.4f})."
     )

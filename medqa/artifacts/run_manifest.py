@@ -159,6 +159,11 @@ def is_inside(name: object) -> bool:
     )
 
 
+def recorded_input(inputs: Mapping[str, str], path: Path) -> str | None:
+    """The SHA-256 that a manifest recorded for an input, which may have been typed as `./results`."""
+    return {Path(name): sha256 for name, sha256 in inputs.items()}.get(path)
+
+
 def require_finished(folder: Path, stage: str, command: str) -> dict[str, Any]:
     """The manifest of an earlier stage, whose output this stage needs.
 

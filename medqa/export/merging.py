@@ -20,6 +20,7 @@ from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import Failed
 from medqa.training.checkpointing import replace_folder, rollback, temp_sibling
+from medqa.training.metrics_logger import METRICS_FILE, read_records
 
 # The bases that an adapter can be merged into; the adapter itself, unmerged, is the third candidate.
 UNQUANTIZED, DEQUANTIZED = "16-bit base + adapter", "dequantized NF4 base + adapter"
@@ -40,7 +41,7 @@ class MergeSettings:
 def merge(
     settings: MergeSettings, prompts: PromptFormat, device: Device, finish: Callable[[Path], None]
 ) -> None:
-    """Write base and adapter as one model, in the precision of the GPU (bfloat16) or of the CPU (float32).
+    """Write base and adapter as one model, stored in the precision of the device (`Device.dtype`).
 
     An adapter that was trained on an NF4 base learned to correct that base's rounding errors, which the
     unquantized base lacks. So both bases are tried on the eval split, and the one with the lower loss is
@@ -82,12 +83,19 @@ def merge(
     prompts.write(staging)
     record: dict[str, Any] = {"base": base.fingerprint}
     record["adapter_sha256"] = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
+    record |= {"trained_in": settings.base_precision, "trained_eval_loss": _trained_loss(Path(adapter))}
     if losses:
         record |= {"kept": kept, "eval_loss": losses}
     atomic_io.write_json(staging / MERGED, record)
     finish(staging)
     require_parity(prompts, staging, settings.merge_to)
     replace_folder(staging, target)
+
+
+def _trained_loss(adapter: Path) -> float | None:
+    """The eval loss that the training measured for the saved adapter; None without an eval split."""
+    records = read_records(adapter / METRICS_FILE)
+    return min((record["eval_loss"] for record in records if "eval_loss" in record), default=None)
 
 
 def _eval_examples(settings: MergeSettings, prompts: PromptFormat, device: Device) -> list[Example]:
@@ -107,7 +115,25 @@ def _merged(prompts: PromptFormat, adapter: str, device: Device, kind: str) -> A
     if kind == DEQUANTIZED:
         causal = causal.dequantize()
     tuned = loading.load_adapter(causal, adapter)
-    return tuned if kind == UNMERGED else tuned.merge_and_unload(safe_merge=True)
+    return tuned if kind == UNMERGED else _merged_in_float32(tuned)
+
+
+def _merged_in_float32(tuned: Any) -> Any:
+    """Base and adapter as one model: each sum is computed in float32 and rounded once to the base's dtype.
+
+    peft alone would round the adapter's product to the base's dtype before it adds it. Layers are converted
+    one at a time, so that a model in 16 bits is never in memory in 32.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    for module in tuned.modules():
+        if isinstance(module, LoraLayer):
+            layer = module.get_base_layer()
+            dtype = next(layer.parameters()).dtype
+            layer.float()
+            module.merge(safe_merge=True)
+            layer.to(dtype)
+    return tuned.unload()
 
 
 def _eval_losses(

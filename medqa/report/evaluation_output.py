@@ -1,7 +1,7 @@
 """Writes the results of an evaluation to evaluation_results/, the manifest last, and reads them back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,9 +142,9 @@ def publish(
         notes["PARTIAL"] = counted(len(results.tables["base"]), "question")
     if data.get("demo_data"):
         results.warnings.add(DEMO_DATA)
-    manifests = [
-        f"{value_of[name]}/{run_manifest.MANIFEST}" for name in ("DATASET_DIR", "FINETUNED_MODEL_PATH")
-    ]
+    tuned = value_of["FINETUNED_MODEL_PATH"]
+    records = [f"{folder}/{run_manifest.MANIFEST}" for folder in (value_of["DATASET_DIR"], tuned)]
+    records.append(f"{tuned}/{output_dir.MERGED}")
     folder = Path(value_of["OUTPUT_DIR"])
     with output_dir.atomic_publish(folder) as staging:
         for name, table in csv_tables(results).items():
@@ -166,7 +166,7 @@ def publish(
             "evaluation",
             settings,
             started,
-            inputs={path: atomic_io.sha256_of_file(Path(path)) for path in manifests if Path(path).exists()},
+            inputs={path: atomic_io.sha256_of_file(Path(path)) for path in records if Path(path).exists()},
             chat_template_sha256=data["chat_template_sha256"],
             iteration=data["iteration"],
             partial=advice["partial"],
@@ -225,6 +225,48 @@ def _card(value_of: Mapping[str, Any], results: Results) -> str:
         f"{counted(base['specialty'].nunique(), 'specialty', 'specialties')}, iteration "
         f"{results.advice['iteration']} of the data",
     )
+
+
+def finished(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished evaluation; completes its publication if that was interrupted.
+
+    Raises:
+        UserError: the evaluation has not finished, or a file was changed.
+    """
+    if folder.is_dir():
+        with output_dir.output_dir_lock(folder, "evaluation"):
+            pass  # which completes a publication that was interrupted
+    return run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
+
+
+def evaluated_values(
+    folder: Path,
+    recorded: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Mapping[str, Any]],
+    own: Collection[str],
+    action: str,
+) -> dict[str, Any]:
+    """The settings of a finished evaluation, for an action that uses it without repeating it.
+
+    Args:
+        folder: of the evaluation.
+        recorded: its settings, from its manifest.
+        settings: of this run, from `runtime.cli.given_and_default`.
+        own: settings of the action, which may differ.
+        action: the setting that asks for it.
+
+    Raises:
+        UserError: a setting was given that differs from the evaluation's, and so would have no effect.
+    """
+    values = run_manifest.with_present_names(recorded["given"] | recorded["default"])
+    given = json.loads(json.dumps(settings["given"]))
+    if other := [name for name in given if name not in own and values.get(name) != given[name]]:
+        differences = "; ".join(f"{name} was {values.get(name)!r}, not {given[name]!r}" for name in other)
+        raise UserError(
+            f"--{action} does not change the evaluation in {folder}: {differences}. Leave out "
+            f"{', '.join(f'--{name}' for name in other)}, or evaluate again first."
+        )
+    return values
 
 
 def read(folder: Path, manifest: Mapping[str, Any]) -> Results:

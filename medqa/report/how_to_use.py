@@ -1,5 +1,6 @@
 """The section of a model card with the commands that run the model elsewhere: transformers, vLLM."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,13 @@ WITHOUT_TEMPLATE = (
     "**The saved tokenizer has no chat template**, because the function that formatted the training data "
     "cannot be written as Jinja. Other programs need the prompt as that function writes it."
 )
+EXAMPLE = "What are the symptoms of angina?"
 TRANSFORMERS = """\
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 {imports}
 tokenizer = AutoTokenizer.from_pretrained("{folder}")
 model = AutoModelForCausalLM.from_pretrained("{weights}", dtype="auto")
-{adapter}question = [{{"role": "user", "content": "What are the symptoms of angina?"}}]
+{adapter}question = [{{"role": "user", "content": "{question}"}}]
 prompt = tokenizer.apply_chat_template(
     question, add_generation_prompt=True, return_tensors="pt", return_dict=True
 )
@@ -60,7 +62,9 @@ def how_to_use(
         "`generation_config.json` names all tokens that end an answer. With transformers:",
         "",
         "```python",
-        *TRANSFORMERS.format(imports=imports, folder=folder, weights=weights, adapter=adapter).split("\n"),
+        *TRANSFORMERS.format(
+            imports=imports, folder=folder, weights=weights, adapter=adapter, question=EXAMPLE
+        ).split("\n"),
         "```",
         "",
         f"With vLLM{asked}:",
@@ -70,3 +74,12 @@ def how_to_use(
         "```",
         "",
     ]
+
+
+def with_folder(card: str, name: str) -> str:
+    """A card whose commands load the model from `name`, in place of the folder that they name."""
+    loaded = re.search(r'AutoTokenizer\.from_pretrained\("([^"]+)"\)', card)
+    if loaded is None:
+        return card
+    folder = re.compile(rf'(?<=[" =]){re.escape(loaded[1])}(?=["\s])')
+    return re.sub(r"```.*?```", lambda block: folder.sub(name, block[0]), card, flags=re.S)

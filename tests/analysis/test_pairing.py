@@ -108,6 +108,8 @@ def test_a_merged_model_knows_its_adapter_until_that_is_trained_again(tmp_path):
     (merged / "merged_from.json").write_text(json.dumps({"base": "b", "adapter_sha256": "ab"}))
     recorded = {f"{adapter}/manifest.json": sha256_of_file(adapter / "manifest.json")}
     assert pairing._is_merged_from(merged, adapter, recorded)
+    typed = {f"{adapter}/./manifest.json": sha for sha in recorded.values()}
+    assert pairing._is_merged_from(merged, adapter, typed)
     assert not pairing._is_merged_from(adapter, adapter, recorded)
     assert not pairing._is_merged_from(merged, Path("none"), recorded)
     (merged / "merged_from.json").write_text(json.dumps({"base": "b", "adapter_sha256": "cd"}))

@@ -14,6 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import ROOT, SPECIALTIES, run_in_two, run_script, start_in_two
+from fake_hub import TOKEN, FakeHub
 from fake_judge import FakeJudge, longer
 from huggingface_hub import ModelCard
 
@@ -197,6 +198,7 @@ def test_the_tuned_pass_is_the_merged_model(stages, tiny_model, tmp_path):
     advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | settings))
     paired = advice["paired"]
     assert paired["is_its_adapter"] and paired["equal_answers"] == paired["answers"] == 12
+    assert f"{merged}/merged_from.json" in run_manifest.read_manifest(tmp_path / "evaluated")["inputs"]
     assert paired["metrics"][0]["metric"] == "primary_score" and paired["metrics"][0]["difference"] == 0
     assert "12 of 12 answers are equal" in (tmp_path / "evaluated" / "report.html").read_text()
     assert len(pd.read_csv(tmp_path / "evaluated" / "paired_comparison.csv")) == len(paired["metrics"])
@@ -243,6 +245,27 @@ def test_plain_transformers_gives_the_answers_of_the_evaluation(stages, tiny_mod
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             assert row["hypothesis"] == text.replace("\0", "\N{REPLACEMENT CHARACTER}")
         assert "stop" in set(table["finish"])
+
+
+def test_the_command_uploads_the_evaluated_model_and_refuses_a_file_with_texts(stages, tmp_path):
+    server = FakeHub()
+    tuned = shutil.copytree(stages.folder / "evaluation_results", tmp_path / "evaluation_results")
+    line = ["--OUTPUT_DIR", str(tuned), "--PUSH_TO_HUB", "clinic/tuned"]
+    online = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN}
+    done = run_script("evaluation.py", *line, **online)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    files = server.repositories["clinic/tuned"].files
+    assert files.pop("README.md").startswith(b"---\n")
+    assert {"adapter_model.safetensors", "chat_template.jinja", "tokenizer.json"} < files.keys()
+    assert files == {name: (stages.folder / "results" / name).read_bytes() for name in files}
+    server.requests.clear()
+    foreign = stages.folder / "results" / "questions.csv"
+    foreign.write_text("question,answer\n")
+    done = run_script("evaluation.py", *line, **online)
+    foreign.unlink()
+    assert done.returncode == 2 and "results has questions.csv" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and not server.requests
+    server.server_close()
 
 
 def test_one_question_is_answered_by_both_models_and_nothing_is_written(

@@ -212,7 +212,7 @@ def test_two_raters_in_the_browser_give_an_estimate_of_the_whole_holdout(tmp_pat
         assert told["progress"] == "60 of 60 rated"
         files.append(tmp_path / f"{rater}.json")
         files[-1].write_text(told["file"], encoding="utf-8")
-    results = evaluation_script.add_review(config(folder, REVIEW=tuple(map(str, files)), REVIEW_SAMPLE=60))
+    results = evaluation_script.use_finished(config(folder, REVIEW=tuple(map(str, files)), REVIEW_SAMPLE=60))
     summary = json.loads((folder / "review_results.json").read_text(encoding="utf-8"))
     for outcome in ("preference", "harm", "severity", "correctness", "completeness"):
         one = summary["estimates"]["outcomes"][outcome]

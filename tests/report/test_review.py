@@ -249,7 +249,7 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     marks = {f"id{n}": ("finetuned", {"base"}, "") for n in range(8)}
     marks |= {"id8": ("base", set(), HOSTILE_NOTE), "id9": ("equal", set(), "")}
     file = review_file(tmp_path / "anna.json", key, marks)
-    evaluation_script.add_review(config(folder, REVIEW=(file,)))
+    evaluation_script.use_finished(config(folder, REVIEW=(file,)))
     manifest = run_manifest.require_finished(folder, "evaluation", "")
     [key_file] = (folder / "review_keys").iterdir()
     assert set(manifest["outputs"]) == set(before) - {"manifest.json"} | {
@@ -280,7 +280,7 @@ def test_a_review_joins_the_evaluation(folder, tmp_path):
     assert manifest["settings"]["given"]["REVIEW"] == [file]
     # Once more, by another reviewer alone: the first one's ratings are gone, and nothing of them is left behind.
     second = review_file(tmp_path / "ben.json", key, {"id1": ("base", set(), "")}, "ben")
-    evaluation_script.add_review(config(folder, REVIEW=(second,)))
+    evaluation_script.use_finished(config(folder, REVIEW=(second,)))
     assert json.loads((folder / "review_results.json").read_text())["questions"] == 1
     assert "anna" not in (folder / "report.html").read_text(encoding="utf-8")
 
@@ -315,7 +315,7 @@ def test_ratings_find_their_answers_after_another_evaluation(folder, tmp_path):
     tuned["hypothesis"] = [changed.get(*pair) for pair in zip(tuned["id"], tuned["hypothesis"], strict=True)]
     published(folder, found)
     new = review_file(tmp_path / "new.json", key_of(folder), {"id0": ("finetuned", set(), "")})
-    evaluation_script.add_review(config(folder, REVIEW=(old, new)))
+    evaluation_script.use_finished(config(folder, REVIEW=(old, new)))
     summary = json.loads((folder / "review_results.json").read_text())
     assert (summary["questions"], summary["ratings_of_earlier_answers"]) == (3, 2)
     assert summary["preference"]["tuned_better"] == 1 and summary["preference"]["base_better"] == 2
@@ -389,7 +389,7 @@ def test_a_bad_review_file_is_one_clear_line(folder, tmp_path, spoil, said):
     file.write_text(spoil(json.loads(file.read_text())), encoding="utf-8")
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     with pytest.raises(UserError, match=said) as told:
-        evaluation_script.add_review(config(folder, REVIEW=(str(file),)))
+        evaluation_script.use_finished(config(folder, REVIEW=(str(file),)))
     assert "\n" not in str(told.value) and "bad.json" in str(told.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
@@ -425,9 +425,9 @@ def test_reviewers_are_told_apart(folder, tmp_path):
 def test_other_settings_than_the_evaluations_are_refused(folder, tmp_path):
     file = review_file(tmp_path / "a.json", key_of(folder), {"id0": ("base", set(), "")})
     with pytest.raises(UserError, match="SEED was 42, not 7"):
-        evaluation_script.add_review(config(folder, REVIEW=(file,), SEED=7))
+        evaluation_script.use_finished(config(folder, REVIEW=(file,), SEED=7))
     with pytest.raises(UserError, match="python evaluation.py"):
-        evaluation_script.add_review(config(tmp_path / "nowhere", REVIEW=(file,)))
+        evaluation_script.use_finished(config(tmp_path / "nowhere", REVIEW=(file,)))
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------

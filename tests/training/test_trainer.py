@@ -577,6 +577,56 @@ def test_an_adapter_of_an_nf4_base_is_merged_into_the_base_with_the_lower_loss(c
         (tmp_path / "merged", precision_gap(tmp_path / "merged", "bf16", trained + 0.5)),
     ):
         assert gap["difference"] == pytest.approx(0.5, abs=1e-4), folder
-        assert "in NF4, in which the adapter was trained (difference +0.5" in gap_text(gap)
+        assert "with NF4 weights, as it was trained (difference +0.5" in gap_text(gap)
     assert precision_gap(output, "nf4", trained) is None
     assert precision_gap(tmp_path, "bf16", trained) is None
+    # Merged models of earlier versions have no other record of the training than this.
+    (tmp_path / "merged" / "merged_from.json").write_text(json.dumps({"eval_loss": losses}))
+    assert precision_gap(tmp_path / "merged", "bf16", trained)["trained"] == losses["adapter on NF4"]
+
+
+def test_a_model_trained_unquantized_and_evaluated_in_nf4_reports_the_gap(tmp_path):
+    from medqa.analysis.precision_gap import gap_text, precision_gap
+
+    (tmp_path / "training_config.json").write_text('{"BASE_PRECISION": "bf16"}')
+    (tmp_path / METRICS_FILE).write_text('{"step": 0, "eval_loss": 3.0}\n{"step": 4, "eval_loss": 2.0}\n')
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    (merged / "merged_from.json").write_text('{"trained_in": "bf16", "trained_eval_loss": 2.0}')
+    for folder in (tmp_path, merged):
+        gap = precision_gap(folder, "nf4", 2.25)
+        assert gap_text(gap) == (
+            "Eval loss of tuned: 2.2500 with NF4 weights, 2.0000 with unquantized weights, as it was trained "
+            "(difference +0.2500)."
+        )
+        assert precision_gap(folder, "bf16", 2.25) is None
+
+
+@pytest.mark.parametrize("kind", ["16-bit base + adapter", "dequantized NF4 base + adapter"])
+def test_a_merge_into_16_bits_is_computed_in_float32(tiny_model, tmp_path, kind):
+    from peft import LoraConfig, get_peft_model
+
+    from medqa.export import merging
+    from medqa.modeling import loading
+    from medqa.modeling.base_model import BaseModel
+    from medqa.modeling.device import Device
+    from medqa.modeling.prompt_format import PromptFormat
+
+    base, device = BaseModel(str(tiny_model), "MODEL_NAME"), Device("cpu", "bfloat16", "of the test")
+    settings = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_alpha=8, init_lora_weights=False)
+    plain = loading.load_base(base, device, "bf16" if kind == merging.UNQUANTIZED else "nf4")
+    plain = plain.dequantize() if kind == merging.DEQUANTIZED else plain
+    weights = {name: weight.clone() for name, weight in plain.state_dict().items()}
+    get_peft_model(plain, settings).save_pretrained(tmp_path)
+    merged = merging._merged(PromptFormat(base, None, ""), str(tmp_path), device, kind).state_dict()
+    assert merged.keys() == weights.keys()
+    learned = adapter(tmp_path)
+    changed = 0
+    for name, weight in weights.items():
+        assert merged[name].dtype == torch.bfloat16
+        prefix = f"base_model.model.{name.removesuffix('.weight')}"
+        if f"{prefix}.lora_A.weight" in learned:
+            product = learned[f"{prefix}.lora_B.weight"] @ learned[f"{prefix}.lora_A.weight"]
+            weight, changed = (weight.float() + 2 * product).bfloat16(), changed + 1
+        assert torch.equal(merged[name], weight), name
+    assert changed == 4

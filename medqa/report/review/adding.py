@@ -1,6 +1,5 @@
 """Adds ratings to a finished evaluation and rewrites the files that show its verdict. Needs no model."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -47,10 +46,7 @@ def add_review(
     Raises:
         UserError: the evaluation is unfinished or had other settings, or a review file does not fit.
     """
-    if folder.is_dir():
-        with output_dir.output_dir_lock(folder, "evaluation"):
-            pass  # which completes a publication that was interrupted
-    manifest = run_manifest.require_finished(folder, "evaluation", "python evaluation.py")
+    manifest = evaluation_output.finished(folder)
     settings = _evaluated_settings(folder, manifest["settings"], settings)
     if KEY not in manifest["outputs"] or "warnings" not in manifest:
         raise UserError(f"{folder} {EARLIER}. Evaluate again with: python evaluation.py")
@@ -110,14 +106,7 @@ def _evaluated_settings(
     Raises:
         UserError: a setting was given that differs from the evaluation's, and so would have no effect.
     """
-    values = run_manifest.with_present_names(recorded["given"] | recorded["default"])
-    given = json.loads(json.dumps(settings["given"]))
-    if other := [name for name in given if name not in OWN and values.get(name) != given[name]]:
-        differences = "; ".join(f"{name} was {values.get(name)!r}, not {given[name]!r}" for name in other)
-        raise UserError(
-            f"--REVIEW does not change the evaluation in {folder}: {differences}. Leave out "
-            f"{', '.join(f'--{name}' for name in other)}, or evaluate again first."
-        )
+    evaluation_output.evaluated_values(folder, recorded, settings, OWN, "REVIEW")
     return {
         kind: {name: value for name, value in recorded[kind].items() if name not in OWN}
         | {name: settings[kind][name] for name in OWN if name in settings[kind]}
