@@ -4,8 +4,8 @@
 # make loop         run a second round on the demo's results: recommend, prepare, train, evaluate
 # make test         run the tests
 # make test-oldest  run the tests that need transformers, on its oldest supported version
-# make faults       run all kills, bad inputs and fuzzing of tests/faults (half an hour; make test runs a part of them), and
-#                   the property-based tests on new examples
+# make faults       run what make test leaves out: the long tests, all kills, bad inputs and fuzzing of tests/faults, and the
+#                   property-based tests on new examples (more than half an hour)
 # make slurm        run launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
 # make bundle       collect everything that a machine without internet needs in bundle/ (docs/cluster.md)
 # make lint         run ruff
@@ -80,11 +80,15 @@ loop: demo
 	$(RUN) $(call in_loop,$(TRAIN))
 	$(RUN) $(EVALUATE_LOOP)
 
-# A file's tests stay in one process, so that they share what their fixtures made.
-ON_ALL_CORES := -n auto --dist loadfile
+# A file's tests stay in one process, so that they share what their fixtures made; the order is that of tests/conftest.py.
+ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
+# The tests write and remove many small files, which is faster in memory where there is enough.
+SHM_KB := $(shell df --output=avail /dev/shm 2> /dev/null | tail -n 1)
+IN_MEMORY := $(shell test "0$(SHM_KB)" -gt 8000000 && echo /dev/shm)
 
 # One thread per process; threads of several processes would wait for each other.
 test test-oldest: export OMP_NUM_THREADS := 1
+test test-oldest: export TMPDIR := $(or $(IN_MEMORY),$(TMPDIR),/tmp)
 test: .venv/installed-dev
 	$(RUN) -m pytest -q $(ON_ALL_CORES)
 
@@ -93,7 +97,7 @@ test-oldest: .venv-oldest/installed
 
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults --whole
-	$(RUN) -m pytest -q tests -m hypothesis --whole
+	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole
 
 slurm: .venv/installed-dev
 	$(RUN) -m pytest -q tests/slurm --whole

@@ -34,9 +34,9 @@ QUESTIONS = ("What defines {}?", "Which drug is given first for {}?", "How does 
 
 
 def pytest_addoption(parser) -> None:
-    """`make faults` asks for the whole of the fault tests; `make test` takes a short version of them."""
+    """`make faults` asks for all tests in full; `make test` takes a short version of them."""
     parser.addoption(
-        "--whole", action="store_true", help="all faults, some 30 minutes, with the results as JSON"
+        "--whole", action="store_true", help="all faults and all long tests, with the faults' results as JSON"
     )
 
 
@@ -44,6 +44,23 @@ def pytest_configure(config) -> None:
     """Properties are tried on the same examples each time, so that who changed nothing breaks nothing."""
     hypothesis.settings.register_profile("here", derandomize=not config.getoption("--whole"))
     hypothesis.settings.load_profile("here")
+
+
+# Files that take longest, the longest first, so that no process is left alone with one at the end. The SLURM tests
+# mostly wait, while the other processes work.
+LONGEST = (
+    "test_slurm", "test_trainer", "test_pipeline", "test_resume", "test_kill", "test_library_warnings", "test_loop",
+    "test_phases", "test_figures", "test_html", "test_review", "test_network",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Begin with the files that take longest; `make test` leaves out what is marked as long."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    for item in items if not config.getoption("--whole") else ():
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="only in make faults"))
 
 
 @pytest.fixture(scope="session")

@@ -667,6 +667,7 @@ def test_two_processes_give_the_answers_of_one(stages, tmp_path):
         assert (tmp_path / name).read_bytes() == (stages.folder / "evaluation_results" / name).read_bytes()
 
 
+@pytest.mark.long
 def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, tmp_path):
     line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",
@@ -694,6 +695,7 @@ def test_a_process_that_dies_takes_the_other_along_and_nothing_is_lost(stages, t
     assert 0 < sum(kept.values()) < 24
 
 
+@pytest.mark.long
 def test_accelerate_launch_on_the_cpu_works(stages, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu",

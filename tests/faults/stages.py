@@ -4,6 +4,8 @@ A process is a fork of this one, in which the libraries are loaded already, so t
 work takes; it runs the script's file from its first line, with the arguments that a user types.
 """
 
+import gc
+import importlib
 import itertools
 import json
 import os
@@ -241,16 +243,24 @@ class Undisturbed(NamedTuple):
     renames: dict[str, int]
 
 
+def load_everything() -> None:
+    """Load what a stage would load, so that its forks need not, and keep it out of their garbage collections."""
+    for name in (
+        "evaluation", "fine_tuning", "medqa.clinical", "medqa.analysis.comparison", "medqa.analysis.recommendations",
+        "medqa.generation.runner", "medqa.report.evaluation_output", "medqa.report.plots", "medqa.training.export",
+        "medqa.training.trainer", "ftfy", "py3langid.langid", "rouge_score.rouge_scorer", "sacrebleu", "seaborn",
+        "statsmodels.stats.multitest", "tyro",
+    ):  # fmt: skip
+        importlib.import_module(name)
+    from medqa.clinical.word_forms import general_stems
+
+    general_stems()
+    gc.freeze()
+
+
 def undisturbed(top: Path, data: Path, model: Path) -> Undisturbed:
     """Run every scenario once below `top`, all libraries loaded before."""
-    import evaluation  # noqa: F401 (the processes are forks of this one)
-    import fine_tuning  # noqa: F401
-    from medqa import clinical  # noqa: F401
-    from medqa.analysis import comparison, recommendations  # noqa: F401
-    from medqa.generation import runner  # noqa: F401
-    from medqa.report import evaluation_output, plots  # noqa: F401
-    from medqa.training import export, trainer  # noqa: F401
-
+    load_everything()
     folder = top / "empty"
     folder.mkdir()
     (folder / "model").symlink_to(model)

@@ -70,6 +70,7 @@ def allow_requests() -> None:
     constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = False
 
 
+@pytest.mark.long
 def test_no_stage_opens_a_connection(undisturbed):
     """All three stages, by Python's own events, which no library can go around."""
     folder = copy(undisturbed.states["empty"], undisturbed.top / "no connection")
@@ -112,6 +113,7 @@ def namespaces() -> None:
         pytest.skip("this machine makes no network namespace")
 
 
+@pytest.mark.long
 def test_all_stages_work_in_a_network_namespace_without_a_route(undisturbed, namespaces):
     folder = copy(undisturbed.states["empty"], undisturbed.top / "namespace")
     for line in (PREPARE, TRAIN, EVALUATE):

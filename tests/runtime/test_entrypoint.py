@@ -93,6 +93,8 @@ def test_an_interrupted_run_says_how_to_continue(number, code):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell's background job ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(number)

@@ -180,7 +180,7 @@ def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout, re
 
     wait_for(lambda: running(train), "training")
     cluster("scancel", "--signal=USR1", "--batch", train)
-    before, held = 0, {}
+    before, held, drained = 0, {}, False
 
     def has_new_answer() -> bool:
         start_soon(cluster, held)
@@ -194,14 +194,16 @@ def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout, re
             wait_for(
                 lambda job=job, known=known: requeues(checkout) > known or job not in running(evaluate), "end"
             )
-        if requeues(checkout) == 2:
+        if requeues(checkout) >= 2 and not drained:
             cluster("scontrol", "update", "nodename=node1", "state=drain", "reason=test")
+            drained = True
 
     def is_over() -> bool:
         start_soon(cluster, held)
         return not cluster("squeue", "--noheader")
 
     wait_for(is_over, "end of all jobs", 900)
+    assert drained
     cluster("scontrol", "update", "nodename=node1", "state=resume")
     text = logs(checkout)
     assert "FAILED" not in text and requeues(checkout) >= 2, text

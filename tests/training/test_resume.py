@@ -73,11 +73,11 @@ def overfitting(config):
 @pytest.mark.parametrize(
     ("save_steps", "moment", "step"),
     [
-        (50, "before evaluation", 36),
+        pytest.param(50, "before evaluation", 36, marks=pytest.mark.long),
         (6, "before evaluation", 36),
-        (6, "after step", 33),
-        (0, "after evaluation", 30),
-        (4, "after evaluation", 30),
+        pytest.param(6, "after step", 33, marks=pytest.mark.long),
+        pytest.param(0, "after evaluation", 30, marks=pytest.mark.long),
+        pytest.param(4, "after evaluation", 30, marks=pytest.mark.long),
         (50, "before publishing", 0),
     ],
 )

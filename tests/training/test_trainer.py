@@ -183,7 +183,11 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"BASE_PRECISION": "nf4", "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
+    "changes",
+    [
+        pytest.param({}, marks=pytest.mark.long),
+        {"BASE_PRECISION": "nf4", "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300},
+    ],
 )
 def test_a_sharded_base_on_two_ranks_trains_the_same_adapter_as_one(config, tmp_path, changes):
     vars(config).update(changes)
@@ -196,6 +200,7 @@ def test_a_sharded_base_on_two_ranks_trains_the_same_adapter_as_one(config, tmp_
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
+@pytest.mark.long
 def test_two_machines_train_the_same_adapter_as_one(config, tmp_path):
     alone = adapter(train(config))
     config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
@@ -229,6 +234,7 @@ def test_ranks_that_find_different_values_all_stop(monkeypatch):
     resume.assert_same_across_ranks(mine)
 
 
+@pytest.mark.long
 def test_a_signal_to_one_of_two_ranks_stops_both_and_a_single_one_resumes(config, tmp_path):
     """A sharded base on two ranks, then a whole one on one rank: the adapter of an uninterrupted run."""
     vars(config).update(
@@ -354,6 +360,7 @@ runpy.run_path("fine_tuning.py", run_name="__main__")
 """
 
 
+@pytest.mark.long
 def test_a_loss_that_is_not_finite_on_one_of_two_ranks_stops_both_and_names_its_examples(config, tmp_path):
     script = tmp_path / "broken_on_one.py"
     script.write_text(BROKEN_ON_ONE, encoding="utf-8")
