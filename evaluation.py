@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig
-from medqa.artifacts import history_csv, offline_bundle, output_dir, run_manifest
+from medqa.artifacts import history_csv, output_dir, run_manifest
 from medqa.metrics.runner import metric_metadata, metric_names, results_tables
-from medqa.metrics.wordnet import download_nltk
 from medqa.modeling.chat_template import apply_chat_template, checked_template
 from medqa.report import evaluation_output, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
@@ -115,9 +114,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     """
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, EvaluationConfig, LIMITS)
-    if config.DOWNLOAD_ONLY:
-        names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
-        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, download_nltk)
     if config.REVIEW:  # adds to a finished evaluation, without loading a model
         return add_review(config) if rank() == 0 else {}
     datasets, output, warnings = Path(config.DATASET_DIR), Path(config.OUTPUT_DIR), WarningLog()
