@@ -92,7 +92,7 @@ test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -q $(ON_ALL_CORES) $(OLDEST)
 
 faults: .venv/installed-dev
-	$(RUN) -m pytest -q tests/faults --whole
+	$(RUN) -m pytest -q tests/faults tests/artifacts/test_install.py --whole
 	$(RUN) -m pytest -q tests -m hypothesis --whole
 
 slurm: .venv/installed-dev

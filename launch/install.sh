@@ -43,5 +43,5 @@ touch "$folder/.venv/installed" # so that make does not install again
 [ ! -d "$bundle/models" ] || try "the models cannot be linked" ln -s "$bundle/models" "$folder/models"
 trap - EXIT
 echo "Installed. Type:"
-echo "    cd $folder && source .venv/bin/activate"
+printf '    cd %q && source .venv/bin/activate\n' "$folder"
 [ ! -d "$bundle/models" ] || cat "$bundle/models/HOW_TO_USE.txt"
