@@ -151,6 +151,7 @@ def generate_answers(
         )
     if rank() != 0 or shard != shards.WHOLE:
         return {}, {}
+    answers = shards.read_wanted(settings.predictions, {role: job.prompts for role, job in jobs.items()})
     for role, job in jobs.items():
         losses[role] = {example.id: losses[role][example.id] for example in examples}
         LossFile(settings.predictions / job.losses.path.name).write(job.loss_key, losses[role])
@@ -162,10 +163,6 @@ def generate_answers(
         "losses": {role: job.loss_key for role, job in jobs.items()},
     }
     atomic_io.write_json(settings.predictions / ASKED, asked)
-    answers = {}
-    for role, job in jobs.items():
-        stored = shards.read_answers(settings.predictions, role)
-        answers[role] = [stored[key] for key in job.prompts]
     return answers, losses
 
 
