@@ -24,6 +24,7 @@ mkdir -p "$bundle"
 git clone --quiet --depth 1 "file://$PWD" "$bundle/repository" # with .git: manifests record the commit
 cp "$bundle/repository/launch/install.sh" "$bundle"
 "$python" "$bundle/repository/launch/python_version.py" > "$bundle/PYTHON"
+echo "Collecting the packages for $(cat "$bundle/PYTHON")"
 "$python" -m venv "$collect" # a package without a wheel is built by the version that will run it
 "$collect/bin/pip" wheel --quiet --disable-pip-version-check --wheel-dir "$bundle/packages" \
     "${options[@]}" pip -r requirements.txt
@@ -31,6 +32,7 @@ if [ "$models" != none ]; then
     # shellcheck disable=SC2086 # several options in one variable
     .venv/bin/python launch/fetch_models.py "$bundle/models" $models
 fi
+echo "Computing checksums"
 (cd "$bundle" && find . -type f ! -name 'SHA256SUMS*' -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS.new)
 mv "$bundle/SHA256SUMS.new" "$bundle/SHA256SUMS" # last: its presence means that the bundle is complete
 du -sh "$bundle" | sed 's/\t/ in /'
