@@ -19,7 +19,7 @@ esac
 collect=$(mktemp -d)
 trap 'rm -rf "$collect"' EXIT
 
-rm -rf "$bundle/packages" "$bundle/repository" # of an earlier bundle, perhaps with other pins
+rm -rf "$bundle"/{packages,repository,SHA256SUMS} # of an earlier bundle, perhaps with other pins
 mkdir -p "$bundle"
 git clone --quiet --depth 1 "file://$PWD" "$bundle/repository" # with .git: manifests record the commit
 cp "$bundle/repository/launch/install.sh" "$bundle"
