@@ -53,7 +53,7 @@ EVALUATE_LOOP = $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
 OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
 	tests/metrics/test_nli.py tests/generation/test_engine.py tests/modeling/test_loss.py \
 	tests/modeling/test_loading.py tests/report/test_model_card.py \
-	tests/artifacts/test_offline_bundle.py tests/modeling/test_collator.py tests/modeling/test_tokenization.py \
+	tests/artifacts/test_offline_models.py tests/modeling/test_collator.py tests/modeling/test_tokenization.py \
 	tests/end_to_end/test_pipeline.py tests/training/test_trainer.py \
 	-k "not process and not launch and not resumed"
 
@@ -96,7 +96,7 @@ test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -q $(ON_ALL_CORES) $(OLDEST)
 
 faults: .venv/installed-dev
-	$(RUN) -m pytest -q tests/faults --whole
+	$(RUN) -m pytest -q tests/faults tests/artifacts/test_install.py --whole
 	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole
 
 slurm: .venv/installed-dev

@@ -205,8 +205,6 @@ class EvaluationConfig(Settings):
     DATASET_DIR: str = "datasets"
     # Output folder for answers, tables, figures and recommendations
     OUTPUT_DIR: str = "evaluation_results"
-    # Do not evaluate; download everything that an offline machine needs into this folder; empty: evaluate
-    DOWNLOAD_ONLY: str = ""
     # Do not evaluate; answer this question with both models side by side; "-": the lines of standard input
     ASK: str = ""
     # Do not evaluate; upload the tuned model of the finished evaluation in OUTPUT_DIR, with its model card,

@@ -19,7 +19,7 @@ from typing import Any
 
 from config import LIMITS, EvaluationConfig
 from medqa import clinical
-from medqa.artifacts import history_csv, offline_bundle, run_manifest
+from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
@@ -113,9 +113,6 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     """
     started, clock = run_manifest.now(), time.monotonic()
     config = checked(config, EvaluationConfig, LIMITS)
-    if config.DOWNLOAD_ONLY:
-        names = config.BASE_MODEL_PATH, config.BERTSCORE_MODEL
-        return offline_bundle.download_all(config.DOWNLOAD_ONLY, *names, wordnet.download_nltk)
     if config.REVIEW or config.PUSH_TO_HUB:  # needs no model in memory
         return use_finished(config) if rank() == 0 else {}
     output, warnings = Path(config.OUTPUT_DIR), WarningLog()

@@ -1,10 +1,13 @@
 """Writes files atomically, reads them up to a size limit, and computes their SHA-256."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from medqa.runtime.errors import UserError
 
@@ -31,6 +34,16 @@ def share_weights(folder: Path, like: str) -> None:
     """Give weight files the permissions of the file `like` beside them: safetensors creates them as 0600."""
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / like).stat().st_mode)
+
+
+def drop_cached(file: IO[bytes]) -> None:
+    """Let the next read of an open file see what another machine wrote.
+
+    An NFS client that takes a lock drops what it has cached of the file. Without a lock, a file that was
+    closed there and opened here is current too, unless the file system was mounted with `nocto`.
+    """
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def read_whole(path: Path, most: int) -> bytes:

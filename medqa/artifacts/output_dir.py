@@ -1,6 +1,7 @@
 """Locks the output directory of a stage, and publishes results atomically."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import platform
@@ -10,11 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medqa.artifacts.atomic_io import write_text
+from medqa.artifacts.lease import lease
 from medqa.artifacts.run_manifest import MANIFEST, is_inside, read_manifest
 from medqa.runtime.errors import UserError
 
 STAGING = ".incomplete"
 LOCK = ".running"
+# The errors of file systems that do not have `flock`, such as Lustre unless it is mounted with it.
+WITHOUT_FLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 # The file that identifies a merged model.
 MERGED = "merged_from.json"
 
@@ -29,35 +33,46 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
 
     Raises:
         UserError: another stage wrote there, or another process is writing there now. The system releases
-            the lock when the process ends, also after SIGKILL.
+            the lock when the process ends, also after SIGKILL. On a file system without `flock`, the lock
+            is a lease.
     """
     if stage:
         require_own(folder, stage)
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+    with contextlib.ExitStack() as locks:
+        handle = os.open(folder, os.O_RDONLY)
+        locks.callback(os.close, handle)
         try:
-            holder = (folder / LOCK).read_text(encoding="utf-8", errors="replace")[:200]
-        except OSError:  # the process has not written its name yet, or has just ended
-            holder = "another process"
-        raise UserError(
-            f"{folder} is being written by {holder.strip()}. Wait until it ends, or give this run another "
-            "folder: --OUTPUT_DIR …"
-        ) from None
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder} is being written by {_holder(folder)}. Wait until it ends, or give this run "
+                "another folder: --OUTPUT_DIR …"
+            ) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_FLOCK:
+                raise
+            place = folder.resolve()
+            locks.enter_context(lease(place.with_name(f"{place.name}.lock"), str(folder)))
+        try:
+            name = f"process {os.getpid()} on {platform.node()} ({Path(sys.argv[0]).name})\n"
+            write_text(folder / LOCK, name)
+            recover(folder)
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+            if created:  # a run that wrote nothing leaves no folder; rmdir does not remove one with content
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _holder(folder: Path) -> str:
+    """The process that holds the lock of a folder."""
     try:
-        write_text(folder / LOCK, f"process {os.getpid()} on {platform.node()} ({Path(sys.argv[0]).name})\n")
-        recover(folder)
-        yield
-    finally:
-        (folder / LOCK).unlink(missing_ok=True)
-        if created:  # a run that wrote nothing leaves no folder; rmdir does not remove one with content
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        os.close(handle)
+        return (folder / LOCK).read_text(encoding="utf-8", errors="replace")[:200].strip()
+    except OSError:  # the process has not written its name yet, or has just ended
+        return "another process"
 
 
 def require_own(folder: Path, stage: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import run_manifest
-from medqa.artifacts.atomic_io import write_json
+from medqa.artifacts.atomic_io import drop_cached, write_json
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
@@ -54,6 +54,7 @@ def cut_half_line(path: Path) -> None:
     if not path.exists():
         return
     with open(path, "r+b") as file:
+        drop_cached(file)  # else what this machine does not see yet would be cut off
         size = file.seek(0, os.SEEK_END)
         start = file.seek(max(0, size - LONGEST_LINE))
         end = start + file.read().rfind(b"\n") + 1

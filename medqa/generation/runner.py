@@ -136,14 +136,11 @@ def generate_answers(
         )
     if rank() != 0 or shard != shards.WHOLE:
         return {}, {}, made
+    answers = shards.read_wanted(settings.predictions, {role: job.prompts for role, job in jobs.items()})
     for role, job in jobs.items():
         losses[role] = {example.id: losses[role][example.id] for example in examples}
         LossFile(settings.predictions / job.losses.path.name).write(job.loss_key, losses[role])
     record_asked(settings.predictions, records, data["iteration"], made, jobs)
-    answers = {}
-    for role, job in jobs.items():
-        stored = shards.read_answers(settings.predictions, role)
-        answers[role] = [stored[key] for key in job.prompts]
     return answers, losses, made
 
 

@@ -8,7 +8,8 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +21,8 @@ from medqa.runtime.distributed import launched, rank, several_machines
 from medqa.runtime.errors import UserError
 
 MOST = 10_000  # shards: far above the number of cards that any site has
+# Seconds until a machine sees what another one has written: NFS caches folders for up to 60 s (acdirmax).
+LONGEST_DELAY = 120
 MACHINE = "machine_"  # start of the folder names of machines
 Item = TypeVar("Item")
 
@@ -108,6 +111,29 @@ def read_answers(predictions: Path, role: str) -> dict[str, dict[str, Any]]:
     for folder in (predictions, *folders(predictions)):
         answers = Predictions(folder / f"{role}.jsonl").read() | answers
     return answers
+
+
+def read_wanted(predictions: Path, wanted: Mapping[str, Iterable[str]]) -> dict[str, list[dict[str, Any]]]:
+    """The answers of each role with the keys `wanted`, in order, when all parts are answered and merged.
+
+    Waits for, and merges, what another machine has stored and this one does not see yet.
+
+    Raises:
+        UserError: an answer is still missing after `LONGEST_DELAY` seconds.
+    """
+    began = time.monotonic()
+    while True:
+        stored = {role: read_answers(predictions, role) for role in wanted}
+        missing = sum(key not in stored[role] for role, keys in wanted.items() for key in keys)
+        if not missing:
+            return {role: [stored[role][key] for key in keys] for role, keys in wanted.items()}
+        if time.monotonic() - began > LONGEST_DELAY:
+            raise UserError(
+                f"{counted(missing, 'answer')} of another machine cannot be seen here in {predictions}. "
+                "All machines need the same OUTPUT_DIR on a shared file system. Finished answers are kept."
+            )
+        time.sleep(1)
+        merge(predictions)
 
 
 def read_losses(predictions: Path, role: str, key: str) -> Losses:

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import os
+import shutil
 import sys
 import warnings
 import zipfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,18 +39,25 @@ def import_nltk() -> Any:
 
 def find_wordnet() -> str | None:
     """The folder or archive of WordNet in NLTK_DATA or NLTK's default folders; None without it."""
+    for path in _places("corpora", "wordnet"):
+        # A truncated download, or not readable: another folder may have a complete one.
+        with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
+            _pointer(path).join("index.noun").open().close()
+            return str(path)
+    return None
+
+
+def _places(kind: str, package: str) -> Iterator[Path]:
+    """The folders and archives of a package of NLTK on this machine."""
     # NLTK itself reads NLTK_DATA only once, when it is first imported.
     folders = [*os.environ.get("NLTK_DATA", "").split(os.pathsep), *import_nltk().data.path]
     for folder in filter(None, folders):
-        for name in ("wordnet", "wordnet.zip"):
+        for name in (package, f"{package}.zip"):
             # Resolved, because NLTK 3.10 refuses data that it reaches through a symbolic link.
-            path = (Path(folder) / "corpora" / name).resolve()
-            # A truncated download, or not readable: another folder may have a complete one.
-            with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
+            path = (Path(folder) / kind / name).resolve()
+            with contextlib.suppress(OSError):
                 if path.exists():
-                    _pointer(path).join("index.noun").open().close()
-                    return str(path)
-    return None
+                    yield path
 
 
 def _pointer(path: Path) -> Any:
@@ -135,6 +144,25 @@ def download_nltk(folder: str | Path | None = None) -> str:
         downloader.NETWORK_TIMEOUT = default_timeout
         if folder is not None:
             use_nltk_folder(folder)
+    return ""
+
+
+def collect_nltk(folder: Path) -> str:
+    """Copy WordNet and punkt_tab from this machine into a folder that NLTK_DATA can name, or download them.
+
+    Returns:
+        "", or why something could not be downloaded.
+    """
+    found = {"corpora": find_wordnet(), "tokenizers": next(_places("tokenizers", "punkt_tab"), None)}
+    if None in found.values():
+        return download_nltk(folder)
+    for kind, path in found.items():
+        target = folder / kind / Path(path).name
+        if Path(path).is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     return ""
 
 

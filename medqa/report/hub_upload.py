@@ -14,7 +14,7 @@ from medqa.modeling.adapter import ADAPTER_CONFIG
 from medqa.report import evaluation_output, hub_files
 from medqa.report.how_to_use import EXAMPLE, with_folder
 from medqa.runtime.console import counted, print_rank0, shows_progress
-from medqa.runtime.errors import Failed, UserError, require_package
+from medqa.runtime.errors import Failed, UserError, first_line, require_package
 
 UPLOADS = "uploads.jsonl"
 README = "README.md"
@@ -187,7 +187,7 @@ def _upload(name: str, paths: list[Path], card: str) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:  # httpx, huggingface_hub and hf_xet raise many types
-        reason = hub.first_line(error)
+        reason = first_line(error)
         if getattr(getattr(error, "response", None), "status_code", 0) in (401, 403):
             raise UserError(
                 f"the Hub refuses the token for {name} ({reason}). Log in with a token that may write there: "

@@ -1,5 +1,6 @@
 """A lock file that its holder renews."""
 
+import errno
 import json
 import os
 import subprocess
@@ -94,6 +95,62 @@ def test_of_two_that_take_a_lock_over_the_second_gives_it_back(path):
     lease._take_away(path, silent)
     assert path.read_bytes() == taken
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_without_hard_links_a_lock_is_given_back_by_its_name(path, monkeypatch):
+    def unsupported(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    of_another_machine(path, machine="node8")
+    taken = path.read_bytes()
+    lease._take_away(path, b"the content before")
+    assert path.read_bytes() == taken and list(path.parent.iterdir()) == [path]
+
+
+def test_a_cloned_machine_with_the_same_name_is_another_machine(path):
+    of_another_machine(path, **lease._here() | {"process": 2**22 + 1, "boot": "another"})
+    assert not lease._has_died_here(path.read_bytes())
+
+
+def test_a_lock_that_appears_late_is_not_taken_from_its_holder(path, monkeypatch):
+    """This machine still sees an old listing: it can neither create the file nor read it."""
+    of_another_machine(path)
+    looks = []
+
+    def see_late(found):
+        looks.append(found)
+        return None if len(looks) < 10 else f"renewed {len(looks) // 4}".encode()
+
+    monkeypatch.setattr(lease, "_read", see_late)  # None for 0.2 s
+    monkeypatch.setattr(lease, "SILENCE", 0.15)
+    with pytest.raises(UserError, match="is being made"), lease.lease(path, "it"):
+        pass
+    assert path.exists() and len(looks) < 20
+
+
+@pytest.mark.parametrize(
+    ("code", "lost"), [(errno.EIO, False), (errno.ENOTCONN, False), (errno.ESTALE, True)]
+)
+def test_a_file_server_that_is_away_takes_no_lock(path, monkeypatch, code, lost):
+    """ESTALE: another machine has removed the file."""
+    with lease.lease(path, "it"), monkeypatch.context() as away:
+
+        def fail(*_, **__):
+            raise OSError(code, os.strerror(code))
+
+        away.setattr("builtins.open", fail)
+        assert lease._is_lost(path) is lost
+
+
+def test_inode_numbers_may_change(path):
+    """Network file systems may give a file another number when it is looked up again."""
+    with lease.lease(path, "it"):
+        copy = path.with_name("copy")
+        copy.write_bytes(path.read_bytes())
+        copy.rename(path)
+        assert not lease._is_lost(path)
+    assert not path.exists()
 
 
 def test_a_suspended_process_that_lost_its_lock_is_interrupted_and_leaves_the_new_one(path):

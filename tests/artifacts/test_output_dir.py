@@ -1,6 +1,7 @@
 """The output of a stage is all new or all old, whenever it is killed; its manifest records what was done."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -359,3 +360,25 @@ def test_the_lock_leaves_no_files(tmp_path):
     with output_dir.output_dir_lock(new):
         (new / "result.txt").write_text("kept")
     assert content(new) == {"result.txt": "kept"}
+
+
+def test_a_file_system_without_flock_gets_a_lock_file(tmp_path, monkeypatch):
+    """As Lustre is by default: `flock` raises "Function not implemented"."""
+    from medqa.artifacts import lease
+
+    def unsupported(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(output_dir.fcntl, "flock", unsupported)
+    monkeypatch.setattr(lease, "RENEWAL", 0.1)
+    folder = tmp_path / "out"
+    with output_dir.output_dir_lock(folder):
+        assert (tmp_path / "out.lock").exists()
+        with (
+            pytest.raises(UserError, match="out is being made by process"),
+            output_dir.output_dir_lock(folder),
+        ):
+            pass
+        (folder / "file").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in folder.iterdir()] == ["file"]

@@ -1,4 +1,7 @@
-"""Without a network all stages work, and nobody tries to reach one unless the user named something there."""
+"""Without a network all stages work, and nobody tries to reach one unless the user named something there.
+
+Two machines that are connected with each other alone evaluate as one.
+"""
 
 import ctypes
 import errno
@@ -7,10 +10,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import LAUNCHER
 from faults_results import keep
 from stages import EVALUATE, PREPARE, ROOT, TRAIN, copy, differences, left, run
 
@@ -334,3 +339,86 @@ def test_what_only_resembles_a_control_token_stays():
 
     for text in ("5 < 6 | 7 > 2", "[ADHD]", "<sub>2</sub>", "a <| b |>", "p<0.05", "<so>", "[INSTR]"):
         assert neutralize_control_tokens(text) == text
+
+
+# ---- several machines ------------------------------------------------------------------------------------
+
+ADDRESSES = ("10.77.0.1", "10.77.0.2")
+LAUNCH = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2",
+          "--num_processes", "2", "--main_process_ip", ADDRESSES[0], "--main_process_port", "29500", *LAUNCHER)  # fmt: skip
+
+
+@pytest.fixture
+def machines(whole) -> Iterator[tuple[str, str]]:
+    """Two network namespaces, whose only connection is one with each other."""
+    if not whole:
+        pytest.skip("two launchers that load all libraries: in make faults")
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("needs root, and ip of Debian's iproute2")
+    names = (f"medqa-{os.getpid()}-0", f"medqa-{os.getpid()}-1")
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True)
+
+    try:
+        for name in names:
+            ip("netns", "add", name)
+        ip(
+            "link",
+            "add",
+            "veth",
+            "netns",
+            names[0],
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "veth",
+            "netns",
+            names[1],
+        )
+        for name, address in zip(names, ADDRESSES, strict=True):
+            ip("-n", name, "address", "add", f"{address}/24", "dev", "veth")
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("-n", name, "link", "set", "veth", "up")
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name])
+
+
+def test_two_machines_evaluate_as_one(undisturbed, machines):
+    folder = copy(undisturbed.states["train"], undisturbed.top / "two machines")
+    running = [
+        subprocess.Popen(
+            [
+                "ip",
+                "netns",
+                "exec",
+                name,
+                *LAUNCH,
+                "--machine_rank",
+                str(rank),
+                ROOT / EVALUATE[0],
+                *EVALUATE[1:],
+            ],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "veth"},
+        )  # fmt: skip
+        for rank, name in enumerate(machines)
+    ]
+    try:
+        printed = [machine.communicate(timeout=300)[0] for machine in running]
+    finally:
+        for machine in running:
+            machine.kill()
+    assert [machine.returncode for machine in running] == [0, 0], printed
+    assert "2 processes" in printed[0]
+    for name in ("base_model_results.csv", "finetuned_model_results.csv", "model_comparison.csv"):
+        made, alone = (
+            place / "evaluation_results" / name for place in (folder, undisturbed.states["evaluate"])
+        )
+        assert made.read_bytes() == alone.read_bytes(), name

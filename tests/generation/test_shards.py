@@ -99,3 +99,21 @@ def test_the_machines_of_one_run_write_apart_and_are_merged_by_the_first(tmp_pat
         assert (tmp_path / "predictions" / "base.jsonl").read_text().count("\n") == 1
         store(folder, "base", "b", one=1.0)
     assert sorted(shards.read_answers(tmp_path / "predictions", "base")) == ["a", "b"]
+
+
+def test_answers_that_this_machine_sees_late_are_waited_for(tmp_path, monkeypatch):
+    """The listing of a folder may be old for a minute, on NFS."""
+    store(tmp_path / "shards" / "machine_1", "base", "a", one=1.0)
+    late, listings = shards.folders, []
+
+    def folders(predictions):
+        listings.append(predictions)
+        return late(predictions) if len(listings) > 3 else []
+
+    monkeypatch.setattr(shards, "folders", folders)
+    monkeypatch.setattr(shards.time, "sleep", lambda seconds: None)
+    assert shards.read_wanted(tmp_path, {"base": ["a"]}) == {"base": [ANSWER | {"key": "a"}]}
+    assert len(listings) > 3
+    monkeypatch.setattr(shards, "LONGEST_DELAY", 0)
+    with pytest.raises(UserError, match="1 answer of another machine cannot be seen here"):
+        shards.read_wanted(tmp_path, {"base": ["a", "never made"]})

@@ -1,16 +1,13 @@
-"""--DOWNLOAD_ONLY: what is downloaded, what is printed, and one line when a download fails, without the Hub."""
+"""launch/fetch_models.py: what is collected, what is printed, and one line when a download fails, without the Hub."""
 
-import hashlib
 import os
 import re
 import shlex
 
 import pytest
 
-import evaluation
-from config import EvaluationConfig
-from medqa.artifacts import offline_bundle
-from medqa.metrics.wordnet import download_nltk
+from medqa.artifacts import offline_models
+from medqa.metrics.wordnet import collect_nltk
 from medqa.runtime.errors import UserError
 
 BASE, ENCODER = "dmis-lab/llama-3-meerkat-8b-v1.0", "microsoft/deberta-xlarge-mnli"
@@ -52,59 +49,65 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     monkeypatch.setattr(nltk, "download", download)
     monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.delenv("NLTK_DATA", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.chdir(tmp_path)
     return asked
 
 
 def test_everything_is_downloaded_into_one_folder(hub, tmp_path, capsys):
-    assert evaluation.evaluate(EvaluationConfig(DOWNLOAD_ONLY="carry")) == {}
-    there = {path.relative_to(tmp_path / "carry").as_posix() for path in (tmp_path / "carry").rglob("*.*")}
-    folder = "llama-3-meerkat-8b-v1.0"
+    folder = tmp_path / "models"
+    offline_models.collect(folder, BASE, ENCODER, collect_nltk)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    base = "llama-3-meerkat-8b-v1.0"
     assert there >= {
-        f"{folder}/{name}" for name in ("config.json", "tokenizer.json", "model-00002-of-00002.safetensors")
+        f"{base}/{name}" for name in ("config.json", "tokenizer.json", "model-00002-of-00002.safetensors")
     }
     assert there >= {"deberta-xlarge-mnli/pytorch_model.bin", "nltk_data/corpora/wordnet.zip"}
     assert not {name for name in there if name.endswith((".gguf", ".pth", ".h5"))}
-    assert not (tmp_path / "evaluation_results").exists()
-    told = capsys.readouterr().out
-    assert re.search(rf"carry/{re.escape(folder)} +0\.16 GB", told)
-    assert re.search(r"carry/nltk_data +2\.0 MB", told) and re.search(r"total +\d", told)
+    printed = capsys.readouterr().out
+    assert re.search(rf"models/{re.escape(base)} +0\.16 GB", printed)
+    assert re.search(r"models/nltk_data +2\.0 MB", printed) and re.search(r"total +\d", printed)
 
 
-def test_the_commands_for_the_other_machine_are_whole(hub, tmp_path, capsys):
-    """Each line's settings exist, and each path is a folder that was fetched."""
+def test_the_commands_for_the_other_machine_are_complete(hub, tmp_path, capsys):
+    """Each line's settings exist, and each path is a folder that was collected."""
+    from config import EvaluationConfig
     from medqa.runtime.cli import parse
 
-    offline_bundle.download_all("carry", BASE, ENCODER, download_nltk)
-    guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
+    offline_models.collect(tmp_path / "models", BASE, ENCODER, collect_nltk)
+    guide = (tmp_path / "models" / "HOW_TO_USE.txt").read_text()
     assert guide in capsys.readouterr().out
-    lines = [shlex.split(line) for line in guide.splitlines() if line.startswith("    ")]
-    (evaluate,) = [line for line in lines if "evaluation.py" in line]
+    export, _, train, evaluate = map(shlex.split, guide.splitlines())
     config = parse(EvaluationConfig, "", evaluate[2:])
     assert (tmp_path / config.BASE_MODEL_PATH / "config.json").is_file()
     assert (tmp_path / config.BERTSCORE_MODEL / "pytorch_model.bin").is_file()
-    (export,) = [line for line in lines if line[0] == "export"]
+    assert train[-1] == config.BASE_MODEL_PATH
     settings = dict(part.split("=") for part in export[1:])
     assert settings["HF_HUB_OFFLINE"] == "1"
     assert (tmp_path / settings["NLTK_DATA"] / "corpora" / "wordnet.zip").is_file()
-    for line in (tmp_path / "carry" / "SHA256SUMS").read_text().splitlines():
-        digest, name = line.split("  ")
-        assert hashlib.sha256((tmp_path / "carry" / name).read_bytes()).hexdigest() == digest
-    assert any("sha256sum" in word for line in lines for word in line)
 
 
-def test_local_models_stay_where_they_are(hub, tmp_path):
-    (tmp_path / "my base").mkdir()
-    offline_bundle.download_all("carry", "my base", "", download_nltk)
-    assert hub == ["wordnet", "punkt_tab"]
-    guide = (tmp_path / "carry" / "HOW_TO_USE.txt").read_text()
-    assert "--MODEL_NAME 'my base'" in guide and "--BERTSCORE_MODEL ''" in guide
-    assert "copy them too: my base" in guide
+def test_what_is_on_this_machine_is_copied(hub, tmp_path, monkeypatch):
+    base, nltk_data = tmp_path / "my base", tmp_path / "nltk"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    (nltk_data / "tokenizers/punkt_tab/english").mkdir(parents=True)
+    (nltk_data / "corpora/wordnet").mkdir(parents=True)
+    (nltk_data / "corpora/wordnet/index.noun").write_text("dose\n")
+    monkeypatch.setenv("NLTK_DATA", str(nltk_data))
+    for _ in range(2):  # again after an interruption
+        offline_models.collect(tmp_path / "models", str(base), "", collect_nltk)
+    assert hub == []
+    assert (tmp_path / "models/my base/config.json").read_text() == "{}"
+    assert (tmp_path / "models/nltk_data/tokenizers/punkt_tab/english").is_dir()
+    assert (tmp_path / "models/nltk_data/corpora/wordnet/index.noun").is_file()
+    guide = (tmp_path / "models" / "HOW_TO_USE.txt").read_text()
+    assert "--MODEL_NAME 'models/my base'" in guide and "--BERTSCORE_MODEL ''" in guide
 
 
 @pytest.mark.parametrize("what", ["hub", "nltk"])
-def test_a_failed_download_is_one_line(hub, monkeypatch, what):
+def test_a_failed_download_is_one_line(hub, tmp_path, monkeypatch, what):
     import huggingface_hub
     import nltk
 
@@ -115,23 +118,23 @@ def test_a_failed_download_is_one_line(hub, monkeypatch, what):
         *{"hub": (huggingface_hub, "snapshot_download"), "nltk": (nltk, "download")}[what], unreachable
     )
     with pytest.raises(UserError) as caught:
-        offline_bundle.download_all("carry", BASE, ENCODER, download_nltk)
+        offline_models.collect(tmp_path, BASE, ENCODER, collect_nltk)
     message = str(caught.value)
     assert "could not be downloaded: Name or service not known" in message and "\n" not in message
     assert "type the same command again" in message
 
 
-def test_a_model_without_weights_is_refused(hub, monkeypatch):
+def test_a_model_without_weights_is_refused(hub, tmp_path, monkeypatch):
     monkeypatch.setitem(ON_THE_HUB, BASE, ["config.json", "README.md"])
     with pytest.raises(UserError, match=r"no weights as \*.safetensors; found: config.json"):
-        offline_bundle.download_all("carry", BASE, "", download_nltk)
+        offline_models.collect(tmp_path, BASE, "", collect_nltk)
 
 
 def test_a_switch_that_forbids_the_internet_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UserError, match="HF_HUB_OFFLINE .* forbids it. Try: env -u HF_HUB_OFFLINE"):
-        offline_bundle.download_all(tmp_path / "carry", BASE, ENCODER, download_nltk)
-    assert not (tmp_path / "carry").exists()
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE .* forbids it. Type .* unset HF_HUB_OFFLINE"):
+        offline_models.collect(tmp_path / "models", BASE, ENCODER, collect_nltk)
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_command_without_internet_ends_with_one_line(tmp_path):
@@ -142,7 +145,7 @@ def test_a_command_without_internet_ends_with_one_line(tmp_path):
         name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
     }
     done = run_script(
-        "evaluation.py", "--DOWNLOAD_ONLY", tmp_path / "carry", HF_HUB_OFFLINE="", NLTK_DATA="", **nowhere
+        "launch/fetch_models.py", tmp_path / "models", HF_HUB_OFFLINE="", NLTK_DATA=str(tmp_path), **nowhere
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and "could not be downloaded" in done.stderr
