@@ -26,13 +26,20 @@ LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# How a byte-level tokenizer divides a text before it merges bytes, and whether it takes a whole piece that is
-# a token without merging → what llama.cpp calls that.
+
+
+def _split(regex: str) -> dict[str, Any]:
+    """A step of a tokenizer.json that divides a text by a regular expression."""
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+
+
+# How llama.cpp calls the rules by which a byte-level tokenizer divides a text: steps before that of GPT-2,
+# whether that one is applied, and whether a piece that is a token is taken without merging bytes.
 SPLITS = {
-    (("ByteLevel",), False): "gpt-2",
-    (("Digits", "ByteLevel"), False): "smollm",
-    ((LLAMA3_SPLIT,), True): "llama-bpe",
-    ((LLAMA3_SPLIT.replace("{1,3}", ""),), False): "qwen2",
+    "gpt-2": ([], True, False),
+    "smollm": ([{"type": "Digits", "individual_digits": True}], True, False),
+    "llama-bpe": ([_split(LLAMA3_SPLIT)], False, True),
+    "qwen2": ([_split(LLAMA3_SPLIT.replace("{1,3}", ""))], False, False),
 }
 
 # Ollama's template language is Go's; the texts become Go strings. It writes what the Jinja template writes.
@@ -80,7 +87,7 @@ def _obstacle(prompts: PromptFormat) -> str:
     if config.hidden_act != "silu":
         return f"its activation is {config.hidden_act}, and llama.cpp computes silu"
     if _split_name(prompts.base.tokenizer) is None:
-        return f"its tokenizer divides texts otherwise than these: {', '.join(SPLITS.values())}"
+        return f"its tokenizer divides texts otherwise than these: {', '.join(SPLITS)}"
     if not prompts.jinja():
         return "apply_chat_template does more than join texts"
     if '"""' in prompts.system_message:
@@ -94,13 +101,12 @@ def _split_name(tokenizer: Any) -> str | None:
     """llama.cpp's name for how a byte-level tokenizer divides a text; None if it has none."""
     core = json.loads(tokenizer.backend_tokenizer.to_str())
     outer = core["pre_tokenizer"] or {}
-    steps = outer.get("pretokenizers", [outer])
-    if steps[-1].get("type") != "ByteLevel" or steps[-1]["add_prefix_space"]:
+    *before, last = outer.get("pretokenizers", [outer])
+    normalizer = (core["normalizer"] or {}).get("type")
+    if last.get("type") != "ByteLevel" or last["add_prefix_space"] or normalizer not in (None, "NFC"):
         return None
-    if not steps[-1]["use_regex"]:
-        steps = steps[:-1]
-    names = tuple(step["pattern"].get("Regex") if step["type"] == "Split" else step["type"] for step in steps)
-    return SPLITS.get((names, core["model"].get("ignore_merges", False)))
+    found = before, last["use_regex"], core["model"].get("ignore_merges", False)
+    return next((name for name, rules in SPLITS.items() if rules == found), None)
 
 
 def write(model: Any, prompts: PromptFormat, folder: Path) -> None:

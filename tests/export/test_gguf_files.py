@@ -213,6 +213,9 @@ def test_what_gguf_cannot_hold_is_refused(tiny_model, monkeypatch):
     assert "activation is gelu" in reason(config=LlamaConfig(**SIZES, hidden_act="gelu"))
     assert "divides texts otherwise" in reason(tokenizer='"ignore_merges":false→"ignore_merges":true')
     assert "divides texts otherwise" in reason(
+        tokenizer='"normalizer":null→"normalizer":{"type":"Lowercase"}'
+    )
+    assert "divides texts otherwise" in reason(
         tokenizer='"add_prefix_space":false,"trim→"add_prefix_space":true,"trim'
     )
     assert "join texts" in reason(
