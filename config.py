@@ -189,6 +189,10 @@ class TrainingConfig(Settings):
     DRY_RUN: bool = False
     # Folder for the merged model (base and adapter in one, 16 GB for 8B), saved after training; empty: none
     MERGE_TO: str = ""
+    # Folder for the merged model in a format of other programs, saved after training; empty: none
+    EXPORT_TO: str = ""
+    # That format: gguf (F16 and Q8_0 files with a Modelfile, for Ollama and llama.cpp)
+    EXPORT_FORMAT: Literal["gguf"] = "gguf"
 
 
 @dataclass

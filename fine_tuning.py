@@ -15,6 +15,7 @@ from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa.artifacts import hub, output_dir, run_manifest
+from medqa.export import gguf_files
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
 from medqa.modeling.device import Device, prepare_device
@@ -39,7 +40,8 @@ def train(config: TrainingConfig) -> Path:
 
     # 1. Check the input before anything heavy is loaded.
     data = check_datasets(config)
-    base, template, device = check_base(config, data)
+    prompts, device = check_base(config, data)
+    base, template = prompts.base, prompts.template
     config = replaced(config, CPU_PRECISION=device.cpu_precision)
     sharded = fsdp_requested()
     if config.DRY_RUN:
@@ -48,14 +50,13 @@ def train(config: TrainingConfig) -> Path:
 
     from medqa.training import arguments, batch_sampler, export, resume, trainer as training
 
-    prompts = PromptFormat(base, template, data["system_message"], data["questions"])
     signature = resume.run_signature(vars(config), data, base.fingerprint)
     ranks = resume.connect_ranks(device, vars(config) | signature)
     with output_dir.output_dir_lock(output, "fine_tuning") if rank() == 0 else contextlib.nullcontext():
         ranks.wait_for_everyone()
         start = resume.agree_on_start(output, signature, config.RESUME, vars(TrainingConfig()))
         if start == resume.DONE:
-            merge_if_wanted(config, data, prompts, device)
+            export_if_wanted(config, data, prompts, device)
             show_next(config)
             return output
 
@@ -81,7 +82,7 @@ def train(config: TrainingConfig) -> Path:
     if not finished:
         raise Interrupted(trainer.stop_signal)
     del model, trainer
-    merge_if_wanted(config, data, prompts, device)
+    export_if_wanted(config, data, prompts, device)
     print_summary(config, time.monotonic() - clock, warnings)
     return output
 
@@ -90,11 +91,7 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """The manifest of finished, unedited datasets, after a check of the folders and of wandb."""
     folder = Path(config.DATASET_DIR)
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
-    if config.MERGE_TO:
-        taken = {name: getattr(config, name) for name in ("OUTPUT_DIR", "DATASET_DIR")}
-        if Path(config.MODEL_NAME).is_dir():
-            taken["MODEL_NAME"] = config.MODEL_NAME
-        output_dir.require_place_for_merged(Path(config.MERGE_TO), taken)
+    output_dir.require_place_for_exports(select(config, output_dir.TrainingFolders))
     from medqa.data.dataset_io import first_questions
     from medqa.data.dataset_stats import read_stats
 
@@ -103,8 +100,8 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     return data | {"stats": read_stats(folder), "questions": first_questions(folder, PROBES)}
 
 
-def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTemplate, Device]:
-    """The base model, its chat template and its device, checked without loading a weight."""
+def check_base(config: TrainingConfig, data: dict) -> tuple[PromptFormat, Device]:
+    """The base model with its prompt format, and its device, checked without loading a weight."""
     from medqa.runtime.library_warnings import quiet
 
     quiet()
@@ -114,9 +111,13 @@ def check_base(config: TrainingConfig, data: dict) -> tuple[BaseModel, ChatTempl
     if not config.DRY_RUN:
         hub.announce(base.name, base.setting)
     base.require_usable(config.BASE_PRECISION, device.name, fsdp_requested())
-    base.require_mergeable(config.MERGE_TO)
+    base.require_mergeable(config.MERGE_TO or config.EXPORT_TO)
     prepared = data["chat_template_sha256"], config.DATASET_DIR
-    return base, checked_template(apply_chat_template, base.tokenizer, *prepared), device
+    template = checked_template(apply_chat_template, base.tokenizer, *prepared)
+    prompts = PromptFormat(base, template, data["system_message"], data["questions"])
+    if config.EXPORT_TO:
+        gguf_files.require_exportable(prompts)
+    return prompts, device
 
 
 def tokenize_splits(
@@ -194,16 +195,16 @@ def write_report(
     run_manifest.write_manifest(folder, "fine_tuning", given_and_default(config), started, inputs, **more)
 
 
-def merge_if_wanted(config: TrainingConfig, data: dict, prompts: PromptFormat, device: Device) -> None:
-    """Write base and adapter as one model into MERGE_TO."""
-    if config.MERGE_TO and rank() == 0:
+def export_if_wanted(config: TrainingConfig, data: dict, prompts: PromptFormat, device: Device) -> None:
+    """Write base and adapter as one model into MERGE_TO, and as GGUF files into EXPORT_TO."""
+    if (config.MERGE_TO or config.EXPORT_TO) and rank() == 0:
         from medqa.export import merging
         from medqa.report.model_card import write_card
         from medqa.training.metrics_logger import METRICS_FILE, read_records
 
         records = read_records(Path(config.OUTPUT_DIR) / METRICS_FILE)
-        finish = functools.partial(write_card, settings=vars(config), data=data, records=records, merged=True)
-        merging.merge(select(config, merging.MergeSettings), prompts, device, finish)
+        finish = functools.partial(write_card, settings=vars(config), data=data, records=records)
+        merging.export(select(config, merging.ExportSettings), prompts, device, finish)
 
 
 def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) -> None:

@@ -16,7 +16,6 @@ from config import DatasetConfig, EvaluationConfig, TrainingConfig
 # Pinned although nothing here imports them by name.
 BY_OTHERS = {
     "wandb": "transformers uses it, with USE_WANDB",
-    "gguf": "transformers reads GGUF files with it, such as the weights of the demo",
 }
 # Imported although not pinned.
 WITH_OTHERS = {

@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from medqa.artifacts.atomic_io import write_text
@@ -19,7 +20,7 @@ STAGING = ".incomplete"
 LOCK = ".running"
 # The errors of file systems that do not have `flock`, such as Lustre unless it is mounted with it.
 WITHOUT_FLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
-# The file that identifies a merged model.
+# The file that identifies a merged model, also in GGUF files.
 MERGED = "merged_from.json"
 
 
@@ -112,16 +113,34 @@ def refuse_foreign_files(folder: Path, stage: str, replaced: Iterable[str]) -> N
         )
 
 
-def require_place_for_merged(target: Path, in_use: dict[str, str]) -> None:
-    """Refuse to write a merged model where something else is, or will be.
+@dataclass(frozen=True)
+class TrainingFolders:
+    """Folders of a training; each field is the setting of the same name in capitals. Exports may be ""."""
 
-    Args:
-        target: the setting MERGE_TO.
-        in_use: name of a setting → folder that the run uses.
+    output_dir: str
+    dataset_dir: str
+    model_name: str  # a folder, or a name on the Hub
+    merge_to: str
+    export_to: str
+
+
+def require_place_for_exports(folders: TrainingFolders) -> None:
+    """Refuse to write a merged model, or GGUF files of it, where something else is, or will be.
 
     Raises:
         UserError: the folder has other content, or is or contains a folder in use.
     """
+    in_use = {name.upper(): folder for name, folder in vars(folders).items() if folder}
+    if not Path(folders.model_name).is_dir():
+        del in_use["MODEL_NAME"]
+    for setting in ("MERGE_TO", "EXPORT_TO"):
+        if setting in in_use:
+            others = {name: folder for name, folder in in_use.items() if name != setting}
+            _require_place(setting, Path(in_use[setting]), others)
+
+
+def _require_place(setting: str, target: Path, in_use: dict[str, str]) -> None:
+    """Refuse one folder of `require_place_for_exports`; `in_use` are the others, by setting."""
     place = target.resolve()
     removed = place.name.startswith((".", "checkpoint-", "best_adapter"))
     problem = ""
@@ -136,7 +155,7 @@ def require_place_for_merged(target: Path, in_use: dict[str, str]) -> None:
             problem = f"would replace {name} ({folder})"
             break
     if problem:
-        raise UserError(f"MERGE_TO {target} {problem}. Name another folder.")
+        raise UserError(f"{setting} {target} {problem}. Name another folder.")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""Merges base and adapter into one model, on the base with which the eval loss is lower."""
+"""Merges base and adapter into one model, on the base with which the eval loss is lower, and exports it."""
 
+import contextlib
 import gc
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from medqa.artifacts import atomic_io
 from medqa.artifacts.output_dir import MERGED
 from medqa.data import dataset_io
+from medqa.export import gguf_files
 from medqa.modeling import loading
 from medqa.modeling.adapter import ADAPTER_WEIGHTS
 from medqa.modeling.answer_loss import mean_answer_loss
@@ -28,68 +30,97 @@ UNMERGED = "adapter on NF4"
 
 
 @dataclass(frozen=True)
-class MergeSettings:
-    """What `merge` needs; each field is the setting of the same name in capitals."""
+class ExportSettings:
+    """What `export` needs; each field is the setting of the same name in capitals."""
 
     output_dir: str
     merge_to: str
+    export_to: str
     dataset_dir: str
     max_seq_length: int
     base_precision: str
 
 
-def merge(
-    settings: MergeSettings, prompts: PromptFormat, device: Device, finish: Callable[[Path], None]
+def export(
+    settings: ExportSettings, prompts: PromptFormat, device: Device, finish: Callable[..., None]
 ) -> None:
-    """Write base and adapter as one model, stored in the precision of the device (`Device.dtype`).
+    """Write base and adapter as one model to MERGE_TO, and as GGUF files to EXPORT_TO.
 
-    An adapter that was trained on an NF4 base learned to correct that base's rounding errors, which the
-    unquantized base lacks. So both bases are tried on the eval split, and the one with the lower loss is
-    kept. A folder of an earlier merge is replaced atomically; `require_place_for_merged` refuses any other.
+    A folder of an earlier export is replaced atomically; `require_place_for_exports` refuses any other.
 
     Args:
         settings: folders, and how the adapter was trained.
         prompts: how the model was prompted in training, with the base model.
         device: where the training ran.
-        finish: adds the model card to the folder.
+        finish: adds the model card to a folder; its argument `setting` names the setting of the folder.
 
     Raises:
         UserError: the adapter does not fit the base.
-        Failed: other programs would prompt the merged model otherwise than training did.
+        Failed: other programs would prompt the model otherwise than training did.
+    """
+    merged, record = _merge(settings, prompts, device)
+    if settings.merge_to:
+        with _published(settings.merge_to) as staging:
+            merged.generation_config = prompts.generation_config()
+            merged.save_pretrained(staging)
+            atomic_io.share_weights(staging, "config.json")
+            prompts.write(staging)
+            atomic_io.write_json(staging / MERGED, record)
+            finish(staging, setting="MERGE_TO")
+            _require_parity(prompts, prompts.parity_problems(staging), settings.merge_to)
+    if settings.export_to:
+        with _published(settings.export_to) as staging:
+            print_rank0(f"Writing GGUF files into {settings.export_to}")
+            gguf_files.write(merged, prompts, staging)
+            atomic_io.write_json(staging / MERGED, record)
+            finish(staging, setting="EXPORT_TO")
+            _require_parity(prompts, gguf_files.parity_problems(prompts, staging), settings.export_to)
+
+
+@contextlib.contextmanager
+def _published(folder: str) -> Iterator[Path]:
+    """Yield an empty folder that takes the name `folder` at the end, or is removed if the block fails."""
+    target = Path(folder).resolve()  # the folder itself, not a link to it, is renamed
+    rollback(target)
+    staging = temp_sibling(target, "new")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        replace_folder(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _merge(settings: ExportSettings, prompts: PromptFormat, device: Device) -> tuple[Any, dict[str, Any]]:
+    """The merged model, stored in the precision of the device (`Device.dtype`), and its record.
+
+    An adapter that was trained on an NF4 base learned to correct that base's rounding errors, which the
+    unquantized base lacks. So both bases are tried on the eval split, and the one with the lower loss is
+    kept.
     """
     import torch
 
     base, adapter = prompts.base, settings.output_dir
-    target = Path(settings.merge_to).resolve()  # the folder itself, not a link to it, is renamed
-    rollback(target)
     gc.collect()
     if device.is_cuda:
         torch.cuda.empty_cache()
         if base.parameter_count and free_memory(device.name) < 2.2 * base.parameter_count:
             device = Device("cpu", "bfloat16", "the unquantized base does not fit on the GPU")
-    print_rank0(f"Merging into {settings.merge_to} in {device.dtype}")
+    places = " and ".join(filter(None, (settings.merge_to, settings.export_to)))
+    print_rank0(f"Merging into {places} in {device.dtype}")
     losses: dict[str, float] = {}
     kept = UNQUANTIZED
     if settings.base_precision == NF4 and (examples := _eval_examples(settings, prompts, device)):
         losses = _eval_losses(prompts, adapter, device, examples)
         kept = min((UNQUANTIZED, DEQUANTIZED), key=losses.__getitem__)
         print_rank0(_loss_table(losses), f"Kept: {kept}")
-    merged = _merged(prompts, adapter, device, kept)
-    merged.generation_config = prompts.generation_config()
-    staging = temp_sibling(target, "new")
-    shutil.rmtree(staging, ignore_errors=True)
-    merged.save_pretrained(staging)
-    atomic_io.share_weights(staging, "config.json")
-    prompts.write(staging)
     record: dict[str, Any] = {"base": base.fingerprint}
     record["adapter_sha256"] = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
     record |= {"trained_in": settings.base_precision, "trained_eval_loss": _trained_loss(Path(adapter))}
     if losses:
         record |= {"kept": kept, "eval_loss": losses}
-    atomic_io.write_json(staging / MERGED, record)
-    finish(staging)
-    require_parity(prompts, staging, settings.merge_to)
-    replace_folder(staging, target)
+    return _merged(prompts, adapter, device, kept), record
 
 
 def _trained_loss(adapter: Path) -> float | None:
@@ -98,7 +129,7 @@ def _trained_loss(adapter: Path) -> float | None:
     return min((record["eval_loss"] for record in records if "eval_loss" in record), default=None)
 
 
-def _eval_examples(settings: MergeSettings, prompts: PromptFormat, device: Device) -> list[Example]:
+def _eval_examples(settings: ExportSettings, prompts: PromptFormat, device: Device) -> list[Example]:
     """The eval split; empty if its loss is not measured, because a CPU would take hours for a large model."""
     parameters = prompts.base.parameter_count
     if not device.is_cuda and (parameters is None or parameters > MAX_CPU_PARAMETERS):
@@ -157,15 +188,13 @@ def _loss_table(losses: dict[str, float]) -> str:
     return table(("eval split", "answer loss", "against training"), rows)
 
 
-def require_parity(prompts: PromptFormat, staging: Path, folder: str) -> None:
-    """Check an export before it gets its name, and remove it if other programs would prompt it otherwise.
+def _require_parity(prompts: PromptFormat, problems: list[str], folder: str) -> None:
+    """Refuse an export, before it gets its name, that other programs would prompt otherwise.
 
     Raises:
         Failed: with the first difference. That the template cannot be written as Jinja is only printed.
     """
-    problems = prompts.parity_problems(staging)
     if problems and prompts.jinja():
-        shutil.rmtree(staging)
         raise Failed(f"{folder} was not written, because {problems[0]}.")
     checked = f"{len(prompts.questions)} prompts are equal token for token, as are the stop ids"
     print_rank0(f"Checked {folder}: {problems[0] if problems else checked}")

@@ -182,8 +182,8 @@ class BaseModel:
         """
         if target and self.stored_quantization:
             raise UserError(
-                f"MERGE_TO needs 16-bit weights, and {self.name} is stored in {self.stored_quantization}. "
-                f"Set --{self.setting} to the unquantized model, or leave out --MERGE_TO."
+                f"a merge (MERGE_TO, EXPORT_TO) needs 16-bit weights, and {self.name} is stored in "
+                f"{self.stored_quantization}. Set --{self.setting} to the unquantized model."
             )
 
     @property

@@ -174,17 +174,27 @@ class PromptFormat:
         self.generation_config().save_pretrained(folder)
 
     def parity_problems(self, folder: Path) -> list[str]:
-        """Compare what other programs read from a folder with what training used; empty if all is equal.
+        """Compare what other programs read from a folder with what training used; empty if all is equal."""
+        from transformers import AutoTokenizer, GenerationConfig
+
+        stops = GenerationConfig.from_pretrained(folder).eos_token_id
+        stops = [stops] if isinstance(stops, int) else stops
+        return self.differences(AutoTokenizer.from_pretrained(folder), stops, GENERATION_CONFIG)
+
+    def differences(self, tokenizer: Any, stops: list[int], source: str) -> list[str]:
+        """Compare a saved tokenizer and its stop ids with what training used; empty if all is equal.
 
         Checks the stop ids, the rendered text, the begin token (one, where training had one) and the token
         ids of `PROBES` prompts.
-        """
-        from transformers import AutoTokenizer, GenerationConfig
 
-        tokenizer, problems = AutoTokenizer.from_pretrained(folder), []
-        stops = GenerationConfig.from_pretrained(folder).eos_token_id
-        if sorted([stops] if isinstance(stops, int) else stops) != self.stop_ids():
-            problems.append(f"{GENERATION_CONFIG} names the stop ids {stops}, training {self.stop_ids()}")
+        Args:
+            tokenizer: as another program loads it.
+            stops: ids that end an answer there.
+            source: the file that names them.
+        """
+        problems = []
+        if sorted(stops) != self.stop_ids():
+            problems.append(f"{source} names the stop ids {stops}, training {self.stop_ids()}")
         if not tokenizer.chat_template:
             problems.append(
                 "the saved tokenizer has no chat template, because apply_chat_template does more than join "

@@ -1,4 +1,4 @@
-"""The section of a model card with the commands that run the model elsewhere: transformers, vLLM."""
+"""The section of a model card with the commands that run the model elsewhere: transformers, vLLM, Ollama."""
 
 import re
 from collections.abc import Mapping
@@ -25,8 +25,14 @@ tokens = model.generate(**prompt, generation_config=settings)
 print(tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True))"""
 
 
+OLLAMA = """\
+ollama create medqa -f {folder}/Modelfile
+ollama run medqa "What are the symptoms of angina?\""""
+LLAMA_CPP = "llama-server --jinja --temp 0 --model {folder}/model-F16.gguf"
+
+
 def how_to_use(
-    settings: Mapping[str, Any], system_message: str, has_template: bool, merged: bool
+    settings: Mapping[str, Any], system_message: str, has_template: bool, setting: str
 ) -> list[str]:
     """The section as lines.
 
@@ -34,8 +40,38 @@ def how_to_use(
         settings: all settings of the training, by name.
         system_message: of the training.
         has_template: whether the saved tokenizer has the chat template.
-        merged: whether the model is whole, instead of an adapter.
+        setting: the setting of the model's folder: OUTPUT_DIR (adapter), MERGE_TO or EXPORT_TO (GGUF).
     """
+    folder = settings["EXPORT_TO"] or "exported"
+    ollama = OLLAMA.format(folder=folder).split("\n")
+    if setting == "EXPORT_TO":
+        commands = [
+            "The files have the tokenizer, the chat template and the tokens that end an answer. With Ollama:",
+            *("", "```bash", *ollama, "```", ""),
+            "With llama.cpp:",
+            *("", "```bash", LLAMA_CPP.format(folder=folder), "```", ""),
+        ]
+    else:
+        commands = [
+            *_python_and_vllm(settings, setting == "MERGE_TO"),
+            f"With Ollama, after the training command was run again with `--EXPORT_TO {folder}`:",
+            *("", "```bash", *ollama, "```", ""),
+        ]
+    return [
+        "## How to use",
+        "",
+        "The model was trained with this system message, which the chat template writes when a conversation "
+        "has none:",
+        "",
+        *(f"> {line}" for line in (system_message or "(no system message)").splitlines()),
+        "",
+        *([] if has_template else [WITHOUT_TEMPLATE, ""]),
+        *commands,
+    ]
+
+
+def _python_and_vllm(settings: Mapping[str, Any], merged: bool) -> list[str]:
+    """The commands of transformers and vLLM for an adapter, or for a merged model."""
     base = settings["MODEL_NAME"]
     folder = settings["MERGE_TO"] if merged else settings["OUTPUT_DIR"]
     if merged:
@@ -51,14 +87,6 @@ def how_to_use(
             f"    --tokenizer {folder} --generation-config {folder}",
         ]
     return [
-        "## How to use",
-        "",
-        "The model was trained with this system message, which the chat template writes when a conversation "
-        "has none:",
-        "",
-        *(f"> {line}" for line in (system_message or "(no system message)").splitlines()),
-        "",
-        *([] if has_template else [WITHOUT_TEMPLATE, ""]),
         "`generation_config.json` names all tokens that end an answer. With transformers:",
         "",
         "```python",

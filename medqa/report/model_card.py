@@ -37,11 +37,11 @@ def write_card(
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
-    merged: bool = False,
+    setting: str = "OUTPUT_DIR",
 ) -> None:
     """Write the `model_card` of the model in `folder`, with the same arguments."""
-    has_template = (folder / CHAT_TEMPLATE).is_file()
-    atomic_io.write_text(folder / "README.md", model_card(settings, data, records, has_template, merged))
+    has_template = setting == "EXPORT_TO" or (folder / CHAT_TEMPLATE).is_file()  # GGUF files always have one
+    atomic_io.write_text(folder / "README.md", model_card(settings, data, records, has_template, setting))
 
 
 def model_card(
@@ -49,20 +49,20 @@ def model_card(
     data: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
     has_template: bool,
-    merged: bool = False,
+    setting: str = "OUTPUT_DIR",
 ) -> str:
-    """The card of a trained adapter, `results/README.md`, or of the model merged from it.
+    """The card of a trained adapter, `results/README.md`, or of an export of the model merged from it.
 
     Args:
         settings: all settings of the training, by name.
         data: manifest of the datasets, with the content of dataset_stats.json as `stats`.
         records: lines of training_metrics.jsonl.
         has_template: whether the saved tokenizer has a chat template.
-        merged: whether the model is whole, instead of an adapter.
+        setting: the setting of the card's folder: OUTPUT_DIR, MERGE_TO or EXPORT_TO.
     """
     from huggingface_hub import ModelCardData
 
-    name = settings["MODEL_NAME"]
+    name, merged = settings["MODEL_NAME"], setting != "OUTPUT_DIR"
     # A local folder is not a model on the Hub, even if it is named like one.
     on_hub = not Path(name).is_dir()
     metadata = ModelCardData(
@@ -74,7 +74,7 @@ def model_card(
         "",
         WARNING,
         "",
-        *how_to_use(settings, data["system_message"], has_template, merged),
+        *how_to_use(settings, data["system_message"], has_template, setting),
         *_data_section(data),
         *_training_section(settings, records),
         LIMITS,

@@ -364,7 +364,7 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(copy):
 def test_a_quantized_base_is_refused_or_wants_a_setting(copy, stored, precision, message):
     edit(copy / "config.json", quantization_config=stored)
     assert message in refused(model(copy).require_usable, precision, "cpu", False)
-    assert "MERGE_TO needs 16-bit weights" in refused(model(copy).require_mergeable, "merged")
+    assert "(MERGE_TO, EXPORT_TO) needs 16-bit weights" in refused(model(copy).require_mergeable, "merged")
     model(copy).require_mergeable("")
 
 

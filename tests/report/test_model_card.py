@@ -14,7 +14,7 @@ SETTINGS = {
     "MODEL_NAME": "dmis-lab/llama-3-meerkat-8b-v1.0", "BASE_PRECISION": "nf4", "CPU_PRECISION": "auto", "LORA_RANK": 8, "LORA_ALPHA": 16,
     "LORA_TARGET_MODULES": ("q_proj", "v_proj"), "NUM_EPOCHS": 3, "LEARNING_RATE": 2e-4, "SEED": 42,
     "BATCH_SIZE": 4, "GRADIENT_ACCUMULATION_STEPS": 2, "MAX_SEQ_LENGTH": 2048, "OUTPUT_DIR": "results",
-    "MERGE_TO": "merged",
+    "MERGE_TO": "merged", "EXPORT_TO": "",
 }  # fmt: skip
 DATA = {
     "iteration": 2,
@@ -69,9 +69,15 @@ def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
     assert "> Be brief.\n> Name doses.\n" in text
     assert 'PeftModel.from_pretrained(model, "results")' in text and "has no chat template" not in text
     assert "--enable-lora --lora-modules medqa=results --max-lora-rank 16 " in text
-    merged = ModelCard(model_card(SETTINGS, DATA, RECORDS, has_template=False, merged=True))
+    merged = ModelCard(model_card(SETTINGS, DATA, RECORDS, has_template=False, setting="MERGE_TO"))
     assert "vllm serve merged\n" in merged.text and "PeftModel" not in merged.text
     assert "has no chat template" in merged.text and merged.data.library_name == "transformers"
+    for each in (text, merged.text):
+        assert "with `--EXPORT_TO exported`" in each and "ollama create medqa -f exported/Modelfile" in each
+    arguments = SETTINGS | {"EXPORT_TO": "models/gguf"}, DATA, RECORDS
+    exported = model_card(*arguments, has_template=True, setting="EXPORT_TO")
+    assert "ollama create medqa -f models/gguf/Modelfile" in exported and "vllm" not in exported
+    assert "llama-server --jinja --temp 0 --model models/gguf/model-F16.gguf" in exported
 
 
 @pytest.mark.parametrize("name", ["models/base", "odd: name # with 'signs'"])

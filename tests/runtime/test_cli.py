@@ -33,7 +33,7 @@ def other_value(kind: type, name: str) -> tuple[object, list[str]]:
     """A value that is not the default, and how it is typed."""
     default, hint = getattr(kind(), name), get_type_hints(kind)[name]
     if get_origin(hint) is Literal:
-        choice = next(choice for choice in get_args(hint) if choice != default)
+        choice = next((choice for choice in get_args(hint) if choice != default), default)
         return choice, [choice]
     if isinstance(default, bool):
         return not default, [str(not default)]

@@ -1,0 +1,285 @@
+"""Writes a merged model as GGUF files, with an Ollama Modelfile.
+
+Comes in: a merged model and how training prompted it. Goes out: a folder with the weights in F16 and in Q8_0,
+each file with tokenizer, chat template and stop tokens, and `Modelfile`. `parity_problems` reads them back.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medqa.modeling.chat_template import neutralize_control_tokens
+from medqa.modeling.prompt_format import PromptFormat, turns_of
+from medqa.runtime.errors import Failed, UserError, require_package
+
+MODELFILE = "Modelfile"
+# Model types of transformers → names of `gguf.MODEL_ARCH`. Gemma also needs a SentencePiece vocabulary.
+ARCHITECTURES = {"llama": "LLAMA", "mistral": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"}
+# Types of the weight matrices; vectors are always stored in float32.
+F16, Q8_0 = "F16", "Q8_0"
+# GGUF has one key for each of three stop tokens, and llama.cpp ends an answer at any of them.
+STOP_KEYS = ("eos", "eot", "eom")
+
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def _split(regex: str) -> dict[str, Any]:
+    """A step of a tokenizer.json that divides a text by a regular expression."""
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+
+
+# How llama.cpp calls the rules by which a byte-level tokenizer divides a text: steps before that of GPT-2,
+# whether that one is applied, and whether a piece that is a token is taken without merging bytes.
+SPLITS = {
+    "gpt-2": ([], True, False),
+    "smollm": ([{"type": "Digits", "individual_digits": True}], True, False),
+    "llama-bpe": ([_split(LLAMA3_SPLIT)], False, True),
+    "qwen2": ([_split(LLAMA3_SPLIT.replace("{1,3}", ""))], False, False),
+}
+
+# Ollama's template language is Go's; the texts become Go strings. It writes what the Jinja template writes.
+TEMPLATE = (
+    "{{ $first := true }}"
+    "{{ if .System }}{{ BEFORE_SYSTEM }}{{ .System }}{{ AFTER_SYSTEM }}"
+    "{{ else }}{{ WITHOUT_SYSTEM }}{{ end }}"
+    "{{ range .Messages }}"
+    '{{ if eq .Role "user" }}'
+    "{{ if not $first }}{{ NEXT_TURN }}{{ end }}{{ $first = false }}{{ .Content }}{{ BEFORE_ANSWER }}"
+    '{{ else if eq .Role "assistant" }}{{ LEAD }}{{ .Content }}{{ AFTER_ANSWER }}'
+    "{{ end }}{{ end }}"
+)
+# Greedy, and as long as in an evaluation. Ollama's default penalty would make a repeated drug name unlikely.
+DECODING = {"temperature": 0, "num_predict": 512, "repeat_penalty": 1}
+
+
+def file_name(kind: str) -> str:
+    """The name of the GGUF file with weights of a kind."""
+    return f"model-{kind}.gguf"
+
+
+def require_exportable(prompts: PromptFormat) -> None:
+    """Refuse a model that cannot be written as GGUF, before a weight is loaded.
+
+    Raises:
+        UserError: no package, or the first reason with what would work.
+    """
+    require_package("gguf", "EXPORT_TO")
+    if obstacle := _obstacle(prompts):
+        raise UserError(
+            f"EXPORT_TO: {prompts.base.name} cannot be written as GGUF: {obstacle}. Use --MERGE_TO instead."
+        )
+
+
+def _obstacle(prompts: PromptFormat) -> str:
+    """Why a model cannot be written as GGUF, with what would work; empty if it can."""
+    config, stops = prompts.base.model_config, prompts.stop_ids()
+    if config.model_type not in ARCHITECTURES:
+        return f"its architecture is {config.model_type}, and these are written: {', '.join(ARCHITECTURES)}"
+    rope = config.rope_parameters
+    kinds = ("default", "llama3") if config.model_type == "llama" else ("default",)
+    if rope["rope_type"] not in kinds or rope.get("partial_rotary_factor", 1) != 1:
+        return f"its rotary embedding is {rope}, and these are written: {', '.join(kinds)}"
+    if config.hidden_act != "silu":
+        return f"its activation is {config.hidden_act}, and llama.cpp computes silu"
+    if _split_name(prompts.base.tokenizer) is None:
+        return f"its tokenizer divides texts otherwise than these: {', '.join(SPLITS)}"
+    if not prompts.jinja():
+        return "apply_chat_template does more than join texts"
+    if '"""' in prompts.system_message:
+        return 'a Modelfile cannot hold a system message with """'
+    if len(stops) > len(STOP_KEYS):
+        return f"it has {len(stops)} stop tokens, and the files can name {len(STOP_KEYS)}"
+    return ""
+
+
+def _split_name(tokenizer: Any) -> str | None:
+    """llama.cpp's name for how a byte-level tokenizer divides a text; None if it has none."""
+    core = json.loads(tokenizer.backend_tokenizer.to_str())
+    outer = core["pre_tokenizer"] or {}
+    *before, last = outer.get("pretokenizers", [outer])
+    normalizer = (core["normalizer"] or {}).get("type")
+    if last.get("type") != "ByteLevel" or last["add_prefix_space"] or normalizer not in (None, "NFC"):
+        return None
+    found = before, last["use_regex"], core["model"].get("ignore_merges", False)
+    return next((name for name, rules in SPLITS.items() if rules == found), None)
+
+
+def write(model: Any, prompts: PromptFormat, folder: Path) -> None:
+    """Write the GGUF files and the Modelfile into an existing folder.
+
+    Args:
+        model: the merged model, of an architecture that `require_exportable` accepts.
+        prompts: how it was prompted in training.
+        folder: gets the files.
+
+    Raises:
+        Failed: a weight is larger than F16 can hold.
+    """
+    for kind in (F16, Q8_0):
+        _write_file(model, prompts, kind, folder / file_name(kind))
+    (folder / MODELFILE).write_text(modelfile(prompts), encoding="utf-8")
+
+
+def _write_file(model: Any, prompts: PromptFormat, kind: str, path: Path) -> None:
+    """Write one GGUF file; one weight at a time is in memory beside the model."""
+    import gguf
+
+    config = model.config
+    arch = gguf.MODEL_ARCH[ARCHITECTURES[config.model_type]]
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
+    writer.add_name(Path(prompts.base.name).name)
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{kind}"])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    _add_sizes(writer, config)
+    _add_tokenizer(writer, prompts, config.vocab_size)
+    for name, weight in _weights(model, arch):
+        stored = _stored_type(weight, kind)
+        block, size = gguf.GGML_QUANT_SIZES[stored]
+        size_in_bytes = weight.numel() // block * size
+        # Any type but uint8 means that the shape counts weights, not bytes.
+        writer.add_tensor_info(name, weight.shape, "float32", size_in_bytes, raw_dtype=stored)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for name, weight in _weights(model, arch):
+        values, stored = weight.float().cpu().numpy(), _stored_type(weight, kind)
+        if weight.ndim > 1 and not abs(values).max() < 65520:  # what rounds to the largest number of F16
+            raise Failed(f"{path.name}: {name} has weights that F16 cannot hold.")
+        writer.write_tensor_data(gguf.quantize(values, stored))
+    writer.close()
+
+
+def _add_sizes(writer: Any, config: Any) -> None:
+    """Add the sizes of the layers and the rotary embedding."""
+    window = config.max_position_embeddings
+    if getattr(config, "use_sliding_window", True):  # llama.cpp attends to all tokens: same up to the window
+        window = min(getattr(config, "sliding_window", None) or window, window)
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_context_length(window)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(head)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+
+
+def _add_tokenizer(writer: Any, prompts: PromptFormat, size: int) -> None:
+    """Add vocabulary, merges, special tokens and chat template.
+
+    Args:
+        writer: of the file.
+        prompts: with the tokenizer.
+        size: number of embeddings; those without a token are padding.
+    """
+    from gguf import TokenType
+
+    tokenizer = prompts.base.tokenizer
+    texts = {number: text for text, number in tokenizer.get_vocab().items()}
+    kinds = dict.fromkeys(texts, TokenType.NORMAL)
+    for number, token in tokenizer.added_tokens_decoder.items():
+        kinds[number] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(_split_name(tokenizer))
+    writer.add_token_list([texts.get(number, f"[PAD{number}]") for number in range(size)])
+    writer.add_token_types([kinds.get(number, TokenType.UNUSED) for number in range(size)])
+    writer.add_token_merges([" ".join(pair) for pair in merges])
+    ids = dict(zip(STOP_KEYS, _ordered_stops(prompts), strict=False))
+    ids |= {"bos": tokenizer.bos_token_id, "pad": tokenizer.pad_token_id}
+    for name, number in ids.items():
+        if number is not None:
+            getattr(writer, f"add_{name}_token_id")(number)
+    # The chat template writes the begin token, if there is one, so llama.cpp must not add a second one.
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(prompts.jinja())
+
+
+def _ordered_stops(prompts: PromptFormat) -> list[int]:
+    """The stop ids: the token that ends a text, then the one that ends a turn, then others."""
+    tokenizer, end = prompts.base.tokenizer, turns_of(prompts.template).after_answer
+
+    def order(number: int) -> tuple[bool, bool]:
+        return number != tokenizer.eos_token_id, tokenizer.convert_ids_to_tokens(number) not in end
+
+    return sorted(prompts.stop_ids(), key=order)
+
+
+def _weights(model: Any, arch: Any) -> Iterator[tuple[str, Any]]:
+    """GGUF's names and the weights, rows in its order."""
+    import gguf
+    import torch
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = model.config
+    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    for name, weight in model.state_dict().items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        if arch == gguf.MODEL_ARCH.LLAMA and (".q_proj." in name or ".k_proj." in name):
+            heads = config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads
+            # Its rotary embedding turns neighbours in place of halves.
+            weight = weight.unflatten(0, (heads, 2, -1)).transpose(1, 2).reshape(weight.shape)
+        yield names.get_name(name, (".weight", ".bias")), weight
+    if (rope := config.rope_parameters)["rope_type"] == "llama3":
+        scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+        plain = 1 / rope["rope_theta"] ** (torch.arange(len(scaled)) / len(scaled))
+        yield f"{gguf.TENSOR_NAMES[gguf.MODEL_TENSOR.ROPE_FREQS]}.weight", plain / scaled
+
+
+def _stored_type(weight: Any, kind: str) -> Any:
+    """The type in which a weight is stored in a file of a kind."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    if weight.ndim == 1:
+        return GGMLQuantizationType.F32
+    block, _ = GGML_QUANT_SIZES[GGMLQuantizationType[kind]]
+    return GGMLQuantizationType[F16 if weight.shape[-1] % block else kind]
+
+
+def modelfile(prompts: PromptFormat) -> str:
+    """Ollama's Modelfile: weights, template, system message, stop tokens and greedy decoding."""
+    texts = vars(turns_of(prompts.template))
+    template = re.sub(
+        r"(?<={{ )[A-Z_]+(?= }})",
+        lambda name: json.dumps(texts[name[0].lower()], ensure_ascii=False),
+        TEMPLATE,
+    )
+    system = neutralize_control_tokens(prompts.system_message)
+    stops = prompts.base.tokenizer.convert_ids_to_tokens(_ordered_stops(prompts))
+    lines = [
+        f"# {file_name(Q8_0)} takes half of the memory, and answers a little differently.",
+        f"FROM ./{file_name(F16)}",
+        f'TEMPLATE """{template}"""',
+        *([f'SYSTEM """{system}"""'] if system else []),
+        *(f'PARAMETER stop "{stop}"' for stop in stops),
+        *(f"PARAMETER {name} {value}" for name, value in DECODING.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def parity_problems(prompts: PromptFormat, folder: Path) -> list[str]:
+    """Compare what other programs read from the files with what training used; empty if all is equal.
+
+    transformers reads tokenizer and template. How a text is divided before merging is code of llama.cpp, of
+    which a file has only the name, so the division of training is used.
+    """
+    from gguf import GGUFReader
+    from transformers import PreTrainedTokenizerFast
+
+    name = file_name(F16)  # the other file is written with the same tokenizer
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, gguf_file=name)
+    tokenizer.backend_tokenizer.pre_tokenizer = prompts.base.tokenizer.backend_tokenizer.pre_tokenizer
+    fields = GGUFReader(folder / name).fields
+    keys = [f"tokenizer.ggml.{key}_token_id" for key in STOP_KEYS]
+    return prompts.differences(tokenizer, [fields[key].contents() for key in keys if key in fields], name)
