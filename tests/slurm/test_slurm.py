@@ -206,7 +206,7 @@ def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout, re
     assert drained
     cluster("scontrol", "update", "nodename=node1", "state=resume")
     text = logs(checkout)
-    assert "FAILED" not in text and requeues(checkout) >= 2, text
+    assert "FAILED" not in text and requeues(checkout) >= wanted, text
     for stage in ("dataset_preparation.py", "fine_tuning.py", "evaluation.py"):
         assert f"{stage} is done" in text
     keys = answers(checkout)
