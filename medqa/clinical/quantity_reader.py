@@ -9,6 +9,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from medqa.clinical import words as word_lists
 from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
@@ -63,14 +64,16 @@ NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
 ONE_PERIOD = re.compile(
-    r"(?:for|within|after|over|lasting) an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
+    r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
+    r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
 )
+# "an hour and a half", "a tablet and a half"
+ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
 BEGINNINGS = {
-    "for",
-    "within",
-    "after",
-    "over",
-    "lasting",
+    *word_lists.words(
+        "for within after over lasting lasts lasted last takes took take wait waited another needs"
+    ),
+    *word_lists.words("a an fortnight"),
     *WORDS,
     *FREQUENCY_WORDS,
     *FIRST_WORDS,
@@ -144,10 +147,9 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
         return [], date.end()
     if word in WORDS:
         return _at_number(scan, start, word_end)
-    if (one := ONE_PERIOD.match(scan.text, start)) is not None:
-        unit, end = read_compound(scan.text, scan.raw, one.end())
-        value, end = _longer(scan, Fraction(1), unit, end)
-        return _quantities(scan, one.end() + 1, end, [(value, value)], unit, unit)
+    one = (ONE_AND_PART if word in ("a", "an") else ONE_PERIOD).match(scan.text, start)
+    if one is not None or word == "fortnight":
+        return _one_unit(scan, one.end() if one else start) or ([], word_end)
     if read_eye(scan.text, scan.raw, start, word_end):
         return [Quantity("route", "into the eye", (), start=start, end=word_end)], word_end
     if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
@@ -167,6 +169,16 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
     if word in NAMED:
         return read_named_value(scan, start, word_end)
     return [], word_end
+
+
+def _one_unit(scan: Scan, start: int) -> Found | None:
+    """Read one unit whose number is an article: "for a week", "a tablet and a half", "a fortnight"."""
+    compound = read_compound(scan.text, scan.raw, start)
+    if compound is None:
+        return None
+    unit, end = compound
+    value, end = _longer(scan, Fraction(1), unit, end)
+    return _quantities(scan, start + scan.text.startswith(" ", start), end, [(value, value)], unit, unit)
 
 
 def _at_digit(scan: Scan, start: int, _: int) -> Found:
@@ -220,7 +232,7 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     low, end = first
     compound = read_compound(scan.text, scan.raw, end)
     unit, unit_end = compound or (None, end)
-    if unit is not None and unit.dimension in ("time", "long time") and not unit.per:
+    if unit is not None and not unit.per:
         low, unit_end = _longer(scan, low, unit, unit_end)
     upper = read_upper(scan, start, unit_end)
     if upper is None:
@@ -243,10 +255,10 @@ def _amounts(scan: Scan, start: int) -> Found | None:
 
 
 def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction, int]:
-    """A time with its smaller part, in the larger unit: "4 h 30 min", "two years and six months"."""
+    """A value with its smaller part: "4 h 30 min", "two years and six months", "one tablet and a half"."""
     if (half := PART_MORE.match(scan.text, end)) is not None:
         return value + (Fraction(1, 2) if half.group(1) == "half" else Fraction(1, 4)), half.end()
-    link = SMALLER_PART.match(scan.text, end)
+    link = SMALLER_PART.match(scan.text, end) if unit.dimension in ("time", "long time") else None
     part = read_number(scan.text, link.end()) if link else None
     smaller = read_compound(scan.text, scan.raw, part[1]) if part else None
     if (
