@@ -52,6 +52,7 @@ class Claim:
         taken: what is taken at a time, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
         daily: what comes to a day, None when unknown.
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
+        at_time: whether it is given at one time of the day.
         assumed: whether the subject is taken from the other text.
     """
 
@@ -64,6 +65,7 @@ class Claim:
     taken: Quantity | None
     daily: Quantity | None
     parts: Quantity | None = None
+    at_time: bool = False
     assumed: bool = False
 
     @property
@@ -106,6 +108,7 @@ def claims(text: str) -> tuple[Claim, ...]:
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
     starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     found: dict[tuple, Claim] = {}
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
@@ -113,6 +116,8 @@ def claims(text: str) -> tuple[Claim, ...]:
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
             continue  # "300 mg a day in three doses"
+        if quantity.kind == "frequency" and quantity.start in counted:
+            continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
         if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
@@ -147,6 +152,8 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
         if claim in same_day and len(same_day) > 1:
             low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
             claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
+        elif claim.part_of_day(lower):
+            claim = replace(claim, at_time=True)
         yield claim
 
 
@@ -173,8 +180,8 @@ def _with_contents(found: list[Claim]) -> list[Claim]:
 def _daily(dose: Dose, subject: str) -> Quantity | None:
     """What comes to a day: 2 g for "1 g twice daily", 900 mg for "37.5 mg/h"."""
     amount = in_common_unit(subject, dose.total or dose.amount)
-    if amount.kind != "amount" or len(amount.values) != 1:
-        return None
+    if amount.kind != "amount" or len(amount.values) != 1 or amount.unit.endswith("/L"):
+        return None  # a level in the blood does not add up over a day
     low, high = amount.values[0]
     if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
         return None
@@ -203,6 +210,9 @@ def _in_days(quantity: Quantity) -> Quantity:
     """A time in days, a frequency in times a day; what takes many years is an age."""
     if quantity.kind == "duration" and quantity.unit == "month" and quantity.values[0][0] >= LEAST_AGE:
         return replace(quantity, kind="age")
+    if quantity.kind == "age" and quantity.unit == "day":
+        values = tuple((low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) for low, high in quantity.values)
+        return replace(quantity, unit="month", values=values, tolerance=MONTH_TOLERANCE)
     if quantity.unit != "month" or quantity.kind not in ("duration", "frequency"):
         return quantity
     factor = DAYS_OF_A_MONTH if quantity.kind == "duration" else 1 / DAYS_OF_A_MONTH

@@ -9,10 +9,11 @@ from itertools import product
 
 from medqa.clinical.claims import Claim, claims
 from medqa.clinical.names import MEASURE_NAMES, is_known
-from medqa.clinical.opposites import names_way, swapped, wrong_way
+from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS
+from medqa.clinical.swaps import swapped
+from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
 
@@ -23,8 +24,16 @@ MOST_OF_A_DIMENSION = 3
 BRIEF = 120
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
+# Measures of which a text names one and means another of them.
+FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
+WEIGHTS = frozenset({"weight", "weight change", "none"})
+MG_PER_KG = 10**6
+# Doses by weight are rounded.
+WEIGHT_TOLERANCE = Fraction(1, 10)
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
+# No citation, and no number of an item of a list.
+BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9])")
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -65,8 +74,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference)):
         return None
-    ours, theirs = _with_common_subject(*_with_common_pregnancy(ours, theirs))
-    found = [*_contradictions(ours, theirs), *wrong_way(reference, hypothesis, ours, theirs)]
+    ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    bare = _bare_numbers(reference), _bare_numbers(hypothesis)
+    found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -88,16 +98,35 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
     return None if errors is None else len(errors)
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
+def _bare_numbers(text: str) -> frozenset[Fraction]:
+    """The numbers of a text that no quantity has, as in "85 g/L before and 102 after"."""
+    inside = {place for one in read(text) for place in range(one.start, one.end)}
+    numbers = (number for number in BARE_NUMBER.finditer(forms(text)[2]) if number.start() not in inside)
+    return frozenset(Fraction(number.group()) for number in numbers)
+
+
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
     """A text that names no medicine speaks of the only one of the other text: the question named it."""
     sides = [list(ours), list(theirs)]
-    names = [{claim.subject for claim in side if claim.dose} for side in sides]
+    names = [
+        {claim.subject for claim in side if claim.dose and claim.subject not in WEIGHTS} for side in sides
+    ]
     for number, other in ((0, names[1]), (1, names[0])):
         if names[number] == {""} and len(other) == 1:
             sides[number] = [
-                replace(claim, subject=min(other), assumed=True) if claim.dose else claim
+                replace(claim, subject=min(other), assumed=True)
+                if claim.dose and not claim.subject
+                else claim
                 for claim in sides[number]
             ]
+        for family in FAMILIES:
+            mine, others = names[number] & family, other & family
+            if len(mine) == len(others) == 1 and mine != others:
+                sides[number] = [
+                    replace(claim, subject=min(family)) if claim.subject in family else claim
+                    for claim in sides[number]
+                ]
     return sides[0], sides[1]
 
 
@@ -111,6 +140,35 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
     return sides
 
 
+def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Doses per kilogram are doses of the patient where a text gives the weight and the other the dose."""
+    sides = [ours, theirs]
+    weights = {claim.quantity.values[0] for side in sides for claim in side if claim.subject == "weight"}
+    per_kilogram = [any("/kg" in claim.quantity.unit for claim in side) for side in sides]
+    if len(weights) == 1 and per_kilogram[0] != per_kilogram[1]:
+        weight = next(iter(weights))[0] / MG_PER_KG
+        number = per_kilogram.index(True)
+        sides[number] = [_of_patient(claim, weight) for claim in sides[number]]
+    return sides
+
+
+def _of_patient(claim: Claim, weight: Fraction) -> Claim:
+    """A claim per kilogram as that of a patient of a weight in kilograms."""
+    if "/kg" not in claim.quantity.unit:
+        return claim
+    amounts = {
+        name: replace(
+            amount,
+            unit=amount.unit.replace("/kg", ""),
+            values=tuple((low * weight, high * weight) for low, high in amount.values),
+            tolerance=max(amount.tolerance, WEIGHT_TOLERANCE),
+        )
+        for name in ("quantity", "taken", "daily", "parts")
+        if (amount := getattr(claim, name)) is not None
+    }
+    return replace(claim, **amounts)
+
+
 def _in_weeks(claim: Claim) -> Claim:
     weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
     if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
@@ -120,14 +178,18 @@ def _in_weeks(claim: Claim) -> Claim:
     )
 
 
-def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
+def _contradictions(
+    ours: Sequence[Claim], theirs: Sequence[Claim], bare: tuple[frozenset[Fraction], frozenset[Fraction]]
+) -> Iterator[tuple[str, str, str, str]]:
     """(subject, kind, words of the reference, words of the answer) for each claim that is contradicted.
 
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer that agrees with none of the reference: by one of the same subject, or, without a common
-        subject, by the only one of its dimension.
+        subject, by the only one of its dimension. A number that the other text has without its unit
+        (`bare`, of both texts) contradicts nothing: "Hb 85 g/L before and 102 after".
     """
-    left, rivals = _alone(ours, theirs), _alone(theirs, ours)
+    left = [one for one in _alone(ours, theirs) if one.quantity.number not in bare[1]]
+    rivals = [one for one in _alone(theirs, ours) if one.quantity.number not in bare[0]]
     for one in list(left):
         against = [other for other in rivals if _same_thing(one, other)]
         if against:
@@ -213,6 +275,8 @@ def agree(one: Claim, other: Claim) -> bool:
     if not _may_be_one(one, other):
         return False
     if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
+        if _whole_day(one) and _whole_day(other):
+            return amounts_meet(one.parts or one.daily, other.parts or other.daily)
         return any(
             amounts_meet(*pair)
             for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
@@ -233,13 +297,19 @@ def agree(one: Claim, other: Claim) -> bool:
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
 
 
+def _whole_day(claim: Claim) -> bool:
+    """Whether a claim says what comes to a day in all, and not only at one time of the day."""
+    return claim.parts is not None or (claim.times_a_day and not claim.at_time)
+
+
 def mirrored(reference: str, hypothesis: str) -> bool:
     """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
+    bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
     return any(
-        {one.bound, other.bound} == {"<", ">"}
+        one.bound != other.bound
         and one.unit == other.unit
         and near(one.values[0][0], other.values[0][0], one, other)
-        for one, other in product(read(reference), read(hypothesis))
+        for one, other in product(*bounds)
     )
 
 
@@ -286,7 +356,7 @@ def _same_thing(one: Claim, other: Claim) -> bool:
     # The content of a bottle is no dose: "250 mg/5 mL" and "250 mg".
     if first.unit.endswith("/L") != second.unit.endswith("/L"):
         return False
-    return bool(units) and first.number == second.number
+    return bool(units) and (first.number == second.number or first.values == second.values)
 
 
 def _only_counterpart(one: Claim, other: Claim) -> bool:

@@ -48,7 +48,9 @@ FILLERS = word_lists.words(
     "new current "
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
-    "apply inject injected administer administered"
+    "apply inject injected administer administered "
+    "came come comes back returned read reads result results had has have been went gone got gets measures "
+    "stood stands fasting repeat"
 )
 # How many words before its amount a name may be.
 REACH = 9
@@ -93,7 +95,7 @@ WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
+    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
@@ -108,8 +110,8 @@ OVER = re.compile(
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|spoonful)s?\b"
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
+    r"|lozenge|suppository|spoonful)(?:e?s)?\b"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -117,7 +119,9 @@ OF_NAME = re.compile(
     r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
 )
-COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
+COUNT_BEFORE = re.compile(
+    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
+)
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
@@ -125,13 +129,13 @@ WHEN = re.compile(
 )
 # What forbids or negates; "no more than" and "not above" are bounds.
 OPPOSED = re.compile(
-    r"\b(?:(?:no|not|never)(?! (?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
+    r"\b(?:(?:no|not|never)(?! (?:(?:be |take |give |use |have |get )?(?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
     r"|older|younger|above|below"
-    r"|over|under|exceed\w*)\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
+    r"|over|under|exceed\w*))\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
     r"|e)ld|defer\w*"
     r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
     r"|until|forbid\w*"
-    r"|skip\w*)\b|n't"
+    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more|longer|exceed))"
 )
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
@@ -143,6 +147,7 @@ FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|
 LATER_DOSE = re.compile(
     r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
 )
+ROLES = {"first": FIRST_DOSE, "later": LATER_DOSE}
 CHILD = re.compile(
     r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
 )
@@ -256,12 +261,19 @@ class _Sentence:
             # A concentration in a sentence of one measure is a value of it.
             beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
-                following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
+                following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
                 total = self._total(amount, amounts[max(0, number - 1) : number + 2])
                 name = _for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context, opposed)
+
+    def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
+        """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
+        for amount in amounts[number + 1 :]:
+            if amount.unit not in ITEMS or amounts[number].unit in ITEMS:
+                return amount.start
+        return len(self.text)
 
     def _only_measure(self) -> str:
         names = {name for _, _, name in self.names}
@@ -333,13 +345,13 @@ class _Sentence:
         if len(amount.values) != 1:
             return None
         after = ITEM_AFTER.match(self.text, amount.end)
-        item = amount.item or (f"{after.group(1)}s" if after else "")
+        item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
         low, high = amount.values[0]
         count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
         counts = [
             other.values[0]
             for other in around
-            if (item in WRITTEN and other.unit == WRITTEN[item][0] and not other.bound)
+            if (other.unit == item and not other.bound)
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
         if item and count is not None:
@@ -426,8 +438,8 @@ def _for_unit(subject: str, unit: str) -> str:
 
 
 def _role(amount: Quantity, context: str) -> str:
+    """The role of a dose: "maximum", or what the last word before it says of "first" and "later"."""
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
-    if FIRST_DOSE.search(context):
-        return "first"
-    return "later" if LATER_DOSE.search(context) else ""
+    found = [(match.start(), role) for role, words in ROLES.items() for match in words.finditer(context)]
+    return max(found)[1] if found else ""

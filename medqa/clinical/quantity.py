@@ -114,7 +114,20 @@ def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> 
             highs[number] = max(highs)
         if quantity.bound == "<":
             lows[number] = min(lows)
+    if _slide(one, other) and not (first.bound or second.bound or first.tolerance or second.tolerance):
+        return False
     return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
+
+
+def _slide(one: Range, other: Range) -> bool:
+    """Whether one range is another moved up or down: they have at most half of the shorter in common."""
+    lower, upper = sorted((one, other))
+    common = lower[1] - upper[0]
+    return (
+        lower[1] < upper[1]
+        and lower[0] < upper[0]
+        and 2 * common <= min(lower[1] - lower[0], upper[1] - upper[0])
+    )
 
 
 def _far_apart(one: Range, other: Range) -> bool:

@@ -88,6 +88,16 @@ ROUNDED = Fraction(15, 1000)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
+# Items that are named before their number.
+MOST_ITEMS = 12
+ITEM_BEFORE = re.compile(
+    r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
+)
+ITEMS_TAKEN = re.compile(
+    " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per (?:day|week)|now|together"
+    "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with (?:food|meals)"
+    "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
+)
 # Before a number that counts something else than what follows: "day 1 and 20 mg".
 NUMBERED = re.compile(
     r"\b(?:days?|weeks?|months?|stages?|grades?|types?|phases?|steps?|cycles?|table|figure|class|factor"
@@ -115,7 +125,7 @@ AGE_BEFORE = re.compile(
 )
 PEOPLE_BEFORE = re.compile(
     r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
-    r"|boys|girls"
+    r"|boys|girls|baby|toddlers?|neonates?|newborns?|infant"
     r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
     r"(?P<bound> over| under| above| below| older than| younger than| [<>≤≥]=?)?(?: the age of)? $"
 )
@@ -237,7 +247,11 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     upper = read_upper(scan, start, unit_end)
     if upper is None:
         if unit is None:
-            return _list(scan, start, end, low) or _age_without_unit(scan, start, end, (low, low))
+            return (
+                _list(scan, start, end, low)
+                or _items(scan, start, end, low)
+                or _age_without_unit(scan, start, end, (low, low))
+            )
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit)
     high, high_end = upper
     high_compound = read_compound(scan.text, scan.raw, high_end)
@@ -294,6 +308,17 @@ def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     if last == "or" and len(values) == 2 and unit.dimension in COUNTED and values[1] == values[0] + 1:
         ranges = [(values[0], values[1])]
     return _quantities(scan, start, unit_end, ranges, unit, unit)
+
+
+def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
+    """A number of the tablets named before it: "500 mg tablets, two every 6 hours", "take two at once"."""
+    if value > MOST_ITEMS or not ITEMS_TAKEN.match(scan.text, end):
+        return None
+    item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
+    if item is None:
+        return None
+    unit, _ = read_compound(item.group(1), item.group(1), 0)
+    return _quantities(scan, start, end, [(value, value)], unit, unit)
 
 
 def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit) -> Found:
