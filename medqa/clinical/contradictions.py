@@ -33,7 +33,7 @@ WEIGHT_TOLERANCE = Fraction(1, 10)
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
 # No citation, and no number of an item of a list.
-BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9])")
+BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -188,8 +188,8 @@ def _contradictions(
         subject, by the only one of its dimension. A number that the other text has without its unit
         (`bare`, of both texts) contradicts nothing: "Hb 85 g/L before and 102 after".
     """
-    left = [one for one in _alone(ours, theirs) if one.quantity.number not in bare[1]]
-    rivals = [one for one in _alone(theirs, ours) if one.quantity.number not in bare[0]]
+    left = [one for one in _alone(ours, theirs) if not _is_bare(one, bare[1])]
+    rivals = [one for one in _alone(theirs, ours) if not _is_bare(one, bare[0])]
     for one in list(left):
         against = [other for other in rivals if _same_thing(one, other)]
         if against:
@@ -218,14 +218,21 @@ def _contradictions(
             yield _error(mine[0], against[0])
 
 
+def _is_bare(claim: Claim, numbers: frozenset[Fraction]) -> bool:
+    """Whether the number of a claim is among the numbers without a unit of the other text."""
+    return claim.quantity.kind in ("amount", "score") and claim.quantity.number in numbers
+
+
 def _is_content(one: Claim, other: Claim) -> bool:
-    """Whether a claim of a volume has its contents in the unit of another amount of the same medicine."""
-    content = one.taken is not None and one.taken.unit != one.quantity.unit
+    """Whether what a claim comes to, in a volume or a day, is in the unit of another dose of the medicine."""
+    if other.dose is None or not _may_be_one(one, other):
+        return False
+    if one.parts is not None and _whole_day(other):
+        return one.parts.unit == other.daily.unit
     return (
-        content
+        one.taken is not None
+        and one.taken.unit != one.quantity.unit
         and one.taken.unit == other.quantity.unit
-        and _may_be_one(one, other)
-        and other.dose is not None
     )
 
 

@@ -113,11 +113,21 @@ ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
     r"|lozenge|suppository|spoonful)(?:e?s)?\b"
 )
+# "each tablet contains 250 mg"
+CONTAINER = re.compile(
+    r"\b(?:each|every|one|an?|per) (tablet|capsule|puff|spray|drop|sachet|patch|vial|lozenge|suppository)"
+    r" (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
+)
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
     r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
+)
+# "two tablets, which makes 500 mg"
+TOTAL_BEFORE = re.compile(
+    r"(?:\b(?:mak(?:es|ing)|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to|equals?|that is"
+    r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
 COUNT_BEFORE = re.compile(
     r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
@@ -204,13 +214,16 @@ def doses(text: str) -> tuple[Dose, ...]:
     names = [name for name in names_of(original) if name[2] != "weight" or name[0] not in inside]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
+    counts = [
+        (one.unit, one.values[0]) for one in quantities if one.unit in ITEMS and one.values[0] != (1, 1)
+    ]
     found: list[Dose] = []
     carried = ""
     begin = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
         spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(spoken))
+        found.extend(_Sentence(text, lower, begin, end, words, named, carried, counts).doses(spoken))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
@@ -231,6 +244,7 @@ class _Sentence:
         words: all words of the text.
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
+        counts: (item, how many) for each number of tablets and the like in the text, one left out.
         fitting: unit → the names that can have a value in it.
     """
 
@@ -241,6 +255,7 @@ class _Sentence:
     words: Sequence[re.Match[str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
+    counts: Sequence[tuple[str, tuple[Fraction, Fraction]]]
     fitting: dict[str, Sequence[tuple[int, int, str]]] = field(default_factory=dict)
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
@@ -320,7 +335,9 @@ class _Sentence:
             parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
             times = (parts or Fraction(1),) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
-        if DAILY_BEFORE.search(context) or self._over_a_day(amount, given):
+        # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
+        of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
+        if of_day or self._over_a_day(amount, given):
             day = (Fraction(1), Fraction(1))
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
         if frequency is None:
@@ -345,6 +362,7 @@ class _Sentence:
         if len(amount.values) != 1:
             return None
         after = ITEM_AFTER.match(self.text, amount.end)
+        container = CONTAINER.search(self.text, max(self.begin, amount.start - 60), amount.start)
         item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
         low, high = amount.values[0]
         count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
@@ -354,9 +372,15 @@ class _Sentence:
             if (other.unit == item and not other.bound)
             or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
         ]
+        if TOTAL_BEFORE.search(self.text[max(self.begin, amount.start - 30) : amount.start]) and any(
+            other.unit in ITEMS and other.start < amount.start for other in around
+        ):
+            return amount
         if item and count is not None:
             number = read_number(count.group(1), 0)[0]
             counts = [(number, number)]
+        if container is not None and not counts:
+            counts = [number for unit, number in self.counts if unit == container.group(1)]
         return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:

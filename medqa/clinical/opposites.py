@@ -43,7 +43,7 @@ EXCLUSIVE = {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
         "negative": r"\bnegative\b|\bnot positive\b",
     },
-    "tumour": {"benign": r"\bbenign\b", "malignant": r"\bmalignant\b"},
+    "tumour": {"benign": r"\bbenign\b", "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b"},
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
 }  # fmt: skip
 _EXCLUSIVE = {

@@ -8,6 +8,7 @@ from itertools import product
 
 from medqa.clinical.contradictions import mirrored
 from medqa.clinical.lexicon import MedicalLexicon
+from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     DENYING_WORDS,
@@ -17,34 +18,10 @@ from medqa.clinical.negation import (
     negates,
 )
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import TOKEN, is_general, stem
 from medqa.clinical.words import words
-
-# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
-GROUPS = {
-    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
-    "|meloxicam|piroxicam"
-    "|celecoxib|etoricoxib|ketoprofen",
-    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
-    "beta blocker": "[a-z]+olol",
-    "ace inhibitor": "[a-z]+pril",
-    "statin": "[a-z]+vastatin",
-    "lipid lowering medicine": "[a-z]+vastatin",
-    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
-    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
-    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
-    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
-    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "triptan": "[a-z]+triptan",
-    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
-    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
-    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
-    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
-    "loop diuretic": "furosemide|bumetanide|torasemide",
-    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
-}
 
 
 def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
@@ -82,10 +59,17 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited"
+    "fails failed prohibited ex former"
+)
+# What "may" allows; elsewhere it says that something is possible.
+_ALLOWED = (
+    "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
+    "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
+    "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
 )
 _OPEN = re.compile(
-    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
+    r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
+    rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
     r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
@@ -96,6 +80,7 @@ LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+IF = re.compile(r"\bif (?:it |this |that )?$")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -142,6 +127,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     errors += _class_errors(wanted, given)
+    changed = swapped(reference, hypothesis, lexicon.marks)
+    errors += [dict(zip(("subject", "kind", "reference", "answer"), error, strict=True)) for error in changed]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -185,9 +172,11 @@ def _opposite(one: str, other: str) -> str:
         shared = mine.words & theirs.words
         fewest = min(len(mine.words), len(theirs.words))
         denied = mine.denied & theirs.words | theirs.denied & mine.words
+        # Where both texts oppose something, one of them may do so on another condition.
+        loose = not (_statement(one).opposed and _statement(other).opposed)
         same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
         about = denied & (mine.advised | theirs.advised)
-        if same or about or (denied and shared - denied):
+        if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
 
@@ -220,6 +209,8 @@ def _statement(text: str) -> _Statement:
         word = match.group()
         prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
         rest = word.removeprefix(prefix)
+        if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
+            continue  # "if it fails" is a condition
         if opposed and word in UNDOING:
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):

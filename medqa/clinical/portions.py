@@ -47,7 +47,9 @@ IN_VOLUME = re.compile(
 CONTAINS = re.compile(
     r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
 )
-_NUMBER_WORDS = "|".join(sorted((COUNTS.keys() | {"couple"}) - {"zero", "nought"}, key=len, reverse=True))
+_NUMBER_WORDS = "half a dozen|dozen|couple of|" + "|".join(
+    sorted(COUNTS.keys() - {"zero", "nought"}, key=len, reverse=True)
+)
 _COUNT = rf"(?:(?:one|two|three)[ -](?:half|third|quarter)s?|half|[1-9]/[1-9]|[0-9]{{1,3}}|{_NUMBER_WORDS})"
 ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches", "six 50 mg tablets"
@@ -187,5 +189,7 @@ def _numbered(lower: str) -> Iterator[Quantity]:
     for match in NUMBERED.finditer(lower):
         written = match["number"] or match["ordinal"]
         number = ROMAN.get(written) or _ORDINALS.get(written) or COUNTS.get(written)
+        if number is None and not written[0].isdigit():
+            continue
         value = Fraction(number or int(re.match("[0-9]+", written).group()))
         yield _amount(f"no. of {match['what'] or match['of']}", match, value)

@@ -88,6 +88,9 @@ ROUNDED = Fraction(15, 1000)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
+TEMPERATURE = re.compile(
+    r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
+)
 # Items that are named before their number.
 MOST_ITEMS = 12
 ITEM_BEFORE = re.compile(
@@ -323,8 +326,10 @@ def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
 
 def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit) -> Found:
     """Make quantities of ranges and their units: convert, see ages and bounds, split off "per day"."""
-    if scan.text[end - 1] == "°" and not 34 <= ranges[0][0] <= 43:
-        return [], end  # an angle
+    if scan.text.endswith(("°", "degrees", "degree"), 0, end) and not 34 <= ranges[0][0] <= 43:
+        around = scan.text[max(0, start - 60) : end + 30]
+        if not TEMPERATURE.search(around):
+            return [], end  # an angle
     bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = _kind(scan, start, end, unit)
     found = []

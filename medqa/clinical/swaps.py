@@ -116,7 +116,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     """(marks, "swapped", words of the reference, words of the answer) for two values that changed places.
 
     Args:
-        more: gives further marks of a text; then only these are compared, with each other and with the rest.
+        more: gives further marks of a text; then these are compared, and the marks that are no values.
 
     Rule: two marks of each of two classes are in both texts, and what is beside the one in the reference is
         beside the other in the answer.
@@ -130,7 +130,8 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     for one, two in combinations(common, 2):
         if {one, two} == {"number"} or (_is_value(one) and _is_value(two) and "age" not in one + two):
             continue
-        if more is not None and not {one, two} & further[0].keys():
+        of_values = _is_value(one) or _is_value(two)
+        if not {one, two} & further[0].keys() and of_values == (more is not None):
             continue
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
@@ -225,7 +226,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for row, (meanings, pattern) in _LABELS.items():
         for match in pattern.finditer(lower):
             add(row, match.start(), match.end(), meanings[int(match.lastgroup[1:])])
-    if [mark.meaning for mark in found.get("stage", ())] == ["later"]:
+    if {mark.meaning for mark in found.get("stage", ())} == {"later"}:
         found["stage"].insert(0, Mark(-1, "first", ""))  # "6 mg, then 12 mg"
     for match in NUMBERED.finditer(lower):
         number = match["number"] or match["ordinal"]
