@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.names import MEASURE_NAMES, is_known
+from medqa.clinical.names import MEASURE_NAMES, is_known, medicine
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
 from medqa.clinical.quantity_reader import read
@@ -54,7 +54,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below"), "swapped", "route", "side".
+        "below"), "medicine" (the same dose of another one), "swapped", "route", "side".
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer of the same subject and dimension that agrees with none of the reference. These agree: a value
         within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
@@ -77,6 +77,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
+    found += _other_medicine(ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -138,6 +139,24 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
         plain = counted.index(False)
         sides[plain] = [_in_weeks(claim) for claim in sides[plain]]
     return sides
+
+
+def _other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
+    """The only medicine of the answer, where it has the dose of another, the only one of the reference."""
+    doses = [
+        [claim for claim in side if claim.dose and DOSED.match(claim.quantity.unit) and claim.subject]
+        for side in (ours, theirs)
+    ]
+    names = [{claim.subject for claim in side} for side in doses]
+    if any(len(found) != 1 for found in names) or names[0] == names[1]:
+        return
+    mine, other = (min(found) for found in names)
+    known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
+    if not known or "-" in mine + other or mine in other or other in mine:
+        return
+    same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
+    if same is not None:
+        yield mine, "medicine", f"{mine} {same[0].written}", f"{other} {same[1].written}"
 
 
 def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
@@ -281,6 +300,10 @@ def agree(one: Claim, other: Claim) -> bool:
     "overlap."""
     if not _may_be_one(one, other):
         return False
+    first, second = one.quantity, other.quantity
+    if {first.bound, second.bound} == {"<", ">"}:
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        return first.unit == second.unit and same == (one.opposed != other.opposed)
     if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
         if _whole_day(one) and _whole_day(other):
             return amounts_meet(one.parts or one.daily, other.parts or other.daily)
@@ -288,12 +311,13 @@ def agree(one: Claim, other: Claim) -> bool:
             amounts_meet(*pair)
             for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
         )
-    first, second = one.quantity, other.quantity
     if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
         return True
-    if {first.bound, second.bound} == {"<", ">"}:
+    if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
+        # "avoid above 10", "at most 10"
         same = near(first.values[0][0], second.values[0][0], first, second)
-        return first.unit == second.unit and same == (one.opposed != other.opposed)
+        if first.unit == second.unit and same and one.opposed != other.opposed:
+            return True
     if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
         return False
     if one.role == other.role == "maximum":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
     ASIDE,
     CIRCUMSTANCES,
@@ -17,15 +18,14 @@ from medqa.clinical.negation import (
     LISTING,
     NEGATION_REACH,
     NEGATION_WORDS,
-    PREFIX_REACH,
     PASSIVE,
+    PREFIX_REACH,
     PREPOSITIONS,
     UNDOING,
     list_goes_on,
     negated_after,
     negates,
 )
-from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import (

@@ -113,12 +113,16 @@ OTHER_STATEMENT = re.compile(
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
     r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
-    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:completely |entirely |fully )?(?:be "
+    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:to )?(?:completely |entirely |fully )?(?:be "
     r"|been )?(?:yet )?"
     r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
     r"|negative|unnecessary)"
     r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to|until) (?:be )?"
     r"(?:ruled out|excluded)|not negative)"
+)
+# "Not increase" denies a change; what changes is not denied.
+CHANGES_NOT = re.compile(
+    r"(?:not|never|[a-z]+n't) (?:increase|decrease|change|worsen|improve|alter|affect)s?d?(?![a-z])"
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")

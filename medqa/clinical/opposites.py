@@ -16,6 +16,9 @@ _PLACES = (
     "|wrists?|elbows?"
     "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
 )
+_REGIONS = (
+    "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
+)
 _FOOD = "(?:food|meals?|a meal|eating|breakfast|dinner|the evening meal)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
 EXCLUSIVE = {
@@ -44,6 +47,14 @@ EXCLUSIVE = {
         "negative": r"\bnegative\b|\bnot positive\b",
     },
     "tumour": {"benign": r"\bbenign\b", "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b"},
+    "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
+    "height": {
+        "upper": rf"\bupper (?:{_REGIONS})\b", "lower": rf"\blower (?:{_REGIONS})\b",
+    },
+    "front": {"anterior": r"\banterior\b", "posterior": r"\bposterior\b"},
+    "middle": {"medial": r"\bmedial\b", "lateral": r"\blateral\b"},
+    "distance": {"proximal": r"\bproximal\b", "distal": r"\bdistal\b"},
+    "vessel": {"arterial": r"\barterial\b", "venous": r"\bvenous\b"},
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
 }  # fmt: skip
 _EXCLUSIVE = {

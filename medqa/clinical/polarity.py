@@ -10,6 +10,7 @@ from medqa.clinical.contradictions import mirrored
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
     NEGATION_WORDS,
@@ -59,7 +60,7 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited ex former"
+    "fails failed prohibited ex former insufficient lacking"
 )
 # What "may" allows; elsewhere it says that something is possible.
 _ALLOWED = (
@@ -67,6 +68,12 @@ _ALLOWED = (
     "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
     "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
 )
+_DENYING = DENYING_WORDS | {
+    "irregular": "regular", "abnormal": "normal", "ineffective": "effective", "incompatible": "compatible",
+    "irreversible": "reversible", "inoperable": "operable", "impossible": "possible", "incomplete": "complete",
+    "inaccurate": "accurate", "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant",
+    "immobile": "mobile", "illegal": "legal", "inactive": "active", "disallowed": "allowed",
+}  # fmt: skip
 _OPEN = re.compile(
     r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
     rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
@@ -216,12 +223,16 @@ def _statement(text: str) -> _Statement:
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
         elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
-            pending = (word in _OPPOSING and word != "no") or negates(lower, word, match.start())
+            pending = (
+                (word in _OPPOSING and word != "no")
+                or negates(lower, word, match.start())
+                or CHANGES_NOT.match(lower, match.start()) is not None
+            )
             opposed = opposed or pending
             pending = pending and word != "non"
-        elif word in DENYING_WORDS:
+        elif word in _DENYING:
             opposed = True
-            found.add(stem(DENYING_WORDS[word]))
+            found.add(stem(_DENYING[word]))
         elif prefix and len(rest) > 4 and is_general(rest):
             opposed = True
             found.add(stem(rest))

@@ -79,7 +79,7 @@ ENDS = words(
 IRREGULAR_PLURALS = words("people children women men teeth feet bacteria")
 # "on day seven", "on the 7th day", "stage 3": the number of a day or grade
 _ORDINALS = dict(zip(
-    "first second third fourth fifth sixth seventh eighth ninth tenth".split(), range(1, 11), strict=True
+    ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], range(1, 11), strict=True
 ))  # fmt: skip
 NUMBERED = re.compile(
     r"(?<![a-z0-9-])(?:(?P<what>day|stage|grade|class|step|trimester|cycle|type|line) (?P<number>[0-9]{1,2}"

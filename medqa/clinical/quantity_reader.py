@@ -23,7 +23,7 @@ from medqa.clinical.ratios import (
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.scan import Found, Scan, read_bound, read_upper
-from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
+from medqa.clinical.schedules import FREQUENCY_WORDS, PERIODS, read_frequency
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 
@@ -90,6 +90,10 @@ SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
 TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
+)
+HAPPENING = re.compile(
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|patients?|people|women|men|children|adults?) )[a-z-]+ ){1,3}?"
+    r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )
 # Items that are named before their number.
 MOST_ITEMS = 12
@@ -253,6 +257,7 @@ def _amounts(scan: Scan, start: int) -> Found | None:
             return (
                 _list(scan, start, end, low)
                 or _items(scan, start, end, low)
+                or _happenings(scan, start, end, low)
                 or _age_without_unit(scan, start, end, (low, low))
             )
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit)
@@ -322,6 +327,17 @@ def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
         return None
     unit, _ = read_compound(item.group(1), item.group(1), 0)
     return _quantities(scan, start, end, [(value, value)], unit, unit)
+
+
+def _happenings(scan: Scan, start: int, end: int, times: Fraction) -> Found | None:
+    """What happens so often: "two dressing changes per day"."""
+    happening = HAPPENING.match(scan.text, end)
+    if happening is None:
+        return None
+    length, unit = PERIODS[happening.group(1)]
+    return [
+        Quantity("frequency", unit, ((times / length,) * 2,), start=start, end=happening.end())
+    ], happening.end()
 
 
 def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit) -> Found:

@@ -5,16 +5,20 @@ the medicines, the values of a unit. Two texts are compared where both name the 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
+from medqa.clinical.doses import FILLERS
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS
 from medqa.clinical.opposites import EYE, EYES
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.units import SPELLINGS
+from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
 
 Found = tuple[str, str, str, str]
@@ -37,7 +41,7 @@ LABELS = {
         "mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal",
         "father": "father|paternal|dad", "brother": "brother", "sister": "sister", "son": "son",
         "daughter": "daughter", "wife": "wife", "husband": "husband", "uncle": "uncle", "aunt": "aunt",
-        "grandmother": "grandmother|grandma", "grandfather": "grandfather|grandpa", "partner": "partner",
+        "grandmother": "grandmother|grandma", "grandfather": "grandfather|grandpa", "partner": "partner", "patient": "patient",
     },
     "age group": {
         "adult": "adults?|grown-?ups?",
@@ -95,6 +99,22 @@ NUMBERED = re.compile(
 NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
 BRACKET_END = re.compile(r"[^0-9()]{0,20}\)")
+# Words that can have a value, and those that cannot.
+THING = re.compile("[a-z]{4,}")
+NO_THINGS = (
+    FILLERS
+    | SPELLINGS.keys()
+    | COUNTS.keys()
+    | DAYS
+    | MONTHS
+    | words(
+        "after before during within until then each both with from that this than when while than were have been stop "
+        "continue start increase reduce first second third left right morning evening night noon bedtime mother father "
+        "weekend weekday adult child children adults week month year mean both"
+    )
+)
+# Classes of which a mark can belong to a thing, as a value does.
+NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "weekday"})
 # Kinds of quantities that are values.
 VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration"})
 
@@ -126,12 +146,19 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     sides = ({**ours, **further[0]}, {**theirs, **further[1]})
     common = {name: _common(sides[0][name], sides[1][name]) for name in sides[0].keys() & sides[1].keys()}
     common = {name: found for name, found in sorted(common.items()) if found is not None}
+    if more is None and any(_is_value(name) or name in NUMBERED_THINGS for name in common):
+        things = _common(_things(reference), _things(hypothesis))
+        if things is not None:
+            common["thing"] = tuple(map(_heads, things))
     seen: set[tuple[Hashable, Hashable]] = set()
     for one, two in combinations(common, 2):
         if {one, two} == {"number"} or (_is_value(one) and _is_value(two) and "age" not in one + two):
             continue
         of_values = _is_value(one) or _is_value(two)
-        if not {one, two} & further[0].keys() and of_values == (more is not None):
+        of_things = "thing" in (one, two)
+        if of_things and ("number" in (one, two) or not (of_values or {one, two} & NUMBERED_THINGS)):
+            continue
+        if not {one, two} & further[0].keys() and (of_values or of_things) == (more is not None):
             continue
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
@@ -142,6 +169,28 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
             if found[0] not in seen:
                 seen.add(found[0])
                 yield ", ".join(map(str, found[0])), "swapped", *found[1:]
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _things(text: str) -> list[Mark]:
+    """The words of a text that can have a value: "stitches", but not "given"."""
+    original, _, lower = forms(text)
+    found = [match for match in THING.finditer(lower) if match.group() not in NO_THINGS]
+    often = Counter(match.group() for match in found)
+    return [
+        Mark(match.start(), stem(match.group()), original[match.start() : match.end()])
+        for match in found
+        if often[match.group()] == 1
+    ]
+
+
+def _heads(words_of_text: Sequence[Mark]) -> list[Mark]:
+    """The last word of each run of words: "drain" for "chest drain"."""
+    return [
+        word
+        for word, following in pairwise([*words_of_text, None])
+        if following is None or following.start != word.start + len(word.written) + 1
+    ]
 
 
 def _is_value(name: str) -> bool:
@@ -237,6 +286,12 @@ def _marks(text: str) -> dict[str, list[Mark]]:
         )
         what = match["what"] or match["of"] or "day"
         add(what, match.start(), match.end(), f"{what} {meaning}")
+    for what in ("day", "week", "phase", "step", "cycle", "visit"):
+        if "stage" not in found and len({mark.meaning for mark in found.get(what, ())}) == 2:
+            first, later = sorted(
+                (found[what][0], found[what][-1]), key=lambda mark: (len(mark.meaning), mark.meaning)
+            )
+            found["stage"] = [replace(first, meaning="first"), replace(later, meaning="later")]
     for row, marks in found.items():
         if row != "action":
             inside |= {place for mark in marks for place in range(mark.start, mark.start + len(mark.written))}
