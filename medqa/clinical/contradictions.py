@@ -301,9 +301,10 @@ def agree(one: Claim, other: Claim) -> bool:
     if not _may_be_one(one, other):
         return False
     first, second = one.quantity, other.quantity
-    if {first.bound, second.bound} == {"<", ">"}:
-        same = near(first.values[0][0], second.values[0][0], first, second)
-        return first.unit == second.unit and same == (one.opposed != other.opposed)
+    mirrors = {first.bound, second.bound} == {"<", ">"}
+    same = mirrors and near(first.values[0][0], second.values[0][0], first, second)
+    if same and first.unit == second.unit:
+        return one.opposed != other.opposed
     if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
         if _whole_day(one) and _whole_day(other):
             return amounts_meet(one.parts or one.daily, other.parts or other.daily)
@@ -313,6 +314,8 @@ def agree(one: Claim, other: Claim) -> bool:
         )
     if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
         return True
+    if mirrors:
+        return first.unit == second.unit and one.opposed == other.opposed
     if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
         # "avoid above 10", "at most 10"
         same = near(first.values[0][0], second.values[0][0], first, second)
