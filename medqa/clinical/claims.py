@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from medqa.clinical.doses import BODY_WEIGHT, OPPOSED, SENTENCE_END, Dose, doses
+from medqa.clinical.circumstances import OPPOSED
+from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.portions import portions

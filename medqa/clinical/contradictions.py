@@ -7,10 +7,11 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
+from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.names import MEASURE_NAMES, is_known, medicine
+from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.opposites import names_way, wrong_way
-from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
+from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -30,8 +31,6 @@ WEIGHTS = frozenset({"weight", "weight change", "none"})
 MG_PER_KG = 10**6
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
-# Shares of one thing in two studies differ by less.
-LIKE_SHARES = Fraction(3, 2)
 # No citation, and no number of an item of a list.
 BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # Words that do not show that two sentences are about the same.
@@ -102,8 +101,10 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _bare_numbers(text: str) -> frozenset[Fraction]:
     """The numbers of a text that no quantity has, as in "85 g/L before and 102 after"."""
-    inside = {place for one in read(text) for place in range(one.start, one.end)}
-    numbers = (number for number in BARE_NUMBER.finditer(forms(text)[2]) if number.start() not in inside)
+    quantities = read(text)
+    numbers = (
+        number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
+    )
     return frozenset(Fraction(number.group()) for number in numbers)
 
 
@@ -244,9 +245,9 @@ def _is_bare(claim: Claim, numbers: frozenset[Fraction]) -> bool:
 
 def _is_content(one: Claim, other: Claim) -> bool:
     """Whether what a claim comes to, in a volume or a day, is in the unit of another dose of the medicine."""
-    if other.dose is None or not _may_be_one(one, other):
+    if other.dose is None or not may_be_one(one, other):
         return False
-    if one.parts is not None and _whole_day(other):
+    if one.parts is not None and whole_day(other):
         return one.parts.unit == other.daily.unit
     return (
         one.taken is not None
@@ -263,18 +264,11 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     """
     left = []
     for claim in claims:
-        alike = [
-            other for other in others if other.dimension == claim.dimension and _may_be_one(claim, other)
-        ]
+        alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)
     return left
-
-
-def _may_be_one(one: Claim, other: Claim) -> bool:
-    """Whether two claims can be about one medicine or measure."""
-    return one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
@@ -289,71 +283,7 @@ def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
 def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:
     """The dimension of frequencies, when those of one subject are compared as part of its doses."""
     pairs = product(*([claim for claim in side if claim.times_a_day] for side in (ours, theirs)))
-    return {"frequency day"} if any(_may_be_one(one, other) for one, other in pairs) else set()
-
-
-# ---- what agrees -------------------------------------------------------------------------------------------
-
-
-def agree(one: Claim, other: Claim) -> bool:
-    """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
-    "overlap."""
-    if not _may_be_one(one, other):
-        return False
-    first, second = one.quantity, other.quantity
-    mirrors = {first.bound, second.bound} == {"<", ">"}
-    same = mirrors and near(first.values[0][0], second.values[0][0], first, second)
-    if same and first.unit == second.unit:
-        return one.opposed != other.opposed
-    if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
-        if _whole_day(one) and _whole_day(other):
-            return amounts_meet(one.parts or one.daily, other.parts or other.daily)
-        return any(
-            amounts_meet(*pair)
-            for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
-        )
-    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
-        return True
-    if mirrors:
-        return first.unit == second.unit and one.opposed == other.opposed
-    if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
-        # "avoid above 10", "at most 10"
-        same = near(first.values[0][0], second.values[0][0], first, second)
-        if first.unit == second.unit and same and one.opposed != other.opposed:
-            return True
-    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
-        return False
-    if one.role == other.role == "maximum":
-        first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
-        return amounts_meet(first, second)
-    if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
-        return amounts_meet(one.taken, other.taken)
-    return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
-
-
-def _whole_day(claim: Claim) -> bool:
-    """Whether a claim says what comes to a day in all, and not only at one time of the day."""
-    return claim.parts is not None or (claim.times_a_day and not claim.at_time)
-
-
-def mirrored(reference: str, hypothesis: str) -> bool:
-    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
-    bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
-    return any(
-        one.bound != other.bound
-        and one.unit == other.unit
-        and near(one.values[0][0], other.values[0][0], one, other)
-        for one, other in product(*bounds)
-    )
-
-
-def _near_statistics(first: Quantity, second: Quantity) -> bool:
-    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
-    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
-        return False
-    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
-    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
-    return all(high <= LIKE_SHARES * low for low, high in ends)
+    return {"frequency day"} if any(may_be_one(one, other) for one, other in pairs) else set()
 
 
 # ---- what can contradict -----------------------------------------------------------------------------------
@@ -400,7 +330,7 @@ def _only_counterpart(one: Claim, other: Claim) -> bool:
         return False
     if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
         return False
-    return _may_be_one(one, other)
+    return may_be_one(one, other)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

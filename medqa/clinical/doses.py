@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.names import MEASURE_NAMES, WORD, names_of, unlisted_name
+from medqa.clinical.circumstances import ADULT, CHILD, OPPOSED, WHEN, role_of
+from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import read_number
-from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.units import PER_ITEM, WRITTEN
+from medqa.clinical.totals import ITEMS, total_of
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
@@ -95,7 +96,8 @@ WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
+    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
+    r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
@@ -109,59 +111,7 @@ OVER = re.compile(
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
-ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository|spoonful)(?:e?s)?\b"
-)
-# "each tablet contains 250 mg"
-CONTAINER = re.compile(
-    r"\b(?:each|every|one|an?|per) (tablet|capsule|puff|spray|drop|sachet|patch|vial|lozenge|suppository)"
-    r" (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
-)
-ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
-# "two puffs of salbutamol 100 micrograms"
-OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
-    r"| containing | at )"
-)
-# "two tablets, which makes 500 mg"
-TOTAL_BEFORE = re.compile(
-    r"(?:\b(?:mak(?:es|ing)|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to|equals?|that is"
-    r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
-)
-COUNT_BEFORE = re.compile(
-    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
-)
-# Which reading of several: values of different days are not compared.
-WHEN = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
-    r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
-)
-# What forbids or negates; "no more than" and "not above" are bounds.
-OPPOSED = re.compile(
-    r"\b(?:(?:no|not|never)(?! (?:(?:be |take |give |use |have |get )?(?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
-    r"|older|younger|above|below"
-    r"|over|under|exceed\w*))\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
-    r"|e)ld|defer\w*"
-    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
-    r"|until|forbid\w*"
-    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more|longer|exceed))"
-)
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
-
-MAXIMUM = re.compile(
-    r"\b(?:max|maximum"
-    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
-)
-FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
-LATER_DOSE = re.compile(
-    r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
-)
-ROLES = {"first": FIRST_DOSE, "later": LATER_DOSE}
-CHILD = re.compile(
-    r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
-)
-ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 
 
 @dataclass(frozen=True)
@@ -208,10 +158,9 @@ def doses(text: str) -> tuple[Dose, ...]:
         return ()
     original = text
     text, _, lower = forms(text)
-    words = list(WORD.finditer(lower))
-    inside = {place for quantity in quantities for place in range(quantity.start, quantity.end)}
+    words = words_of(original)
     # "15 mg/kg body weight" speaks of nobody's weight.
-    names = [name for name in names_of(original) if name[2] != "weight" or name[0] not in inside]
+    names = [name for name in names_of(original) if name[2] != "weight" or not is_inside(quantities, name[0])]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     counts = [
@@ -279,7 +228,8 @@ class _Sentence:
                 following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
-                total = self._total(amount, amounts[max(0, number - 1) : number + 2])
+                around = amounts[max(0, number - 1) : number + 2]
+                total = total_of(amount, around, self.text, self.begin, self.counts)
                 name = _for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context, opposed)
 
@@ -318,7 +268,7 @@ class _Sentence:
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         when = next((match.group() for match in WHEN.finditer(around)), "")
-        role = _role(amount, context)
+        role = role_of(amount, context)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
     def _frequency(
@@ -356,32 +306,6 @@ class _Sentence:
             and OVER.fullmatch(self.text, amount.end, item.start)
             for item in given
         )
-
-    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity | None:
-        """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
-        if len(amount.values) != 1:
-            return None
-        after = ITEM_AFTER.match(self.text, amount.end)
-        container = CONTAINER.search(self.text, max(self.begin, amount.start - 60), amount.start)
-        item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
-        low, high = amount.values[0]
-        count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
-        counts = [
-            other.values[0]
-            for other in around
-            if (other.unit == item and not other.bound)
-            or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
-        ]
-        if TOTAL_BEFORE.search(self.text[max(self.begin, amount.start - 30) : amount.start]) and any(
-            other.unit in ITEMS and other.start < amount.start for other in around
-        ):
-            return amount
-        if item and count is not None:
-            number = read_number(count.group(1), 0)[0]
-            counts = [(number, number)]
-        if container is not None and not counts:
-            counts = [number for unit, number in self.counts if unit == container.group(1)]
-        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name is right beside it."""
@@ -459,11 +383,3 @@ def _for_unit(subject: str, unit: str) -> str:
     if unit in ("mmol/L", "mEq/L", "mg/L"):
         return IN_BLOOD.get(subject, subject)
     return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject
-
-
-def _role(amount: Quantity, context: str) -> str:
-    """The role of a dose: "maximum", or what the last word before it says of "first" and "later"."""
-    if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
-        return "maximum"
-    found = [(match.start(), role) for role, words in ROLES.items() for match in words.finditer(context)]
-    return max(found)[1] if found else ""

@@ -232,7 +232,7 @@ class MedicalLexicon:
         return {"term": list(found.values())}
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
-        """Whether another medicine is what is advised against: "in an attack beta-blockers must not be given"."""
+        """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""
         for number, (word, start) in enumerate(tokens[place : place + 4], start=place):
             if start >= end or word in ("and", "or", "with", "of") or not word[0].isalpha():
                 return False

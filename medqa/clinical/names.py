@@ -50,10 +50,16 @@ GROUPS = {
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
+def words_of(text: str) -> list[re.Match[str]]:
+    """The words of a text in lower case."""
+    return list(WORD.finditer(forms(text)[2]))
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
 def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
     """Medicines and measures of a text: (start, end, one name for all its names)."""
     _, raw, lower = forms(text)
-    return tuple(_names(lower, raw, list(WORD.finditer(lower))))
+    return tuple(_names(lower, raw, words_of(text)))
 
 
 def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:

@@ -58,7 +58,10 @@ _NON = re.compile(
 )
 # Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
 _BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
-_ADVERB = r"(?:\w+ly |best |always |to be |now |also |(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
+_ADVERB = (
+    r"(?:\w+ly |best |always |to be |now |also "
+    r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
+)
 _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
     r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
@@ -107,7 +110,8 @@ NEGATED_AFTER = re.compile(
 )
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
 OTHER_STATEMENT = re.compile(
-    r" (?:is|was|are|were|has|have|had|goes|went|continues|continued|increased|started|reduced)(?![a-z]).* and "
+    r" (?:is|was|are|were|has|have|had|goes|went|continues|continued|increased|started"
+    r"|reduced)(?![a-z]).* and "
     r"[a-z-]+ (?:is|was|are|were|has|have|had|must|should|stopped|withheld|discontinued)(?![a-z])"
 )
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
@@ -117,7 +121,8 @@ _OPEN_AFTER = re.compile(
     r"|been )?(?:yet )?"
     r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
     r"|negative|unnecessary)"
-    r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to|until) (?:be )?"
+    r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
+    r"|until) (?:be )?"
     r"(?:ruled out|excluded)|not negative)"
 )
 # "Not increase" denies a change; what changes is not denied.

@@ -13,6 +13,9 @@ COUNTS |= {word: 10 * number for number, word in enumerate(_TENS, start=2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 # Also after a numeral.
 SCALES_AFTER = SCALES | {"mio": 10**6, "dozen": 12}
+ORDINALS = {word: number for number, word in enumerate((
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+), start=1)}  # fmt: skip
 CARDINALS = COUNTS.keys() | SCALES.keys()
 # Words that a number begins with; what comes before "thousand" in "a thousand" need not be read.
 WORDS = {word: Fraction(value) for word, value in (COUNTS | SCALES | {"dozen": 12, "couple": 2}).items()}

@@ -46,7 +46,10 @@ EXCLUSIVE = {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
         "negative": r"\bnegative\b|\bnot positive\b",
     },
-    "tumour": {"benign": r"\bbenign\b", "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b"},
+    "tumour": {
+        "benign": r"\bbenign\b",
+        "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
+    },
     "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
     "height": {
         "upper": rf"\bupper (?:{_REGIONS})\b", "lower": rf"\blower (?:{_REGIONS})\b",
@@ -56,6 +59,18 @@ EXCLUSIVE = {
     "distance": {"proximal": r"\bproximal\b", "distal": r"\bdistal\b"},
     "vessel": {"arterial": r"\barterial\b", "venous": r"\bvenous\b"},
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
+}  # fmt: skip
+# One of these is in every text that names an alternative of the row: a quick look before the patterns.
+HINTS = {
+    "side": ("left", "right"), "food": ("food", "meal", "eating", "breakfast", "dinner", "stomach"),
+    "time of day": (
+        "morning", "mane", "breakfast", "evening", "noct", "night", "bedtime", "dinner", "supper",
+    ),
+    "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
+               "halved", "fell", "fall", "drop", "declin", "down "),
+    "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
+    "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
+    "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
 _EXCLUSIVE = {
     row: {label: re.compile(pattern) for label, pattern in labels.items()}
@@ -141,6 +156,8 @@ class _Ways:
         self.routes: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
         for row, patterns in _EXCLUSIVE.items():
+            if not any(hint in lower for hint in HINTS[row]) and row != "side":
+                continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "side" and EYE.search(lower):
                 found |= {match.lastgroup: match for match in EYES.finditer(raw)}

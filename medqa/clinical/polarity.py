@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.contradictions import mirrored
+from medqa.clinical.agreement import mirrored
+from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
@@ -69,10 +70,11 @@ _ALLOWED = (
     "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
 )
 _DENYING = DENYING_WORDS | {
-    "irregular": "regular", "abnormal": "normal", "ineffective": "effective", "incompatible": "compatible",
-    "irreversible": "reversible", "inoperable": "operable", "impossible": "possible", "incomplete": "complete",
-    "inaccurate": "accurate", "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant",
-    "immobile": "mobile", "illegal": "legal", "inactive": "active", "disallowed": "allowed",
+    "irregular": "regular", "abnormal": "normal", "ineffective": "effective",
+    "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
+    "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
+    "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
+    "illegal": "legal", "inactive": "active", "disallowed": "allowed",
 }  # fmt: skip
 _OPEN = re.compile(
     r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
@@ -81,6 +83,7 @@ _OPEN = re.compile(
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
+_OPPOSERS = NEGATION_WORDS | _OPPOSING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
@@ -134,8 +137,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     errors += _class_errors(wanted, given)
-    changed = swapped(reference, hypothesis, lexicon.marks)
-    errors += [dict(zip(("subject", "kind", "reference", "answer"), error, strict=True)) for error in changed]
+    if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
+        changed = swapped(reference, hypothesis, lexicon.marks)
+        errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -167,7 +171,7 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
 
 def _opposite(one: str, other: str) -> str:
     """The shared words of two short statements of which exactly one is negated, else ""."""
-    if max(len(one), len(other)) > LONGEST_STATEMENT:
+    if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
         return ""
     pairs = [*product(_clauses(one), _clauses(other)), (one, other)]
     for first, second in pairs:
@@ -186,6 +190,14 @@ def _opposite(one: str, other: str) -> str:
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _may_oppose(text: str) -> bool:
+    """Whether a text has a word that can negate or oppose a statement."""
+    found = set(TOKEN.findall(forms(text)[2]))
+    prefixed = any(word.startswith(("non", "un")) or word.endswith("n't") for word in found)
+    return prefixed or not found.isdisjoint(_OPPOSERS)
 
 
 def _clauses(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Amounts that no unit shows: shares of a dose or of patients, counted things, numbered days, concentrations."""
+"""Amounts that no unit shows: shares of a dose or of patients, counted things, days, concentrations."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,8 +6,8 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from medqa.clinical.numbers import COUNTS, PARTS, WORDS, read_number
-from medqa.clinical.quantity import Quantity
+from medqa.clinical.numbers import COUNTS, ORDINALS, PARTS, WORDS, read_number
+from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import canonical
 from medqa.clinical.words import words
@@ -37,7 +37,8 @@ PEOPLE = (
     "|individuals|participants|survivors|attacks|episodes|infections"
 )
 SHARE_OF_PEOPLE = re.compile(
-    r"(?<![a-z0-9/.])(?:(?P<count>an?|one|two|three|four)[ -])?(?P<part>half|thirds?|quarters?|fifths?|sixths?"
+    r"(?<![a-z0-9/.])(?:(?P<count>an?|one|two|three|four)[ -])?(?P<part>half|thirds?|quarters?|fifths?"
+    r"|sixths?"
     rf"|tenths?) (?:of )?(?:(?:all|the|these|his|her) )?(?:[a-z]+ ){{0,2}}?(?:{PEOPLE})(?![a-z])"
 )
 # "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
@@ -60,7 +61,8 @@ SOME_OF = re.compile(
 )
 # "two miscarriages", "four previous strokes", "one pool of platelets"
 THINGS = re.compile(
-    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{_NUMBER_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}|{_NUMBER_WORDS}))?"
+    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{_NUMBER_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
+    rf"|{_NUMBER_WORDS}))?"
     r" (?P<first>[a-z]{3,})(?: (?P<second>[a-z]{4,}))?"
 )
 # What is no thing that is counted: words that end what is counted, units, and what numbers are in sentences.
@@ -73,30 +75,28 @@ NO_THINGS = (
     | WORDS.keys()
 )
 ENDS = words(
-    "the and but for with from that this then than was were has had are per more less out off due yet not who "
+    "the and but for with from that this then than was were has had are per more less out off due yet "
+    "not who "
     "which when while after before over under into onto about above below each every since until during"
 )
 IRREGULAR_PLURALS = words("people children women men teeth feet bacteria")
 # "on day seven", "on the 7th day", "stage 3": the number of a day or grade
-_ORDINALS = dict(zip(
-    ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], range(1, 11), strict=True
-))  # fmt: skip
 NUMBERED = re.compile(
     r"(?<![a-z0-9-])(?:(?P<what>day|stage|grade|class|step|trimester|cycle|type|line) (?P<number>[0-9]{1,2}"
     rf"|{_NUMBER_WORDS}|i{{1,3}}|iv)"
-    rf"|(?P<ordinal>[0-9]{{1,2}}(?:st|nd|rd|th)|{'|'.join(_ORDINALS)})[ -](?P<of>day|stage|grade|trimester|cycle))"
+    rf"|(?P<ordinal>[0-9]{{1,2}}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})[ -](?P<of>day|stage|grade"
+    rf"|trimester|cycle))"
     r"(?![a-z0-9]|\.[0-9]|-[0-9]| ?%| (?:m?c?g|ml)\b)"
 )
 ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4}
 
 
 def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
-    """The amounts of a text in lower case that `quantity_reader` leaves out, as far as errors can be in them."""
+    """The amounts of a text in lower case that `quantity_reader` leaves out and that can be wrong."""
     yield from _shares(lower)
     yield from _shares_of_people(lower)
-    inside = {place for one in quantities for place in range(one.start, one.end)}
-    yield from _some_of(lower, inside)
-    yield from _things(lower, inside)
+    yield from _some_of(lower, quantities)
+    yield from _things(lower, quantities)
     yield from _numbered(lower)
     yield from _strengths(quantities, lower)
 
@@ -152,19 +152,19 @@ def _amount(unit: str, match: re.Match[str], low: Fraction, high: Fraction | Non
     return Quantity("amount", unit, values, start=match.start(), end=match.end(), number=low)
 
 
-def _some_of(lower: str, inside: set[int]) -> Iterator[Quantity]:
+def _some_of(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     """Numbers of tablets whose strength or name is between: 2 for "two of the 5 mg tablets"."""
     for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
         number = read_number(lower, match.start())
-        if number is not None and match.start() not in inside:
+        if number is not None and not is_inside(quantities, match.start()):
             found = _amount(match["item"], match, number[0])
             yield replace(found, end=match.end("count"))
 
 
-def _things(lower: str, inside: set[int]) -> Iterator[Quantity]:
+def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     """Counted things: 4 for "four previous miscarriages", under the name of the thing in one form."""
     for match in THINGS.finditer(lower):
-        if match.start() in inside or match.start("first") in inside:
+        if is_inside(quantities, match.start()) or is_inside(quantities, match.start("first")):
             continue
         low = read_number(lower, match.start("low"))[0]
         high = read_number(lower, match.start("high"))[0] if match["high"] else low
@@ -188,7 +188,7 @@ def _numbered(lower: str) -> Iterator[Quantity]:
     """Days, stages and grades by their number: "day 7" and "the seventh day" are one."""
     for match in NUMBERED.finditer(lower):
         written = match["number"] or match["ordinal"]
-        number = ROMAN.get(written) or _ORDINALS.get(written) or COUNTS.get(written)
+        number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
         if number is None and not written[0].isdigit():
             continue
         value = Fraction(number or int(re.match("[0-9]+", written).group()))

@@ -1,5 +1,7 @@
 """A quantity, and when two of them are the same or can both be true of one thing."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -40,6 +42,10 @@ class Quantity:
     end: int = field(default=0, compare=False)
     number: Fraction = field(default=Fraction(0), compare=False)
 
+    def __hash__(self) -> int:
+        """A hash that does not hash fractions, which is slow; equal fractions have equal numerators."""
+        return hash((self.kind, self.unit, self.bound, self.values and self.values[0][0].numerator))
+
     def __str__(self) -> str:
         """Normalised: "500 mg", "5-10 mg", ">0.1 mg/L", "2 a day", "140/90 mmHg", "1:1000", "by mouth"."""
         if self.kind == "route":
@@ -56,6 +62,12 @@ class Quantity:
         if self.kind == "score":
             return f"{self.unit} {self.bound}{numbers[0]}"
         return self.bound + "/".join(numbers) + (self.unit if self.unit[0] in "%/" else f" {self.unit}")
+
+
+def is_inside(quantities: Sequence[Quantity], place: int) -> bool:
+    """Whether a place of a text is inside one of its quantities, which are in order."""
+    before = bisect_right(quantities, place, key=lambda quantity: quantity.start)
+    return before > 0 and place < quantities[before - 1].end
 
 
 def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> bool:

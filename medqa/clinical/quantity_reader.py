@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
 from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
@@ -29,33 +30,6 @@ from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
 LONGEST_LIST = 6
-
-# Digits that are not a quantity: dates, times of day, telephone numbers, citations, round the clock.
-_MONTH = (
-    "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb"
-    "|mar|apr|jun|jul"
-    "|aug|sept|sep|oct|nov|dec)"
-)
-NO_QUANTITY = re.compile(
-    "|".join([
-        "[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})(?![0-9])",  # 12/31/2020
-        "[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])",  # 2020-12-31
-        r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}(?![0-9])",  # 31.12.2020
-        f"[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?![a-z])(?:,? [0-9]{{4}})?",  # 31 December 2020
-        r"[0-9]{1,2}:[0-9]{2}(?: ?[ap]\.?m\b| ?h(?:ours|rs)?\b)",  # 8:30 a.m.
-        r"[0-9]{1,2} ?(?:[ap]\.m\.|[ap]m\b|o'clock)",  # 10 pm
-        "(?:1-)?[0-9]{3}-[0-9]{3}-[0-9]{4}|[0-9]{3}-[0-9]{4}(?![0-9])",  # 1-800-555-0100
-        "24/7(?![0-9])",
-        r"[0-9]+\](?!\w)",  # [12]
-        r"[0-9]+(?:\.[0-9]+){2,}",  # 1.2.3
-        "[0-9]+(?:st|nd|rd|th)(?![a-z])",  # 5th
-    ])
-)  # fmt: skip
-MONTH_DAY = re.compile(
-    rf"{_MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?(?![0-9])(?: ?- ?[0-9]{{1,2}}(?![0-9]))?(?:,? [0-9]{{4}})?"
-    rf"|{_MONTH} [0-9]{{4}}"
-)
-MONTHS = set(re.findall("[a-z]+", _MONTH))
 
 DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
@@ -92,7 +66,8 @@ TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
 HAPPENING = re.compile(
-    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|patients?|people|women|men|children|adults?) )[a-z-]+ ){1,3}?"
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|patients?|people|women|men|children"
+    r"|adults?) )[a-z-]+ ){1,3}?"
     r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )
 # Items that are named before their number.
@@ -101,8 +76,10 @@ ITEM_BEFORE = re.compile(
     r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
 )
 ITEMS_TAKEN = re.compile(
-    " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per (?:day|week)|now|together"
-    "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with (?:food|meals)"
+    " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
+    "(?:day|week)|now|together"
+    "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
+    "(?:food|meals)"
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
 )
 # Before a number that counts something else than what follows: "day 1 and 20 mg".

@@ -27,7 +27,8 @@ ONE_IN = re.compile(
 
 # "one part concentrate to nine parts of water"
 PARTS = re.compile(
-    r"([0-9]{1,3}|[a-z]+) parts? (?:of )?(?:[a-z]+ ){0,2}?(?:to|in|with|and) ([0-9]{1,4}|[a-z]+)(?: [a-z]+)? parts?(?![a-z])"
+    r"([0-9]{1,3}|[a-z]+) parts? (?:of )?(?:[a-z]+ ){0,2}?(?:to|in|with|and) ([0-9]{1,4}"
+    r"|[a-z]+)(?: [a-z]+)? parts?(?![a-z])"
 )
 
 # Scores, and how each is written beside its name: "_" for a space, "?" after what may be missing.

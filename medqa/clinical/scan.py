@@ -34,7 +34,8 @@ _LESS = (
     "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
     "dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
-    "|(?:not|never|[a-z]+n't) (?:to )?(?:(?:be|rise|go|take|use|give|have|drink|inject|last|exceed|swallow) )?"
+    "|(?:not|never|[a-z]+n't) (?:to "
+    ")?(?:(?:be|rise|go|take|use|give|have|drink|inject|last|exceed|swallow) )?"
     "(?:above|over|more than|greater than|higher than|longer than|up to)"
 )
 _MORE = (

@@ -115,9 +115,11 @@ ITEMS_IN = re.compile(
 
 # Words that may begin a frequency; a code such as q12h begins with "q".
 FREQUENCY_WORDS = {
-    *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet", "tablets", "capsule",
-    "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet", "sachets", "patch", "patches",
+    *CODES, *ADVERBS,
+    "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
+    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet",
+    "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
+    "sachets", "patch", "patches",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]

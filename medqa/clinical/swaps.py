@@ -1,7 +1,8 @@
-"""What changed places: "morning 20 units, evening 12" and "morning 12, evening 20", or two findings of two people.
+"""What changed places: "morning 20 units, evening 12" and "morning 12, evening 20"; findings of two people.
 
-A mark is a word or value of a text with its place. Marks of one class exclude each other: the days of the week,
-the medicines, the values of a unit. Two texts are compared where both name the same marks of two classes.
+A mark is a word or value of a text with its place. Marks of one class exclude each other: the days of the
+week, the medicines, the values of a unit. Two texts are compared where both have the
+same marks of two classes.
 """
 
 import re
@@ -13,7 +14,7 @@ from itertools import combinations, pairwise
 
 from medqa.clinical.doses import FILLERS
 from medqa.clinical.names import MEASURE_NAMES, names_of
-from medqa.clinical.numbers import COUNTS
+from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import EYE, EYES
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -41,7 +42,8 @@ LABELS = {
         "mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal",
         "father": "father|paternal|dad", "brother": "brother", "sister": "sister", "son": "son",
         "daughter": "daughter", "wife": "wife", "husband": "husband", "uncle": "uncle", "aunt": "aunt",
-        "grandmother": "grandmother|grandma", "grandfather": "grandfather|grandpa", "partner": "partner", "patient": "patient",
+        "grandmother": "grandmother|grandma", "grandfather": "grandfather|grandpa", 
+        "partner": "partner", "patient": "patient",
     },
     "age group": {
         "adult": "adults?|grown-?ups?",
@@ -49,9 +51,11 @@ LABELS = {
         "elderly": "elderly|older people|older adults",
     },
     "stage": {
-        "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! (?:[0-9]|hour|week|month|year))"
+        "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! "
+        "(?:[0-9]|hour|week|month|year))"
         "|day (?:1|one)",
-        "later": "maintenance|then|continues?|thereafter|afterwards|after that|subsequently|followed by|if needed|"
+        "later": "maintenance|then|continues?|thereafter|afterwards|after that|subsequently|followed "
+        "by|if needed|"
         "if it fails|second(?: dose)?",
     },
     "insulin": {
@@ -72,29 +76,30 @@ LABELS = {
     "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
     | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
     "action": {
-        "stop": r"stop\w*|discontinu\w*|withdr[ae]w\w*|ceas\w*|ends?|ended|halt\w*|(?:comes?|came|taken?) off",
+        "stop": r"stop\w*|discontinu\w*|withdr[ae]w\w*|ceas\w*|ends?|ended|halt\w*"
+        r"|(?:comes?|came|taken?) off",
         "continue": r"continu\w*|carr(?:y|ies|ied) on|go(?:es)? on|lifelong|for life|kept|keep",
         "raise": r"increas\w*|rais\w*|(?:go(?:es)?|went|stepped) up|doubled",
         "lower": r"reduc\w*|lower\w*|cut|decreas\w*|halved|(?:came|went) down",
         "start": r"start(?:s|ed)?|begin\w*|began|begun|initiated?|commenced?|added",
     },
-    "group": {letter: f"group {letter}" for letter in ("a", "b", "ab", "o")},
 }  # fmt: skip
 _LABELS = {
     row: (
         list(marks),
-        re.compile("|".join(
-            rf"(?P<l{number}>(?<![a-z0-9])(?:{names})(?![a-z0-9]))" for number, names in enumerate(marks.values())
-        )),
+        re.compile(
+            "(?<![a-z0-9])(?:"
+            + "|".join(f"(?P<l{number}>{names})" for number, names in enumerate(marks.values()))
+            + ")(?![a-z0-9])"
+        ),
     )
     for row, marks in LABELS.items()
 }  # fmt: skip
 # "day 3", "week two", "twin A", "the first week": marks of the class "day", "week", "twin".
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _COUNTED = "day|week|month|year|visit|cycle|twin|bed|phase|step|trimester|patient|grade|stage|dose"
 NUMBERED = re.compile(
     rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)}|[a-d])"
-    rf"|(?P<ordinal>{'|'.join(_ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
+    rf"|(?P<ordinal>{'|'.join(ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
 )
 NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
@@ -108,8 +113,10 @@ NO_THINGS = (
     | DAYS
     | MONTHS
     | words(
-        "after before during within until then each both with from that this than when while than were have been stop "
-        "continue start increase reduce first second third left right morning evening night noon bedtime mother father "
+        "after before during within until then each both with from that this than when while than were "
+        "have been stop "
+        "continue start increase reduce first second third left right morning evening night noon bedtime "
+        "mother father "
         "weekend weekday adult child children adults week month year mean both"
     )
 )
@@ -141,6 +148,11 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     Rule: two marks of each of two classes are in both texts, and what is beside the one in the reference is
         beside the other in the answer.
     """
+    if more is None:
+        numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
+        common = set(read(reference)) & set(read(hypothesis))
+        if len(common) < 2 and len(set.intersection(*numbers)) < 2:
+            return
     ours, theirs = _marks(reference), _marks(hypothesis)
     further = [more(text) if more else {} for text in (reference, hypothesis)]
     sides = ({**ours, **further[0]}, {**theirs, **further[1]})
@@ -200,7 +212,7 @@ def _is_value(name: str) -> bool:
 def _crossed(
     mine: Mapping[Hashable, Mark], others: Mapping[Hashable, Mark]
 ) -> Iterator[tuple[tuple[Hashable, Hashable], str, str]]:
-    """(two labels, words of the reference, words of the answer) where the values of two labels are exchanged."""
+    """(two labels, words of the reference, of the answer) where two labels have exchanged their values."""
     now = {label: mark.meaning for label, mark in others.items()}
     for (label, mark), (other_label, other) in combinations(mine.items(), 2):
         if mark.meaning == other.meaning or not {mark.meaning, other.meaning} <= set(now.values()):
@@ -238,8 +250,8 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     """
     pairs: dict[Hashable, Mark] = {}
     implied = any(mark.start < 0 for mark in labels)  # "6 mg, then 12 mg": "then" is before its value
-    marks = sorted([(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values],
-                   key=lambda found: found[0])  # fmt: skip
+    marks = [(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values]
+    marks.sort(key=lambda found: found[0])
     for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)):
         if is_label and not after_label and label.bracketed:
             pairs[label.meaning] = value
@@ -279,11 +291,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
         found["stage"].insert(0, Mark(-1, "first", ""))  # "6 mg, then 12 mg"
     for match in NUMBERED.finditer(lower):
         number = match["number"] or match["ordinal"]
-        meaning = (
-            _ORDINALS.index(number) + 1
-            if number in _ORDINALS
-            else COUNTS.get(number) or number.rstrip("stndrh")
-        )
+        meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
         what = match["what"] or match["of"] or "day"
         add(what, match.start(), match.end(), f"{what} {meaning}")
     for what in ("day", "week", "phase", "step", "cycle", "visit"):

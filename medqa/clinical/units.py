@@ -53,7 +53,9 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "voltage": ("mV", {"1": "mv millivolts?", "1000": "volts?"}),
     "current": ("mA", {"1": "ma milliamps? milliamperes?"}),
     "proportion": ("%", {"1": "% percent per_cent pct percentage_points?", "1/10000": "ppm", "1/10": "‰"}),
-    "temperature": ("°C", {"1": "°c ° degrees? degrees?_c degrees?_celsius degrees?_centigrade deg_c c celsius"}),
+    "temperature": ("°C", {
+        "1": "°c ° degrees? degrees?_c degrees?_celsius degrees?_centigrade deg_c c celsius",
+    }),
     "fahrenheit": ("°F", {"1": "°f degrees?_f degrees?_fahrenheit deg_f f fahrenheit"}),
     "time": ("day", {
         "1": "d days? nights?", "7": "wks? weeks?", "14": "fortnights?", "1/24": "h hrs? hours?",
