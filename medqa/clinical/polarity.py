@@ -34,8 +34,9 @@ def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str,
         members = GROUPS[group]
         for one, other in ((wanted, given), (given, wanted)):
             member = next((term for term in other if re.fullmatch(members, term)), None)
-            about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
-            if f"no {group}" not in one or member is None or about or {group, f"no {group}"} & set(other):
+            if f"no {group}" not in one or member is None or {group, f"no {group}"} & set(other):
+                continue
+            if any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one):
                 continue
             texts = (f"no {group}", member) if one is wanted else (member, f"no {group}")
             errors.append({"subject": member, "kind": "negation", "reference": texts[0], "answer": texts[1]})

@@ -100,6 +100,8 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     """Whether two amounts can both be true of one thing: their ranges overlap and are of like size."""
     if (first.kind, first.unit, len(first.values)) != (second.kind, second.unit, len(second.values)):
         return False
+    if first.values == second.values and not (first.bound or second.bound):
+        return True
     pairs = list(zip(first.values, second.values, strict=True))
     if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
         return False
@@ -126,7 +128,8 @@ def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> 
             highs[number] = max(highs)
         if quantity.bound == "<":
             lows[number] = min(lows)
-    if _slide(one, other) and not (first.bound or second.bound or first.tolerance or second.tolerance):
+    exact = not (first.bound or second.bound or first.tolerance or second.tolerance)
+    if exact and one[0] != one[1] and other[0] != other[1] and _slide(one, other):
         return False
     return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
 
