@@ -115,7 +115,7 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tupl
         {claim.subject for claim in side if claim.dose and claim.subject not in WEIGHTS} for side in sides
     ]
     for number, other in ((0, names[1]), (1, names[0])):
-        if names[number] == {""} and len(other) == 1:
+        if names[number] == {""} != other and len(other) == 1:
             sides[number] = [
                 replace(claim, subject=min(other), assumed=True)
                 if claim.dose and not claim.subject
@@ -157,7 +157,7 @@ def _other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
         return
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
-        yield mine, "medicine", f"{mine} {same[0].written}", f"{other} {same[1].written}"
+        yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
 
 
 def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
