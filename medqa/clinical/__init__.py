@@ -3,11 +3,12 @@
 Each measure is None where it does not apply, because the reference has nothing of the kind; such questions
 are counted, and are not in its mean. An empty answer scores 0. No text raises.
 
-`text` removes markup first, in one place. `quantity_reader` reads amounts (with `numbers`, `units`,
+`text` removes markup first, in one place. `quantity_reader` reads amounts (with `numbers`, `units`, `dates`,
 `schedules`, `routes`, `ratios`), and `facts` compares them as sets. `doses` finds what each belongs to
-(`names`), `claims` adds the other amounts that say the same (`equivalents` converts), and `contradictions`
-lists the claims that an answer contradicts (`quantity` says when two agree, `opposites` what else excludes
-each other). `lexicon` finds medical terms (with `word_forms`, `negation` and the lists in `words`), and
+(`names`, `circumstances`, `totals`), and `claims` adds the amounts that no unit shows (`portions`) and those
+that say the same (`equivalents` converts). `contradictions` lists the claims that an answer contradicts:
+`agreement` decides when two claims agree, `opposites` finds what else excludes each other, and `swaps` what
+changed places. `lexicon` finds medical terms (with `word_forms`, `negation` and the lists in `words`), and
 `polarity` the statements that an answer reverses.
 """
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 
-from medqa.clinical.doses import BODY_WEIGHT, OPPOSED, SENTENCE_END, Dose, doses
+from medqa.clinical.circumstances import OPPOSED
+from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, names_of
-from medqa.clinical.numbers import read_number
+from medqa.clinical.portions import portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
@@ -31,46 +31,12 @@ SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
 # Measures that are given, like medicines.
 FLUIDS = {"fluid", "salt", "sodium"}
 KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
-# "one quarter of the usual dose", "3/4 of the dose"
-SHARE = re.compile(
-    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
-    r"|[1-9]/[1-9]0?)"
-    r"(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}? (?:dos(?:e|age)|amount)s?(?![a-z])"
-)
-SHARES = {"hal": 2, "thi": 3, "qua": 4, "fif": 5, "ten": 10}
-# "the dose is halved", "double the dose"
-CHANGE = re.compile(
-    r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
-    r"|twice the (?:[a-z]+ ){0,2}dose)"
-    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
-)
-CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
-# "reduce the dose by a third", "by 50 %"
-REDUCED_BY = re.compile(
-    r"\b(?:reduc|lower|decreas|cut"
-    r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
-    r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
-)
-# "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
-IN_VOLUME = re.compile(
-    r" (?:of [a-z]+ )?(?:in|made up to|diluted (?:in|to)) (?:an? )?(?:total (?:volume )?of )?"
-)
-CONTAINS = re.compile(
-    r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
-)
-# "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches"
-SOME_OF = re.compile(
-    r"(?<![a-z0-9.,/-])((?:one|two|three)[ -](?:half|third|quarter)s?|[1-9]/[1-9]|[0-9]{1,2}|[a-z]+)"
-    r" (?:of (?:the|her|his|your|an?|one) |x )?(?:(?!and |or )[a-z0-9,.µ/-]+ ){1,3}?"
-    r"(tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
-)
 PART_OF_DAY = re.compile(
     rf"{ONCE.pattern}|(?:each|every) (?:morning|evening|night|afternoon)|mane|nocte|nightly|qam|qpm|qhs"
     rf"|o[mn](?![a-z])"
 )
 # "a daily total of 2 g"
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
-ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
 
 
 @dataclass(frozen=True)
@@ -87,6 +53,7 @@ class Claim:
         taken: what is taken at a time, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
         daily: what comes to a day, None when unknown.
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
+        at_time: whether it is given at one time of the day.
         assumed: whether the subject is taken from the other text.
     """
 
@@ -99,6 +66,7 @@ class Claim:
     taken: Quantity | None
     daily: Quantity | None
     parts: Quantity | None = None
+    at_time: bool = False
     assumed: bool = False
 
     @property
@@ -141,18 +109,16 @@ def claims(text: str) -> tuple[Claim, ...]:
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
     starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     found: dict[tuple, Claim] = {}
-    for quantity in (
-        *read(text),
-        *_shares(lower),
-        *_some_of(read(text), lower),
-        *_strengths(read(text), lower),
-    ):
+    for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
             continue  # "300 mg a day in three doses"
+        if quantity.kind == "frequency" and quantity.start in counted:
+            continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
         if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
@@ -187,25 +153,9 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
         if claim in same_day and len(same_day) > 1:
             low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
             claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
+        elif claim.part_of_day(lower):
+            claim = replace(claim, at_time=True)
         yield claim
-
-
-def _strengths(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
-    """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
-    for first, second in pairwise(quantities):
-        between = lower[first.end : second.start]
-        if second.unit == "mL" and IN_VOLUME.fullmatch(between):
-            amount, volume = first, second
-        elif first.unit == "mL" and CONTAINS.fullmatch(between):
-            amount, volume = second, first
-        else:
-            continue
-        if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
-            values = tuple(
-                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
-                for low, high in amount.values
-            )
-            yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
 
 
 def _with_contents(found: list[Claim]) -> list[Claim]:
@@ -231,8 +181,8 @@ def _with_contents(found: list[Claim]) -> list[Claim]:
 def _daily(dose: Dose, subject: str) -> Quantity | None:
     """What comes to a day: 2 g for "1 g twice daily", 900 mg for "37.5 mg/h"."""
     amount = in_common_unit(subject, dose.total or dose.amount)
-    if amount.kind != "amount" or len(amount.values) != 1:
-        return None
+    if amount.kind != "amount" or len(amount.values) != 1 or amount.unit.endswith("/L"):
+        return None  # a level in the blood does not add up over a day
     low, high = amount.values[0]
     if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
         return None
@@ -261,45 +211,14 @@ def _in_days(quantity: Quantity) -> Quantity:
     """A time in days, a frequency in times a day; what takes many years is an age."""
     if quantity.kind == "duration" and quantity.unit == "month" and quantity.values[0][0] >= LEAST_AGE:
         return replace(quantity, kind="age")
+    if quantity.kind == "age" and quantity.unit == "day":
+        values = tuple((low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) for low, high in quantity.values)
+        return replace(quantity, unit="month", values=values, tolerance=MONTH_TOLERANCE)
     if quantity.unit != "month" or quantity.kind not in ("duration", "frequency"):
         return quantity
     factor = DAYS_OF_A_MONTH if quantity.kind == "duration" else 1 / DAYS_OF_A_MONTH
     values = tuple((low * factor, high * factor) for low, high in quantity.values)
     return replace(quantity, unit="day", values=values, tolerance=MONTH_TOLERANCE)
-
-
-def _shares(lower: str) -> Iterator[Quantity]:
-    """Shares of a dose: 3/4 for "three quarters of the usual dose", 2 for "double the dose"."""
-    if "dos" not in lower and "amount" not in lower:
-        return
-    for match in SHARE.finditer(lower):
-        written = match.group(1)
-        above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
-        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
-        yield _share(match, count / (int(below) if below.isdigit() else SHARES[below[:3]]))
-    for match in CHANGE.finditer(lower):
-        yield _share(match, CHANGES[match.lastgroup])
-    for match in REDUCED_BY.finditer(lower):
-        by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, SHARES[match["part"][:3]])
-        yield _share(match, 1 - by)
-
-
-def _share(match: re.Match[str], share: Fraction) -> Quantity:
-    return Quantity(
-        "amount", "of a dose", ((share, share),), start=match.start(), end=match.end(), number=share
-    )
-
-
-def _some_of(quantities: tuple[Quantity, ...], lower: str) -> Iterator[Quantity]:
-    """Numbers of tablets whose strength is between: 2 for "two of the 5 mg tablets"."""
-    for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
-        number = read_number(f"{match.group(1)} ", 0)
-        inside = any(match.start() >= one.start and match.start() < one.end for one in quantities)
-        if number is not None and number[1] == len(match.group(1)) and not inside:
-            value = (number[0], number[0])
-            yield Quantity(
-                "amount", match.group(2), (value,), start=match.start(), end=match.end(1), number=number[0]
-            )
 
 
 def _only_molar(text: str, begin: int, end: int) -> str:

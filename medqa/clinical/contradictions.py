@@ -7,12 +7,14 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
+from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.names import MEASURE_NAMES, is_known
-from medqa.clinical.opposites import names_way, swapped, wrong_way
-from medqa.clinical.quantity import Quantity, amounts_meet, kind_of, near
+from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.opposites import names_way, wrong_way
+from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS
+from medqa.clinical.swaps import swapped
+from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
 
@@ -23,8 +25,14 @@ MOST_OF_A_DIMENSION = 3
 BRIEF = 120
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
-# Shares of one thing in two studies differ by less.
-LIKE_SHARES = Fraction(3, 2)
+# Measures of which a text names one and means another of them.
+FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
+WEIGHTS = frozenset({"weight", "weight change", "none"})
+MG_PER_KG = 10**6
+# Doses by weight are rounded.
+WEIGHT_TOLERANCE = Fraction(1, 10)
+# No citation, and no number of an item of a list.
+BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -45,7 +53,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below"), "swapped", "route", "side".
+        "below"), "medicine" (the same dose of another one), "swapped", "route", "side".
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer of the same subject and dimension that agrees with none of the reference. These agree: a value
         within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
@@ -65,8 +73,10 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference)):
         return None
-    ours, theirs = _with_common_subject(*_with_common_pregnancy(ours, theirs))
-    found = [*_contradictions(ours, theirs), *wrong_way(reference, hypothesis, ours, theirs)]
+    ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    bare = _bare_numbers(reference), _bare_numbers(hypothesis)
+    found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
+    found += _other_medicine(ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -88,16 +98,37 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
     return None if errors is None else len(errors)
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
+def _bare_numbers(text: str) -> frozenset[Fraction]:
+    """The numbers of a text that no quantity has, as in "85 g/L before and 102 after"."""
+    quantities = read(text)
+    numbers = (
+        number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
+    )
+    return frozenset(Fraction(number.group()) for number in numbers)
+
+
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
     """A text that names no medicine speaks of the only one of the other text: the question named it."""
     sides = [list(ours), list(theirs)]
-    names = [{claim.subject for claim in side if claim.dose} for side in sides]
+    names = [
+        {claim.subject for claim in side if claim.dose and claim.subject not in WEIGHTS} for side in sides
+    ]
     for number, other in ((0, names[1]), (1, names[0])):
-        if names[number] == {""} and len(other) == 1:
+        if names[number] == {""} != other and len(other) == 1:
             sides[number] = [
-                replace(claim, subject=min(other), assumed=True) if claim.dose else claim
+                replace(claim, subject=min(other), assumed=True)
+                if claim.dose and not claim.subject
+                else claim
                 for claim in sides[number]
             ]
+        for family in FAMILIES:
+            mine, others = names[number] & family, other & family
+            if len(mine) == len(others) == 1 and mine != others:
+                sides[number] = [
+                    replace(claim, subject=min(family)) if claim.subject in family else claim
+                    for claim in sides[number]
+                ]
     return sides[0], sides[1]
 
 
@@ -111,6 +142,53 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
     return sides
 
 
+def _other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
+    """The only medicine of the answer, where it has the dose of another, the only one of the reference."""
+    doses = [
+        [claim for claim in side if claim.dose and DOSED.match(claim.quantity.unit) and claim.subject]
+        for side in (ours, theirs)
+    ]
+    names = [{claim.subject for claim in side} for side in doses]
+    if any(len(found) != 1 for found in names) or names[0] == names[1]:
+        return
+    mine, other = (min(found) for found in names)
+    known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
+    if not known or "-" in mine + other or mine in other or other in mine:
+        return
+    same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
+    if same is not None:
+        yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Doses per kilogram are doses of the patient where a text gives the weight and the other the dose."""
+    sides = [ours, theirs]
+    weights = {claim.quantity.values[0] for side in sides for claim in side if claim.subject == "weight"}
+    per_kilogram = [any("/kg" in claim.quantity.unit for claim in side) for side in sides]
+    if len(weights) == 1 and per_kilogram[0] != per_kilogram[1]:
+        weight = next(iter(weights))[0] / MG_PER_KG
+        number = per_kilogram.index(True)
+        sides[number] = [_of_patient(claim, weight) for claim in sides[number]]
+    return sides
+
+
+def _of_patient(claim: Claim, weight: Fraction) -> Claim:
+    """A claim per kilogram as that of a patient of a weight in kilograms."""
+    if "/kg" not in claim.quantity.unit:
+        return claim
+    amounts = {
+        name: replace(
+            amount,
+            unit=amount.unit.replace("/kg", ""),
+            values=tuple((low * weight, high * weight) for low, high in amount.values),
+            tolerance=max(amount.tolerance, WEIGHT_TOLERANCE),
+        )
+        for name in ("quantity", "taken", "daily", "parts")
+        if (amount := getattr(claim, name)) is not None
+    }
+    return replace(claim, **amounts)
+
+
 def _in_weeks(claim: Claim) -> Claim:
     weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
     if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
@@ -120,14 +198,18 @@ def _in_weeks(claim: Claim) -> Claim:
     )
 
 
-def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
+def _contradictions(
+    ours: Sequence[Claim], theirs: Sequence[Claim], bare: tuple[frozenset[Fraction], frozenset[Fraction]]
+) -> Iterator[tuple[str, str, str, str]]:
     """(subject, kind, words of the reference, words of the answer) for each claim that is contradicted.
 
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer that agrees with none of the reference: by one of the same subject, or, without a common
-        subject, by the only one of its dimension.
+        subject, by the only one of its dimension. A number that the other text has without its unit
+        (`bare`, of both texts) contradicts nothing: "Hb 85 g/L before and 102 after".
     """
-    left, rivals = _alone(ours, theirs), _alone(theirs, ours)
+    left = [one for one in _alone(ours, theirs) if not _is_bare(one, bare[1])]
+    rivals = [one for one in _alone(theirs, ours) if not _is_bare(one, bare[0])]
     for one in list(left):
         against = [other for other in rivals if _same_thing(one, other)]
         if against:
@@ -156,14 +238,21 @@ def _contradictions(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
             yield _error(mine[0], against[0])
 
 
+def _is_bare(claim: Claim, numbers: frozenset[Fraction]) -> bool:
+    """Whether the number of a claim is among the numbers without a unit of the other text."""
+    return claim.quantity.kind in ("amount", "score") and claim.quantity.number in numbers
+
+
 def _is_content(one: Claim, other: Claim) -> bool:
-    """Whether a claim of a volume has its contents in the unit of another amount of the same medicine."""
-    content = one.taken is not None and one.taken.unit != one.quantity.unit
+    """Whether what a claim comes to, in a volume or a day, is in the unit of another dose of the medicine."""
+    if other.dose is None or not may_be_one(one, other):
+        return False
+    if one.parts is not None and whole_day(other):
+        return one.parts.unit == other.daily.unit
     return (
-        content
+        one.taken is not None
+        and one.taken.unit != one.quantity.unit
         and one.taken.unit == other.quantity.unit
-        and _may_be_one(one, other)
-        and other.dose is not None
     )
 
 
@@ -175,18 +264,11 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     """
     left = []
     for claim in claims:
-        alike = [
-            other for other in others if other.dimension == claim.dimension and _may_be_one(claim, other)
-        ]
+        alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)
     return left
-
-
-def _may_be_one(one: Claim, other: Claim) -> bool:
-    """Whether two claims can be about one medicine or measure."""
-    return one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
@@ -201,55 +283,7 @@ def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
 def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:
     """The dimension of frequencies, when those of one subject are compared as part of its doses."""
     pairs = product(*([claim for claim in side if claim.times_a_day] for side in (ours, theirs)))
-    return {"frequency day"} if any(_may_be_one(one, other) for one, other in pairs) else set()
-
-
-# ---- what agrees -------------------------------------------------------------------------------------------
-
-
-def agree(one: Claim, other: Claim) -> bool:
-    """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
-    "overlap."""
-    if not _may_be_one(one, other):
-        return False
-    if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
-        return any(
-            amounts_meet(*pair)
-            for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
-        )
-    first, second = one.quantity, other.quantity
-    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
-        return True
-    if {first.bound, second.bound} == {"<", ">"}:
-        same = near(first.values[0][0], second.values[0][0], first, second)
-        return first.unit == second.unit and same == (one.opposed != other.opposed)
-    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
-        return False
-    if one.role == other.role == "maximum":
-        first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
-        return amounts_meet(first, second)
-    if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
-        return amounts_meet(one.taken, other.taken)
-    return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
-
-
-def mirrored(reference: str, hypothesis: str) -> bool:
-    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
-    return any(
-        {one.bound, other.bound} == {"<", ">"}
-        and one.unit == other.unit
-        and near(one.values[0][0], other.values[0][0], one, other)
-        for one, other in product(read(reference), read(hypothesis))
-    )
-
-
-def _near_statistics(first: Quantity, second: Quantity) -> bool:
-    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
-    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
-        return False
-    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
-    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
-    return all(high <= LIKE_SHARES * low for low, high in ends)
+    return {"frequency day"} if any(may_be_one(one, other) for one, other in pairs) else set()
 
 
 # ---- what can contradict -----------------------------------------------------------------------------------
@@ -286,7 +320,7 @@ def _same_thing(one: Claim, other: Claim) -> bool:
     # The content of a bottle is no dose: "250 mg/5 mL" and "250 mg".
     if first.unit.endswith("/L") != second.unit.endswith("/L"):
         return False
-    return bool(units) and first.number == second.number
+    return bool(units) and (first.number == second.number or first.values == second.values)
 
 
 def _only_counterpart(one: Claim, other: Claim) -> bool:
@@ -296,7 +330,7 @@ def _only_counterpart(one: Claim, other: Claim) -> bool:
         return False
     if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
         return False
-    return _may_be_one(one, other)
+    return may_be_one(one, other)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.names import MEASURE_NAMES, WORD, names_of, unlisted_name
+from medqa.clinical.circumstances import ADULT, CHILD, OPPOSED, WHEN, role_of
+from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import read_number
-from medqa.clinical.quantity import Quantity
+from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.units import PER_ITEM, WRITTEN
+from medqa.clinical.totals import ITEMS, total_of
 
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
@@ -48,7 +49,9 @@ FILLERS = word_lists.words(
     "new current "
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
-    "apply inject injected administer administered"
+    "apply inject injected administer administered "
+    "came come comes back returned read reads result results had has have been went gone got gets measures "
+    "stood stands fasting repeat"
 )
 # How many words before its amount a name may be.
 REACH = 9
@@ -93,7 +96,8 @@ WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|in (?P<in>two|three|four|five|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
+    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
+    r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
@@ -107,46 +111,7 @@ OVER = re.compile(
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
-ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|spoonful)s?\b"
-)
-ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
-# "two puffs of salbutamol 100 micrograms"
-OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
-    r"| containing | at )"
-)
-COUNT_BEFORE = re.compile(r"\b(one|two|three|four|five|six|[1-9])(?: ?x| of the)? $")
-# Which reading of several: values of different days are not compared.
-WHEN = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
-    r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
-)
-# What forbids or negates; "no more than" and "not above" are bounds.
-OPPOSED = re.compile(
-    r"\b(?:(?:no|not|never)(?! (?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer"
-    r"|older|younger|above|below"
-    r"|over|under|exceed\w*)\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
-    r"|e)ld|defer\w*"
-    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
-    r"|until|forbid\w*"
-    r"|skip\w*)\b|n't"
-)
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
-
-MAXIMUM = re.compile(
-    r"\b(?:max|maximum"
-    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
-)
-FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
-LATER_DOSE = re.compile(
-    r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
-)
-CHILD = re.compile(
-    r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
-)
-ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 
 
 @dataclass(frozen=True)
@@ -193,19 +158,21 @@ def doses(text: str) -> tuple[Dose, ...]:
         return ()
     original = text
     text, _, lower = forms(text)
-    words = list(WORD.finditer(lower))
-    inside = {place for quantity in quantities for place in range(quantity.start, quantity.end)}
+    words = words_of(original)
     # "15 mg/kg body weight" speaks of nobody's weight.
-    names = [name for name in names_of(original) if name[2] != "weight" or name[0] not in inside]
+    names = [name for name in names_of(original) if name[2] != "weight" or not is_inside(quantities, name[0])]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
+    counts = [
+        (one.unit, one.values[0]) for one in quantities if one.unit in ITEMS and one.values[0] != (1, 1)
+    ]
     found: list[Dose] = []
     carried = ""
     begin = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
         spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, end, words, named, carried).doses(spoken))
+        found.extend(_Sentence(text, lower, begin, end, words, named, carried, counts).doses(spoken))
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
@@ -226,6 +193,7 @@ class _Sentence:
         words: all words of the text.
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
+        counts: (item, how many) for each number of tablets and the like in the text, one left out.
         fitting: unit → the names that can have a value in it.
     """
 
@@ -236,6 +204,7 @@ class _Sentence:
     words: Sequence[re.Match[str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
+    counts: Sequence[tuple[str, tuple[Fraction, Fraction]]]
     fitting: dict[str, Sequence[tuple[int, int, str]]] = field(default_factory=dict)
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
@@ -256,12 +225,20 @@ class _Sentence:
             # A concentration in a sentence of one measure is a value of it.
             beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
-                following = amounts[number + 1].start if number + 1 < len(amounts) else len(self.text)
+                following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
-                total = self._total(amount, amounts[max(0, number - 1) : number + 2])
+                around = amounts[max(0, number - 1) : number + 2]
+                total = total_of(amount, around, self.text, self.begin, self.counts)
                 name = _for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context, opposed)
+
+    def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
+        """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
+        for amount in amounts[number + 1 :]:
+            if amount.unit not in ITEMS or amounts[number].unit in ITEMS:
+                return amount.start
+        return len(self.text)
 
     def _only_measure(self) -> str:
         names = {name for _, _, name in self.names}
@@ -291,7 +268,7 @@ class _Sentence:
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         when = next((match.group() for match in WHEN.finditer(around)), "")
-        role = _role(amount, context)
+        role = role_of(amount, context)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
     def _frequency(
@@ -308,7 +285,9 @@ class _Sentence:
             parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
             times = (parts or Fraction(1),) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
-        if DAILY_BEFORE.search(context) or self._over_a_day(amount, given):
+        # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
+        of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
+        if of_day or self._over_a_day(amount, given):
             day = (Fraction(1), Fraction(1))
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
         if frequency is None:
@@ -327,25 +306,6 @@ class _Sentence:
             and OVER.fullmatch(self.text, amount.end, item.start)
             for item in given
         )
-
-    def _total(self, amount: Quantity, around: Sequence[Quantity]) -> Quantity | None:
-        """What is taken in all: 200 mcg for "100 mcg/puff, 2 puffs" and 1 g for "two 500 mg tablets"."""
-        if len(amount.values) != 1:
-            return None
-        after = ITEM_AFTER.match(self.text, amount.end)
-        item = amount.item or (f"{after.group(1)}s" if after else "")
-        low, high = amount.values[0]
-        count = COUNT_BEFORE.search(self.text[max(self.begin, amount.start - 12) : amount.start])
-        counts = [
-            other.values[0]
-            for other in around
-            if (item in WRITTEN and other.unit == WRITTEN[item][0] and not other.bound)
-            or (other.unit in ITEMS and OF_NAME.fullmatch(self.text, other.end, amount.start))
-        ]
-        if item and count is not None:
-            number = read_number(count.group(1), 0)[0]
-            counts = [(number, number)]
-        return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name is right beside it."""
@@ -423,11 +383,3 @@ def _for_unit(subject: str, unit: str) -> str:
     if unit in ("mmol/L", "mEq/L", "mg/L"):
         return IN_BLOOD.get(subject, subject)
     return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject
-
-
-def _role(amount: Quantity, context: str) -> str:
-    if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
-        return "maximum"
-    if FIRST_DOSE.search(context):
-        return "first"
-    return "later" if LATER_DOSE.search(context) else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
     ASIDE,
     CIRCUMSTANCES,
@@ -17,6 +18,7 @@ from medqa.clinical.negation import (
     LISTING,
     NEGATION_REACH,
     NEGATION_WORDS,
+    PASSIVE,
     PREFIX_REACH,
     PREPOSITIONS,
     UNDOING,
@@ -24,6 +26,7 @@ from medqa.clinical.negation import (
     negated_after,
     negates,
 )
+from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
@@ -101,6 +104,7 @@ class MedicalLexicon:
             for term, concept in self._concepts.items()
             if len(words := term.split()) == 2
         }
+        self._given = {form_of(name) for name in (*word_lists.names("medicines").values(), *GROUPS)}
         self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
         self.sha256 = self._identify()
         self._begin_caches()
@@ -157,10 +161,14 @@ class MedicalLexicon:
 
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
+        return [term for _, term in self.places(text)]
+
+    def places(self, text: str) -> list[tuple[int, str]]:
+        """Where each of the `terms` of a text begins in the plain text, and the term."""
         _, text, lower = forms(text)
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
-        found: list[str] = []
+        found: list[tuple[int, str]] = []
         reached = -1  # the last token that the negation reaches
         trigger, has_negated = 0, False  # where it began, and whether it has negated a term already
         next_place = 0
@@ -183,13 +191,13 @@ class MedicalLexicon:
                 if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
                     reached = -1
             elif role is NEGATION:
-                if start < read_to or not negates(lower, word, start):
+                if start < read_to or not negates(lower, word, start) or PASSIVE.match(lower, start):
                     continue
                 undoes = place <= reached and not has_negated and word in UNDOING
                 reach = PREFIX_REACH if word == "non" else NEGATION_REACH
                 reached, trigger, has_negated = (-1 if undoes else place + reach), place, False
             elif role[0] is not None and role[0].startswith("no "):
-                found.append(role[0])
+                found.append((start, role[0]))
             else:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
@@ -199,14 +207,39 @@ class MedicalLexicon:
                 last, last_start = tokens[next_place - 1]
                 aside = _is_circumstance(tokens, place)
                 after = None if aside else negated_after(lower, last_start + len(last))
+                if after is not None and self._other_between(tokens, next_place, after):
+                    after = None
                 if after is not None:
                     read_to = after
-                    if adjacent and found and not found[-1].startswith("no "):
-                        found[-1] = f"no {found[-1]}"  # "neck stiffness: none"
-                found.append(f"no {concept}" if place <= reached or after is not None else concept)
+                    if (
+                        adjacent
+                        and concept not in self._given
+                        and found
+                        and not found[-1][1].startswith("no ")
+                    ):
+                        found[-1] = found[-1][0], f"no {found[-1][1]}"  # "neck stiffness: none"
+                found.append((start, f"no {concept}" if place <= reached or after is not None else concept))
                 if place <= reached:
                     reached, has_negated = next_place - 1 + NEGATION_REACH, True
         return found
+
+    def marks(self, text: str) -> dict[str, list[Mark]]:
+        """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
+        found = {}
+        for start, term in self.places(text):
+            if not medicine(term.removeprefix("no ")):
+                found.setdefault(term, Mark(start, term, term))
+        return {"term": list(found.values())}
+
+    def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
+        """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""
+        for number, (word, start) in enumerate(tokens[place : place + 4], start=place):
+            if start >= end or word in ("and", "or", "with", "of") or not word[0].isalpha():
+                return False
+            role = self._roles[word]
+            if isinstance(role, tuple) and self._longest_term(tokens, number, role)[1] in self._given:
+                return True
+        return False
 
     def _spell_out(self, text: str, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Put the term in the place of an abbreviation in capitals: "AIDS", which is not "aids"."""

@@ -23,12 +23,43 @@ CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl
 # After the name of a medicine these are part of it: "losartan potassium".
 SALTS = word_lists.words("sodium potassium calcium magnesium")
 
+# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
+GROUPS = {
+    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
+    "|meloxicam|piroxicam"
+    "|celecoxib|etoricoxib|ketoprofen",
+    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
+    "beta blocker": "[a-z]+olol",
+    "ace inhibitor": "[a-z]+pril",
+    "statin": "[a-z]+vastatin",
+    "lipid lowering medicine": "[a-z]+vastatin",
+    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
+    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
+    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
+    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
+    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
+    "triptan": "[a-z]+triptan",
+    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
+    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
+    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
+    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
+    "loop diuretic": "furosemide|bumetanide|torasemide",
+    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
+}
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def words_of(text: str) -> list[re.Match[str]]:
+    """The words of a text in lower case."""
+    return list(WORD.finditer(forms(text)[2]))
+
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
     """Medicines and measures of a text: (start, end, one name for all its names)."""
     _, raw, lower = forms(text)
-    return tuple(_names(lower, raw, list(WORD.finditer(lower))))
+    return tuple(_names(lower, raw, words_of(text)))
 
 
 def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:

@@ -58,10 +58,13 @@ _NON = re.compile(
 )
 # Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
 _BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
-_ADVERB = r"(?:\w+ly |best |always |to be |now |also )?"
+_ADVERB = (
+    r"(?:\w+ly |best |always |to be |now |also "
+    r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
+)
 _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
-    r"|discontinued"
+    r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
     r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
     r"|inappropriate|inadvisable|held|resolved"
@@ -96,7 +99,8 @@ NEGATED_AFTER = re.compile(
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
     r"|has been))?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
-    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted)(?= *[.;:,)\n]| *$| "
+    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
+    r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
@@ -104,15 +108,29 @@ NEGATED_AFTER = re.compile(
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
+# After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
+OTHER_STATEMENT = re.compile(
+    r" (?:is|was|are|were|has|have|had|goes|went|continues|continued|increased|started"
+    r"|reduced)(?![a-z]).* and "
+    r"[a-z-]+ (?:is|was|are|were|has|have|had|must|should|stopped|withheld|discontinued)(?![a-z])"
+)
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
     r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
-    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:completely |entirely |fully )?(?:be "
+    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:to )?(?:completely |entirely |fully )?(?:be "
     r"|been )?(?:yet )?"
     r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
     r"|negative|unnecessary)"
-    r"|(?:to|should|must|needs? to|has to|have to|until) (?:be )?(?:ruled out|excluded)|not negative)"
+    r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
+    r"|until) (?:be )?"
+    r"(?:ruled out|excluded)|not negative)"
 )
+# "Not increase" denies a change; what changes is not denied.
+CHANGES_NOT = re.compile(
+    r"(?:not|never|[a-z]+n't) (?:increase|decrease|change|worsen|improve|alter|affect)s?d?(?![a-z])"
+)
+# What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
+PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
@@ -143,12 +161,22 @@ DENYING_WORDS = {
 }  # fmt: skip
 
 
+# "Stop clopidogrel after 12 months" says how long it is taken.
+ENDING = words("stop stopping discontinue discontinuing")
+ENDS_THEN = re.compile(
+    r" (?:the |your |her |his )?[a-z-]+ (?:after|at|on|in) (?:about )?"
+    r"(?:(?:[a-z]+|[0-9]+)[ -](?:hour|day|week|month|year)|day [0-9])"
+)
+
+
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
     if word in UNDOING and text.startswith((" all ", " every "), end):
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
+        return False
+    if word in ENDING and ENDS_THEN.match(text, end):
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
@@ -157,7 +185,7 @@ def negates(text: str, word: str, start: int) -> bool:
 def negated_after(text: str, end: int) -> int | None:
     """Where the words end that negate the term that ends at `end`; None when nothing after it does."""
     match = NEGATED_AFTER.match(text, end)
-    if match is None:
+    if match is None or OTHER_STATEMENT.search(match.group()):
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()

@@ -11,9 +11,14 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 COUNTS = {word: number for number, word in enumerate(_SMALL)}
 COUNTS |= {word: 10 * number for number, word in enumerate(_TENS, start=2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+# Also after a numeral.
+SCALES_AFTER = SCALES | {"mio": 10**6, "dozen": 12}
+ORDINALS = {word: number for number, word in enumerate((
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+), start=1)}  # fmt: skip
 CARDINALS = COUNTS.keys() | SCALES.keys()
 # Words that a number begins with; what comes before "thousand" in "a thousand" need not be read.
-WORDS = {word: Fraction(value) for word, value in (COUNTS | SCALES | {"dozen": 12}).items()}
+WORDS = {word: Fraction(value) for word, value in (COUNTS | SCALES | {"dozen": 12, "couple": 2}).items()}
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10,
     "hundredth": 100, "thousandth": 1000,
@@ -41,7 +46,9 @@ NUMERAL = re.compile(
 )
 FRACTION = re.compile(r"(?:([0-9]{1,3})[ -])?([1-9])/([2-9])(?![0-9/.])(?=[ -](?!hourly))")
 MARK = re.compile(r"([0-9]{1,3})? ?([½¼¾⅓⅔⅛])")
-SCALE = re.compile(r"[ -]?(hundred|thousand|million|mio|billion)(?![a-z])")
+SCALE = re.compile(r"[ -]?(hundred|thousand|million|mio|billion|dozen)(?![a-z])")
+DOZEN = re.compile(r"half (?:a )?dozen(?![a-z])")
+COUPLE = re.compile("couple of(?= )")
 # "5k units", "150k/µL"
 KILO = re.compile(r" ?k(?= ?(?:units?|iu|u|ui|ie|international|cells|copies)(?![a-z])|/)")
 POWER = re.compile(r" ?x ?10 ?(?:\^ ?\(?([0-9]{1,2})\)?|\(([0-9]{1,2})\)|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
@@ -91,6 +98,11 @@ def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
     if word is None or word.group() not in WORDS:
         return None
     first, end = word.group(), word.end()
+    if first == "half" and (dozen := DOZEN.match(text, start)) is not None:
+        return Fraction(6), dozen.end()
+    if first == "couple":
+        couple = COUPLE.match(text, start)
+        return None if couple is None else (WORDS[first], couple.end())
     if first in PARTS:  # "half a tablet", "a tenth of a gram", but not "the third day"
         after = _skip_article(text, end)
         return None if after == end and first not in ("half", "quarter") else (WORDS[first], after)
@@ -154,7 +166,7 @@ def _cardinal(text: str, start: int) -> tuple[Fraction, int]:
 def _scaled(text: str, value: Fraction, end: int) -> tuple[Fraction, int]:
     """A number times the scale after it: "2.4 million", "5k units"."""
     if (scale := SCALE.match(text, end)) is not None:
-        return value * SCALES.get(scale.group(1), 10**6), scale.end()
+        return value * SCALES_AFTER[scale.group(1)], scale.end()
     kilo = KILO.match(text, end)
     return (value, end) if kilo is None else (value * 1000, kilo.end())
 

@@ -1,24 +1,23 @@
-"""What excludes each other: sides, routes, times of day, before and after; and values that changed places."""
+"""What excludes each other: sides, routes, times of day, before and after."""
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations, product
 
 from medqa.clinical.claims import Claim
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.words import words
 
 Found = tuple[str, str, str, str]
-
-# ---- ways that exclude each other --------------------------------------------------------------------------
 
 _PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
     "|wrists?|elbows?"
     "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
+)
+_REGIONS = (
+    "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
 )
 _FOOD = "(?:food|meals?|a meal|eating|breakfast|dinner|the evening meal)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
@@ -47,8 +46,31 @@ EXCLUSIVE = {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
         "negative": r"\bnegative\b|\bnot positive\b",
     },
-    "tumour": {"benign": r"\bbenign\b", "malignant": r"\bmalignant\b"},
+    "tumour": {
+        "benign": r"\bbenign\b",
+        "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
+    },
+    "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
+    "height": {
+        "upper": rf"\bupper (?:{_REGIONS})\b", "lower": rf"\blower (?:{_REGIONS})\b",
+    },
+    "front": {"anterior": r"\banterior\b", "posterior": r"\bposterior\b"},
+    "middle": {"medial": r"\bmedial\b", "lateral": r"\blateral\b"},
+    "distance": {"proximal": r"\bproximal\b", "distal": r"\bdistal\b"},
+    "vessel": {"arterial": r"\barterial\b", "venous": r"\bvenous\b"},
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
+}  # fmt: skip
+# One of these is in every text that names an alternative of the row: a quick look before the patterns.
+HINTS = {
+    "side": ("left", "right"), "food": ("food", "meal", "eating", "breakfast", "dinner", "stomach"),
+    "time of day": (
+        "morning", "mane", "breakfast", "evening", "noct", "night", "bedtime", "dinner", "supper",
+    ),
+    "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
+               "halved", "fell", "fall", "drop", "declin", "down "),
+    "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
+    "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
+    "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
 _EXCLUSIVE = {
     row: {label: re.compile(pattern) for label, pattern in labels.items()}
@@ -58,7 +80,7 @@ _EXCLUSIVE = {
 EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")
 EYE = re.compile(
     r"\b(?:drops?|gtts?|eye|eyes|ophthalm\w*|instil\w*|fundoscopy|tropicamide|cataract|intraocular"
-    r"|retina\w*)\b"
+    r"|retina\w*|iop)\b"
 )
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(
@@ -134,6 +156,8 @@ class _Ways:
         self.routes: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
         for row, patterns in _EXCLUSIVE.items():
+            if not any(hint in lower for hint in HINTS[row]) and row != "side":
+                continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "side" and EYE.search(lower):
                 found |= {match.lastgroup: match for match in EYES.finditer(raw)}
@@ -159,128 +183,3 @@ class _Ways:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _ways(text: str) -> _Ways:
     return _Ways(text)
-
-
-# ---- values that changed places ----------------------------------------------------------------------------
-
-DAYS = words("monday tuesday wednesday thursday friday saturday sunday yesterday today")
-MONTHS = words("january february march april may june july august september october november december")
-# Each label of a value, and its words. Only labels of one row exclude each other.
-LABELS = (
-    {"right": "right|rt", "left": "left|lt"},
-    {"before": "before|prior to|pre|on admission|at admission|at baseline|initially|on arrival|at "
-    "presentation|0 h(?:ours)?",
-     "after": "after|post|once|following|on discharge|at discharge|later"},
-    {"morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
-     "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper"},
-    {"mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal"},
-    {"adult": "adults?|grown-?ups?",
-     "child": "child(?:ren)?|paediatric|pediatric|(?:one|two|three|four|five|six|[1-9])-year-olds?"},
-    {"first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting", "later": "maintenance|then|continues?"
-    "|thereafter"},
-    {"basal": "basal|long-acting|background|glargine|detemir|degludec",
-     "rapid": "rapid|rapid-acting|short-acting|prandial|mealtime|aspart|lispro|bolus insulin"},
-    {"birth": "birth", "now": "now|current(?:ly)?|today|present"},
-    {"supine": "supine|lying", "standing": "standing|upright"},
-    {"peak": "peaks?", "trough": "troughs?"},
-    {"men": "men|males?", "women": "women|females?"},
-    {"younger": "(?:<|under|below|younger than|less than) ?[0-9]+ ?(?:y|yrs?|years?)",
-     "older": "(?:≥|>|over|from the age of|aged|at least|above|older than) ?[0-9]+ ?(?:y|yrs?|years?)?"},
-    {day: day for day in DAYS},
-    {month: rf"(?:[0-9]+ )?{month}" for month in MONTHS},
-    {f"day {number}": f"(?:day |d)(?:{number}|{word})|days {number}|days {word}"
-     for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven"), 1)},
-    {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
-    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
-)  # fmt: skip
-_LABELS = [
-    re.compile("|".join(rf"(?P<l{number}>(?<![a-z0-9]){names})(?![a-z0-9])" for number, names in enumerate(
-        f"(?:{names})" for names in row.values())))
-    for row in LABELS
-]  # fmt: skip
-NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
-_NAMES = [list(row) for row in LABELS]
-
-
-def swapped(reference: str, hypothesis: str) -> Iterator[Found]:
-    """(labels, "swapped", words of the reference, words of the answer) for two values that changed places.
-
-    Rule: two different values are in both texts, and the label of one in the reference is that of the other
-        in the answer.
-    """
-    numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
-    common = set(read(reference)) & set(read(hypothesis))
-    if len(common) < 2 and len(set.intersection(*numbers)) < 2:
-        return
-    ours, theirs = _labelled(reference), _labelled(hypothesis)
-    seen: set[tuple[Hashable, Hashable]] = set()
-    for place in [place for place in ours if place in theirs]:
-        mine, others = ours[place], theirs[place]
-        now = {label: value for label, (value, _) in others.items()}
-        for (label, (value, written)), (other_label, (other_value, other_written)) in combinations(
-            mine.items(), 2
-        ):
-            if value == other_value or not {value, other_value} <= set(now.values()):
-                continue
-            crossed = now.get(label) == other_value or now.get(other_label) == value
-            straight = now.get(label) == value or now.get(other_label) == other_value
-            if crossed and not straight and (label, other_label) not in seen:
-                seen.add((label, other_label))
-                texts = (
-                    (written, others[label][1]) if label in now else (other_written, others[other_label][1])
-                )
-                yield f"{label}, {other_label}", "swapped", *texts
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _labelled(text: str) -> dict[tuple[Hashable, str], dict[Hashable, tuple[Hashable, str]]]:
-    """(row of labels, unit) → label → (value, its words), where labels of a row and values alternate.
-
-    The labels come first ("Monday 120, Tuesday 112") or the values. Labels are words (`LABELS`) and the
-    quantities of another unit: ages, weights, days. Values are the quantities of a unit, or the numbers of
-    the text, because only the last of several has its unit.
-    """
-    original, _, lower = forms(text)
-    rows: dict[Hashable, list[tuple[int, Hashable]]] = {}
-    values: dict[str, list[tuple[int, Hashable, str]]] = {}
-    for quantity in read(text):
-        if quantity.kind in ("amount", "pressure", "score", "age"):
-            unit = f"{quantity.kind} {quantity.unit}"
-            rows.setdefault(unit, []).append((quantity.start, quantity))
-            words_of_it = original[quantity.start : quantity.end].strip()
-            values.setdefault(unit, []).append((quantity.start, quantity, words_of_it))
-    found, bare = {}, {}
-    for row, pattern in enumerate(_LABELS):
-        matches = list(pattern.finditer(lower))
-        names = [_NAMES[row][int(match.lastgroup[1:])] for match in matches]
-        labels = [
-            (match.start(), name)
-            for place, (match, name) in enumerate(zip(matches, names, strict=True))
-            if name not in names[:place]
-        ]
-        if len(labels) > 1:
-            rows[row] = labels
-            inside = {place for match in matches for place in range(match.start(), match.end())}
-            numbers = [number for number in NUMBER.finditer(lower) if number.start() not in inside]
-            of_text = [(number.start(), number.group(), number.group()) for number in numbers]
-            bare[row, "number"] = _paired(labels, of_text)
-    for (row, labels), (unit, of_unit) in product(rows.items(), values.items()):
-        if row != unit and not unit.startswith("age"):
-            found[row, unit] = _paired(labels, of_unit)
-    return {place: pairs for place, pairs in (found | bare).items() if pairs}
-
-
-def _paired(
-    labels: Sequence[tuple[int, Hashable]], values: Sequence[tuple[int, Hashable, str]]
-) -> dict[Hashable, tuple[Hashable, str]]:
-    """Label → (value, its words) for labels and values that alternate, else nothing."""
-    if len(labels) != len(values) or len(labels) < 2 or len({label for _, label in labels}) < len(labels):
-        return {}
-    first = [start for start, _ in labels]
-    second = [start for start, _, _ in values]
-    if first[0] > second[0]:
-        first, second = second, first
-    turns = [place for pair in zip(first, second, strict=True) for place in pair]
-    if turns != sorted(turns):
-        return {}
-    return {label: value[1:] for (_, label), value in zip(labels, values, strict=True)}

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.contradictions import mirrored
+from medqa.clinical.agreement import mirrored
+from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
+from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
     NEGATION_WORDS,
@@ -17,34 +20,10 @@ from medqa.clinical.negation import (
     negates,
 )
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import TOKEN, is_general, stem
 from medqa.clinical.words import words
-
-# Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
-GROUPS = {
-    "nonsteroidal anti inflammatory": "naproxen|ibuprofen|diclofenac|ketorolac|indomethacin"
-    "|meloxicam|piroxicam"
-    "|celecoxib|etoricoxib|ketoprofen",
-    "thrombolysis": "alteplase|tenecteplase|reteplase|streptokinase",
-    "beta blocker": "[a-z]+olol",
-    "ace inhibitor": "[a-z]+pril",
-    "statin": "[a-z]+vastatin",
-    "lipid lowering medicine": "[a-z]+vastatin",
-    "benzodiazepine": "[a-z]+(?:azepam|azolam)|chlordiazepoxide",
-    "opioid": "morphine|codeine|oxycodone|fentanyl|tramadol|hydromorphone|methadone|pethidine|hydrocodone",
-    "blood thinner": "warfarin|heparin|enoxaparin|dalteparin|apixaban|rivaroxaban|edoxaban|dabigatran",
-    "antibiotic": "[a-z]+cillin|cef[a-z]+|[a-z]+floxacin|[a-z]+mycin|doxycycline|co-amoxiclav|metronidazole",
-    "steroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
-    "triptan": "[a-z]+triptan",
-    "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
-    "ssri": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
-    "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
-    "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
-    "loop diuretic": "furosemide|bumetanide|torasemide",
-    "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
-}
 
 
 def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
@@ -55,8 +34,9 @@ def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str,
         members = GROUPS[group]
         for one, other in ((wanted, given), (given, wanted)):
             member = next((term for term in other if re.fullmatch(members, term)), None)
-            about = any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one)
-            if f"no {group}" not in one or member is None or about or {group, f"no {group}"} & set(other):
+            if f"no {group}" not in one or member is None or {group, f"no {group}"} & set(other):
+                continue
+            if any(re.fullmatch(f"(?:no )?(?:{members})|{group}", term) for term in one):
                 continue
             texts = (f"no {group}", member) if one is wanted else (member, f"no {group}")
             errors.append({"subject": member, "kind": "negation", "reference": texts[0], "answer": texts[1]})
@@ -82,20 +62,36 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited"
+    "fails failed prohibited ex former insufficient lacking"
 )
+# What "may" allows; elsewhere it says that something is possible.
+_ALLOWED = (
+    "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
+    "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
+    "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
+)
+_DENYING = DENYING_WORDS | {
+    "irregular": "regular", "abnormal": "normal", "ineffective": "effective",
+    "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
+    "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
+    "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
+    "illegal": "legal", "inactive": "active", "disallowed": "allowed",
+}  # fmt: skip
 _OPEN = re.compile(
-    r"\b(?:possibl[ey]|(?<!you )may(?! (?:be (?:used|given|taken|continued)))|might|suspected"
+    r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
+    rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
     r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
+_OPPOSERS = NEGATION_WORDS | _OPPOSING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+IF = re.compile(r"\bif (?:it |this |that )?$")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -142,6 +138,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     errors += _class_errors(wanted, given)
+    if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
+        changed = swapped(reference, hypothesis, lexicon.marks)
+        errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -173,7 +172,7 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
 
 def _opposite(one: str, other: str) -> str:
     """The shared words of two short statements of which exactly one is negated, else ""."""
-    if max(len(one), len(other)) > LONGEST_STATEMENT:
+    if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
         return ""
     pairs = [*product(_clauses(one), _clauses(other)), (one, other)]
     for first, second in pairs:
@@ -185,11 +184,21 @@ def _opposite(one: str, other: str) -> str:
         shared = mine.words & theirs.words
         fewest = min(len(mine.words), len(theirs.words))
         denied = mine.denied & theirs.words | theirs.denied & mine.words
+        # Where both texts oppose something, one of them may do so on another condition.
+        loose = not (_statement(one).opposed and _statement(other).opposed)
         same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
         about = denied & (mine.advised | theirs.advised)
-        if same or about or (denied and shared - denied):
+        if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _may_oppose(text: str) -> bool:
+    """Whether a text has a word that can negate or oppose a statement."""
+    found = set(TOKEN.findall(forms(text)[2]))
+    prefixed = any(word.startswith(("non", "un")) or word.endswith("n't") for word in found)
+    return prefixed or not found.isdisjoint(_OPPOSERS)
 
 
 def _clauses(text: str) -> list[str]:
@@ -220,17 +229,23 @@ def _statement(text: str) -> _Statement:
         word = match.group()
         prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
         rest = word.removeprefix(prefix)
+        if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
+            continue  # "if it fails" is a condition
         if opposed and word in UNDOING:
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
         elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
-            pending = (word in _OPPOSING and word != "no") or negates(lower, word, match.start())
+            pending = (
+                (word in _OPPOSING and word != "no")
+                or negates(lower, word, match.start())
+                or CHANGES_NOT.match(lower, match.start()) is not None
+            )
             opposed = opposed or pending
             pending = pending and word != "non"
-        elif word in DENYING_WORDS:
+        elif word in _DENYING:
             opposed = True
-            found.add(stem(DENYING_WORDS[word]))
+            found.add(stem(_DENYING[word]))
         elif prefix and len(rest) > 4 and is_general(rest):
             opposed = True
             found.add(stem(rest))

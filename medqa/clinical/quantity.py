@@ -1,5 +1,7 @@
 """A quantity, and when two of them are the same or can both be true of one thing."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -40,6 +42,10 @@ class Quantity:
     end: int = field(default=0, compare=False)
     number: Fraction = field(default=Fraction(0), compare=False)
 
+    def __hash__(self) -> int:
+        """A hash that does not hash fractions, which is slow; equal fractions have equal numerators."""
+        return hash((self.kind, self.unit, self.bound, self.values and self.values[0][0].numerator))
+
     def __str__(self) -> str:
         """Normalised: "500 mg", "5-10 mg", ">0.1 mg/L", "2 a day", "140/90 mmHg", "1:1000", "by mouth"."""
         if self.kind == "route":
@@ -56,6 +62,12 @@ class Quantity:
         if self.kind == "score":
             return f"{self.unit} {self.bound}{numbers[0]}"
         return self.bound + "/".join(numbers) + (self.unit if self.unit[0] in "%/" else f" {self.unit}")
+
+
+def is_inside(quantities: Sequence[Quantity], place: int) -> bool:
+    """Whether a place of a text is inside one of its quantities, which are in order."""
+    before = bisect_right(quantities, place, key=lambda quantity: quantity.start)
+    return before > 0 and place < quantities[before - 1].end
 
 
 def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> bool:
@@ -88,6 +100,8 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     """Whether two amounts can both be true of one thing: their ranges overlap and are of like size."""
     if (first.kind, first.unit, len(first.values)) != (second.kind, second.unit, len(second.values)):
         return False
+    if first.values == second.values and not (first.bound or second.bound):
+        return True
     pairs = list(zip(first.values, second.values, strict=True))
     if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
         return False
@@ -114,7 +128,21 @@ def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> 
             highs[number] = max(highs)
         if quantity.bound == "<":
             lows[number] = min(lows)
+    exact = not (first.bound or second.bound or first.tolerance or second.tolerance)
+    if exact and one[0] != one[1] and other[0] != other[1] and _slide(one, other):
+        return False
     return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
+
+
+def _slide(one: Range, other: Range) -> bool:
+    """Whether one range is another moved up or down: they have at most half of the shorter in common."""
+    lower, upper = sorted((one, other))
+    common = lower[1] - upper[0]
+    return (
+        lower[1] < upper[1]
+        and lower[0] < upper[0]
+        and 2 * common <= min(lower[1] - lower[0], upper[1] - upper[0])
+    )
 
 
 def _far_apart(one: Range, other: Range) -> bool:

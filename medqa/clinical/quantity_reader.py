@@ -9,6 +9,8 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from medqa.clinical import words as word_lists
+from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
 from medqa.clinical.numbers import WORDS, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
@@ -22,39 +24,12 @@ from medqa.clinical.ratios import (
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.scan import Found, Scan, read_bound, read_upper
-from medqa.clinical.schedules import FREQUENCY_WORDS, read_frequency
+from medqa.clinical.schedules import FREQUENCY_WORDS, PERIODS, read_frequency
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
 LONGEST_LIST = 6
-
-# Digits that are not a quantity: dates, times of day, telephone numbers, citations, round the clock.
-_MONTH = (
-    "(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb"
-    "|mar|apr|jun|jul"
-    "|aug|sept|sep|oct|nov|dec)"
-)
-NO_QUANTITY = re.compile(
-    "|".join([
-        "[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})(?![0-9])",  # 12/31/2020
-        "[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])",  # 2020-12-31
-        r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}(?![0-9])",  # 31.12.2020
-        f"[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?![a-z])(?:,? [0-9]{{4}})?",  # 31 December 2020
-        r"[0-9]{1,2}:[0-9]{2}(?: ?[ap]\.?m\b| ?h(?:ours|rs)?\b)",  # 8:30 a.m.
-        r"[0-9]{1,2} ?(?:[ap]\.m\.|[ap]m\b|o'clock)",  # 10 pm
-        "(?:1-)?[0-9]{3}-[0-9]{3}-[0-9]{4}|[0-9]{3}-[0-9]{4}(?![0-9])",  # 1-800-555-0100
-        "24/7(?![0-9])",
-        r"[0-9]+\](?!\w)",  # [12]
-        r"[0-9]+(?:\.[0-9]+){2,}",  # 1.2.3
-        "[0-9]+(?:st|nd|rd|th)(?![a-z])",  # 5th
-    ])
-)  # fmt: skip
-MONTH_DAY = re.compile(
-    rf"{_MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?(?![0-9])(?: ?- ?[0-9]{{1,2}}(?![0-9]))?(?:,? [0-9]{{4}})?"
-    rf"|{_MONTH} [0-9]{{4}}"
-)
-MONTHS = set(re.findall("[a-z]+", _MONTH))
 
 DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
@@ -63,14 +38,16 @@ NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
 ONE_PERIOD = re.compile(
-    r"(?:for|within|after|over|lasting) an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
+    r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
+    r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
 )
+# "an hour and a half", "a tablet and a half"
+ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
 BEGINNINGS = {
-    "for",
-    "within",
-    "after",
-    "over",
-    "lasting",
+    *word_lists.words(
+        "for within after over lasting lasts lasted last takes took take wait waited another needs"
+    ),
+    *word_lists.words("a an fortnight"),
     *WORDS,
     *FREQUENCY_WORDS,
     *FIRST_WORDS,
@@ -85,6 +62,26 @@ ROUNDED = Fraction(15, 1000)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
+TEMPERATURE = re.compile(
+    r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
+)
+HAPPENING = re.compile(
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|patients?|people|women|men|children"
+    r"|adults?) )[a-z-]+ ){1,3}?"
+    r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
+)
+# Items that are named before their number.
+MOST_ITEMS = 12
+ITEM_BEFORE = re.compile(
+    r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
+)
+ITEMS_TAKEN = re.compile(
+    " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
+    "(?:day|week)|now|together"
+    "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
+    "(?:food|meals)"
+    "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
+)
 # Before a number that counts something else than what follows: "day 1 and 20 mg".
 NUMBERED = re.compile(
     r"\b(?:days?|weeks?|months?|stages?|grades?|types?|phases?|steps?|cycles?|table|figure|class|factor"
@@ -112,7 +109,7 @@ AGE_BEFORE = re.compile(
 )
 PEOPLE_BEFORE = re.compile(
     r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
-    r"|boys|girls"
+    r"|boys|girls|baby|toddlers?|neonates?|newborns?|infant"
     r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
     r"(?P<bound> over| under| above| below| older than| younger than| [<>≤≥]=?)?(?: the age of)? $"
 )
@@ -144,10 +141,9 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
         return [], date.end()
     if word in WORDS:
         return _at_number(scan, start, word_end)
-    if (one := ONE_PERIOD.match(scan.text, start)) is not None:
-        unit, end = read_compound(scan.text, scan.raw, one.end())
-        value, end = _longer(scan, Fraction(1), unit, end)
-        return _quantities(scan, one.end() + 1, end, [(value, value)], unit, unit)
+    one = (ONE_AND_PART if word in ("a", "an") else ONE_PERIOD).match(scan.text, start)
+    if one is not None or word == "fortnight":
+        return _one_unit(scan, one.end() if one else start) or ([], word_end)
     if read_eye(scan.text, scan.raw, start, word_end):
         return [Quantity("route", "into the eye", (), start=start, end=word_end)], word_end
     if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
@@ -167,6 +163,16 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
     if word in NAMED:
         return read_named_value(scan, start, word_end)
     return [], word_end
+
+
+def _one_unit(scan: Scan, start: int) -> Found | None:
+    """Read one unit whose number is an article: "for a week", "a tablet and a half", "a fortnight"."""
+    compound = read_compound(scan.text, scan.raw, start)
+    if compound is None:
+        return None
+    unit, end = compound
+    value, end = _longer(scan, Fraction(1), unit, end)
+    return _quantities(scan, start + scan.text.startswith(" ", start), end, [(value, value)], unit, unit)
 
 
 def _at_digit(scan: Scan, start: int, _: int) -> Found:
@@ -220,12 +226,17 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     low, end = first
     compound = read_compound(scan.text, scan.raw, end)
     unit, unit_end = compound or (None, end)
-    if unit is not None and unit.dimension in ("time", "long time") and not unit.per:
+    if unit is not None and not unit.per:
         low, unit_end = _longer(scan, low, unit, unit_end)
     upper = read_upper(scan, start, unit_end)
     if upper is None:
         if unit is None:
-            return _list(scan, start, end, low) or _age_without_unit(scan, start, end, (low, low))
+            return (
+                _list(scan, start, end, low)
+                or _items(scan, start, end, low)
+                or _happenings(scan, start, end, low)
+                or _age_without_unit(scan, start, end, (low, low))
+            )
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit)
     high, high_end = upper
     high_compound = read_compound(scan.text, scan.raw, high_end)
@@ -243,10 +254,10 @@ def _amounts(scan: Scan, start: int) -> Found | None:
 
 
 def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction, int]:
-    """A time with its smaller part, in the larger unit: "4 h 30 min", "two years and six months"."""
+    """A value with its smaller part: "4 h 30 min", "two years and six months", "one tablet and a half"."""
     if (half := PART_MORE.match(scan.text, end)) is not None:
         return value + (Fraction(1, 2) if half.group(1) == "half" else Fraction(1, 4)), half.end()
-    link = SMALLER_PART.match(scan.text, end)
+    link = SMALLER_PART.match(scan.text, end) if unit.dimension in ("time", "long time") else None
     part = read_number(scan.text, link.end()) if link else None
     smaller = read_compound(scan.text, scan.raw, part[1]) if part else None
     if (
@@ -284,10 +295,34 @@ def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     return _quantities(scan, start, unit_end, ranges, unit, unit)
 
 
+def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
+    """A number of the tablets named before it: "500 mg tablets, two every 6 hours", "take two at once"."""
+    if value > MOST_ITEMS or not ITEMS_TAKEN.match(scan.text, end):
+        return None
+    item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
+    if item is None:
+        return None
+    unit, _ = read_compound(item.group(1), item.group(1), 0)
+    return _quantities(scan, start, end, [(value, value)], unit, unit)
+
+
+def _happenings(scan: Scan, start: int, end: int, times: Fraction) -> Found | None:
+    """What happens so often: "two dressing changes per day"."""
+    happening = HAPPENING.match(scan.text, end)
+    if happening is None:
+        return None
+    length, unit = PERIODS[happening.group(1)]
+    return [
+        Quantity("frequency", unit, ((times / length,) * 2,), start=start, end=happening.end())
+    ], happening.end()
+
+
 def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit) -> Found:
     """Make quantities of ranges and their units: convert, see ages and bounds, split off "per day"."""
-    if scan.text[end - 1] == "°" and not 34 <= ranges[0][0] <= 43:
-        return [], end  # an angle
+    if scan.text.endswith(("°", "degrees", "degree"), 0, end) and not 34 <= ranges[0][0] <= 43:
+        around = scan.text[max(0, start - 60) : end + 30]
+        if not TEMPERATURE.search(around):
+            return [], end  # an angle
     bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = _kind(scan, start, end, unit)
     found = []

@@ -25,6 +25,12 @@ ONE_IN = re.compile(
     rf"(?:(?:-| to )({_COUNT}))?(?![0-9a-z]|,[0-9]|\.[0-9])"
 )
 
+# "one part concentrate to nine parts of water"
+PARTS = re.compile(
+    r"([0-9]{1,3}|[a-z]+) parts? (?:of )?(?:[a-z]+ ){0,2}?(?:to|in|with|and) ([0-9]{1,4}"
+    r"|[a-z]+)(?: [a-z]+)? parts?(?![a-z])"
+)
+
 # Scores, and how each is written beside its name: "_" for a space, "?" after what may be missing.
 SCORES = {
     "INR": "inr", "pH": "ph", "GCS": "gcs glasgow_coma", "Apgar": "apgar", "MMSE": "mmse", "MoCA": "moca",
@@ -108,7 +114,7 @@ LINK = re.compile(
     r"|within|only"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?"
-    r"|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
+    r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
     r"|returned|reads?|went|shows?"
     r")\b|(?: [a-z-]+){1,7}(?= ?:)| "
     r"?[=:<>≥≤,(])* ?"
@@ -165,6 +171,10 @@ def read_ratio(scan: Scan, start: int) -> Found | None:
 
 def read_one_in(scan: Scan, start: int) -> Found | None:
     """ "1 in 10,000" is 1:10000; "one out of four", "3 to 4 in 10", "2 of 11", "5 per 100,000" """
+    if (parts := PARTS.match(scan.text, start)) is not None:
+        low, high = map(_count, parts.groups())
+        if low and high:
+            return _proportion(start, parts.end(), (low, low), (high, high))
     match = ONE_IN.match(scan.text, start)
     if match is None:
         return None

@@ -40,6 +40,11 @@ LONGEST = max(len(phrase.split()) for phrase in PHRASES)
 CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
 # Also in small letters soon after an amount: "40 mg po".
 AFTER_AMOUNT = {"po", "iv", "im", "sc", "sq", "sl"}
+# "given iv", "inject it im"
+GIVEN_BEFORE = re.compile(
+    r"\b(?:given|give|gives|administered|infused|injected|inject|injection|taken|dosed?|slow|slowly|only|route|either|or)"
+    r"(?: (?:it|them|this|only|always|slowly|strictly))? $"
+)
 # Right eye, left eye, both eyes; "OD" is also once daily.
 EYES = {"od", "os", "ou"}
 EYE_BEFORE = re.compile(r"(?:drops?|gtts?|eye|ophthalmic|ointment|instil\w*)[^.;\n]{0,25}$")
@@ -102,7 +107,9 @@ def read_route(text: str, raw: str, start: int, after_amount: bool) -> tuple[str
         if phrase not in PHRASES:
             continue
         end = ends[count - 1]
-        in_small_letters = after_amount and phrase in AFTER_AMOUNT
+        in_small_letters = phrase in AFTER_AMOUNT and (
+            after_amount or GIVEN_BEFORE.search(text, max(0, start - 30), start) is not None
+        )
         if phrase in CAPITALS and not (raw[start:end].isupper() or in_small_letters):
             return None
         if phrase == "iv" and ROMAN_BEFORE.search(text, max(0, start - 16), start):

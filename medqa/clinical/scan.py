@@ -34,7 +34,9 @@ _LESS = (
     "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
     "dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
-    "|(?:not|never) (?:to )?(?:be |rise |go )?(?:above|over|more than|greater than|higher than)"
+    "|(?:not|never|[a-z]+n't) (?:to "
+    ")?(?:(?:be|rise|go|take|use|give|have|drink|inject|last|exceed|swallow) )?"
+    "(?:above|over|more than|greater than|higher than|longer than|up to)"
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
@@ -57,7 +59,7 @@ REACHED = re.compile(
     r"\b(?:built|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
     r"|uptitrat\w*|work\w*|step\w*|bring\w*"
     r"|brought|mov\w*|taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
-    r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: [a-z]+){0,3}? (?:up|down) to (?:about )?$"
+    r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: (?!as )[a-z]+){0,3}? (?:up|down) to (?:about )?$"
 )
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?![0-9])"
@@ -81,7 +83,7 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     if before is not None and REACHED.search(scan.before(start)):
         return "", end
     # "30 mL/kg over 3 hours" takes three hours, not more.
-    if before is None or (dimension == "time" and before.group().startswith("over")):
+    if before is None or (dimension in ("time", "long time") and before.group().startswith("over")):
         return "", end
     return ("<" if before["below"] or before["below_of"] else ">"), end
 

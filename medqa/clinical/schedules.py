@@ -107,10 +107,19 @@ MEALTIMES = re.compile(
     r"(?:with|before|after|at) each of (?:the |her |his |your )?(three|four|two) (?:main )?meals(?![a-z])"
 )
 
+# "tablets a day", after a number that is elsewhere: "three 100 mg tablets a day"
+ITEMS_IN = re.compile(
+    rf"(?:tablets?|capsules?|puffs?|sprays?|drops?|sachets?|patch|patches|doses?|injections?)"
+    rf" (?:an?|per|each|every) {_PERIOD}(?![a-z])"
+)
+
 # Words that may begin a frequency; a code such as q12h begins with "q".
 FREQUENCY_WORDS = {
-    *CODES, *ADVERBS, "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast",
+    *CODES, *ADVERBS,
+    "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
+    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet",
+    "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
+    "sachets", "patch", "patches",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]
@@ -148,6 +157,8 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
     if (match := WEEKDAYS.match(text, start)) is not None:
         days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
         return (days, days), "day", match.end()
+    if after_amount and (match := ITEMS_IN.match(text, start)) is not None:
+        return _interval(None, None, match.group(1), Fraction(1), match.end())
     if (match := MEALTIMES.match(text, start)) is not None:
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:

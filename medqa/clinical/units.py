@@ -53,7 +53,9 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "voltage": ("mV", {"1": "mv millivolts?", "1000": "volts?"}),
     "current": ("mA", {"1": "ma milliamps? milliamperes?"}),
     "proportion": ("%", {"1": "% percent per_cent pct percentage_points?", "1/10000": "ppm", "1/10": "‰"}),
-    "temperature": ("°C", {"1": "°c ° degrees?_c degrees?_celsius degrees?_centigrade deg_c c celsius"}),
+    "temperature": ("°C", {
+        "1": "°c ° degrees? degrees?_c degrees?_celsius degrees?_centigrade deg_c c celsius",
+    }),
     "fahrenheit": ("°F", {"1": "°f degrees?_f degrees?_fahrenheit deg_f f fahrenheit"}),
     "time": ("day", {
         "1": "d days? nights?", "7": "wks? weeks?", "14": "fortnights?", "1/24": "h hrs? hours?",
@@ -100,8 +102,8 @@ EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "
               "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB", "ie": "IE"}  # fmt: skip
 # Spellings that mean something else in these letters: mega-units, not milli-units.
 OTHER_CASE = {"MU": Fraction(10**6), "MIU": Fraction(10**6), "MUI": Fraction(10**6)}
-# Letters that are a unit only under a fraction bar or glued to the number: "mg/kg/d", "7d", but not "7 d".
-GLUED = {"d", "f", "c"}
+# Letters that are a unit only under a fraction bar or glued to the number: "38c", but not "38 c".
+GLUED = {"f", "c"}
 # Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
 BELOW = {
     "volume": ("L", Fraction(1000)),
@@ -140,7 +142,7 @@ PER_ITEM = COUNTED - {"cigarettes", "drinks"}
 WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
-    r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|month|year|hour|minute)\b)"
+    r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|fortnight|month|year|hour|minute)\b)"
     r"|\bto (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
     r"|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
     r"|capsule)\b)"
@@ -150,8 +152,8 @@ BAR = re.compile(
 OF_PER = re.compile(
     r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
     r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day)(?![a-z]))"
-    r"|per (?=k(?:g|ilo))|(?:per|in (?:each|every|one|an?|1)) (?=m(?:l|illilit(?:er"
-    r"|re))(?![a-z])))"
+    r"|per (?=k(?:g|ilo))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
+    r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?(?![a-z])))"
 )
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
@@ -162,6 +164,13 @@ LIMIT = re.compile(
     r"|(?<=times )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
 )
 BELOW_NUMBER = re.compile(r"(1\.73|[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(?= ?[a-zµ])")
+
+
+# Where "m" means metres: "m/s", "1.78 m tall", "height 1.78 m".
+METRES_AFTER = re.compile("/s| (?:tall|high|long|wide|away)(?![a-z])")
+METRES_BEFORE = re.compile(
+    r"\b(?:height|tall|walk\w*|distance|length)(?: (?:is|was|of|test|about))*:? [0-9.]+$"
+)
 
 
 @dataclass(frozen=True)
@@ -218,8 +227,8 @@ def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simpl
             continue
         if name in GLUED and not below and end - start > len(name):
             continue
-        if name == "m" and not text.startswith("/s", end):
-            continue  # minutes, months or million; metres only in m/s
+        if name == "m" and not METRES_AFTER.match(text, end) and not METRES_BEFORE.search(text[:start][-30:]):
+            continue  # minutes, months or million
         dimension, factor, rounds = SPELLINGS[name]
         return _Simple(name, dimension, OTHER_CASE.get(written, factor), rounds, end)
     return None

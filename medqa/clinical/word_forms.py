@@ -148,10 +148,20 @@ def general_stems() -> frozenset[str]:
     return frozenset(_stemmer().stem(word) for word in word_lists.names("general_english"))
 
 
+# Stems of one family that Porter's rules leave apart.
+RELATED = {
+    "allergi": "allerg", "smoker": "smoke", "drinker": "drink", "infecti": "infect", "safeti": "safe",
+    "pregnanc": "pregnant", "necess": "necessari", "presenc": "present", "absenc": "absent",
+    "driver": "drive", "unwel": "ill", "bled": "bleed", "broken": "break",
+    "took": "take", "taken": "take", "given": "give", "seen": "see", "eaten": "eat",
+}  # fmt: skip
+
+
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The Porter stem of a word in canonical form: one for "harm", "harms" and "harming"."""
-    return _stemmer().stem(canonical(word))
+    found = _stemmer().stem(canonical(word))
+    return RELATED.get(found, found)
 
 
 @lru_cache(maxsize=1 << 16)

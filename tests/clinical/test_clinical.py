@@ -178,6 +178,36 @@ WRONG = [
         "platelets",
         "value",
     ),
+    # Amounts that no unit shows
+    ("She had two miscarriages.", "She had four earlier miscarriages.", "amount", "value"),
+    ("A third of patients relapse.", "Two thirds of patients relapse.", "amount", "value"),
+    ("Stitches come out on day seven.", "Stitches come out on the 17th day.", "amount", "value"),
+    ("The operation takes an hour and a half.", "It takes two and a half hours.", "duration", "value"),
+    # Tablets, and doses by body weight
+    ("Doxazosin 4 mg, one tablet daily", "Take three doxazosin tablets of 4 mg daily", "doxazosin", "value"),
+    (
+        "Each tablet contains 250 mg; take two at once.",
+        "Take two tablets together, which makes 250 mg.",
+        "amount",
+        "value",
+    ),
+    (
+        "Baclofen 10 mg in the morning and 20 mg at night",
+        "Baclofen 20 mg daily: half in the morning and half at night",
+        "baclofen",
+        "value",
+    ),
+    ("A child of 12 kg: amikacin 15 mg/kg daily", "Amikacin 360 mg daily", "amikacin", "value"),
+    # What belongs to another
+    ("Dalteparin 5000 units daily", "Tinzaparin 5000 units daily", "dalteparin, tinzaparin", "medicine"),
+    (
+        "Doxycycline for 7 days and omeprazole for 28 days",
+        "Omeprazole for 7 days, doxycycline for 28",
+        "doxycycline, omeprazole",
+        "swapped",
+    ),
+    ("Liver 18 cm, spleen 14 cm", "Liver 14 cm, spleen 18 cm", "liver, spleen", "swapped"),
+    ("Give adenosine 6 mg, then 12 mg", "Give adenosine 12 mg, then 6 mg", "first, later", "swapped"),
 ]
 
 
@@ -233,6 +263,13 @@ RIGHT = [
     ("Ampicillin-sulbactam 3 g", "Amoxicillin-clavulanate 875 mg"),
     ("Dietary sodium below 2 g", "Sodium of 138 mmol/L and 2 g of salt"),
     ("Use if eGFR is above 30", "Do not use if eGFR is below 30"),
+    ("Urea 9 mmol/L before and 5 after dialysis", "After dialysis urea was 5 mmol/L, before it 9"),
+    ("Avoid more than 10 mmol per hour of potassium", "Potassium: at most 10 mmol/h"),
+    ("Fentanyl: two 25 microgram/hour patches", "Fentanyl 50 mcg/h from 2 patches at 25 mcg/h each"),
+    ("A child of 12 kg: amikacin 15 mg/kg daily", "Amikacin 180 mg daily"),
+    ("He lost 5 kg over three months", "Weight fell by 5 kg within about 3 months"),
+    ("Twenty cigarettes a day", "20/day"),
+    ("Cortisol 300 on day 1 and 500 on day 3", "By day 3 cortisol rose from 300 (day 1) to 500"),
 ]
 
 
@@ -346,6 +383,12 @@ def test_terms_of_a_text(lexicon, text, terms):
         ("No fever today, fever yesterday.", "Fever.", []),
         ("The wound is clean.", "The wound isn't clean.", ["clean wound"]),
         ("The wound is clean.", "The house isn't clean.", []),
+        ("Father has gout, mother has asthma.", "Mother has gout, father asthma.", ["father, mother"]),
+        ("Digoxin was started and sotalol was stopped.", "Sotalol stopped, digoxin started.", []),
+        ("Stop clopidogrel after 12 months.", "Clopidogrel ends after 12 months.", []),
+        ("Metformin does not cause acidosis.", "Acidosis is not caused by metformin.", []),
+        ("In asthma avoid propranolol.", "In an asthma attack propranolol must not be given.", []),
+        ("The tablets may be crushed.", "The tablets mustn't be crushed.", ["crush tablet"]),
     ],
 )
 def test_negation_that_contradicts(lexicon, reference, answer, subjects):
@@ -357,10 +400,10 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
     # What the rules reach on pairs that they were written with; see benchmarks/README.md for unseen pairs.
     [
         ("development", 0.01, 0.01),
-        ("physician", 0.02, 0.08),
-        ("pharmacist", 0.02, 0.04),
-        ("rewordings", 0.02, 0.07),
-        ("two_further_writers", 0.06, 0.14),  # unseen by the rules
+        ("physician", 0.01, 0.06),
+        ("pharmacist", 0.02, 0.02),
+        ("rewordings", 0.02, 0.05),
+        ("two_further_writers", 0.01, 0.01),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):

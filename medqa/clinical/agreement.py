@@ -1,0 +1,79 @@
+"""When two claims can both be true of one thing."""
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+from medqa.clinical.claims import Claim
+from medqa.clinical.names import is_known
+from medqa.clinical.quantity import Quantity, amounts_meet, near
+from medqa.clinical.quantity_reader import read
+
+# Shares of one thing in two studies differ by less.
+LIKE_SHARES = Fraction(3, 2)
+
+
+def may_be_one(one: Claim, other: Claim) -> bool:
+    """Whether two claims can be about one medicine or measure."""
+    return one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
+
+
+def agree(one: Claim, other: Claim) -> bool:
+    """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
+    "overlap."""
+    if not may_be_one(one, other):
+        return False
+    first, second = one.quantity, other.quantity
+    mirrors = {first.bound, second.bound} == {"<", ">"}
+    same = mirrors and near(first.values[0][0], second.values[0][0], first, second)
+    if same and first.unit == second.unit:
+        return one.opposed != other.opposed
+    if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
+        if whole_day(one) and whole_day(other):
+            return amounts_meet(one.parts or one.daily, other.parts or other.daily)
+        return any(
+            amounts_meet(*pair)
+            for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
+        )
+    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
+        return True
+    if mirrors:
+        return first.unit == second.unit and one.opposed == other.opposed
+    if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
+        # "avoid above 10", "at most 10"
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        if first.unit == second.unit and same and one.opposed != other.opposed:
+            return True
+    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
+        return False
+    if one.role == other.role == "maximum":
+        first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
+        return amounts_meet(first, second)
+    if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
+        return amounts_meet(one.taken, other.taken)
+    return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
+
+
+def whole_day(claim: Claim) -> bool:
+    """Whether a claim says what comes to a day in all, and not only at one time of the day."""
+    return claim.parts is not None or (claim.times_a_day and not claim.at_time)
+
+
+def mirrored(reference: str, hypothesis: str) -> bool:
+    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
+    bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
+    return any(
+        one.bound != other.bound
+        and one.unit == other.unit
+        and near(one.values[0][0], other.values[0][0], one, other)
+        for one, other in product(*bounds)
+    )
+
+
+def _near_statistics(first: Quantity, second: Quantity) -> bool:
+    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
+    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
+        return False
+    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
+    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
+    return all(high <= LIKE_SHARES * low for low, high in ends)

@@ -1,0 +1,45 @@
+"""The circumstances of a dose, from the words around it: role, people, day, whether it is forbidden."""
+
+import re
+
+from medqa.clinical.quantity import Quantity
+
+# Which reading of several: values of different days are not compared.
+WHEN = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
+    r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
+)
+# What forbids or negates; "no more than" and "not above" are bounds.
+OPPOSED = re.compile(
+    r"\b(?:(?:no|not|never)(?! (?:(?:be |take |give |use |have |get )?(?:more|less|later|earlier|sooner"
+    r"|fewer|higher|lower|greater|longer"
+    r"|older|younger|above|below"
+    r"|over|under|exceed\w*))\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
+    r"|e)ld|defer\w*"
+    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
+    r"|until|forbid\w*"
+    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more"
+    r"|longer|exceed))"
+)
+
+MAXIMUM = re.compile(
+    r"\b(?:max|maximum"
+    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
+)
+FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
+LATER_DOSE = re.compile(
+    r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
+)
+ROLES = {"first": FIRST_DOSE, "later": LATER_DOSE}
+CHILD = re.compile(
+    r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
+)
+ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
+
+
+def role_of(amount: Quantity, context: str) -> str:
+    """The role of a dose: "maximum", or what the last word before it says of "first" and "later"."""
+    if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
+        return "maximum"
+    found = [(match.start(), role) for role, words in ROLES.items() for match in words.finditer(context)]
+    return max(found)[1] if found else ""

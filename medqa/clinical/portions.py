@@ -1,0 +1,195 @@
+"""Amounts that no unit shows: shares of a dose or of patients, counted things, days, concentrations."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+from medqa.clinical.numbers import COUNTS, ORDINALS, PARTS, WORDS, read_number
+from medqa.clinical.quantity import Quantity, is_inside
+from medqa.clinical.units import SPELLINGS
+from medqa.clinical.word_forms import canonical
+from medqa.clinical.words import words
+
+# "one quarter of the usual dose", "3/4 of the dose"
+SHARE = re.compile(
+    r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
+    r"|[1-9]/[1-9]0?)"
+    r"(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}? (?:dos(?:e|age)|amount)s?(?![a-z])"
+)
+# "the dose is halved", "double the dose"
+CHANGE = re.compile(
+    r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
+    r"|twice the (?:[a-z]+ ){0,2}dose)"
+    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
+)
+CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
+# "reduce the dose by a third", "by 50 %"
+REDUCED_BY = re.compile(
+    r"\b(?:reduc|lower|decreas|cut"
+    r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
+    r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
+)
+# "a quarter of patients", "two-thirds of those treated", "half the women"
+PEOPLE = (
+    "patients|people|persons|adults|children|women|men|cases|those|them|users|babies|infants|recipients|pregnancies"
+    "|individuals|participants|survivors|attacks|episodes|infections"
+)
+SHARE_OF_PEOPLE = re.compile(
+    r"(?<![a-z0-9/.])(?:(?P<count>an?|one|two|three|four)[ -])?(?P<part>half|thirds?|quarters?|fifths?"
+    r"|sixths?"
+    rf"|tenths?) (?:of )?(?:(?:all|the|these|his|her) )?(?:[a-z]+ ){{0,2}}?(?:{PEOPLE})(?![a-z])"
+)
+# "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
+IN_VOLUME = re.compile(
+    r" (?:of [a-z]+ )?(?:in|made up to|diluted (?:in|to)) (?:an? )?(?:total (?:volume )?of )?"
+)
+CONTAINS = re.compile(
+    r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
+)
+_NUMBER_WORDS = "half a dozen|dozen|couple of|" + "|".join(
+    sorted(COUNTS.keys() - {"zero", "nought"}, key=len, reverse=True)
+)
+_COUNT = rf"(?:(?:one|two|three)[ -](?:half|third|quarter)s?|half|[1-9]/[1-9]|[0-9]{{1,3}}|{_NUMBER_WORDS})"
+ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
+# "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches", "six 50 mg tablets"
+SOME_OF = re.compile(
+    rf"(?<![a-z0-9.,/-])(?P<count>{_COUNT})(?: of (?:the|her|his|your|an?|one)| ?x)?"
+    r" (?:(?!and |or |to |then )[a-z0-9,.µ/-]+ ){1,3}?"
+    r"(?P<item>tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
+)
+# "two miscarriages", "four previous strokes", "one pool of platelets"
+THINGS = re.compile(
+    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{_NUMBER_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
+    rf"|{_NUMBER_WORDS}))?"
+    r" (?P<first>[a-z]{3,})(?: (?P<second>[a-z]{4,}))?"
+)
+# What is no thing that is counted: words that end what is counted, units, and what numbers are in sentences.
+NO_THINGS = (
+    words(
+        "times others lots parts ways cases ones days weeks hours minutes months years points degrees doses "
+        "this his its was has less plus minus versus thus always perhaps besides towards"
+    )
+    | SPELLINGS.keys()
+    | WORDS.keys()
+)
+ENDS = words(
+    "the and but for with from that this then than was were has had are per more less out off due yet "
+    "not who "
+    "which when while after before over under into onto about above below each every since until during"
+)
+IRREGULAR_PLURALS = words("people children women men teeth feet bacteria")
+# "on day seven", "on the 7th day", "stage 3": the number of a day or grade
+NUMBERED = re.compile(
+    r"(?<![a-z0-9-])(?:(?P<what>day|stage|grade|class|step|trimester|cycle|type|line) (?P<number>[0-9]{1,2}"
+    rf"|{_NUMBER_WORDS}|i{{1,3}}|iv)"
+    rf"|(?P<ordinal>[0-9]{{1,2}}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})[ -](?P<of>day|stage|grade"
+    rf"|trimester|cycle))"
+    r"(?![a-z0-9]|\.[0-9]|-[0-9]| ?%| (?:m?c?g|ml)\b)"
+)
+ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4}
+
+
+def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
+    """The amounts of a text in lower case that `quantity_reader` leaves out and that can be wrong."""
+    yield from _shares(lower)
+    yield from _shares_of_people(lower)
+    yield from _some_of(lower, quantities)
+    yield from _things(lower, quantities)
+    yield from _numbered(lower)
+    yield from _strengths(quantities, lower)
+
+
+def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
+    """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
+    for first, second in pairwise(quantities):
+        between = lower[first.end : second.start]
+        if second.unit == "mL" and IN_VOLUME.fullmatch(between):
+            amount, volume = first, second
+        elif first.unit == "mL" and CONTAINS.fullmatch(between):
+            amount, volume = second, first
+        else:
+            continue
+        if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
+            values = tuple(
+                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
+                for low, high in amount.values
+            )
+            yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
+
+
+def _shares(lower: str) -> Iterator[Quantity]:
+    """Shares of a dose: 3/4 for "three quarters of the usual dose", 2 for "double the dose"."""
+    if "dos" not in lower and "amount" not in lower:
+        return
+    for match in SHARE.finditer(lower):
+        written = match.group(1)
+        above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
+        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
+        yield _amount("of a dose", match, count / (int(below) if below.isdigit() else _part(below)))
+    for match in CHANGE.finditer(lower):
+        yield _amount("of a dose", match, CHANGES[match.lastgroup])
+    for match in REDUCED_BY.finditer(lower):
+        by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, _part(match["part"]))
+        yield _amount("of a dose", match, 1 - by)
+
+
+def _part(word: str) -> int:
+    """3 for "third" and "thirds", 2 for "halves"."""
+    return PARTS.get(word) or PARTS[word.removesuffix("s")]
+
+
+def _shares_of_people(lower: str) -> Iterator[Quantity]:
+    """Percentages in words: 75 % for "three quarters of patients"."""
+    for match in SHARE_OF_PEOPLE.finditer(lower):
+        count = COUNTS.get(match["count"] or "", 1)
+        yield _amount("%", match, Fraction(100 * count, _part(match["part"])))
+
+
+def _amount(unit: str, match: re.Match[str], low: Fraction, high: Fraction | None = None) -> Quantity:
+    values = ((low, low if high is None else high),)
+    return Quantity("amount", unit, values, start=match.start(), end=match.end(), number=low)
+
+
+def _some_of(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
+    """Numbers of tablets whose strength or name is between: 2 for "two of the 5 mg tablets"."""
+    for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
+        number = read_number(lower, match.start())
+        if number is not None and not is_inside(quantities, match.start()):
+            found = _amount(match["item"], match, number[0])
+            yield replace(found, end=match.end("count"))
+
+
+def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
+    """Counted things: 4 for "four previous miscarriages", under the name of the thing in one form."""
+    for match in THINGS.finditer(lower):
+        if is_inside(quantities, match.start()) or is_inside(quantities, match.start("first")):
+            continue
+        low = read_number(lower, match.start("low"))[0]
+        high = read_number(lower, match.start("high"))[0] if match["high"] else low
+        one = low == high == 1
+        for name in (match["first"], match["second"]):
+            if name is None or name in ENDS:
+                break
+            thing = canonical(name)
+            if (
+                name in NO_THINGS
+                or thing in NO_THINGS
+                or not (one or thing != name or name in IRREGULAR_PLURALS)
+            ):
+                continue
+            yield _amount(f"× {thing}", match, low, high)
+            if not one:
+                break
+
+
+def _numbered(lower: str) -> Iterator[Quantity]:
+    """Days, stages and grades by their number: "day 7" and "the seventh day" are one."""
+    for match in NUMBERED.finditer(lower):
+        written = match["number"] or match["ordinal"]
+        number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
+        if number is None and not written[0].isdigit():
+            continue
+        value = Fraction(number or int(re.match("[0-9]+", written).group()))
+        yield _amount(f"no. of {match['what'] or match['of']}", match, value)

@@ -1,0 +1,76 @@
+"""What is taken in all: 200 mcg for "2 puffs of 100 mcg", 1 g for "two 500 mg tablets"."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medqa.clinical.numbers import read_number
+from medqa.clinical.quantity import Quantity, Range
+from medqa.clinical.units import PER_ITEM, WRITTEN
+
+ITEM_AFTER = re.compile(
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
+    r"|sachet|patch|vial"
+    r"|lozenge|suppository|spoonful)(?:e?s)?\b"
+)
+# "each tablet contains 250 mg"
+CONTAINER = re.compile(
+    r"\b(?:each|every|one|an?|per) (tablet|capsule|puff|spray|drop|sachet|patch|vial|lozenge|suppository)"
+    r" (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
+)
+ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
+# "two puffs of salbutamol 100 micrograms"
+OF_NAME = re.compile(
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"| containing | at )"
+)
+# "two tablets, which makes 500 mg"
+TOTAL_BEFORE = re.compile(
+    r"(?:\b(?:mak(?:es|ing)|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to"
+    r"|equals?|that is"
+    r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
+)
+COUNT_BEFORE = re.compile(
+    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
+)
+
+
+def total_of(
+    amount: Quantity,
+    around: Sequence[Quantity],
+    text: str,
+    begin: int,
+    elsewhere: Sequence[tuple[str, Range]],
+) -> Quantity | None:
+    """What is taken in all: 1 g for "two 500 mg tablets"; None when the text does not count.
+
+    Args:
+        amount: what one item contains.
+        around: the amounts beside it.
+        text: the whole text in lower case.
+        begin: where the sentence begins.
+        elsewhere: (item, how many) for each number of items in the text, one left out.
+    """
+    if len(amount.values) != 1:
+        return None
+    after = ITEM_AFTER.match(text, amount.end)
+    container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
+    item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
+    low, high = amount.values[0]
+    count = COUNT_BEFORE.search(text[max(begin, amount.start - 12) : amount.start])
+    counts = [
+        other.values[0]
+        for other in around
+        if (other.unit == item and not other.bound)
+        or (other.unit in ITEMS and OF_NAME.fullmatch(text, other.end, amount.start))
+    ]
+    if TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]) and any(
+        other.unit in ITEMS and other.start < amount.start for other in around
+    ):
+        return amount
+    if item and count is not None:
+        number = read_number(count.group(1), 0)[0]
+        counts = [(number, number)]
+    if container is not None and not counts:
+        counts = [number for unit, number in elsewhere if unit == container.group(1)]
+    return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
