@@ -25,6 +25,11 @@ def write_text(path: Path, text: str | Iterable[str]) -> None:
     os.replace(temporary, path)
 
 
+def temp_sibling(folder: Path, suffix: str) -> Path:
+    """A hidden name beside `folder` that nothing else uses: the folder's name with a suffix."""
+    return folder.with_name(f".{folder.name}.{suffix}")
+
+
 def write_json(path: Path, content: object) -> None:
     """Write indented JSON atomically. NaN raises ValueError, because JSON has none."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

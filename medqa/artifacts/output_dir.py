@@ -9,11 +9,13 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-from medqa.artifacts.atomic_io import write_text
+from medqa.artifacts.atomic_io import temp_sibling, write_text
 from medqa.artifacts.lease import lease
 from medqa.artifacts.run_manifest import MANIFEST, is_inside, read_manifest
+from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
 
 STAGING = ".incomplete"
@@ -22,6 +24,21 @@ LOCK = ".running"
 WITHOUT_FLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 # The file that identifies a merged model, also in GGUF files.
 MERGED = "merged_from.json"
+# What fine-tuning removes or replaces in its folder.
+TRAINED = (
+    "checkpoint-*", "best_adapter", "adapter_*", "*.safetensors", "config.json", "README.md", "training_*",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "chat_template*", "generation_config.json",
+)  # fmt: skip
+# Weights, configuration and tokenizer of a whole model.
+MODEL_FILES = (
+    "model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json", "config.json",
+    "generation_config.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json",
+    "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
+# What an export writes into the folder of each setting, beside MERGED and README.md.
+EXPORTED = {"MERGE_TO": MODEL_FILES, "EXPORT_TO": ("model-F16.gguf", "model-Q8_0.gguf", "Modelfile")}
 
 
 @contextlib.contextmanager
@@ -128,34 +145,71 @@ def require_place_for_exports(folders: TrainingFolders) -> None:
     """Refuse to write a merged model, or GGUF files of it, where something else is, or will be.
 
     Raises:
-        UserError: the folder has other content, or is or contains a folder in use.
+        UserError: the folder has other content, is or contains a folder in use, or cannot be created.
     """
     in_use = {name.upper(): folder for name, folder in vars(folders).items() if folder}
     if not Path(folders.model_name).is_dir():
         del in_use["MODEL_NAME"]
-    for setting in ("MERGE_TO", "EXPORT_TO"):
+    for setting in EXPORTED:
         if setting in in_use:
             others = {name: folder for name, folder in in_use.items() if name != setting}
-            _require_place(setting, Path(in_use[setting]), others)
+            # Unlike `Path.resolve`, this accepts a loop of links.
+            place = Path(os.path.realpath(in_use[setting]))
+            problem = _in_the_way(place, others) or _other_content(setting, place) or _creation_error(place)
+            if problem:
+                raise UserError(f"{setting} {in_use[setting]} {problem}. Name another folder.")
 
 
-def _require_place(setting: str, target: Path, in_use: dict[str, str]) -> None:
-    """Refuse one folder of `require_place_for_exports`; `in_use` are the others, by setting."""
-    place = target.resolve()
-    removed = place.name.startswith((".", "checkpoint-", "best_adapter"))
-    problem = ""
-    if removed and place.parent == Path(in_use["OUTPUT_DIR"]).resolve():
-        problem = "is a folder that training removes"
-    elif above := [parent for parent in place.parents if parent.is_file()]:
-        problem = f"cannot be created: {above[0]} is a file"
-    elif target.exists() and not (target / MERGED).exists() and (target.is_file() or any(target.iterdir())):
-        problem = "exists and is not a merged model"
+def _in_the_way(place: Path, in_use: dict[str, str]) -> str:
+    """Why an export into `place` would collide with the folders in use, by setting; empty if it would not."""
     for name, folder in {**in_use, "the current folder": "."}.items():
-        if Path(folder).resolve().is_relative_to(place):
-            problem = f"would replace {name} ({folder})"
-            break
-    if problem:
-        raise UserError(f"{setting} {target} {problem}. Name another folder.")
+        if Path(os.path.realpath(folder)).is_relative_to(place):
+            return f"would replace {name} ({folder})"
+    output = Path(os.path.realpath(in_use["OUTPUT_DIR"]))
+    if place.is_relative_to(output):
+        name = place.relative_to(output).parts[0]
+        if any(fnmatch(name, pattern) for pattern in (".*", MANIFEST, *TRAINED)):
+            return f"is in the place of {name}, which training replaces or removes"
+    return ""
+
+
+def _other_content(setting: str, place: Path) -> str:
+    """What `place` is or has other than an earlier export of this kind; empty if nothing."""
+    if above := [parent for parent in place.parents if os.path.isfile(parent)]:
+        return f"cannot be created: {above[0]} is a file"
+    if not os.path.lexists(place):
+        return ""
+    if not place.is_dir():
+        return "exists and is not a folder"
+    if os.path.ismount(place):
+        return "is a mount point, which cannot be replaced"
+    try:
+        names = {path.name for path in place.iterdir()}
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if names and MERGED not in names:
+        return "exists and is not a merged model"
+    allowed = (MERGED, "README.md", *EXPORTED[setting])
+    if other := sorted(name for name in names if not any(fnmatch(name, pattern) for pattern in allowed)):
+        return f"has {', '.join(other[:3])}{' …' if other[3:] else ''}, which this export does not write"
+    return ""
+
+
+def _creation_error(place: Path) -> str:
+    """Why the temporary folders beside `place` cannot be created; empty if they can. Leaves none of them."""
+    if rank() != 0:
+        return ""
+    trial = temp_sibling(place, "replaced")  # the longest name; a killed export may have left it
+    new = [folder for folder in (trial, *trial.parents) if not os.path.lexists(folder)]
+    try:
+        trial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"cannot be created: {error.strerror}"
+    finally:
+        for folder in new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    return ""
 
 
 @contextlib.contextmanager

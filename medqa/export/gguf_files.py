@@ -4,9 +4,11 @@ Comes in: a merged model and how training prompted it. Goes out: a folder with t
 each file with tokenizer, chat template and stop tokens, and `Modelfile`. `parity_problems` reads them back.
 """
 
+import ast
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +45,18 @@ SPLITS = {
 }
 
 # Ollama's template language is Go's; the texts become Go strings. It writes what the Jinja template writes.
+# OPENING has the system message of training, and precedes the first question unless Ollama gets another one.
 TEMPLATE = (
     "{{ $first := true }}"
     "{{ if .System }}{{ BEFORE_SYSTEM }}{{ .System }}{{ AFTER_SYSTEM }}"
-    "{{ else }}{{ WITHOUT_SYSTEM }}{{ end }}"
+    "{{ else }}{{ OPENING }}{{ end }}"
     "{{ range .Messages }}"
     '{{ if eq .Role "user" }}'
     "{{ if not $first }}{{ NEXT_TURN }}{{ end }}{{ $first = false }}{{ .Content }}{{ BEFORE_ANSWER }}"
     '{{ else if eq .Role "assistant" }}{{ LEAD }}{{ .Content }}{{ AFTER_ANSWER }}'
     "{{ end }}{{ end }}"
 )
+TEXT = re.compile(r"(?<={{ )[A-Z_]+(?= }})")
 # Greedy, and as long as in an evaluation. Ollama's default penalty would make a repeated drug name unlikely.
 DECODING = {"temperature": 0, "num_predict": 512, "repeat_penalty": 1}
 
@@ -90,10 +94,15 @@ def _obstacle(prompts: PromptFormat) -> str:
         return f"its tokenizer divides texts otherwise than these: {', '.join(SPLITS)}"
     if not prompts.jinja():
         return "apply_chat_template does more than join texts"
-    if '"""' in prompts.system_message:
-        return 'a Modelfile cannot hold a system message with """'
     if len(stops) > len(STOP_KEYS):
         return f"it has {len(stops)} stop tokens, and the files can name {len(STOP_KEYS)}"
+    for text in _stop_texts(prompts):
+        # An empty stop text ends every answer at once; U+FFFD is a part of a character.
+        if not text or "\ufffd" in text or '"""' in text or _kept_by_ollama(text) != text:
+            return f"a Modelfile cannot hold its stop token {text!r}"
+    for token in prompts.base.tokenizer.added_tokens_decoder.values():
+        if token.single_word or token.lstrip or token.rstrip:
+            return f"its token {token.content!r} has lstrip, rstrip or single_word, which llama.cpp ignores"
     return ""
 
 
@@ -105,7 +114,10 @@ def _split_name(tokenizer: Any) -> str | None:
     normalizer = (core["normalizer"] or {}).get("type")
     if last.get("type") != "ByteLevel" or last["add_prefix_space"] or normalizer not in (None, "NFC"):
         return None
-    found = before, last["use_regex"], core["model"].get("ignore_merges", False)
+    model = core["model"]
+    if model.get("end_of_word_suffix") or model.get("continuing_subword_prefix"):
+        return None
+    found = before, last["use_regex"], model.get("ignore_merges", False)
     return next((name for name, rules in SPLITS.items() if rules == found), None)
 
 
@@ -185,14 +197,15 @@ def _add_tokenizer(writer: Any, prompts: PromptFormat, size: int) -> None:
     from gguf import TokenType
 
     tokenizer = prompts.base.tokenizer
-    texts = {number: text for text, number in tokenizer.get_vocab().items()}
+    vocabulary = tokenizer.get_vocab()
+    texts = {number: text for text, number in vocabulary.items()}
     kinds = dict.fromkeys(texts, TokenType.NORMAL)
     for number, token in tokenizer.added_tokens_decoder.items():
         kinds[number] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
     merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(_split_name(tokenizer))
-    writer.add_token_list([texts.get(number, f"[PAD{number}]") for number in range(size)])
+    writer.add_token_list([texts.get(number) or _padding(number, vocabulary) for number in range(size)])
     writer.add_token_types([kinds.get(number, TokenType.UNUSED) for number in range(size)])
     writer.add_token_merges([" ".join(pair) for pair in merges])
     ids = dict(zip(STOP_KEYS, _ordered_stops(prompts), strict=False))
@@ -203,6 +216,12 @@ def _add_tokenizer(writer: Any, prompts: PromptFormat, size: int) -> None:
     # The chat template writes the begin token, if there is one, so llama.cpp must not add a second one.
     writer.add_add_bos_token(False)
     writer.add_chat_template(prompts.jinja())
+
+
+def _padding(number: int, taken: Collection[str]) -> str:
+    """A text for an embedding without a token; llama.cpp loads no vocabulary with a text twice."""
+    names = (f"[PAD{number}{'_' * length}]" for length in itertools.count())
+    return next(name for name in names if name not in taken)
 
 
 def _ordered_stops(prompts: PromptFormat) -> list[int]:
@@ -248,24 +267,49 @@ def _stored_type(weight: Any, kind: str) -> Any:
 
 
 def modelfile(prompts: PromptFormat) -> str:
-    """Ollama's Modelfile: weights, template, system message, stop tokens and greedy decoding."""
-    texts = vars(turns_of(prompts.template))
-    template = re.sub(
-        r"(?<={{ )[A-Z_]+(?= }})",
-        lambda name: json.dumps(texts[name[0].lower()], ensure_ascii=False),
-        TEMPLATE,
-    )
-    system = neutralize_control_tokens(prompts.system_message)
-    stops = prompts.base.tokenizer.convert_ids_to_tokens(_ordered_stops(prompts))
+    """Ollama's Modelfile: weights, template with the system message, stop tokens and greedy decoding."""
+    texts = _texts(prompts)
     lines = [
         f"# {file_name(Q8_0)} takes half of the memory, and answers a little differently.",
         f"FROM ./{file_name(F16)}",
-        f'TEMPLATE """{template}"""',
-        *([f'SYSTEM """{system}"""'] if system else []),
-        *(f'PARAMETER stop "{stop}"' for stop in stops),
+        f'TEMPLATE """{TEXT.sub(lambda name: _go_string(texts[name[0]]), TEMPLATE)}"""',
+        *(_stop_line(text) for text in _stop_texts(prompts)),
         *(f"PARAMETER {name} {value}" for name, value in DECODING.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _texts(prompts: PromptFormat) -> dict[str, str]:
+    """The texts of `TEMPLATE` by their names in it."""
+    turns, system = turns_of(prompts.template), neutralize_control_tokens(prompts.system_message)
+    opening = f"{turns.before_system}{system}{turns.after_system}" if system else turns.without_system
+    texts = {name.upper(): text for name, text in vars(turns).items()} | {"OPENING": opening}
+    return {name: texts[name] for name in TEXT.findall(TEMPLATE)}
+
+
+def _go_string(text: str) -> str:
+    """A text as a string of Go in ASCII: Ollama drops other spaces than " ", soft hyphens and joiners."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return re.sub("[^ -~]", lambda sign: f"\\U{ord(sign[0]):08x}", quoted)
+
+
+def _kept_by_ollama(text: str) -> str:
+    """What Ollama keeps of the text of a Modelfile: printable characters and spaces."""
+    return "".join(sign for sign in text if sign.isprintable() or sign in "\t\r\n")
+
+
+def _stop_texts(prompts: PromptFormat) -> list[str]:
+    """The texts of the stop tokens."""
+    tokenizer = prompts.base.tokenizer
+    return [
+        tokenizer.decode([number], clean_up_tokenization_spaces=False) for number in _ordered_stops(prompts)
+    ]
+
+
+def _stop_line(text: str) -> str:
+    """A line of the Modelfile with a stop text; a Modelfile knows quotes, but no escapes."""
+    quotes = '"""' if '"' in text else '"'
+    return f"PARAMETER stop {quotes}{text}{quotes}"
 
 
 def parity_problems(prompts: PromptFormat, folder: Path) -> list[str]:
@@ -282,4 +326,21 @@ def parity_problems(prompts: PromptFormat, folder: Path) -> list[str]:
     tokenizer.backend_tokenizer.pre_tokenizer = prompts.base.tokenizer.backend_tokenizer.pre_tokenizer
     fields = GGUFReader(folder / name).fields
     keys = [f"tokenizer.ggml.{key}_token_id" for key in STOP_KEYS]
-    return prompts.differences(tokenizer, [fields[key].contents() for key in keys if key in fields], name)
+    stops = [fields[key].contents() for key in keys if key in fields]
+    return prompts.differences(tokenizer, stops, name) + _modelfile_problems(prompts, folder)
+
+
+def _modelfile_problems(prompts: PromptFormat, folder: Path) -> list[str]:
+    """Compare the texts of the Modelfile, as Ollama reads it, with those of training; empty if equal."""
+    kept = _kept_by_ollama((folder / MODELFILE).read_bytes().decode())
+    names = TEXT.findall(TEMPLATE)
+    pattern = r'("(?:[^"\\]|\\.)*")'.join(map(re.escape, TEXT.split(TEMPLATE)))
+    template = re.search(f'^TEMPLATE """{pattern}"""$', kept, flags=re.MULTILINE)
+    found = dict(zip(names, map(ast.literal_eval, template.groups()), strict=True)) if template else {}
+    problems = [
+        f"{MODELFILE} has the text {found.get(name)!r:.300}, training {text!r:.300}"
+        for name, text in _texts(prompts).items()
+        if found.get(name) != text
+    ]
+    lost = [text for text in _stop_texts(prompts) if f"\n{_stop_line(text)}\n" not in kept]
+    return problems + [f"{MODELFILE} lacks the stop text {text!r}" for text in lost]

@@ -21,7 +21,7 @@ from medqa.modeling.prompt_format import PromptFormat
 from medqa.modeling.tokenization import Example, tokenize
 from medqa.runtime.console import print_rank0, table
 from medqa.runtime.errors import Failed
-from medqa.training.checkpointing import replace_folder, rollback, temp_sibling
+from medqa.training.checkpointing import replace_folder, rollback
 from medqa.training.metrics_logger import METRICS_FILE, read_records
 
 # The bases that an adapter can be merged into; the adapter itself, unmerged, is the third candidate.
@@ -82,7 +82,7 @@ def _published(folder: str) -> Iterator[Path]:
     """Yield an empty folder that takes the name `folder` at the end, or is removed if the block fails."""
     target = Path(folder).resolve()  # the folder itself, not a link to it, is renamed
     rollback(target)
-    staging = temp_sibling(target, "new")
+    staging = atomic_io.temp_sibling(target, "new")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:

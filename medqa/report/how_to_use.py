@@ -1,6 +1,7 @@
 """The section of a model card with the commands that run the model elsewhere: transformers, vLLM, Ollama."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,9 @@ print(tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_t
 
 
 OLLAMA = """\
-ollama create medqa -f {folder}/Modelfile
+ollama create medqa -f {modelfile}
 ollama run medqa "What are the symptoms of angina?\""""
-LLAMA_CPP = "llama-server --jinja --temp 0 --model {folder}/model-F16.gguf"
+LLAMA_CPP = "llama-server --jinja --temp 0 --model {weights}"
 
 
 def how_to_use(
@@ -43,18 +44,19 @@ def how_to_use(
         setting: the setting of the model's folder: OUTPUT_DIR (adapter), MERGE_TO or EXPORT_TO (GGUF).
     """
     folder = settings["EXPORT_TO"] or "exported"
-    ollama = OLLAMA.format(folder=folder).split("\n")
+    export = f"--EXPORT_TO {shlex.quote(folder)}"
+    ollama = OLLAMA.format(modelfile=shlex.quote(f"{folder}/Modelfile")).split("\n")
     if setting == "EXPORT_TO":
         commands = [
             "The files have the tokenizer, the chat template and the tokens that end an answer. With Ollama:",
             *("", "```bash", *ollama, "```", ""),
             "With llama.cpp:",
-            *("", "```bash", LLAMA_CPP.format(folder=folder), "```", ""),
+            *("", "```bash", LLAMA_CPP.format(weights=shlex.quote(f"{folder}/model-F16.gguf")), "```", ""),
         ]
     else:
         commands = [
             *_python_and_vllm(settings, setting == "MERGE_TO"),
-            f"With Ollama, after the training command was run again with `--EXPORT_TO {folder}`:",
+            f"With Ollama, after the training command was run again with `{export}`:",
             *("", "```bash", *ollama, "```", ""),
         ]
     return [

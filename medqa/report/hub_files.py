@@ -11,17 +11,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from medqa.artifacts.output_dir import MERGED
+from medqa.artifacts.output_dir import MERGED, MODEL_FILES
 from medqa.artifacts.run_manifest import MANIFEST
 from medqa.runtime.errors import UserError
 
 # Files that other programs load, and the records of the training, which hold numbers and settings.
 UPLOADED = (
-    "adapter_model.safetensors", "adapter_config.json", "model.safetensors", "model-*-of-*.safetensors",
-    "model.safetensors.index.json", "config.json", "generation_config.json", "chat_template.jinja",
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
-    "training_config.json", "training_metrics.jsonl", "training_curves.png", MERGED,
+    "adapter_model.safetensors", "adapter_config.json", *MODEL_FILES, "training_config.json",
+    "training_metrics.jsonl", "training_curves.png", MERGED,
 )  # fmt: skip
 # What training leaves in the same folder. README.md is replaced by the card with the evaluation.
 LEFT_OUT = ("README.md", MANIFEST, "checkpoint-*", "best_adapter*", "training_metrics.running.jsonl", ".*")

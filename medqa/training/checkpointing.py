@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from medqa.artifacts import atomic_io, run_manifest
+from medqa.artifacts.atomic_io import temp_sibling
 from medqa.modeling.adapter import ADAPTER_WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -32,11 +33,6 @@ def save_adapter(model: Any, folder: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     write_adapter(model, temporary)
     replace_folder(temporary, folder)
-
-
-def temp_sibling(folder: Path, suffix: str) -> Path:
-    """A hidden name beside `folder` that nothing else uses: the folder's name with a suffix."""
-    return folder.with_name(f".{folder.name}.{suffix}")
 
 
 def replace_folder(new: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from medqa.artifacts import output_dir, run_manifest
-from medqa.artifacts.atomic_io import write_text
+from medqa.artifacts.atomic_io import temp_sibling, write_text
 from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.modeling.device import Device
 from medqa.runtime.console import print_rank0
@@ -21,7 +21,6 @@ from medqa.training.checkpointing import (
     complete_checkpoints,
     delete_checkpoint,
     replace_folder,
-    temp_sibling,
     verified_signature,
 )
 from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS
@@ -35,13 +34,6 @@ NOT_IN_SIGNATURE = {
     "TOKENS_PER_BATCH", "GRADIENT_CHECKPOINTING", "SAVE_STEPS", "SAVE_TOTAL_LIMIT", "RESUME", "USE_WANDB",
     "COMPILE", "GPU_MEMORY_GB", "DRY_RUN", "MERGE_TO", "EXPORT_TO", "EXPORT_FORMAT",
 }  # fmt: skip
-
-# What fine-tuning removes or replaces in its folder.
-REPLACED = (
-    "checkpoint-*", BEST, "adapter_*", "*.safetensors", "config.json", "README.md", "training_*",
-    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-    "chat_template*", "generation_config.json",
-)  # fmt: skip
 
 
 def run_signature(settings: Mapping[str, Any], data: Mapping[str, Any], base: str) -> dict[str, Any]:
@@ -191,7 +183,7 @@ def refuse_foreign_files(output: Path) -> None:
     # The last one is from a run that was killed as it began.
     own = (run_manifest.MANIFEST, METRICS_FILE, RUNNING_METRICS, f"{RUNNING_METRICS}.tmp")
     if not any((output / name).exists() for name in own) and not complete_checkpoints(output):
-        output_dir.refuse_foreign_files(output, "fine_tuning", REPLACED)
+        output_dir.refuse_foreign_files(output, "fine_tuning", output_dir.TRAINED)
 
 
 def prepare_output(output: Path, start: str) -> None:

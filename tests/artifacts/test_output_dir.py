@@ -382,3 +382,90 @@ def test_a_file_system_without_flock_gets_a_lock_file(tmp_path, monkeypatch):
         (folder / "file").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+GGUF = ("model-F16.gguf", "model-Q8_0.gguf", "Modelfile", "README.md", output_dir.MERGED)
+WHOLE = ("model-00001-of-00002.safetensors", "config.json", "tokenizer.json", "README.md", output_dir.MERGED)
+
+
+def refused_exports(folder: Path, place: str, *settings: str) -> list[str]:
+    """Why each setting may not name a place in `folder`; "" if it may. Nothing is left in the folder."""
+    before, reasons = sorted(folder.rglob("*")), []
+    for setting in settings or ("merge_to", "export_to"):
+        names = {"output_dir": folder / "results", "dataset_dir": folder / "datasets", "model_name": "o/name"}
+        exports = {"merge_to": "", "export_to": "", setting: folder / place}
+        folders = output_dir.TrainingFolders(
+            **{name: str(value) for name, value in (names | exports).items()}
+        )
+        try:
+            output_dir.require_place_for_exports(folders)
+            reasons.append("")
+        except UserError as error:
+            assert str(error).startswith(f"{setting.upper()} {folder / place} ") and "\n" not in str(error)
+            reasons.append(str(error))
+    assert sorted(folder.rglob("*")) == before
+    return reasons
+
+
+@pytest.mark.parametrize(
+    "names, merge, export",
+    [
+        (GGUF, "has Modelfile, model-F16.gguf, model-Q8_0.gguf, which", ""),
+        (WHOLE, "", "has config.json, model-00001-of-00002.safetensors, tokenizer.json, which"),
+        ((*WHOLE, "thesis.txt"), "has thesis.txt, which this export does not write", "thesis.txt"),
+        ((*GGUF, ".git"), ".git, Modelfile, model-F16.gguf …", "has .git, which this export does not write"),
+        ((), "", ""),
+        (("thesis.txt",), "exists and is not a merged model", "exists and is not a merged model"),
+    ],
+)
+def test_an_export_replaces_only_an_export_of_its_kind(names, merge, export, tmp_path):
+    (tmp_path / "place").mkdir()
+    for name in names:
+        (tmp_path / "place" / name).write_text("")
+    for expected, reason in zip((merge, export), refused_exports(tmp_path, "place"), strict=True):
+        assert expected in reason and bool(expected) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_model.safetensors", "README.md", "manifest.json", "checkpoint-7", "best_adapter", ".incomplete",
+        ".running", "training_metrics.jsonl", "tokenizer.json", "chat_template.jinja", "README.md/merged",
+    ],
+)  # fmt: skip
+def test_an_export_takes_no_place_of_the_training(name, tmp_path):
+    for reason in refused_exports(tmp_path, f"results/{name}"):
+        assert f"is in the place of {name.split('/')[0]}, which training replaces or removes" in reason
+
+
+@pytest.mark.parametrize(
+    "place, why",
+    [
+        ("/proc", "is a mount point, which cannot be replaced"),
+        ("/proc/x", "cannot be created: No such file or directory"),
+        ("/dev/null", "exists and is not a folder"),
+        ("/dev/null/x", "cannot be created: Not a directory"),
+        ("x" * 250, "cannot be created: File name too long"),
+        ("x" * 300, "cannot be created: File name too long"),
+        ("new/" + "x" * 250, "cannot be created: File name too long"),
+        ("loop", "exists and is not a folder"),
+        ("loop/x", "cannot be created: "),
+        ("pipe", "exists and is not a folder"),
+        ("pipe/x", "cannot be created: Not a directory"),
+        ("results/merged", ""),
+        ("new/deep/place", ""),
+        ("dangling", ""),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_training(place, why, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("new")
+    os.mkfifo(tmp_path / "pipe")
+    for reason in refused_exports(tmp_path, place):
+        assert why in reason and bool(why) == bool(reason)
+
+
+def test_a_killed_export_is_not_lost_by_the_check(tmp_path):
+    (tmp_path / ".place.replaced").mkdir()
+    assert refused_exports(tmp_path, "place") == ["", ""]

@@ -1,5 +1,6 @@
 """GGUF files of a merged model, read by transformers, and the Modelfile."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -166,26 +167,59 @@ def as_jinja(template: str) -> jinja2.Template:
         if code.startswith(("if ", "range ")):
             ends.append("endif" if code.startswith("if ") else "endfor")
         if code.startswith('"') or code in (".System", ".Content"):
-            parts.append("{{ " + {".System": "system", ".Content": "turn.content"}.get(code, code) + " }}")
+            python = re.sub(r'"(.*)"', lambda text: repr(ast.literal_eval(text[0])), code)
+            parts.append("{{ " + {".System": "system", ".Content": "turn.content"}.get(code, python) + " }}")
         else:
             parts.append("{% " + (ends.pop() if code == "end" else statements[code]) + " %}")
     return jinja2.Template("".join(parts), keep_trailing_newline=True)
 
 
-@pytest.mark.parametrize("system", [SYSTEM, ""])
-def test_ollama_renders_what_training_rendered(system, tiny_model):
-    prompts = prompt_format(tiny_model, system=system)
+# Characters that Ollama drops from a Modelfile, and such as could end a text there.
+HIDDEN = (
+    '5\u00a0mg, 1\u202f000\u3000µg so\u00adft\u200d\u200c\u2028\ufeff\U000e0041\x7f\r\n\t💊 """ "\\ {{ x }}'
+)
+
+
+def bracketed(question: str, answer: str | None, system: str) -> str:
+    """A chat template with characters that Ollama drops."""
+    prompt = f"<|begin_of_text|>\u00a0{system}\u2028{question}\u00ad<|eot_id|>\u200d"
+    return prompt if answer is None else f"{prompt}{answer}<|eot_id|>"
+
+
+@pytest.mark.parametrize("template", [apply_chat_template, bracketed])
+@pytest.mark.parametrize("system", [SYSTEM, HIDDEN, ""], ids=["plain", "hidden", "none"])
+def test_ollama_renders_what_training_rendered(system, template, tiny_model):
+    prompts = prompt_format(tiny_model, template, system)
     text = gguf_files.modelfile(prompts)
+    assert text.isascii() and "SYSTEM " not in text
     [template] = re.findall(r'^TEMPLATE """(.*)"""$', text, flags=re.MULTILINE)
-    assert re.findall(r'^SYSTEM """(.*)"""$', text, flags=re.MULTILINE) == ([system] if system else [])
     assert 'PARAMETER stop "<|eot_id|>"\n' in text and "PARAMETER temperature 0\n" in text
     turns = [{"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}]
     turns.append({"role": "user", "content": "C?"})
     saved = {"chat_template": prompts.jinja(), "tokenize": False, "add_generation_prompt": True}
     for conversation in (turns[:1], turns):
-        found = as_jinja(template).render(system=system, messages=conversation)
-        assert found == prompts.base.tokenizer.apply_chat_template(conversation, **saved)
-        assert found.count("<|begin_of_text|>") == 1
+        for own in ("", "Own message."):
+            found = as_jinja(template).render(system=own, messages=conversation)
+            given = [{"role": "system", "content": own}] * bool(own) + conversation
+            assert found == prompts.base.tokenizer.apply_chat_template(given, **saved)
+            assert found.count("<|begin_of_text|>") == 1
+
+
+@pytest.mark.parametrize(
+    "before, after, problem",
+    [
+        ("\\U000000a0", "\u00a0", "has the text '.*5mg.*', training '.*5.xa0mg"),
+        ("{{ range", "{{ rang", "has the text None, training"),
+        ('stop "<|eot_id|>"', 'stop "<|eot\u00ad_id|>', "lacks the stop text '<.eot_id.>'"),
+    ],
+)
+def test_a_modelfile_with_another_text_is_found(before, after, problem, tiny_model, tmp_path):
+    prompts = prompt_format(tiny_model, system="Give 5\u00a0mg.")
+    gguf_files.write(AutoModelForCausalLM.from_config(LlamaConfig(**SIZES)), prompts, tmp_path)
+    assert gguf_files.parity_problems(prompts, tmp_path) == []
+    path = tmp_path / "Modelfile"
+    path.write_text(path.read_text().replace(before, after))
+    assert re.search(f"Modelfile {problem}", gguf_files.parity_problems(prompts, tmp_path)[0])
 
 
 def test_what_gguf_cannot_hold_is_refused(tiny_model, monkeypatch):
@@ -221,11 +255,39 @@ def test_what_gguf_cannot_hold_is_refused(tiny_model, monkeypatch):
     assert "join texts" in reason(
         lambda question, answer, system: f"{system.upper()}{question}\n{answer or ''}"
     )
-    assert 'system message with """' in reason(system='Say """no""".')
+    suffix = '"end_of_word_suffix":null→"end_of_word_suffix":"</w>"'
+    assert "divides texts otherwise" in reason(tokenizer=suffix)
+    for flag in ("single_word", "lstrip", "rstrip"):
+        flagged = reason(tokenizer=f'"{flag}":false→"{flag}":true')
+        assert "its token '<|begin_of_text|>' has lstrip, rstrip or single_word" in flagged
     monkeypatch.setattr(gguf_files, "STOP_KEYS", ("eos",))
     assert "it has 2 stop tokens" in reason()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert reason() == "EXPORT_TO is on, but gguf is not installed. Install it with: pip install gguf"
+
+
+@pytest.mark.parametrize(
+    "token, line",
+    [("Ċ", 'stop "\n"'), ('"', 'stop """""""'), ("Ġ", 'stop " "'), ("Ã", "")],
+)
+def test_a_stop_token_that_is_a_byte(token, line, prompts, monkeypatch):
+    number = prompts.base.tokenizer.convert_tokens_to_ids(token)
+    monkeypatch.setattr(PromptFormat, "stop_ids", lambda self: [number])
+    if line:
+        assert f"\nPARAMETER {line}\n" in gguf_files.modelfile(prompts)
+        gguf_files.require_exportable(prompts)
+    else:
+        with pytest.raises(UserError, match="cannot hold its stop token"):
+            gguf_files.require_exportable(prompts)
+
+
+def test_padding_gets_no_text_of_the_vocabulary(prompts, tmp_path):
+    size = len(prompts.base.tokenizer)
+    prompts.base.tokenizer.add_tokens([f"[PAD{size + 2}]"])
+    gguf_files.write(AutoModelForCausalLM.from_config(LlamaConfig(**SIZES)), prompts, tmp_path)
+    texts = GGUFReader(tmp_path / file_name(F16)).get_field("tokenizer.ggml.tokens").contents()
+    assert len(texts) == len(set(texts)) == SIZES["vocab_size"]
+    assert texts[size : size + 3] == [f"[PAD{size + 2}]", f"[PAD{size + 1}]", f"[PAD{size + 2}_]"]
 
 
 @pytest.mark.parametrize(

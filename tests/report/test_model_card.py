@@ -78,6 +78,8 @@ def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
     exported = model_card(*arguments, has_template=True, setting="EXPORT_TO")
     assert "ollama create medqa -f models/gguf/Modelfile" in exported and "vllm" not in exported
     assert "llama-server --jinja --temp 0 --model models/gguf/model-F16.gguf" in exported
+    spaced = model_card(SETTINGS | {"EXPORT_TO": "my models"}, DATA, RECORDS, True, "EXPORT_TO")
+    assert "-f 'my models/Modelfile'\n" in spaced and "--model 'my models/model-F16.gguf'\n" in spaced
 
 
 @pytest.mark.parametrize("name", ["models/base", "odd: name # with 'signs'"])
