@@ -73,7 +73,10 @@ class Handler(BaseHTTPRequestHandler):
     def result(self, path: str, body: bytes) -> tuple[int, dict]:
         """Status and content of the answer."""
         if path.startswith("/large/"):
-            self.server.large[hashlib.sha256(body).hexdigest()] = body
+            sha256 = hashlib.sha256(body).hexdigest()
+            if not path.endswith(sha256):
+                return 400, {"error": "the content is not what was announced"}
+            self.server.large[sha256] = body
             return 200, {}
         content = json.loads(body) if body and "/commit/" not in path else {}
         if path == "/api/validate-yaml":
