@@ -34,7 +34,8 @@ class FakeHub(ThreadingHTTPServer):
         self.bodies: list[bytes] = []
         self.fails: Callable[[str, str], int] = lambda _method, _path: 0
         super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # Poll interval in seconds: the default of 0.5 would delay the end of each test.
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
