@@ -34,7 +34,8 @@ class FakeHub(ThreadingHTTPServer):
         self.bodies: list[bytes] = []
         self.fails: Callable[[str, str], int] = lambda _method, _path: 0
         super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # Poll interval in seconds: the default of 0.5 would delay the end of each test.
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -73,7 +74,10 @@ class Handler(BaseHTTPRequestHandler):
     def result(self, path: str, body: bytes) -> tuple[int, dict]:
         """Status and content of the answer."""
         if path.startswith("/large/"):
-            self.server.large[hashlib.sha256(body).hexdigest()] = body
+            sha256 = hashlib.sha256(body).hexdigest()
+            if not path.endswith(sha256):
+                return 400, {"error": "the content is not what was announced"}
+            self.server.large[sha256] = body
             return 200, {}
         content = json.loads(body) if body and "/commit/" not in path else {}
         if path == "/api/validate-yaml":

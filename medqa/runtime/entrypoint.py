@@ -34,6 +34,9 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         received = signal.Signals(number)
         raise KeyboardInterrupt
 
+    def hint_of(error: BaseException) -> str:  # of `errors.hinting`, or that of the script
+        return vars(error).get("hint", resume_hint)
+
     signal.signal(signal.SIGTERM, interrupt)
     if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows "?" for an arrow instead of failing
         sys.stdout.reconfigure(errors="replace")
@@ -49,7 +52,7 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         sys.exit(1)
     except KeyboardInterrupt as stop:
         if rank() == 0:
-            print(f"\nInterrupted. {resume_hint}{_unless_never()}{_typed()}", file=sys.stderr)
+            print(f"\nInterrupted. {hint_of(stop)}{_unless_never()}{_typed()}", file=sys.stderr)
         sys.exit(128 + (stop.number if isinstance(stop, Interrupted) else received))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,7 +61,7 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         cause = _machine_error(error)
         if not cause:
             traceback.print_exc()
-        hint = f"{resume_hint}{_unless_never()}"
+        hint = f"{hint_of(error)}{_unless_never()}"
         print(f"ERROR: {cause}. {hint}" if cause else f"FAILED. {hint}", file=sys.stderr)
         sys.exit(1)
 

@@ -1,6 +1,8 @@
 """Exceptions that end a stage early: a mistake of the user, a failure, an interruption after saving."""
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 
 
 class Interrupted(KeyboardInterrupt):
@@ -24,6 +26,16 @@ class Failed(Exception):
     def __init__(self, message: str, by_all: bool = False) -> None:
         super().__init__(message)
         self.by_all = by_all
+
+
+@contextlib.contextmanager
+def hinting(text: str) -> Iterator[None]:
+    """Replace the script's hint on how to continue after an error or an interruption of the block."""
+    try:
+        yield
+    except BaseException as error:
+        error.hint = text
+        raise
 
 
 def require_package(name: str, setting: str) -> None:

@@ -263,7 +263,7 @@ def test_the_command_uploads_the_evaluated_model_and_refuses_a_file_with_texts(s
     foreign.write_text("question,answer\n")
     done = run_script("evaluation.py", *line, **online)
     foreign.unlink()
-    assert done.returncode == 2 and "results has questions.csv" in done.stderr, done.stderr
+    assert done.returncode == 2 and "results has 'questions.csv'" in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and not server.requests
     server.server_close()
 

@@ -140,3 +140,20 @@ def test_the_hint_leaves_out_a_setting_that_would_discard_saved_state(monkeypatc
     entrypoint.goes_on()
     assert entrypoint._typed() == "\n  python fine_tuning.py --OUTPUT_DIR 'my results'"
     assert entrypoint._unless_never() == " Leave out --RESUME never."
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt()])
+def test_a_part_of_a_script_can_have_its_own_hint(monkeypatch, capsys, error):
+    from medqa.runtime import entrypoint
+    from medqa.runtime.errors import hinting
+
+    monkeypatch.setattr(entrypoint.signal, "signal", lambda *_: None)
+
+    @hinting("It goes on from the middle.")
+    def part() -> None:
+        raise error
+
+    with pytest.raises(SystemExit):
+        entrypoint.run_script(part, "It starts again.")
+    assert "It goes on from the middle." in (shown := capsys.readouterr().err)
+    assert "It starts again." not in shown

@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 
 from config import TrainingConfig
 from fine_tuning import train
+from medqa.artifacts import atomic_io
 from medqa.modeling.tokenization import Example
 from medqa.runtime.cli import select
 from medqa.runtime.errors import Failed, UserError
@@ -563,6 +564,9 @@ def test_an_adapter_of_an_nf4_base_is_merged_into_the_base_with_the_lower_loss(c
     config.BASE_PRECISION, config.MERGE_TO = "nf4", str(tmp_path / "merged")
     output = train(config)
     record = json.loads((tmp_path / "merged" / "merged_from.json").read_text())
+    assert record["files"].keys() >= {"model.safetensors", "config.json", "tokenizer.json"}
+    for name, sha256 in record["files"].items():
+        assert atomic_io.sha256_of_file(tmp_path / "merged" / name) == sha256
     losses = record["eval_loss"]
     trained = min(r.get("eval_loss", 99) for r in read_records(output / "training_metrics.jsonl"))
     assert losses["adapter on NF4"] == pytest.approx(trained, abs=1e-4)
