@@ -42,6 +42,14 @@ EXCLUSIVE = {
         r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
         r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
     },
+    "need": {
+        "when needed": r"\b(?:only (?:when|if) (?:needed|required|necessary)"
+        r"|as (?:needed|required)|when (?:needed|required)"
+        r"|p\.?r\.?n\b|on demand)",
+        "regularly": r"\b(?:(?:taken?|used?|given?|applied|continued) regularly|on a regular basis"
+        r"|round[ -]the[ -]clock"
+        r"|even without symptoms|at (?:fixed|regular) (?:times|intervals))\b",
+    },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
         "negative": r"\bnegative\b|\bnot positive\b",
@@ -68,6 +76,7 @@ HINTS = {
     ),
     "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
                "halved", "fell", "fall", "drop", "declin", "down "),
+    "need": ("need", "requir", "necessary", "prn", "p.r.n", "demand", "regular", "clock", "symptoms"),
     "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
@@ -80,7 +89,9 @@ _EXCLUSIVE = {
 EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")
 EYE = re.compile(
     r"\b(?:drops?|gtts?|eye|eyes|ophthalm\w*|instil\w*|fundoscopy|tropicamide|cataract|intraocular"
-    r"|retina\w*|iop)\b"
+    r"|retina\w*|iop|glaucoma|ocular|[a-z]{3,}oprost|tafluprost|(?:dor|brin)zolamide|brimonidine"
+    r"|apraclonidine|timolol|betaxolol|levobunolol|pilocarpine|cyclopentolate|fluorometholone|olopatadine|ketotifen"
+    r"|hypromellose|carbomer|ranibizumab|aflibercept|visual acuity)\b"
 )
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(

@@ -59,6 +59,21 @@ SOME_OF = re.compile(
     r" (?:(?!and |or |to |then )[a-z0-9,.µ/-]+ ){1,3}?"
     r"(?P<item>tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
 )
+# "each litre contains 20 mmol"
+EACH_VOLUME = re.compile(
+    r"\b(?:each|every|an?|per) (?P<volume>lit(?:er|re)|millilit(?:er|re)|ml|l)(?: of"
+    r" (?:[a-z0-9.%-]+ ){1,3}| )"
+    r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have) ){0,3}?"
+    r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?) (?:about )?$"
+)
+# "up to three times, five minutes apart"
+REPEATS = re.compile(
+    rf"(?:\bup to|\bat most|\bmaximum(?: of)?|\btotal of"
+    rf"|\brepeat(?:ed)?|\bno more than|\bnot more than)"
+    rf" (?:(?:up to|at most|a maximum of|another) )?(?P<count>[0-9]{{1,2}}|{_NUMBER_WORDS}) times"
+    r"(?= *[.;:,)\n]| *$| at | if | when | until | with | before )"
+    r"(?!,? ?(?:an?|per|each|every|daily|weekly)(?![a-z]))"
+)
 # "two miscarriages", "four previous strokes", "one pool of platelets"
 THINGS = re.compile(
     rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{_NUMBER_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
@@ -98,11 +113,20 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     yield from _some_of(lower, quantities)
     yield from _things(lower, quantities)
     yield from _numbered(lower)
+    yield from _repeats(lower)
     yield from _strengths(quantities, lower)
 
 
 def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
+    for amount in quantities:
+        if amount.unit not in ("mg", "IU", "mmol", "mEq"):
+            continue
+        volume = EACH_VOLUME.search(lower, max(0, amount.start - 70), amount.start)
+        if volume is not None:
+            factor = 1 if volume["volume"][0] == "l" else 1000
+            values = tuple((low * factor, high * factor) for low, high in amount.values)
+            yield replace(amount, unit=f"{amount.unit}/L", values=values)
     for first, second in pairwise(quantities):
         between = lower[first.end : second.start]
         if second.unit == "mL" and IN_VOLUME.fullmatch(between):
@@ -182,6 +206,13 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
             yield _amount(f"× {thing}", match, low, high)
             if not one:
                 break
+
+
+def _repeats(lower: str) -> Iterator[Quantity]:
+    """How often a dose may be repeated: "up to three times" are at most three doses."""
+    for match in REPEATS.finditer(lower):
+        number = read_number(match["count"], 0)[0]
+        yield replace(_amount("dose", match, number, number), bound="<")
 
 
 def _numbered(lower: str) -> Iterator[Quantity]:

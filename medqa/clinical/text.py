@@ -51,7 +51,7 @@ CHARACTERS = _characters()
 MOJIBAKE = re.compile("[ÂÃÎÏâ][\u0080-\u00bf€™“”–—˜œžŸŠŒŽ†‡•…‰‹›‚ƒ„ˆ]")
 LATEX = (
     (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
-    (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=\w)"), " "),
+    (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=[\w\\])"), " "),
     (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
     (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
     (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),

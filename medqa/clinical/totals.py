@@ -15,8 +15,8 @@ ITEM_AFTER = re.compile(
 )
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
-    r"\b(?:each|every|one|an?|per) (tablet|capsule|puff|spray|drop|sachet|patch|vial|lozenge|suppository)"
-    r" (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
+    r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
+    r"|lozenge|suppository) (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
