@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import permutations, product
 
-from medqa.clinical.claims import Claim
+from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.quantity import amounts_meet
 
@@ -19,6 +20,7 @@ PAST = re.compile(
     r"\b(?:was|were|had|previous\w*|old|former\w*|before|until|instead|stop\w*|reduc\w*|lower\w*|increas\w*"
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
+WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": Fraction(1)}
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 
@@ -49,9 +51,9 @@ def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
             yield one.subject, "value", one.written, other.written
     for one, other in product(ours, theirs):
         amounts = one.quantity, other.quantity
-        units = [amount.unit for amount in amounts]
+        units = ["day" if amount.kind == "age" else amount.unit for amount in amounts]
         if sorted(units) == ["day", "week of pregnancy"] and is_course((one, other)[units.index("day")]):
-            weeks = [amount.values[0][0] / (7 if amount.unit == "day" else 1) for amount in amounts]
+            weeks = [amount.values[0][0] * WEEKS[amount.unit] for amount in amounts]
             if weeks[0] == weeks[1]:
                 yield "week of pregnancy", "value", one.written, other.written
 
@@ -76,6 +78,8 @@ def old_dose(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
 
 def is_course(claim: Claim) -> bool:
     """Whether a time in weeks is how long something is done, or is after the birth."""
+    if claim.quantity.kind == "age":
+        return True
     place = claim.sentence.find(claim.written.lower())
     before, after = claim.sentence[:place], claim.sentence[place + len(claim.written) :]
     return before.endswith("for ") or AFTER_BIRTH.match(after) is not None

@@ -22,13 +22,14 @@ SHARE = re.compile(
 CHANGE = re.compile(
     r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
     r"|twice the (?:[a-z]+ ){0,2}dose)"
-    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
+    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)"
+    r"|three times the (?:[a-z]+ ){0,2}dose))\b"
 )
 CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
 # "reduce the dose by a third", "by 50 %"
 REDUCED_BY = re.compile(
-    r"\b(?:reduc|lower|decreas|cut"
-    r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
+    r"\b(?:(?P<up>increas|rais|go(?:es)? up)|reduc|lower|decreas|cut|drop)[a-z]*"
+    r"[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
     r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
 )
 # "a quarter of patients", "two-thirds of those treated", "half the women"
@@ -117,6 +118,20 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     yield from _strengths(quantities, lower)
 
 
+def described(quantities: Sequence[Quantity], lower: str) -> set[int]:
+    """Where amounts begin that only say how strong something is: "each 5 mL contains 250 mg; take 10 mL"."""
+    if sum(one.unit == "mL" for one in quantities) < 2:
+        return set()
+    pairs = [
+        (one, two)
+        for one, two in pairwise(quantities)
+        if one.unit == "mL" and two.unit in ("mg", "IU", "mmol")
+    ]
+    return {
+        one.start for pair in pairs if CONTAINS.fullmatch(lower[pair[0].end : pair[1].start]) for one in pair
+    }
+
+
 def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
     for amount in quantities:
@@ -156,7 +171,7 @@ def _shares(lower: str) -> Iterator[Quantity]:
         yield _amount("of a dose", match, CHANGES[match.lastgroup])
     for match in REDUCED_BY.finditer(lower):
         by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, _part(match["part"]))
-        yield _amount("of a dose", match, 1 - by)
+        yield _amount("of a dose", match, 1 + by if match["up"] else 1 - by)
 
 
 def _part(word: str) -> int:
@@ -210,7 +225,7 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
 
 def _repeats(lower: str) -> Iterator[Quantity]:
     """How often a dose may be repeated: "up to three times" are at most three doses."""
-    for match in REPEATS.finditer(lower):
+    for match in REPEATS.finditer(lower) if " times" in lower else ():
         number = read_number(match["count"], 0)[0]
         yield replace(_amount("dose", match, number, number), bound="<")
 

@@ -202,7 +202,8 @@ def _things(text: str) -> list[Mark]:
     found = [
         match
         for match in THING.finditer(lower)
-        if match.group() not in NO_THINGS and not any(start <= match.start() < end for start, end in only)
+        if match.group() not in NO_THINGS
+        and not (only and any(start <= match.start() < end for start, end in only))
     ]
     often = Counter(match.group() for match in found)
     return [
@@ -331,15 +332,14 @@ def _marks(text: str) -> dict[str, list[Mark]]:
             match.end(),
             match.group().replace("-", " ").removeprefix("a ").removeprefix("one "),
         )
-    normal = NORMAL.findall(lower)
+    normal = list(NORMAL.finditer(lower))
     for row, marks in found.items():
         if len(normal) == 1 and _is_value(row) and len({mark.meaning for mark in marks}) == 1:
-            place = NORMAL.search(lower)
-            marks.append(Mark(place.start(), "normal", place.group()))
+            marks.append(Mark(normal[0].start(), "normal", normal[0].group()))
     for number in NUMBER.finditer(lower):
         if number.start() not in inside:
             add("number", number.start(), number.end(), number.group())
-    if EYE.search(lower):
+    if EYES.search(raw) and EYE.search(lower):
         for match in EYES.finditer(raw):
             add("side", match.start(), match.end(), match.lastgroup)
     return {name: marks for name, marks in found.items() if len({mark.meaning for mark in marks}) > 1}
