@@ -37,9 +37,20 @@ CHILD = re.compile(
 ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 
 
-def role_of(amount: Quantity, context: str) -> str:
-    """The role of a dose: "maximum", or what the last word before it says of "first" and "later"."""
+# "a 600 mg load", "20 mg first"
+AFTER = re.compile(
+    r" (?:(?:iv|po|once|orally) )?(?:(?P<first>load(?:ing)?|bolus|stat|initially|at first"
+    r"|to start|first(?=[,;.]))"
+    r"|(?P<later>maintenance|thereafter|afterwards))(?![a-z])"
+)
+
+
+def role_of(amount: Quantity, context: str, text: str) -> str:
+    """The role of a dose: "maximum", or "first" or "later" by the word after or before it."""
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
     found = [(match.start(), role) for role, words in ROLES.items() for match in words.finditer(context)]
+    after = AFTER.match(text, amount.end)
+    if after is not None:
+        return after.lastgroup
     return max(found)[1] if found else ""

@@ -10,8 +10,8 @@ from functools import lru_cache
 from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
-from medqa.clinical.names import MEASURE_NAMES, names_of
-from medqa.clinical.portions import portions
+from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
+from medqa.clinical.portions import described, portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
@@ -28,6 +28,8 @@ LEAST_AGE = 16 * 12
 SHORT_TEXT = 300
 # Measures of one thing, in the unit in which they are compared.
 SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
+# Of a solution of 1 %: 1 g in 100 mL.
+MG_PER_L = 10_000
 # Measures that are given, like medicines.
 FLUIDS = {"fluid", "salt", "sodium"}
 KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
@@ -110,9 +112,12 @@ def claims(text: str) -> tuple[Claim, ...]:
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
     starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
+    strengths = described(read(text), lower)
     found: dict[tuple, Claim] = {}
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
+        if quantity.start in strengths and not quantity.unit.endswith("/L"):
+            continue
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
@@ -161,9 +166,9 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
 def _with_contents(found: list[Claim]) -> list[Claim]:
     """Adds how much medicine a volume contains: 250 mg in 10 mL of "125 mg/5 mL"."""
     strengths = {
-        (claim.quantity.unit, claim.quantity.values)
+        (strength.unit, strength.values)
         for claim in found
-        if claim.quantity.unit in ("mg/L", "IU/L", "mmol/L") and claim.subject not in MEASURE_NAMES
+        if claim.subject not in MEASURE_NAMES and (strength := _strength(claim)) is not None
     }
     if len(strengths) != 1:
         return found
@@ -176,6 +181,15 @@ def _with_contents(found: list[Claim]) -> list[Claim]:
             claim = replace(claim, taken=replace(claim.quantity, unit=unit.removesuffix("/L"), values=values))
         contents.append(claim)
     return contents
+
+
+def _strength(claim: Claim) -> Quantity | None:
+    """The concentration that a claim gives, in mg/L for the percentage of a medicine: 10 mg/mL for 1 %."""
+    quantity = claim.quantity
+    if quantity.unit == "%" and quantity.kind == "amount" and claim.dose and medicine(claim.subject):
+        values = tuple((low * MG_PER_L, high * MG_PER_L) for low, high in quantity.values)
+        return replace(quantity, unit="mg/L", values=values)
+    return quantity if quantity.unit in ("mg/L", "IU/L", "mmol/L") else None
 
 
 def _daily(dose: Dose, subject: str) -> Quantity | None:

@@ -9,11 +9,12 @@ from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import Claim, claims
+from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.swaps import swapped
+from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
@@ -23,11 +24,10 @@ FIELDS = ("subject", "kind", "reference", "answer")
 MOST_OF_A_DIMENSION = 3
 # Two texts of at most this length answer one question in a sentence: they are about the same.
 BRIEF = 120
-# Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
-DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
 # Measures of which a text names one and means another of them.
 FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
-WEIGHTS = frozenset({"weight", "weight change", "none"})
+WEIGHTS = BODY_WEIGHTS | {"none"}
+STAGES = {"first", "later"}
 MG_PER_KG = 10**6
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
@@ -71,12 +71,13 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         wrongly, which is why the errors are listed and not only counted.
     """
     ours, theirs = claims(reference), claims(hypothesis)
-    if not (ours or names_way(reference)):
+    if not (ours or names_way(reference) or few_values(reference)):
         return None
     ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
-    found += _other_medicine(ours, theirs)
+    found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
+    found += old_dose(ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -142,45 +143,29 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
     return sides
 
 
-def _other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[str, str, str, str]]:
-    """The only medicine of the answer, where it has the dose of another, the only one of the reference."""
-    doses = [
-        [claim for claim in side if claim.dose and DOSED.match(claim.quantity.unit) and claim.subject]
-        for side in (ours, theirs)
-    ]
-    names = [{claim.subject for claim in side} for side in doses]
-    if any(len(found) != 1 for found in names) or names[0] == names[1]:
-        return
-    mine, other = (min(found) for found in names)
-    known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
-    if not known or "-" in mine + other or mine in other or other in mine:
-        return
-    same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
-    if same is not None:
-        yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
-
-
 def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
-    """Doses per kilogram are doses of the patient where a text gives the weight and the other the dose."""
+    """Doses per kg or m² are doses of the patient where a text gives the size and the other the dose."""
     sides = [ours, theirs]
-    weights = {claim.quantity.values[0] for side in sides for claim in side if claim.subject == "weight"}
-    per_kilogram = [any("/kg" in claim.quantity.unit for claim in side) for side in sides]
-    if len(weights) == 1 and per_kilogram[0] != per_kilogram[1]:
-        weight = next(iter(weights))[0] / MG_PER_KG
-        number = per_kilogram.index(True)
-        sides[number] = [_of_patient(claim, weight) for claim in sides[number]]
+    both = (*ours, *theirs)
+    weights = {claim.quantity.values[0][0] / MG_PER_KG for claim in both if claim.subject == "weight"}
+    surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
+    for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
+        per_size = [any(unit in claim.quantity.unit for claim in side) for side in sides]
+        if len(sizes) == 1 and per_size[0] != per_size[1]:
+            number = per_size.index(True)
+            sides[number] = [_of_patient(claim, unit, min(sizes)) for claim in sides[number]]
     return sides
 
 
-def _of_patient(claim: Claim, weight: Fraction) -> Claim:
-    """A claim per kilogram as that of a patient of a weight in kilograms."""
-    if "/kg" not in claim.quantity.unit:
+def _of_patient(claim: Claim, unit: str, size: Fraction) -> Claim:
+    """A claim "/kg" or "/m2" as that of a patient of a weight in kilograms or a surface in square metres."""
+    if unit not in claim.quantity.unit:
         return claim
     amounts = {
         name: replace(
             amount,
-            unit=amount.unit.replace("/kg", ""),
-            values=tuple((low * weight, high * weight) for low, high in amount.values),
+            unit=amount.unit.replace(unit, ""),
+            values=tuple((low * size, high * size) for low, high in amount.values),
             tolerance=max(amount.tolerance, WEIGHT_TOLERANCE),
         )
         for name in ("quantity", "taken", "daily", "parts")
@@ -191,6 +176,8 @@ def _of_patient(claim: Claim, weight: Fraction) -> Claim:
 
 def _in_weeks(claim: Claim) -> Claim:
     weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
+    if is_course(claim):
+        return claim
     if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
         return claim
     return replace(
@@ -263,8 +250,16 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     puffs" is not confirmed by "one puff at a time".
     """
     left = []
+    roles: dict[str, set[str]] = {}
+    for claim in claims:
+        roles.setdefault(claim.subject, set()).add(claim.role)
+    # A loading dose is compared with the loading dose.
+    staged = {subject: STAGES for subject, found in roles.items() if found >= STAGES and medicine(subject)}
     for claim in claims:
         alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
+        like = [other for other in alike if other.role == claim.role]
+        if like and claim.role in staged.get(claim.subject, ()):
+            alike = like
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)

@@ -91,9 +91,13 @@ NO_WEIGHT = re.compile(
     r"|object\w*"
     r"|squat\w*|bench\w*|press\w*)\b"
 )
-WEIGHT_CHANGE = re.compile(r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped)\b")
+WEIGHT_CHANGE = re.compile(
+    r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped|fell|fallen|rose|risen|(?:in|de)creas\w+"
+    r"|heavier|lighter|put on|more than|less than)\b"
+)
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
+DILUTED = re.compile(r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b")
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
     r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
@@ -223,6 +227,9 @@ class _Sentence:
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
             # A concentration in a sentence of one measure is a value of it.
+            beside = beside or (
+                amount.kind == "ratio" and DILUTED.search(self.text, self.begin, self.end) is not None
+            )
             beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = self._end_of(amounts, number)
@@ -268,7 +275,7 @@ class _Sentence:
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         when = next((match.group() for match in WHEN.finditer(around)), "")
-        role = role_of(amount, context)
+        role = role_of(amount, context, self.text)
         return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
 
     def _frequency(

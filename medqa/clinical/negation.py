@@ -18,7 +18,8 @@ NEGATION_WORDS = words(
     "avoid avoids avoiding avoidance discontinuation withdrawal cessation replaces replacing come "
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
-    "interrupt interrupting pause pausing contraindicated instead rather unlikely forbid forbidden "
+    "interrupt interrupting pause pausing skip skipping leave leaving "
+    "contraindicated instead rather unlikely forbid forbidden "
     "refuses nil prohibited"
 )
 _NEEDS_AFTER = {
@@ -29,14 +30,14 @@ _NEEDS_AFTER = {
     "contraindicated": " to ",
     "avoidance": " of ", "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
-    "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
+    "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "stopped discontinued withheld avoided omitted "
     "discontinuation withdrawal cessation come coming "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
-    "withhold withholding omit omitting avoid hold exclude"
+    "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
@@ -169,12 +170,18 @@ ENDS_THEN = re.compile(
 )
 
 
+# "Cannot be excluded without an MRI" asks for one, "not excluded by MRI" has one.
+NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
+
+
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
     if word in UNDOING and text.startswith((" all ", " every "), end):
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
+        return False
+    if word in ("without", "excluded", "ruled") and NOT_WITHOUT.search(text, max(0, start - 60), start):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False

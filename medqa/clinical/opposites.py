@@ -42,6 +42,23 @@ EXCLUSIVE = {
         r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
         r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
     },
+    "need": {
+        "when needed": r"\b(?:only (?:when|if) (?:needed|required|necessary)"
+        r"|as (?:needed|required)|when (?:needed|required)"
+        r"|p\.?r\.?n\b|on demand)",
+        "regularly": r"\b(?:(?:taken?|used?|given?|applied|continued) regularly|on a regular basis"
+        r"|round[ -]the[ -]clock"
+        r"|even without symptoms|at (?:fixed|regular) (?:times|intervals))\b",
+    },
+    "weight": {
+        "gain": r"\b(?:gain(?:s|ed|ing)?|put on) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
+        "loss": r"\b(?:lost|los(?:es?|ing)|shed) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
+    },
+    "course of doses": {
+        "single": r"\b(?:as|in) (?:a |one )single (?:dose|injection|infusion)\b|\bone-off\b"
+        r"|\bonce only\b|\bstat\b",
+        "repeated": r"\b(?:daily|a day|[bt]d|tds|bid|tid|weekly|hourly) for [a-z0-9]+ (?:day|week|month)s",
+    },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
         "negative": r"\bnegative\b|\bnot positive\b",
@@ -68,6 +85,9 @@ HINTS = {
     ),
     "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
                "halved", "fell", "fall", "drop", "declin", "down "),
+    "need": ("need", "requir", "necessary", "prn", "p.r.n", "demand", "regular", "clock", "symptoms"),
+    "weight": ("gain", "put on", "lost", "los", "shed"),
+    "course of doses": ("single", "one-off", "once", "stat", " for "),
     "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
@@ -80,8 +100,13 @@ _EXCLUSIVE = {
 EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")
 EYE = re.compile(
     r"\b(?:drops?|gtts?|eye|eyes|ophthalm\w*|instil\w*|fundoscopy|tropicamide|cataract|intraocular"
-    r"|retina\w*|iop)\b"
+    r"|retina\w*|iop|glaucoma|ocular|[a-z]{3,}oprost|tafluprost|(?:dor|brin)zolamide|brimonidine"
+    r"|apraclonidine|timolol|betaxolol|levobunolol|pilocarpine|cyclopentolate|fluorometholone|olopatadine|ketotifen"
+    r"|hypromellose|carbomer|ranibizumab|aflibercept|visual acuity)\b"
 )
+# Right and left ear, in capitals.
+EARS = re.compile(r"(?<![A-Za-z])(?:(?P<right>AD)|(?P<left>AS))(?![A-Za-z])")
+EAR = re.compile(r"\b(?:ears?|eardrops|otic|otitis|aural)\b")
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(
     r"\b(?:(?P<before>before|prior to|ahead of|preceding)|(?P<after>after|following)) (?:the |her |his "
@@ -159,8 +184,9 @@ class _Ways:
             if not any(hint in lower for hint in HINTS[row]) and row != "side":
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
-            if row == "side" and EYE.search(lower):
-                found |= {match.lastgroup: match for match in EYES.finditer(raw)}
+            for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" else ():
+                if codes.search(raw) and organ.search(lower):
+                    found |= {match.lastgroup: match for match in codes.finditer(raw)}
             other = {"left": "right", "right": "left"}.get(next(iter(found), ""))
             if len(found) == 1 and not (other and re.search(rf"\b{other}\b", lower)):
                 ((label, match),) = found.items()

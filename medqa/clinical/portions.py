@@ -22,13 +22,14 @@ SHARE = re.compile(
 CHANGE = re.compile(
     r"\b(?:(?P<half>halv(?:e|ed|es|ing)|in half|by half|by one half)|(?P<double>doubl(?:e|ed|es|ing)"
     r"|twice the (?:[a-z]+ ){0,2}dose)"
-    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))\b"
+    r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)"
+    r"|three times the (?:[a-z]+ ){0,2}dose))\b"
 )
 CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
 # "reduce the dose by a third", "by 50 %"
 REDUCED_BY = re.compile(
-    r"\b(?:reduc|lower|decreas|cut"
-    r"|drop)[a-z]*[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
+    r"\b(?:(?P<up>increas|rais|go(?:es)? up)|reduc|lower|decreas|cut|drop)[a-z]*"
+    r"[^.;]{0,40}? by (?:(?:about )?(?P<percent>[1-9][0-9]?) ?(?:%|per ?cent)"
     r"|(?:a|one)[ -](?P<part>third|quarter|fifth|tenth))(?![a-z])"
 )
 # "a quarter of patients", "two-thirds of those treated", "half the women"
@@ -58,6 +59,21 @@ SOME_OF = re.compile(
     rf"(?<![a-z0-9.,/-])(?P<count>{_COUNT})(?: of (?:the|her|his|your|an?|one)| ?x)?"
     r" (?:(?!and |or |to |then )[a-z0-9,.µ/-]+ ){1,3}?"
     r"(?P<item>tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
+)
+# "each litre contains 20 mmol"
+EACH_VOLUME = re.compile(
+    r"\b(?:each|every|an?|per) (?P<volume>lit(?:er|re)|millilit(?:er|re)|ml|l)(?: of"
+    r" (?:[a-z0-9.%-]+ ){1,3}| )"
+    r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have) ){0,3}?"
+    r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?) (?:about )?$"
+)
+# "up to three times, five minutes apart"
+REPEATS = re.compile(
+    rf"(?:\bup to|\bat most|\bmaximum(?: of)?|\btotal of"
+    rf"|\brepeat(?:ed)?|\bno more than|\bnot more than)"
+    rf" (?:(?:up to|at most|a maximum of|another) )?(?P<count>[0-9]{{1,2}}|{_NUMBER_WORDS}) times"
+    r"(?= *[.;:,)\n]| *$| at | if | when | until | with | before )"
+    r"(?!,? ?(?:an?|per|each|every|daily|weekly)(?![a-z]))"
 )
 # "two miscarriages", "four previous strokes", "one pool of platelets"
 THINGS = re.compile(
@@ -98,11 +114,34 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     yield from _some_of(lower, quantities)
     yield from _things(lower, quantities)
     yield from _numbered(lower)
+    yield from _repeats(lower)
     yield from _strengths(quantities, lower)
+
+
+def described(quantities: Sequence[Quantity], lower: str) -> set[int]:
+    """Where amounts begin that only say how strong something is: "each 5 mL contains 250 mg; take 10 mL"."""
+    if sum(one.unit == "mL" for one in quantities) < 2:
+        return set()
+    pairs = [
+        (one, two)
+        for one, two in pairwise(quantities)
+        if one.unit == "mL" and two.unit in ("mg", "IU", "mmol")
+    ]
+    return {
+        one.start for pair in pairs if CONTAINS.fullmatch(lower[pair[0].end : pair[1].start]) for one in pair
+    }
 
 
 def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
+    for amount in quantities:
+        if amount.unit not in ("mg", "IU", "mmol", "mEq"):
+            continue
+        volume = EACH_VOLUME.search(lower, max(0, amount.start - 70), amount.start)
+        if volume is not None:
+            factor = 1 if volume["volume"][0] == "l" else 1000
+            values = tuple((low * factor, high * factor) for low, high in amount.values)
+            yield replace(amount, unit=f"{amount.unit}/L", values=values)
     for first, second in pairwise(quantities):
         between = lower[first.end : second.start]
         if second.unit == "mL" and IN_VOLUME.fullmatch(between):
@@ -132,7 +171,7 @@ def _shares(lower: str) -> Iterator[Quantity]:
         yield _amount("of a dose", match, CHANGES[match.lastgroup])
     for match in REDUCED_BY.finditer(lower):
         by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, _part(match["part"]))
-        yield _amount("of a dose", match, 1 - by)
+        yield _amount("of a dose", match, 1 + by if match["up"] else 1 - by)
 
 
 def _part(word: str) -> int:
@@ -182,6 +221,13 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
             yield _amount(f"× {thing}", match, low, high)
             if not one:
                 break
+
+
+def _repeats(lower: str) -> Iterator[Quantity]:
+    """How often a dose may be repeated: "up to three times" are at most three doses."""
+    for match in REPEATS.finditer(lower) if " times" in lower else ():
+        number = read_number(match["count"], 0)[0]
+        yield replace(_amount("dose", match, number, number), bound="<")
 
 
 def _numbered(lower: str) -> Iterator[Quantity]:

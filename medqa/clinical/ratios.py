@@ -180,6 +180,8 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
         return None
     link = match.group(3)
     low, low_end, high, high_end = (_count(part) for part in match.group(1, 2, 4, 5))
+    if (match.group(2) and low_end is None) or (match.group(5) and high_end is None):
+        return None  # "two-fold in forty hours"
     if low is None or high is None or low >= high or (link == "per" and high < 100):
         return None
     # "5 in 2010" is a year; "1 in 2000" a proportion.

@@ -35,7 +35,8 @@ _LESS = (
     "dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never|[a-z]+n't) (?:to "
-    ")?(?:(?:be|rise|go|take|use|give|have|drink|inject|last|exceed|swallow) )?"
+    ")?(?:(?:be|rise|fall|drop|increase|change|go|take|use|give|have|drink|inject|last|exceed"
+    "|swallow) )?(?:by )?"
     "(?:above|over|more than|greater than|higher than|longer than|up to)"
 )
 _MORE = (

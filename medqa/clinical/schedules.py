@@ -58,7 +58,8 @@ TIMES = re.compile(
     rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
-    rf"(?:every|each|q|(?:at )?intervals of|next dose (?:is )?(?:given )?(?:after|in)) ?"
+    rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
+    rf"|cycle length(?: of| is|:|,)?|next dose (?:is )?(?:given )?(?:after|in)) ?"
     rf"(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
     rf"[ -]?{_PERIOD}(?![a-z])"
 )
@@ -67,8 +68,8 @@ CODED = re.compile(
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
 INTERVAL = re.compile(
-    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly|hours?(?= apart)"
-    rf"|days?(?= apart)|weeks?(?= apart))(?![a-z])"
+    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly"
+    rf"|(?:hours?|days?|weeks?)(?= apart| cycles?| intervals?))(?![a-z])"
 )
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
@@ -91,6 +92,8 @@ ONCE = re.compile(
     r"(?:on (?:waking|rising|awakening)|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
+    # "8 mg morning and 4 mg evening"
+    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;]| *$| and [0-9]| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
 )
@@ -119,7 +122,7 @@ FREQUENCY_WORDS = {
     "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
     "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet",
     "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
-    "sachets", "patch", "patches",
+    "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
 Range = tuple[Fraction, Fraction]

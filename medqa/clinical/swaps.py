@@ -32,7 +32,7 @@ LABELS = {
     "order": {
         "before": "before|prior to|pre|on admission|at admission|at baseline|initially|on arrival|at "
         "presentation|0 h(?:ours)?",
-        "after": "after|post|once|following|on discharge|at discharge|later",
+        "after": "after(?:wards?)?|post|once|following|on discharge|at discharge|later",
     },
     "time of day": {
         "morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
@@ -54,8 +54,8 @@ LABELS = {
         "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! "
         "(?:[0-9]|hour|week|month|year))"
         "|day (?:1|one)",
-        "later": "maintenance|then|continues?|thereafter|afterwards|after that|subsequently|followed "
-        "by|if needed|"
+        "later": "maintenance|maintain(?:ed|s)?|then|continues?|thereafter|afterwards|after that"
+        "|subsequently|followed by|if needed|"
         "if it fails|second(?: dose)?",
     },
     "insulin": {
@@ -123,7 +123,10 @@ NO_THINGS = (
 # Classes of which a mark can belong to a thing, as a value does.
 NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "weekday"})
 # Kinds of quantities that are values.
-VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration"})
+VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration", "share"})
+# "Two thirds in the morning", "the right one is normal"
+SHARE = re.compile(r"(?<![a-z0-9])(?:an?|one|two|three)[ -](?:third|quarter|half|fifth|tenth)s?(?![a-z])")
+NORMAL = re.compile(r"(?<![a-z-])(?:normal|unremarkable|unaffected|healthy)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     if more is None:
         numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
         common = set(read(reference)) & set(read(hypothesis))
-        if len(common) < 2 and len(set.intersection(*numbers)) < 2:
+        if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
             return
     ours, theirs = _marks(reference), _marks(hypothesis)
     further = [more(text) if more else {} for text in (reference, hypothesis)]
@@ -183,11 +186,25 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
                 yield ", ".join(map(str, found[0])), "swapped", *found[1:]
 
 
+def few_values(*texts: str) -> bool:
+    """Whether all texts have two shares, or all say that one of two things is normal."""
+    lower = [forms(text)[2] for text in texts]
+    return all(NORMAL.search(text) for text in lower) or all(len(SHARE.findall(text)) > 1 for text in lower)
+
+
 @lru_cache(maxsize=KEPT_TEXTS)
 def _things(text: str) -> list[Mark]:
     """The words of a text that can have a value: "stitches", but not "given"."""
     original, _, lower = forms(text)
-    found = [match for match in THING.finditer(lower) if match.group() not in NO_THINGS]
+    names = names_of(text)
+    # The only medicine or measure has all values.
+    only = [(start, end) for start, end, _ in names] if len({name for _, _, name in names}) == 1 else []
+    found = [
+        match
+        for match in THING.finditer(lower)
+        if match.group() not in NO_THINGS
+        and not (only and any(start <= match.start() < end for start, end in only))
+    ]
     often = Counter(match.group() for match in found)
     return [
         Mark(match.start(), stem(match.group()), original[match.start() : match.end()])
@@ -308,10 +325,21 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for quantity in read(text):
         if quantity.kind in VALUES:
             add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, quantity)
+    for match in SHARE.finditer(lower):
+        add(
+            "share",
+            match.start(),
+            match.end(),
+            match.group().replace("-", " ").removeprefix("a ").removeprefix("one "),
+        )
+    normal = list(NORMAL.finditer(lower))
+    for row, marks in found.items():
+        if len(normal) == 1 and _is_value(row) and len({mark.meaning for mark in marks}) == 1:
+            marks.append(Mark(normal[0].start(), "normal", normal[0].group()))
     for number in NUMBER.finditer(lower):
         if number.start() not in inside:
             add("number", number.start(), number.end(), number.group())
-    if EYE.search(lower):
+    if EYES.search(raw) and EYE.search(lower):
         for match in EYES.finditer(raw):
             add("side", match.start(), match.end(), match.lastgroup)
     return {name: marks for name, marks in found.items() if len({mark.meaning for mark in marks}) > 1}

@@ -51,7 +51,7 @@ CHARACTERS = _characters()
 MOJIBAKE = re.compile("[ÂÃÎÏâ][\u0080-\u00bf€™“”–—˜œžŸŠŒŽ†‡•…‰‹›‚ƒ„ˆ]")
 LATEX = (
     (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
-    (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=\w)"), " "),
+    (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=[\w\\])"), " "),
     (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
     (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
     (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),
@@ -61,14 +61,15 @@ LATEX = (
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
     (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
     (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
+    (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
     (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),
     (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
     (re.compile(r"\\([%&$#_*~.+()\[\]-])"), r"\1"),
 )  # fmt: skip
 HTML = (
+    (re.compile(r"<(del|s|strike)>.*?</\1>", re.I | re.S), ""),
     (re.compile(r"<(?:br|/p|/li|/tr|/h[1-6]|/div)\b[^<>]*>", re.I), "\n"),
     (re.compile(r"</(?:td|th)>", re.I), " "),
     (re.compile(r"<sup>(?=[-−+]?[0-9])", re.I), "^"),

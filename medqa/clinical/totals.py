@@ -15,8 +15,8 @@ ITEM_AFTER = re.compile(
 )
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
-    r"\b(?:each|every|one|an?|per) (tablet|capsule|puff|spray|drop|sachet|patch|vial|lozenge|suppository)"
-    r" (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
+    r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
+    r"|lozenge|suppository) (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -26,7 +26,8 @@ OF_NAME = re.compile(
 )
 # "two tablets, which makes 500 mg"
 TOTAL_BEFORE = re.compile(
-    r"(?:\b(?:mak(?:es|ing)|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to"
+    r"(?:\b(?:mak(?:es|ing)|(?<!each )deliver(?:s|ing)?|(?<!each )provid(?:es?|ing)"
+    r"|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to"
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
@@ -65,7 +66,7 @@ def total_of(
         or (other.unit in ITEMS and OF_NAME.fullmatch(text, other.end, amount.start))
     ]
     if TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]) and any(
-        other.unit in ITEMS and other.start < amount.start for other in around
+        other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
     ):
         return amount
     if item and count is not None:

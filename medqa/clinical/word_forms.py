@@ -83,6 +83,7 @@ IRREGULAR = {
     "varices": "varix", "calculi": "calculus", "vertebrae": "vertebra", "foci": "focus", "mice": "mouse",
     "women": "woman", "men": "man", "children": "child",
 }  # fmt: skip
+BRITISH = re.compile("(al|el|il|ol|ot|un)is(ed|ing|e|es)$")  # "generalised", "necrotising", "immunise"
 PLURALS = (
     ("aches", "ache"),
     ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
@@ -102,8 +103,9 @@ def canonical(word: str) -> str:
     word = word.removesuffix("'s")
     if len(word) > 4:
         word = re.sub("ae$", "a", word).replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
-        word = word.replace("isation", "ization")
-    for ending, singular in PLURALS:
+        if "is" in word:
+            word = BRITISH.sub(r"\1iz\2", word.replace("isation", "ization"))
+    for ending, singular in PLURALS if word.endswith(("s", "omata")) else ():
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word[: len(word) - len(ending)] + singular
     if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):

@@ -401,6 +401,7 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
     [
         ("development", 0.01, 0.01),
         ("physician", 0.01, 0.06),
+        ("physician_two", 0.01, 0.02),
         ("pharmacist", 0.02, 0.02),
         ("rewordings", 0.02, 0.05),
         ("two_further_writers", 0.01, 0.01),

@@ -1,0 +1,85 @@
+"""What an answer takes for something else: another medicine, the dose before a change, weight for gain."""
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import permutations, product
+
+from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
+from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.quantity import amounts_meet
+
+Found = tuple[str, str, str, str]
+
+# Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
+DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
+BODY_WEIGHTS = frozenset({"weight", "weight change"})
+# "From 10 mg (A) to 5 mg (B)", and an answer that speaks of the dose before.
+CHANGED = re.compile(r"from A(?: [a-z]+){0,3} to (?:[a-z]+ ){0,2}B")
+PAST = re.compile(
+    r"\b(?:was|were|had|previous\w*|old|former\w*|before|until|instead|stop\w*|reduc\w*|lower\w*|increas\w*"
+    r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
+)
+WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": Fraction(1)}
+AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
+
+
+def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The only medicine of the answer, where it has the dose of another, the only one of the reference."""
+    doses = [
+        [claim for claim in side if claim.dose and DOSED.match(claim.quantity.unit) and claim.subject]
+        for side in (ours, theirs)
+    ]
+    names = [{claim.subject for claim in side} for side in doses]
+    if any(len(found) != 1 for found in names) or names[0] == names[1]:
+        return
+    mine, other = (min(found) for found in names)
+    known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
+    if not known or "-" in mine + other or mine in other or other in mine:
+        return
+    same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
+    if same is not None:
+        yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """A number that means something else in the answer: weight for gain, course for week of pregnancy."""
+    weights = [[claim for claim in side if claim.subject in BODY_WEIGHTS] for side in (ours, theirs)]
+    if len(weights[0]) == len(weights[1]) == 1:
+        ((one,), (other,)) = weights
+        if one.subject != other.subject and amounts_meet(one.quantity, other.quantity):
+            yield one.subject, "value", one.written, other.written
+    for one, other in product(ours, theirs):
+        amounts = one.quantity, other.quantity
+        units = ["day" if amount.kind == "age" else amount.unit for amount in amounts]
+        if sorted(units) == ["day", "week of pregnancy"] and is_course((one, other)[units.index("day")]):
+            weeks = [amount.values[0][0] * WEEKS[amount.unit] for amount in amounts]
+            if weeks[0] == weeks[1]:
+                yield "week of pregnancy", "value", one.written, other.written
+
+
+def old_dose(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The only dose of the answer, where the reference has changed "from" it "to" another."""
+    for one, new in permutations(ours, 2):
+        if one.subject != new.subject or one.dimension != new.dimension or not medicine(one.subject):
+            continue
+        old, now = one.written.lower(), new.written.lower()
+        sentence = one.sentence.replace(old, "A", 1).replace(now, "B", 1)
+        if not CHANGED.search(sentence):
+            continue
+        same = (one.subject, one.dimension)
+        given = [other for other in theirs if (other.subject, other.dimension) == same]
+        if len(given) != 1 or given[0].role or PAST.search(given[0].around):
+            continue
+        quantity = given[0].quantity
+        if amounts_meet(quantity, one.quantity) and not amounts_meet(quantity, new.quantity):
+            yield one.subject, "value", new.written, given[0].written
+
+
+def is_course(claim: Claim) -> bool:
+    """Whether a time in weeks is how long something is done, or is after the birth."""
+    if claim.quantity.kind == "age":
+        return True
+    place = claim.sentence.find(claim.written.lower())
+    before, after = claim.sentence[:place], claim.sentence[place + len(claim.written) :]
+    return before.endswith("for ") or AFTER_BIRTH.match(after) is not None
