@@ -46,17 +46,17 @@ def pytest_configure(config) -> None:
     hypothesis.settings.load_profile("here")
 
 
-# Files that take longest, the longest first, so that no process is left alone with one at the end. The SLURM tests
-# mostly wait, while the other processes work.
-LONGEST = (
-    "test_slurm", "test_trainer", "test_pipeline", "test_resume", "test_kill", "test_library_warnings", "test_loop",
-    "test_phases", "test_figures", "test_html", "test_review", "test_network",
+# First the files that fork this process, as long as no other test has started threads in it. Then those that take
+# longest, so that no process is left alone with one at the end; the SLURM tests mostly wait, while the others work.
+FIRST = (
+    "test_kill", "test_phases", "test_network", "test_bad_inputs", "test_fuzz", "test_slurm", "test_trainer",
+    "test_pipeline", "test_resume", "test_library_warnings", "test_loop", "test_figures", "test_html", "test_review",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """Begin with the files that take longest; `make test` leaves out what is marked as long."""
-    rank = {name: number for number, name in enumerate(LONGEST)}
+    """Sort the files as in FIRST; `make test` leaves out what is marked as long."""
+    rank = {name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
     for item in items if not config.getoption("--whole") else ():
         if item.get_closest_marker("long"):

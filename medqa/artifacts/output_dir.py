@@ -33,8 +33,8 @@ TRAINED = (
 NUMBER = "[0-9]" * 5
 # Weights, configuration and tokenizer of a whole model.
 MODEL_FILES = (
-    "model.safetensors", f"model-{NUMBER}-of-{NUMBER}.safetensors", "model.safetensors.index.json", "config.json",
-    "generation_config.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json",
+    "model.safetensors", f"model-{NUMBER}-of-{NUMBER}.safetensors", "model.safetensors.index.json",
+    "config.json", "generation_config.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
