@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
-    from medqa.data.folder_template import FolderTemplate
     from medqa.data.iterations import Iteration
+    from medqa.data.prompt_source import PromptSource
     from medqa.data.source_files import Folder, Source
     from medqa.data.splits import Short, Splits
 
@@ -66,14 +66,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
-    from medqa.data import (
-        dataset_io,
-        dataset_stats,
-        folder_template,
-        input_checks,
-        iterations,
-        near_duplicates,
-    )
+    from medqa.data import dataset_io, dataset_stats, input_checks, iterations, near_duplicates, prompt_source
     from medqa.data.source_files import find_files, sha256_of
 
     started, clock = run_manifest.now(), time.monotonic()
@@ -84,7 +77,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
 
     # 1. Check what can be checked before any pair is read.
     input_checks.require_settings(folder, Path(config.DATA_DIR), config.EVAL_SPLIT_SIZE)
-    prompt = folder_template.folder_template(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
+    prompt = prompt_source.prompt_source(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
     found = find_files(Path(config.DATA_DIR))
     requests, evaluated = iterations.requested_shares(config.RECOMMENDATIONS, adjustments)
 
@@ -93,7 +86,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         before = iterations.read(folder, vars(DatasetConfig()))
         if before:
             iterations.require_constants(vars(config), before, folder)
-        folder_template.require_tokenizer_of(before, prompt, folder)
+        prompt_source.require_tokenizer_of(before, prompt, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
         shares = iterations.next_shares(found.files, before, *wanted, requests)
         hashes = sha256_of(found.files)
@@ -187,9 +180,9 @@ def count(
     return dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
 
 
-def report(folder: Path, config: DatasetConfig, prompt: "FolderTemplate") -> "Datasets":
+def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Datasets":
     """Print what `folder` contains, and load it."""
-    from medqa.data import dataset_io, dataset_stats, folder_template, iterations, preview
+    from medqa.data import dataset_io, dataset_stats, iterations, preview, prompt_source
 
     manifest = run_manifest.read_manifest(folder)
     stats = dataset_stats.read_stats(folder)
@@ -202,7 +195,7 @@ def report(folder: Path, config: DatasetConfig, prompt: "FolderTemplate") -> "Da
     measured = preview.measure(
         shown, prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
     )
-    of_format, about_format = folder_template.lines(manifest.get("chat_template_of"), config.TOKENIZER)
+    of_format, about_format = prompt_source.lines(manifest.get("chat_template_of"), config.TOKENIZER)
     print_rank0("", *of_format, *measured.lines)
 
     WarningLog([*dataset_stats.warnings(stats), *about_format, *measured.warnings]).show()

@@ -10,7 +10,7 @@ import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
 from medqa.artifacts import run_manifest
-from medqa.data import dataset_io, dataset_stats
+from medqa.data import dataset_io, dataset_stats, iterations
 from medqa.data.cleaning import identity
 from medqa.data.normal_form import normal_form
 
@@ -72,7 +72,8 @@ def test_a_folder_of_normal_form_2_keeps_it(config: DatasetConfig, monkeypatch: 
         json.dumps(pairs | {"Is HER2 – treated with antibodies?": "No, HER2 positive cancer is."})
     )
     config.OUTPUT_DIR += "_2"
-    monkeypatch.setattr(dataset_preparation, "VERSION", 2)
+    for module in (dataset_preparation, iterations):
+        monkeypatch.setattr(module, "VERSION", 2)
     create_datasets(config)
     monkeypatch.undo()
     before = ids(config)

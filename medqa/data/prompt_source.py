@@ -16,7 +16,7 @@ LLAMA_3 = "Llama-3"
 
 
 @dataclass(frozen=True)
-class FolderTemplate:
+class PromptSource:
     """A chat template with its tokenizer and system message."""
 
     template: ChatTemplate
@@ -35,7 +35,7 @@ class FolderTemplate:
         return render(self.template, question, answer, self.system_message)
 
 
-def folder_template(function: Callable[..., str], base_model: str, system_message: str) -> FolderTemplate:
+def prompt_source(function: Callable[..., str], base_model: str, system_message: str) -> PromptSource:
     """The format of a base model, or without one that of Llama-3.
 
     Args:
@@ -57,10 +57,10 @@ def folder_template(function: Callable[..., str], base_model: str, system_messag
         source = "apply_chat_template of dataset_preparation.py"
     elif tokenizer is not None and tokenizer.chat_template:
         source = base_model
-    return FolderTemplate(template, tokenizer, system_message, source)
+    return PromptSource(template, tokenizer, system_message, source)
 
 
-def require_tokenizer_of(before: Iteration | None, prompt: FolderTemplate, folder: Path) -> None:
+def require_tokenizer_of(before: Iteration | None, prompt: PromptSource, folder: Path) -> None:
     """Refuse to render a folder again in another format because TOKENIZER was forgotten.
 
     Raises:
