@@ -84,7 +84,7 @@ loop: demo
 ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
 # The tests write and remove many small files, which is faster in memory where there is enough.
 SHM_KB := $(shell df --output=avail /dev/shm 2> /dev/null | tail -n 1)
-IN_MEMORY := $(shell test "0$(SHM_KB)" -gt 8000000 && echo /dev/shm)
+IN_MEMORY := $(shell test "0$(strip $(SHM_KB))" -gt 8000000 && echo /dev/shm)
 
 # One thread per process; threads of several processes would wait for each other.
 test test-oldest: export OMP_NUM_THREADS := 1

@@ -276,7 +276,7 @@ def _upload(name: str, added: list["CommitOperationAdd"]) -> dict[str, Any]:
             name, [*removed, *added], commit_message="Model, and its card with an evaluation"
         )
     except Exception as error:  # httpx, huggingface_hub and hf_xet raise many types
-        # A part was sent, so this is no wrong input. A full account is refused in the same way as a token.
+        # A part was sent, so the input is right. A full account is refused in the same way as a token.
         more = " Does the token have write access, and is there storage left?" if _is_refusal(error) else ""
         raise Failed(f"the upload to {name} did not finish ({_reason(error)}).{more} {HINT}") from None
     return {"repository": name, "commit": done.oid, "url": done.commit_url, "files": files}
