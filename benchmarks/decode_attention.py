@@ -2,9 +2,9 @@
 
 python benchmarks/decode_attention.py MODEL_FOLDER OUT.json
 
-MODEL_FOLDER: from benchmarks/make_8b_shape.py. Times one layer's attention of one new token per row, in the
-8B shape (32 heads, 8 key-value heads of 128), over caches with room for 672 tokens that hold 100 to 620; then
-whole decode steps of the model with the kernel and without it.
+MODEL_FOLDER: from benchmarks/make_model_shape.py. Times one layer's attention of one new token per row, in
+the 8B shape (32 heads, 8 key-value heads of 128), over caches with room for 672 tokens that hold 100 to
+620; then whole decode steps of the model with the kernel and without it.
 """
 
 import argparse

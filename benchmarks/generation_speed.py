@@ -2,9 +2,9 @@
 
 python benchmarks/generation_speed.py MODEL_FOLDER ADAPTER_FOLDER OUT.json [--small MODEL] [--peers]
 
-MODEL_FOLDER and ADAPTER_FOLDER: from benchmarks/make_8b_shape.py. 420 questions of the demo, answers of up to
-512 tokens, both models; whole passes by their parts, with full answers and with lengths as MedQuAD's; decode
-steps by their kernels. --peers measures transformers' generate and generate_batch too.
+MODEL_FOLDER and ADAPTER_FOLDER: from benchmarks/make_model_shape.py. 420 questions of the demo, answers of
+up to 512 tokens, both models; whole passes by their parts, with full answers and with lengths as MedQuAD's;
+decode steps by their kernels. --peers measures transformers' generate and generate_batch too.
 """
 
 import argparse

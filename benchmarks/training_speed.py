@@ -2,7 +2,7 @@
 
 python benchmarks/training_speed.py MODEL_FOLDER OUT.json [--seconds 800] [--only NAME ...]
 
-MODEL_FOLDER: from benchmarks/make_8b_shape.py. The data are sequences of mean 296, median 220 and at most
+MODEL_FOLDER: from benchmarks/make_model_shape.py. The data are sequences of mean 296, median 220 and at most
 2,048 tokens. Peers: TRL's SFTTrainer with packing (if trl is installed), and what a first script does (padded
 batches of 4, all activations recomputed, sdpa, loss on every token).
 """
