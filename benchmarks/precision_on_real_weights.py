@@ -29,7 +29,7 @@ def holdout_losses(model: str, datasets: Path, adapter: Path, precision: str) ->
     """Summed loss (nats) and tokens of each reference answer of the holdout."""
     from medqa.artifacts import run_manifest
     from medqa.data import dataset_io
-    from medqa.generation import reference_loss
+    from medqa.generation import reference_loss, shards
     from medqa.generation.model_pair import Models
     from medqa.generation.runner import tokenize_records
     from medqa.modeling.base_model import BaseModel
@@ -48,7 +48,7 @@ def holdout_losses(model: str, datasets: Path, adapter: Path, precision: str) ->
     wanted = {record["id"] for record in records["holdout"]}
     examples = [example for example in examples if example.id in wanted]
     models = Models(base, str(adapter), choose_device(base, ""), precision)
-    return reference_loss.answer_losses(models, "finetuned", examples, {}, lambda _: None)
+    return reference_loss.answer_losses(models, "finetuned", examples, {}, lambda _: None, shards.WHOLE)
 
 
 def holdout_scores(given: argparse.Namespace, adapter: Path) -> dict[str, list[float | None]]:
