@@ -1,8 +1,8 @@
 """FP8 for a frozen base: linear layers that hold their weights, and multiply, in e4m3 (8 bits).
 
 The weights are quantized from the checkpoint's 16-bit values while they load, one scale per output row;
-states and gradients are quantized per token in each product. Only the base's linear layers are in FP8:
-embeddings, norms, adapter, head and loss keep their precision.
+states and gradients are quantized per token in each product. Only the base's linear layers are in FP8, and in
+evaluation the key-value cache: embeddings, norms, adapter, head and loss keep their precision.
 """
 
 from typing import Any

@@ -9,6 +9,7 @@ from transformers import DynamicCache
 from medqa.generation import engine, fused_kernels
 from medqa.generation.fused_decoder import FusedDecoder, Projection
 from medqa.generation.kv_cache import StaticKVCache, read_tokens, write_tokens
+from medqa.generation.model_pair import Models
 from medqa.generation.sampling import Decoding
 from medqa.modeling import fp8, loading
 from medqa.modeling.base_model import BaseModel
@@ -20,12 +21,12 @@ ATTENTION = ("q_proj", "k_proj", "v_proj")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(tiny_model):
     return loading.load_base(BaseModel(str(tiny_model), "MODEL_NAME"), CPU, "fp8").eval()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def prompts(tiny_model):
     tokenizer = BaseModel(str(tiny_model), "MODEL_NAME").tokenizer
     return [prompt_of(question, tokenizer, 512, str(number)) for number, question in enumerate(QUESTIONS)]
@@ -63,7 +64,8 @@ def test_a_sampled_answer_depends_on_its_question_alone(model, prompts):
 
 
 @pytest.mark.parametrize("adapted", [(), ("q_proj", "v_proj"), ATTENTION])
-def test_a_joined_product_is_that_of_its_layers_and_takes_no_memory_twice(model, adapted):
+def test_a_joined_product_is_that_of_its_layers_and_takes_no_memory_twice(tiny_model, adapted):
+    model = loading.load_base(BaseModel(str(tiny_model), "MODEL_NAME"), CPU, "fp8").eval()
     if adapted:
         tuned = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=list(adapted))).eval()
         for name, weights in tuned.named_parameters():
@@ -140,6 +142,13 @@ def test_twice_as_many_questions_fit_beside_a_cache_in_e4m3(model, monkeypatch):
     # A model that is answered with padding keeps the cache of transformers, in bfloat16.
     monkeypatch.setattr(engine.varlen_attention, "SUPPORTED_ARCHITECTURES", ())
     assert engine.choose_batch_size(4, True, on_gpu, 1024)[0] == rows
+
+
+def test_answers_in_fp8_of_earlier_versions_are_not_reused(tiny_model):
+    """Their cache was in 16 bits, and their identity had `"precision": "fp8"`."""
+    base = BaseModel(str(tiny_model), "BASE_MODEL_PATH")
+    of = {name: Models(base, str(tiny_model), CPU, name).identity("base") for name in ("fp8", "bf16")}
+    assert of["fp8"] == of["bf16"] | {"precision": "fp8, cache in e4m3"}
 
 
 @needs_gpu
