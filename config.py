@@ -228,7 +228,8 @@ class EvaluationConfig(Settings):
     # Answer as many questions at once as fit the memory
     AUTO_BATCH_SIZE: bool = True
     # Precision of both models: bf16 (unquantized; NF4 if that does not fit the GPU; float32 on the CPU), nf4
-    # (4 bits), fp8 (8 bits; needs a GPU of compute capability 8.9 or later)
+    # (4 bits), fp8 (weights and key-value cache in 8 bits: faster, less exact; needs a GPU of compute
+    # capability 8.9 or later)
     BASE_PRECISION: Literal["nf4", "fp8", "bf16"] = "bf16"
     # Limit on GPU memory in GB, for a GPU shared with other programs; 0: use all free memory
     GPU_MEMORY_GB: float = 0.0

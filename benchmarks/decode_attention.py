@@ -4,13 +4,14 @@ python benchmarks/decode_attention.py MODEL_FOLDER OUT.json
 
 MODEL_FOLDER: from benchmarks/make_model_shape.py. Times one layer's attention of one new token per row, in
 the 8B shape (32 heads, 8 key-value heads of 128), over caches with room for 672 tokens that hold 100 to
-620; then whole decode steps of the model with the kernel and without it.
+620, in bfloat16 and in e4m3; then whole decode steps of the model with the kernel and without it.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOM = 672
@@ -44,6 +45,29 @@ def one_layer(rows: int) -> dict[str, float]:
     for name, way in ways.items():
         assert (way().float().view(-1) - wanted).norm() / wanted.norm() < 1e-2, name
         found[name] = round(do_bench_cudagraph(way, return_mode="median"), 4)
+    return found | in_e4m3(query[:, :, 0], key, value, lengths)
+
+
+def in_e4m3(query: Any, key: Any, value: Any, lengths: Any) -> dict[str, float]:
+    """Median milliseconds of the kernel with a cache in e4m3, for two numbers of keys read at once."""
+    from triton.testing import do_bench_cudagraph
+
+    from medqa.modeling import decode_attention
+    from medqa.modeling.fp8 import saturated
+
+    scaling, in_use = 128**-0.5, decode_attention.KEYS_PER_BLOCK
+    cached, found = (saturated(key), saturated(value)), {}
+    rounded = (states.bfloat16() for states in cached)
+    wanted = decode_attention.decode_attention(query, *rounded, lengths, scaling).float()
+    for keys in (64, 128):
+        decode_attention.KEYS_PER_BLOCK = keys
+
+        def attend() -> Any:
+            return decode_attention.decode_attention(query, *cached, lengths, scaling)
+
+        assert (attend().float() - wanted).norm() / wanted.norm() < 1e-2
+        found[f"kernel, e4m3, {keys} keys"] = round(do_bench_cudagraph(attend, return_mode="median"), 4)
+    decode_attention.KEYS_PER_BLOCK = in_use
     return found
 
 

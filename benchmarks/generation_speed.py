@@ -1,10 +1,12 @@
 """Speed of the answers through evaluation.py itself, beside transformers' generate, on one card in one run.
 
 python benchmarks/generation_speed.py MODEL_FOLDER ADAPTER_FOLDER OUT.json [--small MODEL] [--peers]
+    [--precision fp8]
 
 MODEL_FOLDER and ADAPTER_FOLDER: from benchmarks/make_model_shape.py. 420 questions of the demo, answers of
 up to 512 tokens, both models; whole passes by their parts, with full answers and with lengths as MedQuAD's;
-decode steps by their kernels. --peers measures transformers' generate and generate_batch too.
+decode steps by their kernels. --peers measures transformers' generate and generate_batch too. --precision:
+the BASE_PRECISION of evaluation.py; in fp8, keys and values are in e4m3 too.
 """
 
 import argparse
@@ -54,8 +56,8 @@ def ours(model: str, adapter: str, data: Path, output: Path, *more: str) -> dict
     return {"whole_command_seconds": round(time.monotonic() - began, 1)} | said(done.stdout)
 
 
-def load(model_name: str, data: Path) -> tuple[Any, Any, list]:
-    """The model on the card in bfloat16, its tokenizer, and the prompts."""
+def load(model_name: str, data: Path, precision: str) -> tuple[Any, Any, list]:
+    """The model on the card in a precision, its tokenizer, and the prompts."""
     from datasets import load_from_disk
 
     from medqa.generation.engine import make_prompt
@@ -65,7 +67,7 @@ def load(model_name: str, data: Path) -> tuple[Any, Any, list]:
     from medqa.modeling.device import choose_device
 
     base = BaseModel(model_name, "")
-    model = loading.load_base(base, choose_device(base, ""), "bf16").eval()
+    model = loading.load_base(base, choose_device(base, ""), precision).eval()
     rows = load_from_disk(str(data / "holdout_dataset"))
     prompts = [
         make_prompt(row["id"], row["question"], base.tokenizer, apply_chat_template, SYSTEM_MESSAGE, 512)
@@ -273,7 +275,7 @@ def exact(small: str, data: Path) -> dict:
     from medqa.generation import engine
     from medqa.generation.sampling import choose_tokens
 
-    _, _, prompts = load(small, data)
+    _, _, prompts = load(small, data, "bf16")
     prompts = prompts[:60]
     model = AutoModelForCausalLM.from_pretrained(small, dtype=torch.float32).to("cuda").eval()
 
@@ -314,6 +316,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--small", default="demo/base_model", help="a model for the check of exactness")
     parser.add_argument("--peers", action="store_true", help="measure transformers' own generation too")
+    parser.add_argument("--precision", choices=["bf16", "fp8"], default="bf16", help="BASE_PRECISION")
     given = parser.parse_args()
     import torch
 
@@ -322,6 +325,7 @@ def main() -> None:
     prepare = [sys.executable, "dataset_preparation.py", "--OUTPUT_DIR", str(data)]
     subprocess.run(prepare, cwd=ROOT, check=True, capture_output=True)
     result = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
+    result["precision"] = given.precision
 
     def keep(name: str, found: dict) -> None:
         result[name] = found
@@ -329,8 +333,9 @@ def main() -> None:
         given.out.write_text(json.dumps(result, indent=2) + "\n")
 
     keep("exact in float32", exact(given.small, data))
-    keep("evaluation.py", ours(given.model, given.adapter, data, folder / "whole"))
-    model, tokenizer, prompts = load(given.model, data)
+    whole = ours(given.model, given.adapter, data, folder / "whole", "--BASE_PRECISION", given.precision)
+    keep("evaluation.py", whole)
+    model, tokenizer, prompts = load(given.model, data, given.precision)
     lengths = [512] * len(prompts)
     keep("whole pass of the base", whole_pass(model, tokenizer, prompts, lengths))
     drawn = lengths_like_medquad(len(prompts))

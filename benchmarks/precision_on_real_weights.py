@@ -10,7 +10,6 @@ holdout is then answered by evaluation.py with its defaults (bfloat16). Needs GP
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -53,14 +52,15 @@ def holdout_losses(model: str, datasets: Path, adapter: Path, precision: str) ->
 
 def holdout_scores(given: argparse.Namespace, adapter: Path) -> dict[str, list[float | None]]:
     """Scores of the tuned model's answers to the holdout; None where a score does not apply."""
+    from medqa.artifacts.csv_io import read_table
+
     output = Path(f"{adapter}_evaluation")
     settings = {"BASE_MODEL_PATH": given.model, "FINETUNED_MODEL_PATH": adapter, "OUTPUT_DIR": output,
                 "DATASET_DIR": given.datasets, "BERTSCORE_MODEL": "", "MAX_NEW_TOKENS": 256}  # fmt: skip
     line = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
     subprocess.run([sys.executable, "evaluation.py", *line], cwd=ROOT, check=True)
-    with (output / "finetuned_model_results.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {score: [float(row[score]) if row[score] else None for row in rows] for score in SCORES}
+    table = read_table(output / "finetuned_model_results.csv", ("hypothesis", "reference", "question"))
+    return {score: table[score].astype(object).where(table[score].notna(), None).tolist() for score in SCORES}
 
 
 def train_one(given: argparse.Namespace) -> dict[str, Any]:

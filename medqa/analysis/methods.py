@@ -26,7 +26,11 @@ ANSWERS = (
     "MAX_NEW_TOKENS", "TEMPERATURE", "TOP_P", "SEED", "BATCH_SIZE", "AUTO_BATCH_SIZE", "BASE_PRECISION",
     "CPU_PRECISION",
 )  # fmt: skip
-PRECISION = {"nf4": "in NF4", "fp8": "in FP8", "bf16": "without quantization"}
+PRECISION = {
+    "nf4": "in NF4",
+    "fp8": "in FP8 (e4m3; the key-value cache too, except in batches with padding)",
+    "bf16": "without quantization",
+}
 
 
 def describe(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from medqa.generation.fused_decoder import FusedDecoder
-from medqa.generation.kv_cache import StaticKVCache
+from medqa.generation.kv_cache import StaticKVCache, cache_dtype, read_tokens
 from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling.decode_attention import decode_attention
 from medqa.modeling.varlen_attention import packed_attention
@@ -53,7 +53,7 @@ class ContinuousBatcher:
         self.decoding, self.max_seq_len = decoding, max_seq_len
         self.on_gpu = causal.device.type == "cuda"
         self.decoder = FusedDecoder(causal, max_seq_len)
-        self.cache = StaticKVCache(causal.config, rows, max_seq_len, causal.device, causal.dtype)
+        self.cache = StaticKVCache(causal.config, rows, max_seq_len, causal.device, cache_dtype(causal))
         zeros = functools.partial(torch.zeros, device=causal.device, dtype=torch.int64)
         self.tokens = zeros(rows)
         self.positions = zeros(rows)  # of each row's newest token
@@ -129,7 +129,8 @@ class ContinuousBatcher:
         all_rows, all_positions, all_boundaries, longest_all = spans(np.zeros_like(ends))
 
         def attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-            key, value = (states[all_rows, :, all_positions] for states in (keys, values))
+            cached = all_rows, all_positions, query.dtype
+            key, value = (read_tokens(states, *cached) for states in (keys, values))
             states = (part.transpose(0, 1)[None] for part in (query, key, value))
             lengths = boundaries, all_boundaries, longest, longest_all
             return packed_attention(None, *states, None, self.decoder.scaling, *lengths)[0][0]

@@ -16,6 +16,7 @@ from medqa.generation.sampling import Decoding, choose_tokens
 from medqa.modeling import varlen_attention
 from medqa.modeling.chat_template import ChatTemplate, neutralize_control_tokens, render
 from medqa.modeling.device import free_memory
+from medqa.modeling.fp8 import is_fp8
 from medqa.modeling.tokenization import token_ids
 from medqa.runtime.console import counted, print_rank0
 from medqa.runtime.errors import UserError
@@ -197,13 +198,15 @@ def choose_batch_size(wanted: int, automatic: bool, model: Any, longest: int) ->
     """Questions answered at once: `wanted`, or as many as the memory holds when `automatic`; and the reason.
 
     A row of the cache takes 2 x layers x key-value heads x head size x 2 bytes a token: 128 KB in Llama-3-8B.
+    A cache in e4m3 takes 1 byte each.
     """
     if not automatic:
         return wanted, "BATCH_SIZE, because AUTO_BATCH_SIZE is off"
     if model.device.type == "cpu":
         return CPU_BATCH, "more are not faster on a CPU"
     layers, heads, head_size = cache_shape(model.config)
-    row_bytes = 2 * layers * heads * head_size * 2 * longest
+    in_e4m3 = is_fp8(model) and varlen_attention.is_decoded(model.config, longest)
+    row_bytes = 2 * layers * heads * head_size * (1 if in_e4m3 else 2) * longest
     free = free_memory(str(model.device))
     # The rest is for prefill and logits.
     fit = int((0.9 * free - 2**31) / row_bytes)

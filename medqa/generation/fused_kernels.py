@@ -8,6 +8,9 @@ from typing import Any
 
 import torch
 
+from medqa.generation.kv_cache import write_tokens
+from medqa.modeling.fp8 import E4M3, LARGEST
+
 try:
     import triton
     import triton.language as tl
@@ -61,7 +64,8 @@ def rotate_and_store(
         qkv: [tokens, heads + 2 x key-value heads, head size].
         cosine, sine: [max_seq_len, rotated dimensions]; the other dimensions of a head stay.
         rows, positions: int64 [tokens], where a token is stored; its position is its angle too.
-        keys, values: [rows, key-value heads, max_seq_len, head size], one layer of the cache.
+        keys, values: [rows, key-value heads, max_seq_len, head size], one layer of the cache; in e4m3, what
+            is beyond 448 becomes 448.
 
     Returns the rotated queries, [tokens, heads, head size].
     """
@@ -74,14 +78,14 @@ def rotate_and_store(
         cosine, sine = (table[positions, None, :half] for table in (cosine, sine))
         parts = first * cosine - second * sine, second * cosine + first * sine, turned[..., rotated:]
         query, key = torch.cat(parts, dim=-1).split([heads, kv_heads], dim=1)
-        keys[rows, :, positions] = key
-        values[rows, :, positions] = qkv[:, heads + kv_heads :]
+        write_tokens(keys, rows, positions, key)
+        write_tokens(values, rows, positions, qkv[:, heads + kv_heads :])
         return query
     query = qkv.new_empty(tokens, heads, size)
     _rotate_and_store[(tokens, triton.cdiv(all_heads, 8))](
         qkv, cosine, sine, rows, positions, query, keys, values, keys.stride(0), keys.stride(1),
         HEADS=heads, KV_HEADS=kv_heads, SIZE=size, HALF=rotated // 2, BLOCK=triton.next_power_of_2(size),
-        num_warps=4,
+        LIMIT=LARGEST if keys.dtype == E4M3 else None, num_warps=4,
     )  # fmt: skip
     return query
 
@@ -148,9 +152,9 @@ if triton is not None:
     def _rotate_and_store(
         qkv, cosine, sine, rows, positions, query, keys, values, row_stride, head_stride,
         HEADS: tl.constexpr, KV_HEADS: tl.constexpr, SIZE: tl.constexpr, HALF: tl.constexpr,
-        BLOCK: tl.constexpr,
+        BLOCK: tl.constexpr, LIMIT: tl.constexpr,
     ):  # fmt: skip
-        """Eight heads of one token: queries, keys or values."""
+        """Eight heads of one token: queries, keys or values. LIMIT: largest value of the cache's type."""
         token = tl.program_id(0).to(tl.int64)
         head = (tl.program_id(1) * 8 + tl.arange(0, 8))[:, None]
         at = tl.arange(0, BLOCK)[None, :]
@@ -168,6 +172,9 @@ if triton is not None:
         place = tl.load(rows + token) * row_stride + position * SIZE + at
         is_key = (head >= HEADS) & (head < HEADS + KV_HEADS)
         tl.store(query + (token * HEADS + head) * SIZE + at, vectors, mask=valid & (head < HEADS))
+        if LIMIT is not None:
+            vectors = tl.minimum(tl.maximum(vectors.to(tl.float32), -LIMIT), LIMIT)
+        vectors = vectors.to(keys.dtype.element_ty)
         tl.store(keys + place + (head - HEADS) * head_stride, vectors, mask=valid & is_key)
         value_place = place + (head - HEADS - KV_HEADS) * head_stride
         tl.store(values + value_place, vectors, mask=valid & (head >= HEADS + KV_HEADS))

@@ -56,8 +56,8 @@ class Models:
             "four_bit": self.precision == NF4,
             "dtype": self.device.dtype,
         }
-        if self.precision == FP8:  # earlier versions did not have it, and their answers are reused
-            identity["precision"] = FP8
+        if self.precision == FP8:  # answers without this entry, or with "fp8", had another cache
+            identity["precision"] = "fp8, cache in e4m3"
         if role == TUNED and self.has_adapter:
             identity |= adapter_identity(self.tuned)
         elif role == TUNED:
@@ -93,7 +93,7 @@ class Models:
             print_rank0(f"Model: {model.name} in {kind} (BASE_PRECISION {self.precision})")
             with ThreadPoolExecutor(1) as beside:
                 if self.device.is_cuda:
-                    beside.submit(_warm_up, model.model_config, self.device)
+                    beside.submit(_warm_up, model.model_config, self.device, self.precision == FP8)
                 self._loaded = loading.load_base(model, self.device, self.precision)
             if self.has_adapter:
                 self._loaded = loading.load_adapter(self._loaded, self.tuned)
@@ -106,7 +106,7 @@ class Models:
             yield self._loaded.get_base_model() if self.has_adapter else self._loaded
 
 
-def _warm_up(model_config: Any, device: Device) -> None:
+def _warm_up(model_config: Any, device: Device, fp8: bool) -> None:
     """Prepare the kernels that generate the answers, if this model uses them."""
     import torch
 
@@ -115,7 +115,7 @@ def _warm_up(model_config: Any, device: Device) -> None:
 
     if model_config.model_type in SUPPORTED_ARCHITECTURES:
         with torch.cuda.device(device.name):
-            warm_up(model_config, torch.device(device.name), getattr(torch, device.dtype))
+            warm_up(model_config, torch.device(device.name), getattr(torch, device.dtype), fp8)
 
 
 def resolve_precision(wanted: str, device: Device, base: BaseModel) -> str:

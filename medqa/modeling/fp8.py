@@ -1,8 +1,8 @@
 """FP8 for a frozen base: linear layers that hold their weights, and multiply, in e4m3 (8 bits).
 
 The weights are quantized from the checkpoint's 16-bit values while they load, one scale per output row;
-states and gradients are quantized per token in each product. Only the base's linear layers are in FP8:
-embeddings, norms, adapter, head and loss keep their precision.
+states and gradients are quantized per token in each product. Only the base's linear layers are in FP8, and in
+evaluation the key-value cache: embeddings, norms, adapter, head and loss keep their precision.
 """
 
 from typing import Any
@@ -21,6 +21,7 @@ except ImportError:  # torch's CPU build comes without it
 
 NAME = "medqa_fp8"
 E4M3 = torch.float8_e4m3fn
+LARGEST = torch.finfo(E4M3).max  # 448
 # Tensor cores multiply blocks of so many values, so the sizes of a layer must be multiples of it.
 MULTIPLE = 16
 # Rows and columns of the blocks in which a matrix is transposed.
@@ -33,8 +34,37 @@ def quantize_rows(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     A row's scale maps its largest magnitude to the largest value of e4m3, 448.
     """
     values = values.float()
-    scale = values.abs().amax(dim=-1, keepdim=True).clamp(min=1e-30) / torch.finfo(E4M3).max
+    scale = values.abs().amax(dim=-1, keepdim=True).clamp(min=1e-30) / LARGEST
     return (values / scale).to(E4M3), scale
+
+
+def quantize_states(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`quantize_rows`, as one kernel on a GPU; for code that torch.compile does not fuse.
+
+    Args:
+        states: [rows, columns]; the values of a row are adjacent.
+    """
+    if not states.is_cuda:
+        return quantize_rows(states)
+    rows, size = states.shape
+    quantized = torch.empty(rows, size, device=states.device, dtype=E4M3)
+    scales = torch.empty(rows, 1, device=states.device)
+    block = triton.next_power_of_2(size)
+    _quantize_row[(rows,)](
+        states, quantized, scales, states.stride(0), LARGEST=LARGEST, SIZE=size, BLOCK=block,
+        num_warps=max(1, min(16, block // 512)),
+    )  # fmt: skip
+    return quantized, scales
+
+
+def saturated(values: torch.Tensor) -> torch.Tensor:
+    """Values in e4m3 without a scale; those beyond 448 become 448, where torch's conversion may give NaN."""
+    return values.clamp(-LARGEST, LARGEST).to(E4M3)
+
+
+def is_fp8(model: Any) -> bool:
+    """Whether a model was loaded with `Fp8Config`."""
+    return getattr(model, "quantization_method", None) == NAME
 
 
 def scaled_product(
@@ -143,6 +173,20 @@ if triton is not None:
         inside = (row < rows)[:, None] & (column < columns)[None, :]
         tile = tl.load(source + row[:, None] * columns + column[None, :], mask=inside)
         tl.store(target + column[:, None] * rows + row[None, :], tl.trans(tile), mask=tl.trans(inside))
+
+    @triton.jit
+    def _quantize_row(
+        states, quantized, scales, stride, LARGEST: tl.constexpr, SIZE: tl.constexpr, BLOCK: tl.constexpr
+    ):  # fmt: skip
+        """One row. A number divides a tensor on a GPU by its reciprocal, so this scale is that of torch."""
+        row = tl.program_id(0).to(tl.int64)
+        at = tl.arange(0, BLOCK)
+        valid = at < SIZE
+        values = tl.load(states + row * stride + at, mask=valid, other=0.0).to(tl.float32)
+        scale = tl.maximum(tl.max(tl.abs(values), 0), 1e-30) * (1 / LARGEST)
+        rounded = tl.div_rn(values, scale).to(quantized.dtype.element_ty)
+        tl.store(quantized + row * SIZE + at, rounded, mask=valid)
+        tl.store(scales + row, scale)
 
 
 @register_quantization_config(NAME)

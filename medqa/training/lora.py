@@ -22,8 +22,8 @@ from medqa.runtime.errors import UserError
 from medqa.training import fsdp, memory_plan
 from medqa.training.compile_cache import keep_compiled_code
 
-# Compiled FP8 layers are compared with uncompiled ones on the first layers and one sequence of so many tokens.
-# Roundings add up from layer to layer, so that a whole model of 32 layers differs too much to judge.
+# Compiled FP8 layers are compared with uncompiled ones on the first layers and one sequence of so many
+# tokens. Roundings add up from layer to layer, so that a whole model of 32 layers differs too much to judge.
 PROBE_LAYERS, PROBE_TOKENS = 2, 256
 # Largest relative difference of the adapter's gradients: rounding gives 0.03 to 0.05, a lost backward pass 1.
 LARGEST_GRADIENT_ERROR = 0.2
