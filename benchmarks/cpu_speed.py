@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=2 python benchmarks/cpu_speed.py OUT.json --model demo/models/smollm2
     python benchmarks/cpu_speed.py OUT.json [--model FOLDER] [--before CHECKOUT]
 
-The first line takes at most 4 minutes on two cores with AMX; OMP_NUM_THREADS sets the threads. FOLDER: a base
-model (`python demo/fetch_models.py` fetches this one); without it, the shape of SmolLM2-135M with random weights
-and the toy demo's tokenizer (`python demo/build_model.py`). CHECKOUT: an earlier version of this repository,
-measured in the same run, which computes in float32. The scripts themselves run, on the demo's data, without a GPU:
-one epoch of training on 112 pairs, and answers of 64 tokens to 42 questions with both models.
+OMP_NUM_THREADS sets the threads. FOLDER: a base model (`python demo/fetch_models.py` fetches this one);
+without it, the shape of SmolLM2-135M with random weights and the toy demo's tokenizer
+(`python demo/build_model.py`). CHECKOUT: an earlier version of this repository, measured in the same run,
+which computes in float32. The scripts themselves run, on the demo's data, without a GPU: one epoch of
+training on 112 pairs, and answers of 64 tokens to 42 questions with both models.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def main() -> None:
         make_model(folder / "model")
     model, data = str(Path(given.model or folder / "model").resolve()), folder / "datasets"
     run(ROOT, "dataset_preparation.py", "--OUTPUT_DIR", str(data), "--HOLDOUT_SAMPLES_PER_SPECIALTY", "1",
-        "--INITIAL_TRAIN_PERCENTAGE", "0.1")  # fmt: skip
+        "--INITIAL_TRAIN_PERCENTAGE", "0.1", "--TOKENIZER", model)  # fmt: skip
     sys.path.insert(0, str(ROOT))
     from medqa.modeling.base_model import BaseModel
 

@@ -85,7 +85,7 @@ def collate(examples: Sequence[Example], device: "torch.device | str") -> dict[s
 
 
 def shared_prefix_length(examples: Sequence[Example]) -> int:
-    """Number of tokens with which all sequences start; a prompt's last token, which has a loss, never counts."""
+    """Number of tokens with which all sequences start; excludes a prompt's last token (it has a loss)."""
     shortest = min(example.answer_start for example in examples) - 1
     starts = np.stack([example.input_ids[:shortest] for example in examples])
     differs = (starts != starts[0]).any(axis=0)
