@@ -227,9 +227,9 @@ def print_summary(config: TrainingConfig, seconds: float, warnings: WarningLog) 
 def show_next(config: TrainingConfig) -> None:
     """Print where the files are, and the next command."""
     folders = {"BASE_MODEL_PATH": config.MODEL_NAME, "FINETUNED_MODEL_PATH": config.OUTPUT_DIR}
-    command = next_command("evaluation.py", EvaluationConfig, folders | {"DATASET_DIR": config.DATASET_DIR})
+    folders |= {"DATASET_DIR": config.DATASET_DIR} | hub.missing_encoder(EvaluationConfig.BERTSCORE_MODEL)
     files = f"{config.OUTPUT_DIR}/ (adapter, tokenizer, training_curves.png, model card README.md)"
-    print_rank0("", f"Files: {files}", f"Next:  {command}")
+    print_rank0("", f"Files: {files}", f"Next:  {next_command('evaluation.py', EvaluationConfig, folders)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Speed of training and of answers on a CPU, in float32 and bfloat16, beside what the processor allows.
 
-python benchmarks/cpu_speed.py OUT.json [--model FOLDER] [--before CHECKOUT]
+    OMP_NUM_THREADS=2 python benchmarks/cpu_speed.py OUT.json --model demo/models/smollm2
+    python benchmarks/cpu_speed.py OUT.json [--model FOLDER] [--before CHECKOUT]
 
-FOLDER: a base model; without it, the shape of SmolLM2-135M with random weights and the demo's tokenizer
-(python demo/build_model.py). CHECKOUT: an earlier version of this repository, measured in the same run, which
-computes in float32. The scripts themselves run, on the demo's data, without a GPU: one epoch of training, and
-answers of 64 tokens to 84 questions with both models.
+OMP_NUM_THREADS sets the threads. FOLDER: a base model (`python demo/fetch_models.py` fetches this one);
+without it, the shape of SmolLM2-135M with random weights and the toy demo's tokenizer
+(`python demo/build_model.py`). CHECKOUT: an earlier version of this repository, measured in the same run,
+which computes in float32. The scripts themselves run, on the demo's data, without a GPU: one epoch of
+training on 112 pairs, and answers of 64 tokens to 42 questions with both models.
 """
 
 import argparse
@@ -67,7 +69,7 @@ def limits(parameters: int) -> dict:
 
 def run(checkout: Path, *line: str) -> str:
     """The output of one of the scripts, on the CPU."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "NO_COLOR": "1"}
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "NO_COLOR": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, *line]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -79,7 +81,8 @@ def measure(checkout: Path, model: str, data: Path, folder: Path, *precision: st
     """Tokens per second of the scripts of a checkout."""
     results = folder / "results"
     trained = run(checkout, "fine_tuning.py", "--MODEL_NAME", model, "--DATASET_DIR", str(data),
-                  "--OUTPUT_DIR", str(results), "--NUM_EPOCHS", "1", *precision)  # fmt: skip
+                  "--OUTPUT_DIR", str(results), "--NUM_EPOCHS", "1", "--BASE_PRECISION", "bf16",
+                  *precision)  # fmt: skip
     records = [json.loads(line) for line in (results / "training_metrics.jsonl").read_text().splitlines()]
     speeds = [record["tokens_per_second"] for record in records if "loss" in record]
     evaluated = run(checkout, "evaluation.py", "--BASE_MODEL_PATH", model, "--FINETUNED_MODEL_PATH",
@@ -107,8 +110,8 @@ def main() -> None:
     if not given.model:
         make_model(folder / "model")
     model, data = str(Path(given.model or folder / "model").resolve()), folder / "datasets"
-    run(ROOT, "dataset_preparation.py", "--OUTPUT_DIR", str(data), "--HOLDOUT_SAMPLES_PER_SPECIALTY", "2",
-        "--INITIAL_TRAIN_PERCENTAGE", "0.3")  # fmt: skip
+    run(ROOT, "dataset_preparation.py", "--OUTPUT_DIR", str(data), "--HOLDOUT_SAMPLES_PER_SPECIALTY", "1",
+        "--INITIAL_TRAIN_PERCENTAGE", "0.1", "--TOKENIZER", model)  # fmt: skip
     sys.path.insert(0, str(ROOT))
     from medqa.modeling.base_model import BaseModel
 

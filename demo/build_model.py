@@ -25,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import DatasetConfig
+from medqa.artifacts.atomic_io import share_weights
 from medqa.runtime.console import elapsed, print_rank0
 from medqa.runtime.entrypoint import run_script
 
@@ -285,6 +286,7 @@ def main() -> None:
         temporary = HERE / f"{name}.incomplete"
         shutil.rmtree(temporary, ignore_errors=True)
         loss = TOYS[name][1](answers, temporary)
+        share_weights(temporary, "config.json")
         shutil.rmtree(HERE / name, ignore_errors=True)
         temporary.rename(HERE / name)
         print_rank0(

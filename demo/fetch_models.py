@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from medqa.artifacts.atomic_io import share_weights
 from medqa.runtime.console import elapsed, print_rank0
 from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError
@@ -123,6 +124,7 @@ def main() -> None:
         shutil.rmtree(incomplete, ignore_errors=True)
         incomplete.mkdir()
         PARTS[name][1](incomplete)
+        share_weights(incomplete, "config.json")
         os.replace(incomplete, MODELS / name)
         print_rank0(f"demo/models/{name}: {PARTS[name][0]} ({elapsed(time.monotonic() - started)})")
     shutil.rmtree(PACKAGES)

@@ -25,6 +25,15 @@ def in_cache(name: str) -> bool:
     return any(isinstance(try_to_load_from_cache(name, file), str) for file in WEIGHTS)
 
 
+def missing_encoder(name: str) -> dict[str, str]:
+    """The setting that a command needs where the default encoder cannot be had; empty where it can.
+
+    Args:
+        name: the default encoder on the Hub.
+    """
+    return {"BERTSCORE_MODEL": "ENCODER_FOLDER"} if forbidden() and not in_cache(name) else {}
+
+
 def files_of(name: str, sizes: bool = False) -> list[Any]:
     """The files of a model on the Hub; raises an error after HUB_TIMEOUT seconds."""
     from huggingface_hub import HfApi

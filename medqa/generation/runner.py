@@ -100,7 +100,7 @@ def generate_answers(
     Args:
         settings: paths, decoding and batch size.
         models: the base model, and where both run; None reads what the last complete evaluation used.
-        records: the splits `holdout` (answered) and `eval` (losses only).
+        records: the splits `holdout` (answered) and `eval` (losses of the tuned model only).
         data: the manifest of the datasets, for their chat template, system message and iteration.
         apply_chat_template: of the script.
         warnings: gets warnings about shortened questions and answers.
@@ -127,7 +127,7 @@ def generate_answers(
     shard = shards.parse(settings.shard)
     merge_shards(settings.predictions, shard)
     folder = shards.writer_folder(settings.predictions, shard)
-    jobs = {role: make_job(pair, role, decoding, prompts, examples, folder) for role in ROLES}
+    jobs = {role: make_job(pair, role, decoding, prompts, examples[role], folder) for role in ROLES}
     losses = run_jobs(settings, pair, tokenizer, decoding, jobs, examples, shard)
     merge_shards(settings.predictions, shard)
     if shard != shards.WHOLE:
@@ -138,7 +138,7 @@ def generate_answers(
         return {}, {}, made
     answers = shards.read_wanted(settings.predictions, {role: job.prompts for role, job in jobs.items()})
     for role, job in jobs.items():
-        losses[role] = {example.id: losses[role][example.id] for example in examples}
+        losses[role] = {example.id: losses[role][example.id] for example in examples[role]}
         LossFile(settings.predictions / job.losses.path.name).write(job.loss_key, losses[role])
     record_asked(settings.predictions, records, data["iteration"], made, jobs)
     return answers, losses, made
@@ -177,8 +177,11 @@ def tokenize_records(
     max_prompt_length: int,
     max_new_tokens: int,
     warnings: WarningLog,
-) -> tuple[list[Prompt], list[Example]]:
-    """Prompts of the holdout, and holdout and eval split with their reference answers for the losses."""
+) -> tuple[list[Prompt], dict[str, list[Example]]]:
+    """Prompts of the holdout, and role → pairs whose reference answers get a loss.
+
+    The tuned model gets losses on the eval split too, by which specialties are compared once more.
+    """
     prompts = [
         engine.make_prompt(
             record["id"], record["question"], tokenizer, template, system_message, max_prompt_length
@@ -190,10 +193,11 @@ def tokenize_records(
             f"{counted(count, 'question')} lost the middle at MAX_PROMPT_LENGTH {max_prompt_length}."
         )
     max_length = max_prompt_length + max_new_tokens
-    examples = []
-    for split in ("holdout", "eval"):
+    examples: dict[str, list[Example]] = {"base": [], "finetuned": []}
+    for split, roles in (("holdout", ROLES), ("eval", ("finetuned",))):
         tokenized = tokenize(records[split], tokenizer, template, system_message, max_length)
-        examples += tokenized.examples
+        for role in roles:
+            examples[role] += tokenized.examples
         if tokenized.cut or tokenized.left_out:
             warnings.add(
                 f"answer_loss of {split}: at most {max_length} tokens (MAX_PROMPT_LENGTH + MAX_NEW_TOKENS) "
@@ -220,7 +224,7 @@ def make_job(
 
 def run_jobs(
     settings: GenerationSettings, models: Models, tokenizer: Any, decoding: Decoding,
-    jobs: Mapping[str, Job], examples: Sequence[Example], shard: shards.Shard,
+    jobs: Mapping[str, Job], examples: Mapping[str, Sequence[Example]], shard: shards.Shard,
 ) -> dict[str, Losses]:  # fmt: skip
     """Generate the answers and compute the losses of the shard that are not on disk, shared among the ranks.
 
@@ -242,7 +246,7 @@ def run_jobs(
         prompts = {key: job.prompts[key] for of, key in assigned if of == role}
         tokens, seconds = answer(models, role, tokenizer, prompts, decoding, settings, job.answers)
         keep = functools.partial(job.losses.add, job.loss_key)
-        losses = reference_loss.answer_losses(models, role, examples, known[role], keep, shard)
+        losses = reference_loss.answer_losses(models, role, examples[role], known[role], keep, shard)
         results[role] = RankResult(tokens, seconds, losses)
     return gather_losses(results, known)
 

