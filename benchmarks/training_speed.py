@@ -34,7 +34,7 @@ MORE_RUNS = {
     "4 x 4, FP8, within 24 GB": ["--BASE_PRECISION", "fp8", "--COMPILE", "on", "--GPU_MEMORY_GB", "24"],
 }
 # Lines of fine_tuning.py that are kept: what was decided, and why.
-SAID = ("Precision:", "Weights:", "Batch:", "Layers:", "Steps:")
+SAID = ("Precision:", "Weights:", "Batch:", "Compiling", "Layers:", "Steps:")
 
 
 def write_pairs(folder: Path, tokenizer: object, count: int = PAIRS) -> None:
