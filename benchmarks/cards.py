@@ -239,6 +239,17 @@ def simulate(result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def write_data(folder: Path, model: str, pairs: int) -> None:
+    """Datasets for training, and holdouts of the demo's questions."""
+    from transformers import AutoTokenizer
+
+    training_speed.write_pairs(folder / "data", AutoTokenizer.from_pretrained(model), pairs)
+    training_speed.prepare(folder)
+    for questions in HOLDOUTS:
+        training_speed.run("dataset_preparation.py", "--OUTPUT_DIR", str(folder / f"questions_{questions}"),
+                           "--HOLDOUT_SAMPLES_PER_SPECIALTY", str(questions))  # fmt: skip
+
+
 def main() -> None:
     """Measure what is asked for, and write after each run."""
     parser = argparse.ArgumentParser(
@@ -252,6 +263,8 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=("training", "answers", "sharded"), default=["training", "answers"]
     )
+    parser.add_argument("--runs", nargs="+", default=[], help="only the runs of these names, as in OUT.json")
+    parser.add_argument("--folder", type=Path, help="of an earlier call, whose data are used again")
     parser.add_argument("--simulate", action="store_true")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT))
@@ -268,7 +281,6 @@ def main() -> None:
         return
 
     import torch
-    from transformers import AutoTokenizer
 
     cards = torch.cuda.device_count()
     counts = [count for count in (1, 2, 4, 8) if count <= cards]
@@ -276,15 +288,14 @@ def main() -> None:
         "cards": [torch.cuda.get_device_name(card) for card in range(cards)],
         "torch": torch.__version__,
     }
-    folder = Path(tempfile.mkdtemp())
-    training_speed.write_pairs(folder / "data", AutoTokenizer.from_pretrained(given.model), given.pairs)
-    training_speed.prepare(folder)
-    for questions in HOLDOUTS:
-        training_speed.run("dataset_preparation.py", "--OUTPUT_DIR", str(folder / f"questions_{questions}"),
-                           "--HOLDOUT_SAMPLES_PER_SPECIALTY", str(questions))  # fmt: skip
+    folder = given.folder or Path(tempfile.mkdtemp())
+    if not (folder / "datasets").exists():
+        write_data(folder, given.model, given.pairs)
     part_of = {"fine_tuning.py": "training", "evaluation.py": "answers"}
     runs = training_runs(given.model, folder, counts) if "training" in given.only else []
     runs += answer_runs(given.model, given.adapter, folder, counts) if "answers" in given.only else []
+
+    runs = [run for run in runs if not given.runs or run.name in given.runs]
 
     def keep(run: Run, found: dict) -> None:
         result[part_of[run.script]][run.name] = found

@@ -45,7 +45,7 @@ def holdout_losses(model: str, datasets: Path, adapter: Path, precision: str) ->
     texts = base.tokenizer, template, data["system_message"]
     _, examples = tokenize_records(records, *texts, 1536, 512, WarningLog())
     wanted = {record["id"] for record in records["holdout"]}
-    examples = [example for example in examples if example.id in wanted]
+    examples = [example for example in examples["finetuned"] if example.id in wanted]
     models = Models(base, str(adapter), choose_device(base, ""), precision)
     return reference_loss.answer_losses(models, "finetuned", examples, {}, lambda _: None, shards.WHOLE)
 
