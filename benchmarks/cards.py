@@ -39,6 +39,7 @@ PRECISIONS = ("nf4", "fp8")
 HOLDOUTS = (10, 30)  # questions per specialty: 420 and 1,260
 LONG = ("losses", "speeds")  # not printed: a number per step
 SIMULATED = (4, 8, 16, 32, 64)
+BEFORE_DECODING = 0.7  # seconds of prefill and recording, on one H100
 
 
 class Run(NamedTuple):
@@ -216,17 +217,17 @@ def step_seconds(runs: dict[str, dict], precision: str) -> tuple[float, float]:
     return short - few * per_token, per_token
 
 
-def simulate(result: dict[str, Any]) -> dict[str, Any]:
-    """Efficiency on more cards than were measured, from the times on one card and how work is divided.
+def simulated_training(runs: dict[str, dict]) -> dict[str, float]:
+    """Efficiency of training with 4 x 4 sequences per card: the card with the most tokens ends a step.
 
-    Exchange of gradients between machines is not part of it: an adapter of rank 8 on q and v has 14 MB.
+    The exchange of gradients is left out: an adapter of rank 8 on q and v has 14 MB.
     """
     from medqa.training.batch_sampler import split_across_ranks
 
     draw, found = random.Random(0), {}
     lengths = [min(2048, max(60, round(draw.lognormvariate(math.log(229), 0.702)))) for _ in range(20_000)]
     for precision in PRECISIONS:
-        fixed, per_token = step_seconds(result["training"], precision)
+        fixed, per_token = step_seconds(runs, precision)
         alone = statistics.mean(lengths) * 16 / (fixed + per_token * statistics.mean(lengths) * 16)
         for cards in SIMULATED:
             seconds = tokens = 0.0
@@ -237,6 +238,38 @@ def simulate(result: dict[str, Any]) -> dict[str, Any]:
                 tokens += sum(loads)
             found[f"training, {precision}, {cards} cards"] = round(tokens / seconds / cards / alone, 3)
     return found
+
+
+def simulated_answers(steps: dict[str, dict], questions: int) -> dict[str, float]:
+    """Efficiency of answering with both models: each process decodes its share of the rows, 512 steps long.
+
+    Args:
+        steps: the decode steps of generation_speed.json.
+        questions: of the holdout.
+    """
+    import numpy as np
+
+    rows, ms = zip(
+        *sorted((int(name.split()[0]), run["ms_a_step"]) for name, run in steps.items()), strict=True
+    )
+
+    def seconds(share: float) -> float:
+        return BEFORE_DECODING + 512 * float(np.interp(share, rows, ms)) / 1000
+
+    one = 2 * seconds(questions)
+    return {
+        f"answers, {questions} questions, {cards} cards": round(
+            one / cards / seconds(2 * questions / cards), 3
+        )
+        for cards in SIMULATED
+    }
+
+
+def simulate(result: dict[str, Any]) -> dict[str, Any]:
+    """Efficiency on more cards than were measured, from times on one card and how work is divided."""
+    speeds = json.loads((ROOT / "benchmarks" / "generation_speed.json").read_text(encoding="utf-8"))
+    steps = speeds["decode steps of the base"]
+    return simulated_training(result["training"]) | simulated_answers(steps, 420)
 
 
 def write_data(folder: Path, model: str, pairs: int) -> None:

@@ -176,7 +176,8 @@ def test_the_kernels_of_the_cache_do_what_torch_does(monkeypatch):
         query = fused_kernels.rotate_and_store(qkv, cosine, sine, rows, positions, keys, values)
         found.append([query.float(), keys.float(), values.float()])
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=0.13, atol=0.02)  # one step of e4m3
+        # One step of e4m3; torch rounds both products of a rotation, up to 400, to bfloat16 before their sum.
+        torch.testing.assert_close(one, other, rtol=0.13, atol=1)
         assert (one - other).abs().mean() < 0.01 * other.abs().mean() and one.isfinite().all()
     query = torch.randn(4, 8, 64, device="cuda").bfloat16()
     attended = decode_attention(query, keys, values, lengths, 0.01).float()
