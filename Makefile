@@ -116,7 +116,8 @@ setup: .venv/installed
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt || \
+		{ echo "pip could not install requirements.txt. Without PyPI or a mirror of it: docs/offline.md"; exit 1; }
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
