@@ -47,7 +47,7 @@ endef
 # recommendation is none, which would end the loop. SPREAD_WHEN_FLAT gives every specialty more data instead.
 LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
-EVALUATE_LOOP = $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.2
+EVALUATE_LOOP = $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.1
 
 # Tests that depend on transformers, without those that start a stage as a process, which take longest.
 OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
@@ -79,6 +79,7 @@ loop: demo
 	$(RUN) $(call in_loop,$(PREPARE)) --RECOMMENDATIONS $(LOOP)/evaluation_results/training_recommendations.json
 	$(RUN) $(call in_loop,$(TRAIN))
 	$(RUN) $(EVALUATE_LOOP)
+	@echo "Report of both rounds: file://$(CURDIR)/$(LOOP)/evaluation_results/report.html"
 
 # A file's tests stay in one process, so that they share what their fixtures made; the order is that of tests/conftest.py.
 ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
@@ -116,7 +117,8 @@ setup: .venv/installed
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt || \
+		{ echo "pip could not install requirements.txt. Without PyPI or a mirror of it: docs/offline.md"; exit 1; }
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed

@@ -36,10 +36,10 @@ COLUMNS = [
     "ROUGE-2", "ROUGE-L", "bertscore_precision", "bertscore_recall", "bertscore_f1", "exact_match",
     "token_f1",
 ]  # fmt: skip
-# Tuned minus base. With AVX2 and one thread the real model has 0.046, 0.062 and -0.636. Others round
+# Tuned minus base. With AVX2 and one thread the real model has 0.050, 0.071 and -0.584. Others round
 # differently, which changes some answers.
 RANGES = {
-    "output": {"ROUGE-L": (0.02, 0.08), "token_f1": (0.0, 0.13), "answer_loss": (-0.8, -0.45)},
+    "output": {"ROUGE-L": (0.02, 0.08), "token_f1": (0.01, 0.13), "answer_loss": (-0.72, -0.45)},
     # The toy model's answers of 64 tokens share too few words with the references for ROUGE to tell.
     "toy_output": {"answer_loss": (-1.0, -0.1)},
 }

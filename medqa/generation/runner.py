@@ -303,7 +303,7 @@ def answer(
             tokens += found.new_tokens
             line = {"key": key_of[found.id], "hypothesis": found.hypothesis, "batch": batch}
             file.add(line | found._asdict())
-            progress.advance(note=f"{tokens / (time.monotonic() - start):,.0f} tokens/s")
+            progress.advance()
 
         engine.answer_all(causal, tokenizer, list(prompts.values()), decoding, batch, keep)
         seconds = time.monotonic() - start

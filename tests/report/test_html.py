@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -164,6 +165,17 @@ def test_dose_errors_tell_which_quantity_contradicts_which(page):
     seen = Reader(page).text
     assert re.search(r"Dose error of tuned \(ten-fold, aspirin\): the reference has\s+100 mg", seen)
     assert len(re.findall("Dose error of", seen)) == 1
+
+
+def test_reversed_statements_are_not_among_the_dose_errors_that_are_counted():
+    found = evaluation()
+    reversed_one = {"subject": "steroid", "kind": "negation", "reference": "no steroid", "answer": "steroid"}
+    wrong_dose = {"subject": "iron", "kind": "value", "reference": "60 mg", "answer": "90 mg"}
+    tables = {role: table.assign(dose_errors="[]") for role, table in found.tables.items()}
+    tables["finetuned"].loc[0, "dose_errors"] = json.dumps([reversed_one, wrong_dose, wrong_dose])
+    text = " ".join(Reader(page_of(replace(found, tables=tables))).text.split())
+    assert "Dose errors: 2 in the answers of tuned, 0 in those of base." in text
+    assert "which the metric does not count: 1 and 0." in text
 
 
 def test_flags_follow_the_columns_of_the_run(page):

@@ -92,7 +92,7 @@ def report_html(results: Any, settings: Mapping[str, Mapping[str, Any]]) -> str:
         names=sorted({entry["specialty"] for entry in entries}),
         counts=sorted(Counter(flag for entry in entries for flag in entry["flags"]).items()),
         errors=(errors := [(entry, error) for entry in entries for error in entry["errors"]]),
-        errors_of=Counter(error["role"] for _, error in errors),
+        errors_of=Counter((error["role"], error["kind"] == "negation") for _, error in errors),
     )
 
 
