@@ -1,12 +1,14 @@
 """A tiny random Llama with an in-process tokenizer, and specialty files to run the stages on."""
 
+import base64
+import contextlib
 import json
 import os
 import random
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -63,6 +65,33 @@ def pytest_collection_modifyitems(config, items) -> None:
             item.add_marker(pytest.mark.skip(reason="only in make faults"))
 
 
+# Drawing a figure takes longer than a training of the tiny model.
+FIGURES = ("comparison_figure", "specialty_figure", "progress_figure", "training_figure")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_figures(whole) -> Iterator[Callable]:
+    """Figures are one pixel, except in `make faults`, inside `with whole_figures():` and in new processes."""
+    from medqa.report import plots
+
+    drawing = {name: getattr(plots, name) for name in FIGURES}
+
+    @contextlib.contextmanager
+    def drawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, function in drawing.items():
+                patch.setattr(plots, name, function)
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FIGURES if not whole else ():
+            patch.setattr(plots, name, lambda _, path, *more: path.write_bytes(PIXEL))
+        yield drawn
+
+
 @pytest.fixture(scope="session")
 def whole(request) -> bool:
     """Whether all faults are wanted."""
@@ -91,10 +120,12 @@ def specialty_files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory, specialty_files) -> Path:
     """A random Llama of two layers (sizes in multiples of 64) with Llama-3's control tokens, as a folder."""
+    import stages
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    stages.load_everything()  # and keep it out of the garbage collections of the tests
     folder = tmp_path_factory.mktemp("tiny") / "model"
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

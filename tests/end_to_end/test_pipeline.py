@@ -32,7 +32,7 @@ METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-
 
 
 @pytest.fixture(scope="module")
-def stages(tmp_path_factory, specialty_files, tiny_model):
+def stages(tmp_path_factory, specialty_files, tiny_model, whole_figures):
     """One run of all three stages from Python, in the shape that the README shows."""
     folder = tmp_path_factory.mktemp("stages")
     data = DatasetConfig()
@@ -43,12 +43,14 @@ def stages(tmp_path_factory, specialty_files, tiny_model):
     training.MODEL_NAME, training.DATASET_DIR = str(tiny_model), str(folder / "datasets")
     training.OUTPUT_DIR, training.LEARNING_RATE = str(folder / "results"), 1e-2
     training.CPU_PRECISION = "fp32"
-    fine_tuning.train(training)
+    with whole_figures():
+        fine_tuning.train(training)
     config = evaluation.EvaluationConfig()
     config.BASE_MODEL_PATH, config.FINETUNED_MODEL_PATH = str(tiny_model), str(folder / "results")
     config.DATASET_DIR, config.OUTPUT_DIR = str(folder / "datasets"), str(folder / "evaluation_results")
     config.MAX_NEW_TOKENS, config.BERTSCORE_MODEL, config.CPU_PRECISION = 12, "", "fp32"
-    advice = evaluation.evaluate(config)
+    with whole_figures():
+        advice = evaluation.evaluate(config)
     return SimpleNamespace(
         folder=folder, data=data, training=training, config=config, splits=splits, advice=advice
     )

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,13 @@ def training_log(steps: int) -> list[dict[str, float]]:
         if step % 50 == 0:
             lines.append({"step": step, "eval_loss": 1.6 + (step / steps - 0.6) ** 2})
     return lines
+
+
+@pytest.fixture(autouse=True)
+def draw_all(whole_figures) -> Iterator[None]:
+    """The tests of this file look at the figures."""
+    with whole_figures():
+        yield
 
 
 @pytest.fixture
