@@ -51,8 +51,9 @@ def pytest_configure(config) -> None:
 # First the files that fork this process, as long as no other test has started threads in it. Then those that take
 # longest, so that no process is left alone with one at the end; the SLURM tests mostly wait, while the others work.
 FIRST = (
-    "test_kill", "test_phases", "test_network", "test_bad_inputs", "test_fuzz", "test_slurm", "test_trainer",
-    "test_pipeline", "test_resume", "test_library_warnings", "test_loop", "test_figures", "test_html", "test_review",
+    "test_kill", "test_phases", "test_network", "test_bad_inputs", "test_two_processes", "test_library_warnings",
+    "test_fuzz", "test_slurm", "test_trainer", "test_pipeline", "test_resume", "test_loop", "test_figures",
+    "test_html", "test_review",
 )  # fmt: skip
 
 
@@ -205,6 +206,11 @@ def same(one: dict, other: dict) -> bool:
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
+def close(one: dict, other: dict, tolerance: float) -> bool:
+    """Whether two adapters are the same but for rounding."""
+    return all((one[name] - other[name]).norm() <= tolerance * one[name].norm() + 1e-7 for name in one)
+
+
 def run_script(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run one of the three scripts as a user does."""
     return subprocess.run(
@@ -241,9 +247,13 @@ def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> 
             process.kill()
             raise
     done = subprocess.CompletedProcess(process.args, process.returncode, told, errors)
-    # What torch says where nobody can be asked for the name of an address: wherever there is no network.
-    done.stderr = re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", done.stderr, flags=re.M)
+    done.stderr = without_hostname_warning(done.stderr)
     return done
+
+
+def without_hostname_warning(errors: str) -> str:
+    """Standard error without what torch prints where no server can resolve an address: without a network."""
+    return re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", errors, flags=re.M)
 
 
 @pytest.fixture

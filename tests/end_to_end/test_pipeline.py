@@ -659,6 +659,7 @@ def test_the_8b_model_without_a_gpu_stops_with_one_sentence(stages):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_two_processes_give_the_answers_of_one(stages, tmp_path):
     line = ["--BASE_MODEL_PATH", stages.config.BASE_MODEL_PATH, "--FINETUNED_MODEL_PATH",
             stages.config.FINETUNED_MODEL_PATH, "--DATASET_DIR", stages.config.DATASET_DIR, "--OUTPUT_DIR",

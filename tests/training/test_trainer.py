@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import adapter, run_in_two, same, start_in_two
+from conftest import adapter, close, run_in_two, same, start_in_two
 from hypothesis import given, strategies as st
 
 from config import TrainingConfig
@@ -35,10 +35,6 @@ def options(config: TrainingConfig) -> list[str]:
         values = value if isinstance(value, tuple) else (value,)
         line += [f"--{name}", *map(str, values)] if value != "" else []
     return line
-
-
-def close(one, other, tolerance) -> bool:
-    return all((one[name] - other[name]).norm() <= tolerance * one[name].norm() + 1e-7 for name in one)
 
 
 def test_every_step_has_each_sequence_once_over_all_ranks():
@@ -173,6 +169,7 @@ def test_all_ranks_use_the_plan_of_the_fullest_gpu_and_compile_only_together(con
     assert asked == [(50, False, False)]
 
 
+@pytest.mark.long
 def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     alone = adapter(train(config))
     config.OUTPUT_DIR, config.BATCH_SIZE = str(tmp_path / "two"), 1
