@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -169,29 +170,54 @@ def undisturbed(tmp_path_factory, specialty_files, tiny_model):
     return stages.undisturbed(tmp_path_factory.mktemp("stages"), specialty_files, tiny_model)
 
 
-@pytest.fixture
-def datasets(tmp_path, specialty_files) -> Path:
-    """Prepared splits of the specialty files, 4 held out of each."""
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, specialty_files) -> Path:
+    """Splits of the specialty files, 4 held out of each; not to be changed."""
     from config import DatasetConfig
     from dataset_preparation import create_datasets
 
-    folder = tmp_path / "datasets"
+    folder = tmp_path_factory.mktemp("prepared") / "datasets"
     create_datasets(
         DatasetConfig(DATA_DIR=str(specialty_files), OUTPUT_DIR=str(folder), HOLDOUT_SAMPLES_PER_SPECIALTY=4)
     )
     return folder
 
 
-@pytest.fixture
-def config(tmp_path, datasets, tiny_model):
-    """A training: two epochs of five steps on the tiny model, in float32, so that numbers can be compared."""
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, prepared, tiny_model) -> Path:
+    """What the training of `config` leaves; not to be changed."""
+    from fine_tuning import train
+
+    return train(tiny_training(tmp_path_factory.mktemp("trained") / "results", prepared, tiny_model))
+
+
+def tiny_training(output: Path, datasets: Path, model: Path):
+    """A training: two epochs of six steps on the tiny model, in float32, so that numbers can be compared."""
     from config import TrainingConfig
 
     return TrainingConfig(
-        MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
+        MODEL_NAME=str(model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(output),
         BASE_PRECISION="bf16", CPU_PRECISION="fp32", NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
         EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
     )  # fmt: skip
+
+
+@pytest.fixture
+def datasets(tmp_path, prepared) -> Path:
+    """A copy of `prepared`."""
+    return shutil.copytree(prepared, tmp_path / "datasets")
+
+
+@pytest.fixture
+def config(tmp_path, datasets, tiny_model):
+    """The training of `tiny_training` into an empty folder."""
+    return tiny_training(tmp_path / "results", datasets, tiny_model)
+
+
+@pytest.fixture
+def finished(config, trained) -> Path:
+    """The output folder of `config` after its training."""
+    return shutil.copytree(trained, Path(config.OUTPUT_DIR))
 
 
 def adapter(folder: Path) -> dict:
