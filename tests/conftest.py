@@ -45,9 +45,18 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Properties are tried on the same examples each time, so that who changed nothing breaks nothing."""
-    hypothesis.settings.register_profile("here", derandomize=not config.getoption("--whole"))
+    global WHOLE
+    WHOLE = config.getoption("--whole")
+    hypothesis.settings.register_profile("here", derandomize=not WHOLE, deadline=None, max_examples=examples(100))
     hypothesis.settings.load_profile("here")
 
+
+def examples(number: int) -> int:
+    """How many examples a property is tried on: all in `make faults`, a fifth of them in `make test`."""
+    return number if WHOLE else max(number // 5, 25)
+
+
+WHOLE = False
 
 # First the files that fork this process, as long as no other test has started threads in it. Then those that take
 # longest, so that no process is left alone with one at the end; the SLURM tests mostly wait, while the others work.

@@ -4,9 +4,12 @@ import os
 import pty
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import stages
 from conftest import ROOT, run_script
 
 # What each stage begins with, and what it ends with before the next command.
@@ -29,7 +32,8 @@ def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
                 "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--BASE_PRECISION", "nf4",
                 "--BERTSCORE_MODEL", "", "--PRIMARY_METRICS", "ROUGE-L"]  # fmt: skip
     done = {str(number): run_script(*line) for number, line in enumerate((prepare, train, evaluate), 1)}
-    return SimpleNamespace(done=done, prepare=prepare, train=train)
+    lines = {"prepare": tuple(map(str, prepare)), "train": tuple(map(str, train))}
+    return SimpleNamespace(folder=folder, done=done, **lines)
 
 
 @pytest.mark.parametrize("stage", ["1", "2", "3"])
@@ -51,18 +55,25 @@ def test_a_stage_begins_with_its_decisions_and_ends_with_the_next_command(runs, 
 
 
 def test_a_run_with_nothing_to_do_prints_the_next_command(runs) -> None:
-    again = run_script(*runs.train)
-    assert "is up to date" in again.stdout and again.stderr == ""
-    assert again.stdout.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
+    again = stages.run(runs.folder, runs.train)
+    assert "is up to date" in again.out and again.err == ""
+    assert again.out.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
 
 
-def on_a_terminal(arguments: list) -> str:
-    """What a script shows on a terminal."""
+def on_a_terminal(folder: Path, line: tuple[str, ...]) -> str:
+    """What a stage shows on a terminal."""
     master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, stdout=slave, stderr=slave,
-        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"},
-    )  # fmt: skip
+
+    def connect() -> None:
+        os.environ.pop("NO_COLOR", None)
+        os.environ["TERM"] = "xterm"
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            getattr(sys, name).close()
+            os.dup2(slave, stream)
+            setattr(sys, name, os.fdopen(stream, "w", buffering=1))
+
+    began = time.monotonic()
+    child = stages.start(folder, line, connect)
     os.close(slave)
     shown = b""
     try:
@@ -71,12 +82,12 @@ def on_a_terminal(arguments: list) -> str:
     except OSError:  # the terminal is gone with its last process
         pass
     os.close(master)
-    assert process.wait() == 0
+    assert stages.wait(child, folder, began).code == 0, shown
     return shown.decode()
 
 
 def test_a_terminal_has_colours(runs) -> None:
-    assert "\033[32m" in on_a_terminal(runs.prepare)
+    assert "\033[32m" in on_a_terminal(runs.folder, runs.prepare)
 
 
 def quietened(code: str, **environment: str) -> subprocess.CompletedProcess:

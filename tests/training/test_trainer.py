@@ -180,12 +180,9 @@ def test_two_processes_train_the_same_adapter_as_one(config, tmp_path):
     assert close(alone, adapter(tmp_path / "two"), 1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({}, marks=pytest.mark.long),
-        {"BASE_PRECISION": "nf4", "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300},
-    ],
+    "changes", [{}, {"BASE_PRECISION": "nf4", "GRADIENT_CHECKPOINTING": "on", "TOKENS_PER_BATCH": 300}]
 )
 def test_a_sharded_base_on_two_ranks_trains_the_same_adapter_as_one(config, tmp_path, changes):
     vars(config).update(changes)
