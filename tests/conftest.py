@@ -47,13 +47,15 @@ def pytest_configure(config) -> None:
     """Properties are tried on the same examples each time, so that who changed nothing breaks nothing."""
     global WHOLE
     WHOLE = config.getoption("--whole")
-    hypothesis.settings.register_profile("here", derandomize=not WHOLE, deadline=None, max_examples=examples(100))
+    hypothesis.settings.register_profile(
+        "here", derandomize=not WHOLE, deadline=None, max_examples=examples(100)
+    )
     hypothesis.settings.load_profile("here")
 
 
 def examples(number: int) -> int:
     """How many examples a property is tried on: all in `make faults`, a fifth of them in `make test`."""
-    return number if WHOLE else max(number // 5, 25)
+    return number if WHOLE else max(number // 5, 10)
 
 
 WHOLE = False
