@@ -6,7 +6,7 @@
 # make test-oldest  run the tests that need transformers, on its oldest supported version
 # make faults       run what make test leaves out: the long tests, all kills, bad inputs and fuzzing of tests/faults, and the
 #                   property-based tests on new examples (more than half an hour)
-# make slurm        run launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
+# make slurm        run all of launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
 # make bundle       collect everything that a machine without internet needs in bundle/ (docs/cluster.md)
 # make lint         run ruff
 # make clean        remove the demos' results and the toy models; demo/models stays
@@ -101,7 +101,7 @@ test-oldest: .venv-oldest/installed
 
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults tests/artifacts/test_install.py --whole
-	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole
+	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole --ignore tests/slurm
 
 slurm: .venv/installed-dev
 	$(RUN) -m pytest -q tests/slurm --whole

@@ -588,8 +588,8 @@ def test_odd_texts_have_scores_or_none(odd, lexicon):
         "one ",
     ],
 )
-def test_a_long_text_is_scored_in_time(unit, lexicon, whole):
-    length = 100_000 if whole else 20_000
+@pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_a_long_text_is_scored_in_time(unit, length, lexicon):
     text = (unit * length)[:length]
     started = time.process_time()
     _clinical_scores(text, text[: length * 6 // 10], lexicon)
