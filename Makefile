@@ -6,7 +6,7 @@
 # make test-oldest  run the tests that need transformers, on its oldest supported version
 # make faults       run what make test leaves out: the long tests, all kills, bad inputs and fuzzing of tests/faults, and the
 #                   property-based tests on new examples (more than half an hour)
-# make slurm        run launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
+# make slurm        run all of launch/slurm on a real SLURM on this machine: as root, with slurm-wlm and munge installed
 # make bundle       collect everything that a machine without internet needs in bundle/ (docs/cluster.md)
 # make lint         run ruff
 # make clean        remove the demos' results and the toy models; demo/models stays
@@ -49,13 +49,17 @@ LOOP := demo/output/loop
 in_loop = $(subst $(DEMO)/,$(LOOP)/,$(1))
 EVALUATE_LOOP = $(call in_loop,$(EVALUATE)) --SPREAD_WHEN_FLAT 0.1
 
-# Tests that depend on transformers, without those that start a stage as a process, which take longest.
-OLDEST := tests/metrics/test_bertscore.py tests/modeling/test_chat_template.py \
-	tests/metrics/test_nli.py tests/generation/test_engine.py tests/modeling/test_loss.py \
-	tests/modeling/test_loading.py tests/report/test_model_card.py \
-	tests/artifacts/test_offline_models.py tests/modeling/test_collator.py tests/modeling/test_tokenization.py \
-	tests/end_to_end/test_pipeline.py tests/training/test_trainer.py \
-	-k "not process and not launch and not resumed"
+# Tests that depend on transformers: its models, tokenizers and Trainer, a resumed training, and all stages.
+OLDEST := $(addprefix tests/, metrics/test_bertscore.py metrics/test_nli.py modeling/test_chat_template.py \
+	modeling/test_collator.py modeling/test_loading.py modeling/test_loss.py modeling/test_tokenization.py \
+	generation/test_engine.py report/test_model_card.py artifacts/test_offline_models.py \
+	$(addprefix training/test_trainer.py::test_, training_saves_the_best_adapter_and_all_records \
+		dropout_is_on_in_every_step_and_off_in_every_evaluation \
+		dequantized_weights_train_like_those_in_four_bits a_merged_model_answers_like_base_and_adapter) \
+	training/test_resume.py::test_a_run_that_was_started_over_resumes_without_the_option \
+	$(addprefix end_to_end/test_pipeline.py::test_, every_stage_leaves_its_files \
+		base_pass_is_the_base_model_alone the_tuned_pass_is_the_merged_model \
+		plain_transformers_gives_the_answers_of_the_evaluation))
 
 .PHONY: demo demo-toy loop test test-oldest faults slurm bundle lint setup clean
 
@@ -98,7 +102,7 @@ test-oldest: .venv-oldest/installed
 
 faults: .venv/installed-dev
 	$(RUN) -m pytest -q tests/faults tests/artifacts/test_install.py --whole
-	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole
+	$(RUN) -m pytest -q tests -m "long or hypothesis" --whole --ignore tests/slurm
 
 slurm: .venv/installed-dev
 	$(RUN) -m pytest -q tests/slurm --whole

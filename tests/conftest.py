@@ -1,12 +1,15 @@
 """A tiny random Llama with an in-process tokenizer, and specialty files to run the stages on."""
 
+import base64
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -42,15 +45,27 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Properties are tried on the same examples each time, so that who changed nothing breaks nothing."""
-    hypothesis.settings.register_profile("here", derandomize=not config.getoption("--whole"))
+    global WHOLE
+    WHOLE = config.getoption("--whole")
+    hypothesis.settings.register_profile(
+        "here", derandomize=not WHOLE, deadline=None, max_examples=examples(100)
+    )
     hypothesis.settings.load_profile("here")
 
+
+def examples(number: int) -> int:
+    """How many examples a property is tried on: all in `make faults`, a fifth of them in `make test`."""
+    return number if WHOLE else max(number // 5, 10)
+
+
+WHOLE = False
 
 # First the files that fork this process, as long as no other test has started threads in it. Then those that take
 # longest, so that no process is left alone with one at the end; the SLURM tests mostly wait, while the others work.
 FIRST = (
-    "test_kill", "test_phases", "test_network", "test_bad_inputs", "test_fuzz", "test_slurm", "test_trainer",
-    "test_pipeline", "test_resume", "test_library_warnings", "test_loop", "test_figures", "test_html", "test_review",
+    "test_kill", "test_phases", "test_network", "test_bad_inputs", "test_two_processes", "test_library_warnings",
+    "test_fuzz", "test_slurm", "test_trainer", "test_pipeline", "test_resume", "test_loop", "test_figures",
+    "test_html", "test_review",
 )  # fmt: skip
 
 
@@ -61,6 +76,33 @@ def pytest_collection_modifyitems(config, items) -> None:
     for item in items if not config.getoption("--whole") else ():
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="only in make faults"))
+
+
+# Drawing a figure takes longer than a training of the tiny model.
+FIGURES = ("comparison_figure", "specialty_figure", "progress_figure", "training_figure")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_figures(whole) -> Iterator[Callable]:
+    """Figures are one pixel, except in `make faults`, inside `with whole_figures():` and in new processes."""
+    from medqa.report import plots
+
+    drawing = {name: getattr(plots, name) for name in FIGURES}
+
+    @contextlib.contextmanager
+    def drawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, function in drawing.items():
+                patch.setattr(plots, name, function)
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FIGURES if not whole else ():
+            patch.setattr(plots, name, lambda _, path, *more: path.write_bytes(PIXEL))
+        yield drawn
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +133,12 @@ def specialty_files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory, specialty_files) -> Path:
     """A random Llama of two layers (sizes in multiples of 64) with Llama-3's control tokens, as a folder."""
+    import stages
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    stages.load_everything()  # and keep it out of the garbage collections of the tests
     folder = tmp_path_factory.mktemp("tiny") / "model"
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -137,29 +181,54 @@ def undisturbed(tmp_path_factory, specialty_files, tiny_model):
     return stages.undisturbed(tmp_path_factory.mktemp("stages"), specialty_files, tiny_model)
 
 
-@pytest.fixture
-def datasets(tmp_path, specialty_files) -> Path:
-    """Prepared splits of the specialty files, 4 held out of each."""
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, specialty_files) -> Path:
+    """Splits of the specialty files, 4 held out of each; not to be changed."""
     from config import DatasetConfig
     from dataset_preparation import create_datasets
 
-    folder = tmp_path / "datasets"
+    folder = tmp_path_factory.mktemp("prepared") / "datasets"
     create_datasets(
         DatasetConfig(DATA_DIR=str(specialty_files), OUTPUT_DIR=str(folder), HOLDOUT_SAMPLES_PER_SPECIALTY=4)
     )
     return folder
 
 
-@pytest.fixture
-def config(tmp_path, datasets, tiny_model):
-    """A training: two epochs of five steps on the tiny model, in float32, so that numbers can be compared."""
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, prepared, tiny_model) -> Path:
+    """What the training of `config` leaves; not to be changed."""
+    from fine_tuning import train
+
+    return train(tiny_training(tmp_path_factory.mktemp("trained") / "results", prepared, tiny_model))
+
+
+def tiny_training(output: Path, datasets: Path, model: Path):
+    """A training: two epochs of six steps on the tiny model, in float32, so that numbers can be compared."""
     from config import TrainingConfig
 
     return TrainingConfig(
-        MODEL_NAME=str(tiny_model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(tmp_path / "results"),
+        MODEL_NAME=str(model), DATASET_DIR=str(datasets), OUTPUT_DIR=str(output),
         BASE_PRECISION="bf16", CPU_PRECISION="fp32", NUM_EPOCHS=2, BATCH_SIZE=2, GRADIENT_ACCUMULATION_STEPS=2, LEARNING_RATE=1e-2,
         EVAL_STEPS=2, SAVE_STEPS=2, SAVE_TOTAL_LIMIT=20,
     )  # fmt: skip
+
+
+@pytest.fixture
+def datasets(tmp_path, prepared) -> Path:
+    """A copy of `prepared`."""
+    return shutil.copytree(prepared, tmp_path / "datasets")
+
+
+@pytest.fixture
+def config(tmp_path, datasets, tiny_model):
+    """The training of `tiny_training` into an empty folder."""
+    return tiny_training(tmp_path / "results", datasets, tiny_model)
+
+
+@pytest.fixture
+def finished(config, trained) -> Path:
+    """The output folder of `config` after its training."""
+    return shutil.copytree(trained, Path(config.OUTPUT_DIR))
 
 
 def adapter(folder: Path) -> dict:
@@ -172,6 +241,11 @@ def adapter(folder: Path) -> dict:
 def same(one: dict, other: dict) -> bool:
     """Whether two adapters are the same to the last bit."""
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+def close(one: dict, other: dict, tolerance: float) -> bool:
+    """Whether two adapters are the same but for rounding."""
+    return all((one[name] - other[name]).norm() <= tolerance * one[name].norm() + 1e-7 for name in one)
 
 
 def run_script(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -210,9 +284,13 @@ def run_in_two(script: str, *arguments: str, launch: Sequence[str] = IN_TWO) -> 
             process.kill()
             raise
     done = subprocess.CompletedProcess(process.args, process.returncode, told, errors)
-    # What torch says where nobody can be asked for the name of an address: wherever there is no network.
-    done.stderr = re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", done.stderr, flags=re.M)
+    done.stderr = without_hostname_warning(done.stderr)
     return done
+
+
+def without_hostname_warning(errors: str) -> str:
+    """Standard error without what torch prints where no server can resolve an address: without a network."""
+    return re.sub(r"^\[W.*hostname of the client socket cannot.*\n", "", errors, flags=re.M)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ def write_adapter(model: Any, folder: Path) -> None:
 
     peft keeps the target modules in a set, whose order differs from process to process, so we sort them.
     """
+    # peft would render a model card of placeholders, which takes longer than the rest of a checkpoint.
+    model.create_or_update_model_card = lambda folder: None
     # By default peft asks the Hub whether the base's vocabulary was changed.
     model.save_pretrained(folder, save_embedding_layers=False)
     share_weights(folder, ADAPTER_CONFIG)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import example, given, settings, strategies as st
 
 from medqa.data import cleaning, record_shapes
@@ -159,7 +160,7 @@ def test_cleaning(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(st.characters(exclude_categories=())))
 @example("\x00 \x00\n\x00\n\x00")
 def test_cleaning_is_complete_and_removes_nothing_else(text: str) -> None:
@@ -289,7 +290,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(JSON_VALUES, max_size=10))
 def test_every_pair_is_a_record_or_refused(items: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import examples
 from hypothesis import given, settings, strategies as st
 
 from medqa.data import near_duplicates, similarity_join
@@ -54,14 +55,14 @@ def list_length(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("list_length")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(many_forms())
 def test_groups_are_those_of_the_definition(forms: list[str]) -> None:
     assert as_sets(groups(forms)) == groups_by_definition(forms)
 
 
 @pytest.mark.usefixtures("list_length")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(many_forms(), st.integers(0, 30))
 def test_nearest_finds_each_question_with_a_near_duplicate(forms: list[str], border: int) -> None:
     held, others = forms[:border], forms[border:]
@@ -73,7 +74,7 @@ def test_nearest_finds_each_question_with_a_near_duplicate(forms: list[str], bor
             assert jaccard(form, held[position]) >= 0.7
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=200))
 def test_equal_pairs_have_equal_numbers(pairs: list[tuple[int, int]]) -> None:
     first, second = (np.array([pair[side] for pair in pairs], dtype=np.uint32) for side in (0, 1))

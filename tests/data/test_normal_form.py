@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 import pytest
+from conftest import examples
 from hypothesis import assume, example, given, settings, strategies as st
 
 from medqa.data.normal_form import normal_form
@@ -99,7 +100,7 @@ def test_what_changes_the_meaning_stays(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text())
 @example("a.1.b:2/3,000")
 @example("a- -.5 10⁻⁵ 2½")
@@ -113,7 +114,7 @@ def test_normal_form_is_stable(version: int, text: str) -> None:
     assert form == " ".join(form.split())
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(st.sampled_from("ab12 .,:/?'éß%")))
 def test_ordinary_questions_have_the_same_form_in_all_versions(text: str) -> None:
     assume("%" not in text and not re.search(r"(?<![\w.,:/])\.\d", text))

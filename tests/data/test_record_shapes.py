@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings, strategies as st
 
 from config import DatasetConfig
@@ -399,7 +400,7 @@ FILES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(FILES, min_size=1, max_size=2),
     st.sampled_from([*[("", "")] * 5, ("Frage", ""), ("question", "answer")]),

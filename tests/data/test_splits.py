@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import examples
 from hypothesis import given, settings, strategies as st
 
 from medqa.data import splits
@@ -53,7 +54,7 @@ def ids(records: list[Record]) -> list[str]:
     return [one.id for one in records]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(cases())
 def test_the_splits_partition_the_input_and_keep_groups_together(case: Case) -> None:
     records, groups, _ = case
@@ -65,7 +66,7 @@ def test_the_splits_partition_the_input_and_keep_groups_together(case: Case) -> 
         assert sum(any(group[one.id] == number for one in side) for side in sides) == 1
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(cases())
 def test_sizes_are_exact_where_single_questions_suffice(case: Case) -> None:
     records, groups, shares = case
@@ -94,7 +95,7 @@ def test_sizes_are_exact_where_single_questions_suffice(case: Case) -> None:
         assert short["eval"].get(name) == (missing if missing[0] < missing[1] else None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(cases(), st.integers(0, 1000))
 def test_the_order_of_the_input_does_not_matter(case: Case, seed: int) -> None:
     records, groups, shares = case
@@ -104,7 +105,7 @@ def test_the_order_of_the_input_does_not_matter(case: Case, seed: int) -> None:
     assert split(case) == split(shuffled)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(cases(), st.floats(0, 1))
 def test_a_larger_share_only_adds(case: Case, more: float) -> None:
     records, _, shares = case
@@ -127,7 +128,7 @@ def test_a_larger_share_only_adds(case: Case, more: float) -> None:
             assert [one for one in later.train if one.specialty == name] == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(0, 60), st.floats(0, 1), st.floats(0, 1))
 def test_preparations_with_different_initial_shares_are_nested(number: int, one: float, other: float) -> None:
     """Train and eval of a smaller share are contained in those of a larger one."""
@@ -138,7 +139,7 @@ def test_preparations_with_different_initial_shares_are_nested(number: int, one:
     assert set(ids(small.train)) <= set(ids(large.train))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(cases(), st.randoms(use_true_random=False), st.integers(0, 20))
 def test_train_keeps_its_records_when_pairs_are_added_or_removed(
     case: Case, random_state: random.Random, new: int

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import dataset_preparation
@@ -210,7 +211,7 @@ def shuffled(files: Files, seed: int) -> Files:
 MANY_REFUSED = [HealthCheck.filter_too_much]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=MANY_REFUSED)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=MANY_REFUSED)
 @given(FILES, st.integers(0, 5), st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(0, 1000))
 def test_any_input_is_partitioned_and_gives_the_same_bytes(
     files: Files, holdout: int, share: float, seed: int
@@ -248,7 +249,7 @@ def prepared(config: DatasetConfig) -> Any:
         return None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=MANY_REFUSED)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=MANY_REFUSED)
 @given(FILES, FILES, st.sampled_from([0.5, 0.8, 1.0]), st.booleans())
 def test_holdout_and_eval_stay_when_pairs_come_and_go(
     files: Files, later: Files, share: float, both: bool
@@ -904,7 +905,7 @@ def test_an_eval_split_of_all_pairs_is_refused(config: DatasetConfig) -> None:
         create_datasets(config)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.integers(0, 200_000))
 def test_the_sample_lies_in_few_places_all_along_the_split(number: int) -> None:
     """Rows that lie apart would bring all of a split of a million into memory."""

@@ -21,7 +21,7 @@ def look(config: EvaluationConfig, **changes) -> dict:
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory, specialty_files, tiny_model):
+def loop(tmp_path_factory, specialty_files, tiny_model, whole_figures):
     """Two rounds in the same folders; the first one's recommendation is set by hand."""
     folder = tmp_path_factory.mktemp("loop")
     data = DatasetConfig(DATA_DIR=str(specialty_files), OUTPUT_DIR=str(folder / "datasets"),
@@ -47,7 +47,8 @@ def loop(tmp_path_factory, specialty_files, tiny_model):
     data.RECOMMENDATIONS = str(path)
     splits = create_datasets(data)
     train(training)
-    second = evaluate(config)
+    with whole_figures():
+        second = evaluate(config)
     return SimpleNamespace(
         folder=folder, data=data, config=config, output=output, ids=ids, held=held, first=first, again=again,
         alone=alone, rerun=rerun, second=second, splits=splits, rows=history_csv.read(output),

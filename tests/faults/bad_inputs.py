@@ -196,6 +196,11 @@ def data_files() -> Iterator[Case]:
         (folder / "data").mkdir()
 
     yield Case("data: an empty folder", "evaluate", PREPARE, emptied, "--DATA_DIR")
+
+
+def file_names() -> Iterator[Case]:
+    """Names of specialty files."""
+    pair = '{"What is angina?": "Chest pain."}'
     for name, file in {
         "no name": b"dataset_with_answers_.json",
         "a hidden name": b"dataset_with_answers_.x.json",
@@ -313,7 +318,7 @@ def manifests() -> Iterator[Case]:
 
 
 def models() -> Iterator[Case]:
-    """The base model and the adapter."""
+    """The base model."""
     sizes = {
         "sizes in words": {"hidden_size": "64"},
         "a size of zero": {"num_attention_heads": 0},
@@ -326,8 +331,7 @@ def models() -> Iterator[Case]:
     }
     retrain = (*TRAIN, *OTHER_OUTPUT)
     for name, values in sizes.items():
-        told = "model" if name != "sizes that the weights do not have" else "model"
-        yield Case(f"model: {name}", "prepare", retrain, edit("model/config.json", with_(**values)), told)
+        yield Case(f"model: {name}", "prepare", retrain, edit("model/config.json", with_(**values)), "model")
     for name, damage in {
         "no config": gone("model/config.json"),
         "an empty config": write("model/config.json", b""),
@@ -356,6 +360,10 @@ def models() -> Iterator[Case]:
             damage(folder)
 
         yield Case(f"model: {name}", "prepare", retrain, damaged, "model")
+
+
+def adapters() -> Iterator[Case]:
+    """An adapter of another program."""
     foreign = (*EVALUATE, "--FINETUNED_MODEL_PATH", "adapter")
 
     def adapter(change: Damage) -> Damage:
@@ -394,7 +402,6 @@ def models() -> Iterator[Case]:
 def predictions() -> Iterator[Case]:
     """Answers and checkpoints that a run is to go on from."""
     path = "evaluation_results/predictions/base.jsonl"
-    line = json.loads
     for name, content in {
         "no JSON": b"an answer\n",
         "a number": b"1\n",
@@ -410,7 +417,6 @@ def predictions() -> Iterator[Case]:
         yield Case(f"answers: {name}", "evaluate", EVALUATE, write(path, content), "base.jsonl, line 1")
     yield Case("answers: a line of 2 GB", "evaluate", EVALUATE, endless(path), "base.jsonl, line 1")
     yield Case("answers: a folder", "evaluate", EVALUATE, in_place_of(path, "folder"), "base.jsonl")
-    del line
     for name, damage in {
         "a cut optimizer": cut("results/checkpoint-4/optimizer.pt", 0.5),
         "an edited optimizer": flipped("results/checkpoint-4/optimizer.pt"),
@@ -492,5 +498,5 @@ def settings() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """All of them."""
-    kinds = (data_files, recommendations, manifests, models, predictions, settings)
+    kinds = (data_files, file_names, recommendations, manifests, models, adapters, predictions, settings)
     return [case for kind in kinds for case in kind()]

@@ -9,6 +9,7 @@ import importlib
 import itertools
 import json
 import os
+import pkgutil
 import re
 import runpy
 import shutil
@@ -245,16 +246,21 @@ class Undisturbed(NamedTuple):
 
 def load_everything() -> None:
     """Load what a stage would load, so that its forks need not, and keep it out of their garbage collections."""
-    for name in (
-        "evaluation", "fine_tuning", "medqa.clinical", "medqa.analysis.comparison", "medqa.analysis.recommendations",
-        "medqa.generation.runner", "medqa.report.evaluation_output", "medqa.report.plots", "medqa.training.export",
-        "medqa.training.trainer", "ftfy", "py3langid.langid", "rouge_score.rouge_scorer", "sacrebleu", "seaborn",
-        "statsmodels.stats.multitest", "tyro",
-    ):  # fmt: skip
-        importlib.import_module(name)
-    from medqa.clinical.word_forms import general_stems
+    import medqa
 
-    general_stems()
+    scripts = ("dataset_preparation", "evaluation", "fine_tuning")
+    libraries = ("bitsandbytes", "ftfy", "peft", "rouge_score.rouge_scorer", "sacrebleu", "seaborn",
+                 "statsmodels.stats.multitest", "tyro")  # fmt: skip
+    packages = (module.name for module in pkgutil.walk_packages(medqa.__path__, "medqa."))
+    for name in (*scripts, *libraries, *packages):
+        importlib.import_module(name)
+    from medqa.artifacts.run_manifest import versions
+    from medqa.clinical.lexicon import MedicalLexicon
+    from medqa.clinical.word_forms import general_stems
+    from medqa.data.text_quality import _identifier
+
+    for fill_cache in (MedicalLexicon, general_stems, versions, _identifier):
+        fill_cache()
     gc.freeze()
 
 

@@ -48,9 +48,10 @@ def online() -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_no_stage_tries_to_reach_the_network(undisturbed, whole):
     folder = copy(undisturbed.states["empty"], undisturbed.top / "offline")
-    for line in (PREPARE, TRAIN, EVALUATE) if whole else (PREPARE, TRAIN):
+    for line in (PREPARE, TRAIN, EVALUATE):
         done = subprocess.run(
             [sys.executable, "-c", NO_NETWORK, ROOT / line[0], *line[1:]],
             cwd=folder, env=online() | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
@@ -61,8 +62,7 @@ def test_no_stage_tries_to_reach_the_network(undisturbed, whole):
     assert not [one for one in tried if "githubusercontent" not in one], tried
     assert not tried or "Fetching WordNet" in done.stdout
     keep(whole, "offline", "sockets that fail", stages=3, attempts=0)
-    state = "evaluate" if whole else "train"
-    assert not differences(left(folder), left(undisturbed.states[state]))
+    assert not differences(left(folder), left(undisturbed.states["evaluate"]))
 
 
 def allow_requests() -> None:
@@ -75,7 +75,6 @@ def allow_requests() -> None:
     constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = False
 
 
-@pytest.mark.long
 def test_no_stage_opens_a_connection(undisturbed):
     """All three stages, by Python's own events, which no library can go around."""
     folder = copy(undisturbed.states["empty"], undisturbed.top / "no connection")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from conftest import examples
 from hypothesis import given, settings, strategies as st
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -392,7 +393,7 @@ def test_shares_within_the_nucleus_are_kept():
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1, exclude_max=True), st.floats(0.01, 10), st.floats(0.01, 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_whatever_is_drawn_lies_among_the_likeliest(seed, draw, temperature, top_p):
     logits = torch.tensor(np.random.default_rng(seed).normal(0, 20, (1, 30)), dtype=torch.bfloat16)
     draws = torch.tensor([draw], dtype=torch.float64)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings, strategies as st
 from pairs import ODD_TEXTS, ROOT, text_pairs
 
@@ -106,7 +107,7 @@ def test_rouge_l_equals_rouge_score():
             assert list(rouge(reference, hypothesis).values()) == expected, (reference, hypothesis)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=40))
 def test_the_longest_common_subsequence_equals_rouge_score(reference, hypothesis):
     from rouge_score.rouge_scorer import RougeScorer
@@ -156,7 +157,7 @@ def _all_scores(reference, hypothesis, wordnet=None):
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 def test_any_two_texts_have_scores_between_0_and_1(reference, hypothesis):
     scores = [*_all_scores(reference, hypothesis), corpus_bleu([reference], [hypothesis])]

@@ -114,7 +114,9 @@ def _save(kind, path, labels=LABELS):
     return path
 
 
-@pytest.fixture(scope="module", params=["deberta", "deberta_v2", "bert"])
+@pytest.fixture(
+    scope="module", params=["deberta", pytest.param("deberta_v2", marks=pytest.mark.long), "bert"]
+)
 def folder(request, tmp_path_factory):
     return _save(request.param, tmp_path_factory.mktemp("judge") / request.param)
 

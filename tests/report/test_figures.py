@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,13 @@ def training_log(steps: int) -> list[dict[str, float]]:
     return lines
 
 
+@pytest.fixture(autouse=True)
+def draw_all(whole_figures) -> Iterator[None]:
+    """The tests of this file look at the figures."""
+    with whole_figures():
+        yield
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures as they are saved, for a look at their texts."""
@@ -105,7 +113,7 @@ def assert_readable(figure: Figure) -> None:
             assert all(lower.y1 <= upper.y0 for lower, upper in zip(boxes, boxes[1:], strict=False))
 
 
-@pytest.mark.parametrize("specialties", [1, 3, 42, 80])
+@pytest.mark.parametrize("specialties", [1, 3, pytest.param(42, marks=pytest.mark.long), 80])
 def test_specialty_figure_is_readable(specialties: int, tmp_path: Path, drawn: list[Figure]) -> None:
     name = "paediatric_and_adolescent_gastroentero"[:37]
     _, performance, advice = results(specialties, name=name)
@@ -253,7 +261,7 @@ def rounds(number: int, **of_the_last) -> list[history_csv.Row]:
     return rows
 
 
-@pytest.mark.parametrize("number", [1, 2, 10, 30])
+@pytest.mark.parametrize("number", [1, 2, pytest.param(10, marks=pytest.mark.long), 30])
 def test_progress_figure_is_readable(number: int, tmp_path: Path, drawn: list[Figure]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

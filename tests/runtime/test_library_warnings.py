@@ -4,9 +4,12 @@ import os
 import pty
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import stages
 from conftest import ROOT, run_script
 
 # What each stage begins with, and what it ends with before the next command.
@@ -29,7 +32,8 @@ def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
                 "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--BASE_PRECISION", "nf4",
                 "--BERTSCORE_MODEL", "", "--PRIMARY_METRICS", "ROUGE-L"]  # fmt: skip
     done = {str(number): run_script(*line) for number, line in enumerate((prepare, train, evaluate), 1)}
-    return SimpleNamespace(done=done, prepare=prepare, train=train)
+    lines = {"prepare": tuple(map(str, prepare)), "train": tuple(map(str, train))}
+    return SimpleNamespace(folder=folder, done=done, **lines)
 
 
 @pytest.mark.parametrize("stage", ["1", "2", "3"])
@@ -51,18 +55,25 @@ def test_a_stage_begins_with_its_decisions_and_ends_with_the_next_command(runs, 
 
 
 def test_a_run_with_nothing_to_do_prints_the_next_command(runs) -> None:
-    again = run_script(*runs.train)
-    assert "is up to date" in again.stdout and again.stderr == ""
-    assert again.stdout.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
+    again = stages.run(runs.folder, runs.train)
+    assert "is up to date" in again.out and again.err == ""
+    assert again.out.splitlines()[-1] == runs.done["2"].stdout.splitlines()[-1]
 
 
-def on_a_terminal(arguments: list, **environment: str) -> str:
-    """What a script shows on a terminal."""
+def on_a_terminal(folder: Path, line: tuple[str, ...]) -> str:
+    """What a stage shows on a terminal."""
     master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, stdout=slave, stderr=slave,
-        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"} | environment,
-    )  # fmt: skip
+
+    def connect() -> None:
+        os.environ.pop("NO_COLOR", None)
+        os.environ["TERM"] = "xterm"
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            getattr(sys, name).close()
+            os.dup2(slave, stream)
+            setattr(sys, name, os.fdopen(stream, "w", buffering=1))
+
+    began = time.monotonic()
+    child = stages.start(folder, line, connect)
     os.close(slave)
     shown = b""
     try:
@@ -71,13 +82,12 @@ def on_a_terminal(arguments: list, **environment: str) -> str:
     except OSError:  # the terminal is gone with its last process
         pass
     os.close(master)
-    assert process.wait() == 0
+    assert stages.wait(child, folder, began).code == 0, shown
     return shown.decode()
 
 
-def test_a_terminal_has_colours_unless_they_are_turned_off(runs) -> None:
-    assert "\033[32m" in on_a_terminal(runs.prepare)
-    assert "\033" not in on_a_terminal(runs.prepare, NO_COLOR="1")
+def test_a_terminal_has_colours(runs) -> None:
+    assert "\033[32m" in on_a_terminal(runs.folder, runs.prepare)
 
 
 def quietened(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -92,6 +102,14 @@ def quietened(code: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
+LISTED = (
+    "from medqa.runtime import library_warnings\n"
+    "for name, beginnings in library_warnings.MESSAGES.items():\n"
+    "    for text in beginnings: logging.getLogger(name).warning(text + ' and so on')\n"
+    "warnings.warn('`is_gradient_checkpointing` is deprecated and', FutureWarning)\n"
+    "warnings.warn('Found missing adapter keys while loading', UserWarning)\n"
+    "import sys; print('---', file=sys.stderr)\n"
+)
 REAL = (
     "transformers.logging.get_logger('transformers.trainer').warning('a real one')\n"
     "logging.getLogger('bitsandbytes.backends.cpu.ops').warning('Failed to do the sum')\n"
@@ -99,22 +117,12 @@ REAL = (
 )
 
 
-def test_other_warnings_are_shown() -> None:
-    told = quietened(REAL).stderr
-    assert "a real one" in told and "Failed to do the sum" in told and "the future is near" in told
+def test_listed_warnings_are_hidden_and_others_are_shown() -> None:
+    hidden, shown = quietened(LISTED + REAL).stderr.split("---\n")
+    assert hidden == ""
+    assert "a real one" in shown and "Failed to do the sum" in shown and "the future is near" in shown
 
 
 def test_only_the_first_process_shows_warnings() -> None:
     done = quietened(REAL, RANK="1")
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_listed_warnings_are_hidden() -> None:
-    code = (
-        "from medqa.runtime import library_warnings\n"
-        "for name, beginnings in library_warnings.MESSAGES.items():\n"
-        "    for text in beginnings: logging.getLogger(name).warning(text + ' and so on')\n"
-        "warnings.warn('`is_gradient_checkpointing` is deprecated and', FutureWarning)\n"
-        "warnings.warn('Found missing adapter keys while loading', UserWarning)\n"
-    )
-    assert quietened(code).stderr == ""

@@ -64,10 +64,10 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 SITE = """
 PARTITION=main ACCOUNT="" GPUS=0 NODES=2 SHARDS=4 HOURS=1 CPUS=1
 setup() {{ export PATH={bin}:$PATH HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1; }}
-PREPARE=(--DATA_DIR {data} --OUTPUT_DIR "data sets" --HOLDOUT_SAMPLES_PER_SPECIALTY 4)
+PREPARE=(--DATA_DIR {data} --OUTPUT_DIR "data sets" --HOLDOUT_SAMPLES_PER_SPECIALTY 10)
 TRAIN=(--MODEL_NAME {model} --DATASET_DIR "data sets" --OUTPUT_DIR results --NUM_EPOCHS 1 --CPU_PRECISION fp32)
 EVALUATE=(--BASE_MODEL_PATH {model} --FINETUNED_MODEL_PATH results --DATASET_DIR "data sets" --OUTPUT_DIR evaluated
-    --MAX_NEW_TOKENS 300 --CPU_PRECISION fp32 --BERTSCORE_MODEL "" --AUTO_BATCH_SIZE False --BATCH_SIZE 1)
+    --MAX_NEW_TOKENS 800 --CPU_PRECISION fp32 --BERTSCORE_MODEL "" --AUTO_BATCH_SIZE False --BATCH_SIZE 1)
 LAUNCH=()
 """
 
@@ -169,12 +169,9 @@ def answers(folder: Path) -> list[str]:
     return [json.loads(line)["key"] for line in lines if line.endswith("}")]
 
 
-def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout, request):
-    whole = request.config.getoption("--whole")
-    wanted, held_out, tokens = (20, 10, 800) if whole else (3, 4, 300)
-    site = checkout / "launch/slurm/site.sh"
-    text = site.read_text().replace("SPECIALTY 4", f"SPECIALTY {held_out}")
-    site.write_text(text.replace("TOKENS 300", f"TOKENS {tokens}"))
+@pytest.mark.long
+def test_the_pipeline_survives_requeues_and_a_drained_node(cluster, checkout):
+    wanted, held_out = 20, 10
     submitted = cluster("bash", "launch/slurm/pipeline.sh", cwd=checkout)
     _, train, evaluate, _ = re.findall(r"\d+(?=,| \(|$)", submitted.splitlines()[0])
 
@@ -231,7 +228,7 @@ def compare_with_one_run(checkout: Path) -> None:
 
 def test_a_stage_that_fails_is_named_and_the_later_ones_are_removed(cluster, checkout):
     site = checkout / "launch/slurm/site.sh"
-    site.write_text(site.read_text().replace("--HOLDOUT_SAMPLES_PER_SPECIALTY 4", "--HOLDOUT 4"))
+    site.write_text(site.read_text().replace("--HOLDOUT_SAMPLES_PER_SPECIALTY 10", "--HOLDOUT 10"))
     cluster("bash", "launch/slurm/pipeline.sh", cwd=checkout)
     wait_for(lambda: not cluster("squeue", "--noheader"), "end of all jobs")
     text = logs(checkout)

@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import adapter, same
+from conftest import adapter, same, tiny_training
 
 from config import TrainingConfig
 from fine_tuning import train
 from medqa.artifacts import run_manifest
 from medqa.runtime.errors import UserError
 from medqa.training import export, trainer
-from medqa.training.checkpointing import complete_checkpoints
+from medqa.training.checkpointing import BEST, complete_checkpoints
 from medqa.training.metrics_logger import METRICS_FILE, RUNNING_METRICS, read_records
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -51,23 +51,34 @@ def train_until(config, monkeypatch, moment: str, step: int = 0) -> None:
         train(config)
 
 
-def losses(folder) -> list[tuple]:
+def losses(folder, file: str = METRICS_FILE) -> list[tuple]:
     """Step, loss and eval loss of each record."""
-    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / METRICS_FILE)]
+    return [(r["step"], r.get("loss"), r.get("eval_loss")) for r in read_records(folder / file)]
 
 
 def content(folder) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+# Six epochs whose best adapter is not the last one.
+OVERFITTING = {
+    "NUM_EPOCHS": 6, "LEARNING_RATE": 2e-2, "LORA_RANK": 16, "LORA_ALPHA": 32, "LORA_TARGET_MODULES": ALL, "EVAL_STEPS": 0,
+    "EARLY_STOPPING_PATIENCE": 0,
+}  # fmt: skip
+
+
 @pytest.fixture
 def overfitting(config):
-    """Six epochs whose best adapter is not the last one."""
-    vars(config).update(
-        NUM_EPOCHS=6, LEARNING_RATE=2e-2, LORA_RANK=16, LORA_ALPHA=32, LORA_TARGET_MODULES=ALL, EVAL_STEPS=0,
-        EARLY_STOPPING_PATIENCE=0,
-    )  # fmt: skip
+    vars(config).update(OVERFITTING)
     return config
+
+
+@pytest.fixture(scope="module")
+def overfitted(tmp_path_factory, prepared, tiny_model) -> Path:
+    """What the training of `overfitting` leaves when nothing disturbs it."""
+    config = tiny_training(tmp_path_factory.mktemp("overfitted") / "results", prepared, tiny_model)
+    vars(config).update(OVERFITTING)
+    return train(config)
 
 
 @pytest.mark.parametrize(
@@ -82,37 +93,32 @@ def overfitting(config):
     ],
 )
 def test_a_killed_run_publishes_the_same_adapter(
-    overfitting, tmp_path, monkeypatch, save_steps, moment, step
+    overfitting, overfitted, monkeypatch, save_steps, moment, step
 ):
     overfitting.SAVE_STEPS = save_steps
-    undisturbed = train(overfitting)
-    best = min((loss, step) for step, _, loss in losses(undisturbed) if loss is not None)[1]
+    best = min((loss, step) for step, _, loss in losses(overfitted) if loss is not None)[1]
     assert 6 < best < 36  # neither the first nor the last
-    overfitting.OUTPUT_DIR = str(tmp_path / "killed")
     train_until(overfitting, monkeypatch, moment, step)
     resumed = train(overfitting)
-    assert same(adapter(undisturbed), adapter(resumed))
-    assert losses(undisturbed) == losses(resumed)
+    assert same(adapter(overfitted), adapter(resumed))
+    assert losses(overfitted) == losses(resumed)
     seconds = [r["seconds"] for r in read_records(resumed / METRICS_FILE) if "seconds" in r]
     assert seconds == sorted(seconds)
 
 
-def test_early_stopping_stays_stopped(overfitting, tmp_path, monkeypatch):
+def test_early_stopping_stays_stopped(overfitting, monkeypatch):
     overfitting.EARLY_STOPPING_PATIENCE, overfitting.NUM_EPOCHS = 1, 40
-    undisturbed = train(overfitting)
-    last = losses(undisturbed)[-1][0]
-    assert last < 240 and math.isfinite(losses(undisturbed)[-1][2])
-    overfitting.OUTPUT_DIR = str(tmp_path / "killed")
     train_until(overfitting, monkeypatch, "before publishing")
+    output = Path(overfitting.OUTPUT_DIR)
+    best, found = adapter(output / BEST), losses(output, RUNNING_METRICS)
+    assert found[-1][0] < 240 and math.isfinite(found[-1][2])
     resumed = train(overfitting)
-    assert losses(resumed) == losses(undisturbed)
-    assert same(adapter(undisturbed), adapter(resumed))
+    assert losses(resumed) == found and same(adapter(resumed), best)
 
 
 def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on(
-    config, tmp_path, monkeypatch, capsys
+    config, finished, tmp_path, monkeypatch, capsys
 ):
-    finished = train(config)
     before = content(finished)
     other = TrainingConfig(**vars(config) | {"LORA_RANK": 4})
     wanted = train(TrainingConfig(**vars(other) | {"OUTPUT_DIR": str(tmp_path / "other")}))
@@ -127,20 +133,21 @@ def test_a_finished_adapter_can_be_used_while_the_next_is_trained_and_both_go_on
     assert not (resumed / RUNNING_METRICS).exists()
 
 
-def test_a_run_that_was_started_over_resumes_without_the_option(config, monkeypatch, capsys):
-    finished = adapter(train(config))
+def test_a_run_that_was_started_over_resumes_without_the_option(
+    config, finished, trained, monkeypatch, capsys
+):
     config.RESUME = "never"
     train_until(config, monkeypatch, "after step", 7)
     config.RESUME = "auto"
     capsys.readouterr()
-    assert same(finished, adapter(train(config)))
+    assert same(adapter(trained), adapter(train(config)))
     assert "Start: from" in (printed := capsys.readouterr().out) and "checkpoint-6" in printed
     train(config)
     assert "is up to date" in capsys.readouterr().out
 
 
-def test_a_finished_adapter_that_lost_a_file_is_made_again(config, capsys):
-    output = train(config)
+def test_a_finished_adapter_that_lost_a_file_is_made_again(config, finished, capsys):
+    output = finished
     whole, before = adapter(output), losses(output)
     (output / "adapter_model.safetensors").unlink()
     train(config)
@@ -302,7 +309,7 @@ def test_a_partly_deleted_checkpoint_is_not_used(config, monkeypatch):
     output = Path(config.OUTPUT_DIR)
 
     def killed(folder):
-        (folder / "README.md").unlink()
+        (folder / "adapter_config.json").unlink()
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):

@@ -2,9 +2,30 @@
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 COMMON = Path(__file__).with_name("common.css")
+
+
+@cache
+def _environment(folder: Path) -> "Environment":
+    """The Jinja2 environment of a folder, which keeps its compiled templates."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = lambda name: name.replace("_", " ")
+    return environment
 
 
 def render(template: Path, **content: object) -> str:
@@ -18,23 +39,17 @@ def render(template: Path, **content: object) -> str:
             (appended to common.css) and `NAME.js`.
         content: the template's variables; a missing one is an error.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(template.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = lambda name: name.replace("_", " ")
     name = template.name.split(".")[0]
     styles = [COMMON, template.with_name(f"{name}.css")]
     code = template.with_name(f"{name}.js").read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return environment.get_template(template.name).render(
-        style="\n".join(style.read_text(encoding="utf-8") for style in styles),
-        script=code,
-        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
-        **content,
+    return (
+        _environment(template.parent)
+        .get_template(template.name)
+        .render(
+            style="\n".join(style.read_text(encoding="utf-8") for style in styles),
+            script=code,
+            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
+            **content,
+        )
     )
