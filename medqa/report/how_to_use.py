@@ -76,17 +76,18 @@ def _python_and_vllm(settings: Mapping[str, Any], merged: bool) -> list[str]:
     """The commands of transformers and vLLM for an adapter, or for a merged model."""
     base = settings["MODEL_NAME"]
     folder = settings["MERGE_TO"] if merged else settings["OUTPUT_DIR"]
+    base_word, folder_word = shlex.quote(base), shlex.quote(folder)
     if merged:
         imports = adapter = asked = ""
-        weights, serve = folder, [f"vllm serve {folder}"]
+        weights, serve = folder, [f"vllm serve {folder_word}"]
     else:
         imports = "from peft import PeftModel\n"
         adapter = f'model = PeftModel.from_pretrained(model, "{folder}")\n'
         weights, asked = base, " (ask for the model `medqa`, the base has its own name)"
         rank = next((rank for rank in VLLM_RANKS if rank >= settings["LORA_RANK"]), VLLM_RANKS[-1])
         serve = [
-            f"vllm serve {base} --enable-lora --lora-modules medqa={folder} --max-lora-rank {rank} \\",
-            f"    --tokenizer {folder} --generation-config {folder}",
+            f"vllm serve {base_word} --enable-lora --lora-modules medqa={folder_word} \\",
+            f"    --max-lora-rank {rank} --tokenizer {folder_word} --generation-config {folder_word}",
         ]
     return [
         "`generation_config.json` names all tokens that end an answer. With transformers:",
@@ -111,5 +112,6 @@ def with_folder(card: str, name: str) -> str:
     loaded = re.search(r'AutoTokenizer\.from_pretrained\("([^"]+)"\)', card)
     if loaded is None:
         return card
-    folder = re.compile(rf'(?<=[" =]){re.escape(loaded[1])}(?=["\s])')
+    either = f"{re.escape(loaded[1])}|{re.escape(shlex.quote(loaded[1]))}"  # in Python, and in a shell
+    folder = re.compile(rf'(?<=[" =])(?:{either})(?=["\s])')
     return re.sub(r"```.*?```", lambda block: folder.sub(name, block[0]), card, flags=re.S)

@@ -76,7 +76,7 @@ def model_card(
         "",
         *how_to_use(settings, data["system_message"], has_template, setting),
         *_data_section(data),
-        *_training_section(settings, records),
+        *_training_section(settings, records, setting == "OUTPUT_DIR"),
         LIMITS,
         "",
         "- The adapter inherits the gaps and errors of its training data.",
@@ -93,8 +93,13 @@ def model_card(
     return _with_metadata(metadata, "\n".join([*body, ""]))
 
 
-def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The settings of the training, its software and the losses on the eval split."""
+def _training_section(
+    settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]], beside: bool
+) -> list[str]:
+    """The settings of the training, its software and the losses on the eval split.
+
+    `beside`: whether the training's own files are in the card's folder.
+    """
     versions = run_manifest.versions()
     software = ", ".join(f"{package} {versions[package]}" for package in PACKAGES if package in versions)
     batch = f"{settings['BATCH_SIZE']} × {settings['GRADIENT_ACCUMULATION_STEPS']}"
@@ -111,7 +116,8 @@ def _training_section(settings: Mapping[str, Any], records: Sequence[Mapping[str
         f"- {batch} sequences per optimizer step and process, each of at most {settings['MAX_SEQ_LENGTH']} "
         "tokens.",
         f"- Software: {software}.",
-        "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`.",
+        "- All settings: `training_config.json`. All steps: `training_metrics.jsonl`"
+        f"{'' if beside else ', both in the folder of the adapter'}.",
         "",
     ]
     if losses := [f"| {r['step']} | {r['eval_loss']:.4f} |" for r in records if "eval_loss" in r]:

@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard
 from test_figures import results
 
 from medqa.analysis.verdicts import judge
+from medqa.report.how_to_use import with_folder
 from medqa.report.model_card import LIMITS, evaluated_card, model_card
 
 SETTINGS = {
@@ -68,10 +69,12 @@ def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
     text = card(LORA_RANK=12).text
     assert "> Be brief.\n> Name doses.\n" in text
     assert 'PeftModel.from_pretrained(model, "results")' in text and "has no chat template" not in text
-    assert "--enable-lora --lora-modules medqa=results --max-lora-rank 16 " in text
+    assert "--enable-lora --lora-modules medqa=results \\\n    --max-lora-rank 16 --tokenizer results" in text
     merged = ModelCard(model_card(SETTINGS, DATA, RECORDS, has_template=False, setting="MERGE_TO"))
     assert "vllm serve merged\n" in merged.text and "PeftModel" not in merged.text
     assert "has no chat template" in merged.text and merged.data.library_name == "transformers"
+    assert "`training_metrics.jsonl`, both in the folder of the adapter." in merged.text
+    assert "`training_metrics.jsonl`.\n" in text
     for each in (text, merged.text):
         assert "with `--EXPORT_TO exported`" in each and "ollama create medqa -f exported/Modelfile" in each
     arguments = SETTINGS | {"EXPORT_TO": "models/gguf"}, DATA, RECORDS
@@ -79,6 +82,9 @@ def test_the_card_says_how_to_run_the_model_elsewhere() -> None:
     assert "ollama create medqa -f models/gguf/Modelfile" in exported and "vllm" not in exported
     assert "llama-server --jinja --temp 0 --model models/gguf/model-F16.gguf" in exported
     spaced = model_card(SETTINGS | {"EXPORT_TO": "my models"}, DATA, RECORDS, True, "EXPORT_TO")
+    in_spaced_folder = card(OUTPUT_DIR="my results").text
+    assert "medqa='my results' \\\n    --max-lora-rank 8 --tokenizer 'my results'" in in_spaced_folder
+    assert "my results" not in with_folder(in_spaced_folder, "owner/name").partition("```python")[2]
     assert "-f 'my models/Modelfile'\n" in spaced and "--model 'my models/model-F16.gguf'\n" in spaced
 
 
