@@ -11,6 +11,7 @@ from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
+from medqa.clinical.numbers import quotient
 from medqa.clinical.portions import described, portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
@@ -177,7 +178,7 @@ def _with_contents(found: list[Claim]) -> list[Claim]:
     for claim in found:
         if claim.quantity.unit == "mL" and claim.quantity.kind == "amount" and claim.taken is None:
             (least, most) = claim.quantity.values[0]
-            values = ((least * low / 1000, most * high / 1000),)
+            values = ((quotient(least * low, 1000), quotient(most * high, 1000)),)
             claim = replace(claim, taken=replace(claim.quantity, unit=unit.removesuffix("/L"), values=values))
         contents.append(claim)
     return contents
@@ -201,7 +202,7 @@ def _daily(dose: Dose, subject: str) -> Quantity | None:
     if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
         return None
     if amount.unit.endswith("/h"):
-        unit, rate, tolerance = amount.unit.removesuffix("/h"), (Fraction(24),) * 2, DAILY_TOLERANCE
+        unit, rate, tolerance = amount.unit.removesuffix("/h"), (24,) * 2, DAILY_TOLERANCE
     elif dose.frequency is None:
         return None
     else:
@@ -217,7 +218,7 @@ def _as_share(quantity: Quantity) -> Quantity:
     if quantity.kind != "ratio" or quantity.unit != ":" or quantity.values[0][0] > quantity.values[1][0]:
         return quantity
     (low, high), (least, most) = quantity.values
-    values = ((100 * low / most, 100 * high / least),) if least else ((low, high),)
+    values = ((quotient(100 * low, most), quotient(100 * high, least)),) if least else ((low, high),)
     return replace(quantity, kind="amount", unit="%", values=values)
 
 

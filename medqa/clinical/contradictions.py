@@ -11,6 +11,7 @@ from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import Claim, claims
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
 from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
@@ -106,7 +107,7 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     numbers = (
         number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
     )
-    return frozenset(Fraction(number.group()) for number in numbers)
+    return frozenset(parse(number.group()) for number in numbers)
 
 
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -147,7 +148,9 @@ def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list
     """Doses per kg or m² are doses of the patient where a text gives the size and the other the dose."""
     sides = [ours, theirs]
     both = (*ours, *theirs)
-    weights = {claim.quantity.values[0][0] / MG_PER_KG for claim in both if claim.subject == "weight"}
+    weights = {
+        quotient(claim.quantity.values[0][0], MG_PER_KG) for claim in both if claim.subject == "weight"
+    }
     surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
     for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
         per_size = [any(unit in claim.quantity.unit for claim in side) for side in sides]
@@ -175,7 +178,7 @@ def _of_patient(claim: Claim, unit: str, size: Fraction) -> Claim:
 
 
 def _in_weeks(claim: Claim) -> Claim:
-    weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
+    weeks = tuple((quotient(low, 7), quotient(high, 7)) for low, high in claim.quantity.values)
     if is_course(claim):
         return claim
     if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from medqa.clinical import words as word_lists
 from medqa.clinical.circumstances import ADULT, CHILD, OPPOSED, WHEN, role_of
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
-from medqa.clinical.numbers import read_number
+from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -266,7 +266,10 @@ class _Sentence:
         if doses_a_day and total is None:
             # "14 mg/kg/day in two doses": 7 mg/kg at a time
             total = replace(
-                amount, values=tuple((low / doses_a_day, high / doses_a_day) for low, high in amount.values)
+                amount,
+                values=tuple(
+                    (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in amount.values
+                ),
             )
         route = next((item.unit for item in given if item.kind == "route"), "")
         spoken = frequency is not None and frequency.start > amount.start
@@ -288,22 +291,22 @@ class _Sentence:
         divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
         daily = frequency is not None and frequency.start == amount.start
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
-            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else Fraction(0)
+            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
             parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
-            times = (parts or Fraction(1),) * 2
+            times = (parts or 1,) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
         of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
         if of_day or self._over_a_day(amount, given):
-            day = (Fraction(1), Fraction(1))
-            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
+            day = (1, 1)
+            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
             frequency = next(
                 (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
             )
-        return frequency, Fraction(0)
+        return frequency, 0
 
     def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
         """Whether an amount is given over 24 hours."""

@@ -20,7 +20,7 @@ PAST = re.compile(
     r"\b(?:was|were|had|previous\w*|old|former\w*|before|until|instead|stop\w*|reduc\w*|lower\w*|increas\w*"
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
-WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": Fraction(1)}
+WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from medqa.clinical.numbers import COUNTS, ORDINALS, PARTS, WORDS, read_number
+from medqa.clinical.numbers import COUNTS, ORDINALS, PARTS, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import canonical
@@ -25,7 +25,7 @@ CHANGE = re.compile(
     r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)"
     r"|three times the (?:[a-z]+ ){0,2}dose))\b"
 )
-CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
+CHANGES = {"half": Fraction(1, 2), "double": 2, "triple": 3}
 # "reduce the dose by a third", "by 50 %"
 REDUCED_BY = re.compile(
     r"\b(?:(?P<up>increas|rais|go(?:es)? up)|reduc|lower|decreas|cut|drop)[a-z]*"
@@ -152,7 +152,7 @@ def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]
             continue
         if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
             values = tuple(
-                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
+                (quotient(low * 1000, volume.values[0][1]), quotient(high * 1000, volume.values[0][0]))
                 for low, high in amount.values
             )
             yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
@@ -165,12 +165,12 @@ def _shares(lower: str) -> Iterator[Quantity]:
     for match in SHARE.finditer(lower):
         written = match.group(1)
         above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
-        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
-        yield _amount("of a dose", match, count / (int(below) if below.isdigit() else _part(below)))
+        count = read_number(above, 0)[0] if above and above not in ("a", "an") else 1
+        yield _amount("of a dose", match, quotient(count, int(below) if below.isdigit() else _part(below)))
     for match in CHANGE.finditer(lower):
         yield _amount("of a dose", match, CHANGES[match.lastgroup])
     for match in REDUCED_BY.finditer(lower):
-        by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, _part(match["part"]))
+        by = Fraction(int(match["percent"]), 100) if match["percent"] else Fraction(1, _part(match["part"]))
         yield _amount("of a dose", match, 1 + by if match["up"] else 1 - by)
 
 
@@ -237,5 +237,5 @@ def _numbered(lower: str) -> Iterator[Quantity]:
         number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
         if number is None and not written[0].isdigit():
             continue
-        value = Fraction(number or int(re.match("[0-9]+", written).group()))
+        value = number or int(re.match("[0-9]+", written).group())
         yield _amount(f"no. of {match['what'] or match['of']}", match, value)

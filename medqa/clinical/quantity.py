@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from medqa.clinical.numbers import show
+from medqa.clinical.numbers import quotient, show
 from medqa.clinical.schedules import show_frequency, show_time
 
 Range = tuple[Fraction, Fraction]
@@ -35,12 +35,12 @@ class Quantity:
     unit: str
     values: tuple[Range, ...]
     bound: str = ""
-    tolerance: Fraction = field(default=Fraction(0), compare=False)
+    tolerance: Fraction = field(default=0, compare=False)
     strict: bool = field(default=False, compare=False)
     item: str = field(default="", compare=False)
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
-    number: Fraction = field(default=Fraction(0), compare=False)
+    number: Fraction = field(default=0, compare=False)
 
     def __hash__(self) -> int:
         """A hash that does not hash fractions, which is slow; equal fractions have equal numerators."""
@@ -161,7 +161,7 @@ def kind_of(ours: Quantity, theirs: Quantity) -> str:
     pairs = zip(ours.values, theirs.values, strict=True)
     for one, other in (ends for pair in pairs for ends in zip(*pair, strict=True)):
         if one > 0 and other > 0 and one != other:
-            factor = max(one, other) / min(one, other)
+            factor = quotient(max(one, other), min(one, other))
             if factor.denominator == 1 and str(factor).strip("0") == "1":
                 return "ten-fold" if factor == 10 else f"{int(factor):,} times"
     return "value"

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from medqa.clinical.numbers import COUNTS, read_number, show
+from medqa.clinical.numbers import COUNTS, quotient, read_number, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {
@@ -16,21 +16,21 @@ CODES = {
 AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
 
 ADVERBS: dict[str, tuple[Fraction, str]] = {
-    "daily": (Fraction(1), "day"), "nightly": (Fraction(1), "day"), "hourly": (Fraction(24), "day"),
+    "daily": (1, "day"), "nightly": (1, "day"), "hourly": (24, "day"),
     "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"),
-    "monthly": (Fraction(1), "month"), "quarterly": (Fraction(1, 3), "month"),
+    "monthly": (1, "month"), "quarterly": (Fraction(1, 3), "month"),
     "yearly": (Fraction(1, 12), "month"), "annually": (Fraction(1, 12), "month"),
 }  # fmt: skip
 # Length of a period in days or months; "morning" and "mealtime" come once a day.
 PERIODS: dict[str, tuple[Fraction, str]] = {
     "min": (Fraction(1, 1440), "day"), "minute": (Fraction(1, 1440), "day"), "h": (Fraction(1, 24), "day"),
     "hr": (Fraction(1, 24), "day"), "hour": (Fraction(1, 24), "day"), "hourly": (Fraction(1, 24), "day"),
-    "d": (Fraction(1), "day"), "day": (Fraction(1), "day"), "night": (Fraction(1), "day"),
-    "morning": (Fraction(1), "day"), "evening": (Fraction(1), "day"), "daily": (Fraction(1), "day"),
-    "w": (Fraction(7), "day"), "wk": (Fraction(7), "day"), "week": (Fraction(7), "day"),
-    "weekly": (Fraction(7), "day"), "fortnight": (Fraction(14), "day"), "mo": (Fraction(1), "month"),
-    "month": (Fraction(1), "month"), "monthly": (Fraction(1), "month"), "yr": (Fraction(12), "month"),
-    "year": (Fraction(12), "month"), "yearly": (Fraction(12), "month"),
+    "d": (1, "day"), "day": (1, "day"), "night": (1, "day"),
+    "morning": (1, "day"), "evening": (1, "day"), "daily": (1, "day"),
+    "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
+    "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
+    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"),
+    "year": (12, "month"), "yearly": (12, "month"),
 }  # fmt: skip
 ORDINALS = {
     "other": 2, "alternate": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4,
@@ -82,7 +82,7 @@ _MEAL = (
     "(?:morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
 MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?{_MEAL})+(?![a-z])")
-PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2)}
+PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
 # What "daily" is not a frequency of.
@@ -138,7 +138,7 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         after_amount: whether an amount ends shortly before.
     """
     if (match := MEALS.match(text, start)) is not None:
-        meals = Fraction(len(re.findall(_MEAL, match.group())))
+        meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()
     if (match := PHRASE.match(text, start)) is not None:
         return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
@@ -146,26 +146,26 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         return _times(match)
     if (match := EVERY.match(text, start)) is not None:
         ordinal, low, high, period = match.groups()
-        factor = Fraction(ORDINALS[ordinal]) if ordinal else Fraction(1)
+        factor = ORDINALS[ordinal] if ordinal else 1
         return _interval(low, high, period, factor, match.end())
     if (match := CODED.match(text, start) or INTERVAL.match(text, start)) is not None:
         low, high, period = match.groups()
-        return _interval(low, high, period, Fraction(1), match.end())
+        return _interval(low, high, period, 1, match.end())
     if (match := DAYS.match(text, start)) is not None:
         length, unit = PERIODS[match.group(2)]
-        return (_number(match.group(1)) / length,) * 2, unit, match.end()
+        return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
     if after_amount and (match := CLOCKS.match(text, start)) is not None:
-        times = Fraction(len(CLOCK.findall(match.group())))
+        times = len(CLOCK.findall(match.group()))
         return (times, times), "day", match.end()
     if (match := WEEKDAYS.match(text, start)) is not None:
         days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
         return (days, days), "day", match.end()
     if after_amount and (match := ITEMS_IN.match(text, start)) is not None:
-        return _interval(None, None, match.group(1), Fraction(1), match.end())
+        return _interval(None, None, match.group(1), 1, match.end())
     if (match := MEALTIMES.match(text, start)) is not None:
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
-        return (Fraction(1), Fraction(1)), "day", match.end()
+        return (1, 1), "day", match.end()
     return _single_word(text, raw, start, after_amount)
 
 
@@ -183,7 +183,7 @@ def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[R
         capitals = raw[start : match.end()].isupper()
         if word in AMBIGUOUS and not (dotted or capitals or after_amount):
             return None
-        value = Fraction(CODES[word])
+        value = CODES[word]
         return (value, value), "day", match.end()
     if word in ADVERBS and not dotted:
         if word == "daily" and DAILY_LIFE.match(text, match.end()):
@@ -202,8 +202,8 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
     word, other_word, low, high, adverb, count, period = match.groups()
     names = {"once": 1, "twice": 2, "thrice": 3, "three times": 3}
     if word:
-        lowest = Fraction(names[word])
-        highest = Fraction(names[other_word]) if other_word else lowest
+        lowest = names[word]
+        highest = names[other_word] if other_word else lowest
     else:
         lowest = _number(low)
         highest = _number(high) if high else lowest
@@ -214,7 +214,7 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
         length *= _number(count) if count else 1
         if not length:
             return None
-        rate = 1 / length
+        rate = quotient(1, length)
     return (lowest * rate, highest * rate), unit, match.end()
 
 
@@ -223,11 +223,11 @@ def _interval(
 ) -> tuple[Range, str, int] | None:
     """ "every 4 to 6 hours" is 4 to 6 times a day"""
     length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
-    shortest = (_number(low) if low else Fraction(1)) * length * factor
-    longest = (_number(high) if high else Fraction(1)) * length * factor if high else shortest
+    shortest = (_number(low) if low else 1) * length * factor
+    longest = (_number(high) if high else 1) * length * factor if high else shortest
     if not shortest or not longest:
         return None
-    rates = sorted((1 / longest, 1 / shortest))
+    rates = sorted((quotient(1, longest), quotient(1, shortest)))
     return (rates[0], rates[1]), unit, end
 
 
@@ -237,7 +237,8 @@ def show_frequency(rate: Range, unit: str) -> str:
     if high >= 1 or not low:
         numbers = show(low) if low == high else f"{show(low)}-{show(high)}"
         return f"{numbers} a {unit}"
-    lengths = show(1 / high) if low == high else f"{show(1 / high)}-{show(1 / low)}"
+    longest, shortest = (show(quotient(1, times)) for times in (low, high))
+    lengths = shortest if low == high else f"{shortest}-{longest}"
     return f"every {lengths} {unit}s"
 
 
