@@ -5,10 +5,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
+from medqa.clinical.doses import BODY_WEIGHT, Dose, doses, sentence_ends
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.numbers import quotient
@@ -42,7 +42,7 @@ PART_OF_DAY = re.compile(
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A quantity of a text and what it belongs to.
 
@@ -92,11 +92,11 @@ class Claim:
         "third day."""
         return self.daily is not None and not self.quantity.unit.endswith("/h")
 
-    @property
+    @cached_property
     def opposed(self) -> bool:
         return OPPOSED.search(self.sentence) is not None
 
-    @property
+    @cached_property
     def dimension(self) -> str:
         return f"{self.quantity.kind} {self.quantity.unit}"
 
@@ -111,7 +111,7 @@ def claims(text: str) -> tuple[Claim, ...]:
     """The claims of a text, each once."""
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
-    starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     strengths = described(read(text), lower)
     found: dict[tuple, Claim] = {}

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.circumstances import ADULT, CHILD, OPPOSED, WHEN, role_of
+from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
@@ -118,7 +118,7 @@ BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dose:
     """An amount, what it is an amount of, and how it is given.
 
@@ -132,8 +132,6 @@ class Dose:
         route: route of the dose, "" when the text does not say.
         total: the amount in all, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
         when: day or visit of a reading, "" when the text does not say.
-        opposed: whether its sentence forbids or negates something.
-        assumed: whether the subject is taken from the other text.
     """
 
     subject: str
@@ -145,8 +143,13 @@ class Dose:
     route: str
     total: Quantity | None = field(compare=False)
     when: str = ""
-    opposed: bool = False
-    assumed: bool = False
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def sentence_ends(text: str) -> list[int]:
+    """Where the sentences of a text end in its plain form; the last ends after it."""
+    plain_text = forms(text)[0]
+    return [*(match.end() for match in SENTENCE_END.finditer(plain_text)), len(plain_text) + 1]
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -173,7 +176,7 @@ def doses(text: str) -> tuple[Dose, ...]:
     found: list[Dose] = []
     carried = ""
     begin = 0
-    for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
+    for end in sentence_ends(original):
         spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
         found.extend(_Sentence(text, lower, begin, end, words, named, carried, counts).doses(spoken))
@@ -215,7 +218,6 @@ class _Sentence:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
         amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity)]
         starts = [quantity.start for quantity in quantities]
-        opposed = OPPOSED.search(self.text, self.begin, self.end) is not None
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
         last_end = self.begin
@@ -238,7 +240,7 @@ class _Sentence:
                 around = amounts[max(0, number - 1) : number + 2]
                 total = total_of(amount, around, self.text, self.begin, self.counts)
                 name = _for_unit(subject, amount.unit)
-                yield self._dose(name, amount, total, given, before, context, opposed)
+                yield self._dose(name, amount, total, given, before, context)
 
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
         """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
@@ -259,7 +261,6 @@ class _Sentence:
         given: Sequence[Quantity],
         before: Sequence[Quantity],
         context: str,
-        opposed: bool,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
         frequency, doses_a_day = self._frequency(amount, given, before, context)
@@ -277,9 +278,10 @@ class _Sentence:
         written = " ".join(self.original[part.start : part.end].strip() for part in parts)
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
-        when = next((match.group() for match in WHEN.finditer(around)), "")
+        day = WHEN.search(around)
         role = role_of(amount, context, self.text)
-        return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
+        when = day.group() if day else ""
+        return Dose(subject, amount, frequency, written, role, people, route, total, when)
 
     def _frequency(
         self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str

@@ -92,6 +92,7 @@ HINTS = {
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
+_HINTS = [(hint, row) for row, hints in HINTS.items() for hint in hints]
 _EXCLUSIVE = {
     row: {label: re.compile(pattern) for label, pattern in labels.items()}
     for row, labels in EXCLUSIVE.items()
@@ -106,6 +107,7 @@ EYE = re.compile(
 )
 # Right and left ear, in capitals.
 EARS = re.compile(r"(?<![A-Za-z])(?:(?P<right>AD)|(?P<left>AS))(?![A-Za-z])")
+CODES = re.compile("(?<![A-Za-z])(?:OD|RE|OS|LE|AD|AS)(?![A-Za-z])")
 EAR = re.compile(r"\b(?:ears?|eardrops|otic|otitis|aural)\b")
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(
@@ -140,8 +142,8 @@ def wrong_way(
         is given by another route.
     """
     mine, other = _ways(reference), _ways(hypothesis)
-    for row in mine.rows.keys() & other.rows.keys():
-        (label, written), (other_label, other_written) = mine.rows[row], other.rows[row]
+    for row, (label, written) in mine.rows.items():
+        other_label, other_written = other.rows.get(row, (label, ""))
         if label != other_label:
             yield row, row, written, other_written
     for one, two in ((mine, other), (other, mine)):
@@ -180,11 +182,13 @@ class _Ways:
         self.rows: dict[str, tuple[str, str]] = {}
         self.routes: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
+        coded = CODES.search(raw) is not None
+        hinted = {row for hint, row in _HINTS if hint in lower} | ({"side"} if coded else set())
         for row, patterns in _EXCLUSIVE.items():
-            if not any(hint in lower for hint in HINTS[row]) and row != "side":
+            if row not in hinted:
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
-            for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" else ():
+            for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" and coded else ():
                 if codes.search(raw) and organ.search(lower):
                     found |= {match.lastgroup: match for match in codes.finditer(raw)}
             other = {"left": "right", "right": "left"}.get(next(iter(found), ""))

@@ -84,7 +84,9 @@ _OPEN = re.compile(
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
-_OPPOSERS = NEGATION_WORDS | _OPPOSING | _DENYING.keys() | words("not cannot can't")
+_NEGATING = NEGATION_WORDS | _OPPOSING
+_RELATIONS = CIRCUMSTANCES | PREPOSITIONS
+_OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
@@ -198,8 +200,9 @@ def _opposite(one: str, other: str) -> str:
 def _may_oppose(text: str) -> bool:
     """Whether a text has a word that can negate or oppose a statement."""
     found = set(TOKEN.findall(forms(text)[2]))
-    prefixed = any(word.startswith(("non", "un")) or word.endswith("n't") for word in found)
-    return prefixed or not found.isdisjoint(_OPPOSERS)
+    return not found.isdisjoint(_OPPOSERS) or any(
+        word.startswith(("non", "un")) or word.endswith("n't") for word in found
+    )
 
 
 def _clauses(text: str) -> list[str]:
@@ -236,7 +239,7 @@ def _statement(text: str) -> _Statement:
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
-        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
+        elif word in _NEGATING or word.endswith("n't"):
             pending = (
                 (word in _OPPOSING and word != "no")
                 or negates(lower, word, match.start())
@@ -250,7 +253,7 @@ def _statement(text: str) -> _Statement:
         elif prefix and len(rest) > 4 and is_general(rest):
             opposed = True
             found.add(stem(rest))
-        elif not word[0].isalpha() or word in CIRCUMSTANCES | PREPOSITIONS:
+        elif not word[0].isalpha() or word in _RELATIONS:
             pending = pending and word in ("for", "to")
         elif word not in _EMPTY:
             found.add(stem(word))

@@ -15,7 +15,7 @@ FAR_APART = 5
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Quantity:
     """One quantity of a text; two are equal when kind, unit, values and bound are.
 

@@ -149,17 +149,19 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
     if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
         return _quantities(scan, start, limit[1], [(2, 2)], limit[0], limit[0])
     coded = word[0] == "q" or "." in word
-    after_amount = scan.just_after_amount(start)
-    frequency = None
+    after_amount = frequency = None
     if coded or word in FREQUENCY_WORDS:
+        after_amount = scan.just_after_amount(start)
         frequency = read_frequency(scan.text, scan.raw, start, after_amount)
     if frequency is not None:
         rate, unit, end = frequency
         return [Quantity("frequency", unit, (rate,), start=start, end=end)], end
-    route = read_route(scan.text, scan.raw, start, after_amount) if coded or word in FIRST_WORDS else None
-    if route is not None:
-        name, end = route
-        return [Quantity("route", name, (), start=start, end=end)], end
+    if coded or word in FIRST_WORDS:
+        after_amount = scan.just_after_amount(start) if after_amount is None else after_amount
+        route = read_route(scan.text, scan.raw, start, after_amount)
+        if route is not None:
+            name, end = route
+            return [Quantity("route", name, (), start=start, end=end)], end
     if word in NAMED:
         return read_named_value(scan, start, word_end)
     return [], word_end

@@ -22,7 +22,10 @@ class Scan:
 
     def just_after_amount(self, start: int) -> bool:
         """Whether an amount ends within forty characters before a place."""
-        return any(item.kind == "amount" and start - item.end < 40 for item in self.found[-3:])
+        for item in self.found[-3:]:
+            if item.kind == "amount" and start - item.end < 40:
+                return True
+        return False
 
 
 # Quantities that begin at a place, and where they end.

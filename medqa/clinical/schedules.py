@@ -125,10 +125,13 @@ FREQUENCY_WORDS = {
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
+NUMBER_BEGINS = re.compile(_NUMBER)
 Range = tuple[Fraction, Fraction]
+# (lowest, highest) a "day" or a "month", which, and where it ends.
+Frequency = tuple[Range, str, int]
 
 
-def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """The frequency that begins at `start`: (lowest, highest) a "day" or a "month", which, and where it ends.
 
     Args:
@@ -137,6 +140,11 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         start: beginning of a word or number.
         after_amount: whether an amount ends shortly before.
     """
+    return (_of_number if NUMBER_BEGINS.match(text, start) else _of_word)(text, raw, start, after_amount)
+
+
+def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
+    """A frequency that begins with a word: "twice daily", "every 6 hours", "at breakfast and dinner"."""
     if (match := MEALS.match(text, start)) is not None:
         meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()
@@ -148,12 +156,8 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         ordinal, low, high, period = match.groups()
         factor = ORDINALS[ordinal] if ordinal else 1
         return _interval(low, high, period, factor, match.end())
-    if (match := CODED.match(text, start) or INTERVAL.match(text, start)) is not None:
-        low, high, period = match.groups()
-        return _interval(low, high, period, 1, match.end())
-    if (match := DAYS.match(text, start)) is not None:
-        length, unit = PERIODS[match.group(2)]
-        return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
+    if (match := CODED.match(text, start)) is not None:
+        return _interval(*match.groups(), 1, match.end())
     if after_amount and (match := CLOCKS.match(text, start)) is not None:
         times = len(CLOCK.findall(match.group()))
         return (times, times), "day", match.end()
@@ -169,10 +173,22 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
     return _single_word(text, raw, start, after_amount)
 
 
+def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
+    """A frequency that begins with a number: "3 times a day", "12-hourly", "two days a week"."""
+    if (match := TIMES.match(text, start)) is not None:
+        return _times(match)
+    if (match := INTERVAL.match(text, start)) is not None:
+        return _interval(*match.groups(), 1, match.end())
+    if (match := DAYS.match(text, start)) is not None:
+        length, unit = PERIODS[match.group(2)]
+        return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
+    return None
+
+
 SINGLE = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z]+")
 
 
-def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+def _single_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """A code (BID, b.i.d.) or an adverb (daily)."""
     match = SINGLE.match(text, start)
     if match is None:
@@ -197,7 +213,7 @@ def _number(word: str) -> Fraction:
     return read_number(word, 0)[0]
 
 
-def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
+def _times(match: re.Match[str]) -> Frequency | None:
     """ "once or twice daily", "2-3 times a day", "three times in 24 hours" """
     word, other_word, low, high, adverb, count, period = match.groups()
     names = {"once": 1, "twice": 2, "thrice": 3, "three times": 3}
@@ -220,7 +236,7 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
 
 def _interval(
     low: str | None, high: str | None, period: str, factor: Fraction, end: int
-) -> tuple[Range, str, int] | None:
+) -> Frequency | None:
     """ "every 4 to 6 hours" is 4 to 6 times a day"""
     length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
     shortest = (_number(low) if low else 1) * length * factor

@@ -55,23 +55,24 @@ def total_of(
     if len(amount.values) != 1:
         return None
     after = ITEM_AFTER.match(text, amount.end)
-    container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
     item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
     low, high = amount.values[0]
-    count = COUNT_BEFORE.search(text[max(begin, amount.start - 12) : amount.start])
     counts = [
         other.values[0]
         for other in around
         if (other.unit == item and not other.bound)
         or (other.unit in ITEMS and OF_NAME.fullmatch(text, other.end, amount.start))
     ]
-    if TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]) and any(
+    several = any(
         other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
-    ):
+    )
+    if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
         return amount
-    if item and count is not None:
+    count = COUNT_BEFORE.search(text[max(begin, amount.start - 12) : amount.start]) if item else None
+    if count is not None:
         number = read_number(count.group(1), 0)[0]
         counts = [(number, number)]
-    if container is not None and not counts:
-        counts = [number for unit, number in elsewhere if unit == container.group(1)]
+    if elsewhere and not counts:
+        container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
+        counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None

@@ -7,6 +7,7 @@ between two systems (pounds, °F, kPa) do not meet in round numbers; their resul
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from medqa.clinical.numbers import parse, quotient
 
@@ -176,7 +177,7 @@ METRES_BEFORE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Unit:
     """A unit, simple or compound.
 
@@ -199,8 +200,7 @@ class Unit:
     times: Fraction = 0
 
 
-@dataclass(frozen=True)
-class _Simple:
+class _Simple(NamedTuple):
     """A simple unit in a text: its spelling, what it measures, its factor, and where it ends."""
 
     spelling: str

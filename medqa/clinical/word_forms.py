@@ -147,7 +147,13 @@ def _stemmer() -> Any:
 @lru_cache(maxsize=1)
 def general_stems() -> frozenset[str]:
     """Porter stems of the words of general English."""
-    return frozenset(_stemmer().stem(word) for word in word_lists.names("general_english"))
+    return frozenset(_stemmer().stem(word) for word in general_words())
+
+
+@lru_cache(maxsize=1)
+def general_words() -> frozenset[str]:
+    """Words of general English."""
+    return frozenset(word_lists.names("general_english"))
 
 
 # Stems of one family that Porter's rules leave apart.
@@ -169,7 +175,7 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def is_general(word: str) -> bool:
     """Whether a word is common in general English, in any of its forms."""
-    return _stemmer().stem(word) in general_stems()
+    return word in general_words() or _stemmer().stem(word) in general_stems()
 
 
 def rare_terms(texts: Iterable[str]) -> list[str]:
