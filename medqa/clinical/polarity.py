@@ -116,8 +116,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     flips = [
         term
         for term in wanted
-        if term not in given
-        and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (

@@ -234,9 +234,7 @@ def _times(match: re.Match[str]) -> Frequency | None:
     return (lowest * rate, highest * rate), unit, match.end()
 
 
-def _interval(
-    low: str | None, high: str | None, period: str, factor: Fraction, end: int
-) -> Frequency | None:
+def _interval(low: str | None, high: str | None, period: str, factor: Fraction, end: int) -> Frequency | None:
     """ "every 4 to 6 hours" is 4 to 6 times a day"""
     length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
     shortest = (_number(low) if low else 1) * length * factor

@@ -252,9 +252,9 @@ def load_everything() -> None:
         "statsmodels.stats.multitest", "tyro",
     ):  # fmt: skip
         importlib.import_module(name)
-    from medqa.clinical.word_forms import general_stems
+    from medqa.clinical.word_forms import general_words
 
-    general_stems()
+    general_words()
     gc.freeze()
 
 
