@@ -182,7 +182,11 @@ class MedicalLexicon:
                 compound = (None, self.longest.get(word, 0))
                 role = compound if self._longest_term(tokens, place, compound)[1] else role
             if role is MARK:
-                goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
+                goes_on = (
+                    word == ","
+                    and place <= reached
+                    and list_goes_on(tokens, place, tokens[trigger][0] in LISTING)
+                )
                 reached = reached + 1 if goes_on else -1
             elif role is END:
                 if word != "and" or tokens[trigger][0] not in LISTING:

@@ -39,7 +39,7 @@ MOST_WORDS = 12
 # Groups of thousands; a decimal comma (0,5 or 0,125 or 2,5, but 1,500 is grouped); a decimal point, with or
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
 NUMERAL = re.compile(
-    r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?: 000)+)(?![0-9]|,[0-9])"
+    r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?:(?: [0-9]{3})* 000|(?: [0-9]{3}){2,}))(?![0-9]|,[0-9])"
     r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|iu|ui|einheiten)\b)"
     r"|(?P<comma>0,[0-9]+|[0-9]+,[0-9]{1,2})(?![0-9]|,[0-9])"
     r"|(?P<plain>[0-9]+(?:\.[0-9]+)?|\.[0-9]+))(?!\.[0-9])"
@@ -59,6 +59,7 @@ POINT = re.compile(
     r"[ -]?point((?:[ -](?:zero|oh|one|two|three|four|five|six|seven|eight|nine)){1,6})(?![a-z])"
 )
 ARTICLE = re.compile(r" (?:of )?an?(?![a-z])| of (?=one(?![a-z])|the(?![a-z]))")
+A_PART = re.compile("an? (half|third|quarter|tenth)(?![a-z])")
 AND_PART = re.compile(r"[ -]and[ -](?:(a|one|three)[ -])?(half|quarters?)(?![a-z])")
 # "10^6" and "10⁶", which POWER reads only after a factor.
 BARE_POWER = re.compile(r"10(?: ?\^ ?\(?([0-9]{1,2})\)?|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
@@ -66,6 +67,19 @@ BARE_POWER = re.compile(r"10(?: ?\^ ?\(?([0-9]{1,2})\)?|([⁰¹²³⁴⁵⁶⁷�
 PART = re.compile(rf"[ -]({_PART})s?(?![a-z])(?= of |-| (?:an?|the) | (?:tablet|capsule|dose|pill|cup)|$)")
 # A number in words and again in digits, as prescriptions have it: "six (6) weeks".
 IN_DIGITS = re.compile(r" ?\(([0-9]{1,3}(?:,[0-9]{3})*|[0-9]{1,6})\)")
+
+
+_WORD = "|".join(sorted({*COUNTS, *SCALES}, key=len, reverse=True))
+# Numbers in words or digits, for patterns of other modules; `read_number` reads what they match.
+IN_WORDS = (
+    rf"(?:half a dozen|dozen|couple of|(?:{_WORD})"
+    rf"(?:(?:(?<=hundred) and |(?<=thousand) and |[ -])(?:{_WORD}))*)"
+)
+PHRASE = (
+    rf"(?:(?:[0-9]{{1,3}}|{_WORD}) and (?:an? |one )?(?:half|quarter)"
+    r"|(?:an?|one|two|three)[ -](?:half|thirds?|quarters?)|[1-9]/[1-9]"
+    rf"|[0-9]{{1,3}}(?:\.[0-9]+)?|{IN_WORDS}|half)"
+)
 
 
 def parse(digits: str) -> int | Fraction:
@@ -105,6 +119,8 @@ def read_number(text: str, start: int) -> tuple[Fraction, int] | None:
 
 def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
     """ "two", "one hundred and twenty-five", "zero point five", "one and a half", "half a" """
+    if (part := A_PART.match(text, start)) is not None:
+        return WORDS[part.group(1)], _skip_article(text, part.end())
     word = WORD.match(text, start)
     if word is None or word.group() not in WORDS:
         return None

@@ -55,7 +55,7 @@ _EMPTY = words(
     "used start continue "
     "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
     "please routinely "
-    "done performed first-line known"
+    "done performed first-line known more less than longer"
 )
 # Words that oppose a statement anywhere in it.
 _OPPOSING = words(
@@ -92,7 +92,9 @@ _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
-PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+PARTS = re.compile(
+    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
+)
 IF = re.compile(r"\bif (?:it |this |that )?$")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".

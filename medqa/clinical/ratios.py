@@ -111,7 +111,7 @@ LINK = re.compile(
     r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
     r"|scale|index"
     r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal"
-    r"|within|only"
+    r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?"
     r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
@@ -125,7 +125,9 @@ LINK = re.compile(
 
 
 # A bound that includes its value; "below 9" does not.
-INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+")
+INCLUSIVE = re.compile(
+    r"[≥≤=]|\b(?:equal|upwards?|onwards?|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
+)
 
 
 def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:

@@ -22,17 +22,14 @@ class Scan:
 
     def just_after_amount(self, start: int) -> bool:
         """Whether an amount ends within forty characters before a place."""
-        for item in self.found[-3:]:
-            if item.kind == "amount" and start - item.end < 40:
-                return True
-        return False
+        return any(item.kind == "amount" and start - item.end < 40 for item in self.found[-3:])
 
 
 # Quantities that begin at a place, and where they end.
 Found = tuple[list[Quantity], int]
 
 _LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
+    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
     "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
     "dose)?(?: of)?"

@@ -53,7 +53,7 @@ LATEX = (
     (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
     (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=[\w\\])"), " "),
     (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
-    (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
+    (re.compile(r" ?\\(?:cdot|ast)(?![a-zA-Z]) ?"), "·"),
     (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),
     (re.compile(r"\\(?:leq?|leqslant)(?![a-zA-Z])"), "≤"),
     (re.compile(r"\\(?:geq?|geqslant)(?![a-zA-Z])"), "≥"),
@@ -62,8 +62,8 @@ LATEX = (
     (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
     (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
     (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
-    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),
     (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
     (re.compile(r"\\([%&$#_*~.+()\[\]-])"), r"\1"),

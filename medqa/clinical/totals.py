@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medqa.clinical.numbers import read_number
+from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.units import PER_ITEM, WRITTEN
 
@@ -32,7 +32,9 @@ TOTAL_BEFORE = re.compile(
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
 COUNT_BEFORE = re.compile(
-    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
+    rf"(?<![a-z0-9.,/-])({PHRASE})(?: ?x| of (?:the|your|her|his|these|those))?"
+    r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|then|days?|weeks?|hours?|dos(?:es?|age)"
+    r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|every|an?|the) )[a-z-]+){0,2} $"
 )
 
 
@@ -68,7 +70,7 @@ def total_of(
     )
     if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
         return amount
-    count = COUNT_BEFORE.search(text[max(begin, amount.start - 12) : amount.start]) if item else None
+    count = COUNT_BEFORE.search(text[max(begin, amount.start - 40) : amount.start]) if item else None
     if count is not None:
         number = read_number(count.group(1), 0)[0]
         counts = [(number, number)]

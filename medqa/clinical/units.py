@@ -155,8 +155,9 @@ BAR = re.compile(
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(
     r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
-    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day)(?![a-z]))"
-    r"|per (?=k(?:g|ilo))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
+    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray|tablet"
+    r"|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
     r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?(?![a-z])))"
 )
 # After a kilogram of body weight.
