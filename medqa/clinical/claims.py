@@ -17,6 +17,7 @@ from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.totals import ITEM_AFTER
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -57,6 +58,7 @@ class Claim:
         daily: what comes to a day, None when unknown.
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
         at_time: whether it is given at one time of the day.
+        item: whether it is what an item contains: 500 mg of "500 mg tablets".
         assumed: whether the subject is taken from the other text.
     """
 
@@ -70,7 +72,19 @@ class Claim:
     daily: Quantity | None
     parts: Quantity | None = None
     at_time: bool = False
+    item: bool = False
     assumed: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether it says how many items of one strength are taken: "two 500 mg tablets"."""
+        return (
+            self.dose is not None
+            and self.dose.counted
+            and self.taken is not None
+            and self.taken.unit == self.quantity.unit
+            and self.taken.values != self.quantity.values
+        )
 
     @property
     def amounts(self) -> set[Quantity]:
@@ -142,6 +156,7 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
+            item=bool(quantity.item) or ITEM_AFTER.match(lower, quantity.end) is not None,
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)

@@ -263,6 +263,10 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         like = [other for other in alike if other.role == claim.role]
         if like and claim.role in staged.get(claim.subject, ()):
             alike = like
+        if claim.counted:
+            # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
+            dosed = [other for other in alike if other.counted or (other.daily and not other.item)]
+            alike = dosed or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)

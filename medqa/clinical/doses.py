@@ -131,6 +131,7 @@ class Dose:
         people: "child", "adult" or "".
         route: route of the dose, "" when the text does not say.
         total: the amount in all, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
+        counted: whether `total` is that of a number of tablets, puffs and the like.
         when: day or visit of a reading, "" when the text does not say.
     """
 
@@ -142,6 +143,7 @@ class Dose:
     people: str
     route: str
     total: Quantity | None = field(compare=False)
+    counted: bool = field(default=False, compare=False)
     when: str = ""
 
 
@@ -263,6 +265,7 @@ class _Sentence:
         context: str,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
+        counted = total is not None
         frequency, doses_a_day = self._frequency(amount, given, before, context)
         if doses_a_day and total is None:
             # "14 mg/kg/day in two doses": 7 mg/kg at a time
@@ -281,7 +284,7 @@ class _Sentence:
         day = WHEN.search(around)
         role = role_of(amount, context, self.text)
         when = day.group() if day else ""
-        return Dose(subject, amount, frequency, written, role, people, route, total, when)
+        return Dose(subject, amount, frequency, written, role, people, route, total, counted, when)
 
     def _frequency(
         self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str

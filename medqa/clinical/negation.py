@@ -28,7 +28,8 @@ _NEEDS_AFTER = {
     "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
-    "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "), "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
+    "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "),
+    "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
     "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
@@ -41,14 +42,15 @@ UNDOING = words(
 )
 # Verbs of handling: "do not crush the tablets" says nothing against the tablets.
 _HANDLE = (
-    r"(?:be )?(?:crush|chew|open|split|break|broken|cut|halve|dissolve|double|exceed|miss|skip|rub|scratch|share|mix"
-    r"|shake|freeze|squeeze|touch|bend|massage|suck|divide)(?:ed|ing|d|n|s)?"
+    r"(?:be )?(?:crush|chew|open|split|break|broken|cut|halve|dissolve|double|exceed|miss|skip|rub|scratch"
+    r"|share|mix|shake|freeze|squeeze|touch|bend|massage|suck|divide)(?:ed|ing|d|n|s)?"
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
-    r"[ -](?:(?:any |a |the )?(?:barrier|problem|objection|obstacle|harm|bar|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
-    r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink |apply |inject |swallow "
-    r"|receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
+    r"[ -](?:(?:any |a |the )?(?:barrier|problem|objection|obstacle|harm|bar"
+    r"|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
+    r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
+    r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
     r"|uncommon|uncommonly|unusual"
@@ -113,8 +115,8 @@ NEGATED_AFTER = re.compile(
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated|avoid|ruled "
-    r"out|excluded"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
+    r"|avoid|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )

@@ -39,7 +39,8 @@ MOST_WORDS = 12
 # Groups of thousands; a decimal comma (0,5 or 0,125 or 2,5, but 1,500 is grouped); a decimal point, with or
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
 NUMERAL = re.compile(
-    r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?:(?: [0-9]{3})* 000|(?: [0-9]{3}){2,}))(?![0-9]|,[0-9])"
+    r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"
+    r"|[1-9][0-9]{0,2}(?:(?: [0-9]{3})* 000|(?: [0-9]{3}){2,}))(?![0-9]|,[0-9])"
     r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|iu|ui|einheiten)\b)"
     r"|(?P<comma>0,[0-9]+|[0-9]+,[0-9]{1,2})(?![0-9]|,[0-9])"
     r"|(?P<plain>[0-9]+(?:\.[0-9]+)?|\.[0-9]+))(?!\.[0-9])"

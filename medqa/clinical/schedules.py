@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from medqa.clinical.numbers import COUNTS, quotient, read_number, show
+from medqa.clinical.numbers import COUNTS, IN_WORDS, quotient, read_number, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {
@@ -97,6 +97,8 @@ ONCE = re.compile(
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
 )
+# "in the morning and two in the evening"
+AGAIN = re.compile(rf",? and (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])")
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
 CLOCKS = re.compile(rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])")
@@ -169,7 +171,9 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if (match := MEALTIMES.match(text, start)) is not None:
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
-        return (1, 1), "day", match.end()
+        again = AGAIN.match(text, match.end())
+        second = again and ONCE.match(text, again.end())
+        return ((2, 2), "day", second.end()) if second else ((1, 1), "day", match.end())
     return _single_word(text, raw, start, after_amount)
 
 

@@ -10,8 +10,7 @@ from medqa.clinical.units import PER_ITEM, WRITTEN
 
 ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|patch|vial"
-    r"|lozenge|suppository|spoonful)(?:e?s)?\b"
+    r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
 )
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
@@ -21,7 +20,7 @@ CONTAINER = re.compile(
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
 )
 # "two tablets, which makes 500 mg"
@@ -32,9 +31,10 @@ TOTAL_BEFORE = re.compile(
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
 COUNT_BEFORE = re.compile(
-    rf"(?<![a-z0-9.,/-])({PHRASE})(?: ?x| of (?:the|your|her|his|these|those))?"
+    rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
+    r"(?: ?x| of (?:the|your|her|his|these|those|an?|one)| an?)?"
     r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|then|days?|weeks?|hours?|dos(?:es?|age)"
-    r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|every|an?|the) )[a-z-]+){0,2} $"
+    r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
 
 

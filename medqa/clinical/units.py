@@ -156,8 +156,8 @@ BAR = re.compile(
 OF_PER = re.compile(
     r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
     r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
-    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray|tablet"
-    r"|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
+    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
+    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
     r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?(?![a-z])))"
 )
 # After a kilogram of body weight.
