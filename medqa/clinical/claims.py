@@ -29,7 +29,7 @@ LEAST_AGE = 16 * 12
 # In a text of at most this length all words show what its quantities are about.
 SHORT_TEXT = 300
 # Measures of one thing, in the unit in which they are compared.
-SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
+SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT", "ferrous": "iron"}
 # Of a solution of 1 %: 1 g in 100 mL.
 MG_PER_L = 10_000
 # Measures that are given, like medicines.
@@ -156,7 +156,8 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
-            item=bool(quantity.item) or ITEM_AFTER.match(lower, quantity.end) is not None,
+            item=quantity.item not in ("", "doses", "injections")
+            or ITEM_AFTER.match(lower, quantity.end) is not None,
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)
@@ -205,6 +206,9 @@ def _strength(claim: Claim) -> Quantity | None:
     if quantity.unit == "%" and quantity.kind == "amount" and claim.dose and medicine(claim.subject):
         values = tuple((low * MG_PER_L, high * MG_PER_L) for low, high in quantity.values)
         return replace(quantity, unit="mg/L", values=values)
+    if quantity.kind == "ratio" and claim.dose and medicine(claim.subject):
+        parts = quotient(MG_PER_L * 100, quantity.values[1][0])  # 1:1,000 is 1 g in a litre
+        return replace(quantity, kind="amount", unit="mg/L", values=((parts, parts),))
     return quantity if quantity.unit in ("mg/L", "IU/L", "mmol/L") else None
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
-from medqa.clinical.claims import Claim, claims
+from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.numbers import parse, quotient
@@ -74,7 +74,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         return None
-    ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    ours, theirs = _with_common_subject(
+        *_with_common_ages(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    )
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
@@ -142,6 +144,24 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
         plain = counted.index(False)
         sides[plain] = [_in_weeks(claim) for claim in sides[plain]]
     return sides
+
+
+def _with_common_ages(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Months and years are an age where the other text gives an age: "at two years and four months"."""
+    sides = [ours, theirs]
+    aged = [any(claim.quantity.kind == "age" for claim in side) for side in sides]
+    if aged[0] != aged[1]:
+        number = aged.index(False)
+        sides[number] = [_as_age(claim) for claim in sides[number]]
+    return sides
+
+
+def _as_age(claim: Claim) -> Claim:
+    """A claim of a time that the text gives in months or years as one of an age."""
+    if claim.quantity.kind != "duration" or claim.quantity.tolerance != MONTH_TOLERANCE:
+        return claim
+    months = tuple((low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) for low, high in claim.quantity.values)
+    return replace(claim, quantity=replace(claim.quantity, kind="age", unit="month", values=months))
 
 
 def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
@@ -265,8 +285,7 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
             alike = like
         if claim.counted:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
-            dosed = [other for other in alike if other.counted or (other.daily and not other.item)]
-            alike = dosed or alike
+            alike = [other for other in alike if other.counted or not other.item] or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)

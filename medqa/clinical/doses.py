@@ -50,6 +50,8 @@ FILLERS = word_lists.words(
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
     "apply inject injected administer administered "
+    "pessary pessaries enema sachet sachets gtt gtts lotion powder granules liquid dispersible "
+    "gastro-resistant "
     "came come comes back returned read reads result results had has have been went gone got gets measures "
     "stood stands fasting repeat"
 )
@@ -93,7 +95,7 @@ NO_WEIGHT = re.compile(
 )
 WEIGHT_CHANGE = re.compile(
     r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped|fell|fallen|rose|risen|(?:in|de)creas\w+"
-    r"|heavier|lighter|put on|more than|less than)\b"
+    r"|heavier|lighter|put on|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
@@ -105,7 +107,8 @@ DIVIDED = re.compile(
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of|:)?"
+    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily|(?:daily|whole "
+    r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
 )
 # "900 mg over 24 hours", "900 mg IV over 24 hours"

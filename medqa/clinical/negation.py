@@ -139,7 +139,7 @@ _OPEN_AFTER = re.compile(
 )
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
-    r"(?:not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     rf"|{_HANDLE})(?![a-z])"
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".

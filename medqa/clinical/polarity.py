@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import mirrored
+from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
@@ -145,6 +146,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
+    errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -242,7 +244,7 @@ def _statement(text: str) -> _Statement:
             opposed = pending = False  # "not contraindicated", "no contraindication"
         elif word in _NEGATING or word.endswith("n't"):
             pending = (
-                (word in _OPPOSING and word != "no")
+                (word in _OPPOSING and word not in ("no", "nil"))
                 or negates(lower, word, match.start())
                 or CHANGES_NOT.match(lower, match.start()) is not None
             )

@@ -103,6 +103,8 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.values == second.values and not (first.bound or second.bound):
         return True
     pairs = list(zip(first.values, second.values, strict=True))
+    if first.kind == "duration" and bool(first.bound) != bool(second.bound) and _ten_fold(*pairs[0]):
+        return False  # "at least 3 minutes" for "30 minutes" is a slip
     if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
         return False
     if first.bound and first.bound == second.bound and first.kind == "score":
@@ -110,6 +112,11 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.bound and first.bound == second.bound:
         return all(near(one[0], other[0], first, second) for one, other in pairs)
     return all(ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
+
+
+def _ten_fold(one: Range, other: Range) -> bool:
+    """Whether two values differ by the factor ten."""
+    return one[0] == 10 * other[0] or other[0] == 10 * one[0]
 
 
 def _limit(score: Quantity) -> Fraction:

@@ -110,7 +110,7 @@ LINK = re.compile(
     r"|between|from|or"
     r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
     r"|scale|index"
-    r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal"
+    r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
     r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?"

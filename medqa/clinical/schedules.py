@@ -52,10 +52,11 @@ _PERIOD = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|doses?|injections?|infusions?"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
+    rf"|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
-    rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
+    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
@@ -74,7 +75,8 @@ INTERVAL = re.compile(
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
     r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
-    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
+    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
+    r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
 )
 # "morning, noon and night", "at breakfast, lunch, dinner and bedtime"
@@ -92,6 +94,7 @@ ONCE = re.compile(
     r"(?:on (?:waking|rising|awakening)|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
+    r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
     # "8 mg morning and 4 mg evening"
     r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;]| *$| and [0-9]| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
@@ -108,8 +111,15 @@ _WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 WEEKDAYS = re.compile(
     rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s)(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
 )
+# "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(
-    r"(?:with|before|after|at) each of (?:the |her |his |your )?(three|four|two) (?:main )?meals(?![a-z])"
+    rf"(?:with|before|after|at|for|in) each of (?:the |her |his |your )?({_NUMBER}) (?:main |daily )?"
+    r"(?:meals|feeds|doses|times|portions)(?![a-z])"
+)
+# "over the whole day", "in the day overall"
+WHOLE_DAY = re.compile(
+    r"(?:(?:over|in|for|across) the (?:whole |entire |course of the )day|(?:once )?in (?:the|a) day)(?: "
+    r"overall| in all)?(?![a-z])"
 )
 
 # "tablets a day", after a number that is elsewhere: "three 100 mg tablets a day"
@@ -122,7 +132,8 @@ ITEMS_IN = re.compile(
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS,
     "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet",
+    "after", "on", "over", "for", "across", "when", "first", "intervals",
+    "next", "per", "morning", "mornings", "breakfast", "tablet",
     "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
@@ -168,6 +179,8 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
         return (days, days), "day", match.end()
     if after_amount and (match := ITEMS_IN.match(text, start)) is not None:
         return _interval(None, None, match.group(1), 1, match.end())
+    if (match := WHOLE_DAY.match(text, start)) is not None:
+        return (1, 1), "day", match.end()
     if (match := MEALTIMES.match(text, start)) is not None:
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:

@@ -85,7 +85,7 @@ LABELS = {
         "start": r"start(?:s|ed)?|begin\w*|began|begun|initiated?|commenced?|added",
     },
 }  # fmt: skip
-_LABELS = {
+LABEL_PATTERNS = {
     row: (
         list(marks),
         re.compile(
@@ -127,7 +127,7 @@ NUMBERED = re.compile(
 )
 NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
-BRACKET_END = re.compile(r"[^0-9()]{0,20}\)")
+BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
 THING = re.compile("[a-z]{4,}")
 NO_THINGS = (
@@ -313,6 +313,14 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     return pairs
 
 
+def numbered(match: re.Match[str]) -> tuple[str, str]:
+    """("week", "week 2") for a match of `NUMBERED`: "week two", "the second week"."""
+    number = match["number"] or match["ordinal"]
+    meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
+    what = match["what"] or match["of"] or "day"
+    return what, f"{what} {meaning}"
+
+
 @lru_cache(maxsize=KEPT_TEXTS)
 def _marks(text: str) -> dict[str, list[Mark]]:
     """Class → the marks of a text, for classes of which it has two or more."""
@@ -328,7 +336,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
 
     for beginning in BEGINNING.finditer(lower):
         for row in _BEGUN.get(beginning.group(), ()):
-            meanings, pattern = _LABELS[row]
+            meanings, pattern = LABEL_PATTERNS[row]
             match = pattern.match(lower, beginning.start())
             if match is not None and match.start() >= ends.get(row, 0):
                 ends[row] = match.end()
@@ -336,10 +344,8 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     if {mark.meaning for mark in found.get("stage", ())} == {"later"}:
         found["stage"].insert(0, Mark(-1, "first", ""))  # "6 mg, then 12 mg"
     for match in NUMBERED.finditer(lower):
-        number = match["number"] or match["ordinal"]
-        meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
-        what = match["what"] or match["of"] or "day"
-        add(what, match.start(), match.end(), f"{what} {meaning}")
+        what, meaning = numbered(match)
+        add(what, match.start(), match.end(), meaning)
     for what in ("day", "week", "phase", "step", "cycle", "visit"):
         if "stage" not in found and len({mark.meaning for mark in found.get(what, ())}) == 2:
             first, later = sorted(

@@ -20,7 +20,8 @@ CONTAINER = re.compile(
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
+    r"(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
 )
 # "two tablets, which makes 500 mg"
@@ -30,10 +31,11 @@ TOTAL_BEFORE = re.compile(
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
+TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
     r"(?: ?x| of (?:the|your|her|his|these|those|an?|one)| an?)?"
-    r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|then|days?|weeks?|hours?|dos(?:es?|age)"
+    r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
     r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
 
@@ -70,10 +72,14 @@ def total_of(
     )
     if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
         return amount
-    count = COUNT_BEFORE.search(text[max(begin, amount.start - 40) : amount.start]) if item else None
+    before = text[max(begin, amount.start - 40) : amount.start]
+    count = (COUNT_BEFORE if item else TIMES_BEFORE).search(before)
     if count is not None:
-        number = read_number(count.group(1), 0)[0]
+        number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
+    if item and not counts:
+        counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
+        counts = counts if len(counts) == 1 and amount.item else []
     if elsewhere and not counts:
         container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
         counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
