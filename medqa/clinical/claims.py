@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, Dose, doses, sentence_ends
+from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.numbers import quotient
@@ -16,7 +16,7 @@ from medqa.clinical.portions import described, portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import ITEM_AFTER
 
 DAYS_OF_A_MONTH = Fraction(304, 10)

@@ -13,11 +13,9 @@ from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_o
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import ITEMS, total_of
 
-# The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
-SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
@@ -148,13 +146,6 @@ class Dose:
     total: Quantity | None = field(compare=False)
     counted: bool = field(default=False, compare=False)
     when: str = ""
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def sentence_ends(text: str) -> list[int]:
-    """Where the sentences of a text end in its plain form; the last ends after it."""
-    plain_text = forms(text)[0]
-    return [*(match.end() for match in SENTENCE_END.finditer(plain_text)), len(plain_text) + 1]
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

@@ -96,6 +96,8 @@ NEGATIVE_POWERS = re.compile(
 NEGATIVE_POWER = re.compile(_BELOW)
 DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 MARKUP = re.compile(r"[*_`$\\|#<~•]| {2}")
+# The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
+SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
 SPACES = re.compile("[ \u00a0]{2,}")
 
 
@@ -104,6 +106,13 @@ def forms(text: str) -> tuple[str, str, str]:
     """The plain text, and both forms of it that `even` gives; characters have the same place in all three."""
     plain_text = plain(text)
     return plain_text, *even(plain_text)
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def sentence_ends(text: str) -> list[int]:
+    """Where the sentences of a text end in its plain form; the last ends after it."""
+    plain_text = forms(text)[0]
+    return [*(match.end() for match in SENTENCE_END.finditer(plain_text)), len(plain_text) + 1]
 
 
 def plain(text: str) -> str:
