@@ -48,7 +48,8 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
     Rule: what only one label has in the reference, only the other has in the answer, at least two words or
     numbers of them, and no word or number of that kind has stayed.
     """
-    ours, theirs = _said(reference), _said(hypothesis)
+    ours = {row: labels for row, labels in _said(reference).items() if len(labels) > 1}
+    theirs = _said(hypothesis) if ours else {}
     for row in ours.keys() & theirs.keys():
         mine, others = ours[row], theirs[row]
         for one, two in combinations(sorted(mine), 2):

@@ -207,7 +207,7 @@ class MedicalLexicon:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
-                adjacent = place == next_place and place > 0
+                adjacent = place == next_place and place > 0 and concept not in self._given
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
                 aside = _is_circumstance(tokens, place)
@@ -216,12 +216,7 @@ class MedicalLexicon:
                     after = None
                 if after is not None:
                     read_to = after
-                    if (
-                        adjacent
-                        and concept not in self._given
-                        and found
-                        and not found[-1][1].startswith("no ")
-                    ):
+                    if adjacent and found and not found[-1][1].startswith("no "):
                         found[-1] = found[-1][0], f"no {found[-1][1]}"  # "neck stiffness: none"
                 found.append((start, f"no {concept}" if place <= reached or after is not None else concept))
                 if place <= reached:
