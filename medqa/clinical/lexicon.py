@@ -227,7 +227,7 @@ class MedicalLexicon:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
         found = {}
         for start, term in self.places(text):
-            if not medicine(term.removeprefix("no ")):
+            if not medicine(term.removeprefix("no ")) and term.removeprefix("no ") not in GROUPS:
                 found.setdefault(term, Mark(start, term, term))
         return {"term": list(found.values())}
 

@@ -210,6 +210,8 @@ class _Ways:
             if row not in hinted:
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
+            if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
+                continue  # "never on an empty stomach"
             for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" and coded else ():
                 if codes.search(raw) and organ.search(lower):
                     found |= {match.lastgroup: match for match in codes.finditer(raw)}

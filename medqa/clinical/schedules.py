@@ -101,7 +101,9 @@ ONCE = re.compile(
     r"|midday|main) meal))(?![a-z])"
 )
 # "in the morning and two in the evening"
-AGAIN = re.compile(rf",? and (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])")
+AGAIN = re.compile(
+    rf"(?:,? and|,) (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])"
+)
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
 CLOCKS = re.compile(rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])")

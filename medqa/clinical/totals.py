@@ -31,6 +31,8 @@ TOTAL_BEFORE = re.compile(
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
+# "80 mg tablets, two of them"
+COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -77,6 +79,9 @@ def total_of(
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
+    following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
+    if following is not None:
+        counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
     if item and not counts:
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []

@@ -404,6 +404,7 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_1", 0.02, 0.1),
         ("writer_2", 0.02, 0.05),
         ("writer_3", 0.04, 0.07),
+        ("writer_4", 0.08, 0.08),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
