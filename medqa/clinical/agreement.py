@@ -51,6 +51,11 @@ def agree(one: Claim, other: Claim) -> bool:
         return amounts_meet(first, second)
     if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
         return amounts_meet(one.taken, other.taken)
+    for counted, plain in ((one, other), (other, one)):
+        # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
+        if counted.counted and plain.daily is not None and not (plain.item or plain.counted):
+            amounts = {counted.taken, counted.parts, counted.daily} - {None}
+            return any(amounts_meet(*pair) for pair in product(amounts, plain.amounts))
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
 
 

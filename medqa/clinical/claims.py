@@ -5,17 +5,19 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, SENTENCE_END, Dose, doses
+from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
+from medqa.clinical.numbers import quotient
 from medqa.clinical.portions import described, portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
+from medqa.clinical.totals import ITEM_AFTER
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -27,7 +29,7 @@ LEAST_AGE = 16 * 12
 # In a text of at most this length all words show what its quantities are about.
 SHORT_TEXT = 300
 # Measures of one thing, in the unit in which they are compared.
-SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT"}
+SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT", "ferrous": "iron"}
 # Of a solution of 1 %: 1 g in 100 mL.
 MG_PER_L = 10_000
 # Measures that are given, like medicines.
@@ -41,7 +43,7 @@ PART_OF_DAY = re.compile(
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A quantity of a text and what it belongs to.
 
@@ -56,6 +58,7 @@ class Claim:
         daily: what comes to a day, None when unknown.
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
         at_time: whether it is given at one time of the day.
+        item: whether it is what an item contains: 500 mg of "500 mg tablets".
         assumed: whether the subject is taken from the other text.
     """
 
@@ -69,7 +72,19 @@ class Claim:
     daily: Quantity | None
     parts: Quantity | None = None
     at_time: bool = False
+    item: bool = False
     assumed: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether it says how many items of one strength are taken: "two 500 mg tablets"."""
+        return (
+            self.dose is not None
+            and self.dose.counted
+            and self.taken is not None
+            and self.taken.unit == self.quantity.unit
+            and self.taken.values != self.quantity.values
+        )
 
     @property
     def amounts(self) -> set[Quantity]:
@@ -91,11 +106,11 @@ class Claim:
         "third day."""
         return self.daily is not None and not self.quantity.unit.endswith("/h")
 
-    @property
+    @cached_property
     def opposed(self) -> bool:
         return OPPOSED.search(self.sentence) is not None
 
-    @property
+    @cached_property
     def dimension(self) -> str:
         return f"{self.quantity.kind} {self.quantity.unit}"
 
@@ -110,7 +125,7 @@ def claims(text: str) -> tuple[Claim, ...]:
     """The claims of a text, each once."""
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
-    starts = [0, *(match.end() for match in SENTENCE_END.finditer(original)), len(original) + 1]
+    starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     strengths = described(read(text), lower)
     found: dict[tuple, Claim] = {}
@@ -141,6 +156,8 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
+            item=quantity.item not in ("", "doses", "injections")
+            or ITEM_AFTER.match(lower, quantity.end) is not None,
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)
@@ -177,7 +194,7 @@ def _with_contents(found: list[Claim]) -> list[Claim]:
     for claim in found:
         if claim.quantity.unit == "mL" and claim.quantity.kind == "amount" and claim.taken is None:
             (least, most) = claim.quantity.values[0]
-            values = ((least * low / 1000, most * high / 1000),)
+            values = ((quotient(least * low, 1000), quotient(most * high, 1000)),)
             claim = replace(claim, taken=replace(claim.quantity, unit=unit.removesuffix("/L"), values=values))
         contents.append(claim)
     return contents
@@ -189,6 +206,9 @@ def _strength(claim: Claim) -> Quantity | None:
     if quantity.unit == "%" and quantity.kind == "amount" and claim.dose and medicine(claim.subject):
         values = tuple((low * MG_PER_L, high * MG_PER_L) for low, high in quantity.values)
         return replace(quantity, unit="mg/L", values=values)
+    if quantity.kind == "ratio" and claim.dose and medicine(claim.subject):
+        parts = quotient(MG_PER_L * 100, quantity.values[1][0])  # 1:1,000 is 1 g in a litre
+        return replace(quantity, kind="amount", unit="mg/L", values=((parts, parts),))
     return quantity if quantity.unit in ("mg/L", "IU/L", "mmol/L") else None
 
 
@@ -201,7 +221,7 @@ def _daily(dose: Dose, subject: str) -> Quantity | None:
     if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
         return None
     if amount.unit.endswith("/h"):
-        unit, rate, tolerance = amount.unit.removesuffix("/h"), (Fraction(24),) * 2, DAILY_TOLERANCE
+        unit, rate, tolerance = amount.unit.removesuffix("/h"), (24,) * 2, DAILY_TOLERANCE
     elif dose.frequency is None:
         return None
     else:
@@ -217,7 +237,7 @@ def _as_share(quantity: Quantity) -> Quantity:
     if quantity.kind != "ratio" or quantity.unit != ":" or quantity.values[0][0] > quantity.values[1][0]:
         return quantity
     (low, high), (least, most) = quantity.values
-    values = ((100 * low / most, 100 * high / least),) if least else ((low, high),)
+    values = ((quotient(100 * low, most), quotient(100 * high, least)),) if least else ((low, high),)
     return replace(quantity, kind="amount", unit="%", values=values)
 
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
-from medqa.clinical.claims import Claim, claims
+from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
 from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
@@ -73,7 +74,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         return None
-    ours, theirs = _with_common_subject(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    ours, theirs = _with_common_subject(
+        *_with_common_ages(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
+    )
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
@@ -106,7 +109,7 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     numbers = (
         number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
     )
-    return frozenset(Fraction(number.group()) for number in numbers)
+    return frozenset(parse(number.group()) for number in numbers)
 
 
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -143,11 +146,31 @@ def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> li
     return sides
 
 
+def _with_common_ages(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Months and years are an age where the other text gives an age: "at two years and four months"."""
+    sides = [ours, theirs]
+    aged = [any(claim.quantity.kind == "age" for claim in side) for side in sides]
+    if aged[0] != aged[1]:
+        number = aged.index(False)
+        sides[number] = [_as_age(claim) for claim in sides[number]]
+    return sides
+
+
+def _as_age(claim: Claim) -> Claim:
+    """A claim of a time that the text gives in months or years as one of an age."""
+    if claim.quantity.kind != "duration" or claim.quantity.tolerance != MONTH_TOLERANCE:
+        return claim
+    months = tuple((low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) for low, high in claim.quantity.values)
+    return replace(claim, quantity=replace(claim.quantity, kind="age", unit="month", values=months))
+
+
 def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
     """Doses per kg or m² are doses of the patient where a text gives the size and the other the dose."""
     sides = [ours, theirs]
     both = (*ours, *theirs)
-    weights = {claim.quantity.values[0][0] / MG_PER_KG for claim in both if claim.subject == "weight"}
+    weights = {
+        quotient(claim.quantity.values[0][0], MG_PER_KG) for claim in both if claim.subject == "weight"
+    }
     surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
     for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
         per_size = [any(unit in claim.quantity.unit for claim in side) for side in sides]
@@ -175,7 +198,7 @@ def _of_patient(claim: Claim, unit: str, size: Fraction) -> Claim:
 
 
 def _in_weeks(claim: Claim) -> Claim:
-    weeks = tuple((low / 7, high / 7) for low, high in claim.quantity.values)
+    weeks = tuple((quotient(low, 7), quotient(high, 7)) for low, high in claim.quantity.values)
     if is_course(claim):
         return claim
     if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
@@ -260,6 +283,9 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         like = [other for other in alike if other.role == claim.role]
         if like and claim.role in staged.get(claim.subject, ()):
             alike = like
+        if claim.counted:
+            # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
+            alike = [other for other in alike if other.counted or not other.item] or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)

@@ -8,16 +8,14 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.circumstances import ADULT, CHILD, OPPOSED, WHEN, role_of
+from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
-from medqa.clinical.numbers import read_number
+from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import ITEMS, total_of
 
-# The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
-SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
@@ -50,6 +48,8 @@ FILLERS = word_lists.words(
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
     "apply inject injected administer administered "
+    "pessary pessaries enema sachet sachets gtt gtts lotion powder granules liquid dispersible "
+    "gastro-resistant "
     "came come comes back returned read reads result results had has have been went gone got gets measures "
     "stood stands fasting repeat"
 )
@@ -93,7 +93,7 @@ NO_WEIGHT = re.compile(
 )
 WEIGHT_CHANGE = re.compile(
     r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped|fell|fallen|rose|risen|(?:in|de)creas\w+"
-    r"|heavier|lighter|put on|more than|less than)\b"
+    r"|heavier|lighter|put on|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
@@ -105,7 +105,8 @@ DIVIDED = re.compile(
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily)(?: is| of|:)?"
+    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily|(?:daily|whole "
+    r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
 )
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
@@ -118,7 +119,7 @@ BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dose:
     """An amount, what it is an amount of, and how it is given.
 
@@ -131,9 +132,8 @@ class Dose:
         people: "child", "adult" or "".
         route: route of the dose, "" when the text does not say.
         total: the amount in all, 200 mcg for "2 puffs of 100 mcg"; None when the text does not count.
+        counted: whether `total` is that of a number of tablets, puffs and the like.
         when: day or visit of a reading, "" when the text does not say.
-        opposed: whether its sentence forbids or negates something.
-        assumed: whether the subject is taken from the other text.
     """
 
     subject: str
@@ -144,9 +144,8 @@ class Dose:
     people: str
     route: str
     total: Quantity | None = field(compare=False)
+    counted: bool = field(default=False, compare=False)
     when: str = ""
-    opposed: bool = False
-    assumed: bool = False
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -173,7 +172,7 @@ def doses(text: str) -> tuple[Dose, ...]:
     found: list[Dose] = []
     carried = ""
     begin = 0
-    for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text) + 1]:
+    for end in sentence_ends(original):
         spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
         found.extend(_Sentence(text, lower, begin, end, words, named, carried, counts).doses(spoken))
@@ -215,7 +214,6 @@ class _Sentence:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
         amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity)]
         starts = [quantity.start for quantity in quantities]
-        opposed = OPPOSED.search(self.text, self.begin, self.end) is not None
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
         last_end = self.begin
@@ -238,7 +236,7 @@ class _Sentence:
                 around = amounts[max(0, number - 1) : number + 2]
                 total = total_of(amount, around, self.text, self.begin, self.counts)
                 name = _for_unit(subject, amount.unit)
-                yield self._dose(name, amount, total, given, before, context, opposed)
+                yield self._dose(name, amount, total, given, before, context)
 
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
         """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
@@ -259,14 +257,17 @@ class _Sentence:
         given: Sequence[Quantity],
         before: Sequence[Quantity],
         context: str,
-        opposed: bool,
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
+        counted = total is not None
         frequency, doses_a_day = self._frequency(amount, given, before, context)
         if doses_a_day and total is None:
             # "14 mg/kg/day in two doses": 7 mg/kg at a time
             total = replace(
-                amount, values=tuple((low / doses_a_day, high / doses_a_day) for low, high in amount.values)
+                amount,
+                values=tuple(
+                    (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in amount.values
+                ),
             )
         route = next((item.unit for item in given if item.kind == "route"), "")
         spoken = frequency is not None and frequency.start > amount.start
@@ -274,9 +275,10 @@ class _Sentence:
         written = " ".join(self.original[part.start : part.end].strip() for part in parts)
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
-        when = next((match.group() for match in WHEN.finditer(around)), "")
+        day = WHEN.search(around)
         role = role_of(amount, context, self.text)
-        return Dose(subject, amount, frequency, written, role, people, route, total, when, opposed)
+        when = day.group() if day else ""
+        return Dose(subject, amount, frequency, written, role, people, route, total, counted, when)
 
     def _frequency(
         self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
@@ -288,22 +290,22 @@ class _Sentence:
         divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
         daily = frequency is not None and frequency.start == amount.start
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
-            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else Fraction(0)
+            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
             parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
-            times = (parts or Fraction(1),) * 2
+            times = (parts or 1,) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
         of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
         if of_day or self._over_a_day(amount, given):
-            day = (Fraction(1), Fraction(1))
-            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), Fraction(0)
+            day = (1, 1)
+            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
             frequency = next(
                 (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
             )
-        return frequency, Fraction(0)
+        return frequency, 0
 
     def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
         """Whether an amount is given over 24 hours."""

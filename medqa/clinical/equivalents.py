@@ -31,7 +31,7 @@ def in_common_unit(subject: str, quantity: Quantity) -> Quantity:
         values = ((offset + slope * low, offset + slope * high),)
         return replace(quantity, unit="%", values=values, tolerance=HBA1C_TOLERANCE)
     if unit == "mEq":
-        factor, tolerance = Fraction(1, VALENCE.get(subject, 1)), Fraction(0)
+        factor, tolerance = Fraction(1, VALENCE.get(subject, 1)), 0
     elif unit == "mg" and below == "L" and subject in MOLAR_MASS:
         factor, tolerance = 1 / Fraction(MOLAR_MASS[subject]), MOLAR_TOLERANCE
     else:

@@ -182,7 +182,11 @@ class MedicalLexicon:
                 compound = (None, self.longest.get(word, 0))
                 role = compound if self._longest_term(tokens, place, compound)[1] else role
             if role is MARK:
-                goes_on = word == "," and place <= reached and list_goes_on(tokens, place)
+                goes_on = (
+                    word == ","
+                    and place <= reached
+                    and list_goes_on(tokens, place, tokens[trigger][0] in LISTING)
+                )
                 reached = reached + 1 if goes_on else -1
             elif role is END:
                 if word != "and" or tokens[trigger][0] not in LISTING:
@@ -203,7 +207,7 @@ class MedicalLexicon:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
-                adjacent = place == next_place and place > 0
+                adjacent = place == next_place and place > 0 and concept not in self._given
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
                 aside = _is_circumstance(tokens, place)
@@ -212,12 +216,7 @@ class MedicalLexicon:
                     after = None
                 if after is not None:
                     read_to = after
-                    if (
-                        adjacent
-                        and concept not in self._given
-                        and found
-                        and not found[-1][1].startswith("no ")
-                    ):
+                    if adjacent and found and not found[-1][1].startswith("no "):
                         found[-1] = found[-1][0], f"no {found[-1][1]}"  # "neck stiffness: none"
                 found.append((start, f"no {concept}" if place <= reached or after is not None else concept))
                 if place <= reached:
@@ -228,7 +227,7 @@ class MedicalLexicon:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
         found = {}
         for start, term in self.places(text):
-            if not medicine(term.removeprefix("no ")):
+            if not medicine(term.removeprefix("no ")) and term.removeprefix("no ") not in GROUPS:
                 found.setdefault(term, Mark(start, term, term))
         return {"term": list(found.values())}
 

@@ -12,7 +12,7 @@ from medqa.clinical.quantity import amounts_meet
 Found = tuple[str, str, str, str]
 
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
-DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)")
+DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)|drop$|puff$")
 BODY_WEIGHTS = frozenset({"weight", "weight change"})
 # "From 10 mg (A) to 5 mg (B)", and an answer that speaks of the dose before.
 CHANGED = re.compile(r"from A(?: [a-z]+){0,3} to (?:[a-z]+ ){0,2}B")
@@ -20,7 +20,8 @@ PAST = re.compile(
     r"\b(?:was|were|had|previous\w*|old|former\w*|before|until|instead|stop\w*|reduc\w*|lower\w*|increas\w*"
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
-WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": Fraction(1)}
+WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
+COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another )?$")
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 
@@ -49,6 +50,12 @@ def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
         ((one,), (other,)) = weights
         if one.subject != other.subject and amounts_meet(one.quantity, other.quantity):
             yield one.subject, "value", one.written, other.written
+    elif len(weights[1]) == 1:
+        # "84 kg, 4 kg more than before", and an answer that takes the one for the other.
+        (other,) = weights[1]
+        met = {claim.subject for claim in weights[0] if amounts_meet(claim.quantity, other.quantity)}
+        if met and other.subject not in met:
+            yield other.subject, "value", weights[0][0].written, other.written
     for one, other in product(ours, theirs):
         amounts = one.quantity, other.quantity
         units = ["day" if amount.kind == "age" else amount.unit for amount in amounts]
@@ -82,4 +89,4 @@ def is_course(claim: Claim) -> bool:
         return True
     place = claim.sentence.find(claim.written.lower())
     before, after = claim.sentence[:place], claim.sentence[place + len(claim.written) :]
-    return before.endswith("for ") or AFTER_BIRTH.match(after) is not None
+    return COURSE.search(before) is not None or AFTER_BIRTH.match(after) is not None

@@ -19,8 +19,8 @@ NEGATION_WORDS = words(
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
-    "contraindicated instead rather unlikely forbid forbidden "
-    "refuses nil prohibited"
+    "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
+    "refuse refuses nil prohibited replaced off"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -28,28 +28,37 @@ _NEEDS_AFTER = {
     "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
-    "avoidance": " of ", "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
+    "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "),
+    "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
     "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "stopped discontinued withheld avoided omitted "
-    "discontinuation withdrawal cessation come coming "
+    "discontinuation withdrawal cessation come coming refuse refused "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
     "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
 )
+# Verbs of handling: "do not crush the tablets" says nothing against the tablets.
+_HANDLE = (
+    r"(?:be )?(?:crush|chew|open|split|break|broken|cut|halve|dissolve|double|exceed|miss|skip|rub|scratch"
+    r"|share|mix|shake|freeze|squeeze|touch|bend|massage|suck|divide)(?:ed|ing|d|n|s)?"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
-    r"[ -](?:barrier|problem|objection|obstacle|harm|bar|concern|only|just|merely|necessarily|increase"
-    r"|decrease|change|longer|(?:more|less|later|earlier"
-    r"|fewer|sooner) than"
+    r"[ -](?:(?:any |a |the )?(?:barrier|problem|objection|obstacle|harm|bar"
+    r"|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
+    r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
+    r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
+    r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget"
     r"|hesitate|delay"
     r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
-    r"|unreasonable|unlikely|different|miss|hesitation|interruption)(?![a-z])"
+    r"|unreasonable|unlikely|different|interruption|harmful|dangerous|hazardous|unsafe|by mouth"
+    rf"|{_HANDLE})(?![a-z])"
 )
 # Compounds that begin with "non" and deny nothing.
 _NON = re.compile(
@@ -68,7 +77,7 @@ _REJECTED = (
     r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
     r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
-    r"|inappropriate|inadvisable|held|resolved"
+    r"|inappropriate|inadvisable|held|resolved|paused|off limits|out of the question"
     r"|subsided)"
 )
 _NOT = (
@@ -87,9 +96,11 @@ _ACCEPTED = (
     r"|given(?! (?:any|the|an?|live|oral|[a-z]+(?:s|in|ol|ide|ine|one)\b(?<! as)(?<! this)))"
     r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
+    r"(?! (?:any|an?|evidence|signs?|further) )"
 )
 _ENDED = (
-    r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared|gone|cleared)"
+    r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared"
+    r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
 )
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
@@ -104,8 +115,8 @@ NEGATED_AFTER = re.compile(
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|unlikely|contraindicated|avoid|ruled "
-    r"out|excluded"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
+    r"|avoid|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
@@ -128,14 +139,15 @@ _OPEN_AFTER = re.compile(
 )
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
-    r"(?:not|never|[a-z]+n't) (?:increase|decrease|change|worsen|improve|alter|affect)s?d?(?![a-z])"
+    r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    rf"|{_HANDLE})(?![a-z])"
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
-    "still instead and if when until despite"
+    "still instead and if when until despite once"
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
 PREPOSITIONS = words("for to with from at by on within among")
@@ -174,6 +186,13 @@ ENDS_THEN = re.compile(
 NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 
 
+# What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
+ONLY_AFTER = {
+    "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
+    "replaced": re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$"),
+}
+
+
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
@@ -184,6 +203,8 @@ def negates(text: str, word: str, start: int) -> bool:
     if word in ("without", "excluded", "ruled") and NOT_WITHOUT.search(text, max(0, start - 60), start):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
+        return False
+    if word in ONLY_AFTER and not ONLY_AFTER[word].search(text, max(0, start - 20), start):
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
@@ -198,10 +219,13 @@ def negated_after(text: str, end: int) -> int | None:
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
 
 
-def list_goes_on(tokens: list[tuple[str, int]], comma: int) -> bool:
-    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or"."""
+def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:
+    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or".
+
+    After a word of `LISTING` an "and" does as well: "denies fever, cough and rash".
+    """
     for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor"):
+        if word in ("or", "nor") or (word == "and" and listing):
             return True
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False

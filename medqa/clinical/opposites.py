@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from medqa.clinical.claims import Claim
+from medqa.clinical.names import is_known
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -19,7 +20,10 @@ _PLACES = (
 _REGIONS = (
     "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
 )
-_FOOD = "(?:food|meals?|a meal|eating|breakfast|dinner|the evening meal)"
+_FOOD = (
+    "(?:(?:a |an |the |your |her |his )?(?:full |large |main |heavy |light |evening )?(?:food|meals?"
+    "|eating|breakfast|lunch|dinner|supper))"
+)
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
 EXCLUSIVE = {
     "side": {
@@ -55,9 +59,23 @@ EXCLUSIVE = {
         "loss": r"\b(?:lost|los(?:es?|ing)|shed) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
     },
     "course of doses": {
-        "single": r"\b(?:as|in) (?:a |one )single (?:dose|injection|infusion)\b|\bone-off\b"
+        "single": r"\b(?:as|in|by) (?:a |one )single (?:[a-z]+ )?(?:dose|injection|infusion)\b|\bone-off\b"
         r"|\bonce only\b|\bstat\b",
-        "repeated": r"\b(?:daily|a day|[bt]d|tds|bid|tid|weekly|hourly) for [a-z0-9]+ (?:day|week|month)s",
+        "repeated": r"\b(?:daily|a day|[bt]d|tds|bid|tid|weekly|hourly) for [a-z0-9]+ (?:day|week|month)s"
+        r"|\b(?:once|twice|three times) (?:daily|a day|each day|every day|weekly)\b|\bevery day\b",
+    },
+    "certainty": {
+        "suspected": r"\b(?:suspected|possible|probable|presumed|query)\b",
+        "proven": r"(?<!not )(?<!yet )(?<!be )(?<!un)\b(?:proven|confirmed|definite)\b",
+    },
+    "stability": {
+        "unchanged": r"\bno change\b|\bunchanged\b|\bnot changed\b|n't changed\b|\b(?:remains?"
+        r"|remained) stable\b",
+        "changed": r"\b(?:has|have|had) (?:changed|worsened|deteriorated|declined)\b|\bfor the worse\b",
+    },
+    "together": {
+        "apart": r"\bhours? (?:before|after|apart)\b",
+        "together": r"\b(?:together with|at the same time as|simultaneously with|along with)\b",
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
@@ -88,10 +106,15 @@ HINTS = {
     "need": ("need", "requir", "necessary", "prn", "p.r.n", "demand", "regular", "clock", "symptoms"),
     "weight": ("gain", "put on", "lost", "los", "shed"),
     "course of doses": ("single", "one-off", "once", "stat", " for "),
+    "certainty": ("suspected", "possible", "probable", "presumed", "query", "proven",
+                  "confirmed", "definite"),
+    "stability": ("change", "stable", "worse", "deteriorat", "declin"),
+    "together": ("hour", "together", "same time", "simultaneous", "along"),
     "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
+_HINTS = [(hint, row) for row, hints in HINTS.items() for hint in hints]
 _EXCLUSIVE = {
     row: {label: re.compile(pattern) for label, pattern in labels.items()}
     for row, labels in EXCLUSIVE.items()
@@ -106,12 +129,13 @@ EYE = re.compile(
 )
 # Right and left ear, in capitals.
 EARS = re.compile(r"(?<![A-Za-z])(?:(?P<right>AD)|(?P<left>AS))(?![A-Za-z])")
+CODES = re.compile("(?<![A-Za-z])(?:OD|RE|OS|LE|AD|AS)(?![A-Za-z])")
 EAR = re.compile(r"\b(?:ears?|eardrops|otic|otitis|aural)\b")
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(
     r"\b(?:(?P<before>before|prior to|ahead of|preceding)|(?P<after>after|following)) (?:the |her |his "
     r"|your |each |every |a |an )?"
-    r"(?P<what>[a-z]{5,})"
+    r"(?P<what>[a-z]{5,}|[0-9.]+ (?:weeks?|days?|months?|years?|hours?)(?! later| after))"
 )
 # Routes that are not mistaken for one another when a text names both.
 APART = {
@@ -140,8 +164,8 @@ def wrong_way(
         is given by another route.
     """
     mine, other = _ways(reference), _ways(hypothesis)
-    for row in mine.rows.keys() & other.rows.keys():
-        (label, written), (other_label, other_written) = mine.rows[row], other.rows[row]
+    for row, (label, written) in mine.rows.items():
+        other_label, other_written = other.rows.get(row, (label, ""))
         if label != other_label:
             yield row, row, written, other_written
     for one, two in ((mine, other), (other, mine)):
@@ -160,7 +184,7 @@ def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
         [claim.quantity for claim in side if claim.quantity.kind == "amount" and claim.dose]
         for side in (ours, theirs)
     )
-    subjects = [{claim.subject for claim in side if claim.subject} for side in (ours, theirs)]
+    subjects = [{claim.subject for claim in side if is_known(claim.subject)} for side in (ours, theirs)]
     if all(subjects) and not subjects[0] & subjects[1]:
         return False
     return not (mine and others) or any(amounts_meet(one, two) for one in mine for two in others)
@@ -180,11 +204,15 @@ class _Ways:
         self.rows: dict[str, tuple[str, str]] = {}
         self.routes: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
+        coded = CODES.search(raw) is not None
+        hinted = {row for hint, row in _HINTS if hint in lower} | ({"side"} if coded else set())
         for row, patterns in _EXCLUSIVE.items():
-            if not any(hint in lower for hint in HINTS[row]) and row != "side":
+            if row not in hinted:
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
-            for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" else ():
+            if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
+                continue  # "never on an empty stomach"
+            for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" and coded else ():
                 if codes.search(raw) and organ.search(lower):
                     found |= {match.lastgroup: match for match in codes.finditer(raw)}
             other = {"left": "right", "right": "left"}.get(next(iter(found), ""))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import mirrored
+from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
@@ -55,7 +56,7 @@ _EMPTY = words(
     "used start continue "
     "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
     "please routinely "
-    "done performed first-line known"
+    "done performed first-line known more less than longer"
 )
 # Words that oppose a statement anywhere in it.
 _OPPOSING = words(
@@ -84,13 +85,17 @@ _OPEN = re.compile(
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
-_OPPOSERS = NEGATION_WORDS | _OPPOSING | _DENYING.keys() | words("not cannot can't")
+_NEGATING = NEGATION_WORDS | _OPPOSING
+_RELATIONS = CIRCUMSTANCES | PREPOSITIONS
+_OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
-PARTS = re.compile(r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? )")
+PARTS = re.compile(
+    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
+)
 IF = re.compile(r"\bif (?:it |this |that )?$")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
@@ -113,8 +118,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         return []
     flips = [
         term
-        for term in wanted - given
-        if (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        for term in wanted
+        if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
@@ -141,6 +146,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
+    errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -197,8 +203,9 @@ def _opposite(one: str, other: str) -> str:
 def _may_oppose(text: str) -> bool:
     """Whether a text has a word that can negate or oppose a statement."""
     found = set(TOKEN.findall(forms(text)[2]))
-    prefixed = any(word.startswith(("non", "un")) or word.endswith("n't") for word in found)
-    return prefixed or not found.isdisjoint(_OPPOSERS)
+    return not found.isdisjoint(_OPPOSERS) or any(
+        word.startswith(("non", "un")) or word.endswith("n't") for word in found
+    )
 
 
 def _clauses(text: str) -> list[str]:
@@ -235,9 +242,9 @@ def _statement(text: str) -> _Statement:
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
-        elif word in NEGATION_WORDS | _OPPOSING or word.endswith("n't"):
+        elif word in _NEGATING or word.endswith("n't"):
             pending = (
-                (word in _OPPOSING and word != "no")
+                (word in _OPPOSING and word not in ("no", "nil"))
                 or negates(lower, word, match.start())
                 or CHANGES_NOT.match(lower, match.start()) is not None
             )
@@ -249,7 +256,7 @@ def _statement(text: str) -> _Statement:
         elif prefix and len(rest) > 4 and is_general(rest):
             opposed = True
             found.add(stem(rest))
-        elif not word[0].isalpha() or word in CIRCUMSTANCES | PREPOSITIONS:
+        elif not word[0].isalpha() or word in _RELATIONS:
             pending = pending and word in ("for", "to")
         elif word not in _EMPTY:
             found.add(stem(word))

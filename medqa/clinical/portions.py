@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from medqa.clinical.numbers import COUNTS, ORDINALS, PARTS, WORDS, read_number
+from medqa.clinical.numbers import COUNTS, IN_WORDS, ORDINALS, PARTS, PHRASE, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import canonical
@@ -25,7 +25,7 @@ CHANGE = re.compile(
     r"|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)"
     r"|three times the (?:[a-z]+ ){0,2}dose))\b"
 )
-CHANGES = {"half": Fraction(1, 2), "double": Fraction(2), "triple": Fraction(3)}
+CHANGES = {"half": Fraction(1, 2), "double": 2, "triple": 3}
 # "reduce the dose by a third", "by 50 %"
 REDUCED_BY = re.compile(
     r"\b(?:(?P<up>increas|rais|go(?:es)? up)|reduc|lower|decreas|cut|drop)[a-z]*"
@@ -49,14 +49,10 @@ IN_VOLUME = re.compile(
 CONTAINS = re.compile(
     r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
 )
-_NUMBER_WORDS = "half a dozen|dozen|couple of|" + "|".join(
-    sorted(COUNTS.keys() - {"zero", "nought"}, key=len, reverse=True)
-)
-_COUNT = rf"(?:(?:one|two|three)[ -](?:half|third|quarter)s?|half|[1-9]/[1-9]|[0-9]{{1,3}}|{_NUMBER_WORDS})"
 ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches", "six 50 mg tablets"
 SOME_OF = re.compile(
-    rf"(?<![a-z0-9.,/-])(?P<count>{_COUNT})(?: of (?:the|her|his|your|an?|one)| ?x)?"
+    rf"(?<![a-z0-9.,/-])(?<!and a )(?P<count>{PHRASE})(?: of (?:the|her|his|your|an?|one)| ?x)?"
     r" (?:(?!and |or |to |then )[a-z0-9,.µ/-]+ ){1,3}?"
     r"(?P<item>tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
 )
@@ -71,14 +67,14 @@ EACH_VOLUME = re.compile(
 REPEATS = re.compile(
     rf"(?:\bup to|\bat most|\bmaximum(?: of)?|\btotal of"
     rf"|\brepeat(?:ed)?|\bno more than|\bnot more than)"
-    rf" (?:(?:up to|at most|a maximum of|another) )?(?P<count>[0-9]{{1,2}}|{_NUMBER_WORDS}) times"
+    rf" (?:(?:up to|at most|a maximum of|another) )?(?P<count>[0-9]{{1,2}}|{IN_WORDS}) times"
     r"(?= *[.;:,)\n]| *$| at | if | when | until | with | before )"
     r"(?!,? ?(?:an?|per|each|every|daily|weekly)(?![a-z]))"
 )
 # "two miscarriages", "four previous strokes", "one pool of platelets"
 THINGS = re.compile(
-    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{_NUMBER_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
-    rf"|{_NUMBER_WORDS}))?"
+    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{IN_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
+    rf"|{IN_WORDS}))?"
     r" (?P<first>[a-z]{3,})(?: (?P<second>[a-z]{4,}))?"
 )
 # What is no thing that is counted: words that end what is counted, units, and what numbers are in sentences.
@@ -95,11 +91,14 @@ ENDS = words(
     "not who "
     "which when while after before over under into onto about above below each every since until during"
 )
+PERSON = re.compile("patients?|people|persons?|participants?|subjects|volunteers|individuals")
+# "Three divided doses" are one daily amount.
+UNITS_OF_DOSES = words("divided equal equally separate daily")
 IRREGULAR_PLURALS = words("people children women men teeth feet bacteria")
 # "on day seven", "on the 7th day", "stage 3": the number of a day or grade
 NUMBERED = re.compile(
     r"(?<![a-z0-9-])(?:(?P<what>day|stage|grade|class|step|trimester|cycle|type|line) (?P<number>[0-9]{1,2}"
-    rf"|{_NUMBER_WORDS}|i{{1,3}}|iv)"
+    rf"|{IN_WORDS}|i{{1,3}}|iv)"
     rf"|(?P<ordinal>[0-9]{{1,2}}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})[ -](?P<of>day|stage|grade"
     rf"|trimester|cycle))"
     r"(?![a-z0-9]|\.[0-9]|-[0-9]| ?%| (?:m?c?g|ml)\b)"
@@ -152,7 +151,7 @@ def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]
             continue
         if amount.unit in ("mg", "IU", "mmol") and volume.values[0][0]:
             values = tuple(
-                (low / volume.values[0][1] * 1000, high / volume.values[0][0] * 1000)
+                (quotient(low * 1000, volume.values[0][1]), quotient(high * 1000, volume.values[0][0]))
                 for low, high in amount.values
             )
             yield replace(amount, unit=f"{amount.unit}/L", values=values, start=first.start, end=second.end)
@@ -165,12 +164,12 @@ def _shares(lower: str) -> Iterator[Quantity]:
     for match in SHARE.finditer(lower):
         written = match.group(1)
         above, _, below = written.partition("/") if "/" in written else written.rpartition(" ")
-        count = read_number(above, 0)[0] if above and above not in ("a", "an") else Fraction(1)
-        yield _amount("of a dose", match, count / (int(below) if below.isdigit() else _part(below)))
+        count = read_number(above, 0)[0] if above and above not in ("a", "an") else 1
+        yield _amount("of a dose", match, quotient(count, int(below) if below.isdigit() else _part(below)))
     for match in CHANGE.finditer(lower):
         yield _amount("of a dose", match, CHANGES[match.lastgroup])
     for match in REDUCED_BY.finditer(lower):
-        by = Fraction(match["percent"]) / 100 if match["percent"] else Fraction(1, _part(match["part"]))
+        by = Fraction(int(match["percent"]), 100) if match["percent"] else Fraction(1, _part(match["part"]))
         yield _amount("of a dose", match, 1 + by if match["up"] else 1 - by)
 
 
@@ -211,8 +210,10 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
         for name in (match["first"], match["second"]):
             if name is None or name in ENDS:
                 break
-            thing = canonical(name)
-            if (
+            thing = "people" if PERSON.fullmatch(name) else canonical(name)
+            if name == "doses" and name == match["second"] and match["first"] not in UNITS_OF_DOSES:
+                thing = f"{match['first']} dose"
+            elif (
                 name in NO_THINGS
                 or thing in NO_THINGS
                 or not (one or thing != name or name in IRREGULAR_PLURALS)
@@ -237,5 +238,5 @@ def _numbered(lower: str) -> Iterator[Quantity]:
         number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
         if number is None and not written[0].isdigit():
             continue
-        value = Fraction(number or int(re.match("[0-9]+", written).group()))
+        value = number or int(re.match("[0-9]+", written).group())
         yield _amount(f"no. of {match['what'] or match['of']}", match, value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from medqa.clinical.numbers import show
+from medqa.clinical.numbers import quotient, show
 from medqa.clinical.schedules import show_frequency, show_time
 
 Range = tuple[Fraction, Fraction]
@@ -15,7 +15,7 @@ FAR_APART = 5
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Quantity:
     """One quantity of a text; two are equal when kind, unit, values and bound are.
 
@@ -35,12 +35,12 @@ class Quantity:
     unit: str
     values: tuple[Range, ...]
     bound: str = ""
-    tolerance: Fraction = field(default=Fraction(0), compare=False)
+    tolerance: Fraction = field(default=0, compare=False)
     strict: bool = field(default=False, compare=False)
     item: str = field(default="", compare=False)
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
-    number: Fraction = field(default=Fraction(0), compare=False)
+    number: Fraction = field(default=0, compare=False)
 
     def __hash__(self) -> int:
         """A hash that does not hash fractions, which is slow; equal fractions have equal numerators."""
@@ -103,6 +103,8 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.values == second.values and not (first.bound or second.bound):
         return True
     pairs = list(zip(first.values, second.values, strict=True))
+    if first.kind == "duration" and bool(first.bound) != bool(second.bound) and _ten_fold(*pairs[0]):
+        return False  # "at least 3 minutes" for "30 minutes" is a slip
     if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
         return False
     if first.bound and first.bound == second.bound and first.kind == "score":
@@ -110,6 +112,11 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.bound and first.bound == second.bound:
         return all(near(one[0], other[0], first, second) for one, other in pairs)
     return all(ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
+
+
+def _ten_fold(one: Range, other: Range) -> bool:
+    """Whether two values differ by the factor ten."""
+    return one[0] == 10 * other[0] or other[0] == 10 * one[0]
 
 
 def _limit(score: Quantity) -> Fraction:
@@ -161,7 +168,7 @@ def kind_of(ours: Quantity, theirs: Quantity) -> str:
     pairs = zip(ours.values, theirs.values, strict=True)
     for one, other in (ends for pair in pairs for ends in zip(*pair, strict=True)):
         if one > 0 and other > 0 and one != other:
-            factor = max(one, other) / min(one, other)
+            factor = quotient(max(one, other), min(one, other))
             if factor.denominator == 1 and str(factor).strip("0") == "1":
                 return "ten-fold" if factor == 10 else f"{int(factor):,} times"
     return "value"

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
-from medqa.clinical.numbers import WORDS, read_number
+from medqa.clinical.numbers import WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
@@ -99,7 +99,7 @@ GESTATION = re.compile(
 GESTATION_BEFORE = re.compile(
     r"\b(?:ga|gestation(?:al age)?|pregnan\w+)(?: is| was| of| at|:|,)?(?: about)? $|\bga[:=] ?$"
 )
-YEARS = Unit("month", "long time", Fraction(12))
+YEARS = Unit("month", "long time", 12)
 AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
 AGE_SHORT = re.compile(r"[ -]?y/?o\b")
 AGE_BEFORE = re.compile(
@@ -147,19 +147,21 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
     if read_eye(scan.text, scan.raw, start, word_end):
         return [Quantity("route", "into the eye", (), start=start, end=word_end)], word_end
     if word == "twice" and (limit := read_limit(scan.text, word_end)) is not None:
-        return _quantities(scan, start, limit[1], [(Fraction(2), Fraction(2))], limit[0], limit[0])
+        return _quantities(scan, start, limit[1], [(2, 2)], limit[0], limit[0])
     coded = word[0] == "q" or "." in word
-    after_amount = scan.just_after_amount(start)
-    frequency = None
+    after_amount = frequency = None
     if coded or word in FREQUENCY_WORDS:
+        after_amount = scan.just_after_amount(start)
         frequency = read_frequency(scan.text, scan.raw, start, after_amount)
     if frequency is not None:
         rate, unit, end = frequency
         return [Quantity("frequency", unit, (rate,), start=start, end=end)], end
-    route = read_route(scan.text, scan.raw, start, after_amount) if coded or word in FIRST_WORDS else None
-    if route is not None:
-        name, end = route
-        return [Quantity("route", name, (), start=start, end=end)], end
+    if coded or word in FIRST_WORDS:
+        after_amount = scan.just_after_amount(start) if after_amount is None else after_amount
+        route = read_route(scan.text, scan.raw, start, after_amount)
+        if route is not None:
+            name, end = route
+            return [Quantity("route", name, (), start=start, end=end)], end
     if word in NAMED:
         return read_named_value(scan, start, word_end)
     return [], word_end
@@ -171,7 +173,7 @@ def _one_unit(scan: Scan, start: int) -> Found | None:
     if compound is None:
         return None
     unit, end = compound
-    value, end = _longer(scan, Fraction(1), unit, end)
+    value, end = _longer(scan, 1, unit, end)
     return _quantities(scan, start + scan.text.startswith(" ", start), end, [(value, value)], unit, unit)
 
 
@@ -191,7 +193,7 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
         or (weeks["unit"] or weeks["days"])
         and GESTATION_BEFORE.search(scan.before(start))
     ):
-        age = Fraction(weeks["weeks"]) + Fraction(
+        age = int(weeks["weeks"]) + Fraction(
             int(weeks["days"] or weeks["of_days"] or weeks["sevenths"] or 0), 7
         )
         pregnancy = Quantity("amount", "week of pregnancy", ((age, age),), start=start, end=weeks.end())
@@ -269,7 +271,7 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
         return value, end
     if part[0] * smaller[0].factor >= unit.factor:
         return value, end
-    return value + part[0] * smaller[0].factor / unit.factor, smaller[1]
+    return value + quotient(part[0] * smaller[0].factor, unit.factor), smaller[1]
 
 
 def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
@@ -313,7 +315,7 @@ def _happenings(scan: Scan, start: int, end: int, times: Fraction) -> Found | No
         return None
     length, unit = PERIODS[happening.group(1)]
     return [
-        Quantity("frequency", unit, ((times / length,) * 2,), start=start, end=happening.end())
+        Quantity("frequency", unit, ((quotient(times, length),) * 2,), start=start, end=happening.end())
     ], happening.end()
 
 
@@ -333,9 +335,9 @@ def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit:
             high if unit.factor == 1 else high * unit.factor,
         )
         common = {"bound": bound, "start": start, "end": end, "number": low, "item": unit.item}
-        common["tolerance"] = ROUNDED if unit.rounds else Fraction(0)
+        common["tolerance"] = ROUNDED if unit.rounds else 0
         if unit.dimension == "fahrenheit":
-            values = tuple(Fraction(round((value - 32) * 50 / 9), 10) for value in values)
+            values = tuple(Fraction(round(quotient((value - 32) * 50, 9)), 10) for value in values)
             found.append(Quantity(kind, "°C", (values,), **common | {"tolerance": ROUNDED}))
         elif unit.name:
             found.append(Quantity(kind, unit.name, (values,), **common))

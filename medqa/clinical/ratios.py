@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from math import gcd
 
-from medqa.clinical.numbers import FRACTION, read_number
+from medqa.clinical.numbers import FRACTION, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.scan import Found, Scan, read_bound, read_upper
 from medqa.clinical.units import Unit, read_compound
@@ -110,8 +110,8 @@ LINK = re.compile(
     r"|between|from|or"
     r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
     r"|scale|index"
-    r"|less|more|greater|higher|lower|than|below|above|over|under|least|most|no|not|about|around|equal"
-    r"|within|only"
+    r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
+    r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?"
     r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
@@ -125,7 +125,10 @@ LINK = re.compile(
 
 
 # A bound that includes its value; "below 9" does not.
-INCLUSIVE = re.compile(r"[≥≤=]|\b(?:equal|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+")
+INCLUSIVE = re.compile(
+    r"[≥≤=]|\b(?:equal|upwards?|onwards?|at|or"
+    r"|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
+)
 
 
 def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
@@ -137,7 +140,7 @@ def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
     if match is None or FRACTION.match(scan.text, start):
         return None
     low, low_end, sign, second, second_end = match.groups()
-    values = ((Fraction(low), Fraction(low_end or low)), (Fraction(second), Fraction(second_end or second)))
+    values = ((int(low), int(low_end or low)), (int(second), int(second_end or second)))
     end = match.end()
     compound = read_compound(scan.text, scan.raw, end)
     if compound is not None and compound[0].name != "mmHg":
@@ -199,7 +202,7 @@ def _count(written: str | None) -> Fraction | None:
     if written[0].isalpha() or written[-1].isalpha():
         number = read_number(written, 0)
         return number[0] if number is not None and number[1] == len(written) else None
-    return Fraction(written.replace(",", "").replace(" ", ""))
+    return int(written.replace(",", "").replace(" ", ""))
 
 
 def _proportion(start: int, end: int, first: Range, second: Range) -> Found:
@@ -207,7 +210,7 @@ def _proportion(start: int, end: int, first: Range, second: Range) -> Found:
     common = 1
     if first[0] == first[1] and second[0] == second[1]:
         common = max(1, gcd(int(first[0]), int(second[0])))
-    values = tuple((low / common, high / common) for low, high in (first, second))
+    values = tuple((quotient(low, common), quotient(high, common)) for low, high in (first, second))
     return [Quantity("ratio", ":", values, start=start, end=end, number=first[0])], end
 
 

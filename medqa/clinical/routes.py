@@ -2,28 +2,46 @@
 
 import re
 
+
+def _into(organ: str) -> str:
+    """The ways of saying that something is put into an eye or ear: "into your left eye", "in both eyes"."""
+    which = ("", *(f"{one}_" for one in ("left", "right", "affected", "worse", "sore")))
+    whose = [f"{one}_{side}{organ}" for one in ("the", "your", "her", "his", "my") for side in which]
+    whose += [
+        f"each_{organ}",
+        f"one_{organ}",
+        f"both_{organ}s",
+        f"the_{organ}s",
+        f"left_{organ}",
+        f"right_{organ}",
+    ]
+    return " ".join(f"{into}_{name}" for into in ("into", "in", "to") for name in whose)
+
+
 # route → ways of writing it, "_" for a space.
 WRITTEN = {
-    "by mouth": "oral orally by_mouth per_os po per_oral",
-    "intravenous": "intravenous intravenously iv into_a_vein into_the_vein by_vein",
+    "by mouth": "oral orally by_mouth per_os po per_oral through_the_mouth",
+    "intravenous": "through_a_vein through_a_drip by_drip via_a_drip intravenous intravenously iv "
+    "into_a_vein into_the_vein by_vein",
     "intramuscular": "intramuscular intramuscularly im into_a_muscle into_the_muscle "
-    "into_the_gluteal_muscle into_the_thigh into_a_large_muscle into_the_deltoid",
-    "subcutaneous": "subcutaneous subcutaneously sc sq subq subcut under_the_skin",
+    "into_the_gluteal_muscle into_the_thigh into_a_large_muscle into_the_deltoid into_the_thigh_muscle "
+    "into_the_outer_thigh_muscle into_the_outer_thigh anterolateral_thigh",
+    "subcutaneous": "into_the_fat subcutaneous subcutaneously sc sq subq subcut under_the_skin",
     "sublingual": "sublingual sublingually sl under_the_tongue",
-    "buccal": "buccal buccally",
-    "rectal": "rectally per_rectum pr rectal_suppository rectal_suppositories rectal_diazepam rectal_gel "
+    "buccal": "buccal buccally oromucosal between_the_gum_and_cheek between_gum_and_cheek inside_the_cheek",
+    "rectal": "into_the_rectum into_the_back_passage rectally per_rectum pr rectal_suppository "
+    "rectal_suppositories rectal_diazepam rectal_gel "
     "rectal_enema",
-    "vaginal": "vaginally intravaginal intravaginally pv vaginal_cream vaginal_tablet vaginal_tablets "
+    "vaginal": "into_the_vagina vaginally intravaginal intravaginally pv vaginal_cream vaginal_tablet "
+    "vaginal_tablets "
     "vaginal_ring vaginal_gel vaginal_suppository vaginal_pessary vaginal_estrogen vaginal_oestrogen",
     "topical": "topical topically applied_to_the_skin to_the_skin",
     "transdermal": "transdermal transdermally",
     "inhaled": "inhaled by_inhalation by_inhaler via_inhaler via_an_inhaler nebulised nebulized by_nebuliser "
     "by_nebulizer",
     "nasal": "intranasal intranasally nasal_spray into_each_nostril in_each_nostril to_each_nostril",
-    "into the eye": "ophthalmic eye_drop eye_drops eyedrops into_the_eye into_the_eyes into_the_affected_eye "
-    "into_the_right_eye into_the_left_eye in_the_right_eye in_the_left_eye in_both_eyes in_each_eye "
-    "in_the_affected_eye",
-    "into the ear": "otic ear_drop ear_drops eardrops into_the_ear into_the_affected_ear",
+    "into the eye": "ophthalmic eye_drop eye_drops eyedrops " + _into("eye"),
+    "into the ear": "otic ear_drop ear_drops eardrops " + _into("ear"),
     "intradermal": "intradermal intradermally",
     "intrathecal": "intrathecal intrathecally",
     "epidural": "epidural epidurally",

@@ -29,7 +29,7 @@ class Scan:
 Found = tuple[list[Quantity], int]
 
 _LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below"
+    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
     "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
     "dose)?(?: of)?"

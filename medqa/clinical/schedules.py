@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from medqa.clinical.numbers import COUNTS, read_number, show
+from medqa.clinical.numbers import COUNTS, IN_WORDS, quotient, read_number, show
 
 # Times a day, from the codes of prescriptions.
 CODES = {
@@ -16,21 +16,21 @@ CODES = {
 AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
 
 ADVERBS: dict[str, tuple[Fraction, str]] = {
-    "daily": (Fraction(1), "day"), "nightly": (Fraction(1), "day"), "hourly": (Fraction(24), "day"),
+    "daily": (1, "day"), "nightly": (1, "day"), "hourly": (24, "day"),
     "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"),
-    "monthly": (Fraction(1), "month"), "quarterly": (Fraction(1, 3), "month"),
+    "monthly": (1, "month"), "quarterly": (Fraction(1, 3), "month"),
     "yearly": (Fraction(1, 12), "month"), "annually": (Fraction(1, 12), "month"),
 }  # fmt: skip
 # Length of a period in days or months; "morning" and "mealtime" come once a day.
 PERIODS: dict[str, tuple[Fraction, str]] = {
     "min": (Fraction(1, 1440), "day"), "minute": (Fraction(1, 1440), "day"), "h": (Fraction(1, 24), "day"),
     "hr": (Fraction(1, 24), "day"), "hour": (Fraction(1, 24), "day"), "hourly": (Fraction(1, 24), "day"),
-    "d": (Fraction(1), "day"), "day": (Fraction(1), "day"), "night": (Fraction(1), "day"),
-    "morning": (Fraction(1), "day"), "evening": (Fraction(1), "day"), "daily": (Fraction(1), "day"),
-    "w": (Fraction(7), "day"), "wk": (Fraction(7), "day"), "week": (Fraction(7), "day"),
-    "weekly": (Fraction(7), "day"), "fortnight": (Fraction(14), "day"), "mo": (Fraction(1), "month"),
-    "month": (Fraction(1), "month"), "monthly": (Fraction(1), "month"), "yr": (Fraction(12), "month"),
-    "year": (Fraction(12), "month"), "yearly": (Fraction(12), "month"),
+    "d": (1, "day"), "day": (1, "day"), "night": (1, "day"),
+    "morning": (1, "day"), "evening": (1, "day"), "daily": (1, "day"),
+    "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
+    "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
+    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"),
+    "year": (12, "month"), "yearly": (12, "month"),
 }  # fmt: skip
 ORDINALS = {
     "other": 2, "alternate": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4,
@@ -52,10 +52,11 @@ _PERIOD = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|doses?|injections?|infusions?"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
+    rf"|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
-    rf"|,? ?(?:(?:an?|per|each|every|in an?|in|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
+    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
@@ -74,7 +75,8 @@ INTERVAL = re.compile(
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
     r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
-    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:(?:every|each|in the|at) )?(?:evenings?|nights?"
+    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
+    r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
 )
 # "morning, noon and night", "at breakfast, lunch, dinner and bedtime"
@@ -82,7 +84,7 @@ _MEAL = (
     "(?:morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
 MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?{_MEAL})+(?![a-z])")
-PHRASE_RATES = {"half": Fraction(1, 2), "once": Fraction(1), "twice": Fraction(2)}
+PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
 # What "daily" is not a frequency of.
@@ -92,10 +94,15 @@ ONCE = re.compile(
     r"(?:on (?:waking|rising|awakening)|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
+    r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
     # "8 mg morning and 4 mg evening"
     r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;]| *$| and [0-9]| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
+)
+# "in the morning and two in the evening"
+AGAIN = re.compile(
+    rf"(?:,? and|,) (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])"
 )
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
@@ -106,8 +113,15 @@ _WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 WEEKDAYS = re.compile(
     rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s)(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
 )
+# "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(
-    r"(?:with|before|after|at) each of (?:the |her |his |your )?(three|four|two) (?:main )?meals(?![a-z])"
+    rf"(?:with|before|after|at|for|in) each of (?:the |her |his |your )?({_NUMBER}) (?:main |daily )?"
+    r"(?:meals|feeds|doses|times|portions)(?![a-z])"
+)
+# "over the whole day", "in the day overall"
+WHOLE_DAY = re.compile(
+    r"(?:(?:over|in|for|across) the (?:whole |entire |course of the )day|(?:once )?in (?:the|a) day)(?: "
+    r"overall| in all)?(?![a-z])"
 )
 
 # "tablets a day", after a number that is elsewhere: "three 100 mg tablets a day"
@@ -120,15 +134,19 @@ ITEMS_IN = re.compile(
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS,
     "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "after", "on", "intervals", "next", "per", "morning", "mornings", "breakfast", "tablet",
+    "after", "on", "over", "for", "across", "when", "first", "intervals",
+    "next", "per", "morning", "mornings", "breakfast", "tablet",
     "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
+NUMBER_BEGINS = re.compile(_NUMBER)
 Range = tuple[Fraction, Fraction]
+# (lowest, highest) a "day" or a "month", which, and where it ends.
+Frequency = tuple[Range, str, int]
 
 
-def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """The frequency that begins at `start`: (lowest, highest) a "day" or a "month", which, and where it ends.
 
     Args:
@@ -137,8 +155,13 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         start: beginning of a word or number.
         after_amount: whether an amount ends shortly before.
     """
+    return (_of_number if NUMBER_BEGINS.match(text, start) else _of_word)(text, raw, start, after_amount)
+
+
+def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
+    """A frequency that begins with a word: "twice daily", "every 6 hours", "at breakfast and dinner"."""
     if (match := MEALS.match(text, start)) is not None:
-        meals = Fraction(len(re.findall(_MEAL, match.group())))
+        meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()
     if (match := PHRASE.match(text, start)) is not None:
         return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
@@ -146,33 +169,45 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> tuple
         return _times(match)
     if (match := EVERY.match(text, start)) is not None:
         ordinal, low, high, period = match.groups()
-        factor = Fraction(ORDINALS[ordinal]) if ordinal else Fraction(1)
+        factor = ORDINALS[ordinal] if ordinal else 1
         return _interval(low, high, period, factor, match.end())
-    if (match := CODED.match(text, start) or INTERVAL.match(text, start)) is not None:
-        low, high, period = match.groups()
-        return _interval(low, high, period, Fraction(1), match.end())
-    if (match := DAYS.match(text, start)) is not None:
-        length, unit = PERIODS[match.group(2)]
-        return (_number(match.group(1)) / length,) * 2, unit, match.end()
+    if (match := CODED.match(text, start)) is not None:
+        return _interval(*match.groups(), 1, match.end())
     if after_amount and (match := CLOCKS.match(text, start)) is not None:
-        times = Fraction(len(CLOCK.findall(match.group())))
+        times = len(CLOCK.findall(match.group()))
         return (times, times), "day", match.end()
     if (match := WEEKDAYS.match(text, start)) is not None:
         days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
         return (days, days), "day", match.end()
     if after_amount and (match := ITEMS_IN.match(text, start)) is not None:
-        return _interval(None, None, match.group(1), Fraction(1), match.end())
+        return _interval(None, None, match.group(1), 1, match.end())
+    if (match := WHOLE_DAY.match(text, start)) is not None:
+        return (1, 1), "day", match.end()
     if (match := MEALTIMES.match(text, start)) is not None:
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
-        return (Fraction(1), Fraction(1)), "day", match.end()
+        again = AGAIN.match(text, match.end())
+        second = again and ONCE.match(text, again.end())
+        return ((2, 2), "day", second.end()) if second else ((1, 1), "day", match.end())
     return _single_word(text, raw, start, after_amount)
+
+
+def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
+    """A frequency that begins with a number: "3 times a day", "12-hourly", "two days a week"."""
+    if (match := TIMES.match(text, start)) is not None:
+        return _times(match)
+    if (match := INTERVAL.match(text, start)) is not None:
+        return _interval(*match.groups(), 1, match.end())
+    if (match := DAYS.match(text, start)) is not None:
+        length, unit = PERIODS[match.group(2)]
+        return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
+    return None
 
 
 SINGLE = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z]+")
 
 
-def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[Range, str, int] | None:
+def _single_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """A code (BID, b.i.d.) or an adverb (daily)."""
     match = SINGLE.match(text, start)
     if match is None:
@@ -183,7 +218,7 @@ def _single_word(text: str, raw: str, start: int, after_amount: bool) -> tuple[R
         capitals = raw[start : match.end()].isupper()
         if word in AMBIGUOUS and not (dotted or capitals or after_amount):
             return None
-        value = Fraction(CODES[word])
+        value = CODES[word]
         return (value, value), "day", match.end()
     if word in ADVERBS and not dotted:
         if word == "daily" and DAILY_LIFE.match(text, match.end()):
@@ -197,13 +232,13 @@ def _number(word: str) -> Fraction:
     return read_number(word, 0)[0]
 
 
-def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
+def _times(match: re.Match[str]) -> Frequency | None:
     """ "once or twice daily", "2-3 times a day", "three times in 24 hours" """
     word, other_word, low, high, adverb, count, period = match.groups()
     names = {"once": 1, "twice": 2, "thrice": 3, "three times": 3}
     if word:
-        lowest = Fraction(names[word])
-        highest = Fraction(names[other_word]) if other_word else lowest
+        lowest = names[word]
+        highest = names[other_word] if other_word else lowest
     else:
         lowest = _number(low)
         highest = _number(high) if high else lowest
@@ -214,20 +249,18 @@ def _times(match: re.Match[str]) -> tuple[Range, str, int] | None:
         length *= _number(count) if count else 1
         if not length:
             return None
-        rate = 1 / length
+        rate = quotient(1, length)
     return (lowest * rate, highest * rate), unit, match.end()
 
 
-def _interval(
-    low: str | None, high: str | None, period: str, factor: Fraction, end: int
-) -> tuple[Range, str, int] | None:
+def _interval(low: str | None, high: str | None, period: str, factor: Fraction, end: int) -> Frequency | None:
     """ "every 4 to 6 hours" is 4 to 6 times a day"""
     length, unit = PERIODS[period] if period in PERIODS else PERIODS[period.rstrip("s")]
-    shortest = (_number(low) if low else Fraction(1)) * length * factor
-    longest = (_number(high) if high else Fraction(1)) * length * factor if high else shortest
+    shortest = (_number(low) if low else 1) * length * factor
+    longest = (_number(high) if high else 1) * length * factor if high else shortest
     if not shortest or not longest:
         return None
-    rates = sorted((1 / longest, 1 / shortest))
+    rates = sorted((quotient(1, longest), quotient(1, shortest)))
     return (rates[0], rates[1]), unit, end
 
 
@@ -237,7 +270,8 @@ def show_frequency(rate: Range, unit: str) -> str:
     if high >= 1 or not low:
         numbers = show(low) if low == high else f"{show(low)}-{show(high)}"
         return f"{numbers} a {unit}"
-    lengths = show(1 / high) if low == high else f"{show(1 / high)}-{show(1 / low)}"
+    longest, shortest = (show(quotient(1, times)) for times in (low, high))
+    lengths = shortest if low == high else f"{shortest}-{longest}"
     return f"every {lengths} {unit}s"
 
 

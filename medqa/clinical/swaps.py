@@ -26,6 +26,7 @@ Found = tuple[str, str, str, str]
 
 DAYS = words("monday tuesday wednesday thursday friday saturday sunday yesterday today")
 MONTHS = words("january february march april may june july august september october november december")
+DAY_NUMBER = "(?:[0-9]+ )?"
 # Class → each mark of it, and its words.
 LABELS = {
     "side": {"right": "right|rt", "left": "left|lt"},
@@ -72,7 +73,7 @@ LABELS = {
     },
     "week": {"weekday": "weekdays|working days|monday to friday", "weekend": "weekends?"},
     "weekday": {day: day for day in DAYS},
-    "month": {month: rf"(?:[0-9]+ )?{month}" for month in MONTHS},
+    "month": {month: DAY_NUMBER + month for month in MONTHS},
     "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
     | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
     "action": {
@@ -84,7 +85,7 @@ LABELS = {
         "start": r"start(?:s|ed)?|begin\w*|began|begun|initiated?|commenced?|added",
     },
 }  # fmt: skip
-_LABELS = {
+LABEL_PATTERNS = {
     row: (
         list(marks),
         re.compile(
@@ -95,6 +96,29 @@ _LABELS = {
     )
     for row, marks in LABELS.items()
 }  # fmt: skip
+
+
+def _openings(names: str) -> Iterator[str]:
+    """The first two characters that the alternatives of a pattern can begin with, or the first."""
+    plain = re.sub(r"\(\?:[a-z]+\)\?", "", names)  # "child(?:ren)?"
+    for name in re.split(r"\|(?![^(]*\))", plain):
+        if name.startswith(DAY_NUMBER):
+            yield from "0123456789"
+            name = name.removeprefix(DAY_NUMBER)
+        if group := re.match(r"\(\?:([^()]*)\)", name):
+            yield from _openings(group[1])
+        elif name.startswith("[1-9]"):
+            yield from "123456789"
+        else:
+            yield re.match("[a-z]{2}|.", name).group()
+
+
+# The patterns of the classes that a word can begin a mark of, by its first two characters or its first.
+_BEGUN: dict[str, list[str]] = {}
+for _row, _meanings in LABELS.items():
+    for _opening in sorted({opening for names in _meanings.values() for opening in _openings(names)}):
+        _BEGUN.setdefault(_opening, []).append(_row)
+BEGINNING = re.compile("(?<![a-z0-9])(?:[a-z][a-z]|[0-9<>≥])")
 # "day 3", "week two", "twin A", "the first week": marks of the class "day", "week", "twin".
 _COUNTED = "day|week|month|year|visit|cycle|twin|bed|phase|step|trimester|patient|grade|stage|dose"
 NUMBERED = re.compile(
@@ -103,7 +127,7 @@ NUMBERED = re.compile(
 )
 NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
-BRACKET_END = re.compile(r"[^0-9()]{0,20}\)")
+BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
 THING = re.compile("[a-z]{4,}")
 NO_THINGS = (
@@ -129,7 +153,7 @@ SHARE = re.compile(r"(?<![a-z0-9])(?:an?|one|two|three)[ -](?:third|quarter|half
 NORMAL = re.compile(r"(?<![a-z-])(?:normal|unremarkable|unaffected|healthy)(?![a-z])")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mark:
     """A word or value of a text: its place, what it says in one form, its words, and whether in brackets."""
 
@@ -289,28 +313,39 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     return pairs
 
 
+def numbered(match: re.Match[str]) -> tuple[str, str]:
+    """("week", "week 2") for a match of `NUMBERED`: "week two", "the second week"."""
+    number = match["number"] or match["ordinal"]
+    meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
+    what = match["what"] or match["of"] or "day"
+    return what, f"{what} {meaning}"
+
+
 @lru_cache(maxsize=KEPT_TEXTS)
 def _marks(text: str) -> dict[str, list[Mark]]:
     """Class → the marks of a text, for classes of which it has two or more."""
     original, raw, lower = forms(text)
     found: dict[str, list[Mark]] = {}
     inside: set[int] = set()
+    ends: dict[str, int] = {}  # class → where its last mark ends
 
     def add(name: str, start: int, end: int, meaning: Hashable) -> None:
         bracketed = lower.endswith("(", 0, start) and BRACKET_END.match(lower, end) is not None
         mark = Mark(start, meaning, original[start:end].strip(), bracketed)
         found.setdefault(name, []).append(mark)
 
-    for row, (meanings, pattern) in _LABELS.items():
-        for match in pattern.finditer(lower):
-            add(row, match.start(), match.end(), meanings[int(match.lastgroup[1:])])
+    for beginning in BEGINNING.finditer(lower):
+        for row in _BEGUN.get(beginning.group(), ()):
+            meanings, pattern = LABEL_PATTERNS[row]
+            match = pattern.match(lower, beginning.start())
+            if match is not None and match.start() >= ends.get(row, 0):
+                ends[row] = match.end()
+                add(row, match.start(), match.end(), meanings[int(match.lastgroup[1:])])
     if {mark.meaning for mark in found.get("stage", ())} == {"later"}:
         found["stage"].insert(0, Mark(-1, "first", ""))  # "6 mg, then 12 mg"
     for match in NUMBERED.finditer(lower):
-        number = match["number"] or match["ordinal"]
-        meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
-        what = match["what"] or match["of"] or "day"
-        add(what, match.start(), match.end(), f"{what} {meaning}")
+        what, meaning = numbered(match)
+        add(what, match.start(), match.end(), meaning)
     for what in ("day", "week", "phase", "step", "cycle", "visit"):
         if "stage" not in found and len({mark.meaning for mark in found.get(what, ())}) == 2:
             first, later = sorted(

@@ -53,7 +53,7 @@ LATEX = (
     (re.compile(r"\\\\(?=[a-zA-Z,;()\[\] ])"), r"\\"),  # escaped twice
     (re.compile(r"\\(?:,|;|:|!|quad|qquad| )|(?<=\w)~(?=[\w\\])"), " "),
     (re.compile(r"\\(?:times)(?![a-zA-Z])"), "×"),
-    (re.compile(r"\\(?:cdot|ast)(?![a-zA-Z])"), "·"),
+    (re.compile(r" ?\\(?:cdot|ast)(?![a-zA-Z]) ?"), "·"),
     (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),
     (re.compile(r"\\(?:leq?|leqslant)(?![a-zA-Z])"), "≤"),
     (re.compile(r"\\(?:geq?|geqslant)(?![a-zA-Z])"), "≥"),
@@ -62,8 +62,8 @@ LATEX = (
     (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
     (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
     (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
-    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),
     (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
     (re.compile(r"\\([%&$#_*~.+()\[\]-])"), r"\1"),
@@ -96,6 +96,8 @@ NEGATIVE_POWERS = re.compile(
 NEGATIVE_POWER = re.compile(_BELOW)
 DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 MARKUP = re.compile(r"[*_`$\\|#<~•]| {2}")
+# The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
+SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z(\[]|\s*$)|[;\n]")
 SPACES = re.compile("[ \u00a0]{2,}")
 
 
@@ -104,6 +106,13 @@ def forms(text: str) -> tuple[str, str, str]:
     """The plain text, and both forms of it that `even` gives; characters have the same place in all three."""
     plain_text = plain(text)
     return plain_text, *even(plain_text)
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def sentence_ends(text: str) -> list[int]:
+    """Where the sentences of a text end in its plain form; the last ends after it."""
+    plain_text = forms(text)[0]
+    return [*(match.end() for match in SENTENCE_END.finditer(plain_text)), len(plain_text) + 1]
 
 
 def plain(text: str) -> str:

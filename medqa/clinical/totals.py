@@ -4,14 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medqa.clinical.numbers import read_number
+from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.units import PER_ITEM, WRITTEN
 
 ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|patch|vial"
-    r"|lozenge|suppository|spoonful)(?:e?s)?\b"
+    r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
 )
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
@@ -21,7 +20,8 @@ CONTAINER = re.compile(
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |,? ?\(?(?:each (?:of |containing |delivering )?)?"
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
+    r"(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
 )
 # "two tablets, which makes 500 mg"
@@ -31,8 +31,14 @@ TOTAL_BEFORE = re.compile(
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
+# "80 mg tablets, two of them"
+COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
+TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
-    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|[1-9][0-9]?)(?: ?x| of the)? $"
+    rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
+    r"(?: ?x| of (?:the|your|her|his|these|those|an?|one)| an?)?"
+    r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
+    r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
 
 
@@ -55,23 +61,31 @@ def total_of(
     if len(amount.values) != 1:
         return None
     after = ITEM_AFTER.match(text, amount.end)
-    container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
     item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
     low, high = amount.values[0]
-    count = COUNT_BEFORE.search(text[max(begin, amount.start - 12) : amount.start])
     counts = [
         other.values[0]
         for other in around
         if (other.unit == item and not other.bound)
         or (other.unit in ITEMS and OF_NAME.fullmatch(text, other.end, amount.start))
     ]
-    if TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]) and any(
+    several = any(
         other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
-    ):
+    )
+    if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
         return amount
-    if item and count is not None:
-        number = read_number(count.group(1), 0)[0]
+    before = text[max(begin, amount.start - 40) : amount.start]
+    count = (COUNT_BEFORE if item else TIMES_BEFORE).search(before)
+    if count is not None:
+        number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
-    if container is not None and not counts:
-        counts = [number for unit, number in elsewhere if unit == container.group(1)]
+    following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
+    if following is not None:
+        counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
+    if item and not counts:
+        counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
+        counts = counts if len(counts) == 1 and amount.item else []
+    if elsewhere and not counts:
+        container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
+        counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None

@@ -7,6 +7,9 @@ between two systems (pounds, °F, kPa) do not meet in round numbers; their resul
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
+
+from medqa.clinical.numbers import parse, quotient
 
 # dimension → (its own unit, {factor to it: spellings}). "s?" is an optional plural, "(er|re)" American or
 # British, "_" a space or hyphen; a factor with "~" crosses systems. All in lower case; see EXACT_CASE.
@@ -101,15 +104,15 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
 EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "s", "ma": "mA", "fl": "fL",
               "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB", "ie": "IE"}  # fmt: skip
 # Spellings that mean something else in these letters: mega-units, not milli-units.
-OTHER_CASE = {"MU": Fraction(10**6), "MIU": Fraction(10**6), "MUI": Fraction(10**6)}
+OTHER_CASE = {"MU": 10**6, "MIU": 10**6, "MUI": 10**6}
 # Letters that are a unit only under a fraction bar or glued to the number: "38c", but not "38 c".
 GLUED = {"f", "c"}
 # Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
 BELOW = {
-    "volume": ("L", Fraction(1000)),
-    "mass": ("kg", Fraction(1_000_000)),
+    "volume": ("L", 1000),
+    "mass": ("kg", 1_000_000),
     "time": ("h", Fraction(1, 24)),
-    "substance": ("mol", Fraction(1000)),
+    "substance": ("mol", 1000),
 }
 # Things that people take or count in whole numbers; "1 or 2 tablets" is the range 1 to 2.
 COUNTED = {
@@ -129,7 +132,8 @@ def _spellings() -> tuple[dict[str, tuple[str, Fraction, bool]], set[str]]:
                     variants = [variants[0].replace("(er|re)", ending) for ending in ("er", "re")]
                 for variant in variants:
                     for plural in ("s", ""):
-                        meaning = (dimension, Fraction(factor.lstrip("~")), factor.startswith("~"))
+                        exact = quotient(Fraction(factor.lstrip("~")), 1)
+                        meaning = (dimension, exact, factor.startswith("~"))
                         found[variant.replace("s?", plural)] = meaning
     return found, {name.split()[0] for name in found if " " in name}
 
@@ -150,9 +154,11 @@ BAR = re.compile(
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(
-    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice )[a-z]+ ){1,2}?"
-    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day)(?![a-z]))"
-    r"|per (?=k(?:g|ilo))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
+    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice "
+    r"|over |in (?!total|all)|within |for |during |after |every |then |and |or )[a-z]+ ){1,3}?"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
+    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
+    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
     r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?(?![a-z])))"
 )
 # After a kilogram of body weight.
@@ -173,7 +179,7 @@ METRES_BEFORE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Unit:
     """A unit, simple or compound.
 
@@ -193,11 +199,10 @@ class Unit:
     rounds: bool = False
     item: str = ""
     per: str = ""
-    times: Fraction = Fraction(0)
+    times: Fraction = 0
 
 
-@dataclass(frozen=True)
-class _Simple:
+class _Simple(NamedTuple):
     """A simple unit in a text: its spelling, what it measures, its factor, and where it ends."""
 
     spelling: str
@@ -239,7 +244,7 @@ def read_limit(text: str, start: int) -> tuple[Unit, int] | None:
     limit = LIMIT.match(text, start)
     if limit is None:
         return None
-    return Unit("x ULN" if limit["limit"] else "x baseline", "multiple of a limit", Fraction(1)), limit.end()
+    return Unit("x ULN" if limit["limit"] else "x baseline", "multiple of a limit", 1), limit.end()
 
 
 def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
@@ -260,12 +265,12 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     if first is None and not BAR.match(text, start):
         return None
     # Without a unit above the bar: "60 per minute", "3 per day".
-    above = first or _Simple("", "count", Fraction(1), False, start)
+    above = first or _Simple("", "count", 1, False, start)
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
     while not unit.per and (bar := BAR.match(text, end) or (unit.name and OF_PER.match(text, end))):
         number = BELOW_NUMBER.match(text, bar.end())
         lower = _read_simple(text, raw, number.end() if number else bar.end(), below=True)
-        amount = Fraction(number.group(1).replace(",", "")) if number else Fraction(1)
+        amount = parse(number.group(1).replace(",", "")) if number else 1
         # Neither is "875/1250 mg" a number per 1250 mg, nor "875 mg/125 mg" a quotient.
         if lower is None or not amount or (first is None and number):
             break
@@ -286,13 +291,13 @@ def _under(unit: Unit, lower: _Simple, amount: Fraction) -> Unit:
         return replace(unit, item=lower.dimension)
     length = lower.factor * amount
     if lower.dimension == "long time":
-        return replace(unit, per="month", times=1 / length)
+        return replace(unit, per="month", times=quotient(1, length))
     if lower.dimension == "time" and length >= 1:  # a day or more; "per 24 h" is a day
-        return replace(unit, per="day", times=1 / length)
-    own, scale = BELOW.get(lower.dimension, (WRITTEN[lower.dimension][0], Fraction(1)))
+        return replace(unit, per="day", times=quotient(1, length))
+    own, scale = BELOW.get(lower.dimension, (WRITTEN[lower.dimension][0], 1))
     return replace(
         unit,
         name=f"{unit.name}/{own}",
         dimension=f"{unit.dimension}/{lower.dimension}",
-        factor=unit.factor * scale / length,
+        factor=quotient(unit.factor * scale, length),
     )

@@ -145,9 +145,10 @@ def _stemmer() -> Any:
 
 
 @lru_cache(maxsize=1)
-def general_stems() -> frozenset[str]:
-    """Porter stems of the words of general English."""
-    return frozenset(_stemmer().stem(word) for word in word_lists.names("general_english"))
+def general_words() -> tuple[dict[str, str], frozenset[str]]:
+    """The words of general English with their Porter stems, and the stems."""
+    stems = {word: _stemmer().stem(word) for word in word_lists.names("general_english")}
+    return stems, frozenset(stems.values())
 
 
 # Stems of one family that Porter's rules leave apart.
@@ -162,14 +163,16 @@ RELATED = {
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The Porter stem of a word in canonical form: one for "harm", "harms" and "harming"."""
-    found = _stemmer().stem(canonical(word))
+    form = canonical(word)
+    found = general_words()[0].get(form) or _stemmer().stem(form)
     return RELATED.get(found, found)
 
 
 @lru_cache(maxsize=1 << 16)
 def is_general(word: str) -> bool:
     """Whether a word is common in general English, in any of its forms."""
-    return _stemmer().stem(word) in general_stems()
+    words, stems = general_words()
+    return word in words or _stemmer().stem(word) in stems
 
 
 def rare_terms(texts: Iterable[str]) -> list[str]:

@@ -55,37 +55,32 @@ def test_spans_are_normalised(text, spans):
     assert factual_spans(f"He said: {text}, as before.") == spans
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("0.5 g", "500 mg"), ("250 µg", "250 mcg"), ("250 μg", "0.25 mg"), ("1,000 mL", "1 L"),
-        ("98.6 °F", "37 °C"), ("twice daily", "BID"), ("twice daily", "q12h"), ("every 8 hours", "TID"),
-        ("daily", "q24h"), ("5–10 mg", "5 mg to 10 mg"), ("10 mg/day", "10 mg once daily"),
-        ("12 months", "1 year"), ("one week", "7 days"), ("by mouth", "PO"), ("1 in 10,000", "1:10000"),
-        ("HbA1c 6.5%", "HbA1c of 6.5 percent"), ("140/90 mmHg", "140 over 90"),
-        ("150 x 10^9/L", "150,000 per microliter"), ("126 mg/dL", "1.26 g/L"), ("150 lb", "68 kg"),
-        ("101 °F", "38.3 °C"), ("5 ft", "152 cm"), ("at least 65 mmHg", "65 mmHg"),
-        ("125 pg/mL", "above 125 pg/mL"), ("2 mg per kg", "2 mg/kg"), ("1:1000", "1 in 1,000"),
-        ("aged 65", "65 years old"), ("60 bpm", "60 beats per minute"), ("2.4 million units", "2,400,000 IU"),
-    ],
-)  # fmt: skip
-def test_equal_quantities_match(first, second):
-    assert exact_match(first, second)["exact_match"] == 1.0
-    assert exact_match(second, first)["exact_match"] == 1.0
+EQUAL = [
+    ("0.5 g", "500 mg"), ("250 µg", "250 mcg"), ("250 μg", "0.25 mg"), ("1,000 mL", "1 L"),
+    ("98.6 °F", "37 °C"), ("twice daily", "BID"), ("twice daily", "q12h"), ("every 8 hours", "TID"),
+    ("daily", "q24h"), ("5–10 mg", "5 mg to 10 mg"), ("10 mg/day", "10 mg once daily"),
+    ("12 months", "1 year"), ("one week", "7 days"), ("by mouth", "PO"), ("1 in 10,000", "1:10000"),
+    ("HbA1c 6.5%", "HbA1c of 6.5 percent"), ("140/90 mmHg", "140 over 90"),
+    ("150 x 10^9/L", "150,000 per microliter"), ("126 mg/dL", "1.26 g/L"), ("150 lb", "68 kg"),
+    ("101 °F", "38.3 °C"), ("5 ft", "152 cm"), ("at least 65 mmHg", "65 mmHg"),
+    ("125 pg/mL", "above 125 pg/mL"), ("2 mg per kg", "2 mg/kg"), ("1:1000", "1 in 1,000"),
+    ("aged 65", "65 years old"), ("60 bpm", "60 beats per minute"), ("2.4 million units", "2,400,000 IU"),
+]  # fmt: skip
+DIFFERENT = [
+    ("0.5 mg", "5 mg"), ("5 mg", "5 g"), ("5 mg", "5 mL"), ("5 mg", "5 mg/kg"), ("BID", "TID"),
+    ("4 weeks", "1 month"), ("above 125 pg/mL", "below 125 pg/mL"), ("5-10 mg", "5 mg"),
+    ("140/90 mmHg", "90/140 mmHg"), ("1:1000", "1:100"), ("7 days", "7 weeks"), ("by mouth", "IV"),
+    ("150 lb", "150 kg"), ("101 °F", "37 °C"), ("INR 2", "pH 2"), ("65 years old", "65 months old"),
+    ("10 mg daily", "10 mg"), ("150 lb", "70 kg"), ("101 °F", "38.5 °C"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("0.5 mg", "5 mg"), ("5 mg", "5 g"), ("5 mg", "5 mL"), ("5 mg", "5 mg/kg"), ("BID", "TID"),
-        ("4 weeks", "1 month"), ("above 125 pg/mL", "below 125 pg/mL"), ("5-10 mg", "5 mg"),
-        ("140/90 mmHg", "90/140 mmHg"), ("1:1000", "1:100"), ("7 days", "7 weeks"), ("by mouth", "IV"),
-        ("150 lb", "150 kg"), ("101 °F", "37 °C"), ("INR 2", "pH 2"), ("65 years old", "65 months old"),
-        ("10 mg daily", "10 mg"), ("150 lb", "70 kg"), ("101 °F", "38.5 °C"),
-    ],
-)  # fmt: skip
-def test_different_quantities_do_not_match(first, second):
-    assert exact_match(first, second)["exact_match"] == 0.0
+    ("first", "second", "match"), [(*pair, 1.0) for pair in EQUAL] + [(*pair, 0.0) for pair in DIFFERENT]
+)
+def test_quantities_match_when_they_are_equal(first, second, match):
+    assert exact_match(first, second)["exact_match"] == match
+    assert exact_match(second, first)["exact_match"] == match
 
 
 def test_spans_have_their_place_in_the_plain_text():
@@ -406,6 +401,12 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("pharmacist", 0.02, 0.02),
         ("rewordings", 0.02, 0.05),
         ("two_further_writers", 0.01, 0.01),
+        ("pharmacist_two", 0.02, 0.06),
+        ("writer_1", 0.02, 0.1),
+        ("writer_2", 0.02, 0.05),
+        ("writer_3", 0.04, 0.07),
+        ("writer_4", 0.08, 0.08),
+        ("writer_5", 0.23, 0.17),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
@@ -415,7 +416,7 @@ def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms
     for pair in map(json.loads, lines):
         flagged = bool(clinical_reading.errors(pair, lexicon))
         failed[pair["label"]].append(flagged == (pair["label"] == "right"))
-    assert min(map(len, failed.values())) >= 150
+    assert min(map(len, failed.values())) >= 45
     assert sum(failed["right"]) <= false_alarms * len(failed["right"])
     assert sum(failed["wrong"]) <= misses * len(failed["wrong"])
 

@@ -256,10 +256,10 @@ def load_everything() -> None:
         importlib.import_module(name)
     from medqa.artifacts.run_manifest import versions
     from medqa.clinical.lexicon import MedicalLexicon
-    from medqa.clinical.word_forms import general_stems
+    from medqa.clinical.word_forms import general_words
     from medqa.data.text_quality import _identifier
 
-    for fill_cache in (MedicalLexicon, general_stems, versions, _identifier):
+    for fill_cache in (MedicalLexicon, general_words, versions, _identifier):
         fill_cache()
     gc.freeze()
 
