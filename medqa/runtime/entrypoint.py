@@ -93,6 +93,6 @@ def _machine_error(error: Exception) -> str:
         return "the machine does not have enough memory"
     # Few libraries raise an OSError when the disk is full.
     inner = error.__cause__ or error.__context__
-    texts = os.strerror(errno.ENOSPC), "PytorchStreamWriter failed writing"
+    texts = os.strerror(errno.ENOSPC), "PytorchStreamWriter failed writing", ". unexpected pos "
     full = any(text in str(error) for text in texts) or getattr(inner, "errno", None) == errno.ENOSPC
     return os.strerror(errno.ENOSPC) if full else ""

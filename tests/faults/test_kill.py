@@ -117,7 +117,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_done(undisturbed, name, 
     """The output lies on a small disk. When it is full the stage stops; with room again it goes on."""
     state, line = SCENARIOS[name]
     output = {"prepare": "datasets", "train": "results", "evaluate": "evaluation_results"}[name]
-    sizes = {"prepare": (8, 40), "train": (64, 400), "evaluate": (8, 48, 120)}[name]
+    sizes = {"prepare": (8, 40), "train": (64, 150, 100), "evaluate": (8, 48, 120)}[name]
     stops = 0
     for kilobytes in sizes if whole else sizes[-1:]:
         folder = copy(undisturbed.states[state], tmp_path / "case")

@@ -23,6 +23,7 @@ def stopped(): raise Interrupted(signal.SIGTERM)
 def no_file(): open("/nowhere/file")
 def full_disk(): raise OSError(28, "No space left on device")
 def torch_full(): raise RuntimeError("PytorchStreamWriter failed writing file data/4: file write failed")
+def zip_full(): raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 33280 vs 33168")
 def rust_full(): raise ValueError("I/O error: No space left on device (os error 28)")
 def memory(): bytearray(1 << 62)
 def arrow(): print_rank0("base → tuned")
@@ -67,6 +68,7 @@ def test_our_mistake_is_1_with_a_traceback_and_what_to_do_next():
         ("no_file", "/nowhere/file: No such file or directory"),
         ("full_disk", "No space left on device"),
         ("torch_full", "No space left on device"),
+        ("zip_full", "No space left on device"),
         ("rust_full", "No space left on device"),
         ("memory", "the machine does not have enough memory"),
     ],
