@@ -114,7 +114,7 @@ def import_bitsandbytes() -> None:
     import torch
 
     compiler = torch.compile
-    torch.compile = lambda function, **_: function
+    torch.compile = lambda function=None, **_: function or (lambda decorated: decorated)
     try:
         import bitsandbytes  # noqa: F401
     finally:
