@@ -63,7 +63,7 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited ex former insufficient lacking"
+    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking"
 )
 # What "may" allows; elsewhere it says that something is possible.
 _ALLOWED = (
