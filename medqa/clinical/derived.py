@@ -45,6 +45,8 @@ def is_derived(one: Claim, other: Claim, reference: str, hypothesis: str) -> boo
 
 def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
+    if _is_content(source, result, before, after):
+        return True
     if source.quantity.unit != result.quantity.unit or source.quantity.kind != result.quantity.kind:
         return False
     (given, _), (wanted, _) = source.quantity.values[0], result.quantity.values[0]
@@ -61,6 +63,21 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
             for value in {given, *_values(before, source.quantity.unit)} - {wanted}
             for factor in _products(before, source.quantity.unit in ITEMS)
         )
+    )
+
+
+def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether a result is what a volume contains, at a time or in all: 10 g for "15 mL of 3.35 g/5 mL"."""
+    if volume.taken is None or volume.taken.unit == volume.quantity.unit or result.dose is None:
+        return False
+    (content, _), (wanted, _) = volume.taken.values[0], result.quantity.values[0]
+    if volume.taken.unit != result.quantity.unit:
+        return False
+    if _like(content, wanted):
+        often = [claim.dose.frequency for claim in (volume, result) if claim.dose and claim.dose.frequency]
+        return len({one.values for one in often}) < 2
+    return _is_total(result, after) and any(
+        _like(content * factor, wanted) for factor in _products(before, True)
     )
 
 
