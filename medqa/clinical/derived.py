@@ -40,7 +40,16 @@ PLUS = re.compile(r"(?: [a-z]+)? ?(?:and|plus|\+) ?(?:(?:an?|one|another) )?")
 
 def is_derived(one: Claim, other: Claim, reference: str, hypothesis: str) -> bool:
     """Whether one of two claims of a medicine is a sum or a product of amounts in the text of the other."""
-    return _follows(one, other, reference, hypothesis) or _follows(other, one, hypothesis, reference)
+    sides = ((one, other, reference, hypothesis), (other, one, hypothesis, reference))
+    return any(_follows(*side) or _on_both_sides(*side) for side in sides)
+
+
+def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bool:
+    """Whether a text gives a threshold from its two sides: "go on while ≤ 500 ms, stop if past 500 ms"."""
+    first, second = source.quantity, result.quantity
+    return {first.bound, second.bound} == {"<", ">"} and any(
+        one.number == first.number and one.start != second.start for one in read(after)
+    )
 
 
 def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
@@ -61,7 +70,7 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
         and any(
             _like(value * factor, wanted)
             for value in {given, *_values(before, source.quantity.unit)} - {wanted}
-            for factor in _products(before, source.quantity.unit in ITEMS)
+            for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
         )
     )
 
@@ -77,7 +86,7 @@ def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
         often = [claim.dose.frequency for claim in (volume, result) if claim.dose and claim.dose.frequency]
         return len({one.values for one in often}) < 2
     return _is_total(result, after) and any(
-        _like(content * factor, wanted) for factor in _products(before, True)
+        _like(content * factor, wanted) for factor in _products(before, True, result.daily is None)
     )
 
 
@@ -117,8 +126,8 @@ def _values(text: str, unit: str) -> frozenset[Fraction]:
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _products(text: str, counts_items: bool) -> tuple[Fraction, ...]:
-    """What an amount comes to in a day, and in all, by everything that a text multiplies it by.
+def _products(text: str, counts_items: bool, in_days: bool) -> tuple[Fraction, ...]:
+    """What an amount comes to in a day, or in all days, by everything that a text multiplies it by.
 
     The factors are times a day, items at a time (unless the amount is itself a number of items), sides of
     the body and days. A text that gives two values of one of them has no product.
@@ -134,7 +143,7 @@ def _products(text: str, counts_items: bool) -> tuple[Fraction, ...]:
         return ()
     days = min(factors.pop("duration", {Fraction(1)}))
     a_day = prod((min(values) for values in factors.values()), start=2 if BOTH.search(forms(text)[2]) else 1)
-    return a_day, a_day * days
+    return (a_day, a_day * days) if in_days else (a_day,)
 
 
 def _like(one: Fraction, other: Fraction) -> bool:

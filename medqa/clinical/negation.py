@@ -203,7 +203,9 @@ def negates(text: str, word: str, start: int) -> bool:
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
-    if word in ("without", "excluded", "ruled") and NOT_WITHOUT.search(text, max(0, start - 60), start):
+    if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
+        text, max(0, start - 60), start
+    ):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False

@@ -97,6 +97,20 @@ PARTS = re.compile(
     r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
 )
 IF = re.compile(r"\bif (?:it |this |that )?$")
+# "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
+LIMITS = re.compile(r"\b(?:unless|only (?:if|when|after|once|in)|except)(?![a-z])")
+CONDITION = re.compile(
+    r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
+)
+ENDS = re.compile(
+    r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
+    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
+)
+# "There is no reason to stop", "metformin is continued and the contrast medium stopped"
+NO_END = re.compile(
+    rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
+)
+GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -127,10 +141,13 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         )
         common = _statement(denying).denied & _statement(affirming).denied
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
+        ended = _both_end(reference, hypothesis)
+        flips = [] if _one_limits(reference, hypothesis) else flips
         flips = [
             term
             for term in flips
-            if not _same_denial(term, common, denying)
+            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            and not _same_denial(term, common, denying)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     errors = [
@@ -151,10 +168,32 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
+    settled = settled or _one_limits(reference, hypothesis) or _both_end(reference, hypothesis)
     shared = "" if errors or settled else _opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _both_end(one: str, other: str) -> bool:
+    """Whether both texts end something and neither denies that: "was stopped", "ended on day 3"."""
+    lower = [forms(text)[2] for text in (one, other)]
+    return all(ENDS.search(text) and not NO_END.search(text) for text in lower)
+
+
+def _goes_on(term: str, text: str) -> bool:
+    """Whether a text continues what a term names: "continue metformin", "metformin was continued"."""
+    name = re.escape(term)
+    pattern = rf"\b{GOES_ON} (?:[a-z]+ ){{0,2}}{name}|\b{name}s? (?:[a-z]+ ){{0,3}}{GOES_ON}"
+    return re.search(pattern, forms(text)[2]) is not None
+
+
+def _one_limits(one: str, other: str) -> bool:
+    """Whether one text states as an exception what the other states as a condition: "unless", "only if"."""
+    for first, second in ((forms(one)[2], forms(other)[2]), (forms(other)[2], forms(one)[2])):
+        if LIMITS.search(first) and not LIMITS.search(second) and CONDITION.search(second):
+            return True
+    return False
 
 
 def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
