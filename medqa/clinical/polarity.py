@@ -102,6 +102,7 @@ LIMITS = re.compile(r"\b(?:unless|only (?:if|when|after|once|in)|except)(?![a-z]
 CONDITION = re.compile(
     r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
 )
+CLAUSE_OF = re.compile(r"[^.;,\n]*")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
@@ -135,6 +136,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in wanted
         if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
+    exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
             (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
@@ -142,7 +144,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         common = _statement(denying).denied & _statement(affirming).denied
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
         ended = _both_end(reference, hypothesis)
-        flips = [] if _one_limits(reference, hypothesis) else flips
+        flips = [] if exception else flips
         flips = [
             term
             for term in flips
@@ -168,7 +170,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
-    settled = settled or _one_limits(reference, hypothesis) or _both_end(reference, hypothesis)
+    settled = settled or exception or _both_end(reference, hypothesis)
     shared = "" if errors or settled else _opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
@@ -188,11 +190,25 @@ def _goes_on(term: str, text: str) -> bool:
     return re.search(pattern, forms(text)[2]) is not None
 
 
-def _one_limits(one: str, other: str) -> bool:
-    """Whether one text states as an exception what the other states as a condition: "unless", "only if"."""
-    for first, second in ((forms(one)[2], forms(other)[2]), (forms(other)[2], forms(one)[2])):
-        if LIMITS.search(first) and not LIMITS.search(second) and CONDITION.search(second):
-            return True
+def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether terms differ only because one text gives as an exception what the other has as a condition.
+
+    "Unless there is bleeding" is "if there is no bleeding": the term of the exception is negated, and no
+    other. "A only if B" is "no A without B": both are negated, or the threshold is given from its other side.
+    """
+    for first, second in ((one, other), (other, one)):
+        lower, condition = forms(first)[2], CONDITION.search(forms(second)[2])
+        limit = LIMITS.search(lower)
+        if limit is None or condition is None or LIMITS.search(forms(second)[2]):
+            continue
+        if limit.group() in ("unless", "except"):
+            exception = lexicon.counts(CLAUSE_OF.match(lower, limit.end()).group())
+            return len(flips) == 1 and flips[0].removeprefix("no ") in exception
+        pairs = product(read(first), read(second))
+        return len(flips) == 2 or any(
+            mine.number == theirs.number and mine.unit == theirs.unit and mine.bound != theirs.bound
+            for mine, theirs in pairs
+        )
     return False
 
 
