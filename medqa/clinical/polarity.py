@@ -203,7 +203,11 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
             continue
         if limit.group() in ("unless", "except"):
             exception = lexicon.counts(CLAUSE_OF.match(lower, limit.end()).group())
-            return len(flips) == 1 and flips[0].removeprefix("no ") in exception
+            # A second negation, of the advice itself, reverses it: "stop it as long as no bleeding occurs".
+            mine, theirs = (
+                sum(term.startswith("no ") for term in lexicon.counts(text)) for text in (one, other)
+            )
+            return len(flips) == 1 == abs(mine - theirs) and flips[0].removeprefix("no ") in exception
         pairs = product(read(first), read(second))
         return len(flips) == 2 or any(
             mine.number == theirs.number and mine.unit == theirs.unit and mine.bound != theirs.bound
