@@ -18,7 +18,8 @@ OPPOSED = re.compile(
     r"|e)ld|defer\w*"
     r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
     r"|until|forbid\w*"
-    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more"
+    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ke(?:ep|pt) off|off[ -]limits"
+    r"|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more"
     r"|longer|exceed))"
 )
 

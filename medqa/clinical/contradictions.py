@@ -9,6 +9,7 @@ from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
+from medqa.clinical.derived import is_derived
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.numbers import parse, quotient
@@ -78,7 +79,12 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         *_with_common_ages(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
     )
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
-    found = [*_contradictions(ours, theirs, bare), *wrong_way(reference, hypothesis, ours, theirs)]
+    contradicted = (
+        _error(one, other)
+        for one, other in _contradictions(ours, theirs, bare)
+        if not is_derived(one, other, reference, hypothesis)
+    )
+    found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
     found += old_dose(ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
@@ -210,8 +216,8 @@ def _in_weeks(claim: Claim) -> Claim:
 
 def _contradictions(
     ours: Sequence[Claim], theirs: Sequence[Claim], bare: tuple[frozenset[Fraction], frozenset[Fraction]]
-) -> Iterator[tuple[str, str, str, str]]:
-    """(subject, kind, words of the reference, words of the answer) for each claim that is contradicted.
+) -> Iterator[tuple[Claim, Claim]]:
+    """Each claim of the reference that is contradicted, with the claim of the answer that contradicts it.
 
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer that agrees with none of the reference: by one of the same subject, or, without a common
@@ -226,13 +232,13 @@ def _contradictions(
             likeliest = min(against, key=lambda other: _likeness(one, other))
             left.remove(one)
             rivals.remove(likeliest)
-            yield _error(one, likeliest)
+            yield one, likeliest
     for other in list(rivals):
         # "10 mL of 75 mg/5 mL" is 150 mg, whatever the reference compares with it.
         one = next((one for one in ours if _is_content(one, other)), None)
         if one is not None:
             rivals.remove(other)
-            yield _error(one, other)
+            yield one, other
     settled = _settled(ours, theirs)
     for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
         wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
@@ -245,7 +251,7 @@ def _contradictions(
         none = len(mine) == len(wanted) == len(against) == len(given)
         single = len(against) == 1 and (len(mine) == 1 or only)
         if (single or none) and _only_counterpart(mine[0], against[0]):
-            yield _error(mine[0], against[0])
+            yield mine[0], against[0]
 
 
 def _is_bare(claim: Claim, numbers: frozenset[Fraction]) -> bool:

@@ -196,7 +196,7 @@ class MedicalLexicon:
                     reached = -1
             elif role is NEGATION:
                 if start < read_to or not negates(lower, word, start) or PASSIVE.match(lower, start):
-                    reached = -1 if word == "without" else reached
+                    reached = -1 if word in ("without", "not", "cannot") else reached
                     continue
                 undoes = place <= reached and not has_negated and word in UNDOING
                 reach = PREFIX_REACH if word == "non" else NEGATION_REACH

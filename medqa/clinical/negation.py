@@ -35,7 +35,7 @@ _NEEDS_AFTER = {
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
-    "stopped discontinued withheld avoided omitted "
+    "denied deny stopped discontinued withheld avoided omitted "
     "discontinuation withdrawal cessation come coming refuse refused "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
     "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
@@ -52,7 +52,8 @@ _NOT_NEGATED = re.compile(
     r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
-    r"|be certain|certain|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?|doubt|until"
+    r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
+    r"|doubt|until"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget"
     r"|hesitate|delay"
@@ -75,7 +76,9 @@ _ADVERB = (
 _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
     r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
-    r"|withheld|omitted|replaced (?:by|with)|unnecessary|unavailable|unsafe|unsuitable|undetectable"
+    r"|withheld|omitted|missing|refused|declined"
+    r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
+    r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
     r"|inappropriate|inadvisable|held|resolved|paused|off limits|out of the question"
     r"|subsided)"
@@ -116,7 +119,7 @@ NEGATED_AFTER = re.compile(
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
-    r"|avoid|ruled out|excluded"
+    r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
@@ -200,7 +203,9 @@ def negates(text: str, word: str, start: int) -> bool:
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
-    if word in ("without", "excluded", "ruled") and NOT_WITHOUT.search(text, max(0, start - 60), start):
+    if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
+        text, max(0, start - 60), start
+    ):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False

@@ -63,7 +63,7 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited ex former insufficient lacking"
+    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking"
 )
 # What "may" allows; elsewhere it says that something is possible.
 _ALLOWED = (
@@ -97,6 +97,21 @@ PARTS = re.compile(
     r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
 )
 IF = re.compile(r"\bif (?:it |this |that )?$")
+# "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
+LIMITS = re.compile(r"\b(?:unless|only (?:if|when|after|once|in)|except)(?![a-z])")
+CONDITION = re.compile(
+    r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
+)
+CLAUSE_OF = re.compile(r"[^.;,\n]*")
+ENDS = re.compile(
+    r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
+    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
+)
+# "There is no reason to stop", "metformin is continued and the contrast medium stopped"
+NO_END = re.compile(
+    rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
+)
+GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -121,16 +136,20 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in wanted
         if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
+    exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
             (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
         )
         common = _statement(denying).denied & _statement(affirming).denied
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
+        ended = _both_end(reference, hypothesis)
+        flips = [] if exception else flips
         flips = [
             term
             for term in flips
-            if not _same_denial(term, common, denying)
+            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            and not _same_denial(term, common, denying)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     errors = [
@@ -151,10 +170,50 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
+    settled = settled or exception or _both_end(reference, hypothesis)
     shared = "" if errors or settled else _opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _both_end(one: str, other: str) -> bool:
+    """Whether both texts end something and neither denies that: "was stopped", "ended on day 3"."""
+    lower = [forms(text)[2] for text in (one, other)]
+    return all(ENDS.search(text) and not NO_END.search(text) for text in lower)
+
+
+def _goes_on(term: str, text: str) -> bool:
+    """Whether a text continues what a term names: "continue metformin", "metformin was continued"."""
+    name = re.escape(term)
+    pattern = rf"\b{GOES_ON} (?:[a-z]+ ){{0,2}}{name}|\b{name}s? (?:[a-z]+ ){{0,3}}{GOES_ON}"
+    return re.search(pattern, forms(text)[2]) is not None
+
+
+def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether terms differ only because one text gives as an exception what the other has as a condition.
+
+    "Unless there is bleeding" is "if there is no bleeding": the term of the exception is negated, and no
+    other. "A only if B" is "no A without B": both are negated, or the threshold is given from its other side.
+    """
+    for first, second in ((one, other), (other, one)):
+        lower, condition = forms(first)[2], CONDITION.search(forms(second)[2])
+        limit = LIMITS.search(lower)
+        if limit is None or condition is None or LIMITS.search(forms(second)[2]):
+            continue
+        if limit.group() in ("unless", "except"):
+            exception = lexicon.counts(CLAUSE_OF.match(lower, limit.end()).group())
+            # A second negation, of the advice itself, reverses it: "stop it as long as no bleeding occurs".
+            mine, theirs = (
+                sum(term.startswith("no ") for term in lexicon.counts(text)) for text in (one, other)
+            )
+            return len(flips) == 1 == abs(mine - theirs) and flips[0].removeprefix("no ") in exception
+        pairs = product(read(first), read(second))
+        return len(flips) == 2 or any(
+            mine.number == theirs.number and mine.unit == theirs.unit and mine.bound != theirs.bound
+            for mine, theirs in pairs
+        )
+    return False
 
 
 def _same_denial(term: str, common: frozenset[str], text: str) -> bool:

@@ -301,3 +301,43 @@ def test_one_statement_in_many_forms_raises_no_alarm():
 def test_a_statement_and_its_negation_contradict():
     missed = failures(statement_pairs(same=False), right=False, errors=negations)
     assert not missed
+
+
+# (reference, the same in other numbers, another dose in such numbers)
+DERIVED = [
+    ("Levothyroxine 75 micrograms daily.", "One 50 mcg and one 25 mcg levothyroxine tablet daily.",
+     "One 50 mcg and one 50 mcg levothyroxine tablet daily."),
+    ("Ibuprofen 100 mg/5 mL: 7.5 mL three times a day.", "Ibuprofen 450 mg in total daily, 150 mg at a time.",
+     "Ibuprofen 900 mg in total daily, 300 mg at a time."),
+    ("Immunoglobulin 0.4 g/kg/day for 5 days.", "Immunoglobulin to a total dose of 2 g/kg over five days.",
+     "Immunoglobulin to a total dose of 4 g/kg over five days."),
+    ("Morphine 10 mg every 4 hours.", "24-h oral morphine use: 60 mg.", "24-h oral morphine use: 120 mg."),
+    ("Ramipril 5 mg daily for 10 days.", "Ramipril 5 mg a day, ten days.", "Ramipril 50 mg daily in total."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reference, same, other", DERIVED)
+def test_sums_and_products_agree_only_when_they_are_right(reference, same, other):
+    assert not dose_errors(reference, same)
+    assert dose_errors(reference, other)
+
+
+# (reference, the same condition from its other side, its opposite)
+CONDITIONS = [
+    ("Unless there is bleeding, anticoagulation is continued.",
+     "Carry on with the anticoagulant as long as no bleeding occurs.",
+     "Stop the anticoagulant as long as no bleeding occurs."),
+    ("No antibiotic is needed without signs of infection.",
+     "Only if signs of infection are present does the patient require an antibiotic.",
+     "An antibiotic is needed without signs of infection."),
+    ("Digoxin should be withheld if the pulse is under 60.",
+     "Give digoxin only when the pulse is 60 or faster.", "Give digoxin if the pulse is under 60."),
+    ("Lisinopril was stopped because of cough.", "Lisinopril had to be discontinued owing to a cough.",
+     "Lisinopril was never stopped in spite of a cough."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reference, same, opposite", CONDITIONS)
+def test_a_condition_agrees_with_its_exception_and_not_with_its_opposite(reference, same, opposite):
+    assert not negations(reference, same)
+    assert negations(reference, opposite) or dose_errors(reference, opposite)

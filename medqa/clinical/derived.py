@@ -1,0 +1,150 @@
+"""Amounts that follow from those of the other text: 60 mg in 24 hours from 10 mg every 4 hours.
+
+Two texts can give one regimen by different numbers: a dose and what it adds up to, or one dose and its
+parts. `is_derived` recognizes the second as a consequence of the first, so that it is no contradiction.
+"""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations
+from math import prod
+
+from medqa.clinical.claims import Claim
+from medqa.clinical.numbers import PHRASE, read_number
+from medqa.clinical.quantity_reader import read
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.totals import ITEMS
+
+# Products are rounded: 65 mg of iron three times a day are "roughly 195 mg".
+TOLERANCE = Fraction(3, 100)
+# Words that make an amount a sum over times, days or items.
+TOTAL = re.compile(
+    r"\b(?:total(?:s|ling|ing)?|cumulative(?:ly)?|altogether|in all|overall|add(?:s|ed)? up to|in sum|divided"
+    r"|split|spread|in a day|over the day|24-h(?:our)?s?|(?:in|per|over) (?:any |the |each )?24 h(?:ours?)?"
+    r"|daily (?:use|intake|amount|quantity|requirement))(?![a-z])"
+)
+# How far from an amount such a word may be.
+AROUND = 60
+# "20 mg each time": no total
+EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+# "each eye", "both nostrils"
+BOTH = re.compile(
+    r"\b(?:each|both|either|per) (?:eye|nostril|ear|side|hand|foot|knee|breast|thigh|arm|leg)s?\b"
+)
+# "two 250 mcg nebules", "2 sprays of 50": how many of what is before the amount
+COUNT = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE})(?: x| of the| [a-z]+ of)? $")
+# "one 50 mcg and one 25 mcg tablet"
+PLUS = re.compile(r"(?: [a-z]+)? ?(?:and|plus|\+) ?(?:(?:an?|one|another) )?")
+
+
+def is_derived(one: Claim, other: Claim, reference: str, hypothesis: str) -> bool:
+    """Whether one of two claims of a medicine is a sum or a product of amounts in the text of the other."""
+    sides = ((one, other, reference, hypothesis), (other, one, hypothesis, reference))
+    return any(_follows(*side) or _on_both_sides(*side) for side in sides)
+
+
+def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bool:
+    """Whether a text gives a threshold from its two sides: "go on while ≤ 500 ms, stop if past 500 ms"."""
+    first, second = source.quantity, result.quantity
+    return {first.bound, second.bound} == {"<", ">"} and any(
+        one.number == first.number and one.start != second.start for one in read(after)
+    )
+
+
+def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
+    if _is_content(source, result, before, after):
+        return True
+    if source.quantity.unit != result.quantity.unit or source.quantity.kind != result.quantity.kind:
+        return False
+    (given, _), (wanted, _) = source.quantity.values[0], result.quantity.values[0]
+    if not given or given == wanted or result.dose is None or len(result.quantity.values) > 1:
+        return False
+    if _is_sum(given, result, after) or _is_counted(given, result, after):
+        return True
+    # How many capsules are taken, a text may say without the word: "one in the morning, two at night".
+    return (
+        not source.item
+        and _is_total(result, after)
+        and any(
+            _like(value * factor, wanted)
+            for value in {given, *_values(before, source.quantity.unit)} - {wanted}
+            for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
+        )
+    )
+
+
+def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether a result is what a volume contains, at a time or in all: 10 g for "15 mL of 3.35 g/5 mL"."""
+    if volume.taken is None or volume.taken.unit == volume.quantity.unit or result.dose is None:
+        return False
+    (content, _), (wanted, _) = volume.taken.values[0], result.quantity.values[0]
+    if volume.taken.unit != result.quantity.unit:
+        return False
+    if _like(content, wanted):
+        often = [claim.dose.frequency for claim in (volume, result) if claim.dose and claim.dose.frequency]
+        return len({one.values for one in often}) < 2
+    return _is_total(result, after) and any(
+        _like(content * factor, wanted) for factor in _products(before, True, result.daily is None)
+    )
+
+
+def _is_total(claim: Claim, text: str) -> bool:
+    """Whether a text calls an amount a total, and not a dose that is given several times a day."""
+    if claim.item or (claim.times_a_day and claim.daily.values[0][0] > claim.quantity.values[0][0]):
+        return False
+    lower, start, end = forms(text)[2], claim.quantity.start, claim.quantity.end
+    if EACH_TIME.match(lower, end):
+        return False
+    return TOTAL.search(lower, max(0, start - AROUND), end + AROUND) is not None
+
+
+def _is_counted(whole: Fraction, part: Claim, text: str) -> bool:
+    """Whether so many of a part are the whole: 500 mcg for "two 250 mcg nebules"."""
+    count = COUNT.search(forms(text)[2][max(0, part.quantity.start - 30) : part.quantity.start])
+    number = read_number(f"{count.group(1)} of ", 0) if count else None
+    return number is not None and number[0] > 1 and _like(number[0] * part.quantity.values[0][0], whole)
+
+
+def _is_sum(whole: Fraction, part: Claim, text: str) -> bool:
+    """Whether a part and another amount right beside it are the whole."""
+    lower = forms(text)[2]
+    alike = [one for one in read(text) if one.unit == part.quantity.unit and one.kind == part.quantity.kind]
+    return any(
+        part.quantity.start in (first.start, second.start)
+        and _like(first.values[0][0] + second.values[0][0], whole)
+        and PLUS.fullmatch(lower, first.end, second.start)
+        for first, second in combinations(alike, 2)
+    )
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _values(text: str, unit: str) -> frozenset[Fraction]:
+    """The amounts of a text in a unit."""
+    return frozenset(one.values[0][0] for one in read(text) if one.unit == unit and one.kind == "amount")
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _products(text: str, counts_items: bool, in_days: bool) -> tuple[Fraction, ...]:
+    """What an amount comes to in a day, or in all days, by everything that a text multiplies it by.
+
+    The factors are times a day, items at a time (unless the amount is itself a number of items), sides of
+    the body and days. A text that gives two values of one of them has no product.
+    """
+    factors: dict[str, set[Fraction]] = {}
+    for one in read(text):
+        kind = "item" if one.unit in ITEMS else one.kind
+        if kind == "item" or (kind in ("frequency", "duration") and one.unit == "day"):
+            factors.setdefault(kind, set()).update(one.values[0])
+    if counts_items:
+        factors.pop("item", None)
+    if any(len(values) > 1 for values in factors.values()):
+        return ()
+    days = min(factors.pop("duration", {Fraction(1)}))
+    a_day = prod((min(values) for values in factors.values()), start=2 if BOTH.search(forms(text)[2]) else 1)
+    return (a_day, a_day * days) if in_days else (a_day,)
+
+
+def _like(one: Fraction, other: Fraction) -> bool:
+    return abs(one - other) <= TOLERANCE * other
