@@ -111,12 +111,15 @@ class MedicalLexicon:
 
     def _begin_caches(self) -> None:
         self._roles = _Roles(self)
-        # Terms of a text and how often each; kept with the lexicon, so that the memory goes when it goes.
+        # Where terms are, and how often each; kept with the lexicon, so that the memory goes when it goes.
+        self.places = lru_cache(maxsize=KEPT_TEXTS)(self._places)
         self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
 
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: everything but the caches."""
-        return {name: value for name, value in vars(self).items() if name not in ("_roles", "counts")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_roles", "places", "counts")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -163,8 +166,8 @@ class MedicalLexicon:
         """
         return [term for _, term in self.places(text)]
 
-    def places(self, text: str) -> list[tuple[int, str]]:
-        """Where each of the `terms` of a text begins in the plain text, and the term."""
+    def _places(self, text: str) -> list[tuple[int, str]]:
+        """Where each of the `terms` of a text begins in the plain text, and the term; cached as `places`."""
         _, text, lower = forms(text)
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
