@@ -29,8 +29,8 @@ WORD = re.compile("[a-z]{4,}|low|high|none|no")
 NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?![0-9])")
 # One form for words that say the same.
 SAME = {
-        "lifelong": "life", "swollen": "swell", "clear": "normal", "fine": "normal", "unremarkable": "normal",
-        "healthy": "normal", "unaffected": "normal", "tolerated": "normal", "none": "no", "no": "no",
+    "lifelong": "life", "swollen": "swell", "clear": "normal", "fine": "normal", "unremarkable": "normal",
+    "healthy": "normal", "unaffected": "normal", "tolerated": "normal", "none": "no", "no": "no",
 }  # fmt: skip
 EMPTY = NO_THINGS | words(
     "should must could would will shall there here also only very patient patients takes taken gets give "
@@ -62,12 +62,12 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
                 continue
             moved, stayed = (first & now) | (second & then), (first & then) | (second & now)
             values = {word for word in moved if word[0].isdigit()}
-            told = moved - values
-            enough = len(told) >= LEAST_MOVED and row != "measure"
+            moved_words = moved - values
+            enough = len(moved_words) >= LEAST_MOVED and row != "measure"
             both = bool(first & now) and bool(second & then)
             if one in others and two in others:
-                certain = (enough or (both and told)) and not any(word[0].isalpha() for word in stayed)
-                certain = certain or (both and "normal" in told)
+                certain = (enough or (both and moved_words)) and not any(word[0].isalpha() for word in stayed)
+                certain = certain or (both and "normal" in moved_words)
                 certain = certain or (
                     len(values) >= LEAST_MOVED and not any(word[0].isdigit() for word in stayed)
                 )
