@@ -151,8 +151,15 @@ def start(folder) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
-@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [
+        pytest.param(signal.SIGINT, True, id="ctrl_c-group"),
+        pytest.param(signal.SIGTERM, False, id="sigterm-parent"),
+        pytest.param(signal.SIGINT, False, id="ctrl_c-parent", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, True, id="sigterm-group", marks=pytest.mark.long),
+    ],
+)
 def test_an_interrupted_pool_ends_at_once_and_quietly(tmp_path, number, whole_group):
     """The script has no guard around its main part, which a pool of spawned processes would run again."""
     with start(tmp_path) as process:

@@ -20,8 +20,12 @@ ENDING = {"1": ["Prepared ", "specialty ", "In ", "Next:  "], "2": ["Trained: ",
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
-    """The three stages as a user types them, with standard output and error piped."""
+def runs(tmp_path_factory, specialty_files, tiny_model, whole) -> SimpleNamespace:
+    """The three stages with standard output and error piped.
+
+    The evaluation, which imports what the others import, starts as a user starts it; the others are forks of
+    this process, except in `make faults`.
+    """
     folder = tmp_path_factory.mktemp("said")
     data, adapter, results = (str(folder / name) for name in ("datasets", "results", "evaluation_results"))
     prepare = ["dataset_preparation.py", "--DATA_DIR", specialty_files, "--OUTPUT_DIR", data,
@@ -31,9 +35,15 @@ def runs(tmp_path_factory, specialty_files, tiny_model) -> SimpleNamespace:
     evaluate = ["evaluation.py", "--BASE_MODEL_PATH", tiny_model, "--FINETUNED_MODEL_PATH", adapter,
                 "--DATASET_DIR", data, "--OUTPUT_DIR", results, "--MAX_NEW_TOKENS", "4", "--BASE_PRECISION", "nf4",
                 "--BERTSCORE_MODEL", "", "--PRIMARY_METRICS", "ROUGE-L"]  # fmt: skip
-    done = {str(number): run_script(*line) for number, line in enumerate((prepare, train, evaluate), 1)}
     lines = {"prepare": tuple(map(str, prepare)), "train": tuple(map(str, train))}
-    return SimpleNamespace(folder=folder, done=done, **lines)
+    done = {}
+    for number, line in enumerate(lines.values(), 1):
+        if whole:
+            done[str(number)] = run_script(*line)
+        else:
+            ended = stages.run(folder, line)
+            done[str(number)] = SimpleNamespace(returncode=ended.code, stdout=ended.out, stderr=ended.err)
+    return SimpleNamespace(folder=folder, done=done | {"3": run_script(*evaluate)}, **lines)
 
 
 @pytest.mark.parametrize("stage", ["1", "2", "3"])
