@@ -8,8 +8,8 @@ The folders are from benchmarks/make_model_shape.py. Runs use 1, 2, 4 ... cards,
 with the data of training_speed.py and the demo's questions. A run that leaves cards free shares the machine
 with the next one. Training takes place with the defaults for each card (4 x 4), and with equally many
 sequences in a step on any number of cards: then the losses must differ by rounding only. `sharded` trains
-ten steps with FSDP on all cards, after the estimate of --DRY_RUN. `--simulate` computes from the results
-what 4 to 64 cards would give.
+an epoch with FSDP on all cards, after the estimate of --DRY_RUN; --pairs 660 make ten steps on four cards.
+`--simulate` computes from the results what 4 to 64 cards would give.
 """
 
 import argparse
@@ -195,7 +195,7 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def estimate(model: str, folder: Path, cards: int) -> dict[str, Any]:
-    """Train ten steps with the base sharded over all cards, after the estimate of --DRY_RUN."""
+    """Train an epoch with the base sharded over all cards, after the estimate of --DRY_RUN."""
     name = f"sharded over {cards} cards"
     run = training_run(name, cards, model, folder, "--COMPILE", "off")._replace(launch=SHARDED)
     dry = execute(run._replace(options=(*run.options, "--DRY_RUN")), list(range(cards)), 200)

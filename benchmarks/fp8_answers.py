@@ -54,14 +54,17 @@ def paired(before: Any, after: Any) -> dict[str, Any]:
 
 def printed(title: str, found: dict[str, Any]) -> None:
     """The paired table of one model."""
+    from medqa.runtime.console import table
+
     print(f"\n{title}: {100 * found['equal_answers']:.1f} % of the answers are equal")
-    print(f"{'metric':28} {'bf16':>9} {'here':>9} {'difference [95 %]':>32} {'n':>6}")
+    rows = []
     for row in found["metrics"]:
         numbers = [float("nan") if row[name] is None else row[name]
                    for name in ("before", "after", "difference", "ci_low", "ci_high")]  # fmt: skip
         before, after, difference, low, high = numbers
         interval = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
-        print(f"{row['metric']:28} {before:9.4f} {after:9.4f} {interval:>32} {row['n']:6}")
+        rows.append((row["metric"], f"{before:.4f}", f"{after:.4f}", interval, row["n"]))
+    print(table(("metric", "bf16", "here", "difference [95 %]", "n"), rows))
 
 
 def main() -> None:

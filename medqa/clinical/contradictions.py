@@ -75,9 +75,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         return None
-    ours, theirs = _with_common_subject(
-        *_with_common_ages(*_with_common_pregnancy(*_without_body_weight(ours, theirs)))
-    )
+    ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     contradicted = (
         _error(one, other)
@@ -142,23 +140,17 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tupl
     return sides[0], sides[1]
 
 
-def _with_common_pregnancy(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
-    """Weeks are weeks of pregnancy where the other text counts those."""
+def _with_common_times(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """Weeks are weeks of pregnancy, months and years an age, where the other text gives those."""
     sides = [ours, theirs]
-    counted = [any(claim.quantity.unit == "week of pregnancy" for claim in side) for side in sides]
-    if counted[0] != counted[1]:
-        plain = counted.index(False)
-        sides[plain] = [_in_weeks(claim) for claim in sides[plain]]
-    return sides
-
-
-def _with_common_ages(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
-    """Months and years are an age where the other text gives an age: "at two years and four months"."""
-    sides = [ours, theirs]
-    aged = [any(claim.quantity.kind == "age" for claim in side) for side in sides]
-    if aged[0] != aged[1]:
-        number = aged.index(False)
-        sides[number] = [_as_age(claim) for claim in sides[number]]
+    for gives, converted in (
+        (lambda quantity: quantity.unit == "week of pregnancy", _in_weeks),
+        (lambda quantity: quantity.kind == "age", _as_age),
+    ):
+        given = [any(gives(claim.quantity) for claim in side) for side in sides]
+        if given[0] != given[1]:
+            number = given.index(False)
+            sides[number] = [converted(claim) for claim in sides[number]]
     return sides
 
 

@@ -193,7 +193,7 @@ def tokenize_records(
             f"{counted(count, 'question')} lost the middle at MAX_PROMPT_LENGTH {max_prompt_length}."
         )
     max_length = max_prompt_length + max_new_tokens
-    examples: dict[str, list[Example]] = {"base": [], "finetuned": []}
+    examples: dict[str, list[Example]] = {role: [] for role in ROLES}
     for split, roles in (("holdout", ROLES), ("eval", ("finetuned",))):
         tokenized = tokenize(records[split], tokenizer, template, system_message, max_length)
         for role in roles:
