@@ -56,24 +56,35 @@ def ours(model: str, adapter: str, data: Path, output: Path, *more: str) -> dict
     return {"whole_command_seconds": round(time.monotonic() - began, 1)} | said(done.stdout)
 
 
-def load(model_name: str, data: Path, precision: str) -> tuple[Any, Any, list]:
-    """The model on the card in a precision, its tokenizer, and the prompts."""
+def prepare(data: Path) -> None:
+    """Prepare the demo's data in a folder."""
+    line = [sys.executable, "dataset_preparation.py", "--OUTPUT_DIR", str(data)]
+    subprocess.run(line, cwd=ROOT, check=True, capture_output=True)
+
+
+def prompts_of(tokenizer: Any, data: Path) -> list:
+    """The prompts of evaluation.py for the holdout questions."""
     from datasets import load_from_disk
 
     from medqa.generation.engine import make_prompt
+    from medqa.modeling.chat_template import apply_chat_template
+
+    rows = load_from_disk(str(data / "holdout_dataset"))
+    return [
+        make_prompt(row["id"], row["question"], tokenizer, apply_chat_template, SYSTEM_MESSAGE, 512)
+        for row in rows
+    ]
+
+
+def load(model_name: str, data: Path, precision: str) -> tuple[Any, Any, list]:
+    """The model on the card in a precision, its tokenizer, and the prompts."""
     from medqa.modeling import loading
     from medqa.modeling.base_model import BaseModel
-    from medqa.modeling.chat_template import apply_chat_template
     from medqa.modeling.device import choose_device
 
     base = BaseModel(model_name, "")
     model = loading.load_base(base, choose_device(base, ""), precision).eval()
-    rows = load_from_disk(str(data / "holdout_dataset"))
-    prompts = [
-        make_prompt(row["id"], row["question"], base.tokenizer, apply_chat_template, SYSTEM_MESSAGE, 512)
-        for row in rows
-    ]
-    return model, base.tokenizer, prompts
+    return model, base.tokenizer, prompts_of(base.tokenizer, data)
 
 
 def lengths_like_medquad(count: int) -> list[int]:
@@ -322,8 +333,7 @@ def main() -> None:
 
     folder = Path(tempfile.mkdtemp())
     data = folder / "datasets"
-    prepare = [sys.executable, "dataset_preparation.py", "--OUTPUT_DIR", str(data)]
-    subprocess.run(prepare, cwd=ROOT, check=True, capture_output=True)
+    prepare(data)
     result = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
     result["precision"] = given.precision
 
