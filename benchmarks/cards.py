@@ -127,16 +127,16 @@ def measured(run: Run, cards: list[int], limit: float) -> dict[str, Any]:
     return found | trained(folder) | {"said": [line for line in output.splitlines() if line.startswith(said)]}
 
 
-def run_all(runs: list[Run], number_of_cards: int, left: Any, keep: Any) -> None:
-    """Start each run, in order, as soon as enough cards are free."""
-    free, running = set(range(number_of_cards)), {}
+def run_all(runs: list[Run], usable: list[int], left: Any, keep: Any) -> None:
+    """Start each run, in order, as soon as enough of the usable cards are free."""
+    free, running = set(usable), {}
 
     def collect(future: Future) -> None:
         run, cards = running.pop(future)
         free.update(cards)
         keep(run, future.result())
 
-    with ThreadPoolExecutor(number_of_cards) as pool:
+    with ThreadPoolExecutor(len(usable)) as pool:
         for run in sorted(runs, key=lambda run: run.cards):
             while len(free) < run.cards:
                 collect(next(future for future in waiting(running)))
@@ -194,16 +194,16 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def estimate(model: str, folder: Path, cards: int) -> dict[str, Any]:
-    """Train an epoch with the base sharded over all cards, after the estimate of --DRY_RUN."""
-    name = f"sharded over {cards} cards"
-    run = training_run(name, cards, model, folder, "--COMPILE", "off")._replace(launch=SHARDED)
-    dry = execute(run._replace(options=(*run.options, "--DRY_RUN")), list(range(cards)), 200)
+def estimate(model: str, folder: Path, cards: list[int]) -> dict[str, Any]:
+    """Train an epoch with the base sharded over the cards, after the estimate of --DRY_RUN."""
+    name = f"sharded over {len(cards)} cards"
+    run = training_run(name, len(cards), model, folder, "--COMPILE", "off")._replace(launch=SHARDED)
+    dry = execute(run._replace(options=(*run.options, "--DRY_RUN")), cards, 200)
     found = {
         "estimate": re.findall(r"(?:Memory|Time|Steps): .*", dry["output"]),
         "dry_run": dry.get("failed"),
     }
-    return {name: found | measured(run, list(range(cards)), 600)}
+    return {name: found | measured(run, cards, 600)}
 
 
 def step_seconds(runs: dict[str, dict], precision: str) -> tuple[float, float]:
@@ -298,6 +298,7 @@ def main() -> None:
     )
     parser.add_argument("--runs", nargs="+", default=[], help="only the runs of these names, as in OUT.json")
     parser.add_argument("--folder", type=Path, help="of an earlier call, whose data are used again")
+    parser.add_argument("--cards", nargs="+", type=int, help="numbers of the cards to use; default: all")
     parser.add_argument("--simulate", action="store_true")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT))
@@ -315,10 +316,10 @@ def main() -> None:
 
     import torch
 
-    cards = torch.cuda.device_count()
-    counts = [count for count in (1, 2, 4, 8) if count <= cards]
+    cards = given.cards or list(range(torch.cuda.device_count()))
+    counts = [count for count in (1, 2, 4, 8) if count <= len(cards)]
     result |= {
-        "cards": [torch.cuda.get_device_name(card) for card in range(cards)],
+        "cards": [torch.cuda.get_device_name(card) for card in cards],
         "torch": torch.__version__,
     }
     folder = given.folder or Path(tempfile.mkdtemp())
