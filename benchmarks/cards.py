@@ -79,11 +79,11 @@ def training_run(name: str, cards: int, model: str, folder: Path, *options: str)
     return Run(name, cards, "fine_tuning.py", line)
 
 
-def training_runs(model: str, folder: Path, counts: list[int]) -> list[Run]:
-    """Both precisions with the defaults for each card, and with the step that all cards together have so."""
+def training_runs(model: str, folder: Path, counts: list[int], most: int) -> list[Run]:
+    """Both precisions with the defaults for each card, and with the step that `most` cards have so."""
     runs = []
     for count in counts:
-        for steps in sorted({4, 4 * counts[-1] // count}):
+        for steps in sorted({4, 4 * most // count}):
             for precision in PRECISIONS:
                 name = f"{precision}, {count} x 4 x {steps}"
                 options = ("--GRADIENT_ACCUMULATION_STEPS", str(steps), "--BASE_PRECISION", precision)
@@ -316,7 +316,8 @@ def main() -> None:
 
     import torch
 
-    cards = given.cards or list(range(torch.cuda.device_count()))
+    most = torch.cuda.device_count()
+    cards = given.cards or list(range(most))
     counts = [count for count in (1, 2, 4, 8) if count <= len(cards)]
     result |= {
         "cards": [torch.cuda.get_device_name(card) for card in cards],
@@ -326,9 +327,8 @@ def main() -> None:
     if not (folder / "datasets").exists():
         write_data(folder, given.model, given.pairs)
     part_of = {"fine_tuning.py": "training", "evaluation.py": "answers"}
-    runs = training_runs(given.model, folder, counts) if "training" in given.only else []
+    runs = training_runs(given.model, folder, counts, most) if "training" in given.only else []
     runs += answer_runs(given.model, given.adapter, folder, counts) if "answers" in given.only else []
-
     runs = [run for run in runs if not given.runs or run.name in given.runs]
 
     def keep(run: Run, found: dict) -> None:
