@@ -141,6 +141,9 @@ FREQUENCY_WORDS = {
 }  # fmt: skip
 
 NUMBER_BEGINS = re.compile(_NUMBER)
+# What several words or a code begin: nothing of it begins at most words that may begin a frequency.
+PATTERNS = (MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE)
+ANY_OF_WORDS = re.compile("|".join(pattern.pattern for pattern in PATTERNS))
 Range = tuple[Fraction, Fraction]
 # (lowest, highest) a "day" or a "month", which, and where it ends.
 Frequency = tuple[Range, str, int]
@@ -160,6 +163,8 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> Frequ
 
 def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """A frequency that begins with a word: "twice daily", "every 6 hours", "at breakfast and dinner"."""
+    if ANY_OF_WORDS.match(text, start) is None:
+        return _single_word(text, raw, start, after_amount)
     if (match := MEALS.match(text, start)) is not None:
         meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()
