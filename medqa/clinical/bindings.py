@@ -50,7 +50,7 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
     """
     ours = _said(reference)
     theirs = _said(hypothesis, frozenset(ours)) if ours else {}
-    for row in ours.keys() & theirs.keys():
+    for row in (row for row in ours if row in theirs):
         mine, others = ours[row], theirs[row]
         for one, two in combinations(sorted(mine), 2):
             first, second = mine[one] - mine[two], mine[two] - mine[one]
@@ -89,10 +89,13 @@ def _said(text: str, classes: frozenset[str] | None = None) -> dict[str, Said]:
     if UNCERTAIN.search(lower):
         return {}
     found: dict[str, Said] = {}
-    for row, labels in _labels(text, lower).items():
-        if len({name for _, _, name in labels}) < 2 if classes is None else row not in classes:
-            continue
-        ends = [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)]
+    needed = {
+        row: labels
+        for row, labels in _labels(text, lower).items()
+        if (len({name for _, _, name in labels}) > 1 if classes is None else row in classes)
+    }
+    ends = [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)] if needed else []
+    for row, labels in needed.items():
         said: dict[str, set[str]] = {}
         begin, label = 0, ""
         inside = {place for start, end, _ in labels for place in range(start, end)}

@@ -90,8 +90,6 @@ def parse(digits: str) -> int | Fraction:
 
 def quotient(above: int | Fraction, below: int | Fraction) -> int | Fraction:
     """The exact quotient: an int where it is whole, which Python computes with ten times as fast."""
-    if type(above) is type(below) is int and above % below == 0:
-        return above // below
     value = Fraction(above, below)
     return value.numerator if value.denominator == 1 else value
 

@@ -141,9 +141,15 @@ FREQUENCY_WORDS = {
 }  # fmt: skip
 
 NUMBER_BEGINS = re.compile(_NUMBER)
-# What several words or a code begin: nothing of it begins at most words that may begin a frequency.
-PATTERNS = (MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE)
-ANY_OF_WORDS = re.compile("|".join(pattern.pattern for pattern in PATTERNS))
+# One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
+ANY_OF_WORDS = re.compile(
+    "|".join(
+        pattern.pattern
+        for pattern in (
+            MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE,
+        )
+    )
+)  # fmt: skip
 Range = tuple[Fraction, Fraction]
 # (lowest, highest) a "day" or a "month", which, and where it ends.
 Frequency = tuple[Range, str, int]

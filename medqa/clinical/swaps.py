@@ -15,7 +15,7 @@ from itertools import combinations, pairwise
 from medqa.clinical.doses import FILLERS
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
-from medqa.clinical.opposites import EYE, EYES
+from medqa.clinical.opposites import CODES, EYE, EYES
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import SPELLINGS
@@ -377,7 +377,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for number in NUMBER.finditer(lower):
         if number.start() not in inside:
             add("number", number.start(), number.end(), number.group())
-    if EYES.search(raw) and EYE.search(lower):
+    if CODES.search(raw) and EYE.search(lower):
         for match in EYES.finditer(raw):
             add("side", match.start(), match.end(), match.lastgroup)
     return {name: marks for name, marks in found.items() if len({mark.meaning for mark in marks}) > 1}
