@@ -26,7 +26,7 @@ UNCERTAIN = re.compile(
 )
 CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 WORD = re.compile("[a-z]{4,}|low|high|none|no")
-NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?![0-9])")
+NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?![0-9])")
 # One form for words that say the same.
 SAME = {
     "lifelong": "life", "swollen": "swell", "clear": "normal", "fine": "normal", "unremarkable": "normal",
@@ -48,9 +48,9 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
     Rule: what only one label has in the reference, only the other has in the answer, at least two words or
     numbers of them, and no word or number of that kind has stayed.
     """
-    ours = {row: labels for row, labels in _said(reference).items() if len(labels) > 1}
-    theirs = _said(hypothesis) if ours else {}
-    for row in ours.keys() & theirs.keys():
+    ours = _said(reference)
+    theirs = _said(hypothesis, frozenset(ours)) if ours else {}
+    for row in (row for row in ours if row in theirs):
         mine, others = ours[row], theirs[row]
         for one, two in combinations(sorted(mine), 2):
             first, second = mine[one] - mine[two], mine[two] - mine[one]
@@ -80,14 +80,22 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _said(text: str) -> dict[str, Said]:
-    """Class → label → words and numbers of the clauses that name it, where each clause names one label."""
+def _said(text: str, classes: frozenset[str] | None = None) -> dict[str, Said]:
+    """Class → label → words and numbers of the clauses that name it, where each clause names one label.
+
+    `classes`: those that are needed; without, those of which the text names two labels.
+    """
     lower = forms(text)[2]
     if UNCERTAIN.search(lower):
         return {}
-    ends = [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)]
     found: dict[str, Said] = {}
-    for row, labels in _labels(text, lower).items():
+    needed = {
+        row: labels
+        for row, labels in _labels(text, lower).items()
+        if (len({name for _, _, name in labels}) > 1 if classes is None else row in classes)
+    }
+    ends = [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)] if needed else []
+    for row, labels in needed.items():
         said: dict[str, set[str]] = {}
         begin, label = 0, ""
         inside = {place for start, end, _ in labels for place in range(start, end)}
@@ -99,7 +107,7 @@ def _said(text: str) -> dict[str, Said]:
             if label:
                 said.setdefault(label, set()).update(_content(text, lower, begin, end, inside))
             begin = end
-        if certain and said:
+        if certain and len(said) > (classes is None):
             found[row] = {name: frozenset(content) for name, content in said.items()}
     return found
 

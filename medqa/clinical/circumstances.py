@@ -27,11 +27,11 @@ MAXIMUM = re.compile(
     r"\b(?:max|maximum"
     r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
 )
-FIRST_DOSE = re.compile(r"\b(?:start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)\b")
-LATER_DOSE = re.compile(
-    r"\b(?:maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*|reduc\w*)\b"
+STAGE = re.compile(
+    r"\b(?:(?P<first>start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)"
+    r"|(?P<later>maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*"
+    r"|reduc\w*))\b"
 )
-ROLES = {"first": FIRST_DOSE, "later": LATER_DOSE}
 CHILD = re.compile(
     r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
 )
@@ -50,8 +50,8 @@ def role_of(amount: Quantity, context: str, text: str) -> str:
     """The role of a dose: "maximum", or "first" or "later" by the word after or before it."""
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
-    found = [(match.start(), role) for role, words in ROLES.items() for match in words.finditer(context)]
+    found = [match.lastgroup for match in STAGE.finditer(context)]
     after = AFTER.match(text, amount.end)
     if after is not None:
         return after.lastgroup
-    return max(found)[1] if found else ""
+    return found[-1] if found else ""

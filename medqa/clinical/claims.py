@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import compress
 
 from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
@@ -86,7 +87,7 @@ class Claim:
             and self.taken.values != self.quantity.values
         )
 
-    @property
+    @cached_property
     def amounts(self) -> set[Quantity]:
         """The amounts that say what is given: of one, of all at a time, of all parts of a day."""
         return {self.quantity, self.taken, self.parts} - {None}
@@ -167,15 +168,15 @@ def claims(text: str) -> tuple[Claim, ...]:
 def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
     """Adds what the parts of a day come to: the doses of one medicine at different times of day."""
     parts: dict[tuple[str, str, str], list[Claim]] = {}
-    for claim in found:
-        if claim.part_of_day(lower):
-            parts.setdefault((claim.sentence, claim.subject, claim.dimension), []).append(claim)
-    for claim in found:
-        same_day = parts.get((claim.sentence, claim.subject, claim.dimension), ())
-        if claim in same_day and len(same_day) > 1:
+    timed = [bool(claim.part_of_day(lower)) for claim in found]
+    for claim in compress(found, timed):
+        parts.setdefault((claim.sentence, claim.subject, claim.dimension), []).append(claim)
+    for claim, at_time in zip(found, timed, strict=True):
+        same_day = parts.get((claim.sentence, claim.subject, claim.dimension), ()) if parts else ()
+        if len(same_day) > 1 and claim in same_day:
             low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
             claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
-        elif claim.part_of_day(lower):
+        elif at_time:
             claim = replace(claim, at_time=True)
         yield claim
 

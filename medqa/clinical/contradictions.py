@@ -34,7 +34,7 @@ MG_PER_KG = 10**6
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
-BARE_NUMBER = re.compile(r"(?<![a-z0-9.,/\[-])[0-9]+(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
+BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -76,10 +76,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not (ours or names_way(reference) or few_values(reference)):
         return None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
-    bare = _bare_numbers(reference), _bare_numbers(hypothesis)
     contradicted = (
         _error(one, other)
-        for one, other in _contradictions(ours, theirs, bare)
+        for one, other in _contradictions(ours, theirs, (reference, hypothesis))
         if not is_derived(one, other, reference, hypothesis)
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
@@ -207,17 +206,17 @@ def _in_weeks(claim: Claim) -> Claim:
 
 
 def _contradictions(
-    ours: Sequence[Claim], theirs: Sequence[Claim], bare: tuple[frozenset[Fraction], frozenset[Fraction]]
+    ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, str]
 ) -> Iterator[tuple[Claim, Claim]]:
     """Each claim of the reference that is contradicted, with the claim of the answer that contradicts it.
 
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer that agrees with none of the reference: by one of the same subject, or, without a common
         subject, by the only one of its dimension. A number that the other text has without its unit
-        (`bare`, of both texts) contradicts nothing: "Hb 85 g/L before and 102 after".
+        contradicts nothing: "Hb 85 g/L before and 102 after".
     """
-    left = [one for one in _alone(ours, theirs) if not _is_bare(one, bare[1])]
-    rivals = [one for one in _alone(theirs, ours) if not _is_bare(one, bare[0])]
+    left = [one for one in _alone(ours, theirs) if not _is_bare(one, texts[1])]
+    rivals = [one for one in _alone(theirs, ours) if not _is_bare(one, texts[0])]
     for one in list(left):
         against = [other for other in rivals if _same_thing(one, other)]
         if against:
@@ -246,9 +245,9 @@ def _contradictions(
             yield mine[0], against[0]
 
 
-def _is_bare(claim: Claim, numbers: frozenset[Fraction]) -> bool:
+def _is_bare(claim: Claim, text: str) -> bool:
     """Whether the number of a claim is among the numbers without a unit of the other text."""
-    return claim.quantity.kind in ("amount", "score") and claim.quantity.number in numbers
+    return claim.quantity.kind in ("amount", "score") and claim.quantity.number in _bare_numbers(text)
 
 
 def _is_content(one: Claim, other: Claim) -> bool:

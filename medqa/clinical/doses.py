@@ -193,7 +193,7 @@ class _Sentence:
         original: the whole text.
         text: the whole text in lower case, each character in its place.
         begin, end: where the sentence begins and ends.
-        words: all words of the text.
+        words: all words of the text: (start, end, word).
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
         counts: (item, how many) for each number of tablets and the like in the text, one left out.
@@ -204,7 +204,7 @@ class _Sentence:
     text: str
     begin: int
     end: int
-    words: Sequence[re.Match[str]]
+    words: Sequence[tuple[int, int, str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
     counts: Sequence[tuple[str, tuple[Fraction, Fraction]]]
@@ -365,18 +365,18 @@ class _Sentence:
     def _name_before(self, amount: Quantity) -> str:
         """The name right before an amount: one that we know, or the very next word if not general English."""
         names = self._names_for(amount.unit)
-        place = bisect_right(self.words, amount.start - 1, key=lambda word: word.start())
-        for distance, word in enumerate(reversed(self.words[max(0, place - REACH) : place])):
-            if word.start() < self.begin or NOT_BETWEEN.search(self.text, word.end(), amount.start):
+        place = bisect_right(self.words, amount.start - 1, key=lambda word: word[0])
+        for distance, (start, end, word) in enumerate(reversed(self.words[max(0, place - REACH) : place])):
+            if start < self.begin or NOT_BETWEEN.search(self.text, end, amount.start):
                 return ""
-            nearest = bisect_right(names, word.start(), key=lambda name: name[0]) - 1
-            if nearest >= 0 and word.start() < names[nearest][1]:
+            nearest = bisect_right(names, start, key=lambda name: name[0]) - 1
+            if nearest >= 0 and start < names[nearest][1]:
                 return names[nearest][2]
             measured = amount.unit in MEASURED_ONLY or (
                 amount.unit == "%" and nearest >= 0 and names[nearest][2] in IN_PERCENT
             )
-            if word.group() not in FILLERS and not measured:
-                return unlisted_name(word.group()) if distance == 0 or not names else ""
+            if word not in FILLERS and not measured:
+                return unlisted_name(word) if distance == 0 or not names else ""
         return ""
 
 

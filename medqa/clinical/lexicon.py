@@ -41,7 +41,7 @@ from medqa.clinical.word_forms import (
     user_terms,
 )
 
-CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]{1,5}s?\b")
+CAPITALS = re.compile(r"[A-Z](?<!\w.)[A-Z0-9]{1,5}s?\b")
 
 
 class MedicalLexicon:
@@ -154,10 +154,10 @@ class MedicalLexicon:
         """The term that a word in canonical form counts as, by list or by affix; None for none."""
         if word in self._concepts:
             return self._concepts[word]
-        if len(word) < 6 or word in self._generic or word in NOT_MEDICINES or is_general(word):
+        if len(word) < 6 or word in self._generic or word in NOT_MEDICINES:
             return None
         clinical = CLINICAL_ENDING.fullmatch(word) or CLINICAL_BEGINNING.fullmatch(word)
-        return word if clinical or MEDICINE_ENDING.fullmatch(word) else None
+        return word if (clinical or MEDICINE_ENDING.fullmatch(word)) and not is_general(word) else None
 
     def terms(self, text: str) -> list[str]:
         """Medical terms of a text in order; one that is negated reads "no pneumonia".

@@ -50,9 +50,9 @@ GROUPS = {
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def words_of(text: str) -> list[re.Match[str]]:
-    """The words of a text in lower case."""
-    return list(WORD.finditer(forms(text)[2]))
+def words_of(text: str) -> list[tuple[int, int, str]]:
+    """The words of a text in lower case: (start, end, word)."""
+    return [(*match.span(), match.group()) for match in WORD.finditer(forms(text)[2])]
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -62,30 +62,29 @@ def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(_names(lower, raw, words_of(text)))
 
 
-def _names(lower: str, raw: str, words: Sequence[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
+def _names(lower: str, raw: str, words: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
     following, previous = 0, -2
-    for place, match in enumerate(words):
-        word = match.group()
+    for place, (start, end, word) in enumerate(words):
         if place < following or not (word in NAME_BEGINNINGS or medicine(word)):
             continue
-        if word in CAPITAL_NAMES and raw[match.start() : match.end()].islower():
+        if word in CAPITAL_NAMES and raw[start:end].islower():
             continue
         length, name = _listed_name(lower, words[place : place + LONGEST_NAME])
         name = name or medicine(word)
-        if name in SALTS and previous == match.start() - 1:
+        if name in SALTS and previous == start - 1:
             continue
-        if name and not lower.endswith("without ", 0, match.start()):
+        if name and not lower.endswith("without ", 0, start):
             following = place + length
-            previous = words[following - 1].end()
-            yield match.start(), words[following - 1].end(), name
+            previous = words[following - 1][1]
+            yield start, previous, name
 
 
-def _listed_name(lower: str, words: Sequence[re.Match[str]]) -> tuple[int, str]:
+def _listed_name(lower: str, words: Sequence[tuple[int, int, str]]) -> tuple[int, str]:
     """How many of the words are a listed name, and its one name; (1, "") when the first begins none."""
-    if words[0].group() in NAME_BEGINNINGS:
+    if words[0][2] in NAME_BEGINNINGS:
         for count in range(len(words), 0, -1):
-            phrase = lower[words[0].start() : words[count - 1].end()].replace("/", " ")
+            phrase = lower[words[0][0] : words[count - 1][1]].replace("/", " ")
             if phrase in NAMES:
                 return count, NAMES[phrase]
     return 1, ""

@@ -129,7 +129,7 @@ EYE = re.compile(
 )
 # Right and left ear, in capitals.
 EARS = re.compile(r"(?<![A-Za-z])(?:(?P<right>AD)|(?P<left>AS))(?![A-Za-z])")
-CODES = re.compile("(?<![A-Za-z])(?:OD|RE|OS|LE|AD|AS)(?![A-Za-z])")
+CODES = re.compile("[OARL](?<![A-Za-z].)(?:(?<=[OA])[DS]|(?<=[RL])E)(?![A-Za-z])")
 EAR = re.compile(r"\b(?:ears?|eardrops|otic|otitis|aural)\b")
 # "before surgery", "postoperatively": what comes before or after what.
 ORDER = re.compile(

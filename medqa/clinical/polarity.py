@@ -115,8 +115,9 @@ GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
-    r"([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be |([a-z]+) (?:is|are) (?:not|never) "
-    r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate)"
+    r"(?<![a-z])(?:([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be "
+    r"|([a-z]+) (?:is|are) (?:not|never) "
+    r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate))"
 )
 
 
@@ -239,7 +240,7 @@ def _opposite(one: str, other: str) -> str:
     """The shared words of two short statements of which exactly one is negated, else ""."""
     if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
         return ""
-    pairs = [*product(_clauses(one), _clauses(other)), (one, other)]
+    pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
     for first, second in pairs:
         if _OPEN.search(first.lower()) or _OPEN.search(second.lower()):
             continue
@@ -268,7 +269,8 @@ def _may_oppose(text: str) -> bool:
 
 
 def _clauses(text: str) -> list[str]:
-    return [clause for clause in CLAUSES.split(text) if clause.strip()]
+    clauses = [clause for clause in CLAUSES.split(text) if clause.strip()]
+    return clauses if len(clauses) > 1 else [text]
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ def _statement(text: str) -> _Statement:
     opposed = pending = False
     for match in TOKEN.finditer(lower):
         word = match.group()
-        prefix = next((prefix for prefix in ("non", "un") if word.startswith(prefix)), "")
+        prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
             continue  # "if it fails" is a condition

@@ -95,9 +95,10 @@ PERSON = re.compile("patients?|people|persons?|participants?|subjects|volunteers
 # "Three divided doses" are one daily amount.
 UNITS_OF_DOSES = words("divided equal equally separate daily")
 IRREGULAR_PLURALS = words("people children women men teeth feet bacteria")
+NUMBERED_THINGS = ("day", "stage", "grade", "class", "step", "trimester", "cycle", "type", "line")
 # "on day seven", "on the 7th day", "stage 3": the number of a day or grade
 NUMBERED = re.compile(
-    r"(?<![a-z0-9-])(?:(?P<what>day|stage|grade|class|step|trimester|cycle|type|line) (?P<number>[0-9]{1,2}"
+    rf"(?<![a-z0-9-])(?:(?P<what>{'|'.join(NUMBERED_THINGS)}) (?P<number>[0-9]{{1,2}}"
     rf"|{IN_WORDS}|i{{1,3}}|iv)"
     rf"|(?P<ordinal>[0-9]{{1,2}}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})[ -](?P<of>day|stage|grade"
     rf"|trimester|cycle))"
@@ -180,7 +181,7 @@ def _part(word: str) -> int:
 
 def _shares_of_people(lower: str) -> Iterator[Quantity]:
     """Percentages in words: 75 % for "three quarters of patients"."""
-    for match in SHARE_OF_PEOPLE.finditer(lower):
+    for match in SHARE_OF_PEOPLE.finditer(lower) if any(map(lower.__contains__, PARTS)) else ():
         count = COUNTS.get(match["count"] or "", 1)
         yield _amount("%", match, Fraction(100 * count, _part(match["part"])))
 
@@ -233,7 +234,7 @@ def _repeats(lower: str) -> Iterator[Quantity]:
 
 def _numbered(lower: str) -> Iterator[Quantity]:
     """Days, stages and grades by their number: "day 7" and "the seventh day" are one."""
-    for match in NUMBERED.finditer(lower):
+    for match in NUMBERED.finditer(lower) if any(map(lower.__contains__, NUMBERED_THINGS)) else ():
         written = match["number"] or match["ordinal"]
         number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
         if number is None and not written[0].isdigit():

@@ -141,6 +141,15 @@ FREQUENCY_WORDS = {
 }  # fmt: skip
 
 NUMBER_BEGINS = re.compile(_NUMBER)
+# One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
+ANY_OF_WORDS = re.compile(
+    "|".join(
+        pattern.pattern
+        for pattern in (
+            MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE,
+        )
+    )
+)  # fmt: skip
 Range = tuple[Fraction, Fraction]
 # (lowest, highest) a "day" or a "month", which, and where it ends.
 Frequency = tuple[Range, str, int]
@@ -160,6 +169,8 @@ def read_frequency(text: str, raw: str, start: int, after_amount: bool) -> Frequ
 
 def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency | None:
     """A frequency that begins with a word: "twice daily", "every 6 hours", "at breakfast and dinner"."""
+    if ANY_OF_WORDS.match(text, start) is None:
+        return _single_word(text, raw, start, after_amount)
     if (match := MEALS.match(text, start)) is not None:
         meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()

@@ -15,7 +15,7 @@ from itertools import combinations, pairwise
 from medqa.clinical.doses import FILLERS
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
-from medqa.clinical.opposites import EYE, EYES
+from medqa.clinical.opposites import CODES, EYE, EYES
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import SPELLINGS
@@ -125,7 +125,7 @@ NUMBERED = re.compile(
     rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)}|[a-d])"
     rf"|(?P<ordinal>{'|'.join(ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
 )
-NUMBER = re.compile(r"(?<![a-z0-9.,/-])[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
+NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
 BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
@@ -180,7 +180,10 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
         common = set(read(reference)) & set(read(hypothesis))
         if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
             return
-    ours, theirs = _marks(reference), _marks(hypothesis)
+    ours = _marks(reference)
+    theirs = _marks(hypothesis) if ours else {}
+    if not theirs:
+        return  # what changes places has marks of two classes, of which `more` gives one
     further = [more(text) if more else {} for text in (reference, hypothesis)]
     sides = ({**ours, **further[0]}, {**theirs, **further[1]})
     common = {name: _common(sides[0][name], sides[1][name]) for name in sides[0].keys() & sides[1].keys()}
@@ -374,7 +377,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for number in NUMBER.finditer(lower):
         if number.start() not in inside:
             add("number", number.start(), number.end(), number.group())
-    if EYES.search(raw) and EYE.search(lower):
+    if CODES.search(raw) and EYE.search(lower):
         for match in EYES.finditer(raw):
             add("side", match.start(), match.end(), match.lastgroup)
     return {name: marks for name, marks in found.items() if len({mark.meaning for mark in marks}) > 1}
