@@ -38,6 +38,7 @@ SHARDED = ("--config_file", "launch/fsdp_qlora.yaml")
 PRECISIONS = ("nf4", "fp8")
 HOLDOUTS = (10, 30)  # questions per specialty: 420 and 1,260
 LONG = ("losses", "speeds")  # not printed: a number per step
+LAUNCHERS_REPORT = re.compile(r"^[EW]\d{4} [\d:.]+ .*torch/distributed/elastic", re.MULTILINE)
 SIMULATED = (4, 8, 16, 32, 64)
 BEFORE_DECODING = 0.7  # seconds of prefill and recording, on one H100
 
@@ -68,7 +69,9 @@ def execute(run: Run, cards: list[int], limit: float) -> dict[str, Any]:
         os.killpg(process.pid, signal.SIGKILL)  # the launcher and what it launched
         output, errors = process.communicate()
     found = {"whole_command_seconds": round(time.monotonic() - began, 1), "output": output}
-    return found | ({"failed": (output + errors)[-2500:]} if process.returncode else {})
+    if process.returncode:  # what the first process to fail said, without the launcher's report about it
+        found["failed"] = LAUNCHERS_REPORT.split(output + errors)[0][-2500:]
+    return found
 
 
 def training_run(name: str, cards: int, model: str, folder: Path, *options: str) -> Run:

@@ -25,6 +25,9 @@ MAX_PASS_TOKENS, MAX_PASS_TOKENS_RECOMPUTED = 12_288, 16_384
 # 4-bit matrices are dequantized once instead of in every pass if this many tokens still fit: one step of the
 # default settings. A pass is then 19 ms shorter; the memory could hold 2,500 more tokens, which gain less.
 MIN_TOKENS_TO_DEQUANTIZE = 6144
+# Share of the free memory that activations may take. With a sharded base it is smaller: if one rank runs out
+# of memory, the others already wait for it, so the run ends. A single process goes on with smaller passes.
+USABLE, USABLE_SHARDED = 0.92, 0.8
 # Compiling the layers of Llama-3-8B took 80 s on an H100 and made a token 25 microseconds cheaper.
 MIN_TOKENS_TO_COMPILE = 4_000_000
 COMPILE_SECONDS = 80
@@ -64,13 +67,17 @@ class RunEstimate(NamedTuple):
     seconds: float
 
 
-def tokens_that_fit(model_config: Any, free_bytes: float, recompute: bool, compiled: bool) -> int:
-    """Tokens of one pass that fit in the free memory."""
-    usable = 0.92 * free_bytes - PASS_OVERHEAD_BYTES
+def tokens_that_fit(
+    model_config: Any, free_bytes: float, recompute: bool, compiled: bool, share: float = USABLE
+) -> int:
+    """Tokens of one pass that fit in this share of the free memory."""
+    usable = share * free_bytes - PASS_OVERHEAD_BYTES
     return max(0, int(usable / bytes_per_token(model_config, recompute, compiled)))
 
 
-def plan_pass(settings: MemorySettings, model_config: Any, free_bytes: int | None, compiled: bool) -> Plan:
+def plan_pass(
+    settings: MemorySettings, model_config: Any, free_bytes: int | None, compiled: bool, share: float = USABLE
+) -> Plan:
     """Choose the tokens of one forward pass, and whether activations are recomputed.
 
     Args:
@@ -78,14 +85,15 @@ def plan_pass(settings: MemorySettings, model_config: Any, free_bytes: int | Non
         model_config: sizes of the model.
         free_bytes: free GPU memory beside the weights; None on the CPU.
         compiled: whether the layers are compiled.
+        share: of the free memory that activations may take.
     """
     longest, tokens = settings.max_seq_length, settings.tokens_per_batch
     recompute = settings.gradient_checkpointing == "on"
     if free_bytes is None:
         return Plan(tokens or max(4096, longest), recompute, "the CPU's memory is enough")
-    fit = tokens_that_fit(model_config, free_bytes, False, compiled)
+    fit = tokens_that_fit(model_config, free_bytes, False, compiled, share)
     if recompute or (settings.gradient_checkpointing == "auto" and fit < longest):
-        recompute, fit = True, tokens_that_fit(model_config, free_bytes, True, compiled)
+        recompute, fit = True, tokens_that_fit(model_config, free_bytes, True, compiled, share)
     most = MAX_PASS_TOKENS_RECOMPUTED if recompute else MAX_PASS_TOKENS
     tokens = tokens or max(longest, min(most, fit // 256 * 256))
     return Plan(tokens, recompute, f"{free_bytes / 1e9:.0f} GB free hold about {fit:,}", fit < longest)
@@ -134,7 +142,8 @@ def plan_forward_pass(
         sharded: whether the ranks share the base's weights.
     """
     compiled, why = decide_compile(settings.compile, free_bytes is not None, tokens_in_run, compiler, sharded)
-    plan = plan_pass(settings, model_config, free_bytes, compiled)
+    share = USABLE_SHARDED if sharded else USABLE
+    plan = plan_pass(settings, model_config, free_bytes, compiled, share)
     if plan.recompute and compiled:
         compiled, why = False, "compiled layers would keep their activations"
         plan = plan_pass(settings, model_config, free_bytes, compiled)

@@ -50,9 +50,17 @@ def test_a_small_card_recomputes_and_a_sequence_always_fits():
     assert plan_pass(None)[:2] == (4096, False)
 
 
-def choose(free_bytes, **changes):
-    plan = memory_plan.plan_forward_pass(settings(**changes), SIZES, 10_000_000, free_bytes, True, False)
+def choose(free_bytes, sharded=False, **changes):
+    plan = memory_plan.plan_forward_pass(settings(**changes), SIZES, 10_000_000, free_bytes, True, sharded)
     return plan[0]
+
+
+def test_a_sharded_base_leaves_a_fifth_of_the_memory_free():
+    free = int(30e9)
+    plan = choose(free, sharded=True)
+    used = plan.tokens * model_size.bytes_per_token(SIZES, False, False) + model_size.PASS_OVERHEAD_BYTES
+    assert 0.75 * free < used <= 0.8 * free
+    assert choose(free, compile="off").tokens > plan.tokens
 
 
 def test_a_sequence_that_may_not_fit_is_reported(capsys):
