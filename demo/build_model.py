@@ -34,7 +34,7 @@ SEED = 42
 VOCABULARY = 3072
 LENGTH = 128  # tokens of one training sequence
 BATCH = 8
-BASE_STEPS = 160
+BASE_STEPS = 100
 ENCODER_STEPS = 120
 LLAMA_TOKENS = [
     "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|start_header_id|>",
