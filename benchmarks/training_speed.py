@@ -82,9 +82,12 @@ def run(script: str, *options: str) -> str:
 
 
 def steady(records: list[dict]) -> dict[str, float]:
-    """Speed from the second quarter of the steps on: in a step, and by the clock over all of them."""
+    """Speed from the second quarter of the steps on: in a step, and by the clock over all of them.
+
+    The last step, which may have fewer sequences, does not count.
+    """
     steps = [record for record in records if "loss" in record]
-    rest = steps[len(steps) // 4 :]
+    rest = steps[len(steps) // 4 : -1]
     passed = rest[-1]["seconds"] - rest[0]["seconds"]
     by_clock = sum(record["tokens"] for record in rest[1:]) / passed
     inside = sum(record["tokens"] / record["tokens_per_second"] for record in rest[1:])

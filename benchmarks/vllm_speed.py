@@ -5,10 +5,11 @@ python benchmarks/vllm_speed.py MODEL_FOLDER ADAPTER_FOLDER OUT.json [--vllm_pat
 
 MODEL_FOLDER and ADAPTER_FOLDER: from benchmarks/make_model_shape.py. 420 questions of the demo, answers of
 512 tokens, at temperature 0.1 and top-p 0.9, by the base, by the adapter, and by both in one batch of 840.
-vLLM runs in a separate process, with --vllm_path on its PYTHONPATH, and compiles from an empty cache. Then
+vLLM runs in a separate process, with --vllm_path on its PYTHONPATH, adapters enabled for the base too, and
+compiles from an empty cache. Then
 evaluation.py answers the same questions with both models, in bfloat16 and FP8. --precision: what vLLM is
-measured in. --options: further arguments of vllm.LLM. OUT.json is written after each part; the log of vLLM
-is OUT.log.
+measured in. --options: further arguments of vllm.LLM. OUT.json is completed after each part; the log of
+vLLM is OUT.log.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from typing import Any
 
 import generation_speed
 
-ROOT = Path(__file__).resolve().parent.parent
 NEW_TOKENS = 512
 FLASHINFER_SAMPLER = "VLLM_USE_FLASHINFER_SAMPLER"
 PART = "PART "  # starts a line of the measuring process that is a result
@@ -155,7 +155,8 @@ def main() -> None:
     generation_speed.prepare(data)
     prompts = generation_speed.prompts_of(BaseModel(given.model, "").tokenizer, data)
     prompts_file.write_text(json.dumps([prompt.input_ids.tolist() for prompt in prompts]))
-    result: dict[str, Any] = {"questions": len(prompts)}
+    result: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
+    result["questions"] = len(prompts)
 
     def keep(name: str, found: dict) -> None:
         result[name] = found

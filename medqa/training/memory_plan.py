@@ -25,8 +25,9 @@ MAX_PASS_TOKENS, MAX_PASS_TOKENS_RECOMPUTED = 12_288, 16_384
 # 4-bit matrices are dequantized once instead of in every pass if this many tokens still fit: one step of the
 # default settings. A pass is then 19 ms shorter; the memory could hold 2,500 more tokens, which gain less.
 MIN_TOKENS_TO_DEQUANTIZE = 6144
-# Share of the free memory that activations may take. With a sharded base it is smaller: if one rank runs out
-# of memory, the others already wait for it, so the run ends. A single process goes on with smaller passes.
+# Share of the free memory that activations may take. With a sharded base, whose layers are gathered and freed
+# between the activations, a run of 70B planned with 0.92 ended on one rank. Only a single process can go on
+# with smaller passes when memory runs out.
 USABLE, USABLE_SHARDED = 0.92, 0.8
 # Compiling the layers of Llama-3-8B took 80 s on an H100 and made a token 25 microseconds cheaper.
 MIN_TOKENS_TO_COMPILE = 4_000_000
@@ -68,7 +69,7 @@ class RunEstimate(NamedTuple):
 
 
 def tokens_that_fit(
-    model_config: Any, free_bytes: float, recompute: bool, compiled: bool, share: float = USABLE
+    model_config: Any, free_bytes: float, recompute: bool, compiled: bool, share: float
 ) -> int:
     """Tokens of one pass that fit in this share of the free memory."""
     usable = share * free_bytes - PASS_OVERHEAD_BYTES
@@ -76,7 +77,7 @@ def tokens_that_fit(
 
 
 def plan_pass(
-    settings: MemorySettings, model_config: Any, free_bytes: int | None, compiled: bool, share: float = USABLE
+    settings: MemorySettings, model_config: Any, free_bytes: int | None, compiled: bool, share: float
 ) -> Plan:
     """Choose the tokens of one forward pass, and whether activations are recomputed.
 
@@ -146,12 +147,13 @@ def plan_forward_pass(
     plan = plan_pass(settings, model_config, free_bytes, compiled, share)
     if plan.recompute and compiled:
         compiled, why = False, "compiled layers would keep their activations"
-        plan = plan_pass(settings, model_config, free_bytes, compiled)
+        plan = plan_pass(settings, model_config, free_bytes, compiled, share)
     if compiled and settings.base_precision == NF4:
         extra = dequantization_bytes(model_config)
         needed = max(MIN_TOKENS_TO_DEQUANTIZE, settings.max_seq_length, settings.tokens_per_batch)
-        if tokens_that_fit(model_config, free_bytes - extra, False, compiled) >= needed:
-            plan = plan_pass(settings, model_config, free_bytes - extra, compiled)._replace(dequantized=True)
+        left = free_bytes - extra
+        if tokens_that_fit(model_config, left, False, compiled, share) >= needed:
+            plan = plan_pass(settings, model_config, left, compiled, share)._replace(dequantized=True)
             print_rank0(
                 f"Weights: NF4 values, dequantized once for all passes ({extra / 1e9:.0f} GB are free for it)"
             )

@@ -26,7 +26,7 @@ def settings(**changes: object) -> MemorySettings:
 
 def plan_pass(free, checkpointing="auto", tokens=0, compiled=True):
     wanted = settings(gradient_checkpointing=checkpointing, tokens_per_batch=tokens)
-    return memory_plan.plan_pass(wanted, SIZES, free, compiled)
+    return memory_plan.plan_pass(wanted, SIZES, free, compiled, memory_plan.USABLE)
 
 
 def test_a_large_card_keeps_activations_and_takes_as_many_tokens_as_pay():
