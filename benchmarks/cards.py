@@ -287,8 +287,8 @@ def write_data(folder: Path, model: str, pairs: int) -> None:
                            "--HOLDOUT_SAMPLES_PER_SPECIALTY", str(questions))  # fmt: skip
 
 
-def main() -> None:
-    """Measure what is asked for, and write after each run."""
+def arguments() -> argparse.Namespace:
+    """What to measure, where, and on which cards."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -309,7 +309,12 @@ def main() -> None:
         help="numbers of the cards; default: all. Calls at the same time need an OUT.json each",
     )
     parser.add_argument("--simulate", action="store_true")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure what is asked for, and write after each run."""
+    given = arguments()
     sys.path.insert(0, str(ROOT))
     began, result = time.monotonic(), {"training": {}, "answers": {}, "sharded": {}}
     if given.out.exists():
