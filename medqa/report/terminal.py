@@ -6,14 +6,19 @@ from pathlib import Path
 from medqa.report.evaluation_output import Results, notes
 from medqa.runtime.console import print_rank0
 
+DEFAULT_DATASETS = Path(
+    "datasets"
+)  # where datasets are written and looked for unless a setting says otherwise
 
-def print_summary(output: Path, results: Results, command: str) -> None:
+
+def print_summary(output: Path, results: Results, command: str, datasets: str) -> None:
     """Print an example, the verdict, results, warnings, files, and what to do next.
 
     Args:
         output: the evaluation's output folder.
         results: what was written there.
-        command: prepares the next iteration; "": none.
+        command: prepared the datasets; "": none is recorded.
+        datasets: their folder, which may have been moved or copied since.
     """
     from medqa.analysis import pairing, verdicts  # which load numpy
     from medqa.report.example import median_example
@@ -28,6 +33,16 @@ def print_summary(output: Path, results: Results, command: str) -> None:
     path = output / "training_recommendations.json"
     print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
     if command and results.advice["recommended_sample_increases"]:
-        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
+        words = [*in_folder(shlex.split(command), datasets), "--RECOMMENDATIONS", str(path)]
+        print_rank0(f"Next:  {shlex.join(words)}")
     else:
         print_rank0(f"Next:  open {output / 'report.html'} in a browser")
+
+
+def in_folder(command: list[str], folder: str) -> list[str]:
+    """The words of a recorded `dataset_preparation.py` command, with this output folder."""
+    name = "--OUTPUT_DIR"
+    if name in command:
+        place = command.index(name)
+        return [*command[: place + 1], folder, *command[place + 2 :]]
+    return command if Path(folder) == DEFAULT_DATASETS else [*command, name, folder]

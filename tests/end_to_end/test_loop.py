@@ -13,6 +13,7 @@ from evaluation import evaluate
 from fine_tuning import train
 from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import sha256_of_files
+from medqa.report import terminal
 from medqa.runtime.errors import UserError
 
 
@@ -162,3 +163,12 @@ def test_a_model_trained_on_holdout_questions_is_found_out(loop, specialty_files
     assert without["answer_loss"]["n"] == 12 - near["questions"]
     table = (loop.folder / "leaked" / "base_model_results.csv").read_text()
     assert table.splitlines()[0].split(",").count("near_training") == 1 and ",True," in table
+
+
+def test_the_command_for_the_next_round_names_the_folder_that_was_evaluated() -> None:
+    prepared = "python dataset_preparation.py --OUTPUT_DIR first/place --RANDOM_SEED 7".split()
+    moved = "python dataset_preparation.py --OUTPUT_DIR copy --RANDOM_SEED 7".split()
+    assert terminal.in_folder(prepared, "copy") == moved
+    assert terminal.in_folder(["a"], "copy") == ["a", "--OUTPUT_DIR", "copy"]
+    for default in (DatasetConfig().OUTPUT_DIR, f"./{DatasetConfig().OUTPUT_DIR}"):
+        assert terminal.in_folder(["a"], default) == ["a"]
