@@ -166,8 +166,8 @@ def test_a_model_trained_on_holdout_questions_is_found_out(loop, specialty_files
 
 
 def test_the_command_for_the_next_round_names_the_folder_that_was_evaluated() -> None:
-    prepared = "python dataset_preparation.py --OUTPUT_DIR first/place --RANDOM_SEED 7".split()
-    moved = "python dataset_preparation.py --OUTPUT_DIR copy --RANDOM_SEED 7".split()
+    prepared = ["python", "dataset_preparation.py", "--OUTPUT_DIR", "first/place", "--RANDOM_SEED", "7"]
+    moved = ["python", "dataset_preparation.py", "--OUTPUT_DIR", "copy", "--RANDOM_SEED", "7"]
     assert terminal.in_folder(prepared, "copy") == moved
     assert terminal.in_folder(["a"], "copy") == ["a", "--OUTPUT_DIR", "copy"]
     for default in (DatasetConfig().OUTPUT_DIR, f"./{DatasetConfig().OUTPUT_DIR}"):
