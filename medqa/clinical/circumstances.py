@@ -30,7 +30,7 @@ MAXIMUM = re.compile(
 STAGE = re.compile(
     r"\b(?:(?P<first>start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)"
     r"|(?P<later>maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*"
-    r"|reduc\w*))\b"
+    r"|reduc\w*|continu\w*))\b"
 )
 CHILD = re.compile(
     r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
@@ -40,9 +40,9 @@ ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 
 # "a 600 mg load", "20 mg first"
 AFTER = re.compile(
-    r" (?:(?:iv|po|once|orally) )?(?:(?P<first>load(?:ing)?|bolus|stat|initially|at first"
-    r"|to start|first(?=[,;.]))"
-    r"|(?P<later>maintenance|thereafter|afterwards))(?![a-z])"
+    r" (?:(?:iv|po|once|orally|daily|intravenously|as an?|a day) ){0,2}(?:(?P<first>load(?:ing)?|bolus|stat"
+    r"|initially|at first|to start|(?:on |for )?(?:day (?:1|one)|the first day)|first(?=[,;.]))"
+    r"|(?P<later>maintenance|thereafter|afterwards|after that|from (?:day (?:2|two)|the second day)))(?![a-z])"
 )
 
 

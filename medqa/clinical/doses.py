@@ -97,7 +97,9 @@ WEIGHT_CHANGE = re.compile(
 )
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
-DILUTED = re.compile(r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b")
+DILUTED = re.compile(
+    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b|\bml(?:/kg)? of (?=1 ?:)"
+)
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
     r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"

@@ -192,7 +192,7 @@ class MedicalLexicon:
                 )
                 reached = reached + 1 if goes_on else -1
             elif role is END:
-                if word != "and" or tokens[trigger][0] not in LISTING:
+                if word != "and" or not (tokens[trigger][0] in LISTING or tokens[trigger + 1][0] == "both"):
                     reached = -1
             elif role is PREPOSITION:
                 if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
@@ -228,11 +228,16 @@ class MedicalLexicon:
 
     def marks(self, text: str) -> dict[str, list[Mark]]:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
-        found = {}
-        for start, term in self.places(text):
-            if not medicine(term.removeprefix("no ")) and term.removeprefix("no ") not in GROUPS:
-                found.setdefault(term, Mark(start, term, term))
-        return {"term": list(found.values())}
+        found = self.places(text)
+        often = Counter(term for _, term in found)
+        marks = [
+            Mark(start, term, term)
+            for start, term in found
+            if often[term] == 1
+            and not medicine(term.removeprefix("no "))
+            and term.removeprefix("no ") not in GROUPS
+        ]
+        return {"term": marks}
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
         """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""

@@ -20,7 +20,7 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off"
+    "refuse refuses nil prohibited replaced off against"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -47,8 +47,8 @@ _HANDLE = (
 )
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
-    r"[ -](?:(?:any |a |the )?(?:barrier|problem|objection|obstacle|harm|bar"
-    r"|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
+    r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
+    r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
     r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
@@ -57,7 +57,7 @@ _NOT_NEGATED = re.compile(
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget"
     r"|hesitate|delay"
-    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
+    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over(?!-the)|under"
     r"|unreasonable|unlikely|different|interruption|harmful|dangerous|hazardous|unsafe|by mouth"
     rf"|{_HANDLE})(?![a-z])"
 )
@@ -109,7 +109,9 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|improbable|absent|unnecessary)"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|improbable|absent|unnecessary"
+    r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
+    r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
     r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
@@ -192,6 +194,9 @@ NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
+    "against": re.compile(
+        r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
+    ),
     "replaced": re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$"),
 }
 

@@ -40,6 +40,8 @@ ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\
 ONE_PERIOD = re.compile(
     r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
     r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
+    r"|(?:within|over|in|during) the (?:next|first|following)(?= (?:minute|hour)(?![a-z]))"
+    r"|over the(?= hour(?![a-z]))"
 )
 # "an hour and a half", "a tablet and a half"
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")

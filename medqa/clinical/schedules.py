@@ -50,13 +50,16 @@ _PERIOD = (
     "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
     "|min)"
 )
+# "three times over the course of the day", "twice in each week"
+_ALONG = "(?:over|throughout|during|in|through|across|spread over) (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
     rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
     rf"|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
-    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
+    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over|{_ALONG})(?: ({_NUMBER}))? |/ ?){_PERIOD})"
+    "(?![a-z])"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
