@@ -52,6 +52,9 @@ def agree(one: Claim, other: Claim) -> bool:
     if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
         return amounts_meet(one.taken, other.taken)
     for counted, plain in ((one, other), (other, one)):
+        if counted.counted and plain.quantity.item and plain.taken is None:
+            # "two puffs of 100" and "200 a puff"
+            return amounts_meet(counted.quantity, plain.quantity)
         # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
         if counted.counted and plain.daily is not None and not (plain.item or plain.counted):
             amounts = {counted.taken, counted.parts, counted.daily} - {None}

@@ -42,7 +42,8 @@ ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 AFTER = re.compile(
     r" (?:(?:iv|po|once|orally|daily|intravenously|as an?|a day) ){0,2}(?:(?P<first>load(?:ing)?|bolus|stat"
     r"|initially|at first|to start|(?:on |for )?(?:day (?:1|one)|the first day)|first(?=[,;.]))"
-    r"|(?P<later>maintenance|thereafter|afterwards|after that|from (?:day (?:2|two)|the second day)))(?![a-z])"
+    r"|(?P<later>maintenance|thereafter|afterwards|after that|from (?:day (?:2|two)|the second day)))"
+    "(?![a-z])"
 )
 
 

@@ -31,6 +31,7 @@ FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucos
 WEIGHTS = BODY_WEIGHTS | {"none"}
 STAGES = {"first", "later"}
 MG_PER_KG = 10**6
+MG_PER_G = 1000
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
@@ -230,6 +231,12 @@ def _contradictions(
         if one is not None:
             rivals.remove(other)
             yield one, other
+    for other in list(rivals):
+        # "10 mg/min in steps of 10 µg/min" for "10 µg/min in steps of 10 µg/min"
+        one = next((one for one in ours if _is_slip(one, other)), None)
+        if one is not None:
+            rivals.remove(other)
+            yield one, other
     settled = _settled(ours, theirs)
     for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
         wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
@@ -248,6 +255,17 @@ def _contradictions(
 def _is_bare(claim: Claim, text: str) -> bool:
     """Whether the number of a claim is among the numbers without a unit of the other text."""
     return claim.quantity.kind in ("amount", "score") and claim.quantity.number in _bare_numbers(text)
+
+
+def _is_slip(one: Claim, other: Claim) -> bool:
+    """Whether two amounts have one number and units that differ by a thousand or more."""
+    first, second = one.quantity, other.quantity
+    if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
+        return False
+    if {one.subject, other.subject} & WEIGHTS:
+        return False
+    low, high = sorted((first.values[0][0], second.values[0][0]))
+    return may_be_one(one, other) and low > 0 and high >= MG_PER_G * low
 
 
 def _is_content(one: Claim, other: Claim) -> bool:

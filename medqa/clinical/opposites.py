@@ -12,7 +12,7 @@ from medqa.clinical.text import KEPT_TEXTS, forms
 
 Found = tuple[str, str, str, str]
 
-_PLACES = (
+PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
     "|wrists?|elbows?"
     "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
@@ -27,8 +27,8 @@ _FOOD = (
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
 EXCLUSIVE = {
     "side": {
-        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
-        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
+        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{PLACES})(?![a-z]))",
+        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{PLACES})(?![a-z]))",
     },
     "food": {
         "with food": rf"\b(?:with|after|during)(?: or (?:just |shortly )?after)? {_FOOD}\b",

@@ -51,7 +51,10 @@ _PERIOD = (
     "|min)"
 )
 # "three times over the course of the day", "twice in each week"
-_ALONG = "(?:over|throughout|during|in|through|across|spread over) (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
+_ALONG = (
+    "(?:over|throughout|during|in|through|across|spread over)"
+    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
+)
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
     rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
