@@ -14,7 +14,7 @@ from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import show
 from medqa.clinical.opposites import PLACES
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.swaps import LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
+from medqa.clinical.swaps import CLAUSE, LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
@@ -25,7 +25,6 @@ CLASSES = ("side", "person", "sex", "age group")
 UNCERTAIN = re.compile(
     r"\b(?:respectively|former|latter|than|instead|replac\w+|rather|compared|vice versa)\b"
 )
-CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 # "The left wrist" is the left.
 PLACE = re.compile(rf"[ -](?:{PLACES})(?![a-z])")
 WORD = re.compile("[a-z]{4,}|low|high|none|no")

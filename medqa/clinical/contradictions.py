@@ -10,7 +10,15 @@ from itertools import product
 from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.derived import is_derived
-from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
+from medqa.clinical.mistaken import (
+    BODY_WEIGHTS,
+    DOSED,
+    is_course,
+    old_dose,
+    other_medicine,
+    other_sense,
+    turned_round,
+)
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
@@ -75,16 +83,17 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
-        return None
+        exchanged = [dict(zip(FIELDS, error, strict=True)) for error in swapped(reference, hypothesis)]
+        return exchanged or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
-        if not is_derived(one, other, reference, hypothesis)
+        if not (is_derived(one, other, reference, hypothesis) or _of_other_phase(one, other, ours, theirs))
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
-    found += old_dose(ours, theirs)
+    found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -305,6 +314,17 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)
     return left
+
+
+def _of_other_phase(one: Claim, other: Claim, ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
+    """Whether two claims of one amount have two frequencies, and each text gives both: in two phases."""
+    if not (one.daily and other.daily and amounts_meet(one.quantity, other.quantity)):
+        return False
+    often = [one.dose.frequency, other.dose.frequency]
+    given = [
+        {claim.quantity for claim in side if claim.quantity.kind == "frequency"} for side in (ours, theirs)
+    ]
+    return None not in often and often[0] != often[1] and all(set(often) <= side for side in given)
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:

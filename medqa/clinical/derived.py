@@ -64,14 +64,16 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     if _is_sum(given, result, after) or _is_counted(given, result, after):
         return True
     # How many capsules are taken, a text may say without the word: "one in the morning, two at night".
-    return (
-        not source.item
-        and _is_total(result, after)
-        and any(
-            _like(value * factor, wanted)
-            for value in {given, *_values(before, source.quantity.unit)} - {wanted}
-            for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
-        )
+    if not _is_total(result, after):
+        return False
+    if source.item:
+        counts = {one.values[0][1] for one in read(before) if one.unit in ITEMS and one.bound}
+        factors = _products(before, True, result.daily is None) if len(counts) == 1 else ()
+        return any(_like(given * min(counts) * factor, wanted) for factor in factors)
+    return any(
+        _like(value * factor, wanted)
+        for value in {given, *_values(before, source.quantity.unit)} - {wanted}
+        for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
     )
 
 

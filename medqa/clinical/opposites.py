@@ -197,6 +197,11 @@ def wrong_way(
         yield "route", "route", *mine.routes.values(), next(iter(other.routes.values()))
 
 
+def leaves_open(text: str) -> bool:
+    """Whether a text does not exclude something: "cannot be ruled out"."""
+    return LEFT_OPEN.search(forms(text)[2]) is not None
+
+
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
     """Whether two texts give an amount in common, or one of them none: then they are about one regimen."""
     mine, others = (

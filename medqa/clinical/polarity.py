@@ -20,6 +20,7 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
+from medqa.clinical.opposites import leaves_open
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -130,7 +131,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     is negated.
     """
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
-    if mirrored(reference, hypothesis):
+    if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []
     flips = [
         term

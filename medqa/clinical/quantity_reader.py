@@ -15,6 +15,7 @@ from medqa.clinical.numbers import WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
+    NUMBERED,
     SIGHT_OR_MIX,
     pair_end,
     read_named_value,
@@ -83,11 +84,6 @@ ITEMS_TAKEN = re.compile(
     "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
     "(?:food|meals)"
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
-)
-# Before a number that counts something else than what follows: "day 1 and 20 mg".
-NUMBERED = re.compile(
-    r"\b(?:days?|weeks?|months?|stages?|grades?|types?|phases?|steps?|cycles?|table|figure|class|factor"
-    r"|chapter|visit) $"
 )
 
 # Age of a pregnancy: "32+4 weeks", "GA 32 weeks", "38 weeks' gestation", "34 2/7 weeks pregnant".

@@ -6,13 +6,14 @@ same marks of two classes.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from medqa.clinical.doses import FILLERS
+from medqa.clinical.doses import FILLERS, IN_BLOOD
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import CODES, EYE, EYES
@@ -120,12 +121,18 @@ for _row, _meanings in LABELS.items():
         _BEGUN.setdefault(_opening, []).append(_row)
 BEGINNING = re.compile("(?<![a-z0-9])(?:[a-z][a-z]|[0-9<>≥])")
 # "day 3", "week two", "twin A", "the first week": marks of the class "day", "week", "twin".
+_LETTERED = "twin|baby|group|infant|cohort"
 _COUNTED = "day|week|month|year|visit|cycle|twin|bed|phase|step|trimester|patient|grade|stage|dose"
 NUMBERED = re.compile(
-    rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)}|[a-d])"
+    rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)})"
+    rf"|(?P<lettered>{_LETTERED}) (?P<letter>[a-d])"
     rf"|(?P<ordinal>{'|'.join(ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
 )
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
+# "20 mg daily thereafter"
+AT_END = re.compile("thereafter|afterwards|after that|subsequently")
+# Where a clause ends.
+CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
 BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
@@ -205,6 +212,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
             _paired(common[labels][side], common[values][side], text)
+            or _by_clause(common[labels][side], common[values][side], text)
             for side, text in enumerate((reference, hypothesis))
         )
         for found in _crossed(mine, others):
@@ -294,6 +302,9 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     """
     pairs: dict[Hashable, Mark] = {}
     implied = any(mark.start < 0 for mark in labels)  # "6 mg, then 12 mg": "then" is before its value
+    at_end = implied and AT_END.fullmatch(labels[-1].written.lower()) is not None
+    if at_end and len(values) == 2 and labels[-1].start > values[-1].start:
+        return {"first": values[0], "later": values[1]}
     marks = [(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values]
     marks.sort(key=lambda found: found[0])
     for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)):
@@ -316,8 +327,24 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     return pairs
 
 
+def _by_clause(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
+    """What belongs to each label that is in a clause with one value and no other label."""
+    ends = [match.start() for match in CLAUSE.finditer(forms(text)[2])]
+    clauses: dict[int, tuple[list[Mark], list[Mark]]] = {}
+    for marks, number in ((labels, 0), (values, 1)):
+        for mark in marks:
+            clauses.setdefault(bisect_right(ends, mark.start), ([], []))[number].append(mark)
+    return {
+        of_clause[0].meaning: given[0]
+        for of_clause, given in clauses.values()
+        if len(of_clause) == len(given) == 1 and of_clause[0].start >= 0
+    }
+
+
 def numbered(match: re.Match[str]) -> tuple[str, str]:
     """("week", "week 2") for a match of `NUMBERED`: "week two", "the second week"."""
+    if match["letter"]:
+        return match["lettered"], f"{match['lettered']} {1 + 'abcd'.index(match['letter'])}"
     number = match["number"] or match["ordinal"]
     meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
     what = match["what"] or match["of"] or "day"
@@ -359,7 +386,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
         if row != "action":
             inside |= {place for mark in marks for place in range(mark.start, mark.start + len(mark.written))}
     for start, end, name in names_of(text):
-        add("measure" if name in MEASURE_NAMES else "medicine", start, end, name)
+        add("measure" if name in MEASURE_NAMES or name in IN_BLOOD else "medicine", start, end, name)
     for quantity in read(text):
         if quantity.kind in VALUES:
             add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, quantity)

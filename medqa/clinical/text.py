@@ -44,6 +44,7 @@ def _characters() -> dict[int, str]:
     # Invisible: soft hyphen, zero-width characters, marks of writing direction.
     invisible = (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))
     found |= {0x2080 + digit: str(digit) for digit in range(10)}  # SpO₂
+    found |= dict.fromkeys(map(ord, "✗✘✕❌"), "no")
     return {code: form for code, form in found.items() if form != chr(code)} | dict.fromkeys(invisible, "")
 
 
@@ -81,7 +82,7 @@ MARKDOWN = (
     (re.compile(r"\*\*+|__+|`+"), ""),
     (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]*?\S)\*"), r"\1"),
     (re.compile(r"(?<!\w)_(?=\S)([^_\n]*?\S)_(?!\w)"), r"\1"),
-    (re.compile(r"(?m)^ ?(?:#+ |[*+•] )"), ""),
+    (re.compile(r"(?m)^ ?(?:#+ |[*+•] |[0-9]{1,2}[.)] (?=[A-Z]))"), ""),
     (re.compile(r"\[([^\[\]\n]*)\]\(https?:[^()\s]*\)"), r"\1"),
     (re.compile(r"(?m)^[ |:-]*---[ |:-]*$"), ""),
     (re.compile(r" ?\| ?"), " "),
@@ -98,7 +99,7 @@ NEGATIVE_POWER = re.compile(_BELOW)
 DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 # A pattern that begins with a set of characters is searched several times as fast as one that begins with
 # "\\b", "(?<!…)" or alternatives; hence "[.!?;\\n](?:…)" here, and "[0-9](?<![a-z].)" for "(?<![a-z])[0-9]".
-MARKUP = re.compile(r"[*_`$\\|#<~•]")
+MARKUP = re.compile(r"[*_`$\\|#<~•]|\n[0-9]{1,2}[.)] ")
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?=\s+[A-Z(\[]|\s*$))")
 SPACES = re.compile("[ \u00a0]{2,}")

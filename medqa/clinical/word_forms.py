@@ -21,7 +21,7 @@ MEDICINE_ENDING = re.compile(
     "|gabalin"
     "|racetam|tidine|setron|triptan|gliptin|gliflozin|glutide|glitazone|formin|mab|tinib|rafenib|ciclib"
     "|parib|zomib"
-    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|nisone|asone|methasone|betasol|onide"
+    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|cinolone|nisone|asone|methasone|betasol|onide"
     "|caine|curium"
     "|curonium|fentanil|codone|morphone|stigmine|phylline|terol|tropium|lukast|begron|osin|steride|afil"
     "|profen|oxicam"
