@@ -191,6 +191,8 @@ ENDS_THEN = re.compile(
 NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 
 
+# "Without treatment the infection spreads" denies no infection.
+WITHOUT_SO = re.compile(r" [a-z]+ (?:the|this|these|it|they|she|he|your|his|her|most|many|patients) ")
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
@@ -211,6 +213,8 @@ def negates(text: str, word: str, start: int) -> bool:
     if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start
     ):
+        return False
+    if word == "without" and WITHOUT_SO.match(text, end):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False

@@ -78,8 +78,9 @@ EXCLUSIVE = {
         "together": r"\b(?:together with|at the same time as|simultaneously with|along with)\b",
     },
     "result": {
-        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
-        "negative": r"\bnegative\b|\bnot positive\b",
+        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
+        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
+        r"|\bcultures? (?:[a-z]+ ){0,2}sterile\b",
     },
     "tumour": {
         "benign": r"\bbenign\b",
@@ -110,7 +111,8 @@ HINTS = {
                   "confirmed", "definite"),
     "stability": ("change", "stable", "worse", "deteriorat", "declin"),
     "together": ("hour", "together", "same time", "simultaneous", "along"),
-    "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
+    "result": ("tive", "grew", "growth", "sterile"), "tumour": ("benign", "malignan"),
+    "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
@@ -156,6 +158,9 @@ EXCLUDED = re.compile(
 UNTIL = re.compile(
     r"\b(?:if|once|until|unless|when|before|after|provided|not|no|never|may|might)\b[^.;,]*$|n't [^.;,]*$"
 )
+# Rows whose alternatives a text can deny.
+DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
+DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
 INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
 # What forbids the route before it: "intravenous haloperidol should be withheld".
 FORBIDDEN_AFTER = re.compile(
@@ -236,6 +241,8 @@ class _Ways:
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
+            if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):
+                continue  # "does not look malignant"
             if row == "food" and INSULIN.search(lower):
                 continue  # with a meal is right before it
             if "single" in found and any(quantity.kind == "frequency" for quantity in read(text)):

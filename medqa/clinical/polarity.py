@@ -104,6 +104,7 @@ CONDITION = re.compile(
     r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
 )
 CLAUSE_OF = re.compile(r"[^.;,\n]*")
+COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
@@ -138,6 +139,11 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in wanted
         if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
+    # One of two medicines is left out, as the text wants it that is against both together.
+    apart = len({term.startswith("no ") for term in flips}) > 1 and any(
+        COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)
+    )
+    flips = [] if apart else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
@@ -172,7 +178,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
-    settled = settled or exception or _both_end(reference, hypothesis)
+    settled = settled or exception or apart or _both_end(reference, hypothesis)
     shared = "" if errors or settled else _opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
