@@ -72,7 +72,7 @@ def mirrored(reference: str, hypothesis: str) -> bool:
     bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
     return any(
         one.bound != other.bound
-        and one.unit == other.unit
+        and one.unit.replace("mEq", "mmol") == other.unit.replace("mEq", "mmol")
         and near(one.values[0][0], other.values[0][0], one, other)
         for one, other in product(*bounds)
     )

@@ -32,6 +32,11 @@ STAGE = re.compile(
     r"|(?P<later>maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*"
     r"|reduc\w*|continu\w*))\b"
 )
+# "Reduce by 10 mg each week", "in steps of 5 mg"
+STEP = re.compile(
+    r"\b(?:(?:reduc|lower|increas|rais|decreas|taper|titrat)[a-z]* (?:[a-z]+ ){0,3}?by"
+    r"|(?:steps?|increments?) of) $"
+)
 CHILD = re.compile(
     r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
 )
@@ -47,12 +52,14 @@ AFTER = re.compile(
 )
 
 
-def role_of(amount: Quantity, context: str, text: str) -> str:
-    """The role of a dose: "maximum", or "first" or "later" by the word after or before it."""
+def role_of(amount: Quantity, context: str, text: str, end: int) -> str:
+    """The role of a dose: "maximum", or "first" or "later" by the word after (up to `end`) or before it."""
+    if STEP.search(context):
+        return "step"
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
     found = [match.lastgroup for match in STAGE.finditer(context)]
-    after = AFTER.match(text, amount.end)
+    after = AFTER.match(text, amount.end, end)
     if after is not None:
         return after.lastgroup
     return found[-1] if found else ""

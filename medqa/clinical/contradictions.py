@@ -38,6 +38,8 @@ BRIEF = 120
 FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
 WEIGHTS = BODY_WEIGHTS | {"none"}
 STAGES = {"first", "later"}
+# Roles of amounts that are no usual doses.
+UNLIKE = {"maximum", "step"}
 MG_PER_KG = 10**6
 MG_PER_G = 1000
 # Doses by weight are rounded.
@@ -305,7 +307,7 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     for claim in claims:
         alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
         like = [other for other in alike if other.role == claim.role]
-        if like and claim.role in staged.get(claim.subject, ()):
+        if like and (claim.role == "maximum" or claim.role in staged.get(claim.subject, ())):
             alike = like
         if claim.counted:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
@@ -367,7 +369,7 @@ def _same_thing(one: Claim, other: Claim) -> bool:
         same = near(first.values[0][0], second.values[0][0], first, second)
         return first.unit == second.unit and same == (one.opposed == other.opposed)
     roles = {one.dose.role, other.dose.role}
-    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or "maximum" in roles):
+    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or roles & UNLIKE):
         return False
     if {amount.unit for amount in one.all_amounts} & {amount.unit for amount in other.all_amounts}:
         return True

@@ -28,6 +28,7 @@ TOTAL = re.compile(
 AROUND = 60
 # "20 mg each time": no total
 EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
 # "each eye", "both nostrils"
 BOTH = re.compile(
     r"\b(?:each|both|either|per) (?:eye|nostril|ear|side|hand|foot|knee|breast|thigh|arm|leg)s?\b"
@@ -56,6 +57,9 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
     if _is_content(source, result, before, after):
         return True
+    if source.quantity.unit == "%" == result.quantity.unit and REST.search(forms(after)[2]):
+        # "10 % first, and the remaining 90 %"
+        return source.quantity.values[0][0] + result.quantity.values[0][0] == 100
     if source.quantity.unit != result.quantity.unit or source.quantity.kind != result.quantity.kind:
         return False
     (given, _), (wanted, _) = source.quantity.values[0], result.quantity.values[0]

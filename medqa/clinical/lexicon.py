@@ -21,6 +21,7 @@ from medqa.clinical.negation import (
     PASSIVE,
     PREFIX_REACH,
     PREPOSITIONS,
+    RELATION,
     UNDOING,
     list_goes_on,
     negated_after,
@@ -173,6 +174,7 @@ class MedicalLexicon:
         tokens = self._spell_out(text, tokens)
         found: list[tuple[int, str]] = []
         reached = -1  # the last token that the negation reaches
+        between = -1  # where "no link between" began
         trigger, has_negated = 0, False  # where it began, and whether it has negated a term already
         next_place = 0
         read_to = 0  # where the words end that negated the last term from behind
@@ -194,12 +196,18 @@ class MedicalLexicon:
             elif role is END:
                 if word != "and" or not (tokens[trigger][0] in LISTING or tokens[trigger + 1][0] == "both"):
                     reached = -1
+                    if word == "and" and between == trigger:
+                        reached, between = place + NEGATION_REACH, -1
             elif role is PREPOSITION:
                 if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
                     reached = -1
             elif role is NEGATION:
                 if start < read_to or not negates(lower, word, start) or PASSIVE.match(lower, start):
                     reached = -1 if word in ("without", "not", "cannot") else reached
+                    continue
+                if RELATION.match(lower, start + len(word)):
+                    reached, trigger, has_negated = -1, place, False
+                    between = place
                     continue
                 undoes = place <= reached and not has_negated and word in UNDOING
                 reach = PREFIX_REACH if word == "non" else NEGATION_REACH

@@ -48,7 +48,9 @@ _HANDLE = (
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
-    r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
+    r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
+    r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
+    r"|merely|necessarily|increase"
     r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
@@ -74,7 +76,9 @@ _ADVERB = (
     r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
 )
 _REJECTED = (
-    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
+    r"(?:ruled out|excluded|absent|unlikely(?! to (?!be (?:present|the cause)))"
+    r"|negative(?! for| to)|contra-?indicated|avoided"
+    r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
     r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
     r"|withheld|omitted|missing|refused|declined"
     r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
@@ -109,7 +113,7 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|improbable|absent|unnecessary"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
     r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
     r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
     r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
@@ -145,7 +149,13 @@ _OPEN_AFTER = re.compile(
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
     rf"|{_HANDLE})(?![a-z])"
+)
+# "No link between the vaccine and autism" denies only the second.
+RELATION = re.compile(
+    r" (?:[a-z]+ ){0,2}?(?:link|association|relation(?:ship)?|connection|correlation|interaction"
+    r"|cross-reactivity) between "
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
@@ -180,8 +190,9 @@ DENYING_WORDS = {
 
 
 # "Stop clopidogrel after 12 months" says how long it is taken.
-ENDING = words("stop stopping discontinue discontinuing")
+ENDING = words("stop stopping discontinue discontinuing come coming came withdraw withdrawing")
 ENDS_THEN = re.compile(
+    r"[^.;,:]{0,60}? (?:gradually|slowly|step by step|stepwise|in steps|bit by bit)(?![a-z])|"
     r" (?:the |your |her |his )?[a-z-]+ (?:after|at|on|in) (?:about )?"
     r"(?:(?:[a-z]+|[0-9]+)[ -](?:hour|day|week|month|year)|day [0-9])"
 )

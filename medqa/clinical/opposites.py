@@ -82,6 +82,12 @@ EXCLUSIVE = {
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
         r"|\bcultures? (?:[a-z]+ ){0,2}sterile\b",
     },
+    "speed": {
+        "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
+        r"|\b(?:given|injected|pushed) (?:rapidly|fast|quickly)\b",
+        "slow": r"\bslow(?:ly)? (?:(?:iv|intravenous) )?(?:bolus|push|injection|infusion)\b"
+        r"|\b(?:given|injected|infused) slowly\b",
+    },
     "tumour": {
         "benign": r"\bbenign\b",
         "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
@@ -111,7 +117,8 @@ HINTS = {
                   "confirmed", "definite"),
     "stability": ("change", "stable", "worse", "deteriorat", "declin"),
     "together": ("hour", "together", "same time", "simultaneous", "along"),
-    "result": ("tive", "grew", "growth", "sterile"), "tumour": ("benign", "malignan"),
+    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", "fast", "quick", "slow"),
+    "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),

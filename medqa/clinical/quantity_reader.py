@@ -81,6 +81,7 @@ ITEM_BEFORE = re.compile(
 ITEMS_TAKEN = re.compile(
     " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
     "(?:day|week)|now|together"
+    "|with (?:each|every|breakfast|lunch|dinner|supper)"
     "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
     "(?:food|meals)"
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"

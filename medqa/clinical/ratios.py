@@ -46,7 +46,7 @@ SCORES = {
     "APACHE": "apache(_ii)?", "Bishop": "bishop", "ECOG": "ecog", "ABCD2": "abcd2", "Blatchford":
     "glasgow-blatchford blatchford", "Rockall": "rockall", "Alvarado": "alvarado", "Epworth": "epworth ess",
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
-    "FIB-4": "fib-?4",
+    "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
     "score": "scores? scored", "index": "index", "gravity": "gravity",

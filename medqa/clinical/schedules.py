@@ -74,13 +74,17 @@ CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
+# "Five weekly infusions" are one a week.
+_SEVERAL = " (?:[a-z]+ )?(?:infusions|injections|doses|sessions|treatments|visits|applications|tablets)"
 INTERVAL = re.compile(
-    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly"
+    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|(?:week|month|year)ly"
+    rf"(?:(?<=-weekly)|(?<=-monthly)|(?<=-yearly)|(?!{_SEVERAL}))"
     rf"|(?:hours?|days?|weeks?)(?= apart| cycles?| intervals?))(?![a-z])"
 )
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
-    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
+    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem"
+    r"|on each of (?:the )?(?:[a-z0-9]+ )(?:consecutive |successive )?days|per 24 ?(?:hours|hrs?|h))"
     r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
     r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
@@ -146,6 +150,7 @@ FREQUENCY_WORDS = {
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
+NUMBER_BEFORE = re.compile(rf"(?<![a-z0-9])({_NUMBER}) $")
 NUMBER_BEGINS = re.compile(_NUMBER)
 # One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
 ANY_OF_WORDS = re.compile(
@@ -204,6 +209,10 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
         again = AGAIN.match(text, match.end())
+        count = again and NUMBER_BEGINS.search(again.group())
+        before = count and NUMBER_BEFORE.search(text, max(0, start - 12), start)
+        if before and before.group(1) != count.group():
+            again = None  # "one in the morning and two at night"
         second = again and ONCE.match(text, again.end())
         return ((2, 2), "day", second.end()) if second else ((1, 1), "day", match.end())
     return _single_word(text, raw, start, after_amount)

@@ -34,7 +34,8 @@ LABELS = {
     "order": {
         "before": "before|prior to|pre|on admission|at admission|at baseline|initially|on arrival|at "
         "presentation|0 h(?:ours)?",
-        "after": "after(?:wards?)?|post|once|following|on discharge|at discharge|later",
+        "after": "after(?:wards?)?|post|once(?! (?:an?|daily|weekly|every|per|each|monthly|in)(?![a-z]))"
+        "|following|on discharge|at discharge|later",
     },
     "time of day": {
         "morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
@@ -56,7 +57,7 @@ LABELS = {
         "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! "
         "(?:[0-9]|hour|week|month|year))"
         "|day (?:1|one)",
-        "later": "maintenance|maintain(?:ed|s)?|then|continues?|thereafter|afterwards|after that"
+        "later": "maintenance|maintain(?:ed|s)?|then|continu(?:es?|ed|ing)|thereafter|afterwards|after that"
         "|subsequently|followed by|if needed|"
         "if it fails|second(?: dose)?",
     },
@@ -75,8 +76,13 @@ LABELS = {
     "week": {"weekday": "weekdays|working days|monday to friday", "weekend": "weekends?"},
     "weekday": {day: day for day in DAYS},
     "month": {month: DAY_NUMBER + month for month in MONTHS},
-    "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
-    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
+    "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline|initial(?:ly)?"}
+    | {
+        f"{number} h": f"{number} ?h(?:ours?|rs?)?|{word} hours?"
+        for word, number in COUNTS.items()
+        if number in (1, 2, 3, 4, 6, 8, 12)
+    }
+    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (24, 48)},
     "action": {
         "stop": r"stop\w*|discontinu\w*|withdr[ae]w\w*|ceas\w*|ends?|ended|halt\w*"
         r"|(?:comes?|came|taken?) off",

@@ -27,7 +27,7 @@ MEDICINE_ENDING = re.compile(
     "|profen|oxicam"
     "|coxib|dronate|dronic|rizine|tadine|relin|relix|estradiol|tropin|cept|kinra|leukin|grastim|poetin"
     "|plase|feron"
-    "|oxin|sulfan"
+    "|oxin|sulfan|gestrel|pristone|pristal"
     ")s?|(?:cef|sulfa)[a-z]{4,}"
 )
 # Other words that end so.
