@@ -259,6 +259,14 @@ def _contradictions(
         only = len(given) == 1 and dimension.startswith("amount")
         none = len(mine) == len(wanted) == len(against) == len(given)
         single = len(against) == 1 and (len(mine) == 1 or only)
+        if not (single or none) and dimension == "duration day":
+            # "For 35 days" is compared with the only other time that is how long something is done.
+            lasting = [[claim for claim in side if is_course(claim)] for side in (wanted, given)]
+            mine, against = (
+                [claim for claim in side if claim in rest]
+                for side, rest in zip(lasting, (mine, against), strict=True)
+            )
+            single = all(len(side) == 1 for side in (*lasting, mine, against))
         if (single or none) and _only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 

@@ -194,7 +194,8 @@ class MedicalLexicon:
                 )
                 reached = reached + 1 if goes_on else -1
             elif role is END:
-                if word != "and" or not (tokens[trigger][0] in LISTING or tokens[trigger + 1][0] == "both"):
+                both = place > trigger + 1 and tokens[trigger + 1][0] == "both"
+                if word != "and" or not (both or tokens[trigger][0] in LISTING):
                     reached = -1
                     if word == "and" and between == trigger:
                         reached, between = place + NEGATION_REACH, -1

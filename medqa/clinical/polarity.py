@@ -104,6 +104,8 @@ CONDITION = re.compile(
     r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
 )
 CLAUSE_OF = re.compile(r"[^.;,\n]*")
+# A heading names a topic and affirms nothing.
+HEADING = re.compile(r"(?m)^ ?#+ .*$")
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
@@ -131,6 +133,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     contradicted, two short statements in mostly the same words contradict each other if exactly one of them
     is negated.
     """
+    reference, hypothesis = (
+        HEADING.sub("", text) if "#" in text else text for text in (reference, hypothesis)
+    )
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []

@@ -63,6 +63,8 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
+# "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
+MOST_SMALLER = 60
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
 TEMPERATURE = re.compile(
@@ -264,7 +266,7 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
     if (
         smaller is None
         or smaller[0].dimension != unit.dimension
-        or smaller[0].factor >= unit.factor
+        or not unit.factor / MOST_SMALLER <= smaller[0].factor < unit.factor
         or smaller[0].per
     ):
         return value, end

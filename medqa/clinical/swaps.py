@@ -18,7 +18,7 @@ from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import CODES, EYE, EYES
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
@@ -190,7 +190,9 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     """
     if more is None:
         numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
-        common = set(read(reference)) & set(read(hypothesis))
+        common = set.intersection(
+            *({(one.unit, one.values) for one in read(text)} for text in (reference, hypothesis))
+        )
         if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
             return
     ours = _marks(reference)
@@ -199,7 +201,10 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
         return  # what changes places has marks of two classes, of which `more` gives one
     further = [more(text) if more else {} for text in (reference, hypothesis)]
     sides = ({**ours, **further[0]}, {**theirs, **further[1]})
-    common = {name: _common(sides[0][name], sides[1][name]) for name in sides[0].keys() & sides[1].keys()}
+    common = {
+        name: _common(sides[0][name], sides[1][name], _is_value(name))
+        for name in sides[0].keys() & sides[1].keys()
+    }
     common = {name: found for name, found in sorted(common.items()) if found is not None}
     if more is None and any(_is_value(name) or name in NUMBERED_THINGS for name in common):
         things = _common(_things(reference), _things(hypothesis))
@@ -286,13 +291,20 @@ def _crossed(
             yield (label, other_label), *texts
 
 
-def _common(ours: Sequence[Mark], theirs: Sequence[Mark]) -> tuple[list[Mark], list[Mark]] | None:
-    """The marks of a class that are in both texts, by their first place; None for fewer than two."""
+def _common(
+    ours: Sequence[Mark], theirs: Sequence[Mark], once: bool = False
+) -> tuple[list[Mark], list[Mark]] | None:
+    """The marks of a class that are in both texts, by their first place; None for fewer than two.
+
+    once: with None, too, where one of them is in a text twice.
+    """
     meanings = {mark.meaning for mark in ours} & {mark.meaning for mark in theirs}
     if len(meanings) < 2:
         return None
     sides = []
     for side in (ours, theirs):
+        if once and sum(mark.meaning in meanings for mark in side) > len(meanings):
+            return None
         first: dict[Hashable, Mark] = {}
         for mark in side:
             if mark.meaning in meanings:
@@ -335,7 +347,7 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
 
 def _by_clause(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
     """What belongs to each label that is in a clause with one value and no other label."""
-    ends = [match.start() for match in CLAUSE.finditer(forms(text)[2])]
+    ends = sorted([*sentence_ends(text), *(match.start() for match in CLAUSE.finditer(forms(text)[2]))])
     clauses: dict[int, tuple[list[Mark], list[Mark]]] = {}
     for marks, number in ((labels, 0), (values, 1)):
         for mark in marks:
@@ -395,7 +407,8 @@ def _marks(text: str) -> dict[str, list[Mark]]:
         add("measure" if name in MEASURE_NAMES or name in IN_BLOOD else "medicine", start, end, name)
     for quantity in read(text):
         if quantity.kind in VALUES:
-            add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, quantity)
+            value = replace(quantity, bound="") if quantity.bound else quantity
+            add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, value)
     for match in SHARE.finditer(lower):
         add(
             "share",

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from medqa.clinical.tables import spread
+
 KEPT_TEXTS = 2048
 
 # Characters of the same meaning, one for one, so that positions stay: dashes, spaces, mu, degrees, times.
@@ -129,6 +131,8 @@ def plain(text: str) -> str:
         text = text.translate(CHARACTERS)
     if MARKUP.search(text) or "  " in text:
         text = SPACES.sub(" ", text)
+        if "|" in text and "--" in text:
+            text = spread(text)
         if "<" in text:
             text = _replaced(text, HTML)
         if "\\" in text or "$" in text or "~" in text:
