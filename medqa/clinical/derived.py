@@ -49,7 +49,8 @@ def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bo
     """Whether a text gives a threshold from its two sides: "go on while ≤ 500 ms, stop if past 500 ms"."""
     first, second = source.quantity, result.quantity
     return {first.bound, second.bound} == {"<", ">"} and any(
-        one.number == first.number and one.start != second.start for one in read(after)
+        one.number == first.number and one.kind == second.kind and one.start != second.start
+        for one in read(after)
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
+    ADVICE,
     ASIDE,
     CIRCUMSTANCES,
     CLAUSE_END,
@@ -200,7 +201,8 @@ class MedicalLexicon:
                     if word == "and" and between == trigger:
                         reached, between = place + NEGATION_REACH, -1
             elif role is PREPOSITION:
-                if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
+                of_advice = word == "for" and tokens[place - 1][0] in ADVICE
+                if has_negated or of_advice or (word in CIRCUMSTANCES and place > trigger + 1):
                     reached = -1
             elif role is NEGATION:
                 if start < read_to or not negates(lower, word, start) or PASSIVE.match(lower, start):

@@ -20,7 +20,7 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against"
+    "refuse refuses nil prohibited replaced off against quit quits quitting"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -35,7 +35,7 @@ _NEEDS_AFTER = {
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
-    "denied deny stopped discontinued withheld avoided omitted "
+    "quit quits quitting denied deny stopped discontinued withheld avoided omitted "
     "discontinuation withdrawal cessation come coming refuse refused "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
     "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
@@ -167,7 +167,12 @@ CLAUSE_END = words(
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
 PREPOSITIONS = words("for to with from at by on within among")
 # Words that end it after any word: "do not start it in pregnancy".
-CIRCUMSTANCES = words("in during before after until")
+CIRCUMSTANCES = words("in during before after until ahead prior")
+# Words before "for" that say what is not: "bed rest is not recommended for back pain" denies no pain.
+ADVICE = words(
+    "recommended advised indicated needed required used necessary suitable appropriate effective licensed "
+    "approved prescribed given helpful useful"
+)
 # Words before a term that only says where or when, so that nothing after it negates it.
 ASIDE = words("in during with after before while when on taking")
 # Triggers whose list goes on after "and": "denies fever and chills".

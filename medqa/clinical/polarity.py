@@ -12,6 +12,7 @@ from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    ADVICE,
     CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
@@ -104,6 +105,12 @@ CONDITION = re.compile(
     r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
 )
 CLAUSE_OF = re.compile(r"[^.;,\n]*")
+EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?out)\b")
+# "The guidelines advise against starting it."
+PRONOUN = re.compile(
+    r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
+    r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
+)
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
@@ -243,7 +250,11 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
     if explained:
         return False
     for clause in PARTS.split(forms(text)[0]):
-        if term in lexicon.terms(clause) and not _OPEN.search(clause.lower()) and _statement(clause).opposed:
+        lower = clause.lower()
+        named = term in lexicon.terms(clause)
+        if named and EXCLUSION.search(lower) and not leaves_open(clause):
+            return True  # `opposites` compares what is excluded and what is not
+        if (named or PRONOUN.search(lower)) and not _OPEN.search(lower) and _statement(clause).opposed:
             return True
     return False
 
@@ -265,7 +276,9 @@ def _opposite(one: str, other: str) -> str:
         # Where both texts oppose something, one of them may do so on another condition.
         loose = not (_statement(one).opposed and _statement(other).opposed)
         same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
-        about = denied & (mine.advised | theirs.advised)
+        advised = mine.advised | theirs.advised
+        same = same and (not advised or not shared.isdisjoint(advised))
+        about = denied & advised
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
@@ -305,8 +318,9 @@ def _statement(text: str) -> _Statement:
     advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
     denied = set(advised)
     opposed = pending = False
+    word = ""
     for match in TOKEN.finditer(lower):
-        word = match.group()
+        previous, word = word, match.group()
         prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
@@ -330,7 +344,7 @@ def _statement(text: str) -> _Statement:
             opposed = True
             found.add(stem(rest))
         elif not word[0].isalpha() or word in _RELATIONS:
-            pending = pending and word in ("for", "to")
+            pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))
         elif word not in _EMPTY:
             found.add(stem(word))
             if pending:
