@@ -23,6 +23,7 @@ from medqa.clinical.negation import (
     PREFIX_REACH,
     PREPOSITIONS,
     RELATION,
+    SUBJECTS,
     UNDOING,
     list_goes_on,
     negated_after,
@@ -221,6 +222,10 @@ class MedicalLexicon:
                 length, concept = self._longest_term(tokens, place, role)
                 if concept is None:
                     continue
+                following = tokens[place + length][0] if place + length < len(tokens) else ""
+                if following in REACTIONS and concept in self._given and place >= next_place:
+                    found.append((start, concept))  # "no penicillin allergy" denies no penicillin
+                    continue
                 adjacent = place == next_place and place > 0 and concept not in self._given
                 next_place = place + length
                 last, last_start = tokens[next_place - 1]
@@ -230,7 +235,11 @@ class MedicalLexicon:
                     after = None
                 if after is not None:
                     read_to = after
-                    if adjacent and found and not found[-1][1].startswith("no "):
+                    if (
+                        adjacent
+                        and found
+                        and not (found[-1][1].startswith("no ") or found[-1][1] in self._given)
+                    ):
                         found[-1] = found[-1][0], f"no {found[-1][1]}"  # "neck stiffness: none"
                 found.append((start, f"no {concept}" if place <= reached or after is not None else concept))
                 if place <= reached:
@@ -339,6 +348,9 @@ def _is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
     )
 
 
+REACTIONS = word_lists.words(
+    "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
+)
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
 LINKS = ("of", "in", "to", ",")
 # What a token can be beside a word of a term.
@@ -360,7 +372,7 @@ class _Roles(dict):
             role = END
         elif word in NEGATION_WORDS or word.endswith("n't"):
             role = NEGATION
-        elif word in PREPOSITIONS or word in CIRCUMSTANCES:
+        elif word in PREPOSITIONS or word in CIRCUMSTANCES or word in SUBJECTS:
             role = PREPOSITION
         else:
             form = canonical(word)

@@ -20,7 +20,7 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against quit quits quitting"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -45,10 +45,15 @@ _HANDLE = (
     r"(?:be )?(?:crush|chew|open|split|break|broken|cut|halve|dissolve|double|exceed|miss|skip|rub|scratch"
     r"|share|mix|shake|freeze|squeeze|touch|bend|massage|suck|divide)(?:ed|ing|d|n|s)?"
 )
+# "Vitamin K does not affect apixaban" denies what it does, not the medicine.
+_RELATES = (
+    r"(?:affect|explain|influence|interfere with|account for|(?:the cause|because) of|due to|responsible for)"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
     r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
+    rf"|{_RELATES}"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
     r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
@@ -113,6 +118,7 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
+    rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
     r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
     r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
@@ -150,7 +156,7 @@ _OPEN_AFTER = re.compile(
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
-    rf"|{_HANDLE})(?![a-z])"
+    rf"|{_RELATES}|{_HANDLE})(?![a-z])"
 )
 # "No link between the vaccine and autism" denies only the second.
 RELATION = re.compile(
@@ -166,6 +172,8 @@ CLAUSE_END = words(
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
 PREPOSITIONS = words("for to with from at by on within among")
+# Words that begin another statement there: "no pain as long as she takes paracetamol".
+SUBJECTS = words("she he they we you")
 # Words that end it after any word: "do not start it in pregnancy".
 CIRCUMSTANCES = words("in during before after until ahead prior")
 # Words before "for" that say what is not: "bed rest is not recommended for back pain" denies no pain.

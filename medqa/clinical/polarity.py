@@ -96,7 +96,8 @@ LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(
-    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
+    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is "
+    "|can |cannot |can't |could |will |does |did |was |were |never |not )"
 )
 IF = re.compile(r"\bif (?:it |this |that )?$")
 # "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
@@ -111,6 +112,14 @@ PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
     r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
 )
+# "It is better left out", "not an option unless nothing else works"
+REFUSED = re.compile(
+    r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
+    r"|stopped|withheld|contra-?indicated|unnecessary)\b|(?:\b(?:not|never|cannot)|n't) .*\bunless\b"
+)
+# "He may drink until midnight", "no drinks after midnight"
+UNTIL = re.compile(r"\buntil\b")
+AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
@@ -219,7 +228,11 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
     for first, second in ((one, other), (other, one)):
         lower, condition = forms(first)[2], CONDITION.search(forms(second)[2])
         limit = LIMITS.search(lower)
-        if limit is None or condition is None or LIMITS.search(forms(second)[2]):
+        other_limit = LIMITS.search(forms(second)[2])
+        if limit and other_limit and limit.group() == "unless" and other_limit.group().startswith("only"):
+            # "None unless it is infected", "some only if it is infected"
+            return len(flips) == 1 and flips[0].startswith("no ") == (first is one)
+        if limit is None or condition is None or other_limit:
             continue
         if limit.group() in ("unless", "except"):
             exception = lexicon.counts(CLAUSE_OF.match(lower, limit.end()).group())
@@ -252,6 +265,8 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
     for clause in PARTS.split(forms(text)[0]):
         lower = clause.lower()
         named = term in lexicon.terms(clause)
+        if REFUSED.search(lower):
+            return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
         if (named or PRONOUN.search(lower)) and not _OPEN.search(lower) and _statement(clause).opposed:
@@ -263,8 +278,16 @@ def _opposite(one: str, other: str) -> str:
     """The shared words of two short statements of which exactly one is negated, else ""."""
     if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
         return ""
+    for first, second in ((one, other), (other, one)):
+        if UNTIL.search(forms(first)[2]) and AFTERWARDS.search(forms(second)[2]):
+            return ""
     pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
     for first, second in pairs:
+        if any(
+            UNTIL.search(forms(one)[2]) and AFTERWARDS.search(forms(two)[2])
+            for one, two in ((first, second), (second, first))
+        ):
+            continue
         if _OPEN.search(first.lower()) or _OPEN.search(second.lower()):
             continue
         mine, theirs = _statement(first), _statement(second)
@@ -350,4 +373,5 @@ def _statement(text: str) -> _Statement:
             if pending:
                 denied.add(stem(word))
             pending = False
+    opposed = opposed or REFUSED.search(lower) is not None
     return _Statement(frozenset(found), opposed, frozenset(denied), frozenset(advised))
