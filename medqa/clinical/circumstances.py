@@ -54,7 +54,7 @@ AFTER = re.compile(
 
 def role_of(amount: Quantity, context: str, text: str, end: int) -> str:
     """The role of a dose: "maximum", or "first" or "later" by the word after (up to `end`) or before it."""
-    if STEP.search(context):
+    if context.endswith((" by ", " of ")) and STEP.search(context):
         return "step"
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"

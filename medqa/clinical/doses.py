@@ -62,7 +62,7 @@ OF = re.compile(
     r"|long)-acting) ){0,2}"
 )
 # "Saline with 20 mmol potassium": the amount belongs to what follows.
-JOINED = re.compile(r" (?:with|and|plus|containing) $")
+JOINED = (" with ", " and ", " plus ", " containing ")
 # "Paracetamol poisoning" is not given.
 NOT_GIVEN = re.compile(
     r"(?:[ -](?:poisoning|overdos\w+|toxicity|intoxication|allerg\w+|hypersensitivity)|-induced)(?![a-z])"
@@ -367,8 +367,8 @@ class _Sentence:
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
-        joined = after is not None and JOINED.search(self.text, self.begin, amount.start) is not None
-        if joined and after[0] == amount.end + 1:
+        joined = self.text.endswith(JOINED, self.begin, amount.start)
+        if joined and after is not None and after[0] == amount.end + 1:
             return after[2], True
         beside = self._name_before(amount)
         if beside:

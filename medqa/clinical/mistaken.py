@@ -89,6 +89,8 @@ def old_dose(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
 
 def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     """Changes in the other direction: "from 82 to 96" for "from 96 to 82"."""
+    if " from " not in forms(reference)[2]:
+        return
     ours, theirs = (
         {match.groups(): match.group() for match in FROM_TO.finditer(forms(text)[2])}
         for text in (reference, hypothesis)

@@ -117,7 +117,7 @@ HINTS = {
                   "confirmed", "definite"),
     "stability": ("change", "stable", "worse", "deteriorat", "declin"),
     "together": ("hour", "together", "same time", "simultaneous", "along"),
-    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", "fast", "quick", "slow"),
+    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
@@ -211,7 +211,8 @@ def wrong_way(
 
 def leaves_open(text: str) -> bool:
     """Whether a text does not exclude something: "cannot be ruled out"."""
-    return LEFT_OPEN.search(forms(text)[2]) is not None
+    lower = forms(text)[2]
+    return ("exclud" in lower or " out" in lower) and LEFT_OPEN.search(lower) is not None
 
 
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
@@ -261,7 +262,7 @@ class _Ways:
             if len(found) == 1 and not (other and re.search(rf"\b{other}\b", lower)):
                 ((label, match),) = found.items()
                 self.rows[row] = label, original[match.start() : match.end()]
-        if "exclud" in lower or (" rul" in f" {lower}" and " out" in lower):
+        if "exclud" in lower or ("rul" in lower and " out" in lower):
             sure = EXCLUDED.search(certain := LEFT_OPEN.sub("", lower))
             left_open = LEFT_OPEN.search(lower)
             if sure and not left_open and not UNTIL.search(certain, 0, sure.start()):

@@ -191,7 +191,10 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     if more is None:
         numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
         common = set.intersection(
-            *({(one.unit, one.values) for one in read(text)} for text in (reference, hypothesis))
+            *(
+                {(one.unit, one.values and one.values[0][0].numerator) for one in read(text)}
+                for text in (reference, hypothesis)
+            )
         )
         if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
             return
@@ -345,9 +348,14 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     return pairs
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
+def _clause_ends(text: str) -> list[int]:
+    return sorted([*sentence_ends(text), *(match.start() for match in CLAUSE.finditer(forms(text)[2]))])
+
+
 def _by_clause(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
     """What belongs to each label that is in a clause with one value and no other label."""
-    ends = sorted([*sentence_ends(text), *(match.start() for match in CLAUSE.finditer(forms(text)[2]))])
+    ends = _clause_ends(text)
     clauses: dict[int, tuple[list[Mark], list[Mark]]] = {}
     for marks, number in ((labels, 0), (values, 1)):
         for mark in marks:

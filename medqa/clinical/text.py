@@ -101,7 +101,7 @@ NEGATIVE_POWER = re.compile(_BELOW)
 DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 # A pattern that begins with a set of characters is searched several times as fast as one that begins with
 # "\\b", "(?<!…)" or alternatives; hence "[.!?;\\n](?:…)" here, and "[0-9](?<![a-z].)" for "(?<![a-z])[0-9]".
-MARKUP = re.compile(r"[*_`$\\|#<~•]|\n[0-9]{1,2}[.)] ")
+MARKUP = re.compile(r"[*_`$\\|#<~•\n](?:(?<!\n)|[0-9]{1,2}[.)] )")
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?=\s+[A-Z(\[]|\s*$))")
 SPACES = re.compile("[ \u00a0]{2,}")
