@@ -154,6 +154,35 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []
+    flips, excused = _flips(reference, hypothesis, lexicon)
+    errors = [
+        {
+            "subject": term.removeprefix("no "),
+            "kind": "negation",
+            "reference": term,
+            "answer": term[3:] if term.startswith("no ") else f"no {term}",
+        }
+        for term in flips
+    ]
+    errors += _class_errors(wanted, given)
+    if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
+        changed = swapped(reference, hypothesis, lexicon.marks)
+        errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
+    errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
+    # Both negate one term, or one text says both.
+    settled = any(term.startswith("no ") for term in wanted & given) or any(
+        f"no {term}" in terms for terms in (wanted, given) for term in terms
+    )
+    settled = settled or excused or _both_end(reference, hypothesis)
+    shared = "" if errors or settled else _opposite(reference, hypothesis)
+    if shared:
+        errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
+    return errors
+
+
+def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
+    """The terms that only one text negates, and whether an exception or a choice explains some."""
+    wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     flips = [
         term
         for term in wanted
@@ -180,29 +209,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
             and not _same_denial(term, common, denying)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
-    errors = [
-        {
-            "subject": term.removeprefix("no "),
-            "kind": "negation",
-            "reference": term,
-            "answer": term[3:] if term.startswith("no ") else f"no {term}",
-        }
-        for term in flips
-    ]
-    errors += _class_errors(wanted, given)
-    if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
-        changed = swapped(reference, hypothesis, lexicon.marks)
-        errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
-    errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
-    # Both negate one term, or one text says both.
-    settled = any(term.startswith("no ") for term in wanted & given) or any(
-        f"no {term}" in terms for terms in (wanted, given) for term in terms
-    )
-    settled = settled or exception or apart or _both_end(reference, hypothesis)
-    shared = "" if errors or settled else _opposite(reference, hypothesis)
-    if shared:
-        errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
-    return errors
+    return flips, exception or apart
 
 
 def _both_end(one: str, other: str) -> bool:
