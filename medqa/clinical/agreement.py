@@ -52,6 +52,9 @@ def agree(one: Claim, other: Claim) -> bool:
     if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
         return amounts_meet(one.taken, other.taken)
     for counted, plain in ((one, other), (other, one)):
+        if counted.counted and plain.quantity.item and plain.taken is None:
+            # "two puffs of 100" and "200 a puff"
+            return amounts_meet(counted.quantity, plain.quantity)
         # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
         if counted.counted and plain.daily is not None and not (plain.item or plain.counted):
             amounts = {counted.taken, counted.parts, counted.daily} - {None}
@@ -69,7 +72,7 @@ def mirrored(reference: str, hypothesis: str) -> bool:
     bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
     return any(
         one.bound != other.bound
-        and one.unit == other.unit
+        and one.unit.replace("mEq", "mmol") == other.unit.replace("mEq", "mmol")
         and near(one.values[0][0], other.values[0][0], one, other)
         for one, other in product(*bounds)
     )

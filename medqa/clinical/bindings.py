@@ -12,8 +12,9 @@ from itertools import combinations
 
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import show
+from medqa.clinical.opposites import PLACES
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.swaps import LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
+from medqa.clinical.swaps import CLAUSE, LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
@@ -24,7 +25,8 @@ CLASSES = ("side", "person", "sex", "age group")
 UNCERTAIN = re.compile(
     r"\b(?:respectively|former|latter|than|instead|replac\w+|rather|compared|vice versa)\b"
 )
-CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
+# "The left wrist" is the left.
+PLACE = re.compile(rf"[ -](?:{PLACES})(?![a-z])")
 WORD = re.compile("[a-z]{4,}|low|high|none|no")
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?![0-9])")
 # One form for words that say the same.
@@ -133,7 +135,8 @@ def _labels(text: str, lower: str) -> dict[str, list[tuple[int, int, str]]]:
         meanings, pattern = LABEL_PATTERNS[row]
         for match in pattern.finditer(lower):
             meaning = meanings[int(match.lastgroup[1:])]
-            found.setdefault(row, []).append((match.start(), match.end(), meaning))
+            place = PLACE.match(lower, match.end()) if row == "side" else None
+            found.setdefault(row, []).append((match.start(), (place or match).end(), meaning))
     for match in NUMBERED.finditer(lower):
         what, meaning = numbered(match)
         found.setdefault(what, []).append((match.start(), match.end(), meaning))

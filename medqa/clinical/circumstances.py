@@ -30,7 +30,12 @@ MAXIMUM = re.compile(
 STAGE = re.compile(
     r"\b(?:(?P<first>start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)"
     r"|(?P<later>maintenance|then|increas\w*|rais\w*|titrat\w*|target|thereafter|followed by|lower\w*"
-    r"|reduc\w*))\b"
+    r"|reduc\w*|continu\w*))\b"
+)
+# "Reduce by 10 mg each week", "in steps of 5 mg"
+STEP = re.compile(
+    r"\b(?:(?:reduc|lower|increas|rais|decreas|taper|titrat)[a-z]* (?:[a-z]+ ){0,3}?by"
+    r"|(?:steps?|increments?) of) $"
 )
 CHILD = re.compile(
     r"\b(?:child\w*|paediatric\w*|pediatric\w*|infants?|neonates?|newborns?|kids?|toddlers?|babies)\b"
@@ -40,18 +45,21 @@ ADULT = re.compile(r"\b(?:adults?|men|women|elderly|older people)\b")
 
 # "a 600 mg load", "20 mg first"
 AFTER = re.compile(
-    r" (?:(?:iv|po|once|orally) )?(?:(?P<first>load(?:ing)?|bolus|stat|initially|at first"
-    r"|to start|first(?=[,;.]))"
-    r"|(?P<later>maintenance|thereafter|afterwards))(?![a-z])"
+    r" (?:(?:iv|po|once|orally|daily|intravenously|as an?|a day) ){0,2}(?:(?P<first>load(?:ing)?|bolus|stat"
+    r"|initially|at first|to start|(?:on |for )?(?:day (?:1|one)|the first day)|first(?=[,;.]))"
+    r"|(?P<later>maintenance|thereafter|afterwards|after that|from (?:day (?:2|two)|the second day)))"
+    "(?![a-z])"
 )
 
 
-def role_of(amount: Quantity, context: str, text: str) -> str:
-    """The role of a dose: "maximum", or "first" or "later" by the word after or before it."""
+def role_of(amount: Quantity, context: str, text: str, end: int) -> str:
+    """The role of a dose: "maximum", or "first" or "later" by the word after (up to `end`) or before it."""
+    if context.endswith((" by ", " of ")) and STEP.search(context):
+        return "step"
     if amount.bound == "<" or (not amount.bound and MAXIMUM.search(context)):
         return "maximum"
     found = [match.lastgroup for match in STAGE.finditer(context)]
-    after = AFTER.match(text, amount.end)
+    after = AFTER.match(text, amount.end, end)
     if after is not None:
         return after.lastgroup
     return found[-1] if found else ""

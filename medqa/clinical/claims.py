@@ -18,7 +18,7 @@ from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEM_AFTER
+from medqa.clinical.totals import ITEM_AFTER, ITEMS
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -162,7 +162,7 @@ def claims(text: str) -> tuple[Claim, ...]:
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)
-    return tuple(_with_parts(_with_contents(list(found.values())), lower))
+    return tuple(_with_items_of_day(list(_with_parts(_with_contents(list(found.values())), lower))))
 
 
 def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
@@ -179,6 +179,30 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
         elif at_time:
             claim = replace(claim, at_time=True)
         yield claim
+
+
+def _with_items_of_day(found: list[Claim]) -> list[Claim]:
+    """Adds what the items of a day contain: 225 mg for "75 mg capsules, one in the morning, two at night"."""
+    counts = {
+        claim.parts.values[0][0]
+        for claim in found
+        if claim.parts is not None and claim.quantity.unit in ITEMS
+    }
+    if len(counts) != 1:
+        return found
+    count = min(counts)
+    return [
+        replace(
+            claim,
+            parts=replace(
+                claim.quantity,
+                values=tuple((low * count, high * count) for low, high in claim.quantity.values),
+            ),
+        )
+        if claim.item and claim.daily is not None and not claim.counted
+        else claim
+        for claim in found
+    ]
 
 
 def _with_contents(found: list[Claim]) -> list[Claim]:

@@ -10,7 +10,15 @@ from itertools import product
 from medqa.clinical.agreement import agree, may_be_one, whole_day
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.derived import is_derived
-from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED, is_course, old_dose, other_medicine, other_sense
+from medqa.clinical.mistaken import (
+    BODY_WEIGHTS,
+    DOSED,
+    is_course,
+    old_dose,
+    other_medicine,
+    other_sense,
+    turned_round,
+)
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
@@ -30,7 +38,10 @@ BRIEF = 120
 FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
 WEIGHTS = BODY_WEIGHTS | {"none"}
 STAGES = {"first", "later"}
+# Roles of amounts that are no usual doses.
+UNLIKE = {"maximum", "step"}
 MG_PER_KG = 10**6
+MG_PER_G = 1000
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
@@ -74,16 +85,17 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
-        return None
+        exchanged = [dict(zip(FIELDS, error, strict=True)) for error in swapped(reference, hypothesis)]
+        return exchanged or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
-        if not is_derived(one, other, reference, hypothesis)
+        if not (is_derived(one, other, reference, hypothesis) or _of_other_phase(one, other, ours, theirs))
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
-    found += old_dose(ours, theirs)
+    found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -230,6 +242,12 @@ def _contradictions(
         if one is not None:
             rivals.remove(other)
             yield one, other
+    for other in list(rivals):
+        # "10 mg/min in steps of 10 µg/min" for "10 µg/min in steps of 10 µg/min"
+        one = next((one for one in ours if _is_slip(one, other)), None)
+        if one is not None:
+            rivals.remove(other)
+            yield one, other
     settled = _settled(ours, theirs)
     for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
         wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
@@ -241,6 +259,14 @@ def _contradictions(
         only = len(given) == 1 and dimension.startswith("amount")
         none = len(mine) == len(wanted) == len(against) == len(given)
         single = len(against) == 1 and (len(mine) == 1 or only)
+        if not (single or none) and dimension == "duration day":
+            # "For 35 days" is compared with the only other time that is how long something is done.
+            lasting = [[claim for claim in side if is_course(claim)] for side in (wanted, given)]
+            mine, against = (
+                [claim for claim in side if claim in rest]
+                for side, rest in zip(lasting, (mine, against), strict=True)
+            )
+            single = all(len(side) == 1 for side in (*lasting, mine, against))
         if (single or none) and _only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 
@@ -248,6 +274,17 @@ def _contradictions(
 def _is_bare(claim: Claim, text: str) -> bool:
     """Whether the number of a claim is among the numbers without a unit of the other text."""
     return claim.quantity.kind in ("amount", "score") and claim.quantity.number in _bare_numbers(text)
+
+
+def _is_slip(one: Claim, other: Claim) -> bool:
+    """Whether two amounts have one number and units that differ by a thousand or more."""
+    first, second = one.quantity, other.quantity
+    if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
+        return False
+    if {one.subject, other.subject} & WEIGHTS:
+        return False
+    low, high = sorted((first.values[0][0], second.values[0][0]))
+    return may_be_one(one, other) and low > 0 and high >= MG_PER_G * low
 
 
 def _is_content(one: Claim, other: Claim) -> bool:
@@ -278,7 +315,7 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     for claim in claims:
         alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
         like = [other for other in alike if other.role == claim.role]
-        if like and claim.role in staged.get(claim.subject, ()):
+        if like and (claim.role == "maximum" or claim.role in staged.get(claim.subject, ())):
             alike = like
         if claim.counted:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
@@ -287,6 +324,17 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)
     return left
+
+
+def _of_other_phase(one: Claim, other: Claim, ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
+    """Whether two claims of one amount have two frequencies, and each text gives both: in two phases."""
+    if not (one.daily and other.daily and amounts_meet(one.quantity, other.quantity)):
+        return False
+    often = [one.dose.frequency, other.dose.frequency]
+    given = [
+        {claim.quantity for claim in side if claim.quantity.kind == "frequency"} for side in (ours, theirs)
+    ]
+    return None not in often and often[0] != often[1] and all(set(often) <= side for side in given)
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
@@ -329,7 +377,7 @@ def _same_thing(one: Claim, other: Claim) -> bool:
         same = near(first.values[0][0], second.values[0][0], first, second)
         return first.unit == second.unit and same == (one.opposed == other.opposed)
     roles = {one.dose.role, other.dose.role}
-    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or "maximum" in roles):
+    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or roles & UNLIKE):
         return False
     if {amount.unit for amount in one.all_amounts} & {amount.unit for amount in other.all_amounts}:
         return True

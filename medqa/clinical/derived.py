@@ -28,6 +28,7 @@ TOTAL = re.compile(
 AROUND = 60
 # "20 mg each time": no total
 EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
 # "each eye", "both nostrils"
 BOTH = re.compile(
     r"\b(?:each|both|either|per) (?:eye|nostril|ear|side|hand|foot|knee|breast|thigh|arm|leg)s?\b"
@@ -48,7 +49,8 @@ def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bo
     """Whether a text gives a threshold from its two sides: "go on while ≤ 500 ms, stop if past 500 ms"."""
     first, second = source.quantity, result.quantity
     return {first.bound, second.bound} == {"<", ">"} and any(
-        one.number == first.number and one.start != second.start for one in read(after)
+        one.number == first.number and one.kind == second.kind and one.start != second.start
+        for one in read(after)
     )
 
 
@@ -56,6 +58,9 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
     if _is_content(source, result, before, after):
         return True
+    if source.quantity.unit == "%" == result.quantity.unit and REST.search(forms(after)[2]):
+        # "10 % first, and the remaining 90 %"
+        return source.quantity.values[0][0] + result.quantity.values[0][0] == 100
     if source.quantity.unit != result.quantity.unit or source.quantity.kind != result.quantity.kind:
         return False
     (given, _), (wanted, _) = source.quantity.values[0], result.quantity.values[0]
@@ -64,14 +69,16 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     if _is_sum(given, result, after) or _is_counted(given, result, after):
         return True
     # How many capsules are taken, a text may say without the word: "one in the morning, two at night".
-    return (
-        not source.item
-        and _is_total(result, after)
-        and any(
-            _like(value * factor, wanted)
-            for value in {given, *_values(before, source.quantity.unit)} - {wanted}
-            for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
-        )
+    if not _is_total(result, after):
+        return False
+    if source.item:
+        counts = {one.values[0][1] for one in read(before) if one.unit in ITEMS and one.bound}
+        factors = _products(before, True, result.daily is None) if len(counts) == 1 else ()
+        return any(_like(given * min(counts) * factor, wanted) for factor in factors)
+    return any(
+        _like(value * factor, wanted)
+        for value in {given, *_values(before, source.quantity.unit)} - {wanted}
+        for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
     )
 
 

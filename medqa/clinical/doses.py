@@ -61,6 +61,12 @@ OF = re.compile(
     r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast"
     r"|long)-acting) ){0,2}"
 )
+# "Saline with 20 mmol potassium": the amount belongs to what follows.
+JOINED = (" with ", " and ", " plus ", " containing ")
+# "Paracetamol poisoning" is not given.
+NOT_GIVEN = re.compile(
+    r"(?:[ -](?:poisoning|overdos\w+|toxicity|intoxication|allerg\w+|hypersensitivity)|-induced)(?![a-z])"
+)
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
@@ -92,12 +98,14 @@ NO_WEIGHT = re.compile(
     r"|squat\w*|bench\w*|press\w*)\b"
 )
 WEIGHT_CHANGE = re.compile(
-    r"\b(?:los[etis]\w*|loss|gain\w*|down|shed|dropped|fell|fallen|rose|risen|(?:in|de)creas\w+"
-    r"|heavier|lighter|put on|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
+    r"\b(?:los[etis]\w*|loss|gain\w*|down|up (?:by|over)|shed|dropped|fell|fallen|rose|risen"
+    r"|(?:in|de)creas\w+|heavier|lighter|put on|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
-DILUTED = re.compile(r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b")
+DILUTED = re.compile(
+    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b|\bml(?:/kg)? of (?=1 ?:)"
+)
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
     r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
@@ -105,7 +113,8 @@ DIVIDED = re.compile(
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
 DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)|total daily(?: dose)?|dose per day|daily|(?:daily|whole "
+    r"\b(?:daily (?:dose|total|amount|dosage)(?: of [a-z-]+(?= is))?|total daily(?: dose)?"
+    r"|dose per day|daily|(?:daily|whole "
     r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
 )
@@ -113,6 +122,11 @@ DAILY_BEFORE = re.compile(
 OVER = re.compile(
     r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
     r"| a)?(?: first)? $"
+)
+# "2 g/kg in total over 5 days", "3 g spread over three days"
+TOTAL_OVER = re.compile(
+    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?(?:in total|in all|altogether|divided|spread|split)"
+    r" (?:over|across|in|between)(?: the)? $"
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
@@ -163,7 +177,12 @@ def doses(text: str) -> tuple[Dose, ...]:
     text, _, lower = forms(text)
     words = words_of(original)
     # "15 mg/kg body weight" speaks of nobody's weight.
-    names = [name for name in names_of(original) if name[2] != "weight" or not is_inside(quantities, name[0])]
+    names = [
+        name
+        for name in names_of(original)
+        if not (name[2] == "weight" and is_inside(quantities, name[0]))
+        and not NOT_GIVEN.match(lower, name[1])
+    ]
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     counts = [
@@ -179,7 +198,7 @@ def doses(text: str) -> tuple[Dose, ...]:
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
-        elif not spoken:
+        elif not spoken and not text.endswith("\n", begin, end):  # a line of a list, or an empty one
             carried = ""
         begin = end
     return tuple(found)
@@ -276,7 +295,7 @@ class _Sentence:
         people = "child" if CHILD.search(context) else "adult" if ADULT.search(context) else ""
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         day = WHEN.search(around)
-        role = role_of(amount, context, self.text)
+        role = role_of(amount, context, self.text, self.end)
         when = day.group() if day else ""
         return Dose(subject, amount, frequency, written, role, people, route, total, counted, when)
 
@@ -289,6 +308,10 @@ class _Sentence:
         last = max((item.end for item in every), default=amount.end)
         divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
         daily = frequency is not None and frequency.start == amount.start
+        days = None if every else self._days_of_total(amount, given)
+        if days:
+            rate = (quotient(1, days),) * 2
+            return Quantity("frequency", "day", (rate,), start=amount.start, end=amount.end), 0
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
             parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
             parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
@@ -306,6 +329,20 @@ class _Sentence:
                 (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
             )
         return frequency, 0
+
+    def _days_of_total(self, amount: Quantity, given: Sequence[Quantity]) -> Fraction | None:
+        """Over how many days a total is given: 5 for "2 g/kg in total over 5 days"."""
+        return next(
+            (
+                item.values[0][0]
+                for item in given
+                if item.kind == "duration"
+                and item.unit == "day"
+                and item.values[0][0] > 1
+                and TOTAL_OVER.fullmatch(self.text, amount.end, item.start)
+            ),
+            None,
+        )
 
     def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
         """Whether an amount is given over 24 hours."""
@@ -326,13 +363,16 @@ class _Sentence:
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
             changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
             return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
-        beside = self._name_before(amount)
-        if beside:
-            return beside, True
         names = self._names_for(amount.unit)
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
+        joined = self.text.endswith(JOINED, self.begin, amount.start)
+        if joined and after is not None and after[0] == amount.end + 1:
+            return after[2], True
+        beside = self._name_before(amount)
+        if beside:
+            return beside, True
         if after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0])):
             return after[2], True
         if latest[1] and (before is None or before[0] < latest[0]):

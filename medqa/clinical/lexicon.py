@@ -11,6 +11,7 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
+    ADVICE,
     ASIDE,
     CIRCUMSTANCES,
     CLAUSE_END,
@@ -21,6 +22,8 @@ from medqa.clinical.negation import (
     PASSIVE,
     PREFIX_REACH,
     PREPOSITIONS,
+    RELATION,
+    SUBJECTS,
     UNDOING,
     list_goes_on,
     negated_after,
@@ -172,10 +175,8 @@ class MedicalLexicon:
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[tuple[int, str]] = []
-        reached = -1  # the last token that the negation reaches
-        trigger, has_negated = 0, False  # where it began, and whether it has negated a term already
+        reach = _Reach(tokens, lower)
         next_place = 0
-        read_to = 0  # where the words end that negated the last term from behind
         roles = self._roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
@@ -184,55 +185,49 @@ class MedicalLexicon:
             if word == "non":  # "non-small cell lung cancer" is a term
                 compound = (None, self.longest.get(word, 0))
                 role = compound if self._longest_term(tokens, place, compound)[1] else role
-            if role is MARK:
-                goes_on = (
-                    word == ","
-                    and place <= reached
-                    and list_goes_on(tokens, place, tokens[trigger][0] in LISTING)
-                )
-                reached = reached + 1 if goes_on else -1
-            elif role is END:
-                if word != "and" or tokens[trigger][0] not in LISTING:
-                    reached = -1
-            elif role is PREPOSITION:
-                if has_negated or (word in CIRCUMSTANCES and place > trigger + 1):
-                    reached = -1
-            elif role is NEGATION:
-                if start < read_to or not negates(lower, word, start) or PASSIVE.match(lower, start):
-                    reached = -1 if word in ("without", "not", "cannot") else reached
-                    continue
-                undoes = place <= reached and not has_negated and word in UNDOING
-                reach = PREFIX_REACH if word == "non" else NEGATION_REACH
-                reached, trigger, has_negated = (-1 if undoes else place + reach), place, False
-            elif role[0] is not None and role[0].startswith("no "):
+            if isinstance(role, str):
+                reach.update(role, place, word, start)
+                continue
+            if role[0] is not None and role[0].startswith("no "):
                 found.append((start, role[0]))
-            else:
-                length, concept = self._longest_term(tokens, place, role)
-                if concept is None:
-                    continue
-                adjacent = place == next_place and place > 0 and concept not in self._given
-                next_place = place + length
-                last, last_start = tokens[next_place - 1]
-                aside = _is_circumstance(tokens, place)
-                after = None if aside else negated_after(lower, last_start + len(last))
-                if after is not None and self._other_between(tokens, next_place, after):
-                    after = None
-                if after is not None:
-                    read_to = after
-                    if adjacent and found and not found[-1][1].startswith("no "):
-                        found[-1] = found[-1][0], f"no {found[-1][1]}"  # "neck stiffness: none"
-                found.append((start, f"no {concept}" if place <= reached or after is not None else concept))
-                if place <= reached:
-                    reached, has_negated = next_place - 1 + NEGATION_REACH, True
+                continue
+            length, concept = self._longest_term(tokens, place, role)
+            if concept is None:
+                continue
+            following = tokens[place + length][0] if place + length < len(tokens) else ""
+            if following in REACTIONS and concept in self._given:
+                found.append((start, concept))  # "no penicillin allergy" denies no penicillin
+                continue
+            adjacent = place == next_place and place > 0 and concept not in self._given
+            next_place = place + length
+            last, last_start = tokens[next_place - 1]
+            aside = _is_circumstance(tokens, place)
+            after = None if aside else negated_after(lower, last_start + len(last))
+            if after is not None and self._other_between(tokens, next_place, after):
+                after = None
+            if after is not None:
+                reach.read_to = after
+                before = found[-1][1] if adjacent and found else "no "
+                if not before.startswith("no ") and before not in self._given:
+                    found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
+            negated = place <= reach.reached
+            found.append((start, f"no {concept}" if negated or after is not None else concept))
+            if negated:
+                reach.reached, reach.has_negated = next_place - 1 + NEGATION_REACH, True
         return found
 
     def marks(self, text: str) -> dict[str, list[Mark]]:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
-        found = {}
-        for start, term in self.places(text):
-            if not medicine(term.removeprefix("no ")) and term.removeprefix("no ") not in GROUPS:
-                found.setdefault(term, Mark(start, term, term))
-        return {"term": list(found.values())}
+        found = self.places(text)
+        often = Counter(term for _, term in found)
+        marks = [
+            Mark(start, term, term)
+            for start, term in found
+            if often[term] == 1
+            and not medicine(term.removeprefix("no "))
+            and term.removeprefix("no ") not in GROUPS
+        ]
+        return {"term": marks}
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
         """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""
@@ -323,10 +318,58 @@ def _is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
     )
 
 
+REACTIONS = word_lists.words(
+    "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
+)
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
 LINKS = ("of", "in", "to", ",")
 # What a token can be beside a word of a term.
 MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
+
+
+class _Reach:
+    """How far the latest negation of a text reaches.
+
+    Attributes:
+        reached: the last token that the negation reaches, -1 for none.
+        trigger: the token where it began.
+        has_negated: whether it has negated a term already.
+        between: the token where "no link between" began, -1 for none.
+        read_to: where the words end that negated the last term from behind.
+    """
+
+    def __init__(self, tokens: list[tuple[str, int]], lower: str) -> None:
+        self.tokens, self.lower = tokens, lower
+        self.reached, self.trigger, self.has_negated, self.between, self.read_to = -1, 0, False, -1, 0
+
+    def update(self, role: str, place: int, word: str, start: int) -> None:
+        """Read a mark, the end of a clause, a preposition or a negation."""
+        tokens, opener = self.tokens, self.tokens[self.trigger][0]
+        if role is NEGATION:
+            self._negation(place, word, start)
+        elif role is MARK:
+            goes_on = word == "," and place <= self.reached and list_goes_on(tokens, place, opener in LISTING)
+            self.reached = self.reached + 1 if goes_on else -1
+        elif role is PREPOSITION:
+            of_advice = word == "for" and tokens[place - 1][0] in ADVICE
+            if self.has_negated or of_advice or (word in CIRCUMSTANCES and place > self.trigger + 1):
+                self.reached = -1
+        elif word == "and" and self.between == self.trigger:
+            self.reached, self.between = place + NEGATION_REACH, -1
+        else:
+            both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
+            if word != "and" or not (both or opener in LISTING):
+                self.reached = -1
+
+    def _negation(self, place: int, word: str, start: int) -> None:
+        if start < self.read_to or not negates(self.lower, word, start) or PASSIVE.match(self.lower, start):
+            self.reached = -1 if word in ("without", "not", "cannot") else self.reached
+            return
+        undoes = place <= self.reached and not self.has_negated and word in UNDOING
+        self.between = place if RELATION.match(self.lower, start + len(word)) else -1
+        reach = PREFIX_REACH if word == "non" else NEGATION_REACH
+        self.reached = -1 if undoes or self.between == place else place + reach
+        self.trigger, self.has_negated = place, False
 
 
 class _Roles(dict):
@@ -344,7 +387,7 @@ class _Roles(dict):
             role = END
         elif word in NEGATION_WORDS or word.endswith("n't"):
             role = NEGATION
-        elif word in PREPOSITIONS or word in CIRCUMSTANCES:
+        elif word in PREPOSITIONS or word in CIRCUMSTANCES or word in SUBJECTS:
             role = PREPOSITION
         else:
             form = canonical(word)

@@ -8,6 +8,7 @@ from itertools import permutations, product
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.quantity import amounts_meet
+from medqa.clinical.text import forms
 
 Found = tuple[str, str, str, str]
 
@@ -20,8 +21,11 @@ PAST = re.compile(
     r"\b(?:was|were|had|previous\w*|old|former\w*|before|until|instead|stop\w*|reduc\w*|lower\w*|increas\w*"
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
+FROM_TO = re.compile(
+    r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
+)
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
-COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another )?$")
+COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$")
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 
@@ -81,6 +85,19 @@ def old_dose(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
         quantity = given[0].quantity
         if amounts_meet(quantity, one.quantity) and not amounts_meet(quantity, new.quantity):
             yield one.subject, "value", new.written, given[0].written
+
+
+def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
+    """Changes in the other direction: "from 82 to 96" for "from 96 to 82"."""
+    if " from " not in forms(reference)[2]:
+        return
+    ours, theirs = (
+        {match.groups(): match.group() for match in FROM_TO.finditer(forms(text)[2])}
+        for text in (reference, hypothesis)
+    )
+    for (first, last), written in ours.items():
+        if first != last and (last, first) in theirs and (first, last) not in theirs:
+            yield "change", "swapped", written, theirs[last, first]
 
 
 def is_course(claim: Claim) -> bool:

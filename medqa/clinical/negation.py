@@ -20,7 +20,7 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -35,7 +35,7 @@ _NEEDS_AFTER = {
 }  # fmt: skip
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
-    "denied deny stopped discontinued withheld avoided omitted "
+    "quit quits quitting denied deny stopped discontinued withheld avoided omitted "
     "discontinuation withdrawal cessation come coming refuse refused "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
     "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
@@ -45,19 +45,26 @@ _HANDLE = (
     r"(?:be )?(?:crush|chew|open|split|break|broken|cut|halve|dissolve|double|exceed|miss|skip|rub|scratch"
     r"|share|mix|shake|freeze|squeeze|touch|bend|massage|suck|divide)(?:ed|ing|d|n|s)?"
 )
+# "Vitamin K does not affect apixaban" denies what it does, not the medicine.
+_RELATES = (
+    r"(?:affect|explain|influence|interfere with|account for|(?:the cause|because) of|due to|responsible for)"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
-    r"[ -](?:(?:any |a |the )?(?:barrier|problem|objection|obstacle|harm|bar"
-    r"|concern|worry|worries|hesitation|difficulty)|only|just|merely|necessarily|increase"
+    r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
+    r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
+    rf"|{_RELATES}"
+    r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
+    r"|merely|necessarily|increase"
     r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
     r"|doubt|until"
     r"|uncommon|uncommonly|unusual"
-    r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known|contraindicat\w+|forget"
-    r"|hesitate|delay"
-    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over|under"
+    r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
+    r"|contraindicat\w+|forget|hesitate|delay"
+    r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over(?!-the)|under"
     r"|unreasonable|unlikely|different|interruption|harmful|dangerous|hazardous|unsafe|by mouth"
     rf"|{_HANDLE})(?![a-z])"
 )
@@ -74,7 +81,9 @@ _ADVERB = (
     r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
 )
 _REJECTED = (
-    r"(?:ruled out|excluded|absent|unlikely|negative(?! for| to)|contra-?indicated|avoided|stopped(?! after )"
+    r"(?:ruled out|excluded|absent|unlikely(?! to (?!be (?:present|the cause)))"
+    r"|negative(?! for| to)|contra-?indicated|avoided"
+    r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
     r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
     r"|withheld|omitted|missing|refused|declined"
     r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
@@ -109,7 +118,10 @@ _ENDED = (
 NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely|improbable|absent|unnecessary)"
+    rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
+    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
+    r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
+    r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
     r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
@@ -143,7 +155,13 @@ _OPEN_AFTER = re.compile(
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
-    rf"|{_HANDLE})(?![a-z])"
+    r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
+    rf"|{_RELATES}|{_HANDLE})(?![a-z])"
+)
+# "No link between the vaccine and autism" denies only the second.
+RELATION = re.compile(
+    r" (?:[a-z]+ ){0,2}?(?:link|association|relation(?:ship)?|connection|correlation|interaction"
+    r"|cross-reactivity) between "
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
@@ -154,8 +172,15 @@ CLAUSE_END = words(
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
 PREPOSITIONS = words("for to with from at by on within among")
+# Words that begin another statement there: "no pain as long as she takes paracetamol".
+SUBJECTS = words("she he they we you")
 # Words that end it after any word: "do not start it in pregnancy".
-CIRCUMSTANCES = words("in during before after until")
+CIRCUMSTANCES = words("in during before after until ahead prior")
+# Words before "for" that say what is not: "bed rest is not recommended for back pain" denies no pain.
+ADVICE = words(
+    "recommended advised indicated needed required used necessary suitable appropriate effective licensed "
+    "approved prescribed given helpful useful"
+)
 # Words before a term that only says where or when, so that nothing after it negates it.
 ASIDE = words("in during with after before while when on taking")
 # Triggers whose list goes on after "and": "denies fever and chills".
@@ -178,8 +203,9 @@ DENYING_WORDS = {
 
 
 # "Stop clopidogrel after 12 months" says how long it is taken.
-ENDING = words("stop stopping discontinue discontinuing")
+ENDING = words("stop stopping discontinue discontinuing come coming came withdraw withdrawing")
 ENDS_THEN = re.compile(
+    r"[^.;,:]{0,60}? (?:gradually|slowly|step by step|stepwise|in steps|bit by bit)(?![a-z])|"
     r" (?:the |your |her |his )?[a-z-]+ (?:after|at|on|in) (?:about )?"
     r"(?:(?:[a-z]+|[0-9]+)[ -](?:hour|day|week|month|year)|day [0-9])"
 )
@@ -189,9 +215,14 @@ ENDS_THEN = re.compile(
 NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 
 
+# "Without treatment the infection spreads" denies no infection.
+WITHOUT_SO = re.compile(r" [a-z]+ (?:the|this|these|it|they|she|he|your|his|her|most|many|patients) ")
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
+    "against": re.compile(
+        r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
+    ),
     "replaced": re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$"),
 }
 
@@ -206,6 +237,8 @@ def negates(text: str, word: str, start: int) -> bool:
     if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start
     ):
+        return False
+    if word == "without" and WITHOUT_SO.match(text, end):
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False

@@ -12,7 +12,7 @@ from medqa.clinical.text import KEPT_TEXTS, forms
 
 Found = tuple[str, str, str, str]
 
-_PLACES = (
+PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
     "|wrists?|elbows?"
     "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
@@ -27,8 +27,8 @@ _FOOD = (
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
 EXCLUSIVE = {
     "side": {
-        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
-        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{_PLACES})(?![a-z]))",
+        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{PLACES})(?![a-z]))",
+        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{PLACES})(?![a-z]))",
     },
     "food": {
         "with food": rf"\b(?:with|after|during)(?: or (?:just |shortly )?after)? {_FOOD}\b",
@@ -78,8 +78,15 @@ EXCLUSIVE = {
         "together": r"\b(?:together with|at the same time as|simultaneously with|along with)\b",
     },
     "result": {
-        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b",
-        "negative": r"\bnegative\b|\bnot positive\b",
+        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
+        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
+        r"|\bcultures? (?:[a-z]+ ){0,2}sterile\b",
+    },
+    "speed": {
+        "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
+        r"|\b(?:given|injected|pushed) (?:rapidly|fast|quickly)\b",
+        "slow": r"\bslow(?:ly)? (?:(?:iv|intravenous) )?(?:bolus|push|injection|infusion)\b"
+        r"|\b(?:given|injected|infused) slowly\b",
     },
     "tumour": {
         "benign": r"\bbenign\b",
@@ -110,7 +117,9 @@ HINTS = {
                   "confirmed", "definite"),
     "stability": ("change", "stable", "worse", "deteriorat", "declin"),
     "together": ("hour", "together", "same time", "simultaneous", "along"),
-    "result": ("tive",), "tumour": ("benign", "malignan"), "course": ("acute", "chronic"),
+    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", " fast", "quick", "slow"),
+    "tumour": ("benign", "malignan"),
+    "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
@@ -143,6 +152,28 @@ APART = {
     "intradermal", "rectal", "vaginal", "sublingual", "inhaled", "nasal", "transdermal",
     "into the eye", "into the ear",
 }  # fmt: skip
+# "A normal ECG does not exclude it", "could not be ruled out"
+LEFT_OPEN = re.compile(
+    r"(?:\b(?:not|never|cannot|unable|impossible|insufficient)|n't)\b[^.;:,]{0,40}? (?:exclud[a-z]+"
+    r"|rul(?:e|ed|ing)(?: (?!out)[a-z]+){0,4} out)\b(?![^.;]* (?:without|unless) )"
+)
+# "Has been excluded", "the CT ruled it out"; "to be excluded", "until it is ruled out" leave it open.
+EXCLUDED = re.compile(
+    r"(?:(?<=can be )|(?<=can )|(?<=could be )|(?<=safely be )|(?<!be )(?<!be completely )(?<!to )(?<!must )"
+    r"(?<!should ))(?:excludes?d?|rule[sd]?(?: (?!out)[a-z]+){0,5} out)\b"
+)
+UNTIL = re.compile(
+    r"\b(?:if|once|until|unless|when|before|after|provided|not|no|never|may|might)\b[^.;,]*$|n't [^.;,]*$"
+)
+# Rows whose alternatives a text can deny.
+DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
+DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
+INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
+# What forbids the route before it: "intravenous haloperidol should be withheld".
+FORBIDDEN_AFTER = re.compile(
+    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|cannot|(?:must|should"
+    r"|may|can|is|are) not)\b|n't\b)"
+)
 # What makes the route of a sentence the only one, and what forbids it.
 ONLY = re.compile(r"\b(?:only|solely|exclusively|must be given|never|not be given)\b")
 FORBIDDEN = re.compile(r"\b(?:never|not|avoid|cannot|contraindicated)\b[^.;,]{0,40}$|n't [^.;,]{0,40}$")
@@ -176,6 +207,12 @@ def wrong_way(
     apart = len(mine.routes) == 1 and other.routes and not mine.routes.keys() & other.routes.keys()
     if apart and (mine.only or (len(other.routes) == 1 and _same_amounts(ours, theirs))):
         yield "route", "route", *mine.routes.values(), next(iter(other.routes.values()))
+
+
+def leaves_open(text: str) -> bool:
+    """Whether a text does not exclude something: "cannot be ruled out"."""
+    lower = forms(text)[2]
+    return ("exclud" in lower or " out" in lower) and LEFT_OPEN.search(lower) is not None
 
 
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
@@ -212,6 +249,12 @@ class _Ways:
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
+            if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):
+                continue  # "does not look malignant"
+            if row == "food" and INSULIN.search(lower):
+                continue  # with a meal is right before it
+            if "single" in found and any(quantity.kind == "frequency" for quantity in read(text)):
+                continue  # the single dose of one medicine, the repeated one of another
             for organ, codes in ((EYE, EYES), (EAR, EARS)) if row == "side" and coded else ():
                 if codes.search(raw) and organ.search(lower):
                     found |= {match.lastgroup: match for match in codes.finditer(raw)}
@@ -219,6 +262,13 @@ class _Ways:
             if len(found) == 1 and not (other and re.search(rf"\b{other}\b", lower)):
                 ((label, match),) = found.items()
                 self.rows[row] = label, original[match.start() : match.end()]
+        if "exclud" in lower or ("rul" in lower and " out" in lower):
+            sure = EXCLUDED.search(certain := LEFT_OPEN.sub("", lower))
+            left_open = LEFT_OPEN.search(lower)
+            if sure and not left_open and not UNTIL.search(certain, 0, sure.start()):
+                self.rows["exclusion"] = "excluded", sure.group()
+            elif left_open and not sure:
+                self.rows["exclusion"] = "left open", left_open.group()
         orders: dict[str, dict[str, re.Match[str]]] = {}
         for match in ORDER.finditer(lower):
             orders.setdefault(match["what"], {})["before" if match["before"] else "after"] = match
@@ -229,7 +279,8 @@ class _Ways:
         for quantity in read(text):
             if quantity.kind == "route" and quantity.unit in APART:
                 before = lower[max(0, quantity.start - 60) : quantity.start]
-                into = self.forbidden if FORBIDDEN.search(before) else self.routes
+                forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
+                into = self.forbidden if forbids else self.routes
                 into[quantity.unit] = original[quantity.start : quantity.end].strip()
         self.only = bool(self.routes) and ONLY.search(lower) is not None
 

@@ -12,6 +12,7 @@ from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    ADVICE,
     CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
@@ -20,6 +21,7 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
+from medqa.clinical.opposites import leaves_open
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -94,7 +96,8 @@ LONGEST_STATEMENT = 200
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(
-    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is |can )"
+    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is "
+    "|can |cannot |can't |could |will |does |did |was |were |never |not )"
 )
 IF = re.compile(r"\bif (?:it |this |that )?$")
 # "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
@@ -103,6 +106,22 @@ CONDITION = re.compile(
     r"\b(?:if|when|where|(?:as|so) long as|provided|providing|without|until|while|once|unless)(?![a-z])"
 )
 CLAUSE_OF = re.compile(r"[^.;,\n]*")
+EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?out)\b")
+# "The guidelines advise against starting it."
+PRONOUN = re.compile(
+    r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
+    r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
+)
+# "It is better left out", "not an option unless nothing else works"
+REFUSED = re.compile(
+    r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
+    r"|stopped|withheld|contra-?indicated|unnecessary)\b|(?:\b(?:not|never|cannot)|n't) .*\bunless\b"
+)
+# "He may drink until midnight", "no drinks after midnight"
+AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
+# A heading names a topic and affirms nothing.
+HEADING = re.compile(r"(?m)^ ?#+ .*$")
+COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
@@ -129,30 +148,13 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     contradicted, two short statements in mostly the same words contradict each other if exactly one of them
     is negated.
     """
+    reference, hypothesis = (
+        HEADING.sub("", text) if "#" in text else text for text in (reference, hypothesis)
+    )
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
-    if mirrored(reference, hypothesis):
+    if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []
-    flips = [
-        term
-        for term in wanted
-        if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
-    ]
-    exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
-    if len({term.startswith("no ") for term in flips}) == 1:
-        denying, affirming = (
-            (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
-        )
-        common = _statement(denying).denied & _statement(affirming).denied
-        explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
-        ended = _both_end(reference, hypothesis)
-        flips = [] if exception else flips
-        flips = [
-            term
-            for term in flips
-            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
-            and not _same_denial(term, common, denying)
-            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
-        ]
+    flips, excused = _flips(reference, hypothesis, lexicon)
     errors = [
         {
             "subject": term.removeprefix("no "),
@@ -171,11 +173,43 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
-    settled = settled or exception or _both_end(reference, hypothesis)
+    settled = settled or excused or _both_end(reference, hypothesis)
     shared = "" if errors or settled else _opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
+    """The terms that only one text negates, and whether an exception or a choice explains some."""
+    wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
+    flips = [
+        term
+        for term in wanted
+        if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+    ]
+    # One of two medicines is left out, as the text wants it that is against both together.
+    apart = len({term.startswith("no ") for term in flips}) > 1 and any(
+        COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)
+    )
+    flips = [] if apart else flips
+    exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
+    if len({term.startswith("no ") for term in flips}) == 1:
+        denying, affirming = (
+            (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
+        )
+        common = _statement(denying).denied & _statement(affirming).denied
+        explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
+        ended = _both_end(reference, hypothesis)
+        flips = [] if exception else flips
+        flips = [
+            term
+            for term in flips
+            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            and not _same_denial(term, common, denying)
+            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
+        ]
+    return flips, exception or apart
 
 
 def _both_end(one: str, other: str) -> bool:
@@ -200,7 +234,11 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
     for first, second in ((one, other), (other, one)):
         lower, condition = forms(first)[2], CONDITION.search(forms(second)[2])
         limit = LIMITS.search(lower)
-        if limit is None or condition is None or LIMITS.search(forms(second)[2]):
+        other_limit = LIMITS.search(forms(second)[2])
+        if limit and other_limit and limit.group() == "unless" and other_limit.group().startswith("only"):
+            # "None unless it is infected", "some only if it is infected"
+            return len(flips) == 1 and flips[0].startswith("no ") == (first is one)
+        if limit is None or condition is None or other_limit:
             continue
         if limit.group() in ("unless", "except"):
             exception = lexicon.counts(CLAUSE_OF.match(lower, limit.end()).group())
@@ -231,7 +269,13 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
     if explained:
         return False
     for clause in PARTS.split(forms(text)[0]):
-        if term in lexicon.terms(clause) and not _OPEN.search(clause.lower()) and _statement(clause).opposed:
+        lower = clause.lower()
+        named = term in lexicon.terms(clause)
+        if REFUSED.search(lower):
+            return True
+        if named and EXCLUSION.search(lower) and not leaves_open(clause):
+            return True  # `opposites` compares what is excluded and what is not
+        if (named or PRONOUN.search(lower)) and not _OPEN.search(lower) and _statement(clause).opposed:
             return True
     return False
 
@@ -240,6 +284,9 @@ def _opposite(one: str, other: str) -> str:
     """The shared words of two short statements of which exactly one is negated, else ""."""
     if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
         return ""
+    for first, second in ((one, other), (other, one)):
+        if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
+            return ""
     pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
     for first, second in pairs:
         if _OPEN.search(first.lower()) or _OPEN.search(second.lower()):
@@ -253,7 +300,9 @@ def _opposite(one: str, other: str) -> str:
         # Where both texts oppose something, one of them may do so on another condition.
         loose = not (_statement(one).opposed and _statement(other).opposed)
         same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
-        about = denied & (mine.advised | theirs.advised)
+        advised = mine.advised | theirs.advised
+        same = same and (not advised or not shared.isdisjoint(advised))
+        about = denied & advised
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
@@ -293,8 +342,9 @@ def _statement(text: str) -> _Statement:
     advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
     denied = set(advised)
     opposed = pending = False
+    word = ""
     for match in TOKEN.finditer(lower):
-        word = match.group()
+        previous, word = word, match.group()
         prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
@@ -318,10 +368,11 @@ def _statement(text: str) -> _Statement:
             opposed = True
             found.add(stem(rest))
         elif not word[0].isalpha() or word in _RELATIONS:
-            pending = pending and word in ("for", "to")
+            pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))
         elif word not in _EMPTY:
             found.add(stem(word))
             if pending:
                 denied.add(stem(word))
             pending = False
+    opposed = opposed or REFUSED.search(lower) is not None
     return _Statement(frozenset(found), opposed, frozenset(denied), frozenset(advised))

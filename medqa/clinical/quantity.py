@@ -12,7 +12,7 @@ Range = tuple[Fraction, Fraction]
 # Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
 FAR_APART = 5
 # Scores that are not whole numbers.
-FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4"}
+FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V"}
 
 
 @dataclass
@@ -103,6 +103,10 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.values == second.values and not (first.bound or second.bound):
         return True
     pairs = list(zip(first.values, second.values, strict=True))
+    if (first.bound and not second.bound and _touches(first.bound, *pairs[0])) or (
+        second.bound and not first.bound and _touches(second.bound, *pairs[0][::-1])
+    ):
+        return False
     if first.kind == "duration" and bool(first.bound) != bool(second.bound) and _ten_fold(*pairs[0]):
         return False  # "at least 3 minutes" for "30 minutes" is a slip
     if {first.bound, second.bound} == {"<", ">"} and near(*(pair[0] for pair in pairs[0]), first, second):
@@ -112,6 +116,11 @@ def amounts_meet(first: Quantity, second: Quantity) -> bool:
     if first.bound and first.bound == second.bound:
         return all(near(one[0], other[0], first, second) for one, other in pairs)
     return all(ranges_meet(one, other, first, second) and not _far_apart(one, other) for one, other in pairs)
+
+
+def _touches(bound: str, one: Range, other: Range) -> bool:
+    """Whether a range only begins or ends where a bound is: 30 to 59 and below 30."""
+    return one[0] == one[1] and other[0] < other[1] and other[0 if bound == "<" else 1] == one[0]
 
 
 def _ten_fold(one: Range, other: Range) -> bool:

@@ -15,6 +15,7 @@ from medqa.clinical.numbers import WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
+    NUMBERED,
     SIGHT_OR_MIX,
     pair_end,
     read_named_value,
@@ -40,6 +41,8 @@ ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\
 ONE_PERIOD = re.compile(
     r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
     r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
+    r"|(?:within|over|in|during) the (?:next|first|following)(?= (?:minute|hour)(?![a-z]))"
+    r"|over the(?= hour(?![a-z]))"
 )
 # "an hour and a half", "a tablet and a half"
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
@@ -60,6 +63,8 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
+# "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
+MOST_SMALLER = 60
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
 TEMPERATURE = re.compile(
@@ -78,14 +83,10 @@ ITEM_BEFORE = re.compile(
 ITEMS_TAKEN = re.compile(
     " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
     "(?:day|week)|now|together"
+    "|with (?:each|every|breakfast|lunch|dinner|supper)"
     "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
     "(?:food|meals)"
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
-)
-# Before a number that counts something else than what follows: "day 1 and 20 mg".
-NUMBERED = re.compile(
-    r"\b(?:days?|weeks?|months?|stages?|grades?|types?|phases?|steps?|cycles?|table|figure|class|factor"
-    r"|chapter|visit) $"
 )
 
 # Age of a pregnancy: "32+4 weeks", "GA 32 weeks", "38 weeks' gestation", "34 2/7 weeks pregnant".
@@ -265,7 +266,7 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
     if (
         smaller is None
         or smaller[0].dimension != unit.dimension
-        or smaller[0].factor >= unit.factor
+        or not unit.factor / MOST_SMALLER <= smaller[0].factor < unit.factor
         or smaller[0].per
     ):
         return value, end

@@ -15,6 +15,11 @@ PAIR = re.compile(
 PRESSURE_NEAR = re.compile(r"\b(?:bp|pressures?|hypertens\w*|systolic|diastolic)\b")
 SIGHT_OR_MIX = re.compile(r"\b(?:vision|visual|acuity|sight|see|insulin|mix\w*)\b")
 RATIO = re.compile(r"([0-9]+) ?: ?([0-9]{1,3}(?:,[0-9]{3}| 000)+|[0-9]+)(?![0-9:])")
+# Before a number that counts something else than what follows: "day 1 and 20 mg".
+NUMBERED = re.compile(
+    r"\b(?:days?|weeks?|months?|stages?|grades?|types?|phases?|steps?|cycles?|table|figure|class|factor"
+    r"|chapter|visit) $"
+)
 CLOCK_BEFORE = re.compile(r"\b(?:at|by|from|until|till|before|after|around) $")
 _COUNT = "(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})"
 ONE_IN = re.compile(
@@ -41,7 +46,7 @@ SCORES = {
     "APACHE": "apache(_ii)?", "Bishop": "bishop", "ECOG": "ecog", "ABCD2": "abcd2", "Blatchford":
     "glasgow-blatchford blatchford", "Rockall": "rockall", "Alvarado": "alvarado", "Epworth": "epworth ess",
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
-    "FIB-4": "fib-?4",
+    "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
     "score": "scores? scored", "index": "index", "gravity": "gravity",
@@ -72,7 +77,7 @@ CAPITAL_SCORES = {
 
 # What may follow the name: "Wells' risk score", "CD4 cell count".
 NAME_END = (
-    "(?:'s)?(?:[ -](?:risk |cell |stroke )?"
+    "(?:'s|[+⁺])?(?:[ -](?:risk |cell |stroke )?"
     "(?:scores?|scale|index|criteria|counts?|intervals?|levels?|points))?(?![a-z0-9])"
 )
 
@@ -166,6 +171,10 @@ def read_ratio(scan: Scan, start: int) -> Found | None:
     match = RATIO.match(scan.text, start)
     if match is None or max(len(part) for part in match.groups()) > 12:
         return None
+    if match[0][-len(match[2]) - 1] == " " and (
+        NUMBERED.search(scan.before(start)) or read_compound(scan.text, scan.raw, match.end())
+    ):
+        return None  # "Week 1: 30 mg"
     if len(match.group(2)) == 2 and CLOCK_BEFORE.search(scan.before(start)):
         return [], match.end()
     first, second = (_count(part) for part in match.groups())
@@ -182,6 +191,8 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
     if match is None:
         return None
     link = match.group(3)
+    if match.group(1) == "one" and link == "of" and not scan.text.startswith(" ", match.end()):
+        return None  # "a bilirubin of 260 and one of 180"
     low, low_end, high, high_end = (_count(part) for part in match.group(1, 2, 4, 5))
     if (match.group(2) and low_end is None) or (match.group(5) and high_end is None):
         return None  # "two-fold in forty hours"

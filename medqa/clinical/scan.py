@@ -31,8 +31,8 @@ Found = tuple[list[Quantity], int]
 _LESS = (
     "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
-    "|(?:no|not) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most|max(?:imum)?[.]?(?: "
-    "dose)?(?: of)?"
+    "|(?:no|not|neither|nor) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most"
+    "|max(?:imum)?[.]?(?: dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never|[a-z]+n't) (?:to "
     ")?(?:(?:be|rise|fall|drop|increase|change|go|take|use|give|have|drink|inject|last|exceed"
@@ -41,8 +41,8 @@ _LESS = (
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least|(?:no|not) (?:less|lower"
-    "|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
+    "|reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
+    "|(?:no|not|neither|nor) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
     "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
     "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
 )

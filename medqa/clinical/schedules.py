@@ -50,13 +50,19 @@ _PERIOD = (
     "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
     "|min)"
 )
+# "three times over the course of the day", "twice in each week"
+_ALONG = (
+    "(?:over|throughout|during|in|through|across|spread over)"
+    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
+)
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
     rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
     rf"|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
-    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over)(?: ({_NUMBER}))? |/ ?){_PERIOD})(?![a-z])"
+    rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over|{_ALONG})(?: ({_NUMBER}))? |/ ?){_PERIOD})"
+    "(?![a-z])"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
@@ -68,13 +74,17 @@ CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
     r"(hours?|hrs?|h|days?|d|weeks?|wk|w|months?|mo|minutes?|min)(?![a-z])"
 )
+# "Five weekly infusions" are one a week.
+_SEVERAL = " (?:[a-z]+ )?(?:infusions|injections|doses|sessions|treatments|visits|applications|tablets)"
 INTERVAL = re.compile(
-    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|weekly|monthly|yearly"
+    rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|(?:week|month|year)ly"
+    rf"(?:(?<=-weekly)|(?<=-monthly)|(?<=-yearly)|(?!{_SEVERAL}))"
     rf"|(?:hours?|days?|weeks?)(?= apart| cycles?| intervals?))(?![a-z])"
 )
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
-    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem|per 24 ?(?:hours|hrs?|h))"
+    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem"
+    r"|on each of (?:the )?(?:[a-z0-9]+ )(?:consecutive |successive )?days|per 24 ?(?:hours|hrs?|h))"
     r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
     r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
@@ -140,6 +150,7 @@ FREQUENCY_WORDS = {
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
+NUMBER_BEFORE = re.compile(rf"(?<![a-z0-9])({_NUMBER}) $")
 NUMBER_BEGINS = re.compile(_NUMBER)
 # One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
 ANY_OF_WORDS = re.compile(
@@ -198,6 +209,10 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
         return (_number(match.group(1)),) * 2, "day", match.end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
         again = AGAIN.match(text, match.end())
+        count = again and NUMBER_BEGINS.search(again.group())
+        before = count and NUMBER_BEFORE.search(text, max(0, start - 12), start)
+        if before and before.group(1) != count.group():
+            again = None  # "one in the morning and two at night"
         second = again and ONCE.match(text, again.end())
         return ((2, 2), "day", second.end()) if second else ((1, 1), "day", match.end())
     return _single_word(text, raw, start, after_amount)

@@ -6,18 +6,19 @@ same marks of two classes.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from medqa.clinical.doses import FILLERS
+from medqa.clinical.doses import FILLERS, IN_BLOOD
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import CODES, EYE, EYES
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
@@ -33,7 +34,8 @@ LABELS = {
     "order": {
         "before": "before|prior to|pre|on admission|at admission|at baseline|initially|on arrival|at "
         "presentation|0 h(?:ours)?",
-        "after": "after(?:wards?)?|post|once|following|on discharge|at discharge|later",
+        "after": "after(?:wards?)?|post|once(?! (?:an?|daily|weekly|every|per|each|monthly|in)(?![a-z]))"
+        "|following|on discharge|at discharge|later",
     },
     "time of day": {
         "morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
@@ -55,7 +57,7 @@ LABELS = {
         "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! "
         "(?:[0-9]|hour|week|month|year))"
         "|day (?:1|one)",
-        "later": "maintenance|maintain(?:ed|s)?|then|continues?|thereafter|afterwards|after that"
+        "later": "maintenance|maintain(?:ed|s)?|then|continu(?:es?|ed|ing)|thereafter|afterwards|after that"
         "|subsequently|followed by|if needed|"
         "if it fails|second(?: dose)?",
     },
@@ -74,8 +76,13 @@ LABELS = {
     "week": {"weekday": "weekdays|working days|monday to friday", "weekend": "weekends?"},
     "weekday": {day: day for day in DAYS},
     "month": {month: DAY_NUMBER + month for month in MONTHS},
-    "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline"}
-    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (1, 2, 3, 4, 6, 8, 12, 24, 48)},
+    "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline|initial(?:ly)?"}
+    | {
+        f"{number} h": f"{number} ?h(?:ours?|rs?)?|{word} hours?"
+        for word, number in COUNTS.items()
+        if number in (1, 2, 3, 4, 6, 8, 12)
+    }
+    | {f"{number} h": f"{number} ?h(?:ours?|rs?)?" for number in (24, 48)},
     "action": {
         "stop": r"stop\w*|discontinu\w*|withdr[ae]w\w*|ceas\w*|ends?|ended|halt\w*"
         r"|(?:comes?|came|taken?) off",
@@ -120,12 +127,18 @@ for _row, _meanings in LABELS.items():
         _BEGUN.setdefault(_opening, []).append(_row)
 BEGINNING = re.compile("(?<![a-z0-9])(?:[a-z][a-z]|[0-9<>≥])")
 # "day 3", "week two", "twin A", "the first week": marks of the class "day", "week", "twin".
+_LETTERED = "twin|baby|group|infant|cohort"
 _COUNTED = "day|week|month|year|visit|cycle|twin|bed|phase|step|trimester|patient|grade|stage|dose"
 NUMBERED = re.compile(
-    rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)}|[a-d])"
+    rf"(?<![a-z0-9])(?:(?:(?P<what>{_COUNTED})s? |(?P<d>d))(?P<number>[0-9]{{1,2}}|{'|'.join(COUNTS)})"
+    rf"|(?P<lettered>{_LETTERED}) (?P<letter>[a-d])"
     rf"|(?P<ordinal>{'|'.join(ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
 )
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
+# "20 mg daily thereafter"
+AT_END = re.compile("thereafter|afterwards|after that|subsequently")
+# Where a clause ends.
+CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
 BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
@@ -177,7 +190,12 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
     """
     if more is None:
         numbers = (set(NUMBER.findall(forms(text)[2])) for text in (reference, hypothesis))
-        common = set(read(reference)) & set(read(hypothesis))
+        common = set.intersection(
+            *(
+                {(one.unit, one.values and one.values[0][0].numerator) for one in read(text)}
+                for text in (reference, hypothesis)
+            )
+        )
         if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
             return
     ours = _marks(reference)
@@ -186,7 +204,10 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
         return  # what changes places has marks of two classes, of which `more` gives one
     further = [more(text) if more else {} for text in (reference, hypothesis)]
     sides = ({**ours, **further[0]}, {**theirs, **further[1]})
-    common = {name: _common(sides[0][name], sides[1][name]) for name in sides[0].keys() & sides[1].keys()}
+    common = {
+        name: _common(sides[0][name], sides[1][name], _is_value(name))
+        for name in sides[0].keys() & sides[1].keys()
+    }
     common = {name: found for name, found in sorted(common.items()) if found is not None}
     if more is None and any(_is_value(name) or name in NUMBERED_THINGS for name in common):
         things = _common(_things(reference), _things(hypothesis))
@@ -205,6 +226,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
             _paired(common[labels][side], common[values][side], text)
+            or _by_clause(common[labels][side], common[values][side], text)
             for side, text in enumerate((reference, hypothesis))
         )
         for found in _crossed(mine, others):
@@ -272,13 +294,20 @@ def _crossed(
             yield (label, other_label), *texts
 
 
-def _common(ours: Sequence[Mark], theirs: Sequence[Mark]) -> tuple[list[Mark], list[Mark]] | None:
-    """The marks of a class that are in both texts, by their first place; None for fewer than two."""
+def _common(
+    ours: Sequence[Mark], theirs: Sequence[Mark], once: bool = False
+) -> tuple[list[Mark], list[Mark]] | None:
+    """The marks of a class that are in both texts, by their first place; None for fewer than two.
+
+    once: with None, too, where one of them is in a text twice.
+    """
     meanings = {mark.meaning for mark in ours} & {mark.meaning for mark in theirs}
     if len(meanings) < 2:
         return None
     sides = []
     for side in (ours, theirs):
+        if once and sum(mark.meaning in meanings for mark in side) > len(meanings):
+            return None
         first: dict[Hashable, Mark] = {}
         for mark in side:
             if mark.meaning in meanings:
@@ -294,6 +323,9 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     """
     pairs: dict[Hashable, Mark] = {}
     implied = any(mark.start < 0 for mark in labels)  # "6 mg, then 12 mg": "then" is before its value
+    at_end = implied and AT_END.fullmatch(labels[-1].written.lower()) is not None
+    if at_end and len(values) == 2 and labels[-1].start > values[-1].start:
+        return {"first": values[0], "later": values[1]}
     marks = [(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values]
     marks.sort(key=lambda found: found[0])
     for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)):
@@ -316,8 +348,29 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
     return pairs
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
+def _clause_ends(text: str) -> list[int]:
+    return sorted([*sentence_ends(text), *(match.start() for match in CLAUSE.finditer(forms(text)[2]))])
+
+
+def _by_clause(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
+    """What belongs to each label that is in a clause with one value and no other label."""
+    ends = _clause_ends(text)
+    clauses: dict[int, tuple[list[Mark], list[Mark]]] = {}
+    for marks, number in ((labels, 0), (values, 1)):
+        for mark in marks:
+            clauses.setdefault(bisect_right(ends, mark.start), ([], []))[number].append(mark)
+    return {
+        of_clause[0].meaning: given[0]
+        for of_clause, given in clauses.values()
+        if len(of_clause) == len(given) == 1 and of_clause[0].start >= 0
+    }
+
+
 def numbered(match: re.Match[str]) -> tuple[str, str]:
     """("week", "week 2") for a match of `NUMBERED`: "week two", "the second week"."""
+    if match["letter"]:
+        return match["lettered"], f"{match['lettered']} {1 + 'abcd'.index(match['letter'])}"
     number = match["number"] or match["ordinal"]
     meaning = ORDINALS.get(number) or COUNTS.get(number) or number.rstrip("stndrh")
     what = match["what"] or match["of"] or "day"
@@ -359,10 +412,11 @@ def _marks(text: str) -> dict[str, list[Mark]]:
         if row != "action":
             inside |= {place for mark in marks for place in range(mark.start, mark.start + len(mark.written))}
     for start, end, name in names_of(text):
-        add("measure" if name in MEASURE_NAMES else "medicine", start, end, name)
+        add("measure" if name in MEASURE_NAMES or name in IN_BLOOD else "medicine", start, end, name)
     for quantity in read(text):
         if quantity.kind in VALUES:
-            add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, quantity)
+            value = replace(quantity, bound="") if quantity.bound else quantity
+            add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, value)
     for match in SHARE.finditer(lower):
         add(
             "share",

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from medqa.clinical.tables import spread
+
 KEPT_TEXTS = 2048
 
 # Characters of the same meaning, one for one, so that positions stay: dashes, spaces, mu, degrees, times.
@@ -16,6 +18,7 @@ EVEN = str.maketrans(
     dict.fromkeys("‐‑‒–—−﹣－", "-")
     | dict.fromkeys("\u00a0\u2007\u2009\u200a\u202f\t\r\n\v\f", " ")
     | {"μ": "µ", "º": "°", "˚": "°", "×": "x", "·": ".", "∙": ".", "≧": "≥", "≦": "≤", "⩾": "≥", "⩽": "≤"}
+    | {letter: unicodedata.normalize("NFD", letter)[0] for letter in "áàâäãåçéèêëíìîïñóòôöõúùûüÁÀÂÄÅÇÉÈÊËÖÜ"}
     | {"％": "%", "⁄": "/", "∕": "/", "’": "'", "‘": "'", "ʼ": "'", "＇": "'"}
 )
 
@@ -43,6 +46,7 @@ def _characters() -> dict[int, str]:
     # Invisible: soft hyphen, zero-width characters, marks of writing direction.
     invisible = (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))
     found |= {0x2080 + digit: str(digit) for digit in range(10)}  # SpO₂
+    found |= dict.fromkeys(map(ord, "✗✘✕❌"), "no")
     return {code: form for code, form in found.items() if form != chr(code)} | dict.fromkeys(invisible, "")
 
 
@@ -80,7 +84,7 @@ MARKDOWN = (
     (re.compile(r"\*\*+|__+|`+"), ""),
     (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]*?\S)\*"), r"\1"),
     (re.compile(r"(?<!\w)_(?=\S)([^_\n]*?\S)_(?!\w)"), r"\1"),
-    (re.compile(r"(?m)^ ?(?:#+ |[*+•] )"), ""),
+    (re.compile(r"(?m)^ ?(?:#+ |[*+•] |[0-9]{1,2}[.)] (?=[A-Z]))"), ""),
     (re.compile(r"\[([^\[\]\n]*)\]\(https?:[^()\s]*\)"), r"\1"),
     (re.compile(r"(?m)^[ |:-]*---[ |:-]*$"), ""),
     (re.compile(r" ?\| ?"), " "),
@@ -97,7 +101,7 @@ NEGATIVE_POWER = re.compile(_BELOW)
 DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 # A pattern that begins with a set of characters is searched several times as fast as one that begins with
 # "\\b", "(?<!…)" or alternatives; hence "[.!?;\\n](?:…)" here, and "[0-9](?<![a-z].)" for "(?<![a-z])[0-9]".
-MARKUP = re.compile(r"[*_`$\\|#<~•]")
+MARKUP = re.compile(r"[*_`$\\|#<~•\n](?:(?<!\n)|[0-9]{1,2}[.)] )")
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?=\s+[A-Z(\[]|\s*$))")
 SPACES = re.compile("[ \u00a0]{2,}")
@@ -127,6 +131,8 @@ def plain(text: str) -> str:
         text = text.translate(CHARACTERS)
     if MARKUP.search(text) or "  " in text:
         text = SPACES.sub(" ", text)
+        if "|" in text and "--" in text:
+            text = spread(text)
         if "<" in text:
             text = _replaced(text, HTML)
         if "\\" in text or "$" in text or "~" in text:

@@ -150,7 +150,8 @@ BAR = re.compile(
     r"|\bto (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
     r"|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
     r"|capsule)\b)"
-    r"|\b(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection|inhalation)\b)) ?"
+    r"|\b(?:(?:for|with|in|from|at) )?(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection"
+    r"|inhalation|actuation)\b)|\b(?:for|per) (?:each|every)(?= k(?:g|ilo))) ?"
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(

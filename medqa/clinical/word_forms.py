@@ -21,13 +21,13 @@ MEDICINE_ENDING = re.compile(
     "|gabalin"
     "|racetam|tidine|setron|triptan|gliptin|gliflozin|glutide|glitazone|formin|mab|tinib|rafenib|ciclib"
     "|parib|zomib"
-    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|nisone|asone|methasone|betasol|onide"
+    "|limus|platin|rubicin|taxel|trexate|zolomide|mustine|solone|cinolone|nisone|asone|methasone|betasol|onide"
     "|caine|curium"
     "|curonium|fentanil|codone|morphone|stigmine|phylline|terol|tropium|lukast|begron|osin|steride|afil"
     "|profen|oxicam"
     "|coxib|dronate|dronic|rizine|tadine|relin|relix|estradiol|tropin|cept|kinra|leukin|grastim|poetin"
     "|plase|feron"
-    "|oxin|sulfan"
+    "|oxin|sulfan|gestrel|pristone|pristal"
     ")s?|(?:cef|sulfa)[a-z]{4,}"
 )
 # Other words that end so.

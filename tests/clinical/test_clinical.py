@@ -402,13 +402,18 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("rewordings", 0.02, 0.05),
         ("two_further_writers", 0.01, 0.01),
         ("pharmacist_two", 0.02, 0.06),
-        ("writer_1", 0.02, 0.1),
+        ("writer_1", 0.02, 0.09),
         ("writer_2", 0.02, 0.05),
         ("writer_3", 0.03, 0.07),
-        ("writer_4", 0.04, 0.08),
+        ("writer_4", 0.04, 0.07),
         ("pharmacologist", 0.08, 0.05),
         ("internist", 0.04, 0.07),
-        ("writer_5", 0.09, 0.17),
+        ("writer_5", 0.08, 0.15),
+        ("writer_6", 0, 0.06),
+        ("writer_7", 0.02, 0),
+        ("writer_8", 0, 0.07),
+        ("writer_9", 0, 0.09),
+        ("rewordings_two", 0.04, 0.1),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
@@ -418,7 +423,7 @@ def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms
     for pair in map(json.loads, lines):
         flagged = bool(clinical_reading.errors(pair, lexicon))
         failed[pair["label"]].append(flagged == (pair["label"] == "right"))
-    assert min(map(len, failed.values())) >= 45
+    assert min(map(len, failed.values())) >= 30
     assert sum(failed["right"]) <= false_alarms * len(failed["right"])
     assert sum(failed["wrong"]) <= misses * len(failed["wrong"])
 
