@@ -407,7 +407,7 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_3", 0.03, 0.07),
         ("writer_4", 0.04, 0.07),
         ("pharmacologist", 0.08, 0.05),
-        ("internist", 0.04, 0.07),
+        ("internist", 0.031, 0.07),
         ("writer_5", 0.08, 0.15),
         ("writer_6", 0, 0.06),
         ("writer_7", 0.02, 0),
