@@ -156,7 +156,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
     print_rank0("", f"Evaluated both models in {elapsed(time.monotonic() - clock)}.")
-    terminal.print_summary(output, results, data["command"], config.DATASET_DIR)
+    terminal.print_summary(output, results, terminal.in_folder(data["command"], config.DATASET_DIR))
     pairing.require_equivalent(results.advice.get("paired"))
     return results.advice
 

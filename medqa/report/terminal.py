@@ -11,14 +11,13 @@ DEFAULT_DATASETS = Path(
 )  # where datasets are written and looked for unless a setting says otherwise
 
 
-def print_summary(output: Path, results: Results, command: str, datasets: str) -> None:
+def print_summary(output: Path, results: Results, command: str) -> None:
     """Print an example, the verdict, results, warnings, files, and what to do next.
 
     Args:
         output: the evaluation's output folder.
         results: what was written there.
-        command: prepared the datasets; "": none is recorded.
-        datasets: their folder, which may have been moved or copied since.
+        command: prepares the next iteration; "": none.
     """
     from medqa.analysis import pairing, verdicts  # which load numpy
     from medqa.report.example import median_example
@@ -33,16 +32,21 @@ def print_summary(output: Path, results: Results, command: str, datasets: str) -
     path = output / "training_recommendations.json"
     print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
     if command and results.advice["recommended_sample_increases"]:
-        words = [*in_folder(shlex.split(command), datasets), "--RECOMMENDATIONS", str(path)]
-        print_rank0(f"Next:  {shlex.join(words)}")
+        print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
         print_rank0(f"Next:  open {output / 'report.html'} in a browser")
 
 
-def in_folder(command: list[str], folder: str) -> list[str]:
-    """The words of a recorded `dataset_preparation.py` command, with this output folder."""
-    name = "--OUTPUT_DIR"
-    if name in command:
-        place = command.index(name)
-        return [*command[: place + 1], folder, *command[place + 2 :]]
-    return command if Path(folder) == DEFAULT_DATASETS else [*command, name, folder]
+def in_folder(command: str, folder: str) -> str:
+    """The recorded command that prepared datasets, for their present folder: it may be a copy, or have moved.
+
+    Args:
+        command: "" if none is recorded, which stays.
+        folder: the datasets.
+    """
+    words, name = shlex.split(command), "--OUTPUT_DIR"
+    if name in words:
+        words[words.index(name) + 1] = folder
+    elif words and Path(folder) != DEFAULT_DATASETS:
+        words += [name, folder]
+    return shlex.join(words)

@@ -166,9 +166,9 @@ def test_a_model_trained_on_holdout_questions_is_found_out(loop, specialty_files
 
 
 def test_the_command_for_the_next_round_names_the_folder_that_was_evaluated() -> None:
-    prepared = ["python", "dataset_preparation.py", "--OUTPUT_DIR", "first/place", "--RANDOM_SEED", "7"]
-    moved = ["python", "dataset_preparation.py", "--OUTPUT_DIR", "copy", "--RANDOM_SEED", "7"]
-    assert terminal.in_folder(prepared, "copy") == moved
-    assert terminal.in_folder(["a"], "copy") == ["a", "--OUTPUT_DIR", "copy"]
+    words = "python dataset_preparation.py --OUTPUT_DIR {} --RANDOM_SEED 7"
+    assert terminal.in_folder(words.format("first/place"), "a copy") == words.format("'a copy'")
+    assert terminal.in_folder("prepare", "copy") == "prepare --OUTPUT_DIR copy"
     for default in (DatasetConfig().OUTPUT_DIR, f"./{DatasetConfig().OUTPUT_DIR}"):
-        assert terminal.in_folder(["a"], default) == ["a"]
+        assert terminal.in_folder("prepare", default) == "prepare"
+    assert terminal.in_folder("", "copy") == ""
