@@ -91,6 +91,9 @@ ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
 SHM_KB := $(shell df --output=avail /dev/shm 2> /dev/null | tail -n 1)
 IN_MEMORY := $(shell test "0$(strip $(SHM_KB))" -gt 8000000 && echo /dev/shm)
 
+# Where this variable is set, each of the many processes of the tests would compile all modules again.
+test test-oldest faults: export PYTHONDONTWRITEBYTECODE :=
+
 # One thread per process; threads of several processes would wait for each other.
 test test-oldest: export OMP_NUM_THREADS := 1
 test test-oldest: export TMPDIR := $(or $(IN_MEMORY),$(TMPDIR),/tmp)

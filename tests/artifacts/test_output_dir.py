@@ -165,7 +165,8 @@ def test_killed_anywhere_it_ends_with_all_of_the_new_or_all_of_the_old(finished,
     assert ended_with == sorted(ended_with, key=lambda found: found == NEW)
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [3, 1])
 def test_a_recovery_that_is_killed_too_is_completed_by_the_next(finished, tmp_path, step):
     publish(finished, NEW, lambda: shutil.copytree(finished, tmp_path / "whole"))
     for first in range(1, 1000, step):

@@ -962,6 +962,7 @@ def test_help_and_typing_mistakes_load_nothing_heavy(tmp_path: Path) -> None:
     assert "heavy: []" in done.stdout
 
 
+@pytest.mark.long
 def test_from_the_command_line(config: DatasetConfig, tmp_path: Path) -> None:
     folders = ("--DATA_DIR", config.DATA_DIR, "--OUTPUT_DIR", config.OUTPUT_DIR)
     done = type_in(*folders, "--SPECIALTY_SAMPLE_PERCENTAGES", "cardiology", "0.8", "neurology", "0.6")

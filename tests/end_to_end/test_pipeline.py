@@ -487,6 +487,7 @@ def another_training(stages, folder, **settings):
     )
 
 
+@pytest.mark.long
 def test_a_merged_model_that_was_made_anew_is_asked_anew(stages, tmp_path, capsys):
     """Two merges of one base have files of the same names and sizes."""
     merged, models = tmp_path / "merged", [tmp_path / f"model {number}" for number in range(2)]

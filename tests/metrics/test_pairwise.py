@@ -155,7 +155,7 @@ def start(folder) -> subprocess.Popen:
     ("number", "whole_group"),
     [
         pytest.param(signal.SIGINT, True, id="ctrl_c-group"),
-        pytest.param(signal.SIGTERM, False, id="sigterm-parent"),
+        pytest.param(signal.SIGTERM, False, id="sigterm-parent", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, False, id="ctrl_c-parent", marks=pytest.mark.long),
         pytest.param(signal.SIGTERM, True, id="sigterm-group", marks=pytest.mark.long),
     ],

@@ -303,6 +303,7 @@ def test_a_long_training_loss_has_a_running_mean(tmp_path: Path, drawn: list[Fig
     assert set(mean.get_ydata()[:50]) == {0.0} and mean.get_ydata()[-1] > 0.99
 
 
+@pytest.mark.long
 def test_same_numbers_give_same_bytes_whatever_the_users_matplotlib_settings(tmp_path: Path) -> None:
     import matplotlib
 
