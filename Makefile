@@ -33,8 +33,8 @@ demo-toy: DEMO = demo/toy_output
 demo-toy: BASE = demo/base_model
 demo-toy: ENCODER = demo/toy_encoder
 demo-toy: SPLIT = --HOLDOUT_SAMPLES_PER_SPECIALTY 3
-demo-toy: LEARN = --LEARNING_RATE 1e-2 --NUM_EPOCHS 3
-demo-toy: ANSWER = --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 64
+demo-toy: LEARN = --LEARNING_RATE 1e-2 --NUM_EPOCHS 2
+demo-toy: ANSWER = --PRIMARY_METRICS ROUGE-L token_f1 --MAX_NEW_TOKENS 32
 
 define STAGES
 	$(RUN) $(PREPARE)

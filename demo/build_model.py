@@ -35,7 +35,7 @@ VOCABULARY = 3072
 LENGTH = 128  # tokens of one training sequence
 BATCH = 8
 BASE_STEPS = 100
-ENCODER_STEPS = 120
+ENCODER_STEPS = 80
 LLAMA_TOKENS = [
     "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|start_header_id|>",
     "<|end_header_id|>", "<|eot_id|>",
