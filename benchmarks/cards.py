@@ -289,12 +289,7 @@ def write_data(folder: Path, model: str, pairs: int) -> None:
 
 def arguments() -> argparse.Namespace:
     """What to measure, where, and on which cards."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model")
-    parser.add_argument("adapter")
-    parser.add_argument("out", type=Path)
+    parser = generation_speed.arguments_of(__doc__)
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--pairs", type=int, default=2400)
     parser.add_argument(

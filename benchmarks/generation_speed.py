@@ -317,14 +317,20 @@ def exact(small: str, data: Path) -> dict:
     return {"questions": len(prompts), "same": same} | sampled
 
 
-def main() -> None:
-    """Measure and write the results."""
+def arguments_of(description: str) -> argparse.ArgumentParser:
+    """What each benchmark of a model and its adapter is given."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model")
     parser.add_argument("adapter")
     parser.add_argument("out", type=Path)
+    return parser
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = arguments_of(__doc__)
     parser.add_argument("--small", default="demo/base_model", help="a model for the check of exactness")
     parser.add_argument("--peers", action="store_true", help="measure transformers' own generation too")
     parser.add_argument("--precision", choices=["bf16", "fp8"], default="bf16", help="BASE_PRECISION")

@@ -133,12 +133,7 @@ def vllm_alone(given: argparse.Namespace, prompts: Path, precision: str, keep: A
 
 def main() -> None:
     """Measure and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model")
-    parser.add_argument("adapter")
-    parser.add_argument("out", type=Path)
+    parser = generation_speed.arguments_of(__doc__)
     parser.add_argument("--vllm_path", default="", help="folders that contain vLLM and what it needs")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["bf16"], help="of vLLM")
     parser.add_argument("--options", default="{}", help="further arguments of vllm.LLM, as JSON")

@@ -297,9 +297,9 @@ def _crossed(
 def _common(
     ours: Sequence[Mark], theirs: Sequence[Mark], once: bool = False
 ) -> tuple[list[Mark], list[Mark]] | None:
-    """The marks of a class that are in both texts, by their first place; None for fewer than two.
+    """The marks of a class that are in both texts, by their first place.
 
-    once: with None, too, where one of them is in a text twice.
+    None if fewer than two are in both or, with `once`, if one of them is in a text twice.
     """
     meanings = {mark.meaning for mark in ours} & {mark.meaning for mark in theirs}
     if len(meanings) < 2:

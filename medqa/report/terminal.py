@@ -6,9 +6,8 @@ from pathlib import Path
 from medqa.report.evaluation_output import Results, notes
 from medqa.runtime.console import print_rank0
 
-DEFAULT_DATASETS = Path(
-    "datasets"
-)  # where datasets are written and looked for unless a setting says otherwise
+# Where datasets are written and looked for unless a setting says otherwise.
+DEFAULT_DATASETS = Path("datasets")
 
 
 def print_summary(output: Path, results: Results, command: str) -> None:
