@@ -124,8 +124,9 @@ setup: .venv/installed
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt || \
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt || \
 		{ echo "pip could not install requirements.txt. Without PyPI or a mirror of it: docs/offline.md"; exit 1; }
+	@.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true # on all cores; pip would use one
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed

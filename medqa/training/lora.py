@@ -221,5 +221,8 @@ def prepare_layers(model: Any, recompute: bool, compiled: bool) -> None:
         print_rank0(f"Compiled code: kept in {keep_compiled_code()}")
         # DDP exchanges only the adapter's gradients, so splitting the graph for it gains nothing.
         torch._dynamo.config.optimize_ddp = False
+        # Numbers such as the adapter's scale stay constants. As variables they are computed by C++ code on
+        # the CPU, whose vector instructions torch tries first, in one process after another.
+        torch._dynamo.config.specialize_float = True
         for layer in model.get_base_model().get_decoder().layers:
             layer.compile(dynamic=True)  # all layers share the code, for any number of tokens
