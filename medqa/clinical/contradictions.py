@@ -16,6 +16,7 @@ from medqa.clinical.mistaken import (
     is_course,
     old_dose,
     other_medicine,
+    other_route,
     other_sense,
     turned_round,
 )
@@ -95,6 +96,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
+    if not any(error[1] == "route" for error in found):
+        found += other_route(ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):

@@ -7,6 +7,7 @@ from itertools import permutations, product
 
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
 
@@ -45,6 +46,21 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The one route by which an amount of a medicine is given, where the other text gives it by another."""
+    routes: list[dict[str, dict[str, Claim]]] = [{}, {}]
+    for side, found in zip((ours, theirs), routes, strict=True):
+        for claim in side:
+            if claim.dose and claim.dose.route in APART and medicine(claim.subject):
+                found.setdefault(claim.subject, {})[claim.dose.route] = claim
+    for subject in routes[0].keys() & routes[1].keys():
+        mine, others = (found[subject] for found in routes)
+        if len(mine) == len(others) == 1 and mine.keys() != others.keys():
+            ((route, one),), ((other_way, other),) = mine.items(), others.items()
+            if amounts_meet(one.quantity, other.quantity):
+                yield "route", "route", f"{one.written} {route}", f"{other.written} {other_way}"
 
 
 def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
