@@ -1,0 +1,85 @@
+"""Wordings of doses, scores, risks and findings: for each a pair that is right and one that is wrong."""
+
+import pytest
+
+from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
+
+
+@pytest.fixture(scope="module")
+def lexicon():
+    return MedicalLexicon()
+
+
+# name → (reference, right answer, wrong answer)
+WORDINGS = {
+    "verb before a score": (
+        "Keep the INR between 2.0 and 3.0 in atrial fibrillation.",
+        "In atrial fibrillation the INR should lie between 2 and 3 most of the time.",
+        "In atrial fibrillation the INR should lie between 3.0 and 4.0 most of the time.",
+    ),
+    "score named before": (
+        "A PHQ-9 score of 10 or higher suggests depression.",
+        "The PHQ-9 has nine questions. A score of at least 10 suggests depression.",
+        "The PHQ-9 has nine questions. A score of at least 5 suggests depression.",
+    ),
+    "bound before the unit": (
+        "Walk at least 30 minutes a day and do balance training on 3 or more days.",
+        "Aim for a minimum of thirty minutes of walking; train your balance on at least three days.",
+        "Aim for a minimum of fifteen minutes of walking; train your balance on at least three days.",
+    ),
+    "relative risk": (
+        "Smokers have about twice the risk of stroke.",
+        "Smoking doubles the risk of stroke.",
+        "Smokers have half the risk of stroke.",
+    ),
+    "patch that is worn": (
+        "A buprenorphine patch is worn for 7 days.",
+        "Change the buprenorphine patch once a week.",
+        "Change the buprenorphine patch every 3 days.",
+    ),
+    "limit of a day": (
+        "Do not take more than 8 tablets in 24 hours.",
+        "The limit is 8 tablets per 24 h. See a doctor if the pain lasts ten days.",
+        "The limit is 12 tablets per 24 h. See a doctor if the pain lasts ten days.",
+    ),
+    "seconds": (
+        "Give one rescue breath every 2 to 3 seconds.",
+        "Give a breath every two to three seconds and check again after two minutes.",
+        "Give a breath every five to six seconds and check again after two minutes.",
+    ),
+    "alternate mornings": (
+        "Prednisolone 40 mg on alternate mornings.",
+        "Prednisolone 40 mg every other morning.",
+        "Prednisolone 40 mg every morning.",
+    ),
+    "subscript of a unit": (
+        "Keep the plateau pressure no more than 30 cmH2O.",
+        r"Keep $P_{plat} \leq 30\ \mathrm{cmH_2O}$.",
+        r"Keep $P_{plat} \geq 30\ \mathrm{cmH_2O}$.",
+    ),
+    "route of one of two medicines": (
+        "Vitamin K 1 mg intramuscularly at birth.",
+        "Vitamin K 1 mg im at birth, paracetamol po.",
+        "Vitamin K 1 mg po at birth, hepatitis B vaccine im.",
+    ),
+    "rectal route in small letters": (
+        "Give diazepam 0.5 mg/kg rectally.",
+        "Diazepam 0.5 mg/kg pr; with a line 0.2 mg/kg iv.",
+        "Diazepam 0.5 mg/kg im.",
+    ),
+    "upper limit of normal": (
+        "Stop if ALT is over 3 times the upper limit of normal or jaundice is suspected.",
+        "Stop when ALT is > 3 × ULN or a doctor suspects jaundice. A normal ALT is reassuring.",
+        "Stop when ALT is > 10 × ULN or a doctor suspects jaundice. A normal ALT is reassuring.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORDINGS)
+def test_a_wording_is_read(lexicon, name):
+    reference, right, wrong = WORDINGS[name]
+    errors = [
+        [*(dose_errors(reference, answer) or ()), *negation_errors(reference, answer, lexicon)]
+        for answer in (right, wrong)
+    ]
+    assert not errors[0] and errors[1]
