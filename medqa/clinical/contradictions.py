@@ -14,6 +14,7 @@ from medqa.clinical.mistaken import (
     BODY_WEIGHTS,
     DOSED,
     is_course,
+    of_one_event,
     old_dose,
     other_medicine,
     other_route,
@@ -47,6 +48,10 @@ MG_PER_G = 1000
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
 BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
+# "At 30 to 60 it can be prescribed": the ends of a range are no values.
+BARE_RANGE = re.compile(
+    r"(?<!day )(?<!days )(?<![0-9.])([0-9]+(?:\.[0-9]+)?) to ([0-9]+(?:\.[0-9]+)?)(?![0-9.])"
+)
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -127,7 +132,8 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     numbers = (
         number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
     )
-    return frozenset(parse(number.group()) for number in numbers)
+    ends = {parse(end) for ends in BARE_RANGE.findall(forms(text)[2]) for end in ends}
+    return frozenset(parse(number.group()) for number in numbers) - ends
 
 
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -270,6 +276,9 @@ def _contradictions(
                 for side, rest in zip(lasting, (mine, against), strict=True)
             )
             single = all(len(side) == 1 for side in (*lasting, mine, against))
+        if not (single or none) and dimension == "duration day":
+            sides = ([claim for claim in side if claim.dimension == dimension] for side in (left, rivals))
+            yield from (pair for pair in of_one_event(*sides) if _only_counterpart(*pair))
         if (single or none) and _only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 

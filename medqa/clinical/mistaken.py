@@ -10,6 +10,7 @@ from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
+from medqa.clinical.words import words
 
 Found = tuple[str, str, str, str]
 
@@ -27,6 +28,12 @@ FROM_TO = re.compile(
 )
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$")
+# "72 hours after unprotected sex", "within 8 hours of ingestion"
+EVENT = re.compile(
+    r" (?:or (?:less|more) )?(?:(?P<before>before|prior to|ahead of)|after|following|of|from|since)"
+    r" (?P<event>[a-z-]+(?: (?!and |or |but |if |when |with |in |at |for )[a-z-]+){0,4})"
+)
+ARTICLES = words("the your her his its any last and has was were are not for")
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 
@@ -114,6 +121,30 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     for (first, last), written in ours.items():
         if first != last and (last, first) in theirs and (first, last) not in theirs:
             yield "change", "swapped", written, theirs[last, first]
+
+
+def of_one_event(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """The times that two texts give for one event, each only once: "after the bite", "of the bite"."""
+    events = [[(claim, *_event(claim)) for claim in side] for side in (ours, theirs)]
+    pairs = [
+        (one, other)
+        for (one, way, event), (other, other_way, other_event) in product(*events)
+        if way == other_way and event & other_event
+    ]
+    if len(pairs) == 1:
+        yield pairs[0]
+
+
+def _event(claim: Claim) -> tuple[str, frozenset[str]]:
+    """Whether a time is before or after an event, and the beginnings of the words of that event."""
+    place = claim.sentence.find(claim.written.lower())
+    match = EVENT.match(claim.sentence, place + len(claim.written)) if place >= 0 else None
+    if match is None:
+        return "", frozenset()
+    beginnings = frozenset(
+        word[:5] for word in match["event"].split() if len(word) > 2 and word not in ARTICLES
+    )
+    return ("before" if match["before"] else "after"), beginnings
 
 
 def is_course(claim: Claim) -> bool:

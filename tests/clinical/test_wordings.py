@@ -72,6 +72,41 @@ WORDINGS = {
         "Stop when ALT is > 3 × ULN or a doctor suspects jaundice. A normal ALT is reassuring.",
         "Stop when ALT is > 10 × ULN or a doctor suspects jaundice. A normal ALT is reassuring.",
     ),
+    "dose after a body weight": (
+        "Oseltamivir is 30 mg twice daily up to 15 kg and 45 mg twice daily above 15 kg.",
+        "Oseltamivir by weight: up to 33 lb, 30 mg twice a day; above that, 45 mg twice a day.",
+        "Oseltamivir by weight: up to 33 lb, 30 mg twice a day; above that, 60 mg twice a day.",
+    ),
+    "time after an event among other times": (
+        "Acetylcysteine works best within 8 hours of ingestion.",
+        "Acetylcysteine works best in the first 8 hours after ingestion; the infusion takes 21 hours.",
+        "Acetylcysteine works best in the first 24 hours after ingestion; the infusion takes 21 hours.",
+    ),
+    "parts of a daily dose": (
+        "Valproate starts at 300 mg twice daily.",
+        "Valproate starts at a total of 600 mg daily, divided into two doses of 300 mg.",
+        "Valproate starts at a total of 1,200 mg daily, divided into two doses of 600 mg.",
+    ),
+    "what the medicine is for": (
+        "Aciclovir for herpes zoster: 800 mg every 4 hours, 5 times daily.",
+        "Aciclovir 800 mg five times a day treats shingles.",
+        "Aciclovir 800 mg by mouth two times a day (1,600 mg daily in all) treats shingles.",
+    ),
+    "highest dose": (
+        "Topiramate: increase to a maximum of 200 mg twice daily.",
+        "Topiramate can be increased, but the highest dose is 400 mg per day.",
+        "Topiramate can be increased, but the highest dose is 200 mg per day.",
+    ),
+    "the dose of the patient in brackets": (
+        "Amikacin 15 mg/kg once daily.",
+        "Weight 50 kg: amikacin 15 mg/kg (750 mg) every 24 h.",
+        "Weight 50 kg: amikacin 15 mg/kg (750 mg) every 8 h.",
+    ),
+    "range without a unit": (
+        "Metformin is contraindicated at an eGFR under 45 mL/min.",
+        "Metformin is contraindicated if the eGFR is less than 45 mL/min; at 45 to 60 it can be given.",
+        "Metformin is contraindicated only if the eGFR is less than 30 mL/min; at 30 to 45 it can be given.",
+    ),
 }
 
 
