@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
+from medqa.clinical.bands import wrong_band
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.derived import is_derived
 from medqa.clinical.mistaken import (
@@ -50,7 +51,7 @@ WEIGHT_TOLERANCE = Fraction(1, 10)
 BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # "At 30 to 60 it can be prescribed": the ends of a range are no values.
 BARE_RANGE = re.compile(
-    r"(?<!day )(?<!days )(?<![0-9.])([0-9]+(?:\.[0-9]+)?) to ([0-9]+(?:\.[0-9]+)?)(?![0-9.])"
+    r"(?<!day )(?<!days )(?<![0-9.])([0-9]+(?:\.[0-9]+)?) to ([0-9]+(?:\.[0-9]+)?)(?![0-9]|\.[0-9])"
 )
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
@@ -103,6 +104,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
     if not any(error[1] == "route" for error in found):
         found += other_route(ours, theirs)
+    found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
