@@ -45,6 +45,7 @@ OF_A_DAY = re.compile(
     r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
     r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
 )
+UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 # "a daily total of 2 g"
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
@@ -137,6 +138,8 @@ def claims(text: str) -> tuple[Claim, ...]:
     found: dict[tuple, Claim] = {}
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
+        if quantity.unit == "times" and UPPER_LIMIT.search(lower):
+            quantity = replace(quantity, unit="x ULN")  # "over five-fold" of the limit named before
         if quantity.start in strengths and not quantity.unit.endswith("/L"):
             continue
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
