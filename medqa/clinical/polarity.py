@@ -1,7 +1,7 @@
 """Statements that an answer reverses: a term or a sentence that one text affirms and the other negates."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -131,6 +131,11 @@ NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
 )
 GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
+# "You don't need to avoid grapefruit juice"
+NO_NEED = re.compile(
+    r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) (?:avoid|skip|limit)"
+    r"(?:ing)? (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
+)
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -164,11 +169,13 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         }
         for term in flips
     ]
-    errors += _class_errors(wanted, given)
+    if not any(COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)):
+        errors += _class_errors(wanted, given)
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
+    errors = errors or list(_needlessly_avoided(reference, hypothesis))
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -178,6 +185,25 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, str]]:
+    """What one text need not avoid and the other forbids: "don't need to avoid milk", "do not drink milk"."""
+    lower = [forms(text)[2] for text in (reference, hypothesis)]
+    for one, other in (lower, lower[::-1]):
+        for need in () if "avoid" in other and NO_NEED.search(other) else NO_NEED.finditer(one):
+            forbids = re.search(
+                rf"(?:\b(?:not|never|avoid)|n't) (?:[a-z]+ ){{0,3}}?{need['what']}"
+                rf"|\b{need['what']}(?: (?!not|do|need)[a-z]+){{0,5}}"
+                r" (?:avoided|contraindicated|forbidden)\b",
+                other,
+            )
+            if forbids:
+                texts = (
+                    (forbids.group(), need.group()) if one is lower[1] else (need.group(), forbids.group())
+                )
+                error = (need["what"], "negation", *texts)
+                yield dict(zip(FIELDS, error, strict=True))
 
 
 def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
