@@ -107,6 +107,66 @@ WORDINGS = {
         "Metformin is contraindicated if the eGFR is less than 45 mL/min; at 45 to 60 it can be given.",
         "Metformin is contraindicated only if the eGFR is less than 30 mL/min; at 30 to 45 it can be given.",
     ),
+    "not free of": (
+        "The CT shows no evidence of appendicitis.",
+        "The CT is free of appendicitis.",
+        "The CT is not free of appendicitis.",
+    ),
+    "who must not be given what": (
+        "Enalapril is contraindicated in patients with angioedema from an ACE inhibitor.",
+        "Anyone who has had angioedema from an ACE inhibitor must not be given enalapril.",
+        "Anyone who has had angioedema from an ACE inhibitor can be given enalapril.",
+    ),
+    "away from": (
+        "Spray it into the nose once daily, but keep the spray away from the eyes.",
+        "Spray it into the nose once a day, not into the eyes, pointing away from the middle of the nose.",
+        "Spray it once a day into the nose and the eyes.",
+    ),
+    "a test that excludes": (
+        "Bacterial meningitis was ruled out by lumbar puncture.",
+        "The spinal fluid test excluded bacterial meningitis.",
+        "The spinal fluid test confirmed bacterial meningitis.",
+    ),
+    "a medicine of a group": (
+        "Avoid fluoroquinolones in myasthenia gravis.",
+        "In myasthenia gravis ciprofloxacin must not be taken.",
+        "In myasthenia gravis ciprofloxacin can be taken.",
+    ),
+    "no need to avoid": (
+        "Do not drink grapefruit juice while taking simvastatin.",
+        "Grapefruit juice should be avoided with simvastatin.",
+        "With simvastatin you don't need to avoid grapefruit juice.",
+    ),
+    "live and inactivated vaccines": (
+        "Patients on infliximab should not receive live vaccines. Inactivated vaccines may be given.",
+        "On infliximab avoid live vaccines; inactivated vaccines are fine.",
+        "Inactivated vaccines are fine with infliximab, and live vaccines can also be given.",
+    ),
+    "abbreviated genus": (
+        "Biopsies were positive for Helicobacter pylori.",
+        "H. pylori was found in the biopsies.",
+        "The samples weren't found to contain H. pylori bacteria.",
+    ),
+    "fold of a limit named before": (
+        "Stop if ALT exceeds 5 × ULN without symptoms, or 3 × ULN with symptoms.",
+        "With symptoms stop once ALT is over three-fold the upper limit; without: over five-fold.",
+        "With symptoms stop once ALT is over three-fold the upper limit; without: over ten-fold.",
+    ),
+    "dose by weight": (
+        "Epinephrine 0.3 mg for patients of 30 kg or more; 0.15 mg for patients of 15 to 30 kg.",
+        "A child between 15 and 30 kg should be given the 0.15 mg device.",
+        "A child between 15 and 30 kg should be given the 0.3 mg device.",
+    ),
+    "dose by people": (
+        "Suxamethonium 2 mg/kg in infants and 1 mg/kg in older children.",
+        "Suxamethonium: infants get 2 mg/kg.",
+        "Suxamethonium: infants get 1 mg/kg.",
+    ),
+    "items of the first day": (
+        "Azithromycin 500 mg on day 1, then 250 mg on days 2 to 5.",
+        "First day: two of the 250 mg tablets. The following four days: one tablet.",
+        "Azithromycin 250 mg on day 1, then 500 mg on days 2 to 5.",
+    ),
 }
 
 
