@@ -134,7 +134,9 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     numbers = (
         number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
     )
-    ends = {parse(end) for ends in BARE_RANGE.findall(forms(text)[2]) for end in ends}
+    lower = forms(text)[2]
+    ranges = BARE_RANGE.findall(lower) if " to " in lower else ()
+    ends = {parse(end) for pair in ranges for end in pair}
     return frozenset(parse(number.group()) for number in numbers) - ends
 
 

@@ -408,9 +408,11 @@ class _Sentence:
             elif DOSE_UNIT.match(unit):
                 names = [name for name in names if self._can_be_given(name)]
             self.fitting[unit] = names
-        if unit == "%" or IN_GRAMS.search(self.text, amount.start, amount.end):
-            return self.fitting[unit]
-        return [name for name in self.fitting[unit] if name[2] != "weight"]
+        fitting = self.fitting[unit]
+        if unit == "%" or all(name[2] != "weight" for name in fitting):
+            return fitting
+        in_grams = IN_GRAMS.search(self.text, amount.start, amount.end)
+        return fitting if in_grams else [name for name in fitting if name[2] != "weight"]
 
     def _can_be_given(self, name: tuple[int, int, str]) -> bool:
         """Whether a name can have a dose: a medicine, or fluid, but not "hyperkalaemia"."""

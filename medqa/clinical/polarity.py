@@ -133,8 +133,8 @@ NO_END = re.compile(
 GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(
-    r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) (?:avoid|skip|limit)"
-    r"(?:ing)? (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
+    r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) avoid"
+    r" (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
 )
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
@@ -169,8 +169,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         }
         for term in flips
     ]
-    if not any(COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)):
-        errors += _class_errors(wanted, given)
+    of_groups = _class_errors(wanted, given)
+    if of_groups and not any(COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)):
+        errors += of_groups
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
@@ -191,7 +192,7 @@ def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, s
     """What one text need not avoid and the other forbids: "don't need to avoid milk", "do not drink milk"."""
     lower = [forms(text)[2] for text in (reference, hypothesis)]
     for one, other in (lower, lower[::-1]):
-        for need in () if "avoid" in other and NO_NEED.search(other) else NO_NEED.finditer(one):
+        for need in NO_NEED.finditer(one) if " avoid" in one and not NO_NEED.search(other) else ():
             forbids = re.search(
                 rf"(?:\b(?:not|never|avoid)|n't) (?:[a-z]+ ){{0,3}}?{need['what']}"
                 rf"|\b{need['what']}(?: (?!not|do|need)[a-z]+){{0,5}}"

@@ -44,6 +44,19 @@ SHARE_OF_PEOPLE = re.compile(
 )
 # "twice the risk", "three times the odds", "the risk is halved", "half as likely"
 _RISK = "(?:risk|chance|odds|likelihood|incidence|probability|mortality|(?<!infusion )(?<!flow )rate)s?"
+# One of these is in every text that names a relative risk.
+RISKS = (
+    "risk",
+    "chance",
+    "odds",
+    "likel",
+    "inciden",
+    "probab",
+    "mortality",
+    "rate",
+    " as common",
+    " as frequent",
+)
 _TIMES = (
     r"(?:(?P<half{0}>half|halv(?:e|es|ed|ing))|(?P<double{0}>twice|doubl(?:e|es|ed|ing))"
     r"|(?P<triple{0}>tripl(?:e|es|ed|ing))|(?P<count{0}>[2-9]|1[0-9]|" + IN_WORDS + ")[ -]?(?:times|fold))"
@@ -51,7 +64,7 @@ _TIMES = (
 RISK = re.compile(
     rf"(?<![a-z0-9.])(?:{_TIMES.format(1)} (?:the|their|her|his|your|an?) (?:[a-z]+ ){{0,2}}?{_RISK}(?![a-z])"
     rf"|{_RISK} (?:[a-z]+ ){{0,3}}?{_TIMES.format(2)}(?= *[.,;:)\n]| *$| (?:with|by|in|for|after)(?![a-z]))"
-    rf"|{_TIMES.format(3)} as (?:likely|common|frequent|often)(?![a-z]))"
+    rf"|{_TIMES.format(3)} as (?:likely|common|frequent)(?![a-z]))"
 )
 # A patch that is worn for three days is changed every third day.
 WORN = re.compile(
@@ -245,7 +258,7 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
 
 def _risks(lower: str) -> Iterator[Quantity]:
     """Relative risks in words: 2 for "twice the risk" and "the risk is doubled"."""
-    for match in RISK.finditer(lower):
+    for match in RISK.finditer(lower) if any(map(lower.__contains__, RISKS)) else ():
         name = next(name for name, found in match.groupdict().items() if found)
         value = CHANGES.get(name[:-1]) or read_number(match[name], 0)[0]
         yield _amount("of a risk", match, value)
