@@ -46,6 +46,7 @@ SCORES = {
     "APACHE": "apache(_ii)?", "Bishop": "bishop", "ECOG": "ecog", "ABCD2": "abcd2", "Blatchford":
     "glasgow-blatchford blatchford", "Rockall": "rockall", "Alvarado": "alvarado", "Epworth": "epworth ess",
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
+    "OI": "oi oxygenation_index", "ABI": "abi ankle-brachial_index",
     "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
@@ -69,6 +70,7 @@ IMPLIED_UNITS = {
 }  # fmt: skip
 # Names that are other words in small letters.
 CAPITAL_SCORES = {
+    "oi", "abi",
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
     "map",
     "k", "na", "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
