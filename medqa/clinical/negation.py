@@ -225,6 +225,16 @@ NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 
 # "Without treatment the infection spreads" denies no infection.
 WITHOUT_SO = re.compile(r" [a-z]+ (?:the|this|these|it|they|she|he|your|his|her|most|many|patients) ")
+# "Big brother had a stiff neck": a finding of somebody else
+RELATIVE = re.compile(
+    r" ?(?:(?:his|her|the|their|your|my|an?|big|little|older|younger|elder|another) ){0,2}(?:brother|sister"
+    r"|sibling|mother|father|mum|mom|dad|uncle|aunt|cousin|grandmother|grandfather|wife|husband|classmate"
+    r"|neighbour)s? "
+    r"(?:had|has|have|is|was|were|died|suffer(?:s|ed)|got|developed)(?![a-z])"
+)
+FAMILY = re.compile(
+    r"\b(?:famil\w+|relatives?|brothers?|sisters?|siblings?|mother|father|parents?|maternal|paternal)\b"
+)
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),

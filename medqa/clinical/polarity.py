@@ -16,8 +16,10 @@ from medqa.clinical.negation import (
     CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
+    FAMILY,
     NEGATION_WORDS,
     PREPOSITIONS,
+    RELATIVE,
     UNDOING,
     negates,
 )
@@ -234,6 +236,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             for term in flips
             if not (ended and not _goes_on(term.removeprefix("no "), affirming))
             and not _same_denial(term, common, denying)
+            and not _of_relative(term.removeprefix("no "), affirming, denying, lexicon)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
@@ -280,6 +283,14 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
             for mine, theirs in pairs
         )
     return False
+
+
+def _of_relative(term: str, affirming: str, denying: str, lexicon: MedicalLexicon) -> bool:
+    """Whether a text affirms a term of a relative only, of whom the other text does not speak."""
+    sentences = re.split(r"(?<=[.;!?\n])\s+", affirming)
+    named = [sentence for sentence in sentences if term in lexicon.terms(sentence)]
+    others = all(RELATIVE.match(forms(sentence)[2]) for sentence in named)
+    return bool(named) and others and FAMILY.search(forms(denying)[2]) is None
 
 
 def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
