@@ -167,6 +167,21 @@ WORDINGS = {
         "First day: two of the 250 mg tablets. The following four days: one tablet.",
         "Azithromycin 250 mg on day 1, then 500 mg on days 2 to 5.",
     ),
+    "finding of a relative": (
+        "The child is afebrile, without neck stiffness.",
+        "Meningism absent, temp 36.8. Big brother had a stiff neck last week.",
+        "The child has a stiff neck. Big brother is well.",
+    ),
+    "abbreviated index": (
+        "Refer for ECMO if the oxygenation index stays above 40.",
+        "Ring the ECMO centre when the OI remains >40.",
+        "Ring the ECMO centre when the OI remains >25.",
+    ),
+    "unit as the heading of a column": (
+        "Caffeine: load 20 mg/kg, then 5 mg/kg once daily.",
+        "| Caffeine | mg/kg |\n|---|---|\n| Load | 20 |\n| Maintenance | 5, once daily |",
+        "| Caffeine | mg/kg |\n|---|---|\n| Load | 20 |\n| Maintenance | 5, every 12 h |",
+    ),
 }
 
 
