@@ -66,7 +66,10 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
         mine, others = (found[subject] for found in routes)
         if len(mine) == len(others) == 1 and mine.keys() != others.keys():
             ((route, one),), ((other_way, other),) = mine.items(), others.items()
-            if amounts_meet(one.quantity, other.quantity):
+            choice = any(
+                " or " in claim.sentence.partition(claim.written.lower())[2] for claim in (one, other)
+            )
+            if amounts_meet(one.quantity, other.quantity) and not choice:
                 yield "route", "route", f"{one.written} {route}", f"{other.written} {other_way}"
 
 

@@ -387,7 +387,8 @@ def _statement(text: str) -> _Statement:
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
             continue  # "if it fails" is a condition
-        if opposed and word in UNDOING:
+        free = word == "free" and lower.startswith((" of ", " from "), match.end())
+        if opposed and (word in UNDOING or free):
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
