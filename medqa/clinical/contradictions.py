@@ -130,14 +130,14 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _bare_numbers(text: str) -> frozenset[Fraction]:
     """The numbers of a text that no quantity has, as in "85 g/L before and 102 after"."""
-    quantities = read(text)
-    numbers = (
-        number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
+    quantities, lower = read(text), forms(text)[2]
+    ranges = BARE_RANGE.finditer(lower) if " to " in lower else ()
+    ends = {found.start(end) for found in ranges for end in (1, 2)}
+    return frozenset(
+        parse(number.group())
+        for number in BARE_NUMBER.finditer(lower)
+        if number.start() not in ends and not is_inside(quantities, number.start())
     )
-    lower = forms(text)[2]
-    ranges = BARE_RANGE.findall(lower) if " to " in lower else ()
-    ends = {parse(end) for pair in ranges for end in pair}
-    return frozenset(parse(number.group()) for number in numbers) - ends
 
 
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:

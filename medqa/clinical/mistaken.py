@@ -66,6 +66,7 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
         mine, others = (found[subject] for found in routes)
         if len(mine) == len(others) == 1 and mine.keys() != others.keys():
             ((route, one),), ((other_way, other),) = mine.items(), others.items()
+            # "Intravenously or intramuscularly" leaves the choice.
             choice = any(
                 " or " in claim.sentence.partition(claim.written.lower())[2] for claim in (one, other)
             )

@@ -182,6 +182,16 @@ WORDINGS = {
         "| Caffeine | mg/kg |\n|---|---|\n| Load | 20 |\n| Maintenance | 5, once daily |",
         "| Caffeine | mg/kg |\n|---|---|\n| Load | 20 |\n| Maintenance | 5, every 12 h |",
     ),
+    "choice of routes": (
+        "Ceftriaxone 1 g intravenously or intramuscularly.",
+        "Ceftriaxone 1 g im can be given at home.",
+        "Ceftriaxone 10 g iv can be given at home.",
+    ),
+    "range beside a bound": (
+        "Stop metformin if the eGFR falls below 30.",
+        "eGFR 30 to 45: halve metformin. Under 30: stop it.",
+        "eGFR 45 to 60: carry on. Under 45: stop metformin.",
+    ),
 }
 
 
