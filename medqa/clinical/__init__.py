@@ -8,8 +8,8 @@ are counted, and are not in its mean. An empty answer scores 0. No text raises.
 finds what each belongs to (`names`, `circumstances`, `totals`), and `claims` adds the amounts that no unit
 shows (`portions`) and those that say the same (`equivalents` converts). `contradictions` lists the claims
 that an answer contradicts: `agreement` decides when two claims agree, `mistaken` finds what is taken for
-something else, `opposites` what excludes each other, `swaps` what changed places, and `bindings` what two
-labels exchanged, by clause.
+something else, `opposites` what excludes each other, `swaps` what changed places, `bindings` what two
+labels exchanged, by clause, and `bands` the doses given to the wrong patients.
 `lexicon` finds medical terms (with `word_forms`, `negation` and the lists in `words`), and `polarity` the
 statements that an answer reverses.
 """

@@ -29,6 +29,9 @@ def agree(one: Claim, other: Claim) -> bool:
     if same and first.unit == second.unit:
         return one.opposed != other.opposed
     if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
+        if one.role == other.role == "maximum" and one.times_a_day and other.times_a_day:
+            days = (replace(claim.parts or claim.daily, bound="<") for claim in (one, other))
+            return amounts_meet(*days)
         if whole_day(one) and whole_day(other):
             return amounts_meet(one.parts or one.daily, other.parts or other.daily)
         return any(

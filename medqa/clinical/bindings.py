@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import combinations
 
+from medqa.clinical.doses import doses
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import show
 from medqa.clinical.opposites import PLACES
@@ -123,6 +124,9 @@ def _content(text: str, lower: str, begin: int, end: int, inside: set[int]) -> I
     for match in NUMBER.finditer(lower, begin, end):
         if match.start() not in inside:
             yield match.group()
+    for dose in doses(text):
+        if dose.counted and begin <= dose.amount.start < end:
+            yield show(dose.total.values[0][0])  # "two of the 250 mg tablets" are 500 mg
     for quantity in read(text):
         if begin <= quantity.start < end and quantity.number:
             yield show(quantity.number)

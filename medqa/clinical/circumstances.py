@@ -25,6 +25,7 @@ OPPOSED = re.compile(
 
 MAXIMUM = re.compile(
     r"\b(?:max|maximum"
+    r"|(?:highest|largest|greatest|top) (?:(?!single )[a-z]+ ){0,2}?(?:dos(?:e|age)|amount)"
     r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
 )
 STAGE = re.compile(

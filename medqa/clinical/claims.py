@@ -40,6 +40,12 @@ PART_OF_DAY = re.compile(
     rf"{ONCE.pattern}|(?:each|every) (?:morning|evening|night|afternoon)|mane|nocte|nightly|qam|qpm|qhs"
     rf"|o[mn](?![a-z])"
 )
+# "6 tablets in 24 hours", "the limit per 24 h": a rate, and no time that something takes
+OF_A_DAY = re.compile(
+    r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
+    r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
+)
+UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 # "a daily total of 2 g"
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
@@ -132,12 +138,17 @@ def claims(text: str) -> tuple[Claim, ...]:
     found: dict[tuple, Claim] = {}
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
+        if quantity.unit == "times" and UPPER_LIMIT.search(lower):
+            quantity = replace(quantity, unit="x ULN")  # "over five-fold" of the limit named before
         if quantity.start in strengths and not quantity.unit.endswith("/L"):
             continue
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
             continue  # "300 mg a day in three doses"
+        day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
+        if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
+            continue
         if quantity.kind == "frequency" and quantity.start in counted:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):

@@ -8,14 +8,17 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one, whole_day
+from medqa.clinical.bands import wrong_band
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.derived import is_derived
 from medqa.clinical.mistaken import (
     BODY_WEIGHTS,
     DOSED,
     is_course,
+    of_one_event,
     old_dose,
     other_medicine,
+    other_route,
     other_sense,
     turned_round,
 )
@@ -46,6 +49,10 @@ MG_PER_G = 1000
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
 BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
+# "At 30 to 60 it can be prescribed": the ends of a range are no values.
+BARE_RANGE = re.compile(
+    r"(?<!day )(?<!days )(?<![0-9.])([0-9]+(?:\.[0-9]+)?) to ([0-9]+(?:\.[0-9]+)?)(?![0-9]|\.[0-9])"
+)
 # Words that do not show that two sentences are about the same.
 _UNTELLING = frozenset(
     word[:5]
@@ -95,6 +102,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
+    if not any(error[1] == "route" for error in found):
+        found += other_route(ours, theirs)
+    found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
@@ -120,11 +130,14 @@ def dose_error(reference: str, hypothesis: str) -> int | None:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _bare_numbers(text: str) -> frozenset[Fraction]:
     """The numbers of a text that no quantity has, as in "85 g/L before and 102 after"."""
-    quantities = read(text)
-    numbers = (
-        number for number in BARE_NUMBER.finditer(forms(text)[2]) if not is_inside(quantities, number.start())
+    quantities, lower = read(text), forms(text)[2]
+    ranges = BARE_RANGE.finditer(lower) if " to " in lower else ()
+    ends = {found.start(end) for found in ranges for end in (1, 2)}
+    return frozenset(
+        parse(number.group())
+        for number in BARE_NUMBER.finditer(lower)
+        if number.start() not in ends and not is_inside(quantities, number.start())
     )
-    return frozenset(parse(number.group()) for number in numbers)
 
 
 def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -267,6 +280,9 @@ def _contradictions(
                 for side, rest in zip(lasting, (mine, against), strict=True)
             )
             single = all(len(side) == 1 for side in (*lasting, mine, against))
+        if not (single or none) and dimension == "duration day":
+            sides = ([claim for claim in side if claim.dimension == dimension] for side in (left, rivals))
+            yield from (pair for pair in of_one_event(*sides) if _only_counterpart(*pair))
         if (single or none) and _only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 

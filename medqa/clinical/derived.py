@@ -28,6 +28,8 @@ TOTAL = re.compile(
 AROUND = 60
 # "20 mg each time": no total
 EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+# "in two doses of 400 mg"
+DOSES_OF = re.compile(r"\b(?:doses|portions|parts|injections|halves|instalments) of (?:about )?$")
 REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
 # "each eye", "both nostrils"
 BOTH = re.compile(
@@ -102,7 +104,7 @@ def _is_total(claim: Claim, text: str) -> bool:
     if claim.item or (claim.times_a_day and claim.daily.values[0][0] > claim.quantity.values[0][0]):
         return False
     lower, start, end = forms(text)[2], claim.quantity.start, claim.quantity.end
-    if EACH_TIME.match(lower, end):
+    if EACH_TIME.match(lower, end) or DOSES_OF.search(lower, max(0, start - AROUND), start):
         return False
     return TOTAL.search(lower, max(0, start - AROUND), end + AROUND) is not None
 

@@ -51,7 +51,7 @@ FILLERS = word_lists.words(
     "pessary pessaries enema sachet sachets gtt gtts lotion powder granules liquid dispersible "
     "gastro-resistant "
     "came come comes back returned read reads result results had has have been went gone got gets measures "
-    "stood stands fasting repeat"
+    "stood stands fasting repeat highest largest greatest"
 )
 # How many words before its amount a name may be.
 REACH = 9
@@ -91,6 +91,14 @@ IN_PERCENT = frozenset({
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
+# A weight in grams, the only amount but kilograms and pounds that a body weight can have.
+IN_GRAMS = re.compile(r"[0-9] ?(?:g|grams?|oz|ounces?)$")
+# "Aciclovir for herpes zoster: 800 mg": what the medicine is for has no dose.
+FOR_CONDITION = re.compile(r"\b(?:for|in|against|with|of) (?:[a-z]+[ -]){0,3}$")
+# "every 4 hours, 5 times daily": not at night
+WAKING = re.compile(r",? ?\(?(?:[a-z]+,? ){0,2}\(?")
+# "7 mg/kg (84 mg) every 8 h": the frequency is that of both amounts.
+IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
 # A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(
     r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*|heav\w*"
@@ -237,7 +245,8 @@ class _Sentence:
         latest = (-1, "")  # the name that last stood beside an amount, and where
         last_end = self.begin
         for number, amount in enumerate(amounts):
-            if not number or not ALSO.fullmatch(self.text, last_end, max(last_end, amount.start)):
+            also = ALSO.fullmatch(self.text, last_end, max(last_end, amount.start))
+            if not number or subject == "weight" or not also:
                 subject, beside = self._subject(amount, latest)
                 latest = (amount.start, subject) if beside and subject != "weight" else latest
             context = self.text[max(last_end, amount.start - 40) : amount.start]
@@ -260,6 +269,11 @@ class _Sentence:
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
         """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
         for amount in amounts[number + 1 :]:
+            same = self.text.startswith(")", amount.end) and IN_BRACKETS.fullmatch(
+                self.text, amounts[number].end, max(amounts[number].end, amount.start)
+            )
+            if same:
+                continue
             if amount.unit not in ITEMS or amounts[number].unit in ITEMS:
                 return amount.start
         return len(self.text)
@@ -305,6 +319,9 @@ class _Sentence:
         """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
         every = [item for item in given if item.kind == "frequency"]
         frequency = every[0] if every else None
+        if len(every) > 1 and 2 <= every[1].values[0][0] < every[0].values[0][0]:
+            waking = WAKING.fullmatch(self.text, every[0].end, every[1].start)
+            frequency = every[1] if waking else frequency
         last = max((item.end for item in every), default=amount.end)
         divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
         daily = frequency is not None and frequency.start == amount.start
@@ -363,7 +380,7 @@ class _Sentence:
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
             changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
             return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
-        names = self._names_for(amount.unit)
+        names = self._names_for(amount)
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
@@ -381,8 +398,9 @@ class _Sentence:
             return before[2], False
         return (after[2] if after is not None else self.carried), False
 
-    def _names_for(self, unit: str) -> Sequence[tuple[int, int, str]]:
+    def _names_for(self, amount: Quantity) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine is measured in mmHg."""
+        unit = amount.unit
         if unit not in self.fitting:
             names = self.names
             if unit in MEASURED_ONLY:
@@ -390,7 +408,11 @@ class _Sentence:
             elif DOSE_UNIT.match(unit):
                 names = [name for name in names if self._can_be_given(name)]
             self.fitting[unit] = names
-        return self.fitting[unit]
+        fitting = self.fitting[unit]
+        if unit == "%" or all(name[2] != "weight" for name in fitting):
+            return fitting
+        in_grams = IN_GRAMS.search(self.text, amount.start, amount.end)
+        return fitting if in_grams else [name for name in fitting if name[2] != "weight"]
 
     def _can_be_given(self, name: tuple[int, int, str]) -> bool:
         """Whether a name can have a dose: a medicine, or fluid, but not "hyperkalaemia"."""
@@ -404,7 +426,7 @@ class _Sentence:
 
     def _name_before(self, amount: Quantity) -> str:
         """The name right before an amount: one that we know, or the very next word if not general English."""
-        names = self._names_for(amount.unit)
+        names = self._names_for(amount)
         place = bisect_right(self.words, amount.start - 1, key=lambda word: word[0])
         for distance, (start, end, word) in enumerate(reversed(self.words[max(0, place - REACH) : place])):
             if start < self.begin or NOT_BETWEEN.search(self.text, end, amount.start):
@@ -416,6 +438,8 @@ class _Sentence:
                 amount.unit == "%" and nearest >= 0 and names[nearest][2] in IN_PERCENT
             )
             if word not in FILLERS and not measured:
+                if names and FOR_CONDITION.search(self.text, max(self.begin, names[0][1]), start):
+                    return ""
                 return unlisted_name(word) if distance == 0 or not names else ""
         return ""
 

@@ -172,6 +172,8 @@ class MedicalLexicon:
     def _places(self, text: str) -> list[tuple[int, str]]:
         """Where each of the `terms` of a text begins in the plain text, and the term; cached as `places`."""
         _, text, lower = forms(text)
+        for genus in GENUS.finditer(text):
+            lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[tuple[int, str]] = []
@@ -321,6 +323,8 @@ def _is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
 REACTIONS = word_lists.words(
     "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
 )
+# "H. pylori": no sentence ends there.
+GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
 LINKS = ("of", "in", "to", ",")
 # What a token can be beside a word of a term.
@@ -365,7 +369,8 @@ class _Reach:
         if start < self.read_to or not negates(self.lower, word, start) or PASSIVE.match(self.lower, start):
             self.reached = -1 if word in ("without", "not", "cannot") else self.reached
             return
-        undoes = place <= self.reached and not self.has_negated and word in UNDOING
+        undoing = word in UNDOING or word in ("free", "clear")  # "not free of"
+        undoes = place <= self.reached and not self.has_negated and undoing
         self.between = place if RELATION.match(self.lower, start + len(word)) else -1
         reach = PREFIX_REACH if word == "non" else NEGATION_REACH
         self.reached = -1 if undoes or self.between == place else place + reach

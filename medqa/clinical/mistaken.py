@@ -7,8 +7,10 @@ from itertools import permutations, product
 
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
+from medqa.clinical.words import words
 
 Found = tuple[str, str, str, str]
 
@@ -26,6 +28,12 @@ FROM_TO = re.compile(
 )
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$")
+# "72 hours after unprotected sex", "within 8 hours of ingestion"
+EVENT = re.compile(
+    r" (?:or (?:less|more) )?(?:(?P<before>before|prior to|ahead of)|after|following|of|from|since)"
+    r" (?P<event>[a-z-]+(?: (?!and |or |but |if |when |with |in |at |for )[a-z-]+){0,4})"
+)
+ARTICLES = words("the your her his its any last and has was were are not for")
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
 
 
@@ -45,6 +53,25 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The one route by which an amount of a medicine is given, where the other text gives it by another."""
+    routes: list[dict[str, dict[str, Claim]]] = [{}, {}]
+    for side, found in zip((ours, theirs), routes, strict=True):
+        for claim in side:
+            if claim.dose and claim.dose.route in APART and medicine(claim.subject):
+                found.setdefault(claim.subject, {})[claim.dose.route] = claim
+    for subject in routes[0].keys() & routes[1].keys():
+        mine, others = (found[subject] for found in routes)
+        if len(mine) == len(others) == 1 and mine.keys() != others.keys():
+            ((route, one),), ((other_way, other),) = mine.items(), others.items()
+            # "Intravenously or intramuscularly" leaves the choice.
+            choice = any(
+                " or " in claim.sentence.partition(claim.written.lower())[2] for claim in (one, other)
+            )
+            if amounts_meet(one.quantity, other.quantity) and not choice:
+                yield "route", "route", f"{one.written} {route}", f"{other.written} {other_way}"
 
 
 def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
@@ -98,6 +125,30 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     for (first, last), written in ours.items():
         if first != last and (last, first) in theirs and (first, last) not in theirs:
             yield "change", "swapped", written, theirs[last, first]
+
+
+def of_one_event(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """The times that two texts give for one event, each only once: "after the bite", "of the bite"."""
+    events = [[(claim, *_event(claim)) for claim in side] for side in (ours, theirs)]
+    pairs = [
+        (one, other)
+        for (one, way, event), (other, other_way, other_event) in product(*events)
+        if way == other_way and event & other_event
+    ]
+    if len(pairs) == 1:
+        yield pairs[0]
+
+
+def _event(claim: Claim) -> tuple[str, frozenset[str]]:
+    """Whether a time is before or after an event, and the beginnings of the words of that event."""
+    place = claim.sentence.find(claim.written.lower())
+    match = EVENT.match(claim.sentence, place + len(claim.written)) if place >= 0 else None
+    if match is None:
+        return "", frozenset()
+    beginnings = frozenset(
+        word[:5] for word in match["event"].split() if len(word) > 2 and word not in ARTICLES
+    )
+    return ("before" if match["before"] else "after"), beginnings
 
 
 def is_course(claim: Claim) -> bool:

@@ -45,6 +45,10 @@ GROUPS = {
     "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
     "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
     "loop diuretic": "furosemide|bumetanide|torasemide",
+    "bronchodilator": "salbutamol|terbutaline|salmeterol|formoterol|ipratropium|tiotropium",
+    "decongestant": "pseudoephedrine|oxymetazoline|xylometazoline|phenylephrine",
+    "fluoroquinolone": "[a-z]+floxacin",
+    "macrolide": "(?:azi|clari|ery)thromycin",
     "antiplatelet": "aspirin|clopidogrel|ticagrelor|prasugrel",
 }
 

@@ -56,7 +56,7 @@ _NOT_NEGATED = re.compile(
     rf"|{_RELATES}"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
-    r"|decrease|change|(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
+    r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
@@ -75,7 +75,15 @@ _NON = re.compile(
     r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
 )
 # Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
-_BE = r"(?:is|was|are|were|been|be|being|has been|have been|tests?|tested|remains?)"
+_BE = (
+    r"(?:is|was|are|were|been|be|being|has been|have been|tests?(?! (?:excluded|ruled out))|tested|remains?)"
+)
+# What may follow "given" of the same medicine; a noun there is what is given: "must not be given enalapril".
+_WITH_GIVEN = (
+    r"(?:to|in|for|with|at|by|as|if|when|while|during|after|before|until|together|again|because|since|and|or"
+    r"|but|unless|within|on|alongside|this|either|iv|im|once|twice|without|here|now|yet|via|more|less|than|from"
+    r"|then|under|over|every|daily|alone|first|[a-z]+ly)(?![a-z])"
+)
 _ADVERB = (
     r"(?:\w+ly |best |always |to be |now |also "
     r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
@@ -105,7 +113,7 @@ _ACCEPTED = (
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
     r"|treated|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
-    r"|given(?! (?:any|the|an?|live|oral|[a-z]+(?:s|in|ol|ide|ine|one)\b(?<! as)(?<! this)))"
+    rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
     r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
     r"(?! (?:any|an?|evidence|signs?|further) )"
@@ -144,8 +152,8 @@ OTHER_STATEMENT = re.compile(
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
     r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
-    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:to )?(?:completely |entirely |fully )?(?:be "
-    r"|been )?(?:yet )?"
+    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:(?:have |need )?to )?"
+    r"(?:completely |entirely |fully )?(?:be |been )?(?:yet )?"
     r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
     r"|negative|unnecessary)"
     r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
@@ -217,8 +225,19 @@ NOT_WITHOUT = re.compile(r"(?:\b(?:not|cannot|never)|n't) [^.;,\n]*$")
 
 # "Without treatment the infection spreads" denies no infection.
 WITHOUT_SO = re.compile(r" [a-z]+ (?:the|this|these|it|they|she|he|your|his|her|most|many|patients) ")
+# "Big brother had a stiff neck": a finding of somebody else
+RELATIVE = re.compile(
+    r" ?(?:(?:his|her|the|their|your|my|an?|big|little|older|younger|elder|another) ){0,2}(?:brother|sister"
+    r"|sibling|mother|father|mum|mom|dad|uncle|aunt|cousin|grandmother|grandfather|wife|husband|classmate"
+    r"|neighbour)s? "
+    r"(?:had|has|have|is|was|were|died|suffer(?:s|ed)|got|developed)(?![a-z])"
+)
+FAMILY = re.compile(
+    r"\b(?:famil\w+|relatives?|brothers?|sisters?|siblings?|mother|father|parents?|maternal|paternal)\b"
+)
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
+    "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),
     "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
     "against": re.compile(
         r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
@@ -242,7 +261,7 @@ def negates(text: str, word: str, start: int) -> bool:
         return False
     if word in ENDING and ENDS_THEN.match(text, end):
         return False
-    if word in ONLY_AFTER and not ONLY_AFTER[word].search(text, max(0, start - 20), start):
+    if word in ONLY_AFTER and not ONLY_AFTER[word].search(text, max(0, start - 40), start):
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)

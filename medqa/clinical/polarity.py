@@ -1,7 +1,7 @@
 """Statements that an answer reverses: a term or a sentence that one text affirms and the other negates."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -16,8 +16,10 @@ from medqa.clinical.negation import (
     CHANGES_NOT,
     CIRCUMSTANCES,
     DENYING_WORDS,
+    FAMILY,
     NEGATION_WORDS,
     PREPOSITIONS,
+    RELATIVE,
     UNDOING,
     negates,
 )
@@ -131,6 +133,11 @@ NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
 )
 GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
+# "You don't need to avoid grapefruit juice"
+NO_NEED = re.compile(
+    r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) avoid"
+    r" (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
+)
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
@@ -164,11 +171,14 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         }
         for term in flips
     ]
-    errors += _class_errors(wanted, given)
+    of_groups = _class_errors(wanted, given)
+    if of_groups and not any(COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)):
+        errors += of_groups
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
+    errors = errors or list(_needlessly_avoided(reference, hypothesis))
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
@@ -178,6 +188,25 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, str]]:
+    """What one text need not avoid and the other forbids: "don't need to avoid milk", "do not drink milk"."""
+    lower = [forms(text)[2] for text in (reference, hypothesis)]
+    for one, other in (lower, lower[::-1]):
+        for need in NO_NEED.finditer(one) if " avoid" in one and not NO_NEED.search(other) else ():
+            forbids = re.search(
+                rf"(?:\b(?:not|never|avoid)|n't) (?:[a-z]+ ){{0,3}}?{need['what']}"
+                rf"|\b{need['what']}(?: (?!not|do|need)[a-z]+){{0,5}}"
+                r" (?:avoided|contraindicated|forbidden)\b",
+                other,
+            )
+            if forbids:
+                texts = (
+                    (forbids.group(), need.group()) if one is lower[1] else (need.group(), forbids.group())
+                )
+                error = (need["what"], "negation", *texts)
+                yield dict(zip(FIELDS, error, strict=True))
 
 
 def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
@@ -207,6 +236,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             for term in flips
             if not (ended and not _goes_on(term.removeprefix("no "), affirming))
             and not _same_denial(term, common, denying)
+            and not _of_relative(term.removeprefix("no "), affirming, denying, lexicon)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
@@ -253,6 +283,14 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
             for mine, theirs in pairs
         )
     return False
+
+
+def _of_relative(term: str, affirming: str, denying: str, lexicon: MedicalLexicon) -> bool:
+    """Whether a text affirms a term of a relative only, of whom the other text does not speak."""
+    sentences = re.split(r"(?<=[.;!?\n])\s+", affirming)
+    named = [sentence for sentence in sentences if term in lexicon.terms(sentence)]
+    others = all(RELATIVE.match(forms(sentence)[2]) for sentence in named)
+    return bool(named) and others and FAMILY.search(forms(denying)[2]) is None
 
 
 def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
@@ -349,7 +387,8 @@ def _statement(text: str) -> _Statement:
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
             continue  # "if it fails" is a condition
-        if opposed and word in UNDOING:
+        free = word == "free" and lower.startswith((" of ", " from "), match.end())
+        if opposed and (word in UNDOING or free):
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"

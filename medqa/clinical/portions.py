@@ -42,6 +42,35 @@ SHARE_OF_PEOPLE = re.compile(
     r"|sixths?"
     rf"|tenths?) (?:of )?(?:(?:all|the|these|his|her) )?(?:[a-z]+ ){{0,2}}?(?:{PEOPLE})(?![a-z])"
 )
+# "twice the risk", "three times the odds", "the risk is halved", "half as likely"
+_RISK = "(?:risk|chance|odds|likelihood|incidence|probability|mortality|(?<!infusion )(?<!flow )rate)s?"
+# One of these is in every text that names a relative risk.
+RISKS = (
+    "risk",
+    "chance",
+    "odds",
+    "likel",
+    "inciden",
+    "probab",
+    "mortality",
+    "rate",
+    " as common",
+    " as frequent",
+)
+_TIMES = (
+    r"(?:(?P<half{0}>half|halv(?:e|es|ed|ing))|(?P<double{0}>twice|doubl(?:e|es|ed|ing))"
+    r"|(?P<triple{0}>tripl(?:e|es|ed|ing))|(?P<count{0}>[2-9]|1[0-9]|" + IN_WORDS + ")[ -]?(?:times|fold))"
+)
+RISK = re.compile(
+    rf"(?<![a-z0-9.])(?:{_TIMES.format(1)} (?:the|their|her|his|your|an?) (?:[a-z]+ ){{0,2}}?{_RISK}(?![a-z])"
+    rf"|{_RISK} (?:[a-z]+ ){{0,3}}?{_TIMES.format(2)}(?= *[.,;:)\n]| *$| (?:with|by|in|for|after)(?![a-z]))"
+    rf"|{_TIMES.format(3)} as (?:likely|common|frequent)(?![a-z]))"
+)
+# A patch that is worn for three days is changed every third day.
+WORN = re.compile(
+    r"\b(?:worn|wear|left on|kept on|stays? on|remains? on|on the skin|in place)(?: [a-z]+){0,2}? for"
+    r" (?:up to |about |a full )?$"
+)
 # "300 units in 3 mL", "1 mL of 1 % lidocaine contains 10 mg"
 IN_VOLUME = re.compile(
     r" (?:of [a-z]+ )?(?:in|made up to|diluted (?:in|to)) (?:an? )?(?:total (?:volume )?of )?"
@@ -115,6 +144,8 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     yield from _things(lower, quantities)
     yield from _numbered(lower)
     yield from _repeats(lower)
+    yield from _risks(lower)
+    yield from _worn(quantities, lower)
     yield from _strengths(quantities, lower)
 
 
@@ -223,6 +254,25 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
             yield _amount(f"× {thing}", match, low, high)
             if not one:
                 break
+
+
+def _risks(lower: str) -> Iterator[Quantity]:
+    """Relative risks in words: 2 for "twice the risk" and "the risk is doubled"."""
+    for match in RISK.finditer(lower) if any(map(lower.__contains__, RISKS)) else ():
+        name = next(name for name, found in match.groupdict().items() if found)
+        value = CHANGES.get(name[:-1]) or read_number(match[name], 0)[0]
+        yield _amount("of a risk", match, value)
+
+
+def _worn(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
+    """How often a patch is changed: every third day for "worn for 72 hours"."""
+    for quantity in quantities if "patch" in lower else ():
+        low, high = quantity.values[0] if quantity.values else (0, 0)
+        days = quantity.kind == "duration" and quantity.unit == "day" and low >= 1
+        if days and WORN.search(lower[max(0, quantity.start - 50) : quantity.start]):
+            yield replace(
+                quantity, kind="frequency", values=((quotient(1, high), quotient(1, low)),), bound=""
+            )
 
 
 def _repeats(lower: str) -> Iterator[Quantity]:

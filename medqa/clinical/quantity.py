@@ -12,7 +12,7 @@ Range = tuple[Fraction, Fraction]
 # Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
 FAR_APART = 5
 # Scores that are not whole numbers.
-FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V"}
+FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V", "ABI"}
 
 
 @dataclass

@@ -67,6 +67,8 @@ PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 MOST_SMALLER = 60
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
 LIST = re.compile(r",? (?:and|or) |, ")
+# "2 or more days", "3 or fewer tablets"
+BOUND_INSIDE = re.compile(r" or (?:(?P<above>more|greater)|fewer|less)(?= [a-z])")
 TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
@@ -227,7 +229,11 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     if first is None:
         return None
     low, end = first
-    compound = read_compound(scan.text, scan.raw, end)
+    inside = BOUND_INSIDE.match(scan.text, end)
+    compound = read_compound(scan.text, scan.raw, inside.end() if inside else end)
+    if inside and compound:
+        unit, unit_end = compound
+        return _quantities(scan, start, unit_end, [(low, low)], unit, unit, ">" if inside["above"] else "<")
     unit, unit_end = compound or (None, end)
     if unit is not None and not unit.per:
         low, unit_end = _longer(scan, low, unit, unit_end)
@@ -320,13 +326,16 @@ def _happenings(scan: Scan, start: int, end: int, times: Fraction) -> Found | No
     ], happening.end()
 
 
-def _quantities(scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit) -> Found:
+def _quantities(
+    scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit, bound: str = ""
+) -> Found:
     """Make quantities of ranges and their units: convert, see ages and bounds, split off "per day"."""
     if scan.text.endswith(("°", "degrees", "degree"), 0, end) and not 34 <= ranges[0][0] <= 43:
         around = scan.text[max(0, start - 60) : end + 30]
         if not TEMPERATURE.search(around):
             return [], end  # an angle
-    bound, end = read_bound(scan, start, end, unit.dimension)
+    if not bound:
+        bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = _kind(scan, start, end, unit)
     found = []
     for low, high in ranges:

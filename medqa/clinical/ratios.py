@@ -46,6 +46,7 @@ SCORES = {
     "APACHE": "apache(_ii)?", "Bishop": "bishop", "ECOG": "ecog", "ABCD2": "abcd2", "Blatchford":
     "glasgow-blatchford blatchford", "Rockall": "rockall", "Alvarado": "alvarado", "Epworth": "epworth ess",
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
+    "OI": "oi oxygenation_index", "ABI": "abi ankle-brachial_index",
     "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
@@ -69,12 +70,20 @@ IMPLIED_UNITS = {
 }  # fmt: skip
 # Names that are other words in small letters.
 CAPITAL_SCORES = {
+    "oi", "abi",
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
     "map",
     "k", "na", "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
 }  # fmt: skip
 
 
+# "The PHQ-9 has nine questions": no value.
+PARTS_OF_SCORE = re.compile(
+    r" (?:questions|items|components|parts|criteria|variables|domains|categories|factors|letters"
+    r"|points? (?:each|for))(?![a-z])"
+)
+# "CURB-65 helps to decide: admit from a score of 3 on": which score.
+ONLY_SCORE = re.compile(r"(?:(?<![a-z])(?:an?|the|this|that|any|total|if|with|by|at|to)|[.:;(]|^) ?$")
 # What may follow the name: "Wells' risk score", "CD4 cell count".
 NAME_END = (
     "(?:'s|[+⁺])?(?:[ -](?:risk |cell |stroke )?"
@@ -109,6 +118,16 @@ def _firsts(name: str) -> set[str]:
 
 
 NAMED = _names()
+UNNAMED_SCORES = {"score", "index", "gravity"}
+SCORE_MENTIONED = re.compile(
+    "(?<![a-z0-9-])(?:"
+    + "|".join(
+        f"(?P<s{number}>{names.replace(' ', '|').replace('_', ' ')})"
+        for number, (score, names) in enumerate(SCORES.items())
+        if score not in UNNAMED_SCORES
+    )
+    + ")(?![a-z0-9-])"
+)
 # Words allowed between a name and its value.
 LINK = re.compile(
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
@@ -119,6 +138,7 @@ LINK = re.compile(
     r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?"
+    r"|s[ie]ts?|lies?|lay|settles?|settled|hovers?|hovered|runs?"
     r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
     r"|returned|reads?|went|shows?"
     r")\b|(?: [a-z-]+){1,7}(?= ?:)| "
@@ -236,6 +256,8 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     link = LINK.match(scan.text, name.end()) if name else None
     if link is None:
         return nothing
+    if meaning == "score":
+        meaning = _score_mentioned(scan, start) or meaning
     negative = scan.text.startswith("-", link.end())
     first = read_number(scan.text, link.end() + negative)
     if first is None or PAIR.match(scan.text, link.end()):
@@ -245,6 +267,8 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     high = value
     if upper is not None and upper[0] >= value:
         high, end = upper
+    if kind == "score" and PARTS_OF_SCORE.match(scan.text, end):
+        return nothing
     if read_compound(scan.text, scan.raw, end) is not None:
         return nothing  # it has a unit, and is read as any amount
     bound, end = read_bound(scan, link.end(), end)
@@ -258,6 +282,18 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     unit, factor = _implied_unit(meaning, high)
     values = (value * factor, high * factor)
     return [Quantity("amount", unit.name, (values,), bound, start=link.end(), end=end, number=value)], end
+
+
+def _score_mentioned(scan: Scan, start: int) -> str:
+    """The score that the text last named before "a score of 3", else ""."""
+    if ONLY_SCORE.search(scan.before(start)) is None:
+        return ""
+    found = ""
+    for match in SCORE_MENTIONED.finditer(scan.text, 0, start):
+        first = re.match("[a-z]+", match.group()).group()
+        if first not in CAPITAL_SCORES or not scan.raw[match.start() : match.end()].islower():
+            found = list(SCORES)[int(match.lastgroup[1:])]
+    return found
 
 
 def _implied_unit(meaning: str, value: Fraction) -> tuple[Unit, Fraction]:

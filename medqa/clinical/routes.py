@@ -57,7 +57,7 @@ LONGEST = max(len(phrase.split()) for phrase in PHRASES)
 # Abbreviations that are a route only in capitals or with full stops: "im" and "po" are parts of other words.
 CAPITALS = {"po", "iv", "im", "sc", "sq", "sl", "pr", "pv", "io"}
 # Also in small letters soon after an amount: "40 mg po".
-AFTER_AMOUNT = {"po", "iv", "im", "sc", "sq", "sl"}
+AFTER_AMOUNT = {"po", "iv", "im", "sc", "sq", "sl", "pr"}
 # "given iv", "inject it im"
 GIVEN_BEFORE = re.compile(
     r"\b(?:given|give|gives|administered|infused|injected|inject|injection|taken|dosed?|slow|slowly|only|route|either|or)"

@@ -23,6 +23,7 @@ ADVERBS: dict[str, tuple[Fraction, str]] = {
 }  # fmt: skip
 # Length of a period in days or months; "morning" and "mealtime" come once a day.
 PERIODS: dict[str, tuple[Fraction, str]] = {
+    "sec": (Fraction(1, 86400), "day"), "second": (Fraction(1, 86400), "day"),
     "min": (Fraction(1, 1440), "day"), "minute": (Fraction(1, 1440), "day"), "h": (Fraction(1, 24), "day"),
     "hr": (Fraction(1, 24), "day"), "hour": (Fraction(1, 24), "day"), "hourly": (Fraction(1, 24), "day"),
     "d": (1, "day"), "day": (1, "day"), "night": (1, "day"),
@@ -48,7 +49,7 @@ _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
     "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
-    "|min)"
+    "|min|seconds|secs?)"
 )
 # "three times over the course of the day", "twice in each week"
 _ALONG = (
@@ -83,7 +84,7 @@ INTERVAL = re.compile(
 )
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
-    r"(?:(?P<half>alternate days|alternate-day)|(?P<once>per diem"
+    r"(?:(?P<half>alternate (?:days|mornings|evenings|nights)|alternate-day)|(?P<once>per diem"
     r"|on each of (?:the )?(?:[a-z0-9]+ )(?:consecutive |successive )?days|per 24 ?(?:hours|hrs?|h))"
     r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
     r")?(?:evenings?|nights?"

@@ -163,7 +163,9 @@ NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "
 VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration", "share"})
 # "Two thirds in the morning", "the right one is normal"
 SHARE = re.compile(r"(?<![a-z0-9])(?:an?|one|two|three)[ -](?:third|quarter|half|fifth|tenth)s?(?![a-z])")
-NORMAL = re.compile(r"(?<![a-z-])(?:normal|unremarkable|unaffected|healthy)(?![a-z])")
+NORMAL = re.compile(
+    r"(?<![a-z-])(?:(?<!limit of )(?<!limits of )normal|unremarkable|unaffected|healthy)(?![a-z])"
+)
 
 
 @dataclass

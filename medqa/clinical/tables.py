@@ -9,6 +9,8 @@ NUMBER = re.compile(r"[<>≤≥~≈]? ?[0-9]+(?:[.,][0-9]+)?(?: ?[-–] ?[0-9]+(
 MARKS = re.compile("[*_`]+")
 # "CRP (mg/L)", "Dose [mg]"
 UNIT = re.compile(r" ?[(\[]([^()\[\]]*[a-zA-Zµ%][^()\[\]]*)[)\]]")
+# A heading that is a unit: "| Caffeine | mg/kg |"
+ONLY_UNIT = re.compile("(?:m?c?g|µg|m?l|units?|iu|mmol|meq|%)(?:/[a-z]+)*", re.I)
 # Headings of counts: "2" below "times per day" are 2 times per day.
 COUNTED = re.compile(
     r"(?:number of |no\. of )?"
@@ -49,7 +51,10 @@ def _row(headings: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
     for heading, cell in zip(headings[1:], cells[1:], strict=False):
         unit = UNIT.search(heading) or own_unit
         counted = COUNTED.fullmatch(heading)
-        if not NUMBER.fullmatch(cell):
+        number = NUMBER.match(cell) if ONLY_UNIT.fullmatch(heading) else None
+        if number is not None:
+            yield f"{number.group()} {heading}{cell[number.end() :]}"
+        elif not NUMBER.fullmatch(cell):
             yield cell if GENERAL.match(heading) else f"{heading}: {cell}"
         elif counted:
             yield f"{cell} {counted[1].lower()}"

@@ -66,6 +66,7 @@ LATEX = (
     (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
     (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
     (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
+    (re.compile(r"(?<=[A-Z])_(?=[0-9])"), ""),  # H_2O
     (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),

@@ -72,7 +72,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
         "1": "weeks?_of_gestation weeks?_gestation weeks?_of_pregnancy weeks?_pregnant gestational_weeks? "
              "weeks?_gestational wks?_gestation weeks?_of_gestational",
     }),
-    "tablets": ("tablet", {"1": "tablets? tabs? pills?"}),
+    "tablets": ("tablet", {"1": "tablets? tabs? pills? caplets?"}),
     "capsules": ("capsule", {"1": "capsules? caps?"}),
     "puffs": ("puff", {"1": "puffs? inhalations? actuations?"}),
     "drops": ("drop", {"1": "drops? gtts?"}),

@@ -414,6 +414,8 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_8", 0, 0.07),
         ("writer_9", 0, 0.09),
         ("rewordings_two", 0.04, 0.1),
+        ("writer_11", 0.04, 0),
+        ("writer_13", 0.12, 0),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
