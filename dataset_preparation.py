@@ -162,7 +162,9 @@ def split(
     source.refused += refused
     train_folder = dataset_io.SPLITS["train"]
     lost = any(name.startswith(train_folder) for name in before.damaged)
-    trained = set() if lost else set(dataset_io.ids(folder / train_folder))
+    trained = {} if lost else dataset_io.specialty_by_id(folder / train_folder)
+    now = {record.id for record in others}
+    source.removed_from_train.update(name for key, name in trained.items() if key not in now)
     later = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
     return later, before.short
 

@@ -67,6 +67,7 @@ def statistics(
         "holdout_per_specialty": holdout_size,
         "vanished_from_input": vanished,
         "other_answer_in_input": other_text,
+        "removed_from_train": dict(sorted(source.removed_from_train.items())),
         "repeated_keys": source.repeated_keys,
         "odd_records": source.odd_records,
         "extra_fields": dict(sorted(source.extra_fields.items())),
@@ -233,6 +234,13 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
         )
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
+    if removed := stats.get("removed_from_train"):  # earlier versions did not count them
+        pairs = counted(sum(removed.values()), "pair")
+        by_specialty = listed(f"{name} {number:,}" for name, number in removed.items())
+        found.append(
+            f"{pairs} left train in this iteration, because the input no longer has a usable pair with the "
+            f"same question: {by_specialty}. To train on them again, restore them in DATA_DIR."
+        )
     moved = sum(map(len, stats["vanished_from_input"].values())) + sum(
         stats["other_answer_in_input"].values()
     )

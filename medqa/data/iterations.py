@@ -33,7 +33,7 @@ LARGEST_RECOMMENDATIONS = 64_000_000
 # Mistakes that are listed at once.
 MOST_PROBLEMS = 20
 
-ONLY_GROWS = "Training data only grows in a folder, so that iterations can be compared:"
+ONLY_GROWS = "Shares are only raised in a folder, so that iterations can be compared:"
 
 
 @dataclass

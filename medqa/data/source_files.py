@@ -66,6 +66,7 @@ class Source:
     odd_records: dict[str, list[str]] = field(default_factory=dict)  # by file: those with several readings
     extra_fields: Counter[str] = field(default_factory=Counter)  # records with a field of this name
     left_out: list[str] = field(default_factory=list)  # names in the folder that do not match the pattern
+    removed_from_train: Counter[str] = field(default_factory=Counter)  # lost by the last iteration's train
 
 
 def specialty_of(path: Path) -> str:

@@ -394,6 +394,24 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     require_balance(config, files)
 
 
+def test_train_pairs_that_left_the_input_are_counted_by_specialty(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = create_datasets(config)[1]
+    assert "left train" not in capsys.readouterr().out
+    files = some_files()
+    for row in [*train.to_list()[:2], train[-1]]:
+        del files[row["specialty"]][row["question"]]
+    files["dermatology"][train["question"][14]] = "N/A"
+    write(Path(config.DATA_DIR), files)
+    create_datasets(config)
+    assert "4 pairs left train" in (told := capsys.readouterr().out)
+    assert "cardiology 2, dermatology 1, neurology 1." in told
+    stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
+    assert stats["removed_from_train"] == {"cardiology": 2, "dermatology": 1, "neurology": 1}
+    require_balance(config, files)
+
+
 def test_near_duplicates_of_a_vanished_question_stay_out(config: DatasetConfig) -> None:
     files = {"cardiology": {f"{n} " + " ".join(f"w{n}{k}" for k in range(9)): f"{n}" for n in range(40)}}
     write(Path(config.DATA_DIR), files)
