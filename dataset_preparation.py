@@ -200,7 +200,8 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
     of_format, about_format = prompt_source.lines(manifest.get("chat_template_of"), config.TOKENIZER)
     print_rank0("", *of_format, *measured.lines)
 
-    WarningLog([*dataset_stats.warnings(stats), *about_format, *measured.warnings]).show()
+    warnings = dataset_stats.warnings(stats, config.EVAL_SPLIT_SIZE)
+    WarningLog([*warnings, *about_format, *measured.warnings]).show()
     print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
     following = next_command(
         "fine_tuning.py",

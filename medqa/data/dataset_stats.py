@@ -183,8 +183,13 @@ def notes_for_card(stats: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def warnings(stats: Mapping[str, Any]) -> list[str]:
-    """What needs a decision or a correction before training; everything else is in dataset_stats.json."""
+def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
+    """What needs a decision or a correction before training; everything else is in dataset_stats.json.
+
+    Args:
+        stats: the content of dataset_stats.json.
+        eval_share: the setting EVAL_SPLIT_SIZE, which is constant in a folder.
+    """
     found = []
     rows = stats["splits_per_specialty"]
     if stats["files_left_out"]:
@@ -227,11 +232,7 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
             f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
             f"{listed(small)}."
         )
-    if stats["short_of_pairs"].get("eval") and not any(row["eval"] for row in rows.values()):
-        found.append(
-            "the eval split is empty, because the pairs are too few: fine-tuning cannot choose the best "
-            "adapter and saves the last one."
-        )
+    found += _about_eval(stats, eval_share)
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
     if removed := stats.get("removed_from_train"):  # earlier versions did not count them
@@ -250,6 +251,24 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
             "the prepared ones stay, because holdout and eval are constant."
         )
     return found
+
+
+def _about_eval(stats: Mapping[str, Any], eval_share: float) -> list[str]:
+    """A warning about an eval split that is empty or too small, although the settings ask for one."""
+    if eval_share and not stats["eval_samples"]:
+        return [
+            f"the eval split is empty: EVAL_SPLIT_SIZE = {eval_share:g} of the pairs that the first "
+            "preparation selected was less than one in each specialty, or all were near-duplicates. "
+            "Fine-tuning cannot choose the best adapter and saves the last one. Eval is constant in a folder "
+            "and stays empty when pairs are added; with more pairs, a new folder gets one: --OUTPUT_DIR …"
+        ]
+    short = [
+        f"{name} {number:,} of {wanted:,}"
+        for name, (number, wanted) in stats["short_of_pairs"].get("eval", {}).items()
+    ]
+    if not short:
+        return []
+    return [f"fewer eval pairs than EVAL_SPLIT_SIZE asks for, because of near-duplicates: {listed(short)}."]
 
 
 def _about_texts(stats: Mapping[str, Any]) -> list[str]:

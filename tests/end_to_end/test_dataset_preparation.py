@@ -394,6 +394,27 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     require_balance(config, files)
 
 
+def test_an_empty_or_small_eval_split_gives_a_warning_in_each_run(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (5, 40, 40):  # the last run is up to date
+        write(Path(config.DATA_DIR), some_files(number))
+        assert len(create_datasets(config)[2]) == 0
+        told = capsys.readouterr().out
+        assert "the eval split is empty" in told and "a new folder gets one: --OUTPUT_DIR" in told
+    config.OUTPUT_DIR += "_2"
+    similar = {f"What is the first choice for disease {n}?": "A drug." for n in range(40)}
+    write(Path(config.DATA_DIR), some_files() | {"oncology": similar | some_files(9)["cardiology"]})
+    assert len(create_datasets(config)[2])
+    told = capsys.readouterr().out
+    assert "fewer eval pairs than EVAL_SPLIT_SIZE asks for, because of near-duplicates: oncology" in told
+    assert "the eval split is empty" not in told
+    config.EVAL_SPLIT_SIZE, config.OUTPUT_DIR = 0.0, f"{config.OUTPUT_DIR}_3"
+    create_datasets(config)
+    told = capsys.readouterr().out
+    assert "eval split is empty" not in told and "eval pairs" not in told
+
+
 def test_train_pairs_that_left_the_input_are_counted_by_specialty(
     config: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
