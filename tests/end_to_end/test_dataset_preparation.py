@@ -244,6 +244,7 @@ def prepared(config: DatasetConfig) -> Any:
             "cannot be read",
             "no holdout",
             "no pair is left",
+            "none of the holdout and eval questions",
         )
         assert any(text in str(error) for text in refusals), error
         return None
@@ -614,6 +615,10 @@ def test_a_forgotten_data_dir_is_noticed(config: DatasetConfig, tmp_path: Path) 
     with pytest.raises(UserError) as error:
         create_datasets(config)
     assert f"--DATA_DIR {right}" in str(error.value)
+    config.DATA_DIR = right
+    write(Path(right), {"cardiology": {f"{n} else": "x" for n in range(9)}})
+    with pytest.raises(UserError, match="none of the holdout and eval questions.*Restore the files"):
+        create_datasets(config)
     assert contents(config.OUTPUT_DIR) == before
 
 
