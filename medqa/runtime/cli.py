@@ -16,6 +16,8 @@ from medqa.runtime.settings_help import default_of, help_text
 Config = TypeVar("Config", bound=SimpleNamespace)
 Selected = TypeVar("Selected")
 Limits = Mapping[str, tuple[float, float]]
+# Endings of the settings that name a folder or model which a stage needs; the others may be empty.
+NEEDED = ("_DIR", "_PATH", "MODEL_NAME")
 
 
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
@@ -107,6 +109,11 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
         converted = _converted(value, kinds[name])
         if converted is None:
             problems.append(f"{name} = {value!r:.200} should be {_in_words(kinds[name])}.")
+        elif name.endswith(NEEDED) and not converted.strip():
+            problems.append(
+                f"{name} is empty, as after a shell variable that is not set; expected a path or name. Type "
+                f"--{name} …, or leave it out to use {default_of(config_class.__dataclass_fields__[name])}."
+            )
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:g} and {high:g}.")

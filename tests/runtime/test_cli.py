@@ -312,6 +312,23 @@ def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
             assert len(refused(kind(**{name: float("nan")}), kind)) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
+        (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
+        (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
+    ],
+)
+def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names):
+    for name in names.split():
+        for empty in ("", " "):
+            [line] = refused(kind(**{name: empty}), kind)
+            assert line.startswith(f"{name} is empty") and f"Type --{name} …" in line
+    others = {name for name, hint in get_type_hints(kind).items() if hint is str} - {*names.split()}
+    checked(kind(**dict.fromkeys(others, "")), kind, {})
+
+
 def test_a_plain_namespace_gets_the_other_settings_by_default():
     config = checked(SimpleNamespace(NUM_EPOCHS=5), TrainingConfig, LIMITS)
     assert isinstance(config, TrainingConfig)
