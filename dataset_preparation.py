@@ -217,5 +217,5 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
 if __name__ == "__main__":
     run_script(
         lambda: create_datasets(parse(DatasetConfig, __doc__)),
-        "OUTPUT_DIR still has its old content; run the same command again.",
+        "OUTPUT_DIR has no partial results; run the same command again.",
     )
