@@ -101,7 +101,8 @@ class DatasetConfig(Settings):
     # Base model (folder or Hub name) whose chat template formats the pairs and whose tokenizer measures
     # lengths; empty: the format of Llama-3, lengths in words
     TOKENIZER: str = ""
-    # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here
+    # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here.
+    # Without TOKENIZER, words are counted (in scripts without spaces: characters), mostly fewer than tokens
     MAX_SEQ_LENGTH: int = 2048
 
 

@@ -193,10 +193,9 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
     print_rank0("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))
     if manifest["growth"]:
         print_rank0("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
-    shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
-    measured = preview.measure(
-        shown, prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
-    )
+    shown = "train" if len(datasets["train"]) else "pool"
+    how = prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
+    measured = preview.measure(datasets[shown], *how, shown)
     of_format, about_format = prompt_source.lines(manifest.get("chat_template_of"), config.TOKENIZER)
     print_rank0("", *of_format, *measured.lines)
 

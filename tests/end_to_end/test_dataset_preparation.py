@@ -824,7 +824,7 @@ def test_the_report_has_a_fixed_order(config: DatasetConfig, capsys: pytest.Capt
         "specialty    pairs  refused  holdout  eval  train  pool  share",
         "all            120        0       30     9     36    45",
         "Examples:",
-        "Answers in words: 50 % up to",
+        "Answers in words (of the 36 train answers): 50 % up to",
         "WARNING: not read, because not named dataset_with_answers_{specialty}.json (or .jsonl, ",
         "train_dataset/",
         f"Next:  python fine_tuning.py --DATASET_DIR {config.OUTPUT_DIR}",
@@ -901,7 +901,8 @@ def test_lengths_are_given_in_tokens(
     _, train, _, _ = create_datasets(config)
     told = capsys.readouterr().out
     longest = max(len(response.split()) for response in train["response"]) + 1
-    assert f"longest {longest}." in told.split("Answers in tokens: ")[1].split("\n")[0]
+    lengths = told.split(f"Answers in tokens (of the {len(train)} train answers): ")[1]
+    assert f"longest {longest}." in lengths.split("\n")[0]
     masked = [int(line.split()[1]) for line in told.split("\n") if line.startswith("  masked")]
     trained = [int(line.split()[1]) for line in told.split("\n") if line.startswith("  trained")]
     answers = [train["response"][0], train["response"][len(train) // 2]]
@@ -909,6 +910,25 @@ def test_lengths_are_given_in_tokens(
     too_long = sum(masked[0] + len(response.split()) + 1 > 100 for response in train["response"])
     assert 0 < too_long < len(train)
     assert f"{too_long / len(train):.1%} of the sequences are longer than MAX_SEQ_LENGTH = 100" in told
+
+
+@pytest.mark.parametrize("word", ["word ", "痛", "ปวด"])
+def test_words_beyond_the_maximum_length_are_noticed_without_a_tokenizer(
+    config: DatasetConfig, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"cardiology": {f"{n} why {n}?": "short" for n in range(40)}}
+    files["cardiology"]["And of this length?"] = word * 600
+    write(Path(config.DATA_DIR), files)
+    config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE = 0, 0.0
+    config.INITIAL_TRAIN_PERCENTAGE, config.MAX_SEQ_LENGTH = 1.0, 512
+    create_datasets(config)
+    told = capsys.readouterr().out
+    assert "2.4% of the sequences are longer than MAX_SEQ_LENGTH = 512 in words alone" in told
+    assert "cut (1 of the 41 train answers)" in told
+    assert "50 % up to 1, 90 % up to 1, 95 % up to 1, 99 % up to" in told
+    config.MAX_SEQ_LENGTH = 2048
+    create_datasets(config)
+    assert "MAX_SEQ_LENGTH" not in capsys.readouterr().out
 
 
 def test_a_forgotten_tokenizer_is_refused_and_a_missing_template_said(
