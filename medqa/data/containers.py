@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.data.field_names import KNOWN_FIELDS, canonical
-from medqa.data.text_decoding import read_text, refuse_other_kinds
+from medqa.data.text_decoding import START, read_text, refuse_other_kinds
 from medqa.runtime.errors import UserError, first_line
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
@@ -72,7 +72,7 @@ def read(path: Path) -> tuple[str, Any]:
     try:
         if path.suffix == ".parquet":
             with path.open("rb") as file:
-                refuse_other_kinds(path, file.read(20))
+                refuse_other_kinds(path, file.read(START))
             return "Parquet", _parquet(path)
         text, encoding = read_text(path)
         is_table = path.suffix in (".csv", ".tsv")

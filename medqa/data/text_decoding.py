@@ -25,6 +25,8 @@ MAGIC = {
     b"\x80\x04": ("a Python pickle", "Save the records as JSON."),
     b"{\\rtf": ("an RTF file", "Save it as plain text in UTF-8."),
 }  # fmt: skip
+# Bytes of the beginning of a file that are compared with those.
+START = 40
 # Encodings that text files of old programs have: as Python knows them, and as iconv does.
 ENCODINGS = {
     "cp1252": "WINDOWS-1252", "cp1250": "WINDOWS-1250", "cp1251": "WINDOWS-1251", "cp1253": "WINDOWS-1253",
@@ -43,7 +45,7 @@ def read_text(path: Path) -> tuple[str, str]:
         UserError: the file has another encoding, or is no text file; with what to type.
     """
     content = path.read_bytes()
-    refuse_other_kinds(path, content[:20])
+    refuse_other_kinds(path, content[:START])
     for mark, encoding in (
         (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
         (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
@@ -59,11 +61,13 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def refuse_other_kinds(path: Path, start: bytes) -> None:
-    """Refuse a file whose first bytes show that it is no text.
+    """Refuse a file whose first bytes (START of them) show that it is empty, or no text.
 
     Raises:
         UserError: with what the file is, and what to do.
     """
+    if not start:
+        raise UserError("is empty (0 bytes). Copy or export it again, or move it away.")
     for magic, (kind, advice) in MAGIC.items():
         if start.startswith(magic) and not (magic == b"PAR1" and path.suffix == ".parquet"):
             names = {"file": shlex.quote(str(path)), "stem": shlex.quote(str(path.with_suffix("")))}

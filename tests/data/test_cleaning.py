@@ -114,7 +114,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     assert "good.json" not in told
     for name in ("broken", "broken_windows", "broken_mac"):
         assert "line 3, column 10" in told[f"{name}.json"]
-    assert "line 1, column 1" in told["empty.json"]
+    assert "is empty (0 bytes)" in told["empty.json"]
     assert "holds a text; expected an object" in told["text.json"]
     assert "iconv -f WINDOWS-1252" in told["latin.json"]
     assert "deeply" in told["deep.json"]

@@ -92,6 +92,12 @@ def test_unicode_is_read_in_all_its_encodings(tmp_path: Path, encoding: str) -> 
         )
 
 
+@pytest.mark.parametrize("suffix", containers.SUFFIXES)
+def test_an_empty_file_is_refused_in_every_format(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UserError, match="is empty .0 bytes"):
+        read(tmp_path, b"", suffix)
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
