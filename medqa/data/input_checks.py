@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.data.dataset_io import SPLITS
+from medqa.data.record_shapes import REPEATED_FIELD
 from medqa.data.source_files import PREFIX, Source
 from medqa.data.splits import Splits
 from medqa.runtime.console import counted
@@ -54,6 +55,8 @@ def require_usable(source: Source, folder: str) -> None:
     reasons = Counter(one.reason for one in source.refused)
     first = source.refused[0]
     found = f"question {_without_text(first.question)}, answer {_without_text(first.answer)}"
+    if first.reason.startswith(REPEATED_FIELD.partition("{")[0]):
+        found = "a record with the same column or key twice; rename or remove all but one"
     where = f"record {first.record}" if first.record else found
     raise UserError(
         f"{folder} has no usable pair: of {counted(pairs, 'pair')}, "

@@ -60,7 +60,7 @@ NO_INPUT = ("", "<noinput>")
 WRAPPER_KEYS = 20
 
 NO_RECORD = "no record with question and answer"
-REPEATED_FIELD = "question or answer given twice in one record"
+REPEATED_FIELD = "question or answer given twice in one record ({})"
 SEVERAL_ANSWERS = "several answers in one record"
 SEVERAL_EXCHANGES = "conversation of several exchanges"
 SEVERAL_FIELDS = "several fields could be the question or the answer"
@@ -282,8 +282,8 @@ def read_record(item: Any, names: FieldNames, task: str = "") -> "_Found | Unrea
     used = [question, answer]
     if question == "instruction" and "input" in content and not names.question_field:
         used.append("input")
-    if any(present[name] > 1 for name in used):
-        return Unread(item, REPEATED_FIELD)
+    if twice := [name for name in used if present[name] > 1]:
+        return Unread(item, REPEATED_FIELD.format(listed(twice)))
     asked = _text_of(content[question][1])
     shown = [f'"{content[name][0]}"' for name in used]
     if len(used) == 3 and task and _words_of(asked) == task:

@@ -254,7 +254,7 @@ def test_short_answers_are_kept(answer: str) -> None:
 def test_a_field_given_twice_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "one", b'[{"question": "a", "answer": "b", "answer": "c"}]')
     source = read(tmp_path)
-    assert reasons(source) == {record_shapes.REPEATED_FIELD: 1}
+    assert reasons(source) == {record_shapes.REPEATED_FIELD.format("answer"): 1}
     assert json.loads(source.refused[0].line(""))["question"] == [
         ["question", "a"],
         ["answer", "b"],

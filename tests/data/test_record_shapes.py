@@ -295,7 +295,7 @@ def test_records_of_different_shapes_and_unusable_ones_are_counted(tmp_path: Pat
     source = read(tmp_path, items)
     assert len(source.records) == 40
     assert [one.reason for one in source.refused] == [record_shapes.NO_RECORD] * 2 + [
-        record_shapes.REPEATED_FIELD
+        record_shapes.REPEATED_FIELD.format("question")
     ]
     [read_as] = source.read_as.values()
     assert read_as.count("as question") == 2

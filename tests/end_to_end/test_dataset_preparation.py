@@ -653,6 +653,22 @@ def test_folders_of_others_are_not_touched(config: DatasetConfig) -> None:
         create_datasets(config)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", "question,answer,Answer\nWhat is gout?,A disease.,A pain.\n"),
+        ("x.jsonl", '{"question": "What is gout?", "answer": "A disease.", "answer": "A pain."}\n'),
+    ],
+)
+def test_a_column_or_key_that_occurs_twice_is_named(config: DatasetConfig, name: str, content: str) -> None:
+    path = write(Path(config.DATA_DIR), {}) / f"dataset_with_answers_{name}"
+    path.write_text(content)
+    with pytest.raises(
+        UserError, match=r"given twice in one record \(answer\).*rename or remove all but one"
+    ):
+        create_datasets(config)
+
+
 def test_a_failure_while_writing_keeps_the_last_iteration(
     config: DatasetConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
