@@ -70,6 +70,9 @@ FITTING = (
     "Expected records with question and answer, instruction (and input) and output, prompt and completion, "
     "or messages of one exchange; name other fields with --QUESTION_FIELD and --ANSWER_FIELD."
 )
+AS_ONE_OBJECT = (
+    "Each record has one text as its key: save them as one JSON object, {question: answer, question: answer}."
+)
 
 
 class Pair(NamedTuple):
@@ -199,6 +202,8 @@ def _read_records(items: Sequence[Any], names: FieldNames) -> Reading:
         fields = [name for name, _ in found.most_common()]
         given = f" with {names.as_typed()}" if any(names) else ""
         header = "" if all(map(is_field_name, fields)) else f" {NO_HEADER}"
+        if header and all(isinstance(item, JsonObject) and len(item) == 1 for item in items):
+            header = f" {AS_ONE_OBJECT}"
         raise UserError(
             f"{unread:,} of {counted(len(items), 'record')} cannot be read{given}; the file has: "
             f"{listed(fields)}.{names.suggestion(fields)}{header} {FITTING}"

@@ -268,6 +268,7 @@ def test_a_screen_shows_fields_but_no_texts(tmp_path: Path) -> None:
         (records(lambda q, a: {"Frage": q, "Antwort": a}), "the file has: Frage, Antwort"),
         (records(lambda q, a: {"question": q}), "the file has: question"),
         ({"question": "What is gout?", "explanation": "A disease."}, "the file has: question, explanation"),
+        (records(lambda q, a: {q: a}), "save them as one JSON object, {question: answer"),
         (records(lambda q, a: q), "the file has: a text"),
         (records(lambda q, a: [q, a]), "the file has: a list"),
         ("question,answer\nWhat?,This, and that\n", "Expected 2 fields in line 2, saw 3"),
