@@ -177,7 +177,7 @@ def count(
     from medqa.data import dataset_stats, input_checks, text_quality
 
     size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
-    input_checks.require_splits(splits, 0 if before else size)
+    input_checks.require_splits(splits, groups, 0 if before else size)
     quality = text_quality.measure(source.records, progress.watch)
     return dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
 

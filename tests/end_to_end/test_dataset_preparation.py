@@ -745,11 +745,11 @@ def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetCo
 @pytest.mark.parametrize(
     ("files", "change", "problem"),
     [
-        ({"cardiology": {"What is angina?": "Chest pain."}}, {}, "no holdout could be chosen"),
+        ({"cardiology": {"What is angina?": "Chest pain."}}, {}, "group of near-duplicates. Add pairs"),
         (
             {"cardiology": {f"What is the first choice for disease {n}?": "A drug." for n in range(30)}},
             {},
-            "no holdout could be chosen",
+            "no holdout could be chosen.*Here one group has all 30 questions",
         ),
         (some_files(), {"INITIAL_TRAIN_PERCENTAGE": 0.0}, "no pair is left for training"),
         (some_files(), {"EVAL_SPLIT_SIZE": 1.0}, "would leave nothing to train on"),
