@@ -87,7 +87,8 @@ class DatasetConfig(Settings):
     INITIAL_TRAIN_PERCENTAGE: float = 0.5
     # Share of these selected pairs that becomes the constant eval split, 0 to 1
     EVAL_SPLIT_SIZE: float = 0.2
-    # Shares of single specialties that replace the initial share: {"cardiology": 0.8}
+    # Shares of single specialties that replace the initial share: cardiology 0.8 neurology 0.6 (in Python
+    # {"cardiology": 0.8, "neurology": 0.6})
     SPECIALTY_SAMPLE_PERCENTAGES: dict[str, float] = field(default_factory=dict)
     # Path of an evaluation's training_recommendations.json; its recommended shares are applied; empty: none
     RECOMMENDATIONS: str = ""
