@@ -12,7 +12,7 @@ from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.data import field_names
 from medqa.data.cleaning import HAS_IDENTIFIERS, TWIN_OTHER_ANSWER, Record, shared_answers
 from medqa.data.containers import SUFFIXES
-from medqa.data.source_files import FILE_PATTERN, Source, listed
+from medqa.data.source_files import FILE_PATTERN, Source, extension_advice, listed
 from medqa.data.splits import Short, Splits
 from medqa.runtime.console import counted
 
@@ -194,7 +194,8 @@ def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
     rows = stats["splits_per_specialty"]
     if stats["files_left_out"]:
         pattern = f"{FILE_PATTERN} (or {', '.join(SUFFIXES[1:])})"
-        found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.")
+        advice = extension_advice(stats["files_left_out"])
+        found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.{advice}")
     if stats["extra_fields"]:
         names = field_names.listed(list(stats["extra_fields"]), 5)
         found.append(f"fields other than question and answer were ignored: {names}.")

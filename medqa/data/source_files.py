@@ -108,10 +108,18 @@ def find_files(folder: Path) -> Folder:
     if not found.files and not found.problems:
         raise UserError(
             f"{folder} has no file {FILE_PATTERN} (or {', '.join(SUFFIXES[1:])}); it has "
-            f"{listed(found.left_out) or 'nothing'}. Give the right folder (--DATA_DIR …), or rename the "
-            "files."
+            f"{listed(found.left_out) or 'nothing'}.{extension_advice(found.left_out)} Give the right folder "
+            "(--DATA_DIR …), or rename the files."
         )
     return found
+
+
+def extension_advice(left_out: Iterable[str]) -> str:
+    """A sentence for names that match the pattern except for capital letters in the extension; else ""."""
+    for path in map(Path, left_out):
+        if path.name.startswith(PREFIX) and path.suffix.lower() in SUFFIXES:
+            return f" The extension must be in lower case: {path.with_suffix(path.suffix.lower())}."
+    return ""
 
 
 def shown(name: str) -> str:

@@ -416,6 +416,22 @@ def test_an_empty_or_small_eval_split_gives_a_warning_in_each_run(
     assert "eval split is empty" not in told and "eval pairs" not in told
 
 
+def test_an_extension_in_capital_letters_is_named_as_the_cause(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    assert "lower case" not in capsys.readouterr().out
+    for name in ("cardiology", "neurology"):
+        path = Path(config.DATA_DIR) / f"dataset_with_answers_{name}.json"
+        path.rename(path.with_suffix(".JSON"))
+    create_datasets(config)
+    advice = "The extension must be in lower case: dataset_with_answers_cardiology.json."
+    assert advice in capsys.readouterr().out
+    (Path(config.DATA_DIR) / "dataset_with_answers_dermatology.json").unlink()
+    with pytest.raises(UserError, match=advice):
+        create_datasets(config)
+
+
 def test_train_pairs_that_left_the_input_are_counted_by_specialty(
     config: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
