@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medqa.data.normal_form import spaced
+from medqa.data.source_files import listed
 from medqa.modeling.chat_template import ChatTemplate, render
 from medqa.runtime.console import table, use_colour
 
@@ -25,14 +26,22 @@ TRAINED, MASKED, RESET = "\033[32m", "\033[2m", "\033[0m"
 
 
 def specialty_table(specialties: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line for each specialty, and the total."""
+    """One line for each specialty, and the total; below, why the columns of a specialty do not add up."""
     names = ("pairs", "refused", "holdout", "eval", "train", "pool")
     rows = [
         [specialty, *(f"{row[name]:,}" for name in names), f"{row['share']:g}"]
         for specialty, row in specialties.items()
     ]
     total = [f"{sum(row[name] for row in specialties.values()):,}" for name in names]
-    return table(["specialty", *names, "share"], [*rows, ["all", *total, ""]])
+    lines = table(["specialty", *names, "share"], [*rows, ["all", *total, ""]])
+    first, *others = names
+    unequal = [one for one, row in specialties.items() if row[first] != sum(row[name] for name in others)]
+    if not unequal:
+        return lines
+    return (
+        f"{lines}\nThe columns do not add up to the pairs for {listed(unequal)}: holdout and eval also have "
+        "questions that left the input, or the file of the specialty."
+    )
 
 
 def _example(record: Mapping[str, str], prompt: str, tokens: tuple[int, int] | None) -> str:

@@ -379,6 +379,7 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     config: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     holdout = create_datasets(config)[0]
+    assert "do not add up" not in capsys.readouterr().out
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
     question = holdout["question"][0]
     files = some_files()
@@ -389,6 +390,7 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
     told = capsys.readouterr().out
     assert "2 holdout or eval pairs no longer in the input, or with another answer there" in told
+    assert "The columns do not add up to the pairs for cardiology: holdout and eval also have" in told
     stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
     assert stats["vanished_from_input"] == {"holdout": [question], "eval": []}
     assert stats["other_answer_in_input"] == {"holdout": 1, "eval": 0}
