@@ -236,6 +236,12 @@ def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
     found += _about_eval(stats, eval_share)
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
+    return found + _about_later_input(stats)
+
+
+def _about_later_input(stats: Mapping[str, Any]) -> list[str]:
+    """Warnings of later iterations about pairs that left the input, or changed there."""
+    found = []
     if removed := stats.get("removed_from_train"):  # earlier versions did not count them
         pairs = counted(sum(removed.values()), "pair")
         by_specialty = listed(f"{name} {number:,}" for name, number in removed.items())
@@ -259,8 +265,8 @@ def _about_eval(stats: Mapping[str, Any], eval_share: float) -> list[str]:
     if eval_share and not stats["eval_samples"]:
         return [
             f"the eval split is empty: EVAL_SPLIT_SIZE = {eval_share:g} of the pairs that the first "
-            "preparation selected was less than one in each specialty, or all were near-duplicates. "
-            "Fine-tuning cannot choose the best adapter and saves the last one. Eval is constant in a folder "
+            "preparation selected rounds to none in each specialty, or all were near-duplicates. Fine-tuning "
+            "cannot choose the best adapter and saves the last one. Eval is constant in a folder "
             "and stays empty when pairs are added; with more pairs, a new folder gets one: --OUTPUT_DIR …"
         ]
     short = [
