@@ -87,7 +87,8 @@ class DatasetConfig(Settings):
     INITIAL_TRAIN_PERCENTAGE: float = 0.5
     # Share of these selected pairs that becomes the constant eval split, 0 to 1
     EVAL_SPLIT_SIZE: float = 0.2
-    # Shares of single specialties that replace the initial share: {"cardiology": 0.8}
+    # Shares of single specialties that replace the initial share: cardiology 0.8 neurology 0.6 (in Python
+    # {"cardiology": 0.8, "neurology": 0.6})
     SPECIALTY_SAMPLE_PERCENTAGES: dict[str, float] = field(default_factory=dict)
     # Path of an evaluation's training_recommendations.json; its recommended shares are applied; empty: none
     RECOMMENDATIONS: str = ""
@@ -101,7 +102,8 @@ class DatasetConfig(Settings):
     # Base model (folder or Hub name) whose chat template formats the pairs and whose tokenizer measures
     # lengths; empty: the format of Llama-3, lengths in words
     TOKENIZER: str = ""
-    # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here
+    # MAX_SEQ_LENGTH that you plan for fine-tuning, in tokens; longer sequences only cause a warning here.
+    # Without TOKENIZER, words are counted (in scripts without spaces: characters), mostly fewer than tokens
     MAX_SEQ_LENGTH: int = 2048
 
 

@@ -162,7 +162,9 @@ def split(
     source.refused += refused
     train_folder = dataset_io.SPLITS["train"]
     lost = any(name.startswith(train_folder) for name in before.damaged)
-    trained = set() if lost else set(dataset_io.ids(folder / train_folder))
+    trained = {} if lost else dataset_io.specialty_by_id(folder / train_folder)
+    now = {record.id for record in others}
+    source.removed_from_train.update(name for key, name in trained.items() if key not in now)
     later = splits.next_splits(holdout, evals, others, trained, shares, config.RANDOM_SEED)
     return later, before.short
 
@@ -175,7 +177,7 @@ def count(
     from medqa.data import dataset_stats, input_checks, text_quality
 
     size = config.HOLDOUT_SAMPLES_PER_SPECIALTY
-    input_checks.require_splits(splits, 0 if before else size)
+    input_checks.require_splits(splits, groups, 0 if before else size)
     quality = text_quality.measure(source.records, progress.watch)
     return dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
 
@@ -191,14 +193,14 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
     print_rank0("", preview.specialty_table(stats["splits_per_specialty"]), "", *dataset_stats.notes(stats))
     if manifest["growth"]:
         print_rank0("", "Changed in this iteration:", iterations.growth_table(manifest["growth"]))
-    shown = datasets["train"] if len(datasets["train"]) else datasets["pool"]
-    measured = preview.measure(
-        shown, prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
-    )
+    shown = "train" if len(datasets["train"]) else "pool"
+    how = prompt.tokenizer, prompt.template, config.SYSTEM_MESSAGE, config.MAX_SEQ_LENGTH
+    measured = preview.measure(datasets[shown], *how, shown)
     of_format, about_format = prompt_source.lines(manifest.get("chat_template_of"), config.TOKENIZER)
     print_rank0("", *of_format, *measured.lines)
 
-    WarningLog([*dataset_stats.warnings(stats), *about_format, *measured.warnings]).show()
+    warnings = dataset_stats.warnings(stats, config.EVAL_SPLIT_SIZE)
+    WarningLog([*warnings, *about_format, *measured.warnings]).show()
     print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
     following = next_command(
         "fine_tuning.py",
@@ -214,5 +216,5 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
 if __name__ == "__main__":
     run_script(
         lambda: create_datasets(parse(DatasetConfig, __doc__)),
-        "OUTPUT_DIR still has its old content; run the same command again.",
+        "OUTPUT_DIR has no partial results; run the same command again.",
     )

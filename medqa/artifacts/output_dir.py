@@ -51,10 +51,16 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
         stage: its name, as in the manifest; a folder that another stage wrote is refused.
 
     Raises:
-        UserError: another stage wrote there, or another process is writing there now. The system releases
-            the lock when the process ends, also after SIGKILL. On a file system without `flock`, the lock
-            is a lease.
+        UserError: a file is in the way, another stage wrote there, or another process is writing there now.
+            The system releases the lock when the process ends, also after SIGKILL. On a file system without
+            `flock`, the lock is a lease.
     """
+    for place in (folder, *folder.parents):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise UserError(
+                f"OUTPUT_DIR {folder} cannot be created: {place} is a file. Give another folder: "
+                "--OUTPUT_DIR …"
+            )
     if stage:
         require_own(folder, stage)
     created = not folder.exists()

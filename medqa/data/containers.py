@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.data.field_names import KNOWN_FIELDS, canonical
-from medqa.data.text_decoding import read_text, refuse_other_kinds
+from medqa.data.text_decoding import START, read_text, refuse_other_kinds
 from medqa.runtime.errors import UserError, first_line
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
@@ -28,6 +28,18 @@ QUOTING = (
     "A text with a separator, a quotation mark or a line break must be in quotation marks "
     '("…", with "" for a quotation mark).'
 )
+
+# Messages of Python's JSON parser, by their beginning → what is wrong at that position.
+JSON_ERRORS = {
+    "Expecting value": "a value is missing, or a text without quotation marks",
+    "Expecting property name": "a key must be in double quotation marks",
+    "Expecting ':' delimiter": "a colon is missing after the key",
+    "Expecting ',' delimiter": 'a comma is missing, or a quotation mark in a text is not written as \\"',
+    "Extra data": "more text follows the end of the JSON",
+    "Unterminated string": "the text that begins here has no closing quotation mark",
+    "Invalid control character": "a line break in a text must be written as \\n, a tab as \\t",
+    "Invalid \\": "a backslash in a text must be written as \\\\",
+}
 
 
 class JsonObject(list[tuple[str, Any]]):
@@ -72,7 +84,7 @@ def read(path: Path) -> tuple[str, Any]:
     try:
         if path.suffix == ".parquet":
             with path.open("rb") as file:
-                refuse_other_kinds(path, file.read(20))
+                refuse_other_kinds(path, file.read(START))
             return "Parquet", _parquet(path)
         text, encoding = read_text(path)
         is_table = path.suffix in (".csv", ".tsv")
@@ -103,9 +115,23 @@ def _json(text: str, lines: bool) -> tuple[str, Any]:
                 pass  # the message about JSON names the place
         before = LINE_BREAK.sub("\n", text[: error.pos])
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise UserError(f"broken JSON at line {line}, column {column}: {error.msg}.") from None
+        raise UserError(f"broken JSON at line {line}, column {column}: {_in_words(error)}.") from None
     except ValueError as error:
         raise UserError(f"JSON that cannot be read: {error}.") from None
+
+
+def _in_words(error: json.JSONDecodeError) -> str:
+    """What is wrong at the position of a JSON error; Python's message where it is clear."""
+    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if not before + after:
+        return "the file is empty"
+    if before.endswith(",") and after[:1] in ("}", "]") or error.msg.startswith("Illegal trailing comma"):
+        return "the comma before the closing bracket must be removed"
+    if not after:
+        return "the text ends here, before the JSON does; it may have been cut off"
+    if not before and error.msg == "Expecting value":
+        return f"JSON does not begin with {after[0]!r}, but with {{ or ["
+    return next((text for start, text in JSON_ERRORS.items() if error.msg.startswith(start)), error.msg)
 
 
 def _json_lines(text: str) -> list[Any]:
@@ -116,7 +142,7 @@ def _json_lines(text: str) -> list[Any]:
             try:
                 values.append(json.loads(line, object_pairs_hook=JsonObject))
             except ValueError as error:
-                message = error.msg if isinstance(error, json.JSONDecodeError) else error
+                message = _in_words(error) if isinstance(error, json.JSONDecodeError) else error
                 column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
                 raise UserError(f"broken JSON at line {number}{column}: {message}.") from None
     return values

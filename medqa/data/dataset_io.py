@@ -75,6 +75,12 @@ def ids(folder: Path) -> list[str]:
     return load(folder).select_columns(["id"]).to_dict()["id"]
 
 
+def specialty_by_id(folder: Path) -> dict[str, str]:
+    """The specialty of each record of a split, by id."""
+    columns = load(folder).select_columns(["id", "specialty"]).to_dict()
+    return dict(zip(columns["id"], columns["specialty"], strict=True))
+
+
 def read_held(folder: Path, version: int) -> tuple[list[Record], list[Record]]:
     """The records of holdout and eval in a prepared folder, with normal forms of its version."""
     return read(folder / SPLITS["holdout"], version), read(folder / SPLITS["eval"], version)

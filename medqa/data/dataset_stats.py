@@ -12,7 +12,7 @@ from medqa.artifacts.atomic_io import write_json, write_text
 from medqa.data import field_names
 from medqa.data.cleaning import HAS_IDENTIFIERS, TWIN_OTHER_ANSWER, Record, shared_answers
 from medqa.data.containers import SUFFIXES
-from medqa.data.source_files import FILE_PATTERN, Source, listed
+from medqa.data.source_files import FILE_PATTERN, Source, extension_advice, listed
 from medqa.data.splits import Short, Splits
 from medqa.runtime.console import counted
 
@@ -67,6 +67,7 @@ def statistics(
         "holdout_per_specialty": holdout_size,
         "vanished_from_input": vanished,
         "other_answer_in_input": other_text,
+        "removed_from_train": dict(sorted(source.removed_from_train.items())),
         "repeated_keys": source.repeated_keys,
         "odd_records": source.odd_records,
         "extra_fields": dict(sorted(source.extra_fields.items())),
@@ -182,13 +183,19 @@ def notes_for_card(stats: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def warnings(stats: Mapping[str, Any]) -> list[str]:
-    """What needs a decision or a correction before training; everything else is in dataset_stats.json."""
+def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
+    """What needs a decision or a correction before training; everything else is in dataset_stats.json.
+
+    Args:
+        stats: the content of dataset_stats.json.
+        eval_share: the setting EVAL_SPLIT_SIZE, which is constant in a folder.
+    """
     found = []
     rows = stats["splits_per_specialty"]
     if stats["files_left_out"]:
         pattern = f"{FILE_PATTERN} (or {', '.join(SUFFIXES[1:])})"
-        found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.")
+        advice = extension_advice(stats["files_left_out"])
+        found.append(f"not read, because not named {pattern}: {listed(stats['files_left_out'])}.{advice}")
     if stats["extra_fields"]:
         names = field_names.listed(list(stats["extra_fields"]), 5)
         found.append(f"fields other than question and answer were ignored: {names}.")
@@ -226,13 +233,22 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
             f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
             f"{listed(small)}."
         )
-    if stats["short_of_pairs"].get("eval") and not any(row["eval"] for row in rows.values()):
-        found.append(
-            "the eval split is empty, because the pairs are too few: fine-tuning cannot choose the best "
-            "adapter and saves the last one."
-        )
+    found += _about_eval(stats, eval_share)
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
+    return found + _about_later_input(stats)
+
+
+def _about_later_input(stats: Mapping[str, Any]) -> list[str]:
+    """Warnings of later iterations about pairs that left the input, or changed there."""
+    found = []
+    if removed := stats.get("removed_from_train"):  # earlier versions did not count them
+        pairs = counted(sum(removed.values()), "pair")
+        by_specialty = listed(f"{name} {number:,}" for name, number in removed.items())
+        found.append(
+            f"{pairs} left train in this iteration, because the input no longer has a usable pair with the "
+            f"same question: {by_specialty}. To train on them again, restore them in DATA_DIR."
+        )
     moved = sum(map(len, stats["vanished_from_input"].values())) + sum(
         stats["other_answer_in_input"].values()
     )
@@ -242,6 +258,24 @@ def warnings(stats: Mapping[str, Any]) -> list[str]:
             "the prepared ones stay, because holdout and eval are constant."
         )
     return found
+
+
+def _about_eval(stats: Mapping[str, Any], eval_share: float) -> list[str]:
+    """A warning about an eval split that is empty or too small, although the settings ask for one."""
+    if eval_share and not stats["eval_samples"]:
+        return [
+            f"the eval split is empty: EVAL_SPLIT_SIZE = {eval_share:g} of the pairs that the first "
+            "preparation selected rounds to none in each specialty, or all were near-duplicates. Fine-tuning "
+            "cannot choose the best adapter and saves the last one. Eval is constant in a folder "
+            "and stays empty when pairs are added; with more pairs, a new folder gets one: --OUTPUT_DIR …"
+        ]
+    short = [
+        f"{name} {number:,} of {wanted:,}"
+        for name, (number, wanted) in stats["short_of_pairs"].get("eval", {}).items()
+    ]
+    if not short:
+        return []
+    return [f"fewer eval pairs than EVAL_SPLIT_SIZE asks for, because of near-duplicates: {listed(short)}."]
 
 
 def _about_texts(stats: Mapping[str, Any]) -> list[str]:

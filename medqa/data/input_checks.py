@@ -5,7 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medqa.data.dataset_io import SPLITS
+from medqa.data.record_shapes import REPEATED_FIELD
 from medqa.data.source_files import PREFIX, Source
 from medqa.data.splits import Splits
 from medqa.runtime.console import counted
@@ -54,6 +57,8 @@ def require_usable(source: Source, folder: str) -> None:
     reasons = Counter(one.reason for one in source.refused)
     first = source.refused[0]
     found = f"question {_without_text(first.question)}, answer {_without_text(first.answer)}"
+    if first.reason.startswith(REPEATED_FIELD.partition("{")[0]):
+        found = "a record with the same column or key twice; rename or remove all but one"
     where = f"record {first.record}" if first.record else found
     raise UserError(
         f"{folder} has no usable pair: of {counted(pairs, 'pair')}, "
@@ -70,11 +75,12 @@ def _without_text(value: Any) -> str:
     return {dict: "an object", list: "a list"}.get(type(value), json.dumps(value, default=str))
 
 
-def require_splits(splits: Splits, holdout_size: int) -> None:
+def require_splits(splits: Splits, groups: np.ndarray, holdout_size: int) -> None:
     """Refuse splits without training data, or without a holdout.
 
     Args:
         splits: of the input.
+        groups: int64 [questions of the input, and more], equal for near-duplicates.
         holdout_size: holdout questions wanted for each specialty; 0 in later iterations.
 
     Raises:
@@ -82,10 +88,13 @@ def require_splits(splits: Splits, holdout_size: int) -> None:
     """
     sizes = ", ".join(f"{name} {len(records):,}" for name, records in splits._asdict().items())
     if holdout_size and not splits.holdout:
+        largest, number = int(np.bincount(groups).max()), len(groups)
+        in_group = f"all {number:,}" if largest == number else f"{largest:,} of the {number:,}"
+        near = f" Here one group has {in_group} questions." if largest > 1 else ""
         raise UserError(
             f"no holdout could be chosen ({sizes}): it gets at most half of the pairs of a specialty, and "
-            "all or none of a group of near-duplicates. Add pairs, or prepare without a holdout: "
-            "--HOLDOUT_SAMPLES_PER_SPECIALTY 0. Nothing was written."
+            f"all or none of a group of near-duplicates.{near} Add pairs with other questions, or prepare "
+            "without a holdout: --HOLDOUT_SAMPLES_PER_SPECIALTY 0. Nothing was written."
         )
     if not splits.train:
         raise UserError(

@@ -33,7 +33,7 @@ LARGEST_RECOMMENDATIONS = 64_000_000
 # Mistakes that are listed at once.
 MOST_PROBLEMS = 20
 
-ONLY_GROWS = "Training data only grows in a folder, so that iterations can be compared:"
+ONLY_GROWS = "Shares are only raised in a folder, so that iterations can be compared:"
 
 
 @dataclass
@@ -130,19 +130,21 @@ def vanished_forms(
     """Normal forms of the holdout and eval questions that left the input: new pairs must avoid them too.
 
     Raises:
-        UserError: none of them is in the input, and it comes from another folder.
+        UserError: none of them is in the input.
     """
     if before is None:
         return []
     now = {record.id for record in records}
     held = [record for split in dataset_io.read_held(folder, before.normal_form) for record in split]
     forms = [record.form for record in held if record.id not in now]
-    data_before = before.settings["DATA_DIR"]
-    if held and len(forms) == len(held) and data_before != data_dir:
+    if held and len(forms) == len(held):
+        data_before = before.settings["DATA_DIR"]
+        known = f"Continue with --DATA_DIR {data_before}"
+        if data_before == data_dir:
+            known = "Restore the files, whose questions were replaced since"
         raise UserError(
             f"{data_dir} has none of the holdout and eval questions in {folder}, which came from "
-            f"{data_before}. Continue with --DATA_DIR {data_before}, or give the new data another "
-            "folder: --OUTPUT_DIR …"
+            f"{data_before}. {known}, or give the new data another folder: --OUTPUT_DIR …"
         )
     return forms
 

@@ -116,11 +116,16 @@ def normal_form(question: str, version: int = VERSION) -> str:
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         if version > 1:
-            text = UNSPACED.sub(r" \1 ", text.replace("\N{FRACTION SLASH}", "/"))
+            text = spaced(text.replace("\N{FRACTION SLASH}", "/"))
     text = text.translate(_SEPARATORS[version])
     if any(sign in text for sign in IN_NUMBERS):
         text = OUTSIDE_NUMBERS.sub(" ", THOUSANDS.sub("", text))
     return " ".join(text.split())
+
+
+def spaced(text: str) -> str:
+    """A text with spaces around each character of the scripts without spaces, which counts as a word."""
+    return UNSPACED.sub(r" \1 ", text)
 
 
 def _signs_as_words(text: str) -> str:

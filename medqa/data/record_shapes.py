@@ -60,7 +60,7 @@ NO_INPUT = ("", "<noinput>")
 WRAPPER_KEYS = 20
 
 NO_RECORD = "no record with question and answer"
-REPEATED_FIELD = "question or answer given twice in one record"
+REPEATED_FIELD = "question or answer given twice in one record ({})"
 SEVERAL_ANSWERS = "several answers in one record"
 SEVERAL_EXCHANGES = "conversation of several exchanges"
 SEVERAL_FIELDS = "several fields could be the question or the answer"
@@ -69,6 +69,9 @@ OTHER_TASK = "record of another task ({})"
 FITTING = (
     "Expected records with question and answer, instruction (and input) and output, prompt and completion, "
     "or messages of one exchange; name other fields with --QUESTION_FIELD and --ANSWER_FIELD."
+)
+AS_ONE_OBJECT = (
+    "Each record has one text as its key: save them as one JSON object, {question: answer, question: answer}."
 )
 
 
@@ -199,6 +202,8 @@ def _read_records(items: Sequence[Any], names: FieldNames) -> Reading:
         fields = [name for name, _ in found.most_common()]
         given = f" with {names.as_typed()}" if any(names) else ""
         header = "" if all(map(is_field_name, fields)) else f" {NO_HEADER}"
+        if header and all(isinstance(item, JsonObject) and len(item) == 1 for item in items):
+            header = f" {AS_ONE_OBJECT}"
         raise UserError(
             f"{unread:,} of {counted(len(items), 'record')} cannot be read{given}; the file has: "
             f"{listed(fields)}.{names.suggestion(fields)}{header} {FITTING}"
@@ -282,8 +287,8 @@ def read_record(item: Any, names: FieldNames, task: str = "") -> "_Found | Unrea
     used = [question, answer]
     if question == "instruction" and "input" in content and not names.question_field:
         used.append("input")
-    if any(present[name] > 1 for name in used):
-        return Unread(item, REPEATED_FIELD)
+    if twice := [name for name in used if present[name] > 1]:
+        return Unread(item, REPEATED_FIELD.format(listed(twice)))
     asked = _text_of(content[question][1])
     shown = [f'"{content[name][0]}"' for name in used]
     if len(used) == 3 and task and _words_of(asked) == task:

@@ -66,6 +66,7 @@ class Source:
     odd_records: dict[str, list[str]] = field(default_factory=dict)  # by file: those with several readings
     extra_fields: Counter[str] = field(default_factory=Counter)  # records with a field of this name
     left_out: list[str] = field(default_factory=list)  # names in the folder that do not match the pattern
+    removed_from_train: Counter[str] = field(default_factory=Counter)  # lost by the last iteration's train
 
 
 def specialty_of(path: Path) -> str:
@@ -107,10 +108,18 @@ def find_files(folder: Path) -> Folder:
     if not found.files and not found.problems:
         raise UserError(
             f"{folder} has no file {FILE_PATTERN} (or {', '.join(SUFFIXES[1:])}); it has "
-            f"{listed(found.left_out) or 'nothing'}. Give the right folder (--DATA_DIR …), or rename the "
-            "files."
+            f"{listed(found.left_out) or 'nothing'}.{extension_advice(found.left_out)} Give the right folder "
+            "(--DATA_DIR …), or rename the files."
         )
     return found
+
+
+def extension_advice(left_out: Iterable[str]) -> str:
+    """A sentence for names that match the pattern except for capital letters in the extension; else ""."""
+    for path in map(Path, left_out):
+        if path.name.startswith(PREFIX) and path.suffix.lower() in SUFFIXES:
+            return f" The extension must be in lower case: {path.with_suffix(path.suffix.lower())}."
+    return ""
 
 
 def shown(name: str) -> str:

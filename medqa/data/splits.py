@@ -12,7 +12,7 @@ are too few of those. All other groups are in train and pool, which count as one
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -241,7 +241,7 @@ def next_splits(
     holdout: list[Record],
     evals: list[Record],
     others: Sequence[Record],
-    trained: set[str],
+    trained: Container[str],
     shares: Mapping[str, float],
     seed: int,
 ) -> Splits:

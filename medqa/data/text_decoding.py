@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medqa.runtime.errors import UserError
 
-# First bytes of files that are no text → what they are, and what to do.
+# First bytes of files of other kinds (of texts in lower case) → what they are, and what to do.
 MAGIC = {
     b"\x1f\x8b": ("a gzip file", "Unpack it: mv {file} {file}.gz && gunzip {file}.gz"),
     b"PK\x03\x04": (
@@ -23,8 +23,13 @@ MAGIC = {
     b"SQLite format 3": ("an SQLite database", "Export the table as CSV."),
     b"ARROW1": ("an Arrow file", "Save it as Parquet: pandas.read_feather(…).to_parquet(…)"),
     b"\x80\x04": ("a Python pickle", "Save the records as JSON."),
+    b"version https://git-lfs.": ("a Git LFS pointer", "Get the file itself: git lfs pull"),
+    b"<!doctype html": ("an HTML page", "Perhaps a login or error page was saved: download the file again."),
+    b"<html": ("an HTML page", "Perhaps a login or error page was saved: download the file again."),
     b"{\\rtf": ("an RTF file", "Save it as plain text in UTF-8."),
 }  # fmt: skip
+# Bytes of the beginning of a file that are compared with those, and what may precede the text there.
+START, BLANKS = 40, b"\xef\xbb\xbf \t\r\n"
 # Encodings that text files of old programs have: as Python knows them, and as iconv does.
 ENCODINGS = {
     "cp1252": "WINDOWS-1252", "cp1250": "WINDOWS-1250", "cp1251": "WINDOWS-1251", "cp1253": "WINDOWS-1253",
@@ -43,7 +48,7 @@ def read_text(path: Path) -> tuple[str, str]:
         UserError: the file has another encoding, or is no text file; with what to type.
     """
     content = path.read_bytes()
-    refuse_other_kinds(path, content[:20])
+    refuse_other_kinds(path, content[:START])
     for mark, encoding in (
         (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
         (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
@@ -59,13 +64,17 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def refuse_other_kinds(path: Path, start: bytes) -> None:
-    """Refuse a file whose first bytes show that it is no text.
+    """Refuse a file whose first bytes (START of them) show that it is empty, or no text.
 
     Raises:
         UserError: with what the file is, and what to do.
     """
+    if not start:
+        raise UserError("is empty (0 bytes). Copy or export it again, or move it away.")
+    first_text = start.lstrip(BLANKS).lower()
     for magic, (kind, advice) in MAGIC.items():
-        if start.startswith(magic) and not (magic == b"PAR1" and path.suffix == ".parquet"):
+        is_it = start.startswith(magic) or first_text.startswith(magic)
+        if is_it and not (magic == b"PAR1" and path.suffix == ".parquet"):
             names = {"file": shlex.quote(str(path)), "stem": shlex.quote(str(path.with_suffix("")))}
             raise UserError(
                 f"is {kind}, and not the {path.suffix} file of its name. {advice.format(**names)}"

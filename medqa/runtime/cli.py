@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import itertools
 import math
 import shlex
 import sys
@@ -16,6 +17,8 @@ from medqa.runtime.settings_help import default_of, help_text
 Config = TypeVar("Config", bound=SimpleNamespace)
 Selected = TypeVar("Selected")
 Limits = Mapping[str, tuple[float, float]]
+# Endings of the settings that name a folder or model which a stage needs; the others may be empty.
+NEEDED = ("_DIR", "_PATH", "MODEL_NAME")
 
 
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
@@ -29,6 +32,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
         print(help_text(config_class, description))
         sys.exit(0)
     _suggest_names(config_class, arguments)
+    _require_names_with_numbers(config_class, arguments)
     import tyro
 
     return tyro.cli(
@@ -55,6 +59,31 @@ def _suggest_names(config_class: type, arguments: Sequence[str]) -> None:
             if answer:
                 print(answer, file=sys.stderr)
                 sys.exit(2)
+
+
+def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) -> None:
+    """End the process if a dict was typed in another form than names and numbers; tyro does not show that."""
+    dicts = {f"--{name}" for name, kind in get_type_hints(config_class).items() if get_origin(kind) is dict}
+    for place, argument in enumerate(arguments):
+        name, _, first = argument.partition("=")
+        if name in dicts:
+            others = itertools.takewhile(lambda word: not word.startswith("--"), arguments[place + 1 :])
+            words = [first] * bool(first) + list(others)
+            if len(words) % 2 or not all(map(_is_number, words[1::2])):
+                print(
+                    f"{name} takes names and numbers in turn, but got: {shlex.join(words)}. Type: {name} "
+                    "cardiology 0.8 neurology 0.6",
+                    file=sys.stderr,
+                )
+                sys.exit(2)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
@@ -107,9 +136,14 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
         converted = _converted(value, kinds[name])
         if converted is None:
             problems.append(f"{name} = {value!r:.200} should be {_in_words(kinds[name])}.")
+        elif name.endswith(NEEDED) and not converted.strip():
+            problems.append(
+                f"{name} is empty, as after a shell variable that is not set; expected a path or name. Type "
+                f"--{name} …, or leave it out to use {default_of(config_class.__dataclass_fields__[name])}."
+            )
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
-            problems.append(f"{name} = {value!r:.80} should lie between {low:g} and {high:g}.")
+            problems.append(f"{name} = {value!r:.80} should lie between {low:,.10g} and {high:,.10g}.")
         else:
             values[name] = converted
     if problems:

@@ -58,6 +58,19 @@ def content(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+@pytest.mark.parametrize("stage", ["", "dataset_preparation"])
+def test_a_file_in_the_place_of_the_folder_is_refused_and_kept(tmp_path, below, stage):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    with (
+        pytest.raises(UserError, match="cannot be created: .*notes.txt is a file. Give another"),
+        output_dir.output_dir_lock(file / below, stage),
+    ):
+        pass
+    assert file.read_text() == "mine"
+
+
 def killed_at(number: int, work) -> bool:
     """Run `work` in a process that dies just before its change number `number` of the file system.
 

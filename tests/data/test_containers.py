@@ -93,12 +93,45 @@ def test_unicode_is_read_in_all_its_encodings(tmp_path: Path, encoding: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"a": "b",}', "comma before the closing bracket"),
+        ("[1,\n ]", "line 2, column 2: the comma before the closing bracket"),
+        (" \n", "the file is empty"),
+        ('{"a": "b"', "line 1, column 10: the text ends here"),
+        ("a,b", "line 1, column 1: JSON does not begin with 'a'"),
+        ("{'a': 'b'}", "column 2: a key must be in double quotation marks"),
+        ('{"a" "b"}', "column 6: a colon is missing"),
+        ('{"a": b}', "column 7: a value is missing, or a text without quotation marks"),
+        ('{"a": "b" "c": "d"}', "column 11: a comma is missing"),
+        ('{"a": "the "b" c"}', "column 13: a comma is missing, or a quotation mark in a text"),
+        ('{"a": "b}', "column 7: the text that begins here has no closing"),
+        ('{"a": "b\nc"}', "a line break in a text must be written as"),
+        ('{"a": "\\x"}', "a backslash in a text must be written as"),
+        ('{"a": "b"} c', "column 12: more text follows"),
+    ],
+)
+def test_broken_json_is_described_in_plain_words(tmp_path: Path, content: str, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        read(tmp_path, content, ".json")
+
+
+@pytest.mark.parametrize("suffix", containers.SUFFIXES)
+def test_an_empty_file_is_refused_in_every_format(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UserError, match="is empty .0 bytes"):
+        read(tmp_path, b"", suffix)
+
+
+@pytest.mark.parametrize(
     ("content", "what"),
     [
         (gzip.compress(b"[]", mtime=0), "is a gzip file.* Unpack it: mv "),
         (b"PK\x03\x04...", "an Excel workbook"),
         (b"PAR1...", "is a Parquet file.*parquet$"),
         (b"%PDF-1.7", "is a PDF file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer.*git lfs pull"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE HTML>\n<title>", "is an HTML page"),
+        (b"<HTML lang='en'>", "is an HTML page"),
     ],
 )  # fmt: skip
 def test_other_kinds_of_files_are_named(tmp_path: Path, content: bytes, what: str) -> None:

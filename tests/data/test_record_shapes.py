@@ -259,13 +259,16 @@ def test_a_screen_shows_fields_but_no_texts(tmp_path: Path) -> None:
         (records(lambda q, a: {"question": q, "answers": [a, "x"]}), '"answers" has 2 entries'),
         (records(lambda q, a: {"instruction": q, "context": "c", "response": a}), "fields instruction, context, response"),
         (records(lambda q, a: {"prompt": q, "question": q, "output": a}), "fields question, prompt"),
+        (records(lambda q, a: {"prompt": q, "query": q, "answer": a}), "fields prompt, query"),
         (records(lambda q, a: {"prompt": q, "output": a, "completion": a}), "fields completion, output"),
+        (records(lambda q, a: {"prompt": q, "answer": a, "response": "x"}), "fields answer, response"),
         (records(lambda q, a: {"messages": [message("user", q), message("assistant", a)] * 2}), "4 messages, more than one"),
         (records(lambda q, a: {"messages": [message("user", q), message("tool", a)]}), "the role tool;"),
         (records(lambda q, a: {"messages": [message("user", q)], "question": q, "answer": a}), "a question, an answer and"),
         (records(lambda q, a: {"Frage": q, "Antwort": a}), "the file has: Frage, Antwort"),
         (records(lambda q, a: {"question": q}), "the file has: question"),
         ({"question": "What is gout?", "explanation": "A disease."}, "the file has: question, explanation"),
+        (records(lambda q, a: {q: a}), "save them as one JSON object, {question: answer"),
         (records(lambda q, a: q), "the file has: a text"),
         (records(lambda q, a: [q, a]), "the file has: a list"),
         ("question,answer\nWhat?,This, and that\n", "Expected 2 fields in line 2, saw 3"),
@@ -293,10 +296,17 @@ def test_records_of_different_shapes_and_unusable_ones_are_counted(tmp_path: Pat
     source = read(tmp_path, items)
     assert len(source.records) == 40
     assert [one.reason for one in source.refused] == [record_shapes.NO_RECORD] * 2 + [
-        record_shapes.REPEATED_FIELD
+        record_shapes.REPEATED_FIELD.format("question")
     ]
     [read_as] = source.read_as.values()
     assert read_as.count("as question") == 2
+
+
+def test_question_and_answer_take_priority_over_other_candidates(tmp_path: Path) -> None:
+    items = [{"prompt": "x", "question": q, "answer": a, "response": "y"} for q, a in PAIRS]
+    source = read(tmp_path, items)
+    assert [(one.question, one.response) for one in source.records] == PAIRS
+    assert source.extra_fields == {"prompt": 40, "response": 40}
 
 
 def test_two_files_of_a_specialty_in_different_containers_are_refused(tmp_path: Path) -> None:

@@ -244,6 +244,7 @@ def prepared(config: DatasetConfig) -> Any:
             "cannot be read",
             "no holdout",
             "no pair is left",
+            "none of the holdout and eval questions",
         )
         assert any(text in str(error) for text in refusals), error
         return None
@@ -378,6 +379,7 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     config: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     holdout = create_datasets(config)[0]
+    assert "do not add up" not in capsys.readouterr().out
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
     question = holdout["question"][0]
     files = some_files()
@@ -388,9 +390,65 @@ def test_a_vanished_holdout_pair_stays_with_a_warning(
     assert contents(config.OUTPUT_DIR, *CONSTANT) == constant
     told = capsys.readouterr().out
     assert "2 holdout or eval pairs no longer in the input, or with another answer there" in told
+    assert "The columns do not add up to the pairs for cardiology: holdout and eval also have" in told
     stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
     assert stats["vanished_from_input"] == {"holdout": [question], "eval": []}
     assert stats["other_answer_in_input"] == {"holdout": 1, "eval": 0}
+    require_balance(config, files)
+
+
+def test_an_empty_or_small_eval_split_gives_a_warning_in_each_run(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (5, 40, 40):  # the last run is up to date
+        write(Path(config.DATA_DIR), some_files(number))
+        assert len(create_datasets(config)[2]) == 0
+        told = capsys.readouterr().out
+        assert "the eval split is empty" in told and "a new folder gets one: --OUTPUT_DIR" in told
+    config.OUTPUT_DIR += "_2"
+    similar = {f"What is the first choice for disease {n}?": "A drug." for n in range(40)}
+    write(Path(config.DATA_DIR), some_files() | {"oncology": similar | some_files(9)["cardiology"]})
+    assert len(create_datasets(config)[2])
+    told = capsys.readouterr().out
+    assert "fewer eval pairs than EVAL_SPLIT_SIZE asks for, because of near-duplicates: oncology" in told
+    assert "the eval split is empty" not in told
+    config.EVAL_SPLIT_SIZE, config.OUTPUT_DIR = 0.0, f"{config.OUTPUT_DIR}_3"
+    create_datasets(config)
+    told = capsys.readouterr().out
+    assert "eval split is empty" not in told and "eval pairs" not in told
+
+
+def test_an_extension_in_capital_letters_is_named_as_the_cause(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    assert "lower case" not in capsys.readouterr().out
+    for name in ("cardiology", "neurology"):
+        path = Path(config.DATA_DIR) / f"dataset_with_answers_{name}.json"
+        path.rename(path.with_suffix(".JSON"))
+    create_datasets(config)
+    advice = "The extension must be in lower case: dataset_with_answers_cardiology.json."
+    assert advice in capsys.readouterr().out
+    (Path(config.DATA_DIR) / "dataset_with_answers_dermatology.json").unlink()
+    with pytest.raises(UserError, match=advice):
+        create_datasets(config)
+
+
+def test_train_pairs_that_left_the_input_are_counted_by_specialty(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = create_datasets(config)[1]
+    assert "left train" not in capsys.readouterr().out
+    files = some_files()
+    for row in [*train.to_list()[:2], train[-1]]:
+        del files[row["specialty"]][row["question"]]
+    files["dermatology"][train["question"][14]] = "N/A"
+    write(Path(config.DATA_DIR), files)
+    create_datasets(config)
+    assert "4 pairs left train" in (told := capsys.readouterr().out)
+    assert "cardiology 2, dermatology 1, neurology 1." in told
+    stats = read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")
+    assert stats["removed_from_train"] == {"cardiology": 2, "dermatology": 1, "neurology": 1}
     require_balance(config, files)
 
 
@@ -575,6 +633,10 @@ def test_a_forgotten_data_dir_is_noticed(config: DatasetConfig, tmp_path: Path) 
     with pytest.raises(UserError) as error:
         create_datasets(config)
     assert f"--DATA_DIR {right}" in str(error.value)
+    config.DATA_DIR = right
+    write(Path(right), {"cardiology": {f"{n} else": "x" for n in range(9)}})
+    with pytest.raises(UserError, match="none of the holdout and eval questions.*Restore the files"):
+        create_datasets(config)
     assert contents(config.OUTPUT_DIR) == before
 
 
@@ -606,6 +668,22 @@ def test_folders_of_others_are_not_touched(config: DatasetConfig) -> None:
     other = {"stage": "fine_tuning", "outputs": {}, "settings": {}, "learned": {}, "iteration": 1}
     (output / "manifest.json").write_text(json.dumps(other | {"chat_template_sha256": ""}))
     with pytest.raises(UserError, match="the output of fine_tuning.py"):
+        create_datasets(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", "question,answer,Answer\nWhat is gout?,A disease.,A pain.\n"),
+        ("x.jsonl", '{"question": "What is gout?", "answer": "A disease.", "answer": "A pain."}\n'),
+    ],
+)
+def test_a_column_or_key_that_occurs_twice_is_named(config: DatasetConfig, name: str, content: str) -> None:
+    path = write(Path(config.DATA_DIR), {}) / f"dataset_with_answers_{name}"
+    path.write_text(content)
+    with pytest.raises(
+        UserError, match=r"given twice in one record \(answer\).*rename or remove all but one"
+    ):
         create_datasets(config)
 
 
@@ -685,11 +763,11 @@ def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetCo
 @pytest.mark.parametrize(
     ("files", "change", "problem"),
     [
-        ({"cardiology": {"What is angina?": "Chest pain."}}, {}, "no holdout could be chosen"),
+        ({"cardiology": {"What is angina?": "Chest pain."}}, {}, "group of near-duplicates. Add pairs"),
         (
             {"cardiology": {f"What is the first choice for disease {n}?": "A drug." for n in range(30)}},
             {},
-            "no holdout could be chosen",
+            "no holdout could be chosen.*Here one group has all 30 questions",
         ),
         (some_files(), {"INITIAL_TRAIN_PERCENTAGE": 0.0}, "no pair is left for training"),
         (some_files(), {"EVAL_SPLIT_SIZE": 1.0}, "would leave nothing to train on"),
@@ -780,7 +858,7 @@ def test_the_report_has_a_fixed_order(config: DatasetConfig, capsys: pytest.Capt
         "specialty    pairs  refused  holdout  eval  train  pool  share",
         "all            120        0       30     9     36    45",
         "Examples:",
-        "Answers in words: 50 % up to",
+        "Answers in words (of the 36 train answers): 50 % up to",
         "WARNING: not read, because not named dataset_with_answers_{specialty}.json (or .jsonl, ",
         "train_dataset/",
         f"Next:  python fine_tuning.py --DATASET_DIR {config.OUTPUT_DIR}",
@@ -857,7 +935,8 @@ def test_lengths_are_given_in_tokens(
     _, train, _, _ = create_datasets(config)
     told = capsys.readouterr().out
     longest = max(len(response.split()) for response in train["response"]) + 1
-    assert f"longest {longest}." in told.split("Answers in tokens: ")[1].split("\n")[0]
+    lengths = told.split(f"Answers in tokens (of the {len(train)} train answers): ")[1]
+    assert f"longest {longest}." in lengths.split("\n")[0]
     masked = [int(line.split()[1]) for line in told.split("\n") if line.startswith("  masked")]
     trained = [int(line.split()[1]) for line in told.split("\n") if line.startswith("  trained")]
     answers = [train["response"][0], train["response"][len(train) // 2]]
@@ -865,6 +944,25 @@ def test_lengths_are_given_in_tokens(
     too_long = sum(masked[0] + len(response.split()) + 1 > 100 for response in train["response"])
     assert 0 < too_long < len(train)
     assert f"{too_long / len(train):.1%} of the sequences are longer than MAX_SEQ_LENGTH = 100" in told
+
+
+@pytest.mark.parametrize("word", ["word ", "痛", "ปวด"])
+def test_words_beyond_the_maximum_length_are_noticed_without_a_tokenizer(
+    config: DatasetConfig, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"cardiology": {f"{n} why {n}?": "short" for n in range(40)}}
+    files["cardiology"]["And of this length?"] = word * 600
+    write(Path(config.DATA_DIR), files)
+    config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.EVAL_SPLIT_SIZE = 0, 0.0
+    config.INITIAL_TRAIN_PERCENTAGE, config.MAX_SEQ_LENGTH = 1.0, 512
+    create_datasets(config)
+    told = capsys.readouterr().out
+    assert "2.4% of the sequences are longer than MAX_SEQ_LENGTH = 512 in words alone" in told
+    assert "cut (1 of the 41 train answers)" in told
+    assert "50 % up to 1, 90 % up to 1, 95 % up to 1, 99 % up to" in told
+    config.MAX_SEQ_LENGTH = 2048
+    create_datasets(config)
+    assert "MAX_SEQ_LENGTH" not in capsys.readouterr().out
 
 
 def test_a_forgotten_tokenizer_is_refused_and_a_missing_template_said(

@@ -123,6 +123,22 @@ def test_a_wrong_value_is_refused(typed, capsys):
     assert wrong in told(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("typed", ["a x", "a=0.5", '{"a":0.5}', "a 0.5 b", "a 0.5 b --RANDOM_SEED 3"])
+@pytest.mark.parametrize("between", [" ", "="])
+def test_shares_in_another_form_are_answered_with_the_right_one(typed, between, capsys):
+    name = "--SPECIALTY_SAMPLE_PERCENTAGES"
+    with pytest.raises(SystemExit, match="2"):
+        parse(DatasetConfig, "", f"{name}{between}{typed}".split())
+    errors = capsys.readouterr().err
+    assert errors.endswith(f"Type: {name} cardiology 0.8 neurology 0.6\n")
+    assert "cardiology 0.8 neurology 0.6 (in Python" in help_text(DatasetConfig, "")
+
+
+def test_limits_are_shown_without_exponents():
+    [line] = refused(DatasetConfig(MAX_SEQ_LENGTH=0), DatasetConfig)
+    assert line == "MAX_SEQ_LENGTH = 0 should lie between 16 and 1,000,000."
+
+
 @pytest.mark.parametrize("script", CLASSES)
 def test_a_script_answers_a_mistake_with_2_and_no_traceback(script, tmp_path):
     name = "RANDOM_SEED" if script == "dataset_preparation.py" else "SEED"
@@ -258,7 +274,7 @@ def test_all_mistakes_are_listed_together():
     config = SimpleNamespace(**vars(config), LORA_RANKS=8)
     assert sorted(refused(config)) == [
         "LEARNING_RATE = None should be a number.",
-        "LORA_RANK = 0 should lie between 1 and 1024.",
+        "LORA_RANK = 0 should lie between 1 and 1,024.",
         "LORA_TARGET_MODULES = 'q_proj' should be a list of texts.",
         "MODEL_NAME = 8 should be a text.",
         "NUM_EPOCHS = '5' should be a whole number.",
@@ -310,6 +326,23 @@ def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
             assert line.startswith(f"{name} = {outside!r} should lie between ")
         if number is float:
             assert len(refused(kind(**{name: float("nan")}), kind)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
+        (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
+        (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
+    ],
+)
+def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names):
+    for name in names.split():
+        for empty in ("", " "):
+            [line] = refused(kind(**{name: empty}), kind)
+            assert line.startswith(f"{name} is empty") and f"Type --{name} …" in line
+    others = {name for name, hint in get_type_hints(kind).items() if hint is str} - {*names.split()}
+    checked(kind(**dict.fromkeys(others, "")), kind, {})
 
 
 def test_a_plain_namespace_gets_the_other_settings_by_default():
