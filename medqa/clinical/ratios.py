@@ -55,7 +55,9 @@ SCORES = {
 IMPLIED_UNITS = {
     "lactate serum_lactate potassium serum_potassium sodium serum_sodium k na": "mmol/l",
     "bmi body_mass_index": "kg/m2", "egfr gfr": "ml/min", "crp": "mg/l", "ferritin": "µg/l",
-    "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats": "%",
+    "hba1c a1c": "%",
+    "spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats fio2 "
+    "ha?ematocrit hct": "100 % < 2 < %",
     "cd4\\+?(_t)?(_cells?)?": "cells/µl", "qtc? qtcf qrs": "1000 ms < 10 < ms",
     "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
     "diastolic(_bp|_blood_pressure|_pressure)?": "mmhg",
@@ -86,6 +88,7 @@ FIRSTS = {
     "(fasting_|blood_|plasma_)?glucose": {"fasting", "blood", "plasma", "glucose"},
     "(total_|ldl_|hdl_)?cholesterol": {"total", "ldl", "hdl", "cholesterol"},
     "ha?emoglobin": {"haemoglobin", "hemoglobin"},
+    "ha?ematocrit": {"haematocrit", "hematocrit"},
 }
 
 
@@ -261,11 +264,13 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
 
 
 def _implied_unit(meaning: str, value: Fraction) -> tuple[Unit, Fraction]:
-    """The unit in which a value is always given, and its factor: BMI in kg/m², platelets of 62 in 10⁹/L."""
+    """The unit in which a value is always given, and its factor: BMI in kg/m², platelets of 62 in 10⁹/L.
+
+    A saturation or an ejection fraction of 0.4 is 40 %.
+    """
     small, _, others = meaning.partition(" < ")
     limit, _, large = others.partition(" < ")
     written = large if limit and value >= int(limit) else small
-    thousands = written.startswith("1000 ")
-    written = written.removeprefix("1000 ")
-    unit = read_compound(written, written, 0)[0]
-    return unit, unit.factor * (1000 if thousands else 1)
+    times, _, rest = written.rpartition(" ")
+    unit = read_compound(rest, rest, 0)[0]
+    return unit, unit.factor * int(times or 1)

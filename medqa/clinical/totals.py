@@ -33,6 +33,11 @@ TOTAL_BEFORE = re.compile(
 )
 # "80 mg tablets, two of them"
 COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
+# "1.2 million units IM into each buttock"
+EACH_SITE = re.compile(
+    r"(?: (?:im|i\.m\.|intramuscularly|deep|deeply|given|injected|once)){0,3} (?:in|into|to|at) "
+    r"each (?:buttock|thigh|deltoid|glut[a-z]+|hip|site|side|of two )"
+)
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -82,6 +87,8 @@ def total_of(
     following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
     if following is not None:
         counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
+    if not counts and EACH_SITE.match(text, amount.end):
+        counts = [(2, 2)]
     if item and not counts:
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []
