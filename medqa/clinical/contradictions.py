@@ -178,7 +178,9 @@ def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list
     sides = [ours, theirs]
     both = (*ours, *theirs)
     weights = {
-        quotient(claim.quantity.values[0][0], MG_PER_KG) for claim in both if claim.subject == "weight"
+        quotient(claim.quantity.values[0][0], MG_PER_KG)
+        for claim in both
+        if claim.subject == "weight" and not claim.quantity.bound  # "children above 10 kg" weigh more
     }
     surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
     for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
@@ -277,14 +279,15 @@ def _is_bare(claim: Claim, text: str) -> bool:
 
 
 def _is_slip(one: Claim, other: Claim) -> bool:
-    """Whether two amounts have one number and units that differ by a thousand or more."""
+    """Whether two amounts have one number and units that differ by a thousand or more, or min for hour."""
     first, second = one.quantity, other.quantity
     if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
         return False
     if {one.subject, other.subject} & WEIGHTS:
         return False
     low, high = sorted((first.values[0][0], second.values[0][0]))
-    return may_be_one(one, other) and low > 0 and high >= MG_PER_G * low
+    far = high >= MG_PER_G * low or (first.unit.endswith("/h") and high == 60 * low)
+    return may_be_one(one, other) and low > 0 and far
 
 
 def _is_content(one: Claim, other: Claim) -> bool:

@@ -1,0 +1,49 @@
+"""Statements as clinicians write them at the bedside: the same statement raises no alarm, another one does."""
+
+import pytest
+
+from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
+
+
+@pytest.fixture(scope="module")
+def lexicon():
+    return MedicalLexicon()
+
+
+# (reference, the same in another notation, another statement in that notation)
+NOTATIONS = [
+    ("Levothyroxine 12.5 micrograms daily.", r"Levothyroxine $12{,}5\,\mu\mathrm{g}$ once daily.",
+     r"Levothyroxine $125\,\mu\mathrm{g}$ once daily."),
+    ("Morphine 2.5 mg IV.", r"Morphine \SI{2.5}{mg} IV.", r"Morphine \SI{25}{mg} IV."),
+    ("Neostigmine 2.5 mg.", "Neostigmine：２．５　mg slowly.", "Neostigmine：５　mg slowly."),
+    ("Platelets must be at least 80 × 10⁹/L before an epidural.",
+     "Before an epidural, platelets of 80 G/L or more are required.",
+     "Before an epidural, platelets of 20 G/L or more are required."),
+    ("Transfuse when platelets fall below 10 × 10⁹/L.", "Transfuse when platelets fall below 10 x 109/L.",
+     "Transfuse when platelets fall below 50 x10E9/L."),
+    ("Dopamine 5 micrograms/kg/min.", "Dopamine 5 µg per kg and minute.", "Dopamine 5 µg per kg and hour."),
+    ("Benzylpenicillin 4 million units every 4 hours.", "Benzylpenicillin 4 Mio. I.E. every 4 hours.",
+     "Benzylpenicillin 10 Mio. I.E. every 4 hours."),
+    ("Fulvestrant 500 mg intramuscularly monthly.", "Fulvestrant 250 mg into each buttock once a month.",
+     "Fulvestrant 500 mg into each buttock once a month."),
+    ("An ICD is considered when the ejection fraction is 35% or less.", "ICD: LVEF ≤ 0.35.", "ICD: LVEF ≤ 0.53."),
+    ("Start with an FiO2 of 40%.", "FiO2 0.4 to begin with.", "FiO2 0.8 to begin with."),
+    ("Transfuse below a haemoglobin of 7 g/dL.", "Transfuse when Hb is below 4.3 mmol/L.",
+     "Transfuse when Hb is below 5.6 mmol/L."),
+    ("Heparin: bolus of 60 units/kg, then start at 12 units/kg/hour.",
+     "60 U/kg bolus. Continue at 12 U/kg/h.", "60 U/kg bolus. Continue at 12 U/kg/min."),
+    ("IV paracetamol for children above 10 kg: 15 mg/kg every 6 hours.",
+     "Weight 22 kg, IV paracetamol 330 mg 6-hourly.", "Weight 22 kg, IV paracetamol 660 mg 6-hourly."),
+    ("Nitrofurantoin 100 mg twice daily for 3 days.", "Nitrofurantoin 100 mg BD × 3 days. Review within 48 hours.",
+     "Nitrofurantoin 100 mg BD × 10 days. Review within 48 hours."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS)
+def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
+    assert not errors(reference, same, lexicon)
+    assert errors(reference, other, lexicon)
+
+
+def errors(reference, answer, lexicon):
+    return [*(dose_errors(reference, answer) or ()), *negation_errors(reference, answer, lexicon)]
