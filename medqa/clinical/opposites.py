@@ -171,7 +171,7 @@ DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3}
 INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
 # What forbids the route before it: "intravenous haloperidol should be withheld".
 FORBIDDEN_AFTER = re.compile(
-    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|cannot|(?:must|should"
+    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|fatal|lethal|deadly|kills?|cannot|(?:must|should"
     r"|may|can|is|are) not)\b|n't\b)"
 )
 # What makes the route of a sentence the only one, and what forbids it.
@@ -279,6 +279,8 @@ class _Ways:
         for quantity in read(text):
             if quantity.kind == "route" and quantity.unit in APART:
                 before = lower[max(0, quantity.start - 60) : quantity.start]
+                if before.endswith(("from ", "from the ")):
+                    continue  # "from i.v. to tablets"
                 forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
                 into = self.forbidden if forbids else self.routes
                 into[quantity.unit] = original[quantity.start : quantity.end].strip()

@@ -156,7 +156,9 @@ def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
         return None if sign != "/" or low_end or second_end or time else list(values)
     near = scan.text[max(0, start - 60) : end + 25]
     plausible = 40 <= values[0][0] <= 300 and 20 <= values[1][1] < values[0][0]
-    if compound is not None or (plausible and (values[0][0] >= 90 or PRESSURE_NEAR.search(near))):
+    # Without such a word, 300/150 are the strengths of tablets.
+    alone = 90 <= values[0][0] < 250
+    if compound is not None or (plausible and (alone or PRESSURE_NEAR.search(near))):
         bound, end = read_bound(scan, start, compound[1] if compound else end)
         return [Quantity("pressure", "mmHg", values, bound, start=start, end=end, number=values[0][0])], end
     if sign == "/" and SIGHT_OR_MIX.search(near):

@@ -38,8 +38,36 @@ NOTATIONS = [
      "Nitrofurantoin 100 mg BD × 10 days. Review within 48 hours."),
 ]  # fmt: skip
 
+# (reference, the same by other times, tablets or words, another regimen)
+REGIMENS = [
+    ("Prednisolone 15 mg every other day.", "Alternate-day prednisolone: 15 mg at breakfast.",
+     "Prednisolone 15 mg daily at breakfast."),
+    ("Alendronate 70 mg once a week.", "Alendronate 70 mg before breakfast once a week.",
+     "Alendronate 70 mg before breakfast every day."),
+    ("Levodopa 400 mg daily in divided doses.",
+     "Levodopa 100 mg on getting up, 100 mg at 11 am, 100 mg at 3 pm and 100 mg at 7 pm.",
+     "Levodopa 200 mg on getting up, 200 mg at 11 am, 200 mg at 3 pm and 200 mg at 7 pm."),
+    ("Hydrocortisone 20 mg daily in divided doses.",
+     "Hydrocortisone 10 mg at 7 am, 5 mg at noon and 5 mg at 4 pm.",
+     "Hydrocortisone 20 mg at 7 am, 10 mg at noon and 10 mg at 4 pm."),
+    ("Dexamethasone 8 mg once daily.",
+     "Dispense dexamethasone 2 mg and let him swallow four tablets at once in the morning.",
+     "Dispense dexamethasone 2 mg and let him swallow two tablets at once in the morning."),
+    ("Methotrexate 15 mg weekly.", "Methotrexate 2.5 mg: take 6 tablets together once a week.",
+     "Methotrexate 2.5 mg: take 6 tablets together once a day."),
+    ("Trimethoprim 6 mg/kg/day in two doses.", "TMP 3 mg/kg every 12 hours, given as co-trimoxazole.",
+     "TMP 6 mg/kg every 12 hours, given as co-trimoxazole."),
+    ("Switch to oral metronidazole after 48 hours.",
+     "After two days metronidazole was changed from intravenous to tablets.",
+     "After two days metronidazole was changed from tablets to intravenous."),
+    ("Bupivacaine is for epidural use here; intravenous injection is lethal.",
+     "Bupivacaine goes into the epidural space.", "Give the bupivacaine by intravenous injection."),
+    ("Rifater: a patient of 50 kg or more takes 5 tablets daily.", "Weight 55 kg: five tablets of Rifater daily.",
+     "Weight 55 kg: three tablets of Rifater daily."),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS)
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS)
 def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
     assert not errors(reference, same, lexicon)
     assert errors(reference, other, lexicon)
