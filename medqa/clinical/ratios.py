@@ -65,7 +65,7 @@ IMPLIED_UNITS = {
     "platelets? plt": "1000 cells/µl < 1000 < cells/µl",
     "anc neutrophils?": "1000 cells/µl < 50 < cells/µl",
     "ha?emoglobin hb hgb": "g/dl < 25 < g/l", "creatinine": "mg/dl < 20 < µmol/l",
-    "albumin": "g/dl < 10 < g/l",
+    "albumin": "g/dl < 10 < g/l", "urate uric_acid": "mg/dl < 25 < µmol/l",
     "(fasting_|blood_|plasma_)?glucose blood_sugar": "mmol/l < 35 < mg/dl",
     "(total_|ldl_|hdl_)?cholesterol ldl hdl": "mmol/l < 15 < mg/dl",
 }  # fmt: skip
@@ -112,6 +112,10 @@ def _firsts(name: str) -> set[str]:
 
 
 NAMED = _names()
+# "from a CHA2DS2-VASc of 3"
+FROM = re.compile(r"\bfrom (?:an? )?$")
+# "the NEWS2 adds up to 12"
+ADDS = re.compile(" (?:adds?|sums?) up to ")
 # Words allowed between a name and its value.
 LINK = re.compile(
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
@@ -121,12 +125,14 @@ LINK = re.compile(
     r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
     r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
-    r"|hits?|pass(?:es|ed)?|gets?"
+    r"|hits?|pass(?:es|ed)?|gets?|adds?|sums?|totals?|dips?|sinks?|currently"
     r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
     r"|returned|reads?|went|shows?"
-    r")\b|(?: [a-z-]+){1,7}(?= ?:)| "
+    r")\b|(?: [a-z-]+){1,7}(?= ?:)"
+    # "target INR for a first thrombosis is"
+    r"|(?<=[a-z0-9]) (?:for|in|after|with) (?:[a-z-]+ ){1,8}?(?:is|are)(?= )| "
     r"?[=:<>≥≤,(])* ?"
-    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty"
+    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty|thirty"
     r"|forty|fifty"
     r"|sixty|ninety)\b)"
 )
@@ -248,14 +254,19 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     value, end = first
     upper = read_upper(scan, link.end(), end)
     high = value
+    low_only = upper is None
     if upper is not None and upper[0] >= value:
         high, end = upper
     if read_compound(scan.text, scan.raw, end) is not None:
         return nothing  # it has a unit, and is read as any amount
+    if kind == "score" and scan.text.startswith(" points", end):
+        end += len(" points")
     bound, end = read_bound(scan, link.end(), end)
     if kind == "score":
+        begins = not bound and low_only and FROM.search(scan.before(start)) is not None
+        bound = ">" if begins else "" if ADDS.match(scan.text, name.end()) and bound == "<" else bound
         values = (-high, -value) if negative else (value, high)
-        strict = bool(bound) and INCLUSIVE.search(scan.text, name.end(), end) is None
+        strict = bool(bound) and not begins and INCLUSIVE.search(scan.text, name.end(), end) is None
         found = Quantity(
             "score", meaning, (values,), bound, strict=strict, start=start, end=end, number=value
         )
