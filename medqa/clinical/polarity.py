@@ -22,6 +22,7 @@ from medqa.clinical.negation import (
     negates,
 )
 from medqa.clinical.opposites import leaves_open
+from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -126,6 +127,8 @@ ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
 )
+# "Stop it if", "to be withdrawn only when"
+ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unless)(?![a-z])")
 # "There is no reason to stop", "metformin is continued and the contrast medium stopped"
 NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
@@ -154,6 +157,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []
+    if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
+        return []
     flips, excused = _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -164,7 +169,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         }
         for term in flips
     ]
-    errors += _class_errors(wanted, given)
+    if not all(ENDS_IF.search(forms(text)[2]) for text in (reference, hypothesis)):
+        errors += _class_errors(wanted, given)
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
@@ -202,14 +208,24 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
         ended = _both_end(reference, hypothesis)
         flips = [] if exception else flips
+        exception = exception or any(_of_patient(term, denying, affirming, lexicon) for term in flips)
         flips = [
             term
             for term in flips
-            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            if not _of_patient(term, denying, affirming, lexicon)
+            and not (ended and not _goes_on(term.removeprefix("no "), affirming))
             and not _same_denial(term, common, denying)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
+
+
+def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon) -> bool:
+    """Whether a patient does not have what the other text only calls possible."""
+    term = term.removeprefix("no ")
+    return is_only_possible(term, lexicon.places(affirming), affirming) and is_report(
+        term, lexicon.places(denying), denying
+    )
 
 
 def _both_end(one: str, other: str) -> bool:

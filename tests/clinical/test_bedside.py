@@ -66,11 +66,56 @@ REGIMENS = [
      "Weight 55 kg: three tablets of Rifater daily."),
 ]  # fmt: skip
 
+# (reference, the same criterion or a patient beside it, another criterion)
+CRITERIA = [
+    ("The target INR after a pulmonary embolism treated with warfarin is 2.5.", "Target INR 2.5.", "Target INR 3.5."),
+    ("A Wells score of 5 or more makes an embolism likely.", "Wells adds up to five or more: embolism likely.",
+     "Embolism likely once the Wells score adds up to twelve or higher."),
+    ("CURB-65 of 3 or more: admit.", "Admit from a CURB-65 of three points upwards.",
+     "Admit from a CURB-65 of four points upwards."),
+    ("Women with AF and a CHA2DS2-VASc score of 3 or more need anticoagulation.",
+     "Women with AF: anticoagulate from a CHA2DS2-VASc of 3.",
+     "Women with AF: anticoagulate from a CHA2DS2-VASc of 5 points on."),
+    ("The red cell transfusion threshold is 70 g/L.", "Transfuse when the haemoglobin sinks below 70 g/L.",
+     "Transfuse when the haemoglobin sinks below 100 g/L."),
+    ("Vancomycin must not be infused faster than 10 mg/min.",
+     "Creatinine 90 µmol/L. Infusion rate at most 10 mg/min.", "Creatinine 90 µmol/L. Infusion rate at most 30 mg/min."),
+    ("Treat hypertension if blood pressure is above 140/90 mmHg.", "His BP today is 128/76, so no tablets.",
+     "Treat once BP is above 160/100."),
+    ("Apixaban is reduced if weight ≤ 60 kg or creatinine ≥ 133 micromol/L.",
+     "She weighs 74 kg, her creatinine is 88: no reduction.", "Reduce apixaban at a creatinine of 96."),
+    ("Metformin is stopped if eGFR falls below 30 mL/min.", "His eGFR is 62 today, so metformin goes on.",
+     "Metformin is stopped once the eGFR is 60."),
+    ("Stop the statin if creatine kinase exceeds ten times the upper limit of normal.",
+     "CK normal. Atorvastatin continues; it should be stopped only if CK is > 10 × ULN.",
+     "CK above 10 × ULN: atorvastatin may continue."),
+    ("Sulfonylureas can cause hypoglycaemia.", "Doing well on gliclazide, no hypos reported.",
+     "Sulfonylureas do not cause hypoglycaemia."),
+    ("Amiodarone carries a risk of hyperthyroidism.", "On amiodarone since March. No hyperthyroidism noted.",
+     "Amiodarone causes no hyperthyroidism."),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS)
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + CRITERIA)
 def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
     assert not errors(reference, same, lexicon)
     assert errors(reference, other, lexicon)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ASS", "aspirin"),
+        ("Novalgin", "dipyrone"),
+        ("Euthyrox", "levothyroxine"),
+        ("a lacunar infarct", "an ischaemic stroke"),
+        ("throat pain", "a sore throat"),
+        ("loss of granulocytes", "agranulocytosis"),
+        ("low Hb", "anaemia"),
+    ],
+)
+def test_two_names_are_one_term(one, other, lexicon):
+    assert lexicon.terms(one) == lexicon.terms(other) != []
 
 
 def errors(reference, answer, lexicon):
