@@ -85,7 +85,7 @@ _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely(?! to (?!be (?:present|the cause)))"
     r"|negative(?! for| to)|contra-?indicated|avoided"
     r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
-    r"|discontinued|withdrawn(?! after )|halted|suspended(?! in)"
+    r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
     r"|withheld|omitted|missing|refused|declined"
     r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
     r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"

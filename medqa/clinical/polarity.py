@@ -21,7 +21,7 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
-from medqa.clinical.opposites import leaves_open
+from medqa.clinical.opposites import kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
@@ -198,6 +198,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     apart = len({term.startswith("no ") for term in flips}) > 1 and any(
         COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)
     )
+    apart = apart or kept_apart(reference, hypothesis)
     flips = [] if apart else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:

@@ -95,8 +95,20 @@ CRITERIA = [
      "Amiodarone causes no hyperthyroidism."),
 ]  # fmt: skip
 
+# (reference, the same way of stopping or taking, another one)
+WAYS = [
+    ("Clonidine must not be stopped suddenly.", "Clonidine is withdrawn gradually.",
+     "You can stop clonidine overnight."),
+    ("Paroxetine should be tapered.", "If stopped abruptly, paroxetine can cause dizziness.",
+     "Paroxetine needs no tapering: stop it from one day to the next."),
+    ("Do not give iron at the same time as levothyroxine.", "Iron and levothyroxine: four hours apart.",
+     "Iron can be swallowed at the same time as levothyroxine."),
+    ("Leave two hours between alendronate and calcium.", "Alendronate is not taken together with calcium.",
+     "Alendronate is taken at the same time as calcium."),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + CRITERIA)
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + CRITERIA + WAYS)
 def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
     assert not errors(reference, same, lexicon)
     assert errors(reference, other, lexicon)
