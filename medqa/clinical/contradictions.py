@@ -100,8 +100,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not (
             is_derived(one, other, reference, hypothesis)
             or _of_other_phase(one, other, ours, theirs)
-            or is_own_value(one, other, hypothesis)
-            or is_own_value(other, one, reference)
+            or is_own_value(one, other, reference, hypothesis)
+            or is_own_value(other, one, hypothesis, reference)
         )
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]

@@ -46,7 +46,7 @@ FILLERS = word_lists.words(
     "besylate fumarate citrate acetate gluconate phosphate bromide chloride carbonate inhaled "
     "intranasal eye nose "
     "orally intravenous twice thrice using use via per suppository lozenge strength only not no any "
-    "new current "
+    "new current respimat turbohaler diskus accuhaler evohaler flexpen solostar retard "
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
     "apply inject injected administer administered "
@@ -90,6 +90,8 @@ GIVEN_MEASURES = frozenset({
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
 })  # fmt: skip
+# Measures after a dose that are conditions of it; a weight has been read before.
+NOT_IN_MG = frozenset({"weight", "eGFR", "urine output"})
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
@@ -387,7 +389,7 @@ class _Sentence:
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
-        if after is not None and after[2] == "weight":
+        if after is not None and after[2] in NOT_IN_MG and amount.unit.startswith("mg"):
             after = None  # "2.5 mg twice daily if the weight is below 60 kg"
         joined = self.text.endswith(JOINED, self.begin, amount.start)
         if joined and after is not None and after[0] == amount.end + 1:

@@ -97,6 +97,8 @@ MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
+# "1-0-1": one in the morning, none at noon, one in the evening
+SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
 # Once a day, after an amount: "10 mg at bedtime".
@@ -234,6 +236,8 @@ def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency
         return _times(match)
     if (match := INTERVAL.match(text, start)) is not None:
         return _interval(*match.groups(), 1, match.end())
+    if (match := SCHEME.match(text, start)) is not None and "1" in match.group():
+        return (match.group().count("1"),) * 2, "day", match.end()
     if (match := DAYS.match(text, start)) is not None:
         length, unit = PERIODS[match.group(2)]
         return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()

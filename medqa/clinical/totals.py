@@ -38,11 +38,14 @@ EACH_SITE = re.compile(
     r"(?: (?:im|i\.m\.|intramuscularly|deep|deeply|given|injected|once)){0,3} (?:in|into|to|at) "
     r"each (?:buttock|thigh|deltoid|glut[a-z]+|hip|site|side|of two )"
 )
-# "5 mg, let her take eight tablets together"; not "40 mg: take eight tablets of 5 mg"
+# "5 mg, let her take eight tablets together", "40 mg, two tablets in the morning"; not "take eight of 5 mg"
 TAKEN_AFTER = re.compile(
     r"[,:;]?(?: and)?(?: (?:let|have|tell|ask) (?:the |your )?[a-z]+)?(?: (?:she|he|they|you|patients))?"
-    rf"(?: to)?(?: (?:should|must|may|will))? (?:takes?|swallows?|uses?) ({PHRASE}) (?:tablet|capsule|pill)s?"
+    rf"(?: to)?(?: (?:should|must|may|will))?(?: (?:takes?|swallows?|uses?)|(?<=[,:])) ({PHRASE})"
+    r" (?:tablet|capsule|pill|puff)s"
     r"(?= (?:together|at once|at a time|each|every|once|twice|daily|in the|with|at)(?![a-z]))"
+    # "two in the morning and one at night" adds up elsewhere
+    rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
 )
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
