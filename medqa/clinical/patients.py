@@ -86,11 +86,12 @@ def _actions(text: str) -> set[tuple[str, bool]]:
 
 def outside_criterion(general: str, case: str) -> bool:
     """Whether a text gives values of a patient who does not meet the criteria of the other text."""
-    return any(
-        is_own_value(one, other, general, case)
-        and one.quantity.unit == other.quantity.unit
+    criteria = [claim for claim in claims(general) if claim.quantity.bound and claim.dose]
+    return bool(criteria) and any(
+        one.quantity.unit == other.quantity.unit
+        and is_own_value(one, other, general, case)
         and not amounts_meet(one.quantity, other.quantity)
-        for one, other in product(claims(general), claims(case))
+        for one, other in product(criteria, claims(case))
     )
 
 

@@ -169,8 +169,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         }
         for term in flips
     ]
-    if not all(ENDS_IF.search(forms(text)[2]) for text in (reference, hypothesis)):
-        errors += _class_errors(wanted, given)
+    of_class = _class_errors(wanted, given)
+    if of_class and not all(ENDS_IF.search(forms(text)[2]) for text in (reference, hypothesis)):
+        errors += of_class
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
