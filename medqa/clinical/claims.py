@@ -251,8 +251,13 @@ def _strength(claim: Claim) -> Quantity | None:
 def _daily(dose: Dose, subject: str) -> Quantity | None:
     """What comes to a day: 2 g for "1 g twice daily", 900 mg for "37.5 mg/h"."""
     amount = in_common_unit(subject, dose.total or dose.amount)
-    if amount.kind != "amount" or len(amount.values) != 1 or amount.unit.endswith("/L"):
-        return None  # a level in the blood does not add up over a day
+    if (
+        amount.kind != "amount"
+        or len(amount.values) != 1
+        or amount.unit.endswith("/L")
+        or subject == "weight"
+    ):
+        return None  # a level in the blood or a weight does not add up over a day
     low, high = amount.values[0]
     if amount.unit.endswith("/h") and subject in MEASURE_NAMES - FLUIDS:
         return None

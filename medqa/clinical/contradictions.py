@@ -25,6 +25,7 @@ from medqa.clinical.mistaken import (
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
+from medqa.clinical.patients import is_own_value
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import few_values, swapped
@@ -38,7 +39,12 @@ MOST_OF_A_DIMENSION = 3
 # Two texts of at most this length answer one question in a sentence: they are about the same.
 BRIEF = 120
 # Measures of which a text names one and means another of them.
-FAMILIES = (frozenset({"fasting glucose", "glucose"}), frozenset({"2-hour glucose", "glucose"}))
+FAMILIES = (
+    frozenset({"fasting glucose", "glucose"}),
+    frozenset({"2-hour glucose", "glucose"}),
+    frozenset({"haemoglobin", "transfusion threshold"}),
+    frozenset({"platelets", "transfusion threshold"}),
+)
 WEIGHTS = BODY_WEIGHTS | {"none"}
 STAGES = {"first", "later"}
 # Roles of amounts that are no usual doses.
@@ -98,7 +104,12 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     contradicted = (
         _error(one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
-        if not (is_derived(one, other, reference, hypothesis) or _of_other_phase(one, other, ours, theirs))
+        if not (
+            is_derived(one, other, reference, hypothesis)
+            or _of_other_phase(one, other, ours, theirs)
+            or is_own_value(one, other, reference, hypothesis)
+            or is_own_value(other, one, hypothesis, reference)
+        )
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
@@ -158,10 +169,18 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tupl
             mine, others = names[number] & family, other & family
             if len(mine) == len(others) == 1 and mine != others:
                 sides[number] = [
-                    replace(claim, subject=min(family)) if claim.subject in family else claim
+                    _as_family(claim, min(family)) if claim.subject in family else claim
                     for claim in sides[number]
                 ]
     return sides[0], sides[1]
+
+
+def _as_family(claim: Claim, subject: str) -> Claim:
+    """A claim of a measure under the name of its family; below a transfusion threshold something is done."""
+    quantity = claim.quantity
+    if claim.subject == "transfusion threshold" and not quantity.bound:
+        quantity = replace(quantity, bound="<")
+    return replace(claim, subject=subject, quantity=quantity)
 
 
 def _with_common_times(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
@@ -191,7 +210,9 @@ def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list
     sides = [ours, theirs]
     both = (*ours, *theirs)
     weights = {
-        quotient(claim.quantity.values[0][0], MG_PER_KG) for claim in both if claim.subject == "weight"
+        quotient(claim.quantity.values[0][0], MG_PER_KG)
+        for claim in both
+        if claim.subject == "weight" and not claim.quantity.bound  # "children above 10 kg" weigh more
     }
     surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
     for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
@@ -293,14 +314,15 @@ def _is_bare(claim: Claim, text: str) -> bool:
 
 
 def _is_slip(one: Claim, other: Claim) -> bool:
-    """Whether two amounts have one number and units that differ by a thousand or more."""
+    """Whether two amounts have one number and units that differ by a thousand or more, or min for hour."""
     first, second = one.quantity, other.quantity
     if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
         return False
     if {one.subject, other.subject} & WEIGHTS:
         return False
     low, high = sorted((first.values[0][0], second.values[0][0]))
-    return may_be_one(one, other) and low > 0 and high >= MG_PER_G * low
+    far = high >= MG_PER_G * low or (first.unit.endswith("/h") and high == 60 * low)
+    return may_be_one(one, other) and low > 0 and far
 
 
 def _is_content(one: Claim, other: Claim) -> bool:

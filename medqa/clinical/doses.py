@@ -13,6 +13,7 @@ from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_o
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.schedules import BESIDE_TIME, ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import ITEMS, total_of
 
@@ -30,7 +31,8 @@ FILLERS = word_lists.words(
     "subcutaneous subcutaneously topical sublingual dose doses dosage dosed given give started starting "
     "prescribed taken take initially daily weekly once single below above about approximately over under "
     "least less more than level levels value values concentration exceed exceeds exceeding rises falls "
-    "reaches stays remains tablet tablets capsule capsules injection infusion solution or equal greater "
+    "dips sinks reaches "
+    "stays remains tablet tablets capsule capsules injection infusion solution or equal greater "
     "higher lower when if it falls fall drops drop rise target goal kept maintained should must has "
     "threshold concentrations readings reading measured persistently still count drops po iv im sc "
     "total nasal "
@@ -44,7 +46,7 @@ FILLERS = word_lists.words(
     "besylate fumarate citrate acetate gluconate phosphate bromide chloride carbonate inhaled "
     "intranasal eye nose "
     "orally intravenous twice thrice using use via per suppository lozenge strength only not no any "
-    "new current "
+    "new current respimat turbohaler diskus accuhaler evohaler flexpen solostar retard "
     "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
     "receives received "
     "apply inject injected administer administered "
@@ -88,6 +90,8 @@ GIVEN_MEASURES = frozenset({
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
 })  # fmt: skip
+# Measures after a dose that are conditions of it; a weight has been read before.
+NOT_IN_MG = frozenset({"weight", "eGFR", "urine output"})
 # What an amount belongs to that is nobody's weight.
 NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
@@ -262,7 +266,8 @@ class _Sentence:
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
                 around = amounts[max(0, number - 1) : number + 2]
-                total = total_of(amount, around, self.text, self.begin, self.counts)
+                weighs = subject == "weight"  # "50 kg or more takes two tablets"
+                total = None if weighs else total_of(amount, around, self.text, self.begin, self.counts)
                 name = _for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context)
 
@@ -345,7 +350,24 @@ class _Sentence:
             frequency = next(
                 (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
             )
+        elif ONCE.match(self.text, frequency.start):
+            frequency = self._of_days(amount, frequency, every, before)
         return frequency, 0
+
+    def _of_days(
+        self, amount: Quantity, time: Quantity, every: Sequence[Quantity], before: Sequence[Quantity]
+    ) -> Quantity:
+        """On which days an amount is given at a time of day: "20 mg at noon every other day"."""
+        days = [(time.end, item.start, item) for item in every[1:]]
+        days += [(item.end, amount.start, item) for item in before if item.kind == "frequency"]
+        return next(
+            (
+                item
+                for start, end, item in days
+                if item.values[0][1] < 1 and BESIDE_TIME.fullmatch(self.text, start, end)
+            ),
+            time,
+        )
 
     def _days_of_total(self, amount: Quantity, given: Sequence[Quantity]) -> Fraction | None:
         """Over how many days a total is given: 5 for "2 g/kg in total over 5 days"."""
@@ -384,6 +406,8 @@ class _Sentence:
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
+        if after is not None and after[2] in NOT_IN_MG and amount.unit.startswith("mg"):
+            after = None  # "2.5 mg twice daily if the weight is below 60 kg"
         joined = self.text.endswith(JOINED, self.begin, amount.start)
         if joined and after is not None and after[0] == amount.end + 1:
             return after[2], True
@@ -407,6 +431,8 @@ class _Sentence:
                 names = [name for name in names if name[2] in MEASURE_NAMES]
             elif DOSE_UNIT.match(unit):
                 names = [name for name in names if self._can_be_given(name)]
+                if unit in ITEMS:  # "weight 55 kg: three tablets"
+                    names = [name for name in names if name[2] != "weight"]
             self.fitting[unit] = names
         fitting = self.fitting[unit]
         if unit == "%" or all(name[2] != "weight" for name in fitting):

@@ -17,6 +17,8 @@ MOLAR_MASS = {
 MOLAR_TOLERANCE = Fraction(35, 1000)
 # Charges of an ion; what is not listed has one: 20 mEq of potassium are 20 mmol.
 VALENCE = {"calcium": 2, "magnesium": 2, "serum magnesium": 2}
+# Haemoglobin in mmol/L counts its four parts: 0.6206 mmol/L are 1 g/dL.
+HAEMOGLOBIN_MASS = 16114
 # HbA1c in % = 2.15 + 0.0915 · HbA1c in mmol/mol (NGSP and IFCC).
 HBA1C = (Fraction(215, 100), Fraction(915, 10000))
 HBA1C_TOLERANCE = Fraction(15, 1000)
@@ -30,6 +32,9 @@ def in_common_unit(subject: str, quantity: Quantity) -> Quantity:
         low, high = quantity.values[0]
         values = ((offset + slope * low, offset + slope * high),)
         return replace(quantity, unit="%", values=values, tolerance=HBA1C_TOLERANCE)
+    if subject == "haemoglobin" and quantity.unit == "mmol/L":
+        values = tuple((low * HAEMOGLOBIN_MASS, high * HAEMOGLOBIN_MASS) for low, high in quantity.values)
+        return replace(quantity, unit="mg/L", values=values, tolerance=MOLAR_TOLERANCE)
     if unit == "mEq":
         factor, tolerance = Fraction(1, VALENCE.get(subject, 1)), 0
     elif unit == "mg" and below == "L" and subject in MOLAR_MASS:

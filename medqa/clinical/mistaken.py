@@ -27,7 +27,7 @@ FROM_TO = re.compile(
     r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
-COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$")
+COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
 EVENT = re.compile(
     r" (?:or (?:less|more) )?(?:(?P<before>before|prior to|ahead of)|after|following|of|from|since)"

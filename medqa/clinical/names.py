@@ -19,7 +19,7 @@ NAMES = {name: one for name, one in MEDICINES.items() if " " in name} | MEASURES
 NAME_BEGINNINGS = frozenset(name.split()[0] for name in NAMES)
 LONGEST_NAME = max(len(name.split()) for name in NAMES)
 # Names that are other words in small letters: "24 hr", "map".
-CAPITAL_NAMES = word_lists.words("hr rr map ef pt hb ck pr alt ast na k ca cr cl mg")
+CAPITAL_NAMES = word_lists.words("ass hr rr map ef pt hb ck pr alt ast na k ca cr cl mg")
 # After the name of a medicine these are part of it: "losartan potassium".
 SALTS = word_lists.words("sodium potassium calcium magnesium")
 

@@ -52,7 +52,11 @@ DOZEN = re.compile(r"half (?:a )?dozen(?![a-z])")
 COUPLE = re.compile("couple of(?= )")
 # "5k units", "150k/µL"
 KILO = re.compile(r" ?k(?= ?(?:units?|iu|u|ui|ie|international|cells|copies)(?![a-z])|/)")
-POWER = re.compile(r" ?x ?10 ?(?:\^ ?\(?([0-9]{1,2})\)?|\(([0-9]{1,2})\)|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))")
+POWER = re.compile(
+    r" ?x ?10 ?(?:(?:\^|\*\*?|e) ?\(?([0-9]{1,2})\)?|\(([0-9]{1,2})\)|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2})"
+    # "50 x 109/L", whose exponent has lost its place
+    r"|(9|12)(?=/l(?![a-z])))"
+)
 WORD = re.compile(r"[a-z]+")
 # The next word of a number: "hundred and fifty", "twenty-five".
 NEXT = re.compile(r"(?:,? and |[ -])([a-z]+)")

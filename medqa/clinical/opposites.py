@@ -24,6 +24,8 @@ _FOOD = (
     "(?:(?:a |an |the |your |her |his )?(?:full |large |main |heavy |light |evening )?(?:food|meals?"
     "|eating|breakfast|lunch|dinner|supper))"
 )
+_ENDS = r"(?:(?:stopp?|discontinu|reduc|withdraw)(?:e?d|ing|e|n)?|withdrew|come off)"
+_ABRUPTLY = "(?:abruptly|suddenly|overnight|from one day to the next|all at once)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
 EXCLUSIVE = {
     "side": {
@@ -74,8 +76,13 @@ EXCLUSIVE = {
         "changed": r"\b(?:has|have|had) (?:changed|worsened|deteriorated|declined)\b|\bfor the worse\b",
     },
     "together": {
-        "apart": r"\bhours? (?:before|after|apart)\b",
-        "together": r"\b(?:together with|at the same time as|simultaneously with|along with)\b",
+        "apart": r"\bhours? (?:before|after|apart|between)\b",
+        "together": r"\b(?:together with|at the same (?:time as|moment)|simultaneously with|along with)\b",
+    },
+    "withdrawal": {
+        "gradual": r"\b(?:taper|wean)(?:ed|ing|s)?\b"
+        rf"|\b{_ENDS} (?:[a-z]+ ){{0,3}}?(?:gradually|slowly)\b|\bgradual(?:ly)? {_ENDS}\b",
+        "abrupt": rf"\b{_ENDS} (?:[a-z]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
@@ -116,7 +123,9 @@ HINTS = {
     "certainty": ("suspected", "possible", "probable", "presumed", "query", "proven",
                   "confirmed", "definite"),
     "stability": ("change", "stable", "worse", "deteriorat", "declin"),
-    "together": ("hour", "together", "same time", "simultaneous", "along"),
+    "together": ("hour", "together", "same", "simultaneous", "along"),
+    "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
+                   "gradual", "slowly", "wean"),
     "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
@@ -168,10 +177,20 @@ UNTIL = re.compile(
 # Rows whose alternatives a text can deny.
 DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
+# Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
+TURNED = {
+    "together": {"together": "apart", "apart": "together"},
+    "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
+}
+TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without|if|when)\b|n't\b)[^.;,:]{0,40}$")
+TURNS_AFTER = re.compile(
+    r"[^.;,]{0,30}?(?:\b(?:none|no|not|avoided|dangerous|unnecessary|unsafe|risky|harmful|superfluous"
+    r"|contra-?indicated|(?:can|may|might) (?:cause|lead|trigger))\b|n't\b)"
+)
 INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
 # What forbids the route before it: "intravenous haloperidol should be withheld".
 FORBIDDEN_AFTER = re.compile(
-    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|cannot|(?:must|should"
+    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|fatal|lethal|deadly|kills?|cannot|(?:must|should"
     r"|may|can|is|are) not)\b|n't\b)"
 )
 # What makes the route of a sentence the only one, and what forbids it.
@@ -215,6 +234,16 @@ def leaves_open(text: str) -> bool:
     return ("exclud" in lower or " out" in lower) and LEFT_OPEN.search(lower) is not None
 
 
+def kept_apart(one: str, other: str) -> bool:
+    """Whether two texts both keep two things apart: "not at the same time as", "four hours apart"."""
+    return all(_ways(text).rows.get("together", ("",))[0] == "apart" for text in (one, other))
+
+
+def _is_denied(lower: str, match: re.Match[str]) -> bool:
+    """Whether a text denies a way of doing something, or warns of it."""
+    return (TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
+
+
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
     """Whether two texts give an amount in common, or one of them none: then they are about one regimen."""
     mine, others = (
@@ -247,6 +276,11 @@ class _Ways:
             if row not in hinted:
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
+            if row in TURNED:  # "should not be stopped abruptly", "no tapering is needed"
+                found = {
+                    TURNED[row][label] if _is_denied(lower, match) else label: match
+                    for label, match in found.items()
+                }
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
             if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):
@@ -279,6 +313,8 @@ class _Ways:
         for quantity in read(text):
             if quantity.kind == "route" and quantity.unit in APART:
                 before = lower[max(0, quantity.start - 60) : quantity.start]
+                if before.endswith(("from ", "from the ")):
+                    continue  # "from i.v. to tablets"
                 forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
                 into = self.forbidden if forbids else self.routes
                 into[quantity.unit] = original[quantity.start : quantity.end].strip()

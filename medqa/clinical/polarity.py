@@ -23,7 +23,8 @@ from medqa.clinical.negation import (
     UNDOING,
     negates,
 )
-from medqa.clinical.opposites import leaves_open
+from medqa.clinical.opposites import kept_apart, leaves_open
+from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -128,6 +129,8 @@ ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
 )
+# "Stop it if", "to be withdrawn only when"
+ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unless)(?![a-z])")
 # "There is no reason to stop", "metformin is continued and the contrast medium stopped"
 NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
@@ -161,6 +164,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
         return []
+    if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
+        return []
     flips, excused = _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -172,7 +177,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     of_groups = _class_errors(wanted, given)
-    if of_groups and not any(COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)):
+    texts = [forms(text)[2] for text in (reference, hypothesis)]
+    if of_groups and not any(map(COMBINED.search, texts)) and not all(map(ENDS_IF.search, texts)):
         errors += of_groups
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
@@ -221,6 +227,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     apart = len({term.startswith("no ") for term in flips}) > 1 and any(
         COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)
     )
+    apart = apart or kept_apart(reference, hypothesis)
     flips = [] if apart else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
@@ -231,15 +238,25 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
         ended = _both_end(reference, hypothesis)
         flips = [] if exception else flips
+        exception = exception or any(_of_patient(term, denying, affirming, lexicon) for term in flips)
         flips = [
             term
             for term in flips
-            if not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            if not _of_patient(term, denying, affirming, lexicon)
+            and not (ended and not _goes_on(term.removeprefix("no "), affirming))
             and not _same_denial(term, common, denying)
             and not _of_relative(term.removeprefix("no "), affirming, denying, lexicon)
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
+
+
+def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon) -> bool:
+    """Whether a patient does not have what the other text only calls possible."""
+    term = term.removeprefix("no ")
+    return is_only_possible(term, lexicon.places(affirming), affirming) and is_report(
+        term, lexicon.places(denying), denying
+    )
 
 
 def _both_end(one: str, other: str) -> bool:

@@ -56,7 +56,9 @@ SCORES = {
 IMPLIED_UNITS = {
     "lactate serum_lactate potassium serum_potassium sodium serum_sodium k na": "mmol/l",
     "bmi body_mass_index": "kg/m2", "egfr gfr": "ml/min", "crp": "mg/l", "ferritin": "µg/l",
-    "hba1c a1c spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats": "%",
+    "hba1c a1c": "%",
+    "spo2 sao2 lvef ef ejection_fractions? oxygen_saturations? saturations? sats fio2 "
+    "ha?ematocrit hct": "100 % < 2 < %",
     "cd4\\+?(_t)?(_cells?)?": "cells/µl", "qtc? qtcf qrs": "1000 ms < 10 < ms",
     "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
     "diastolic(_bp|_blood_pressure|_pressure)?": "mmhg",
@@ -64,7 +66,7 @@ IMPLIED_UNITS = {
     "platelets? plt": "1000 cells/µl < 1000 < cells/µl",
     "anc neutrophils?": "1000 cells/µl < 50 < cells/µl",
     "ha?emoglobin hb hgb": "g/dl < 25 < g/l", "creatinine": "mg/dl < 20 < µmol/l",
-    "albumin": "g/dl < 10 < g/l",
+    "albumin": "g/dl < 10 < g/l", "urate uric_acid": "mg/dl < 25 < µmol/l",
     "(fasting_|blood_|plasma_)?glucose blood_sugar": "mmol/l < 35 < mg/dl",
     "(total_|ldl_|hdl_)?cholesterol ldl hdl": "mmol/l < 15 < mg/dl",
 }  # fmt: skip
@@ -95,6 +97,7 @@ FIRSTS = {
     "(fasting_|blood_|plasma_)?glucose": {"fasting", "blood", "plasma", "glucose"},
     "(total_|ldl_|hdl_)?cholesterol": {"total", "ldl", "hdl", "cholesterol"},
     "ha?emoglobin": {"haemoglobin", "hemoglobin"},
+    "ha?ematocrit": {"haematocrit", "hematocrit"},
 }
 
 
@@ -128,8 +131,14 @@ SCORE_MENTIONED = re.compile(
     )
     + ")(?![a-z0-9-])"
 )
+# "from a CHA2DS2-VASc of 3"
+FROM = re.compile(r"\bfrom (?:an? )?$")
+# "the NEWS2 adds up to 12"
+ADDS = re.compile(" (?:adds?|sums?) up to ")
 # Words allowed between a name and its value.
 LINK = re.compile(
+    # "target INR for a first thrombosis is", "SpO2 goal in COPD:"
+    r"(?: (?:for|in|after|with) (?:[a-z-]+ ){1,8}?(?:is|are)(?= )|(?: [a-z-]+){1,7}(?= ?:))?"
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
     r"|between|from|or"
     r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
@@ -137,22 +146,17 @@ LINK = re.compile(
     r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
     r"|within|only|total"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
-    r"|hits?|pass(?:es|ed)?|gets?"
+    r"|hits?|pass(?:es|ed)?|gets?|adds?|sums?|totals?|dips?|sinks?|currently"
     r"|s[ie]ts?|lies?|lay|settles?|settled|hovers?|hovered|runs?"
     r"|counts?|there|got|goes|went|came|comes|back|out|now|today|this|morning|on|with|in|for|patients?|remains?"
     r"|returned|reads?|went|shows?"
-    r")\b|(?: [a-z-]+){1,7}(?= ?:)| "
-    r"?[=:<>≥≤,(])* ?"
-    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty"
-    r"|forty|fifty"
-    r"|sixty|ninety)\b)"
+    r")\b| ?[=:<>≥≤,(])* ?"
+    r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty|thirty|forty|fifty|sixty|ninety)\b)"
 )
-
-
 # A bound that includes its value; "below 9" does not.
 INCLUSIVE = re.compile(
-    r"[≥≤=]|\b(?:equal|upwards?|onwards?|at|or"
-    r"|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
+    r"[≥≤=]|\b(?:equal|upwards?|onwards?|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
 )
 
 
@@ -173,7 +177,9 @@ def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
         return None if sign != "/" or low_end or second_end or time else list(values)
     near = scan.text[max(0, start - 60) : end + 25]
     plausible = 40 <= values[0][0] <= 300 and 20 <= values[1][1] < values[0][0]
-    if compound is not None or (plausible and (values[0][0] >= 90 or PRESSURE_NEAR.search(near))):
+    # Without such a word, 300/150 are the strengths of tablets.
+    alone = 90 <= values[0][0] < 250
+    if compound is not None or (plausible and (alone or PRESSURE_NEAR.search(near))):
         bound, end = read_bound(scan, start, compound[1] if compound else end)
         return [Quantity("pressure", "mmHg", values, bound, start=start, end=end, number=values[0][0])], end
     if sign == "/" and SIGHT_OR_MIX.search(near):
@@ -265,16 +271,21 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     value, end = first
     upper = read_upper(scan, link.end(), end)
     high = value
+    low_only = upper is None
     if upper is not None and upper[0] >= value:
         high, end = upper
     if kind == "score" and PARTS_OF_SCORE.match(scan.text, end):
         return nothing
     if read_compound(scan.text, scan.raw, end) is not None:
         return nothing  # it has a unit, and is read as any amount
+    if kind == "score" and scan.text.startswith(" points", end):
+        end += len(" points")
     bound, end = read_bound(scan, link.end(), end)
     if kind == "score":
+        begins = not bound and low_only and FROM.search(scan.before(start)) is not None
+        bound = ">" if begins else "" if ADDS.match(scan.text, name.end()) and bound == "<" else bound
         values = (-high, -value) if negative else (value, high)
-        strict = bool(bound) and INCLUSIVE.search(scan.text, name.end(), end) is None
+        strict = bool(bound) and not begins and INCLUSIVE.search(scan.text, name.end(), end) is None
         found = Quantity(
             "score", meaning, (values,), bound, strict=strict, start=start, end=end, number=value
         )
@@ -297,11 +308,13 @@ def _score_mentioned(scan: Scan, start: int) -> str:
 
 
 def _implied_unit(meaning: str, value: Fraction) -> tuple[Unit, Fraction]:
-    """The unit in which a value is always given, and its factor: BMI in kg/m², platelets of 62 in 10⁹/L."""
+    """The unit in which a value is always given, and its factor: BMI in kg/m², platelets of 62 in 10⁹/L.
+
+    A saturation or an ejection fraction of 0.4 is 40 %.
+    """
     small, _, others = meaning.partition(" < ")
     limit, _, large = others.partition(" < ")
     written = large if limit and value >= int(limit) else small
-    thousands = written.startswith("1000 ")
-    written = written.removeprefix("1000 ")
-    unit = read_compound(written, written, 0)[0]
-    return unit, unit.factor * (1000 if thousands else 1)
+    times, _, rest = written.rpartition(" ")
+    unit = read_compound(rest, rest, 0)[0]
+    return unit, unit.factor * int(times or 1)

@@ -31,13 +31,15 @@ Found = tuple[list[Quantity], int]
 _LESS = (
     "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
-    "|(?:no|not|neither|nor) (?:more|longer|later|higher|greater|older|larger|bigger) than|at most"
+    "|(?:no|not|neither|nor) (?:more|longer|later|higher|greater|older|larger|bigger|faster"
+    "|quicker) than|at most"
     "|max(?:imum)?[.]?(?: dose)?(?: of)?"
     "|(?:not|never) (?:to )?exceed(?:ing)?|within|at or (?:below|under)|(?:equal to|the same as) or less than"
     "|(?:not|never|[a-z]+n't) (?:to "
-    ")?(?:(?:be|rise|fall|drop|increase|change|go|take|use|give|have|drink|inject|last|exceed"
+    ")?(?:be (?:infused|given|injected|run) )?"
+    "(?:(?:be|run|infuse|rise|fall|drop|increase|change|go|take|use|give|have|drink|inject|last|exceed"
     "|swallow) )?(?:by )?"
-    "(?:above|over|more than|greater than|higher than|longer than|up to)"
+    "(?:above|over|more than|greater than|higher than|longer than|faster than|quicker than|up to)"
 )
 _MORE = (
     "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"

@@ -98,11 +98,15 @@ MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
+# "1-0-1": one in the morning, none at noon, one in the evening
+SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.
 DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|need|lives)")
 # Once a day, after an amount: "10 mg at bedtime".
 ONCE = re.compile(
-    r"(?:on (?:waking|rising|awakening)|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
+    r"(?:(?:up)?on (?:waking|rising|awakening|getting up)"
+    r"|at (?:about |around )?(?:1[0-9]|2[0-3]|[1-9])(?:[:.][0-5][0-9])? ?(?:[ap]\.?m\.?|o'clock)"
+    r"|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
     r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
@@ -111,13 +115,21 @@ ONCE = re.compile(
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
 )
+# Between a time of day and how often: "with breakfast on alternate days", "weekly, 35 mg on rising"
+BESIDE_TIME = re.compile(
+    r"[,:]?(?: (?!(?:and|then|or|to|for|followed|plus|after|but|until|from)[ ,])[a-z-]+){0,3}[,:]? "
+)
 # "in the morning and two in the evening"
 AGAIN = re.compile(
     rf"(?:,? and|,) (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])"
 )
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
-CLOCKS = re.compile(rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])")
+CLOCKS = re.compile(
+    rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])"
+    # "at 7 am, 5 mg at noon"
+    r"(?! ?(?:m?c?g|µg|ml|units?|iu|mmol|tablets?|capsules?|puffs?|drops?)(?![a-z]))"
+)
 CLOCK = re.compile(_CLOCK)
 # "every Monday", "on Mondays and Thursdays"
 _WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
@@ -145,7 +157,7 @@ ITEMS_IN = re.compile(
 FREQUENCY_WORDS = {
     *CODES, *ADVERBS,
     "once", "twice", "thrice", "every", "each", "alternate", "at", "in", "before", "with",
-    "after", "on", "over", "for", "across", "when", "first", "intervals",
+    "after", "on", "upon", "over", "for", "across", "when", "first", "intervals",
     "next", "per", "morning", "mornings", "breakfast", "tablet",
     "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
@@ -225,6 +237,8 @@ def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency
         return _times(match)
     if (match := INTERVAL.match(text, start)) is not None:
         return _interval(*match.groups(), 1, match.end())
+    if (match := SCHEME.match(text, start)) is not None and "1" in match.group():
+        return (match.group().count("1"),) * 2, "day", match.end()
     if (match := DAYS.match(text, start)) is not None:
         length, unit = PERIODS[match.group(2)]
         return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()

@@ -16,7 +16,7 @@ KEPT_TEXTS = 2048
 # Characters of the same meaning, one for one, so that positions stay: dashes, spaces, mu, degrees, times.
 EVEN = str.maketrans(
     dict.fromkeys("‐‑‒–—−﹣－", "-")
-    | dict.fromkeys("\u00a0\u2007\u2009\u200a\u202f\t\r\n\v\f", " ")
+    | dict.fromkeys("\u00a0\u2007\u2009\u200a\u202f\u3000\t\r\n\v\f", " ")
     | {"μ": "µ", "º": "°", "˚": "°", "×": "x", "·": ".", "∙": ".", "≧": "≥", "≦": "≤", "⩾": "≥", "⩽": "≤"}
     | {letter: unicodedata.normalize("NFD", letter)[0] for letter in "áàâäãåçéèêëíìîïñóòôöõúùûüÁÀÂÄÅÇÉÈÊËÖÜ"}
     | {"％": "%", "⁄": "/", "∕": "/", "’": "'", "‘": "'", "ʼ": "'", "＇": "'"}
@@ -67,7 +67,9 @@ LATEX = (
     (re.compile(r"\^ ?\{?\\circ\}? ?|\\(?:degree|textdegree)(?:\{\})?(?![a-zA-Z])"), "°"),
     (re.compile(r"([\^_])\{([^{}]*)\}"), r"\1\2"),
     (re.compile(r"(?<=[A-Z])_(?=[0-9])"), ""),  # H_2O
-    (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\{([.,])\}"), r"\1"),  # "0{,}9"
+    (re.compile(r"\\(?:SI|qty)\{([^{}]*)\}\{([^{}]*)\}"), r"\1 \2"),
+    (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si|num)\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),
     (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
@@ -99,7 +101,7 @@ NEGATIVE_POWERS = re.compile(
     rf"((?:{_BELOW})+)(?: 1\.73 m(?:⁻²|\^?[-−–]2))?"
 )
 NEGATIVE_POWER = re.compile(_BELOW)
-DOTTED_UNIT = re.compile(r"(?<=[0-9])( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
+DOTTED_UNIT = re.compile(r"(?:(?<=[0-9])|(?<=Mio)|(?<=ion))( ?)(?:I\.U\.|I\.E\.|U\.I\.)")
 # A pattern that begins with a set of characters is searched several times as fast as one that begins with
 # "\\b", "(?<!…)" or alternatives; hence "[.!?;\\n](?:…)" here, and "[0-9](?<![a-z].)" for "(?<![a-z])[0-9]".
 MARKUP = re.compile(r"[*_`$\\|#<~•\n](?:(?<!\n)|[0-9]{1,2}[.)] )")
@@ -141,6 +143,8 @@ def plain(text: str) -> str:
         text = SPACES.sub(" ", _replaced(text, MARKDOWN))
     if "&" in text:
         text = html.unescape(text)
+    if "Mio. " in text:
+        text = text.replace("Mio. ", "Mio ")
     if ".U." in text or ".E." in text or ".I." in text:
         text = DOTTED_UNIT.sub(r"\1IU", text)
     has_powers = "-1" in text or "⁻¹" in text or "−1" in text or "–1" in text

@@ -33,6 +33,20 @@ TOTAL_BEFORE = re.compile(
 )
 # "80 mg tablets, two of them"
 COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
+# "1.2 million units IM into each buttock"
+EACH_SITE = re.compile(
+    r"(?: (?:im|i\.m\.|intramuscularly|deep|deeply|given|injected|once)){0,3} (?:in|into|to|at) "
+    r"each (?:buttock|thigh|deltoid|glut[a-z]+|hip|site|side|of two )"
+)
+# "5 mg, let her take eight tablets together", "40 mg, two tablets in the morning"; not "take eight of 5 mg"
+TAKEN_AFTER = re.compile(
+    r"[,:;]?(?: and)?(?: (?:let|have|tell|ask) (?:the |your )?[a-z]+)?(?: (?:she|he|they|you|patients))?"
+    rf"(?: to)?(?: (?:should|must|may|will))?(?: (?:takes?|swallows?|uses?)|(?<=[,:])) ({PHRASE})"
+    r" (?:tablet|capsule|pill|puff)s"
+    r"(?= (?:together|at once|at a time|each|every|once|twice|daily|in the|with|at)(?![a-z]))"
+    # "two in the morning and one at night" adds up elsewhere
+    rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
+)
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -80,8 +94,12 @@ def total_of(
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
     following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
+    if not (counts or item) and amount.unit in ("mg", "IU"):
+        following = TAKEN_AFTER.match(text, amount.end)
     if following is not None:
         counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
+    if not counts and EACH_SITE.match(text, amount.end):
+        counts = [(2, 2)]
     if item and not counts:
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []

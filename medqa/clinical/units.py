@@ -92,6 +92,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "count": ("", {
         "1": "beats? breaths? compressions? cells? white_cells platelets? leukocytes? neutrophils? "
              "eosinophils? lymphocytes? cd4_cells copies copy",
+        "1000000000": "gpt giga", "1000000000000": "tpt",
     }),
     "count/time": ("/h", {"60": "bpm"}),
     "volume/time": ("mL/h", {"60000": "lpm slpm"}),
@@ -105,6 +106,8 @@ EXACT_CASE = {"c": "C", "f": "F", "j": "J", "g": "g", "h": "h", "d": "d", "s": "
               "mu": "mU", "eq": "Eq", "ms": "ms", "db": "dB", "ie": "IE"}  # fmt: skip
 # Spellings that mean something else in these letters: mega-units, not milli-units.
 OTHER_CASE = {"MU": 10**6, "MIU": 10**6, "MUI": 10**6}
+# "20 G/L" of platelets: 20 · 10⁹/L
+GIGA = 10**9
 # Letters that are a unit only under a fraction bar or glued to the number: "38c", but not "38 c".
 GLUED = {"f", "c"}
 # Units under the fraction bar are normalized to these, as in "7 mmol/L" and "65 mL/h".
@@ -170,6 +173,8 @@ LIMIT = re.compile(
     r"(?:(?P<limit>uln|upper limits?(?: of (?:the )?normal(?: range)?)?|upper normal limit)"
     r"|(?<=times )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
 )
+# "18 units per kg and hour"
+AND_PER = re.compile(r" and (?:per |an? )?(?=(?:h|hr|hour|min|minute|day)(?![a-z]))")
 BELOW_NUMBER = re.compile(r"(1\.73|[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(?= ?[a-zµ])")
 
 
@@ -229,6 +234,8 @@ def _read_simple(text: str, raw: str, start: int, below: bool = False) -> _Simpl
         if name not in SPELLINGS:
             continue
         written = raw[end - len(name) : end]
+        if name == "g" and written == "G" and text.startswith("/l", end):
+            return _Simple(name, "count", GIGA, False, end)
         if name in EXACT_CASE and written not in (EXACT_CASE[name], *OTHER_CASE):
             continue
         if name in GLUED and not below and end - start > len(name):
@@ -268,7 +275,11 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     # Without a unit above the bar: "60 per minute", "3 per day".
     above = first or _Simple("", "count", 1, False, start)
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
-    while not unit.per and (bar := BAR.match(text, end) or (unit.name and OF_PER.match(text, end))):
+    while not unit.per and (
+        bar := BAR.match(text, end)
+        or (unit.name and OF_PER.match(text, end))
+        or (unit.name.endswith("/kg") and AND_PER.match(text, end))
+    ):
         number = BELOW_NUMBER.match(text, bar.end())
         lower = _read_simple(text, raw, number.end() if number else bar.end(), below=True)
         amount = parse(number.group(1).replace(",", "")) if number else 1

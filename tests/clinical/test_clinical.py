@@ -413,6 +413,8 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_7", 0.02, 0),
         ("writer_8", 0, 0.07),
         ("writer_9", 0, 0.09),
+        ("writer_10", 0.06, 0),
+        ("writer_12", 0.02, 0.04),
         ("rewordings_two", 0.04, 0.1),
         ("writer_11", 0.04, 0),
         ("writer_13", 0.12, 0),
@@ -596,6 +598,8 @@ def test_odd_texts_have_scores_or_none(odd, lexicon):
         "9",
         " ",
         "one ",
+        "INR for a is ",
+        "SpO2 goal if for COPD: ",
     ],
 )
 @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.long)])

@@ -1,0 +1,141 @@
+"""Statements as clinicians write them at the bedside: the same statement raises no alarm, another one does."""
+
+import pytest
+
+from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
+
+
+@pytest.fixture(scope="module")
+def lexicon():
+    return MedicalLexicon()
+
+
+# (reference, the same in another notation, another statement in that notation)
+NOTATIONS = [
+    ("Levothyroxine 12.5 micrograms daily.", r"Levothyroxine $12{,}5\,\mu\mathrm{g}$ once daily.",
+     r"Levothyroxine $125\,\mu\mathrm{g}$ once daily."),
+    ("Morphine 2.5 mg IV.", r"Morphine \SI{2.5}{mg} IV.", r"Morphine \SI{25}{mg} IV."),
+    ("Neostigmine 2.5 mg.", "Neostigmine：２．５　mg slowly.", "Neostigmine：５　mg slowly."),
+    ("Platelets must be at least 80 × 10⁹/L before an epidural.",
+     "Before an epidural, platelets of 80 G/L or more are required.",
+     "Before an epidural, platelets of 20 G/L or more are required."),
+    ("Transfuse when platelets fall below 10 × 10⁹/L.", "Transfuse when platelets fall below 10 x 109/L.",
+     "Transfuse when platelets fall below 50 x10E9/L."),
+    ("Dopamine 5 micrograms/kg/min.", "Dopamine 5 µg per kg and minute.", "Dopamine 5 µg per kg and hour."),
+    ("Benzylpenicillin 4 million units every 4 hours.", "Benzylpenicillin 4 Mio. I.E. every 4 hours.",
+     "Benzylpenicillin 10 Mio. I.E. every 4 hours."),
+    ("Fulvestrant 500 mg intramuscularly monthly.", "Fulvestrant 250 mg into each buttock once a month.",
+     "Fulvestrant 500 mg into each buttock once a month."),
+    ("An ICD is considered when the ejection fraction is 35% or less.", "ICD: LVEF ≤ 0.35.", "ICD: LVEF ≤ 0.53."),
+    ("Start with an FiO2 of 40%.", "FiO2 0.4 to begin with.", "FiO2 0.8 to begin with."),
+    ("Transfuse below a haemoglobin of 7 g/dL.", "Transfuse when Hb is below 4.3 mmol/L.",
+     "Transfuse when Hb is below 5.6 mmol/L."),
+    ("Heparin: bolus of 60 units/kg, then start at 12 units/kg/hour.",
+     "60 U/kg bolus. Continue at 12 U/kg/h.", "60 U/kg bolus. Continue at 12 U/kg/min."),
+    ("IV paracetamol for children above 10 kg: 15 mg/kg every 6 hours.",
+     "Weight 22 kg, IV paracetamol 330 mg 6-hourly.", "Weight 22 kg, IV paracetamol 660 mg 6-hourly."),
+    ("Nitrofurantoin 100 mg twice daily for 3 days.", "Nitrofurantoin 100 mg BD × 3 days. Review within 48 hours.",
+     "Nitrofurantoin 100 mg BD × 10 days. Review within 48 hours."),
+]  # fmt: skip
+
+# (reference, the same by other times, tablets or words, another regimen)
+REGIMENS = [
+    ("Prednisolone 15 mg every other day.", "Alternate-day prednisolone: 15 mg at breakfast.",
+     "Prednisolone 15 mg daily at breakfast."),
+    ("Alendronate 70 mg once a week.", "Alendronate 70 mg before breakfast once a week.",
+     "Alendronate 70 mg before breakfast every day."),
+    ("Levodopa 400 mg daily in divided doses.",
+     "Levodopa 100 mg on getting up, 100 mg at 11 am, 100 mg at 3 pm and 100 mg at 7 pm.",
+     "Levodopa 200 mg on getting up, 200 mg at 11 am, 200 mg at 3 pm and 200 mg at 7 pm."),
+    ("Hydrocortisone 20 mg daily in divided doses.",
+     "Hydrocortisone 10 mg at 7 am, 5 mg at noon and 5 mg at 4 pm.",
+     "Hydrocortisone 20 mg at 7 am, 10 mg at noon and 10 mg at 4 pm."),
+    ("Dexamethasone 8 mg once daily.",
+     "Dispense dexamethasone 2 mg and let him swallow four tablets at once in the morning.",
+     "Dispense dexamethasone 2 mg and let him swallow two tablets at once in the morning."),
+    ("Methotrexate 15 mg weekly.", "Methotrexate 2.5 mg: take 6 tablets together once a week.",
+     "Methotrexate 2.5 mg: take 6 tablets together once a day."),
+    ("Furosemide 80 mg daily.", "Lasix 40 mg, two tablets in the morning.", "Lasix 40 mg, three tablets in the morning."),
+    ("Bisoprolol 2.5 mg twice daily.", "Bisoprolol 2.5 mg 1-0-1.", "Bisoprolol 2.5 mg 1-0-0."),
+    ("Trimethoprim 6 mg/kg/day in two doses.", "TMP 3 mg/kg every 12 hours, given as co-trimoxazole.",
+     "TMP 6 mg/kg every 12 hours, given as co-trimoxazole."),
+    ("Switch to oral metronidazole after 48 hours.",
+     "After two days metronidazole was changed from intravenous to tablets.",
+     "After two days metronidazole was changed from tablets to intravenous."),
+    ("Bupivacaine is for epidural use here; intravenous injection is lethal.",
+     "Bupivacaine goes into the epidural space.", "Give the bupivacaine by intravenous injection."),
+    ("Rifater: a patient of 50 kg or more takes 5 tablets daily.", "Weight 55 kg: five tablets of Rifater daily.",
+     "Weight 55 kg: three tablets of Rifater daily."),
+]  # fmt: skip
+
+# (reference, the same criterion or a patient beside it, another criterion)
+CRITERIA = [
+    ("The target INR after a pulmonary embolism treated with warfarin is 2.5.", "Target INR 2.5.", "Target INR 3.5."),
+    ("A Wells score of 5 or more makes an embolism likely.", "Wells adds up to five or more: embolism likely.",
+     "Embolism likely once the Wells score adds up to twelve or higher."),
+    ("CURB-65 of 3 or more: admit.", "Admit from a CURB-65 of three points upwards.",
+     "Admit from a CURB-65 of four points upwards."),
+    ("Women with AF and a CHA2DS2-VASc score of 3 or more need anticoagulation.",
+     "Women with AF: anticoagulate from a CHA2DS2-VASc of 3.",
+     "Women with AF: anticoagulate from a CHA2DS2-VASc of 5 points on."),
+    ("The red cell transfusion threshold is 70 g/L.", "Transfuse when the haemoglobin sinks below 70 g/L.",
+     "Transfuse when the haemoglobin sinks below 100 g/L."),
+    ("Vancomycin must not be infused faster than 10 mg/min.",
+     "Creatinine 90 µmol/L. Infusion rate at most 10 mg/min.", "Creatinine 90 µmol/L. Infusion rate at most 30 mg/min."),
+    ("Treat hypertension if blood pressure is above 140/90 mmHg.", "His BP today is 128/76, so no tablets.",
+     "Treat once BP is above 160/100."),
+    ("Apixaban is reduced if weight ≤ 60 kg or creatinine ≥ 133 micromol/L.",
+     "She weighs 74 kg, her creatinine is 88: no reduction.", "Reduce apixaban at a creatinine of 96."),
+    ("Transfuse below a haemoglobin of 70 g/L.", "Her haemoglobin is 95 g/L, so we do not transfuse.",
+     "Her haemoglobin is 95 g/L, so we transfuse."),
+    ("Thrombolysis is contraindicated if blood pressure exceeds 185/110 mmHg.",
+     "BP brought down to 168/92, so alteplase could go ahead.", "Alteplase only once BP is above 185/110."),
+    ("Metformin is stopped if eGFR falls below 30 mL/min.", "His eGFR is 62 today, so metformin goes on.",
+     "Metformin is stopped once the eGFR is 60."),
+    ("Stop the statin if creatine kinase exceeds ten times the upper limit of normal.",
+     "CK normal. Atorvastatin continues; it should be stopped only if CK is > 10 × ULN.",
+     "CK above 10 × ULN: atorvastatin may continue."),
+    ("Sulfonylureas can cause hypoglycaemia.", "Doing well on gliclazide, no hypos reported.",
+     "Sulfonylureas do not cause hypoglycaemia."),
+    ("Statins can cause myalgia.", "On atorvastatin for a year without muscle pain.", "Statins do not cause myalgia."),
+    ("Amiodarone carries a risk of hyperthyroidism.", "On amiodarone since March. No hyperthyroidism noted.",
+     "Amiodarone causes no hyperthyroidism."),
+]  # fmt: skip
+
+# (reference, the same way of stopping or taking, another one)
+WAYS = [
+    ("Clonidine must not be stopped suddenly.", "Clonidine is withdrawn gradually.",
+     "You can stop clonidine overnight."),
+    ("Paroxetine should be tapered.", "If stopped abruptly, paroxetine can cause dizziness.",
+     "Paroxetine needs no tapering: stop it from one day to the next."),
+    ("Do not give iron at the same time as levothyroxine.", "Iron and levothyroxine: four hours apart.",
+     "Iron can be swallowed at the same time as levothyroxine."),
+    ("Leave two hours between alendronate and calcium.", "Alendronate is not taken together with calcium.",
+     "Alendronate is taken at the same time as calcium."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + CRITERIA + WAYS)
+def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
+    assert not errors(reference, same, lexicon)
+    assert errors(reference, other, lexicon)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ASS", "aspirin"),
+        ("Novalgin", "dipyrone"),
+        ("Euthyrox", "levothyroxine"),
+        ("a lacunar infarct", "an ischaemic stroke"),
+        ("throat pain", "a sore throat"),
+        ("loss of granulocytes", "agranulocytosis"),
+        ("low Hb", "anaemia"),
+    ],
+)
+def test_two_names_are_one_term(one, other, lexicon):
+    assert lexicon.terms(one) == lexicon.terms(other) != []
+
+
+def errors(reference, answer, lexicon):
+    return [*(dose_errors(reference, answer) or ()), *negation_errors(reference, answer, lexicon)]
