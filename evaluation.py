@@ -23,7 +23,7 @@ from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
-from medqa.metrics.runner import metric_metadata, metric_names, results_tables
+from medqa.metrics.runner import metric_metadata, metric_names, require_free_names, results_tables
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
@@ -167,6 +167,7 @@ def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[B
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     from medqa.generation import model_pair
 
+    require_free_names(AutomaticMetrics)
     user_terms(config.LEXICON)
     if config.SCORE_ONLY and not config.ASK:
         return data, None
