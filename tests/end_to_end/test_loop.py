@@ -107,6 +107,7 @@ def test_history_names_what_the_data_do_not_know(loop) -> None:
     assert told["holdout_use"]["rounds"] == 2
     with pytest.raises(UserError, match="No such file"):
         look(loop.config, OUTPUT_DIR=loop.folder / "c", HISTORY="nowhere.csv")
+    assert not (loop.folder / "c").exists()  # refused before an answer was generated
 
 
 def test_a_partial_run_recommends_nothing_and_adds_no_round(loop) -> None:
