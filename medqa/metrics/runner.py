@@ -176,7 +176,7 @@ def results_tables(
         answers: role → answers in the order of the holdout.
         losses: role → example id → summed loss of the reference answer and its tokens.
         holdout: the holdout split.
-        warnings: gets failures, and the number of empty and unfinished answers.
+        warnings: gets failures, and the numbers of empty and unfinished answers and of F1 without a mean.
     """
     import pandas as pd
 
@@ -210,6 +210,12 @@ def results_tables(
             warnings.add(f"{role}: {counted(empty, 'answer is', 'answers are')} empty.")
         if unfinished:
             warnings.add(f"{role}: {counted(unfinished, 'answer')} had not ended at MAX_NEW_TOKENS.")
+        sides = (table.get(f"bertscore_{side}", ()) for side in ("precision", "recall"))
+        if opposite := sum(precision * recall < 0 for precision, recall in zip(*sides, strict=False)):
+            warnings.add(
+                f"{role}: bertscore_f1 of {counted(opposite, 'answer')} is 0, because precision and recall "
+                "have opposite signs. The encoder is weak; use the default of BERTSCORE_MODEL."
+            )
     return tables
 
 

@@ -340,3 +340,19 @@ def test_empty_and_unfinished_answers_are_counted_in_warnings(tables):
         "base: 1 answer is empty.",
         "finetuned: 3 answers had not ended at MAX_NEW_TOKENS.",
     ]
+
+
+def test_f1_of_opposite_signs_is_counted_in_a_warning():
+    class Bertscore:
+        def score_bertscore(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict:
+            values = [0.5, 0.4, -0.1] * 2, [0.5, -0.2, -0.3] * 2
+            return {
+                f"bertscore_{side}": own for side, own in zip(("precision", "recall"), values, strict=True)
+            }
+
+    warnings, found = WarningLog(), {"base": answers(REFERENCES), "finetuned": answers(REFERENCES)}
+    results_tables(Bertscore(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
+    assert [text.split(" is 0, because")[0] for text in warnings.texts] == [
+        "base: bertscore_f1 of 1 answer",
+        "finetuned: bertscore_f1 of 1 answer",
+    ]
