@@ -25,6 +25,9 @@ PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 # Largest config.json that is read.
 MAX_CONFIG_BYTES = 16_000_000
+WEIGHTS = "model.safetensors"
+# Largest list of shards that is read; that of a model of 405B has 0.1 MB.
+MAX_INDEX_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class BaseModel:
     setting: str
 
     def require_weights(self) -> None:
-        """Refuse a name that is neither a folder nor of the form of a Hub name, or a folder without weights.
+        """Refuse what is neither a folder nor of the form of a Hub name, or a folder without whole weights.
+
+        Of the weight files only the headers are read, which state the size of the file.
 
         Raises:
             UserError: with what was found, and the setting to change.
@@ -53,8 +58,31 @@ class BaseModel:
                     f"{folder} has no *.safetensors weights (found: {found}). Set --{self.setting} to a "
                     "model folder."
                 )
+            self._require_whole_files(folder)
         else:
             self.require_name()
+
+    def _require_whole_files(self, folder: Path) -> None:
+        """Refuse weight files that are missing, or whose size is not what their header states."""
+        from safetensors import SafetensorError, safe_open
+
+        names = {file.name for file in folder.glob("*.safetensors")}
+        path = folder / f"{WEIGHTS}.index.json"
+        try:
+            if WEIGHTS in names:  # transformers loads no other
+                names = {WEIGHTS}
+            elif path.is_file():
+                names = set(json.loads(read_whole(path, MAX_INDEX_BYTES))["weight_map"].values())
+            for path in sorted(folder / name for name in names):
+                with safe_open(path, "numpy"):
+                    pass
+        except (OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError,
+                RecursionError) as error:  # fmt: skip
+            reason = str(error).removeprefix("Error while deserializing header: ")[:300].rstrip(".")
+            raise UserError(
+                f"{path} is missing, incomplete or damaged: {reason}. Copy or download it again, or set "
+                f"--{self.setting} to another model."
+            ) from None
 
     def require_name(self) -> None:
         """Refuse a name that is neither a folder nor of the form of a Hub name.
