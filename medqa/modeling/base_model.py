@@ -19,7 +19,7 @@ from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
 from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
 from medqa.runtime.console import WarningLog, counted
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
@@ -290,12 +290,12 @@ class BaseModel:
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # the libraries raise many types for a file with unexpected content
-            first = (str(error).strip().split("\n")[0] or type(error).__name__)[:300]
             advice = (
                 "Put the model's own files back."
                 if Path(self.name).is_dir()
                 else "Without internet, copy the model's folder here."
             )
             raise UserError(
-                f"{self.name} could not be loaded: {first} {advice} Set its path with --{self.setting}."
+                f"{self.name} could not be loaded: {first_line(error)[:300]}. {advice} Set its path with "
+                f"--{self.setting}."
             ) from None

@@ -375,6 +375,7 @@ def test_a_broken_base_is_a_user_error(copy, damage):
     damage(copy)
     message = refused(base, copy)
     assert message.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in message
+    assert ". Put the model's own files back. Set" in message and ".. " not in message
 
 
 # ---- what other models bring ---------------------------------------------------------------------------
@@ -569,3 +570,5 @@ def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapt
     break_adapter(folder)
     message = refused(loading.load_adapter, base(tiny_model), str(folder))
     assert str(folder) in message and reason in message
+    if damage == "other rank":
+        assert message.count("size mismatch") == 1 and "Error(s)" not in message and "more). Give" in message
