@@ -105,7 +105,7 @@ def sample_text(estimates: Mapping[str, Any]) -> str:
     if any(estimates["outcomes"].get(outcome) for outcome in ("harm", "preference")):
         text += (
             "; the verdict uses the estimates for all questions, which are about this holdout. The tests and "
-            "the intervals of counts are less certain: they take the rated questions for a sample of unlimited "
-            "many, and McNemar's exact test is conservative where few answers differ"
+            "the intervals of counts are less certain: they take the rated questions for a sample of "
+            "unlimited many, and McNemar's exact test is conservative where few answers differ"
         )
     return text
