@@ -111,7 +111,8 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         # 4. Format and write, the manifest last.
         settings = given_and_default(config)
         inputs = {str(path): hashes[specialty] for specialty, path in found.files.items()}
-        record = iterations.record(before, changes, shares, short, stats, settings["given"], evaluated)
+        given = {"DATA_DIR": config.DATA_DIR} | settings["given"]
+        record = iterations.record(before, changes, shares, short, stats, given, evaluated)
         with output_dir.atomic_publish(folder) as staging:
             unchanged = folder if before and before.prompt == prompt.identity else None
             dataset_io.write_splits(staging, splits._asdict(), prompt.render, unchanged, progress.watch)

@@ -23,7 +23,7 @@ from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
-from medqa.metrics.runner import metric_metadata, metric_names, results_tables
+from medqa.metrics.runner import metric_metadata, metric_names, require_free_names, results_tables
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
@@ -118,7 +118,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
     output, warnings = Path(config.OUTPUT_DIR), WarningLog()
 
     # 1. Check the inputs before any model is loaded.
-    from medqa.analysis import local_judge, pairing
+    from medqa.analysis import local_judge, pairing, round_history
 
     judge = local_judge.LocalJudge(select(config, local_judge.JudgeSettings), output / "predictions")
     data, models = check(config, warnings)
@@ -137,6 +137,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
         other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
+        known = round_history.known_rows(config.HISTORY, output, data)
         texts = asked, data, apply_chat_template
         answers, losses, made = runner.generate_answers(settings, models, *texts, warnings)
         config = replaced(config, **made)
@@ -148,7 +149,9 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         metrics, tables = score(config, answers, losses, records, warnings)
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
-        results = compare(config, data, metrics, tables, losses["finetuned"], records, started, warnings)
+        results = compare(
+            config, data, metrics, tables, losses["finetuned"], records, known, started, warnings
+        )
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
         pairing.add(other, tables, results.advice, metrics.LOWER_IS_BETTER, config.SEED)
@@ -167,6 +170,7 @@ def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[B
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     from medqa.generation import model_pair
 
+    require_free_names(AutomaticMetrics)
     user_terms(config.LEXICON)
     if config.SCORE_ONLY and not config.ASK:
         return data, None
@@ -200,7 +204,7 @@ def use_finished(config: EvaluationConfig) -> dict[str, Any]:
 
 def compare(
     config: EvaluationConfig, data: dict, metrics: AutomaticMetrics, tables: dict, losses: dict,
-    records: dict, started: str, warnings: WarningLog,
+    records: dict, rows: list[history_csv.Row], started: str, warnings: WarningLog,
 ) -> evaluation_output.Results:  # fmt: skip
     """Overall and specialty tables, recommendations, and the history of evaluations on this holdout."""
     from medqa.analysis import contamination, methods, paired_scores, recommendations, round_history, verdicts
@@ -222,7 +226,7 @@ def compare(
     eval_loss = loss_by_specialty(records["eval"], losses)
     performance, spread = by_specialty(*tables.values(), names, config.LOW_MARGIN, data["shares"], eval_loss)
     settings = select(config, GenerationSettings)
-    this, rows = round_history.this_and_known(settings, config.HISTORY, data, metadata, started)
+    this = round_history.this_evaluation(settings, data, metadata, started)
     earlier_low = [row["low"] for row in round_history.earlier(rows, this)]
     thresholds = select(config, recommendations.Thresholds)
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))

@@ -29,17 +29,30 @@ def fingerprint(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def this_and_known(
-    settings: GenerationSettings, history: str, data: Mapping[str, Any], metadata: Mapping[str, Any],
-    started: str,
-) -> tuple[Row, list[Row]]:  # fmt: skip
-    """The columns that identify this evaluation, and all known rows.
+def known_rows(history: str, output: Path, data: Mapping[str, Any]) -> list[Row]:
+    """All rows of earlier evaluations: of the datasets, of HISTORY and of the output folder.
 
-    Rows come from the manifest of the datasets, from the file in HISTORY and from the output folder.
+    Args:
+        history: the setting HISTORY: a file or folder with earlier rows; "": none.
+        output: the output folder.
+        data: manifest of the datasets.
+
+    Raises:
+        UserError: a file cannot be read, or is not a history.
+    """
+    files = [Path(history)] if history else []
+    if (output / history_csv.FILE).exists():
+        files.append(output)
+    return history_csv.merged(data.get("history", []), *map(history_csv.read, files))
+
+
+def this_evaluation(
+    settings: GenerationSettings, data: Mapping[str, Any], metadata: Mapping[str, Any], started: str
+) -> Row:
+    """The columns that identify this evaluation.
 
     Args:
         settings: of the answers in the output folder.
-        history: the setting HISTORY: a file or folder with earlier rows; "": none.
         data: manifest of the datasets.
         metadata: bertscore_model, lexicon and primary_metrics of the evaluation.
         started: time at which the evaluation began.
@@ -59,7 +72,7 @@ def this_and_known(
     scale["base"] = model_asked(output, "base")
     trained = {name: sha for name, sha in data["outputs"].items() if name.startswith("train_dataset/")}
     holdout = dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"])
-    this = {
+    return {
         "first_evaluated": started,
         "iteration": data["iteration"],
         "data_version": fingerprint(trained),
@@ -69,10 +82,6 @@ def this_and_known(
         "train_pairs": sum(data["train_samples"].values()),
         "shares": dict(data["shares"]),
     }
-    files = [Path(history)] if history else []
-    if (output / history_csv.FILE).exists():
-        files.append(output)
-    return this, history_csv.merged(data.get("history", []), *map(history_csv.read, files))
 
 
 def result_columns(comparison: "pd.DataFrame", advice: Mapping[str, Any], eval_loss: float | None) -> Row:

@@ -7,7 +7,7 @@ in training_recommendations.json, and shown by the terminal, the report, the fig
 import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.comparison import HARM
@@ -138,8 +138,10 @@ def _by_clinicians(review: Mapping[str, Any]) -> tuple[list[Finding], list[Findi
     harm, preference = [], []
     if outcomes.get("harm"):
         harm = [_estimated("harm", outcomes["harm"], estimates["questions"])]
+        harm = [_with_severe(harm[0], outcomes["harm"]["value"], review["harm"]["severe"])]
     elif review["harm"]["both_judged"]:
-        harm = [_marked_harmful(review["harm"])]
+        marked = review["harm"]
+        harm = [_with_severe(_marked_harmful(marked), marked["difference"]["difference"], marked["severe"])]
     if outcomes.get("severity"):
         severity = _estimated("severity", outcomes["severity"], estimates["questions"])
         harm += [severity] * (severity.effect == "worse")  # harm as frequent as before can be more severe
@@ -199,6 +201,20 @@ def _marked_harmful(harm: Mapping[str, Any]) -> Finding:
         f"judged (95 % interval {100 * low:+.0f} to {100 * high:+.0f} %)"
     )
     return Finding("clinicians_harm", found, what, text)
+
+
+def _with_severe(finding: Finding, rise: float, severe: Mapping[str, int]) -> Finding:
+    """The finding of harm, which names severe harm where it points the other way.
+
+    Args:
+        finding: of harm.
+        rise: tuned − base, of the questions with a harmful answer.
+        severe: role → questions on which a reviewer marks severe harm.
+    """
+    if (severe["finetuned"] - severe["base"]) * rise >= 0:
+        return finding
+    clause = f", but severe harm in {severe['base']} answers of base and {severe['finetuned']} of tuned"
+    return replace(finding, short=finding.short + clause, text=finding.text + clause)
 
 
 def _preferred(preference: Mapping[str, Any]) -> Finding:

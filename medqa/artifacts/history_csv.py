@@ -79,7 +79,8 @@ def read(path: Path) -> list[Row]:
         ]
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror}). HISTORY is a {FILE} of evaluation.py."
+            f"{path} cannot be read ({error.strerror}). HISTORY names a {FILE} that evaluation.py wrote, or "
+            "the folder with it. Give its path with --HISTORY, or leave --HISTORY out."
         ) from None
     except (ValueError, TypeError, csv.Error) as error:
         raise UserError(

@@ -296,7 +296,7 @@ def record(
         shares: by specialty.
         short: splits that the first preparation could not fill.
         stats: content of dataset_stats.json.
-        given: settings that differ from their defaults.
+        given: DATA_DIR, and settings that differ from their defaults.
         evaluated: the history from the recommendations that are applied.
     """
     train = {name: row["train"] for name, row in stats["splits_per_specialty"].items()}
@@ -352,11 +352,15 @@ def growth_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def command(given: Mapping[str, Any]) -> str:
     """The command line that prepares this folder again; an evaluation appends its recommendations.
 
+    Folders of the input are absolute, because the evaluation may run in another directory.
+
     Args:
-        given: settings that differ from their defaults.
+        given: DATA_DIR, and settings that differ from their defaults.
     """
     words = ["python", f"{STAGE}.py"]
     for name, value in given.items():
+        if name in ("DATA_DIR", "TOKENIZER") and Path(value).is_dir():
+            value = Path(value).absolute()
         if name not in ("RECOMMENDATIONS", "SPECIALTY_SAMPLE_PERCENTAGES"):
             words += [f"--{name}", str(value)]
     return shlex.join(words)

@@ -48,6 +48,8 @@ class Models:
                 f"{tuned} holds neither an adapter (adapter_config.json) nor a whole model "
                 "(model*.safetensors). Make it with: python fine_tuning.py"
             )
+        if not self.has_adapter:
+            BaseModel(tuned, "FINETUNED_MODEL_PATH").require_weights()
 
     def identity(self, role: str) -> dict[str, object]:
         """Identifies a model: fingerprints of its weights, and its precision."""

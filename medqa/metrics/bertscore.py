@@ -28,6 +28,12 @@ TOKENS_PER_BATCH = 16_384
 PAIRS_PER_BLOCK = 512
 
 
+def with_f1(precision: float, recall: float) -> tuple[float, float, float]:
+    """Precision, recall and F1; F1 is 0 unless both have the same sign (see `BertScorer`)."""
+    same_sign = precision * recall > 0
+    return precision, recall, 2 * precision * recall / (precision + recall) if same_sign else 0.0
+
+
 class BertScorer(Batched):
     """BERTScore precision, recall and F1 of answers against their references.
 
@@ -38,7 +44,10 @@ class BertScorer(Batched):
     Formula: with x_i, y_j the unit-length hidden states of reference and answer at one layer, P = mean over j
         of max_i x_i·y_j, R = mean over i of max_j x_i·y_j, F1 = 2PR / (P + R). [CLS] and [SEP] can be matched
         but are not averaged over; no idf weights. An empty text scores 0 in all three. The same numbers as
-        `bert_score.score` to 1e-6 in float32, wherever that library works.
+        `bert_score.score` to 1e-6 in float32, wherever that library works and P and R have the same sign.
+        With opposite signs, as the cosines of a weak encoder can have, 2PR / (P + R) is no mean and has no
+        bound (1.117, −0.647); F1 is then 0, its limit where P or R approaches 0, which lies between them.
+        The baselines of P, R and F1 differ slightly, so a rescaled F1 may lie just outside of P and R.
     Source: Zhang et al., "BERTScore: Evaluating Text Generation with BERT", ICLR 2020; layer and baseline
         are those packaged with bert_score 0.3.13 (layer 40 for microsoft/deberta-xlarge-mnli).
     Does not see: the wrong dose and negation ("5 mg" and "50 mg", "fever" and "no fever" have similar
@@ -104,7 +113,9 @@ class BertScorer(Batched):
         """
         keys = list(zip(map(clean, references), map(clean, hypotheses), strict=True))
         ids = self._tokenize({text for pair in keys for text in pair})
-        scores = {key: known for key in set(keys) if (known := self._cache.get(key)) is not None}
+        # F1 is not taken from the cache: earlier versions stored others for opposite signs.
+        stored = {key: known for key in set(keys) if (known := self._cache.get(key)) is not None}
+        scores = {key: with_f1(*known[:2]) for key, known in stored.items()}
         scores |= {key: (0.0, 0.0, 0.0) for key in set(keys) if not (ids[key[0]] and ids[key[1]])}
         # Sorted by length, so that blocks and batches need little padding; then by text, because the order of
         # a set changes from run to run.
@@ -160,7 +171,9 @@ class BertScorer(Batched):
                         uses[text] -= 1
                         if not uses[text]:
                             del states[text]
-                yield dict(zip(block, map(tuple, rows.double().cpu().tolist()), strict=True))
+                yield {
+                    key: with_f1(*row) for key, row in zip(block, rows.double().cpu().tolist(), strict=True)
+                }
 
     def _encode(self, texts: list[str], ids: dict[str, list[int]]) -> Iterator[tuple[str, Any]]:
         """Unit-length hidden states, a [tokens, size] tensor for each text; `texts` come sorted by length."""
@@ -190,14 +203,13 @@ class BertScorer(Batched):
     def _match(
         self, reference_ids: list[int], reference: Any, hypothesis_ids: list[int], hypothesis: Any
     ) -> Any:
-        """Precision, recall and F1 of one pair, on the device."""
+        """Precision and recall of one pair, on the device."""
         import torch
 
         similarity = hypothesis @ reference.T
         precision = similarity.amax(dim=1)[self._text_positions(hypothesis_ids)].mean()
         recall = similarity.amax(dim=0)[self._text_positions(reference_ids)].mean()
-        f1 = 2 * precision * recall / (precision + recall)
-        return torch.stack([precision, recall, torch.nan_to_num(f1)])
+        return torch.stack([precision, recall])
 
     def _text_positions(self, ids: list[int]) -> Any:
         """Positions of the tokens other than [CLS] and [SEP]."""

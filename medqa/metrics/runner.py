@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medqa.metrics import pairwise
 from medqa.runtime.console import WarningLog, counted
+from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 SEPARATOR = "; "
 # Columns about the answer itself; the columns between `specialty` and `id` are the metrics.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
+# Names that no metric may have, because the tables of an evaluation use them for something else; from
+# `near_training` on, columns that later steps add, and "shrunken", the beginning of columns by specialty.
+RESERVED = frozenset(
+    (
+        "question", "reference", "hypothesis", "specialty", "answer_loss", "id", *NOTES, "failed",
+        "near_training", "primary_score", "judge_uncalibrated", "dose_errors", "bertscore_model", "PARTIAL",
+        "metric", "direction", "shrunken",
+    )
+)  # fmt: skip
 
 
 class Scored(NamedTuple):
@@ -33,6 +43,21 @@ class Scored(NamedTuple):
     failed: dict[str, list[int]]
 
 
+def require_free_names(kind: type) -> None:
+    """Refuse a class of metrics with a method whose name is that of another column.
+
+    Raises:
+        UserError: with the method to rename.
+    """
+    for prefix in ("compute_", "score_"):
+        names = {name.removeprefix(prefix) for name in dir(kind) if name.startswith(prefix)}
+        for name in sorted(names & RESERVED):
+            raise UserError(
+                f"{prefix}{name} of {kind.__name__}: the name {name} is reserved for a column of the results "
+                f"that is not a metric. Rename the method, such as {prefix}{name}_metric."
+            )
+
+
 def score_pairs(
     metrics: Any, references: Sequence[str], hypotheses: Sequence[str], warnings: WarningLog
 ) -> Scored:
@@ -44,6 +69,9 @@ def score_pairs(
             pairs at once and return a dict of columns. `IN_PARALLEL` (optional): see `pairwise.score_blocks`.
         references, hypotheses: texts, pair by pair.
         warnings: gets a warning for each metric that fails.
+
+    Raises:
+        UserError: two metrics return the same column, or one returns a reserved name.
     """
     scored, count = Scored({}, {}), len(references)
     names = _methods(metrics, "compute_")
@@ -105,7 +133,16 @@ def _checked(values: Sequence[Any], count: int, failed: dict[int, str]) -> array
 def _add(
     scored: Scored, title: str, columns: Mapping[str, array], failed: Mapping[int, str], warnings: WarningLog
 ) -> None:
-    """Add the columns of a metric, and warn with its first error."""
+    """Add the columns of a metric, and warn with its first error.
+
+    Raises:
+        UserError: a column has the name of another one, which it would replace.
+    """
+    if taken := sorted(columns.keys() & (RESERVED | scored.columns.keys())):
+        raise UserError(
+            f"metric {title} returns the column {taken[0]}, which the results have already. Rename it in "
+            "the metric; the answers are kept, so the same command only scores them again."
+        )
     scored.columns.update(columns)
     if failed:
         scored.failed.update({column: sorted(failed) for column in columns})
@@ -139,7 +176,7 @@ def results_tables(
         answers: role → answers in the order of the holdout.
         losses: role → example id → summed loss of the reference answer and its tokens.
         holdout: the holdout split.
-        warnings: gets failures, and the number of empty and unfinished answers.
+        warnings: gets failures, and the numbers of empty and unfinished answers and of F1 without a mean.
     """
     import pandas as pd
 
@@ -173,6 +210,12 @@ def results_tables(
             warnings.add(f"{role}: {counted(empty, 'answer is', 'answers are')} empty.")
         if unfinished:
             warnings.add(f"{role}: {counted(unfinished, 'answer')} had not ended at MAX_NEW_TOKENS.")
+        sides = (table.get(f"bertscore_{side}", ()) for side in ("precision", "recall"))
+        if opposite := sum(precision * recall < 0 for precision, recall in zip(*sides, strict=False)):
+            warnings.add(
+                f"{role}: bertscore_f1 of {counted(opposite, 'answer')} is 0, because precision and recall "
+                "have opposite signs. The encoder is weak; use the default of BERTSCORE_MODEL."
+            )
     return tables
 
 

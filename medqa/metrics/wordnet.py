@@ -139,7 +139,8 @@ def download_nltk(folder: str | Path | None = None) -> str:
                 if not nltk.download(name, download_dir=folder and str(folder), **options):
                     return f"{name} could not be fetched"
     except Exception as error:  # no internet, a full disk, a read-only folder
-        return " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return "no connection to NLTK's server" if "urlopen error" in reason else reason
     finally:
         downloader.NETWORK_TIMEOUT = default_timeout
         if folder is not None:
@@ -184,5 +185,5 @@ def fetch_wordnet(online: bool) -> str:
     return (
         f"WordNet is not here ({reason or 'what was fetched cannot be read'}), so METEOR counts no synonyms; "
         "its column is meteor_without_synonyms. Get it with: python -m nltk.downloader wordnet, or set "
-        "NLTK_DATA to a folder that has it"
+        "NLTK_DATA to a folder that has it (docs/offline.md)"
     )

@@ -19,12 +19,15 @@ from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
 from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
 from medqa.runtime.console import WarningLog, counted
-from medqa.runtime.errors import UserError
+from medqa.runtime.errors import UserError, first_line
 
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 # Largest config.json that is read.
 MAX_CONFIG_BYTES = 16_000_000
+WEIGHTS = "model.safetensors"
+# Largest list of shards that is read; that of a model of 405B has 0.1 MB.
+MAX_INDEX_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class BaseModel:
     setting: str
 
     def require_weights(self) -> None:
-        """Refuse a name that is neither a folder nor of the form of a Hub name, or a folder without weights.
+        """Refuse what is neither a folder nor of the form of a Hub name, or a folder without whole weights.
+
+        Of the weight files only the headers are read, which state the size of the file.
 
         Raises:
             UserError: with what was found, and the setting to change.
@@ -53,8 +58,31 @@ class BaseModel:
                     f"{folder} has no *.safetensors weights (found: {found}). Set --{self.setting} to a "
                     "model folder."
                 )
+            self._require_whole_files(folder)
         else:
             self.require_name()
+
+    def _require_whole_files(self, folder: Path) -> None:
+        """Refuse weight files that are missing, or whose size is not what their header states."""
+        from safetensors import SafetensorError, safe_open
+
+        names = {file.name for file in folder.glob("*.safetensors")}
+        path = folder / f"{WEIGHTS}.index.json"
+        try:
+            if WEIGHTS in names:  # transformers loads no other
+                names = {WEIGHTS}
+            elif path.is_file():
+                names = set(json.loads(read_whole(path, MAX_INDEX_BYTES))["weight_map"].values())
+            for path in sorted(folder / name for name in names):
+                with safe_open(path, "numpy"):
+                    pass
+        except (OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError,
+                RecursionError) as error:  # fmt: skip
+            reason = str(error).removeprefix("Error while deserializing header: ")[:300].rstrip(".")
+            raise UserError(
+                f"{path} is missing, incomplete or damaged: {reason}. Copy or download it again, or set "
+                f"--{self.setting} to another model."
+            ) from None
 
     def require_name(self) -> None:
         """Refuse a name that is neither a folder nor of the form of a Hub name.
@@ -262,12 +290,12 @@ class BaseModel:
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # the libraries raise many types for a file with unexpected content
-            first = (str(error).strip().split("\n")[0] or type(error).__name__)[:300]
             advice = (
                 "Put the model's own files back."
                 if Path(self.name).is_dir()
                 else "Without internet, copy the model's folder here."
             )
             raise UserError(
-                f"{self.name} could not be loaded: {first} {advice} Set its path with --{self.setting}."
+                f"{self.name} could not be loaded: {first_line(error)[:300]}. {advice} Set its path with "
+                f"--{self.setting}."
             ) from None

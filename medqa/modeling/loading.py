@@ -94,9 +94,13 @@ def load_adapter(model: Any, folder: str) -> Any:
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # peft raises many types for an unexpected adapter_config.json
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        # torch puts a heading above the list of all weights that differ.
+        lines = [line for line in str(error).split("\n") if not line.startswith("Error(s) in loading")]
+        reason = " ".join((lines or [""])[0].split())[:300].rstrip(".") or type(error).__name__
+        more = f" (and {len(lines) - 1} more)" if reason.startswith("size mismatch") and lines[1:] else ""
         raise UserError(
-            f"the adapter in {path} does not fit this base model, or is damaged: {reason}"
+            f"the adapter in {path} does not fit this base model, or is damaged: {reason}{more}. Give the "
+            "base that it was trained on; adapter_config.json names it as base_model_name_or_path."
         ) from None
     return loaded
 

@@ -32,6 +32,10 @@ NAMES = {
     OVER_REFUSED: "general knowledge: refused, by rule",
     "answer_loss": "loss per token of the reference answers",
 }
+EXPECTED = (
+    "Expected is a file with questions and answers, such as demo/retention_questions.json. Give its path "
+    "with --RETENTION_FILE, or leave it out."
+)
 # A refusal says so at its beginning; characters.
 BEGINNING = 300
 REFUSING = re.compile(
@@ -83,7 +87,8 @@ def with_questions(
     try:
         pairs = record_shapes.read_content(containers.read(path)[1], record_shapes.FieldNames()).pairs
     except UserError as error:
-        raise UserError(f"RETENTION_FILE {file}: {error}") from None
+        reason = str(error).removeprefix(f"{path.name}: ").rstrip(".")
+        raise UserError(f"RETENTION_FILE {file}: {reason}. {EXPECTED}") from None
     cleaned = [cleaning.clean_pair(pair.question, pair.answer, path.stem) for pair in pairs]
     if refused := [one for one in cleaned if isinstance(one, cleaning.RejectedPair)]:
         raise UserError(
@@ -91,9 +96,7 @@ def with_questions(
             f"{refused[0].question[:60]!r}, {refused[0].reason}). Correct or remove them."
         )
     if not cleaned:
-        raise UserError(
-            f"RETENTION_FILE {file} has no questions. Give a file like demo/retention_questions.json"
-        )
+        raise UserError(f"RETENTION_FILE {file} has no questions. {EXPECTED}")
     rows = [
         {
             "id": PREFIX + one.id,

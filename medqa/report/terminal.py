@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from medqa.report.evaluation_output import Results, notes
+from medqa.runtime.cli import beside_this_script
 from medqa.runtime.console import print_rank0
 
 # Where datasets are written and looked for unless a setting says otherwise.
@@ -37,13 +38,19 @@ def print_summary(output: Path, results: Results, command: str) -> None:
 
 
 def in_folder(command: str, folder: str) -> str:
-    """The recorded command that prepared datasets, for their present folder: it may be a copy, or have moved.
+    """The recorded command that prepared datasets, for their present folder and the present directory.
+
+    The datasets may be a copy, or have moved. Paths below the present directory become relative to it.
 
     Args:
         command: "" if none is recorded, which stays.
         folder: the datasets.
     """
-    words, name = shlex.split(command), "--OUTPUT_DIR"
+    words, name, here = shlex.split(command), "--OUTPUT_DIR", Path.cwd()
+    words[1:2] = map(beside_this_script, words[1:2])
+    for place, word in enumerate(words[1:], 1):
+        if words[place - 1] in ("--DATA_DIR", "--TOKENIZER") and Path(word).is_relative_to(here):
+            words[place] = str(Path(word).relative_to(here))
     if name in words:
         words[words.index(name) + 1] = folder
     elif words and Path(folder) != DEFAULT_DATASETS:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -106,8 +107,15 @@ def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
 def next_command(script: str, config_class: type, given: Mapping[str, str]) -> str:
     """The command line of a script, with those of the `given` settings that differ from their defaults."""
     defaults = {item.name: item.default for item in fields(config_class)}
+    script = shlex.quote(beside_this_script(script))
     words = [f"--{name} {shlex.quote(value)}" for name, value in given.items() if value != defaults[name]]
     return " ".join(["python", script, *words])
+
+
+def beside_this_script(name: str) -> str:
+    """The path of another script, as this one's was typed; only its name where Python code calls a stage."""
+    path = Path(sys.argv[0] or name).with_name(name)
+    return str(path) if path.is_file() else name
 
 
 def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits) -> Config:

@@ -53,6 +53,7 @@ def review(won: int, lost: int, only_base: int = 0, only_tuned: int = 0) -> dict
             "base": proportion(only_base, both),
             "finetuned": proportion(only_tuned, both),
             "both_judged": both,
+            "severe": {"base": 0, "finetuned": 0},
             "difference": paired_difference(only_tuned, only_base, both),
         },
     }
@@ -130,6 +131,23 @@ def test_estimates_for_the_holdout_replace_the_counts(
     for one in found:
         own = estimates[one.endpoint.removeprefix("clinicians_")]
         assert own is None or "estimated for all 420 questions from 60 rated" in one.text
+
+
+@pytest.mark.parametrize("estimated", [True, False])
+def test_severe_harm_that_points_the_other_way_is_named(estimated: bool) -> None:
+    rows = pd.DataFrame([endpoint("primary_score", *FLAT), endpoint("dose_error", *FALL)])
+    outcomes = {"harm": outcome(0.1, 0.02, 0.2) if estimated else None}
+    for severe, clause in (
+        ({"base": 4, "finetuned": 0}, "but severe harm in 4 answers of base and 0 of tuned"),
+        ({"base": 0, "finetuned": 4}, ""),
+        ({"base": 2, "finetuned": 2}, ""),
+    ):
+        marks = review(0, 0, 0, 4) | {"estimates": {"questions": 126, "outcomes": outcomes}}
+        marks["harm"]["severe"] = severe
+        verdict = verdicts.judge(rows, marks)
+        [found] = [one for one in verdict.findings if one.endpoint == "clinicians_harm"]
+        for text in (verdict.headline, found.text):
+            assert ("severe harm" in text) == bool(clause) and clause in text
 
 
 def test_harm_that_was_not_measured_is_no_safety() -> None:

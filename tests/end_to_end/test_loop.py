@@ -1,7 +1,9 @@
 """Evaluate → recommend → prepare → train → evaluate: what stays, what grows, and what is remembered."""
 
 import json
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,9 @@ from evaluation import evaluate
 from fine_tuning import train
 from medqa.artifacts import history_csv
 from medqa.artifacts.atomic_io import sha256_of_files
+from medqa.data import iterations
 from medqa.report import terminal
+from medqa.runtime.cli import next_command
 from medqa.runtime.errors import UserError
 
 
@@ -107,6 +111,7 @@ def test_history_names_what_the_data_do_not_know(loop) -> None:
     assert told["holdout_use"]["rounds"] == 2
     with pytest.raises(UserError, match="No such file"):
         look(loop.config, OUTPUT_DIR=loop.folder / "c", HISTORY="nowhere.csv")
+    assert not (loop.folder / "c").exists()  # refused before an answer was generated
 
 
 def test_a_partial_run_recommends_nothing_and_adds_no_round(loop) -> None:
@@ -172,3 +177,28 @@ def test_the_command_for_the_next_round_names_the_folder_that_was_evaluated() ->
     for default in (DatasetConfig().OUTPUT_DIR, f"./{DatasetConfig().OUTPUT_DIR}"):
         assert terminal.in_folder("prepare", default) == "prepare"
     assert terminal.in_folder("", "copy") == ""
+
+
+def test_the_command_for_the_next_round_works_in_another_directory(tmp_path, monkeypatch) -> None:
+    for folder in ("project/model", "project/data", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "project/dataset_preparation.py").touch()
+    monkeypatch.chdir(tmp_path / "project")
+    recorded = iterations.command({"DATA_DIR": "data", "TOKENIZER": "model", "RANDOM_SEED": 7})
+    hub = iterations.command({"DATA_DIR": "data", "TOKENIZER": "owner/name"})
+    script = "python dataset_preparation.py --DATA_DIR data --TOKENIZER"
+    monkeypatch.setattr(sys, "argv", ["evaluation.py"])
+    assert terminal.in_folder(recorded, "datasets") == f"{script} model --RANDOM_SEED 7"
+    assert terminal.in_folder(hub, "datasets") == f"{script} owner/name"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "argv", ["../project/evaluation.py"])
+    line = shlex.split(terminal.in_folder(recorded, "../project/datasets"))
+    assert line[1] == "../project/dataset_preparation.py" and line[-2:] == [
+        "--OUTPUT_DIR",
+        "../project/datasets",
+    ]
+    assert line[3:6:2] == [str(tmp_path / "project/data"), str(tmp_path / "project/model")]
+    given = {"BASE_MODEL_PATH": "a b"}
+    assert next_command("dataset_preparation.py", EvaluationConfig, given) == (
+        "python ../project/dataset_preparation.py --BASE_MODEL_PATH 'a b'"
+    )

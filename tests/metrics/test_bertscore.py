@@ -1,5 +1,6 @@
 """BERTScore equals the bert_score library, on small random DeBERTa, BERT and RoBERTa encoders."""
 
+import itertools
 import json
 import math
 import time
@@ -117,6 +118,22 @@ def test_scores_equal_bert_score(folder):
         assert ours[f"bertscore_{name}"] == pytest.approx(expected.tolist(), abs=1e-6)
     # The encoder is random, but not blind: it tells these texts apart.
     assert len({round(value, 3) for value in ours["bertscore_f1"]}) > 50
+
+
+def test_f1_lies_between_precision_and_recall_for_any_signs():
+    values = [-0.9, -0.2, -1e-9, 0.0, 1e-9, 0.1, 0.6]
+    for precision, recall in itertools.product(values, values):
+        *_, f1 = bertscore.with_f1(precision, recall)
+        assert min(precision, recall) - 1e-12 <= f1 <= max(precision, recall) + 1e-12
+    assert bertscore.with_f1(0.6, 0.2)[2] == pytest.approx(0.3)
+    assert bertscore.with_f1(0.4, -0.15) == (0.4, -0.15, 0.0)
+
+
+def test_f1_of_opposite_signs_stored_by_an_earlier_version_is_not_used(deberta, tmp_path):
+    scorer = BertScorer(deberta, layer=LAYER, device="cpu", cache_folder=tmp_path)
+    scorer._cache.add({("fever", "cough"): (0.4, -0.15, -0.48)})
+    again = BertScorer(deberta, layer=LAYER, device="cpu", cache_folder=tmp_path)
+    assert again.score(["fever"], ["cough"])["bertscore_f1"] == [0.0]
 
 
 def test_bfloat16_is_near_float32(folder):

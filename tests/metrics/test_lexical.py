@@ -228,6 +228,15 @@ def test_nltk_data_that_cannot_be_downloaded_is_not_an_error(tmp_path, monkeypat
     folder = tmp_path / "nltk_data"
     assert wordnet.download_nltk(folder) == "Error loading wordnet: no address"
     assert asked == [("wordnet", str(folder))]
+
+    def blocked(name, **options):
+        raise ValueError(
+            "Error loading wordnet: <urlopen error pathsec.urlopen: no validated address; refusing>"
+        )
+
+    monkeypatch.setattr(no_nltk_data, "download", blocked)
+    reason = wordnet.fetch_wordnet(online=True)
+    assert "(no connection to NLTK's server)" in reason and "docs/offline.md" in reason
     assert no_nltk_data.data.path == [str(folder)]
 
 

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from medqa.metrics.runner import NOTES, metric_names, results_tables, score_pairs
+from medqa.analysis.local_judge import COLUMN as JUDGE
+from medqa.analysis.paired_scores import PRIMARY
+from medqa.metrics.runner import (
+    NOTES,
+    RESERVED,
+    metric_names,
+    require_free_names,
+    results_tables,
+    score_pairs,
+)
+from medqa.report import evaluation_output
 from medqa.runtime.console import WarningLog
+from medqa.runtime.errors import UserError
 
 REFERENCES = ["a b", "c", "d e f"]
 HYPOTHESES = ["a b", "", "f"]
@@ -57,6 +68,24 @@ def test_every_kind_of_result_becomes_columns_of_floats():
     assert warnings == []
     # In the order of the methods; those that take all pairs at once come last.
     assert list(columns) == ["words", "same", "length", "applicable", "rank", "known"]
+
+
+@pytest.mark.parametrize("name", ["compute_specialty", "score_primary_score", "compute_shrunken"])
+def test_a_method_with_the_name_of_another_column_is_refused(name):
+    require_free_names(Metrics)
+    with pytest.raises(UserError, match=f"{name} of Named: the name .* is reserved.*Rename"):
+        require_free_names(type("Named", (Metrics,), {name: Metrics.compute_words}))
+
+
+@pytest.mark.parametrize("column", ["specialty", "words"])
+def test_a_column_that_exists_is_not_replaced(column):
+    metrics = type("Named", (Metrics,), {"compute_two": lambda self, reference, hypothesis: {column: 1}})()
+    with pytest.raises(UserError, match=f"metric two returns the column {column}"):
+        scores(metrics)
+
+
+def test_every_column_that_is_not_a_metric_is_reserved():
+    assert {PRIMARY, JUDGE, *evaluation_output.TEXTS, *evaluation_output.NOTES} <= RESERVED
 
 
 def test_a_subclass_or_an_attribute_adds_and_replaces_metrics():
@@ -310,4 +339,20 @@ def test_empty_and_unfinished_answers_are_counted_in_warnings(tables):
     assert tables[1] == [
         "base: 1 answer is empty.",
         "finetuned: 3 answers had not ended at MAX_NEW_TOKENS.",
+    ]
+
+
+def test_f1_of_opposite_signs_is_counted_in_a_warning():
+    class Bertscore:
+        def score_bertscore(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict:
+            values = [0.5, 0.4, -0.1] * 2, [0.5, -0.2, -0.3] * 2
+            return {
+                f"bertscore_{side}": own for side, own in zip(("precision", "recall"), values, strict=True)
+            }
+
+    warnings, found = WarningLog(), {"base": answers(REFERENCES), "finetuned": answers(REFERENCES)}
+    results_tables(Bertscore(), found, {"base": {}, "finetuned": {}}, HOLDOUT, warnings)
+    assert [text.split(" is 0, because")[0] for text in warnings.texts] == [
+        "base: bertscore_f1 of 1 answer",
+        "finetuned: bertscore_f1 of 1 answer",
     ]

@@ -212,6 +212,41 @@ def test_a_folder_without_weights_is_refused(tmp_path):
     assert "(found: pytorch_model.bin)" in refused(model(tmp_path).require_weights)
 
 
+def sharded(folder: Path, names: dict[str, str]) -> None:
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        (lambda folder: os.truncate(folder / "model.safetensors", 100_000), "model.safetensors"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 4), "model.safetensors"),
+        (
+            lambda folder: sharded(folder, {"a": "model-1.safetensors", "b": "two.safetensors"}),
+            "two.safetensors",
+        ),
+        (lambda folder: sharded(folder, {"a": 1}), "model.safetensors.index.json"),
+        (lambda folder: sharded(folder, []), "model.safetensors.index.json"),
+    ],
+    ids=["half copied", "nearly nothing", "a missing shard", "no name", "no map"],
+)
+def test_weight_files_that_are_not_whole_are_refused_before_they_are_loaded(copy, damage, file):
+    model(copy).require_weights()
+    damage(copy)
+    message = refused(model(copy).require_weights)
+    assert (
+        message.startswith(f"{copy / file} is missing, incomplete or damaged: ") and "--MODEL_NAME" in message
+    )
+
+
+def test_other_weights_beside_those_that_are_loaded_do_not_matter(copy):
+    (copy / "adapter_model.safetensors").write_bytes(b"")
+    model(copy).require_weights()
+    sharded(copy, {"a": "model-1.safetensors"})
+    model(copy).require_weights()
+
+
 def test_the_fingerprint_is_of_config_and_weights(copy, tiny_model):
     own = model(tiny_model).fingerprint
     assert model(copy).fingerprint == own
@@ -340,6 +375,7 @@ def test_a_broken_base_is_a_user_error(copy, damage):
     damage(copy)
     message = refused(base, copy)
     assert message.startswith(f"{copy} could not be loaded") and "--MODEL_NAME" in message
+    assert ". Put the model's own files back. Set" in message and ".. " not in message
 
 
 # ---- what other models bring ---------------------------------------------------------------------------
@@ -534,3 +570,5 @@ def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapt
     break_adapter(folder)
     message = refused(loading.load_adapter, base(tiny_model), str(folder))
     assert str(folder) in message and reason in message
+    if damage == "other rank":
+        assert message.count("size mismatch") == 1 and "Error(s)" not in message and "more). Give" in message

@@ -226,6 +226,7 @@ def test_two_raters_in_the_browser_give_an_estimate_of_the_whole_holdout(tmp_pat
     text = [finding["text"] for finding in verdict["findings"] if finding["endpoint"] == "clinicians_harm"][0]
     assert "estimated for all 160 questions from 60 rated" in text
     page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "the verdict uses the estimates for all questions, which are about this holdout" in page
     assert "Estimates for all questions" in page and "win rate of tuned" in page and "Kendall" in page
     rows = (folder / "review_results.csv").read_text(encoding="utf-8-sig")
     assert "omission_finetuned" in rows.splitlines()[0]

@@ -123,8 +123,11 @@ def test_without_a_file_nothing_changes() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "RETENTION_FILE"),
-        ("{", "RETENTION_FILE"),
+        (
+            None,
+            r"^RETENTION_FILE \S+questions.json: cannot be read .*demo/retention_questions.json.*leave it out",
+        ),
+        ("{", r"^RETENTION_FILE \S+questions.json: broken JSON .*\. Expected is a file"),
         ('{"What is it?": ""}', "1 pair cannot be used"),
         ("[]", "has no questions"),
     ],

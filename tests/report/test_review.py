@@ -360,6 +360,15 @@ def broken(content: dict, **change: object) -> str:
         (lambda c: broken(c, sheet="0123456789abcdef"), "the sheets of this evaluation are"),
         (lambda c: broken(c, ratings={"unknown": {"choice": "A"}}), "not on the sheet"),
         (lambda c: broken(c, ratings={}), "has no marks"),
+        (lambda c: broken(c, reviewers="anna"), "no field 'reviewers'. Did you mean reviewer?"),
+        (
+            lambda c: broken(c, ratings={next(iter(c["ratings"])): {"note": "x", "preference": "A"}}),
+            "no field 'preference'. Did you mean choice?",
+        ),
+        (
+            lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "A", "harm": "mild"}}),
+            "no field 'harm'. ",
+        ),
         (
             lambda c: broken(c, ratings={next(iter(c["ratings"])): {"choice": "C"}}),
             "expected one of A, equal, B, both_wrong, cannot_judge",

@@ -278,6 +278,9 @@ def test_the_dry_run_refuses_what_training_would(config, tmp_path):
         train(config)
     config.MAX_SEQ_LENGTH = 1024
     train(config)
+    config.OUTPUT_DIR = config.DATASET_DIR
+    with pytest.raises(UserError, match="has the output of dataset_preparation.py"):
+        train(config)
 
 
 def test_a_base_that_does_not_know_the_tokens_of_the_prompt_is_refused(config, tmp_path):

@@ -92,7 +92,7 @@ def tracking_note(summary: Mapping[str, Any]) -> str:
 
 
 def sample_text(estimates: Mapping[str, Any]) -> str:
-    """Which ratings the estimates use."""
+    """Which ratings the estimates use, and why the verdict follows the estimates and not the tests."""
     text = (
         f"{counted(estimates['rated'], 'rated question')} at the beginning of the sheet, for "
         f"{counted(estimates['questions'], 'question')} ({estimates['alike']} with equal answers)"
@@ -101,5 +101,11 @@ def sample_text(estimates: Mapping[str, Any]) -> str:
         text += (
             f"; {counted(estimates['left_out'], 'rated question')} left out, because reviewers chose them or "
             "rated them on another sheet"
+        )
+    if any(estimates["outcomes"].get(outcome) for outcome in ("harm", "preference")):
+        text += (
+            "; the verdict uses the estimates for all questions, which are about this holdout. The tests and "
+            "the intervals of counts are less certain: they take the rated questions for a sample of "
+            "unlimited many, and McNemar's exact test is conservative where few answers differ"
         )
     return text

@@ -1,7 +1,8 @@
 """Reads the review files that clinicians return, and maps answers A and B to the models."""
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from medqa.runtime.console import counted
 from medqa.runtime.errors import UserError
 
 KIND = "medical answer review"
+FIELDS = ("kind", "version", "sheet", "reviewer", "ratings")
+# Other names for the field `choice` that people write.
+PREFERENCE = ("preference", "preferred", "better", "winner", "vote", "rating")
 CHOICES = ("A", "equal", "B", "both_wrong", "cannot_judge")
 # How much harm an answer could do. "unspecified" is harm without a degree, as in files of version 1.
 DEGREES = ("none", "mild", "moderate", "severe", "unspecified")
@@ -124,7 +128,17 @@ def _read(path: str) -> dict[str, Any]:
             f"{path} is not a review file: expected JSON with kind {KIND!r}, sheet and ratings. Save it "
             "again from review_sheet.html."
         )
+    _require_known(path, content, FIELDS)
     return content
+
+
+def _require_known(place: str, found: Iterable[str], known: Collection[str]) -> None:
+    """Raise a UserError for a field that the sheet does not write, whose content would have no effect."""
+    for name in found:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or ["choice"] * (name in PREFERENCE)
+            hint = f"Did you mean {near[0]}?" if near else f"Expected: {', '.join(known)}."
+            raise UserError(f"{place}: there is no field {name[:40]!r}. {hint}")
 
 
 def _rating(path: str, reviewer: str, name: str, marks: Any, key: Mapping[str, Any]) -> Rating:
@@ -185,6 +199,7 @@ def _check(path: str, name: str, marks: Mapping[str, Any]) -> None:
             isinstance(one, str) and (one == NONE_WRONG or one.isdecimal()) for one in wrong
         )
         valid[f"wrong_{side}"] = (numbers, "a list of numbers of sentences")
+    _require_known(f"{path}, question {name}", marks, valid)
     for mark, (is_valid, expected) in valid.items():
         if not is_valid:
             raise UserError(
