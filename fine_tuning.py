@@ -164,6 +164,7 @@ def print_dry_run_estimate(
     from medqa.data import preview
     from medqa.training import arguments, batch_sampler, lora, memory_plan, resume
 
+    output_dir.require_creatable(Path(config.OUTPUT_DIR))
     output_dir.require_own(Path(config.OUTPUT_DIR), "fine_tuning")
     resume.refuse_foreign_files(Path(config.OUTPUT_DIR))
     lora.require_trainable(base.model_config, select(config, lora.AdapterSettings))

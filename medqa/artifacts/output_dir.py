@@ -55,12 +55,7 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
             The system releases the lock when the process ends, also after SIGKILL. On a file system without
             `flock`, the lock is a lease.
     """
-    for place in (folder, *folder.parents):
-        if os.path.lexists(place) and not os.path.isdir(place):
-            raise UserError(
-                f"OUTPUT_DIR {folder} cannot be created: {place} is a file. Give another folder: "
-                "--OUTPUT_DIR …"
-            )
+    require_creatable(folder)
     if stage:
         require_own(folder, stage)
     created = not folder.exists()
@@ -98,6 +93,20 @@ def _holder(folder: Path) -> str:
         return (folder / LOCK).read_text(encoding="utf-8", errors="replace")[:200].strip()
     except OSError:  # the process has not written its name yet, or has just ended
         return "another process"
+
+
+def require_creatable(folder: Path) -> None:
+    """Refuse an output folder in whose place, or above which, is a file.
+
+    Raises:
+        UserError: with that file.
+    """
+    for place in (folder, *folder.parents):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise UserError(
+                f"OUTPUT_DIR {folder} cannot be created: {place} is a file. Give another folder: "
+                "--OUTPUT_DIR …"
+            )
 
 
 def require_own(folder: Path, stage: str) -> None:

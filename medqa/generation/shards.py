@@ -86,6 +86,7 @@ def writer_lock(output: Path, shard: Shard) -> Iterator[None]:
         if rank() == 0 and shard == WHOLE:
             locks.enter_context(output_dir.output_dir_lock(output, "evaluation"))
         elif rank() == 0:
+            output_dir.require_creatable(output)
             output_dir.require_own(output, "evaluation")
         folder = writer_folder(output / "predictions", shard)
         if folder.parent.name == "shards" and launched("LOCAL_RANK", 0) == 0:

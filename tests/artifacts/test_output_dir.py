@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.generation import shards
 from medqa.runtime.errors import UserError
 
 OLD = {"a.txt": "old a", "kept.txt": "old kept", "sub/x.txt": "old x", "gone/deep/y.txt": "old y"}
@@ -67,6 +68,9 @@ def test_a_file_in_the_place_of_the_folder_is_refused_and_kept(tmp_path, below, 
         pytest.raises(UserError, match="cannot be created: .*notes.txt is a file. Give another"),
         output_dir.output_dir_lock(file / below, stage),
     ):
+        pass
+    part = shards.parse("1/2")
+    with pytest.raises(UserError, match="notes.txt is a file"), shards.writer_lock(file / below, part):
         pass
     assert file.read_text() == "mine"
 
