@@ -211,10 +211,10 @@ def compare(
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
     names, lower = metric_names(tables["base"]), metrics.LOWER_IS_BETTER
-    if absent := [name for name in primary if name not in names]:
-        warnings.add(f"the primary score is without {', '.join(absent)}; the metrics are {', '.join(names)}.")
     metadata = metric_metadata(metrics, tables)
-    metadata["primary_metrics"] = paired_scores.add_primary_score(tables, primary, lower)
+    metadata["primary_metrics"] = used = paired_scores.add_primary_score(tables, primary, lower)
+    for gap in paired_scores.primary_score_gaps(*tables.values(), primary, used):
+        warnings.add(gap)
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
     overlap = Path(datasets), Path(tuned), records["holdout"], tables

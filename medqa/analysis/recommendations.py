@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.by_specialty import Spread
 from medqa.analysis.paired_scores import PRIMARY
+from medqa.data.source_files import listed
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def recommend(
     rows = {row["specialty"]: row for row in performance.to_dict("records")}
     overall = dict(zip(comparison["metric"], comparison["difference"].tolist(), strict=True))
     obstacle = _obstacle(spread, partial)
+    unscored = [name for name, row in rows.items() if not row["primary_score_n"]]
     low = [] if obstacle else _above(rows, "p_low", thresholds.low_probability, "expected_deficit")
     worse = [] if partial else _above(rows, "p_worse", thresholds.regressed_probability, "p_worse")
     steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low}
@@ -88,14 +90,17 @@ def recommend(
             increases[name] = share
     for name in worse:
         reasons.setdefault(name, []).append(_why_worse(rows[name]))
+    for name in unscored:
+        reasons.setdefault(name, []).insert(0, "Not comparable: none of its questions has a primary score.")
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
-        "summary": _summary(low, worse, increases, obstacle, spread),
+        "summary": _summary(low, worse, increases, unscored, obstacle, spread),
         "next_step": "" if increases or partial else NEXT_STEP,
         "reasons": {name: " ".join(sentences) for name, sentences in reasons.items()},
         "regressed_specialties": worse,
+        "specialties_not_comparable": unscored,
         "partial": partial,
         "method": METHOD,
         "seed": seed,
@@ -148,14 +153,20 @@ def _obstacle(spread: Spread, partial: bool) -> str:
 
 
 def _summary(
-    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], obstacle: str, spread: Spread
-) -> str:
+    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], unscored: Sequence[str],
+    obstacle: str, spread: Spread,
+) -> str:  # fmt: skip
     """The result and the recommendation in a few sentences."""
-    number = spread.specialties
+    number = f"{spread.specialties}{' compared' * bool(unscored)}"
     text = obstacle or (
         f"The specialties differ (F test, p = {spread.heterogeneity_p:.2g}): {len(low) or 'none'} of "
         f"{number} called low."
     )
+    if unscored:
+        text += (
+            f" {spread.specialties} of {spread.specialties + len(unscored)} specialties compared; not "
+            f"comparable, because none of their questions has a primary score: {listed(unscored)}."
+        )
     if low or increases:
         evenly = "" if low else ", evenly (SPREAD_WHEN_FLAT)"
         text += f" More data recommended for {len(increases) or 'none'}{evenly}."

@@ -10,7 +10,7 @@ from scipy import stats
 
 from medqa.analysis.by_specialty import Spread, by_specialty
 from medqa.analysis.comparison import DECLARED, compare
-from medqa.analysis.paired_scores import add_primary_score, failures
+from medqa.analysis.paired_scores import add_primary_score, failures, primary_score_gaps
 
 PRIMARY = ("ROUGE-L", "bertscore_f1")
 METRICS = ("ROUGE-L", "bertscore_f1", "dose_error")
@@ -86,6 +86,34 @@ def test_primary_score_takes_what_is_there() -> None:
     add_primary_score(tables, ("ROUGE-L", "answer_loss"), {"answer_loss"})
     np.testing.assert_allclose(table["primary_score"], [-0.45, -0.9, -1.35])
     assert add_primary_score(tables, ("absent",), ()) == [] and table["primary_score"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("token_f1", "failed", "warning"),
+    [
+        (
+            [0.1, 0.2, None, None, None, None],
+            "",
+            "4 of 6 questions, all of طب, 中医, have no primary score because token_f1 does not apply to them; "
+            "choose others with --PRIMARY_METRICS.",
+        ),
+        ([0.1, None, 0.1, 0.2, None, None], "", "3 of 6 questions, among them all of 中医, have no primary"),
+        ([0.1, None, 0.1, 0.2, 0.3, 0.4], "token_f1", "1 of 6 questions have no primary score because token_f1 "
+         "does not apply to them or failed"),
+        ([None] * 6, "", "the primary score is without token_f1, which applies to no question of this holdout"),
+        ([None] * 6, "token_f1", "the primary score is without token_f1, which has no value, because it failed"),
+        ([0.1] * 6, "", None),
+    ],
+)  # fmt: skip
+def test_questions_and_metrics_that_the_primary_score_is_without(
+    token_f1: list, failed: str, warning: str | None
+) -> None:
+    table = pd.DataFrame({"specialty": ["eng", "eng", "طب", "طب", "中医", "中医"], "ROUGE-L": [0.5] * 6,
+                          "token_f1": np.array(token_f1, float), "id": list("abcdef"), "failed": ["", failed] + [""] * 4})  # fmt: skip
+    tables = {"base": table, "finetuned": table.copy()}
+    wanted = ("ROUGE-L", "token_f1")
+    gaps = primary_score_gaps(table, tables["finetuned"], wanted, add_primary_score(tables, wanted, ()))
+    assert len(gaps) == (warning is not None) and gaps[:1] == [gap for gap in gaps if gap.startswith(warning)]
 
 
 @pytest.mark.parametrize("missing", ["base", "tuned"])

@@ -134,6 +134,19 @@ def test_nothing_is_recommended_without_detectable_differences(spread: Spread, r
     assert advise(performance())["next_step"] == ""
 
 
+def test_specialties_without_a_primary_score_are_named() -> None:
+    nothing = {"primary_score_n": 0, "p_low": math.nan, "p_worse": math.nan}
+    table, spread = performance(skin=nothing, lung=nothing), replace(SPREAD, specialties=2)
+    advice = advise(table, spread=spread)
+    assert advice["specialties_not_comparable"] == ["skin", "lung"]
+    assert advice["summary"].startswith(
+        "The specialties differ (F test, p = 0.001): 2 of 2 compared called low."
+    )
+    assert "2 of 4 specialties compared; not comparable" in advice["summary"]
+    assert ": skin, lung. More data" in advice["summary"] and "Not comparable" in advice["reasons"]["lung"]
+    assert "comparable" not in advise(performance())["summary"]
+
+
 def test_a_probability_at_the_threshold_is_not_low() -> None:
     advice = advise(performance(brain={"p_low": 0.8}, heart={"p_low": math.nan}))
     assert advice["low_performance_specialties"] == []
