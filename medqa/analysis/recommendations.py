@@ -30,12 +30,17 @@ METHOD = (
     "P(mean < mean of all - margin) is above the level, unless fine-tuning made them worse or all their data "
     f"is used. The step grows with the expected deficit and is full at {FULL_STEP_MARGINS:g} margins."
 )
-# What to do when nothing is recommended.
-NEXT_STEP = (
-    "What you can do: hold out more questions, so that differences can be detected "
-    "(HOLDOUT_SAMPLES_PER_SPECIALTY, in a new OUTPUT_DIR of the preparation); give every specialty more of "
-    "its data (--SPREAD_WHEN_FLAT 0.1 with --SCORE_ONLY); or add other data to DATA_DIR."
+# What to do when nothing is recommended; the second where it would have an effect.
+MORE_QUESTIONS = (
+    "hold out more questions, so that differences can be detected (HOLDOUT_SAMPLES_PER_SPECIALTY, in a new "
+    "OUTPUT_DIR of the preparation)"
 )
+SPREAD_STEP = 0.1
+SPREAD_EVENLY = (
+    "give every specialty that has not regressed more of its data "
+    f"(--SPREAD_WHEN_FLAT {SPREAD_STEP:g} with --SCORE_ONLY)"
+)
+OTHER_DATA = "or add other data to DATA_DIR"
 
 
 @dataclass(frozen=True)
@@ -78,27 +83,25 @@ def recommend(
     unscored = [name for name, row in rows.items() if not row["primary_score_n"]]
     low = [] if obstacle else _above(rows, "p_low", thresholds.low_probability, "expected_deficit")
     worse = [] if partial else _above(rows, "p_worse", thresholds.regressed_probability, "p_worse")
-    steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low}
+    fit = [name for name in rows if name not in worse]  # for more data
+    steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low if name in fit}
     if not low and not partial and thresholds.spread_when_flat > 0:
-        steps = dict.fromkeys(rows, min(thresholds.spread_when_flat, thresholds.max_share_step))
-    reasons = {name: [_why_low(rows[name], spread, rows.values())] if name in low else [] for name in steps}
-    increases = {}
-    for name in (name for name in steps if name not in worse):
-        share, effect = _grown(shares[name], pool[name], steps[name], thresholds.max_share_step)
-        reasons[name] += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
-        if share > shares[name]:
-            increases[name] = share
-    for name in worse:
-        reasons.setdefault(name, []).append(_why_worse(rows[name]))
-    for name in unscored:
-        reasons.setdefault(name, []).insert(0, "Not comparable: none of its questions has a primary score.")
+        steps = dict.fromkeys(fit, min(thresholds.spread_when_flat, thresholds.max_share_step))
+    most = thresholds.max_share_step
+    grown = {name: _grown(shares[name], pool[name], step, most) for name, step in steps.items()}
+    increases = {name: share for name, (share, _) in grown.items() if share > shares[name]}
+    reasons = _reasons(rows, spread, low, worse, {name: effect for name, (_, effect) in grown.items()})
+    able = any(_grown(shares[name], pool[name], SPREAD_STEP, most)[0] > shares[name] for name in fit)
+    summary = _summary(low, worse, increases, unscored, obstacle, spread)
+    if thresholds.spread_when_flat > 0 and not partial and (low or not able):
+        summary += f" SPREAD_WHEN_FLAT has no effect: {_why_no_spread(low, len(worse), len(rows))}."
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
-        "summary": _summary(low, worse, increases, unscored, obstacle, spread),
-        "next_step": "" if increases or partial else NEXT_STEP,
-        "reasons": {name: " ".join(sentences) for name, sentences in reasons.items()},
+        "summary": summary,
+        "next_step": "" if increases or partial else _next_step(spreads=able and not low),
+        "reasons": reasons,
         "regressed_specialties": worse,
         "specialties_not_comparable": unscored,
         "partial": partial,
@@ -118,6 +121,24 @@ def differ(advice: Mapping[str, Any]) -> bool:
         advice: content of training_recommendations.json.
     """
     return advice["heterogeneity_p"] is not None and advice["heterogeneity_p"] < HETEROGENEITY_LEVEL
+
+
+def _reasons(
+    rows: Mapping[str, Mapping[str, Any]], spread: Spread, low: Sequence[str], worse: Sequence[str],
+    effects: Mapping[str, str],
+) -> dict[str, str]:  # fmt: skip
+    """Specialty → why it is low, regressed, or not comparable, and the effect of its new share."""
+    reasons: dict[str, list[str]] = {}
+    for name in low:
+        reasons[name] = [_why_low(rows[name], spread, rows.values())]
+    for name, effect in effects.items():
+        reasons.setdefault(name, ["Spread evenly (SPREAD_WHEN_FLAT)."]).append(effect)
+    for name in worse:
+        reasons.setdefault(name, []).append(_why_worse(rows[name]))
+    for name, row in rows.items():
+        if not row["primary_score_n"]:
+            reasons.setdefault(name, []).append("Not comparable: none of its questions has a primary score.")
+    return {name: " ".join(sentences) for name, sentences in reasons.items()}
 
 
 def _why_worse(row: Mapping[str, Any]) -> str:
@@ -198,6 +219,20 @@ def _step(deficit: float, thresholds: Thresholds) -> float:
         return thresholds.max_share_step
     full = FULL_STEP_MARGINS * thresholds.low_margin
     return thresholds.max_share_step * min(1.0, max(0.0, deficit) / full)
+
+
+def _next_step(spreads: bool) -> str:
+    """What to do when nothing is recommended; `spreads`: SPREAD_WHEN_FLAT would raise a share."""
+    return f"What you can do: {'; '.join([MORE_QUESTIONS, *[SPREAD_EVENLY] * spreads, OTHER_DATA])}."
+
+
+def _why_no_spread(low: Sequence[str], worse: int, number: int) -> str:
+    """Why SPREAD_WHEN_FLAT raises no share, with `worse` of `number` specialties regressed."""
+    if low:
+        return "it applies only if no specialty is low"
+    if worse == number:
+        return "all specialties have regressed, and those get no more data"
+    return f"no specialty{' that has not regressed' * bool(worse)} has unused pairs within MAX_SHARE_STEP"
 
 
 def _grown(share: float, pool: int, step: float, max_step: float) -> tuple[float, str]:

@@ -171,6 +171,32 @@ def test_data_is_spread_evenly_when_no_specialty_is_low() -> None:
     assert set(low) == {"brain", "heart"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "pool", "why"),
+    [
+        ({name: {"p_worse": 0.99} for name in ("brain", "heart", "skin", "lung")}, 100, "all specialties have regressed"),
+        ({"brain": {"p_worse": 0.99}}, 0, "no specialty that has not regressed has unused pairs within MAX_SHARE_STEP"),
+        ({}, 0, "no specialty has unused pairs within MAX_SHARE_STEP"),
+    ],
+)  # fmt: skip
+def test_spreading_is_offered_only_where_it_has_an_effect(changes: dict, pool: int, why: str) -> None:
+    flat, table = replace(SPREAD, heterogeneity_p=0.4), performance(**changes)
+    advice = advise(table, pool=pool, spread=flat)
+    assert "SPREAD_WHEN_FLAT" not in advice["next_step"] + advice["summary"]
+    assert advice["next_step"].startswith("What you can do: hold out more questions")
+    advice = advise(table, pool=pool, spread=flat, spread_when_flat=0.1)
+    assert not advice["recommended_sample_increases"]
+    assert f"SPREAD_WHEN_FLAT has no effect: {why}" in advice["summary"]
+
+
+def test_spreading_has_no_effect_beside_a_low_specialty() -> None:
+    advice = advise(performance(), spread_when_flat=0.1)
+    assert advice["summary"].endswith(
+        "SPREAD_WHEN_FLAT has no effect: it applies only if no specialty is low."
+    )
+    assert "SPREAD_WHEN_FLAT" not in advise(performance(), share=1.0, pool=0)["next_step"]
+
+
 def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:
     first = holdout_use([], COMPARISON, 42, 0.3)
     assert (first["rounds"], first["flattery_if_best_is_reported"], first["flattery_at_most"]) == (1, 0, 0)
