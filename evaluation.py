@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from config import LIMITS, EvaluationConfig
+from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import clinical
 from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
@@ -28,7 +28,7 @@ from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
 from medqa.report import evaluation_output, hub_upload, retention, terminal
-from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
@@ -208,6 +208,7 @@ def compare(
     from medqa.analysis.comparison import compare as compare_models
     from medqa.analysis.precision_gap import precision_gap
     from medqa.data.dataset_stats import pool_sizes
+    from medqa.generation.model_pair import training_if_outdated
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
     names, lower = metric_names(tables["base"]), metrics.LOWER_IS_BETTER
@@ -225,8 +226,11 @@ def compare(
     this, rows = round_history.this_and_known(settings, config.HISTORY, data, metadata, started)
     earlier_low = [row["low"] for row in round_history.earlier(rows, this)]
     thresholds = select(config, recommendations.Thresholds)
+    again = training_if_outdated(settings, config.BASE_MODEL_PATH, tuned, data["iteration"])
+    train_first = next_command("fine_tuning.py", TrainingConfig, again) if again else ""
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))
-    advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
+    known = config.SEED, thresholds, bool(config.LIMIT), earlier_low, train_first
+    advice = recommendations.recommend(*evidence, *known)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
     here = mean_loss(records["eval"]["id"], losses)

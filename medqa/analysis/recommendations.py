@@ -30,6 +30,10 @@ METHOD = (
     "P(mean < mean of all - margin) is above the level, unless fine-tuning made them worse or all their data "
     f"is used. The step grows with the expected deficit and is full at {FULL_STEP_MARGINS:g} margins."
 )
+OUTDATED = (
+    "The model is of another iteration of the data than the present one, so nothing new is recommended: "
+    "train on the present data first."
+)
 # What to do when nothing is recommended; the second where it would have an effect.
 MORE_QUESTIONS = (
     "hold out more questions, so that differences can be detected (HOLDOUT_SAMPLES_PER_SPECIALTY, in a new "
@@ -55,16 +59,10 @@ class Thresholds:
 
 
 def recommend(
-    performance: "pd.DataFrame",
-    spread: Spread,
-    comparison: "pd.DataFrame",
-    shares: Mapping[str, float],
-    pool: Mapping[str, int],
-    seed: int,
-    thresholds: Thresholds,
-    partial: bool = False,
-    earlier_low: Sequence[int] = (),
-) -> dict[str, Any]:
+    performance: "pd.DataFrame", spread: Spread, comparison: "pd.DataFrame", shares: Mapping[str, float],
+    pool: Mapping[str, int], seed: int, thresholds: Thresholds, partial: bool = False,
+    earlier_low: Sequence[int] = (), train_first: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Choose the new shares and give the reasons; returns JSON values.
 
     Args:
@@ -76,16 +74,18 @@ def recommend(
         thresholds: settings of the evaluation.
         partial: only some questions were answered (LIMIT), so nothing is recommended.
         earlier_low: number of low specialties in each earlier evaluation on this holdout.
+        train_first: command that trains on the present data, if the model is of another iteration of them.
     """
     rows = {row["specialty"]: row for row in performance.to_dict("records")}
     overall = dict(zip(comparison["metric"], comparison["difference"].tolist(), strict=True))
-    obstacle = _obstacle(spread, partial)
+    blocked = partial or bool(train_first)
+    obstacle = OUTDATED if train_first and not partial else _obstacle(spread, partial)
     unscored = [name for name, row in rows.items() if not row["primary_score_n"]]
     low = [] if obstacle else _above(rows, "p_low", thresholds.low_probability, "expected_deficit")
     worse = [] if partial else _above(rows, "p_worse", thresholds.regressed_probability, "p_worse")
     fit = [name for name in rows if name not in worse]  # for more data
     steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low if name in fit}
-    if not low and not partial and thresholds.spread_when_flat > 0:
+    if not low and not blocked and thresholds.spread_when_flat > 0:
         steps = dict.fromkeys(fit, min(thresholds.spread_when_flat, thresholds.max_share_step))
     most = thresholds.max_share_step
     grown = {name: _grown(shares[name], pool[name], step, most) for name, step in steps.items()}
@@ -93,14 +93,15 @@ def recommend(
     reasons = _reasons(rows, spread, low, worse, {name: effect for name, (_, effect) in grown.items()})
     able = any(_grown(shares[name], pool[name], SPREAD_STEP, most)[0] > shares[name] for name in fit)
     summary = _summary(low, worse, increases, unscored, obstacle, spread)
-    if thresholds.spread_when_flat > 0 and not partial and (low or not able):
+    if thresholds.spread_when_flat > 0 and not blocked and (low or not able):
         summary += f" SPREAD_WHEN_FLAT has no effect: {_why_no_spread(low, len(worse), len(rows))}."
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
         "summary": summary,
-        "next_step": "" if increases or partial else _next_step(spreads=able and not low),
+        "next_step": "" if increases or blocked else _next_step(spreads=able and not low),
+        "train_first": train_first,
         "reasons": reasons,
         "regressed_specialties": worse,
         "specialties_not_comparable": unscored,

@@ -197,6 +197,18 @@ def test_spreading_has_no_effect_beside_a_low_specialty() -> None:
     assert "SPREAD_WHEN_FLAT" not in advise(performance(), share=1.0, pool=0)["next_step"]
 
 
+def test_an_outdated_model_gives_no_new_recommendation() -> None:
+    table, shares = performance(), dict.fromkeys(("brain", "heart", "skin", "lung"), 0.5)
+    pool = dict.fromkeys(shares, 100)
+    limits = replace(THRESHOLDS, spread_when_flat=0.1)
+    advice = recommend(
+        table, SPREAD, COMPARISON, shares, pool, 42, limits, train_first="python fine_tuning.py"
+    )
+    assert advice["low_performance_specialties"] == [] and advice["recommended_sample_increases"] == {}
+    assert "another iteration of the data" in advice["summary"] and advice["next_step"] == ""
+    assert advice["train_first"] == "python fine_tuning.py" and advise(performance())["train_first"] == ""
+
+
 def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:
     first = holdout_use([], COMPARISON, 42, 0.3)
     assert (first["rounds"], first["flattery_if_best_is_reported"], first["flattery_at_most"]) == (1, 0, 0)
