@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.by_specialty import Spread
+from medqa.analysis.by_specialty import LEAST_FREEDOM, Spread
 from medqa.analysis.paired_scores import PRIMARY
 from medqa.data.source_files import listed
 from medqa.runtime.console import counted
@@ -161,10 +161,17 @@ def _obstacle(spread: Spread, partial: bool) -> str:
     """Why no specialty can be called low in this evaluation; empty when some could."""
     if partial:
         return "PARTIAL: only part of the holdout was answered (LIMIT), so nothing is recommended."
-    if spread.specialties < 2 or spread.heterogeneity_p is None:
+    if spread.specialties > 1 and spread.within_freedom >= LEAST_FREEDOM and spread.heterogeneity_p is None:
         return (
-            f"{spread.specialties} specialties have a primary score. A comparison needs two specialties, one "
-            "of them with two questions, so none is called low."
+            "All questions of a specialty have the same primary score, so the variance within specialties "
+            "cannot be estimated: no test, and none is called low."
+        )
+    if spread.specialties < 2 or spread.heterogeneity_p is None:
+        questions = counted(spread.specialties + spread.within_freedom, "question")
+        return (
+            f"{questions} of {counted(spread.specialties, 'specialty', 'specialties')} with a primary score. "
+            f"A comparison needs two specialties, and at least {LEAST_FREEDOM} questions more than "
+            "specialties to estimate the variance within them, so none is called low."
         )
     if spread.heterogeneity_p >= HETEROGENEITY_LEVEL:
         return (

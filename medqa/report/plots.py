@@ -153,7 +153,8 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
     """Posterior means by specialty with 95 % credible intervals: specialty_analysis.png.
 
     The rows are sorted by the score of tuned if the specialties differ detectably, else by name.
-    Without shrunken means (no specialty has two questions) the figure shows the means, without intervals.
+    Without shrunken means (the variance within specialties cannot be estimated) the figure shows the means,
+    without intervals.
 
     Args:
         performance: table of `by_specialty.by_specialty`.

@@ -122,9 +122,20 @@ def test_each_reason_contains_its_numbers() -> None:
     ("spread", "reason"),
     [
         (replace(SPREAD, heterogeneity_p=0.05), "No detectable differences between the 4 specialties"),
-        (replace(SPREAD, specialties=1, heterogeneity_p=1.0), "1 specialties have a primary score"),
-        (Spread(specialties=0), "0 specialties have a primary score"),
-        (Spread(specialties=4), "one of them with two questions"),
+        (
+            replace(SPREAD, specialties=1, heterogeneity_p=1.0),
+            "1 question of 1 specialty with a primary score",
+        ),
+        (Spread(specialties=0), "0 questions of 0 specialties with a primary score"),
+        (
+            Spread(specialties=4, within_freedom=4),
+            "8 questions of 4 specialties with a primary score. A comparison "
+            "needs two specialties, and at least 5 questions more",
+        ),
+        (
+            Spread(specialties=4, within_freedom=5),
+            "the variance within specialties cannot be estimated: no test",
+        ),
     ],
 )
 def test_nothing_is_recommended_without_detectable_differences(spread: Spread, reason: str) -> None:

@@ -179,6 +179,18 @@ def test_end_table_fits_100_columns() -> None:
     assert max(map(len, lines)) <= verdicts.WIDTH and "…" in lines[4]
 
 
+def test_equal_differences_of_few_questions_have_no_interval() -> None:
+    row = endpoint("dose_error", math.nan, math.nan, 4) | {"difference": 0.5, "finetuned": 0.7}
+    for ties, p_value, effect, why in (
+        (4, 1.0, "possibly worse", "equal)"),
+        (2, 0.5, "possibly worse", "equal within each specialty, sign-flip test p = 0.5000)"),
+        (0, 0.03, "worse", "equal within each specialty, sign-flip test p = 0.0300)"),
+    ):
+        found = verdicts.judge(pd.DataFrame([row | {"ties": ties, "p_value": p_value}])).findings[0]
+        assert found.effect == effect
+        assert found.text.endswith(f"interval not estimable: all 4 differences are {why}")
+
+
 def test_one_question_has_no_interval_in_the_table() -> None:
     comparison, _, _ = results(1, questions=1)
     text = verdicts.comparison_text(comparison)
