@@ -23,7 +23,7 @@ from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
-from medqa.metrics.runner import metric_metadata, metric_names, results_tables
+from medqa.metrics.runner import metric_metadata, metric_names, require_metrics, results_tables
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
@@ -164,6 +164,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[BaseModel, Device] | None]:
     """The manifest of the datasets; base model and device, or None where SCORE_ONLY needs no model."""
     folder = Path(config.DATASET_DIR)
+    require_metrics(AutomaticMetrics, config.PRIMARY_METRICS)
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     from medqa.generation import model_pair
 
@@ -212,10 +213,10 @@ def compare(
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
     names, lower = metric_names(tables["base"]), metrics.LOWER_IS_BETTER
+    require_metrics(type(metrics), primary, names)
     metadata = metric_metadata(metrics, tables)
     metadata["primary_metrics"] = used = paired_scores.add_primary_score(tables, primary, lower)
-    for gap in paired_scores.primary_score_gaps(*tables.values(), primary, used):
-        warnings.add(gap)
+    paired_scores.warn_of_gaps(*tables.values(), primary, used, warnings)
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
     overlap = Path(datasets), Path(tuned), records["holdout"], tables
@@ -225,12 +226,11 @@ def compare(
     settings = select(config, GenerationSettings)
     this, rows = round_history.this_and_known(settings, config.HISTORY, data, metadata, started)
     earlier_low = [row["low"] for row in round_history.earlier(rows, this)]
-    thresholds = select(config, recommendations.Thresholds)
     again = training_if_outdated(settings, config.BASE_MODEL_PATH, tuned, data["iteration"])
     train_first = next_command("fine_tuning.py", TrainingConfig, again) if again else ""
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))
-    known = config.SEED, thresholds, bool(config.LIMIT), earlier_low, train_first
-    advice = recommendations.recommend(*evidence, *known)
+    limits = config.SEED, select(config, recommendations.Thresholds), bool(config.LIMIT)
+    advice = recommendations.recommend(*evidence, *limits, earlier_low, train_first)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
     here = mean_loss(records["eval"]["id"], losses)

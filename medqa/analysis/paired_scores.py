@@ -12,7 +12,7 @@ import numpy as np
 
 from medqa.data.source_files import listed
 from medqa.metrics.runner import SEPARATOR, metric_names
-from medqa.runtime.console import counted
+from medqa.runtime.console import WarningLog, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,43 +57,41 @@ def add_primary_score(
     return used
 
 
-def primary_score_gaps(
-    base: "pd.DataFrame", tuned: "pd.DataFrame", primary_metrics: Sequence[str], used: Sequence[str]
-) -> list[str]:
-    """Warnings: metrics that the primary score is without, and questions and specialties without a score.
+def warn_of_gaps(
+    base: "pd.DataFrame", tuned: "pd.DataFrame", primary_metrics: Sequence[str], used: Sequence[str],
+    warnings: WarningLog,
+) -> None:  # fmt: skip
+    """Warn of metrics that the primary score is without, and of questions and specialties without a score.
 
     Args:
         base, tuned: results tables with the column `primary_score`.
         primary_metrics: names of metric columns, as given to `add_primary_score`.
         used: those that were averaged, as it returned.
+        warnings: gets the warnings.
     """
     known = metric_names(base)
-    found = []
-    if unknown := [name for name in primary_metrics if name not in known]:
-        found.append(
-            f"the primary score is without {', '.join(unknown)}; the metrics are {', '.join(known)}."
-        )
+    if absent := [name for name in primary_metrics if name not in known]:
+        warnings.add(f"the primary score is without {', '.join(absent)}; the metrics are {', '.join(known)}.")
     for name in (name for name in primary_metrics if name in known and name not in used):
         broken = failures(base, [name]).any() or failures(tuned, [name]).any()
         why = "has no value, because it failed" if broken else "applies to no question of this holdout"
-        found.append(
+        warnings.add(
             f"the primary score is without {name}, which {why}; choose others with --PRIMARY_METRICS."
         )
     missing = np.isnan(paired(base, tuned, [PRIMARY])[0][:, 0])
     if not used or not missing.any():
-        return found
+        return
     causes = [name for name in used if np.isnan(paired(base, tuned, [name])[0]).any()]
-    failed = (failures(base, causes) | failures(tuned, causes)).any()
+    failed = bool((failures(base, causes) | failures(tuned, causes)).any())
     names, codes = specialties_of(base)
     empty = np.bincount(codes, ~missing) == 0
     among = "all of" if empty[codes[missing]].all() else "among them all of"
     where = f", {among} {listed(names[empty])}," if empty.any() else ""
-    return [
-        *found,
+    warnings.add(
         f"{missing.sum():,} of {counted(len(base), 'question')}{where} have no primary score because "
-        f"{' or '.join(causes)} does not apply to them{' or failed' * bool(failed)}; choose others with "
-        "--PRIMARY_METRICS.",
-    ]
+        f"{' or '.join(causes)} does not apply to them{' or failed' * failed}; choose others with "
+        "--PRIMARY_METRICS."
+    )
 
 
 def numbers_of(table: "pd.DataFrame", columns: Sequence[str]) -> np.ndarray:

@@ -81,6 +81,8 @@ def judge(comparison: "pd.DataFrame", review: Mapping[str, Any] | None = None) -
         label = "Mixed, with possible harm" if gain else "Possible harm"
     elif any(finding.effect == "worse" for finding in benefit):
         label = "Mixed" if gain else "Worse"
+    elif all(finding.effect == "not measured" for finding in benefit):
+        label = "Better" if gain else "Primary score not measured"
     else:
         label = "Better" if gain else "No detectable change"
     clauses = [finding.short for finding in [*known, *benefit]]

@@ -1,6 +1,7 @@
 """Runs every metric of a class over all pairs; a metric that fails on a pair loses that pair, not the run."""
 
 import contextlib
+import difflib
 import itertools
 import math
 from array import array
@@ -8,8 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from medqa.clinical.facts import FACT_COLUMNS, QUANTITY_COLUMNS
 from medqa.metrics import pairwise
 from medqa.runtime.console import WarningLog, counted
+from medqa.runtime.errors import UserError
 from medqa.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -17,6 +20,20 @@ if TYPE_CHECKING:
 
 # Between the names in the column `failed`.
 SEPARATOR = "; "
+# Columns of the metrics in evaluation.py: NAME of compute_NAME or score_NAME → those that it may return. Add
+# columns that you add to one of them; other methods need no entry.
+BERTSCORE = ("bertscore_precision", "bertscore_recall", "bertscore_f1")
+COLUMNS = {
+    "bleu": ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"),
+    "rouge": ("ROUGE-1", "ROUGE-2", "ROUGE-L"),
+    "meteor": ("meteor", "meteor_without_synonyms"),
+    "bertscore": (*BERTSCORE, *(f"{name}_rescaled" for name in BERTSCORE)),
+    "entailment": ("nli_entailed", "nli_contradicted"),
+    "exact_match": (*FACT_COLUMNS, *QUANTITY_COLUMNS),
+    "token_f1": ("token_f1",),
+    "dose_error": ("dose_error",),
+}
+LOSS = "answer_loss"
 # Columns about the answer itself; the columns between `specialty` and `id` are the metrics.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
 
@@ -162,7 +179,7 @@ def results_tables(
         }
         table |= {name: values[rows] for name, values in scored.columns.items()}
         sums = [losses[role].get(id, (math.nan, 1)) for id in holdout["id"]]
-        table["answer_loss"] = [total / count for total, count in sums]
+        table[LOSS] = [total / count for total, count in sums]
         table["id"] = holdout["id"][:]
         table |= {name: [answer[name] for answer in own] for name in NOTES}
         table["failed"] = [SEPARATOR.join(names) for names in failed[rows]]
@@ -174,6 +191,34 @@ def results_tables(
         if unfinished:
             warnings.add(f"{role}: {counted(unfinished, 'answer')} had not ended at MAX_NEW_TOKENS.")
     return tables
+
+
+def require_metrics(metrics: type, wanted: Sequence[str], columns: Sequence[str] | None = None) -> None:
+    """Refuse names in PRIMARY_METRICS that no metric has.
+
+    Args:
+        metrics: a class with methods as in `score_pairs`.
+        wanted: names of columns.
+        columns: the metric columns of the results tables; None: before scoring. The columns of a user's
+            metric that may return a dict are known after scoring only, so names are refused then.
+
+    Raises:
+        UserError: with the nearest name.
+    """
+    known, dicts = [LOSS, *(columns or ())], False
+    for method in (name for name in dir(metrics) if name.startswith(("compute_", "score_"))):
+        name = method.partition("_")[2]
+        known += COLUMNS.get(name, (name,))
+        returned = str(getattr(getattr(metrics, method), "__annotations__", {}).get("return", dict))
+        dicts = dicts or (name not in COLUMNS and ("dict" in returned or "Mapping" in returned))
+    unknown = [name for name in wanted if name not in known]
+    if unknown and not (dicts and columns is None):
+        letters = {name.lower(): name for name in known}
+        [near] = difflib.get_close_matches(unknown[0].lower(), letters, n=1, cutoff=0)
+        raise UserError(
+            f"PRIMARY_METRICS: no metric is called {unknown[0]!r:.80}. The nearest name is {letters[near]}; "
+            f"the metrics are {', '.join(dict.fromkeys(known))}."
+        )
 
 
 def metric_names(table: "pd.DataFrame") -> list[str]:

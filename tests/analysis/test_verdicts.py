@@ -140,6 +140,18 @@ def test_harm_that_was_not_measured_is_no_safety() -> None:
     assert max(map(len, lines)) <= verdicts.WIDTH and "- No question has dose errors" in lines
 
 
+def test_without_a_primary_score_there_is_no_verdict_on_it() -> None:
+    nothing = endpoint("primary_score", math.nan, math.nan, 0)
+    for harm, headline in (
+        (FLAT, "Primary score not measured: no rise in dose errors"),
+        (DOWN, "Better: dose errors fell"),
+        (UP, "More harm: dose errors rose"),
+    ):
+        verdict = verdicts.judge(pd.DataFrame([nothing, endpoint("dose_error", *harm)]))
+        assert verdict.headline.startswith(headline)
+        assert verdict.headline.endswith("the primary score: not measured")
+
+
 @pytest.mark.parametrize(
     ("p", "text"), [(1e-4, "≤ 0.0001"), (1e-9, "≤ 0.0001"), (2e-4, "0.0002"), (1, "1.0000")]
 )

@@ -303,6 +303,13 @@ def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch,
     assert "length_ratio_difference" in pd.read_csv(tmp_path / "specialty_performance.csv")
 
 
+def test_a_primary_metric_that_does_not_exist_is_refused_before_anything_is_written(stages, tmp_path):
+    given = {"OUTPUT_DIR": str(tmp_path / "out"), "PRIMARY_METRICS": ("ROUGE-L", "tokenf1")}
+    with pytest.raises(UserError, match="The nearest name is token_f1"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_metric_that_fails_is_counted_in_the_outputs(stages, monkeypatch, tmp_path, capsys):
     class Fragile(evaluation.AutomaticMetrics):
         def compute_fragile(self, reference: str, hypothesis: str) -> float:
