@@ -87,9 +87,10 @@ def warn_of_gaps(
     empty = np.bincount(codes, ~missing) == 0
     among = "all of" if empty[codes[missing]].all() else "among them all of"
     where = f", {among} {listed(names[empty])}," if empty.any() else ""
+    have, them = ("has", "it") if missing.sum() == 1 else ("have", "them")
     warnings.add(
-        f"{missing.sum():,} of {counted(len(base), 'question')}{where} have no primary score because "
-        f"{' or '.join(causes)} does not apply to them{' or failed' * failed}; choose others with "
+        f"{missing.sum():,} of {counted(len(base), 'question')}{where} {have} no primary score because "
+        f"{' or '.join(causes)} does not apply to {them}{' or failed' * failed}; choose others with "
         "--PRIMARY_METRICS."
     )
 

@@ -192,8 +192,9 @@ def _summary(
         f"{number} called low."
     )
     if unscored:
+        total = spread.specialties + len(unscored)
         text += (
-            f" {spread.specialties} of {spread.specialties + len(unscored)} specialties compared; not "
+            f" {spread.specialties} of {counted(total, 'specialty', 'specialties')} compared; not "
             f"comparable, because none of their questions has a primary score: {listed(unscored)}."
         )
     if low or increases:

@@ -120,10 +120,11 @@ def _measured(name: str, row: Mapping[str, Any]) -> Finding:
         return Finding(name, "not measured", f"{known_as}: not measured", f"No question has {known_as}")
     found = effect(row)
     change = f"from {row['base']:.3f} to {row['finetuned']:.3f}"
+    doubt = "no interval can be estimated" if no_interval(row) else "the 95 % interval includes no rise"
     what = {
         "better": f"{known_as} {'fell' if name in HARM else 'improved'} {change}",
         "worse": f"{known_as} {'rose' if name in HARM else 'worsened'} {change}",
-        "possibly worse": f"{known_as} rose {change}, though the 95 % interval includes no rise",
+        "possibly worse": f"{known_as} rose {change}, though {doubt}",
         "undecided": f"no {'rise in' if name in HARM else 'detectable change of'} {known_as} ({change})",
     }[found]
     span = f"95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, n = {row['n']}"

@@ -99,8 +99,8 @@ def test_primary_score_takes_what_is_there() -> None:
             "choose others with --PRIMARY_METRICS.",
         ),
         ([0.1, None, 0.1, 0.2, None, None], "", "3 of 6 questions, among them all of 中医, have no primary"),
-        ([0.1, None, 0.1, 0.2, 0.3, 0.4], "token_f1", "1 of 6 questions have no primary score because token_f1 "
-         "does not apply to them or failed"),
+        ([0.1, None, 0.1, 0.2, 0.3, 0.4], "token_f1", "1 of 6 questions has no primary score because token_f1 "
+         "does not apply to it or failed"),
         ([None] * 6, "", "the primary score is without token_f1, which applies to no question of this holdout"),
         ([None] * 6, "token_f1", "the primary score is without token_f1, which has no value, because it failed"),
         ([0.1] * 6, "", None),

@@ -155,6 +155,8 @@ def test_specialties_without_a_primary_score_are_named() -> None:
     )
     assert "2 of 4 specialties compared; not comparable" in advice["summary"]
     assert ": skin, lung. More data" in advice["summary"] and "Not comparable" in advice["reasons"]["lung"]
+    alone = advise(performance(skin=nothing).iloc[2:3], spread=Spread(specialties=0))["summary"]
+    assert "0 of 1 specialty compared" in alone
     assert "comparable" not in advise(performance())["summary"]
 
 

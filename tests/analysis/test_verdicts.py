@@ -203,6 +203,15 @@ def test_equal_differences_of_few_questions_have_no_interval() -> None:
         assert found.text.endswith(f"interval not estimable: all 4 differences are {why}")
 
 
+def test_a_rise_on_one_question_names_no_interval() -> None:
+    row = endpoint("dose_error", math.nan, math.nan, 1) | {"base": 0.0, "finetuned": 1.0, "difference": 1.0}
+    verdict = verdicts.judge(pd.DataFrame([row | {"p_value": 1.0}]))
+    assert verdict.findings[0].text == (
+        "Dose errors rose from 0.000 to 1.000, though no interval can be estimated: 0 in base's answers and 1 in "
+        "tuned's, difference +1.000 per answer (n = 1)"
+    )
+
+
 def test_one_question_has_no_interval_in_the_table() -> None:
     comparison, _, _ = results(1, questions=1)
     text = verdicts.comparison_text(comparison)
