@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medqa.clinical.facts import FACT_COLUMNS, QUANTITY_COLUMNS
 from medqa.metrics import pairwise
 from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
@@ -29,10 +28,12 @@ COLUMNS = {
     "meteor": ("meteor", "meteor_without_synonyms"),
     "bertscore": (*BERTSCORE, *(f"{name}_rescaled" for name in BERTSCORE)),
     "entailment": ("nli_entailed", "nli_contradicted"),
-    "exact_match": (*FACT_COLUMNS, *QUANTITY_COLUMNS),
+    "exact_match": (
+        "exact_match", "fact_precision", "fact_recall", "fact_f1", "quantity_match", "quantity_f1",
+    ),
     "token_f1": ("token_f1",),
     "dose_error": ("dose_error",),
-}
+}  # fmt: skip
 LOSS = "answer_loss"
 # Columns about the answer itself; the columns between `specialty` and `id` are the metrics.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
