@@ -6,7 +6,7 @@ and tuned tables hold the same questions in the same order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,6 +55,16 @@ def add_primary_score(
                 for names, own in zip(table["failed"], broken, strict=True)
             ]
     return used
+
+
+def primary_terms(advice: Mapping[str, Any]) -> list[str]:
+    """The metrics whose mean is the primary score, with "−" before those that enter negated.
+
+    Args:
+        advice: content of training_recommendations.json; that of earlier versions names no negated metrics.
+    """
+    negated = advice.get("lower_is_better", ())
+    return [f"−{name}" if name in negated else name for name in advice["primary_metrics"]]
 
 
 def warn_of_gaps(

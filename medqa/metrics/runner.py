@@ -232,10 +232,10 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
     """Describes how the metrics of a run were computed, for training_recommendations.json.
 
     Returns:
-        `bertscore_model` and `entailment_model` (None: left out), `lexicon` (its size and hash),
-        `corpus_bleu` of each model with its signature, `left_out` (what could not be computed here → why),
-        `failed` (column → role → number of questions on which the metric raised an error), `too_long` (texts
-        that were longer than an encoder's input).
+        `bertscore_model` and `entailment_model` (None: left out), `lower_is_better` (metrics), `lexicon` (its
+        size and hash), `corpus_bleu` of each model with its signature, `left_out` (what could not be computed
+        here → why), `failed` (column → role → number of questions on which the metric raised an error),
+        `too_long` (texts that were longer than an encoder's input).
     """
     from medqa.metrics.lexical import CORPUS_BLEU_SIGNATURE, corpus_bleu
 
@@ -251,6 +251,7 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
             "texts_cut_by_bertscore": 0 if encoder is None else len(encoder.truncated),
             "answers_read_in_parts_for_entailment": 0 if judge is None else len(judge.windowed),
         },
+        "lower_is_better": list(metrics.LOWER_IS_BETTER),
         "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
         "corpus_bleu": {
             role: corpus_bleu(table["reference"], table["hypothesis"]) for role, table in tables.items()

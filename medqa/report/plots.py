@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.paired_scores import primary_terms
 from medqa.analysis.recommendations import differ
 from medqa.analysis.round_history import PARTS
 from medqa.analysis.verdicts import effect, shortened
@@ -190,7 +191,7 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
         axis = figure.subplots()
         draw_rows(axis, marks, rows["specialty"].str.replace("_", " "), notes)
         axis.tick_params(labeltop=len(rows) > TALL)
-        label = textwrap.fill(f"primary score (mean of {', '.join(advice['primary_metrics'])})", 66)
+        label = textwrap.fill(f"primary score (mean of {', '.join(primary_terms(advice))})", 66)
         axis.set_xlabel(label + "\nposterior mean with its 95 % credible interval" * shrunken)
         mean = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "mean of tuned"}
         lines = [axis.axvline(rows[tuned].mean(), **mean)] if len(rows) > 1 else []
