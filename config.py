@@ -264,7 +264,7 @@ class EvaluationConfig(Settings):
 
     # == Comparison and recommendations ==
 
-    # Metrics whose mean is the primary score; specialties are compared by the primary score
+    # Metrics whose mean is the primary score, negated where lower is better; specialties are compared by it
     PRIMARY_METRICS: tuple[str, ...] = ("ROUGE-L", "bertscore_f1", "token_f1")
     # A specialty is low if its primary score is more than this margin below the mean of all specialties ...
     LOW_MARGIN: float = 0.02

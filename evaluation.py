@@ -17,18 +17,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from config import LIMITS, EvaluationConfig
+from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import clinical
 from medqa.artifacts import history_csv, run_manifest
 from medqa.clinical.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
-from medqa.metrics.runner import metric_metadata, metric_names, require_free_names, results_tables
+from medqa.metrics.runner import metric_metadata, metric_names, require_metrics, results_tables
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
 from medqa.report import evaluation_output, hub_upload, retention, terminal
-from medqa.runtime.cli import checked, given_and_default, parse, replaced, select
+from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, elapsed, print_rank0
 from medqa.runtime.distributed import rank
 from medqa.runtime.entrypoint import run_script
@@ -149,9 +149,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         metrics, tables = score(config, answers, losses, records, warnings)
 
         # 4. Compare the models, overall and by specialty, and recommend training data.
-        results = compare(
-            config, data, metrics, tables, losses["finetuned"], records, known, started, warnings
-        )
+        results = compare(config, data, metrics, tables, losses, records, known, started, warnings)
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
         pairing.add(other, tables, results.advice, metrics.LOWER_IS_BETTER, config.SEED)
@@ -167,10 +165,10 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[BaseModel, Device] | None]:
     """The manifest of the datasets; base model and device, or None where SCORE_ONLY needs no model."""
     folder = Path(config.DATASET_DIR)
+    require_metrics(AutomaticMetrics, config.PRIMARY_METRICS)
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     from medqa.generation import model_pair
 
-    require_free_names(AutomaticMetrics)
     user_terms(config.LEXICON)
     if config.SCORE_ONLY and not config.ASK:
         return data, None
@@ -212,35 +210,37 @@ def compare(
     from medqa.analysis.comparison import compare as compare_models
     from medqa.analysis.precision_gap import precision_gap
     from medqa.data.dataset_stats import pool_sizes
+    from medqa.generation.model_pair import training_if_outdated
 
     datasets, tuned, primary = config.DATASET_DIR, config.FINETUNED_MODEL_PATH, config.PRIMARY_METRICS
     names, lower = metric_names(tables["base"]), metrics.LOWER_IS_BETTER
-    if absent := [name for name in primary if name not in names]:
-        warnings.add(f"the primary score is without {', '.join(absent)}; the metrics are {', '.join(names)}.")
+    require_metrics(type(metrics), primary, names)
     metadata = metric_metadata(metrics, tables)
-    metadata["primary_metrics"] = paired_scores.add_primary_score(tables, primary, lower)
+    metadata["primary_metrics"] = used = paired_scores.add_primary_score(tables, primary, lower)
+    paired_scores.warn_of_gaps(*tables.values(), primary, used, warnings)
     compared = partial(compare_models, metrics=names, lower_is_better=lower, seed=config.SEED)
     comparison = compared(*tables.values())
     overlap = Path(datasets), Path(tuned), records["holdout"], tables
     near = contamination.check_contamination(*overlap, compared, warnings)
-    eval_loss = loss_by_specialty(records["eval"], losses)
+    eval_loss = loss_by_specialty(records["eval"], losses["finetuned"])
     performance, spread = by_specialty(*tables.values(), names, config.LOW_MARGIN, data["shares"], eval_loss)
     settings = select(config, GenerationSettings)
     this = round_history.this_evaluation(settings, data, metadata, started)
     earlier_low = [row["low"] for row in round_history.earlier(rows, this)]
-    thresholds = select(config, recommendations.Thresholds)
+    again = training_if_outdated(settings, config.BASE_MODEL_PATH, tuned, data["iteration"])
+    train_first = next_command("fine_tuning.py", TrainingConfig, again) if again else ""
     evidence = performance, spread, comparison, data["shares"], pool_sizes(Path(datasets))
-    advice = recommendations.recommend(*evidence, config.SEED, thresholds, bool(config.LIMIT), earlier_low)
+    limits = config.SEED, select(config, recommendations.Thresholds), bool(config.LIMIT)
+    advice = recommendations.recommend(*evidence, *limits, earlier_low, train_first)
     advice |= metadata | {"near_training": near, "iteration": data["iteration"]}
     advice |= {"versions": run_manifest.versions(), "verdict": asdict(verdicts.judge(comparison))}
-    here = mean_loss(records["eval"]["id"], losses)
+    here = mean_loss(records["eval"]["id"], losses["finetuned"])
     advice["precision_gap"] = precision_gap(Path(tuned), config.BASE_PRECISION, here)
     advice["methods"] = methods.describe(settings, tables["base"], advice)
     if earlier_low:
         warnings.add(advice["holdout_use"]["note"])
     if not config.LIMIT:
-        this |= round_history.result_columns(comparison, advice, here)
-        rows = history_csv.merged(rows, [this])
+        rows = history_csv.merged(rows, [this | round_history.result_columns(comparison, advice, here)])
     advice["history"] = [row for row in rows if row["holdout"] == this["holdout"]]
     return evaluation_output.Results(tables, comparison, performance, advice, warnings, rows)
 

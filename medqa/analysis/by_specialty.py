@@ -19,8 +19,9 @@ Columns of the table, one row per specialty in alphabetical order:
 - eval_answer_loss, train_share: given by the caller
 
 A metric's numbers are NaN when it applies to none of the specialty's questions, its interval also when it
-applies to one. The columns from shrunken_base to q_value are NaN when no specialty has two questions, because
-the noise cannot be estimated then.
+applies to one. The columns from shrunken_base to q_value are NaN when the variance of tuned's scores within
+specialties cannot be estimated: it is 0, or has fewer than `LEAST_FREEDOM` degrees of freedom. If that of
+base's scores is 0, their interval is NaN; if that of the differences is 0, p_worse is NaN where they are not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,12 +30,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medqa.analysis.hierarchical_model import heterogeneity, shrink
+from medqa.analysis.hierarchical_model import has_spread, heterogeneity, shrink
 from medqa.analysis.paired_scores import PRIMARY, TIE, paired, specialties_of
 from medqa.analysis.significance import adjusted, moments, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# The variance within specialties is estimated from this many degrees of freedom (questions − specialties) on.
+# Its 95 % interval spans a factor of 15 at 5, 23 at 4 and 146 at 2 (chi-squared quantiles). With fewer, a few
+# scores that happen to be nearly equal make any difference between specialties look certain.
+LEAST_FREEDOM = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Spread:
 
     Attributes:
         specialties: number of specialties with a primary score.
-        mean: mean of their means. This and the rest are None when no specialty has two questions.
+        within_freedom: degrees of freedom of the variance within specialties: questions minus specialties.
+        mean: mean of their means. This and the rest are None when that variance cannot be estimated.
         within_sd: standard deviation between questions of one specialty, pooled.
         tau2: variance between the true means of the specialties, posterior mean.
         reliability: 1 − B, the share of an observed deviation from the mean that is real.
@@ -51,6 +58,7 @@ class Spread:
     """
 
     specialties: int
+    within_freedom: int = 0
     mean: float | None = None
     within_sd: float | None = None
     tau2: float | None = None
@@ -145,9 +153,13 @@ def _shrunken(
     columns = dict(zip(names, numbers, strict=True))
     known = np.isfinite(after)
     here, own = np.unique(codes[known], return_inverse=True)
-    if known.sum() == len(here):
-        return columns, Spread(len(here))
+    freedom = int(known.sum()) - len(here)
+    if freedom < LEAST_FREEDOM:
+        return columns, Spread(len(here), freedom)
     summaries = [_summary(values[known], own) for values in (before, after, after - before)]
+    varied = [has_spread(means, variance) for means, _, variance, _ in summaries]
+    if not varied[1]:
+        return columns, Spread(len(here), freedom)
     base, model, change = (shrink(*summary) for summary in summaries)
     means, _, variance, _ = summaries[1]
     numbers[:, here] = (
@@ -156,11 +168,16 @@ def _shrunken(
         1 + np.argsort(np.argsort(-model.mean(), kind="stable")),
         adjusted(_below_others(*summaries[1]), "fdr_bh"),
     )  # fmt: skip
+    if not varied[0]:
+        numbers[1:3] = np.nan
+    if not varied[2]:
+        columns["p_worse"][here] = np.where(np.abs(summaries[2][0]) <= TIE, 0.0, np.nan)
     if len(here) == specialties:
         columns["rank"] = columns["rank"].astype(int)
     tau2, reliability = model.spread()
     return columns, Spread(
         specialties=len(here),
+        within_freedom=freedom,
         mean=float(means.mean()),
         within_sd=float(np.sqrt(variance)),
         tau2=tau2,

@@ -18,7 +18,8 @@ Columns of the table, one row per metric:
 - n, n_not_applicable, n_failed (the metric raised an error): together all questions
 - direction: ↑ when higher is better, else ↓
 
-All numbers of a metric are NaN when n is 0; standard error and interval are NaN when n is 1.
+All numbers of a metric are NaN when n is 0. Standard error and interval are NaN when n is 1, and when n is
+below `FEW` and the differences are equal within each specialty.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 # Metrics that show harm; for both, lower is better.
 HARM = ("dose_error", "nli_contradicted")
 DECLARED = (PRIMARY, *HARM)
+# From this many questions on, equal differences give an interval of zero width: by the rule of three (3/n),
+# at most a tenth of all questions have another difference. With fewer, such an interval is no evidence.
+FEW = 30
 
 
 def compare(
@@ -68,6 +72,8 @@ def compare(
     for column, rows in enumerate(known.T):
         if rows.any():
             mean, error, freedom = stratified_mean(differences[rows, column, None], strata[rows])
+            if rows.sum() < FEW and error[0] <= TIE:
+                error[:] = np.nan
             means = before[rows, column].mean(), after[rows, column].mean()
             numbers[:, column] = *means, *mean, *error, *np.ravel(t_interval(mean, error, freedom))
     sign = np.array([-1.0 if name in lower_is_better else 1.0 for name in columns])

@@ -165,6 +165,11 @@ def shrink(means: np.ndarray, counts: np.ndarray, variance: float, freedom: int)
     )
 
 
+def has_spread(means: np.ndarray, variance: float) -> bool:
+    """Whether the scores vary within specialties by more than rounding errors. Arguments: see `shrink`."""
+    return variance > _above_rounding(0.0, means)
+
+
 def _above_rounding(variance: float, means: np.ndarray) -> float:
     """The variance, at least the rounding error of sums that a true 0 leaves."""
     return max(variance, (ROUNDING * max(1.0, float(np.abs(means).max()))) ** 2)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.comparison import DECLARED
+from medqa.analysis.paired_scores import primary_terms
 from medqa.analysis.significance import CONFIDENCE, EXACT_FLIPS, PERMUTATIONS
 from medqa.artifacts import run_manifest
 from medqa.generation.settings import GenerationSettings
@@ -43,7 +44,7 @@ def describe(
     Args:
         settings: of the answers.
         table: results table of a model.
-        metadata: primary_metrics and bertscore_model of the evaluation.
+        metadata: primary_metrics, lower_is_better and bertscore_model of the evaluation.
     """
     versions = run_manifest.versions()
     found = {
@@ -83,7 +84,10 @@ def _paragraph(
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())
     decoding = sampling if settings.temperature else "greedy decoding"
     batch = "as many as fit the memory" if settings.auto_batch_size else str(settings.batch_size)
-    primary = ", ".join(metadata["primary_metrics"]) or "no metric"
+    terms = primary_terms(metadata)
+    primary = ", ".join(terms) or "no metric"
+    if terms != metadata["primary_metrics"]:
+        primary += " (−: negated, because lower is better)"
     return (
         f"Both models answered {counted(len(table), 'held-out question')} of "
         f"{counted(table['specialty'].nunique(), 'specialty', 'specialties')} with the same prompt, "

@@ -6,11 +6,13 @@ and tuned tables hold the same questions in the same order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medqa.metrics.runner import SEPARATOR
+from medqa.data.source_files import listed
+from medqa.metrics.runner import SEPARATOR, metric_names
+from medqa.runtime.console import WarningLog, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,54 @@ def add_primary_score(
                 for names, own in zip(table["failed"], broken, strict=True)
             ]
     return used
+
+
+def primary_terms(advice: Mapping[str, Any]) -> list[str]:
+    """The metrics whose mean is the primary score, with "−" before those that enter negated.
+
+    Args:
+        advice: content of training_recommendations.json; that of earlier versions names no negated metrics.
+    """
+    negated = advice.get("lower_is_better", ())
+    return [f"−{name}" if name in negated else name for name in advice["primary_metrics"]]
+
+
+def warn_of_gaps(
+    base: "pd.DataFrame", tuned: "pd.DataFrame", primary_metrics: Sequence[str], used: Sequence[str],
+    warnings: WarningLog,
+) -> None:  # fmt: skip
+    """Warn of metrics that the primary score is without, and of questions and specialties without a score.
+
+    Args:
+        base, tuned: results tables with the column `primary_score`.
+        primary_metrics: names of metric columns, as given to `add_primary_score`.
+        used: those that were averaged, as it returned.
+        warnings: gets the warnings.
+    """
+    known = metric_names(base)
+    if absent := [name for name in primary_metrics if name not in known]:
+        warnings.add(f"the primary score is without {', '.join(absent)}; the metrics are {', '.join(known)}.")
+    for name in (name for name in primary_metrics if name in known and name not in used):
+        broken = failures(base, [name]).any() or failures(tuned, [name]).any()
+        why = "has no value, because it failed" if broken else "applies to no question of this holdout"
+        warnings.add(
+            f"the primary score is without {name}, which {why}; choose others with --PRIMARY_METRICS."
+        )
+    missing = np.isnan(paired(base, tuned, [PRIMARY])[0][:, 0])
+    if not used or not missing.any():
+        return
+    causes = [name for name in used if np.isnan(paired(base, tuned, [name])[0]).any()]
+    failed = bool((failures(base, causes) | failures(tuned, causes)).any())
+    names, codes = specialties_of(base)
+    empty = np.bincount(codes, ~missing) == 0
+    among = "all of" if empty[codes[missing]].all() else "among them all of"
+    where = f", {among} {listed(names[empty])}," if empty.any() else ""
+    have, them = ("has", "it") if missing.sum() == 1 else ("have", "them")
+    warnings.add(
+        f"{missing.sum():,} of {counted(len(base), 'question')}{where} {have} no primary score because "
+        f"{' or '.join(causes)} does not apply to {them}{' or failed' * failed}; choose others with "
+        "--PRIMARY_METRICS."
+    )
 
 
 def numbers_of(table: "pd.DataFrame", columns: Sequence[str]) -> np.ndarray:

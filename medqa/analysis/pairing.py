@@ -5,7 +5,6 @@ model). The result is the entry `paired` of training_recommendations.json.
 """
 
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.comparison import HARM, compare
 from medqa.analysis.paired_scores import PRIMARY, add_primary_score
+from medqa.analysis.verdicts import no_interval
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.csv_io import read_table
@@ -149,8 +149,8 @@ def pair(
         "answers": len(ours),
         # Without an interval, which takes two questions, a difference says nothing.
         "metrics": [
-            {"base": None if math.isnan(base[row["metric"]]) else base[row["metric"]]} | row
-            for row in rows[kept].to_dict("records")
+            {name: None if value != value else value for name, value in row.items()}  # JSON has no NaN
+            for row in rows.assign(base=rows["metric"].map(base))[["base", *kept]].to_dict("records")
             if row["n"] > 1
         ],
     }
@@ -162,7 +162,7 @@ def paired_text(paired: Mapping[str, Any]) -> str:
         [
             f"{row['metric']} {row['direction']}",
             *("-" if row[name] is None else f"{row[name]:.3f}" for name in ("base", "finetuned", "other")),
-            f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]",
+            f"{row['difference']:+.3f} [{no_interval(row) or '{ci_low:+.3f}, {ci_high:+.3f}'.format(**row)}]",
             f"{row['wins']}/{row['ties']}/{row['losses']}",
             row["n"],
         ]
@@ -193,7 +193,7 @@ def require_equivalent(paired: Mapping[str, Any] | None) -> None:
     if paired is None:
         return
     [primary] = [row for row in paired["metrics"] if row["metric"] == PRIMARY] or [None]
-    if paired["is_its_adapter"] and primary and primary["ci_high"] < -MARGIN:
+    if paired["is_its_adapter"] and primary and (primary["ci_high"] or 0.0) < -MARGIN:
         raise Failed(
             f"the merged model is worse than its adapter: primary score {primary['difference']:+.3f} (95 % "
             f"interval {primary['ci_low']:+.3f} to {primary['ci_high']:+.3f}, below -{MARGIN}). Do not ship "

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medqa.analysis.by_specialty import Spread
+from medqa.analysis.by_specialty import LEAST_FREEDOM, Spread
 from medqa.analysis.paired_scores import PRIMARY
+from medqa.data.source_files import listed
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -29,12 +30,21 @@ METHOD = (
     "P(mean < mean of all - margin) is above the level, unless fine-tuning made them worse or all their data "
     f"is used. The step grows with the expected deficit and is full at {FULL_STEP_MARGINS:g} margins."
 )
-# What to do when nothing is recommended.
-NEXT_STEP = (
-    "What you can do: hold out more questions, so that differences can be detected "
-    "(HOLDOUT_SAMPLES_PER_SPECIALTY, in a new OUTPUT_DIR of the preparation); give every specialty more of "
-    "its data (--SPREAD_WHEN_FLAT 0.1 with --SCORE_ONLY); or add other data to DATA_DIR."
+OUTDATED = (
+    "The model is of another iteration of the data than the present one, so nothing new is recommended: "
+    "train on the present data first."
 )
+# What to do when nothing is recommended; the second where it would have an effect.
+MORE_QUESTIONS = (
+    "hold out more questions, so that differences can be detected (HOLDOUT_SAMPLES_PER_SPECIALTY, in a new "
+    "OUTPUT_DIR of the preparation)"
+)
+SPREAD_STEP = 0.1
+SPREAD_EVENLY = (
+    "give every specialty that has not regressed more of its data "
+    f"(--SPREAD_WHEN_FLAT {SPREAD_STEP:g} with --SCORE_ONLY)"
+)
+OTHER_DATA = "or add other data to DATA_DIR"
 
 
 @dataclass(frozen=True)
@@ -49,16 +59,10 @@ class Thresholds:
 
 
 def recommend(
-    performance: "pd.DataFrame",
-    spread: Spread,
-    comparison: "pd.DataFrame",
-    shares: Mapping[str, float],
-    pool: Mapping[str, int],
-    seed: int,
-    thresholds: Thresholds,
-    partial: bool = False,
-    earlier_low: Sequence[int] = (),
-) -> dict[str, Any]:
+    performance: "pd.DataFrame", spread: Spread, comparison: "pd.DataFrame", shares: Mapping[str, float],
+    pool: Mapping[str, int], seed: int, thresholds: Thresholds, partial: bool = False,
+    earlier_low: Sequence[int] = (), train_first: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Choose the new shares and give the reasons; returns JSON values.
 
     Args:
@@ -70,32 +74,37 @@ def recommend(
         thresholds: settings of the evaluation.
         partial: only some questions were answered (LIMIT), so nothing is recommended.
         earlier_low: number of low specialties in each earlier evaluation on this holdout.
+        train_first: command that trains on the present data, if the model is of another iteration of them.
     """
     rows = {row["specialty"]: row for row in performance.to_dict("records")}
     overall = dict(zip(comparison["metric"], comparison["difference"].tolist(), strict=True))
-    obstacle = _obstacle(spread, partial)
+    blocked = partial or bool(train_first)
+    obstacle = OUTDATED if train_first and not partial else _obstacle(spread, partial)
+    unscored = [name for name, row in rows.items() if not row["primary_score_n"]]
     low = [] if obstacle else _above(rows, "p_low", thresholds.low_probability, "expected_deficit")
     worse = [] if partial else _above(rows, "p_worse", thresholds.regressed_probability, "p_worse")
-    steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low}
-    if not low and not partial and thresholds.spread_when_flat > 0:
-        steps = dict.fromkeys(rows, min(thresholds.spread_when_flat, thresholds.max_share_step))
-    reasons = {name: [_why_low(rows[name], spread, rows.values())] if name in low else [] for name in steps}
-    increases = {}
-    for name in (name for name in steps if name not in worse):
-        share, effect = _grown(shares[name], pool[name], steps[name], thresholds.max_share_step)
-        reasons[name] += [effect] if low else ["Spread evenly (SPREAD_WHEN_FLAT).", effect]
-        if share > shares[name]:
-            increases[name] = share
-    for name in worse:
-        reasons.setdefault(name, []).append(_why_worse(rows[name]))
+    fit = [name for name in rows if name not in worse]  # for more data
+    steps = {name: _step(rows[name]["expected_deficit"], thresholds) for name in low if name in fit}
+    if not low and not blocked and thresholds.spread_when_flat > 0:
+        steps = dict.fromkeys(fit, min(thresholds.spread_when_flat, thresholds.max_share_step))
+    most = thresholds.max_share_step
+    grown = {name: _grown(shares[name], pool[name], step, most) for name, step in steps.items()}
+    increases = {name: share for name, (share, _) in grown.items() if share > shares[name]}
+    reasons = _reasons(rows, spread, low, worse, {name: effect for name, (_, effect) in grown.items()})
+    able = any(_grown(shares[name], pool[name], SPREAD_STEP, most)[0] > shares[name] for name in fit)
+    summary = _summary(low, worse, increases, unscored, obstacle, spread)
+    if thresholds.spread_when_flat > 0 and not blocked and (low or not able):
+        summary += f" SPREAD_WHEN_FLAT has no effect: {_why_no_spread(low, len(worse), len(rows))}."
     return {
         "low_performance_specialties": low,
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
-        "summary": _summary(low, worse, increases, obstacle, spread),
-        "next_step": "" if increases or partial else NEXT_STEP,
-        "reasons": {name: " ".join(sentences) for name, sentences in reasons.items()},
+        "summary": summary,
+        "next_step": "" if increases or blocked else _next_step(spreads=able and not low),
+        "train_first": train_first,
+        "reasons": reasons,
         "regressed_specialties": worse,
+        "specialties_not_comparable": unscored,
         "partial": partial,
         "method": METHOD,
         "seed": seed,
@@ -113,6 +122,24 @@ def differ(advice: Mapping[str, Any]) -> bool:
         advice: content of training_recommendations.json.
     """
     return advice["heterogeneity_p"] is not None and advice["heterogeneity_p"] < HETEROGENEITY_LEVEL
+
+
+def _reasons(
+    rows: Mapping[str, Mapping[str, Any]], spread: Spread, low: Sequence[str], worse: Sequence[str],
+    effects: Mapping[str, str],
+) -> dict[str, str]:  # fmt: skip
+    """Specialty → why it is low, regressed, or not comparable, and the effect of its new share."""
+    reasons: dict[str, list[str]] = {}
+    for name in low:
+        reasons[name] = [_why_low(rows[name], spread, rows.values())]
+    for name, effect in effects.items():
+        reasons.setdefault(name, ["Spread evenly (SPREAD_WHEN_FLAT)."]).append(effect)
+    for name in worse:
+        reasons.setdefault(name, []).append(_why_worse(rows[name]))
+    for name, row in rows.items():
+        if not row["primary_score_n"]:
+            reasons.setdefault(name, []).append("Not comparable: none of its questions has a primary score.")
+    return {name: " ".join(sentences) for name, sentences in reasons.items()}
 
 
 def _why_worse(row: Mapping[str, Any]) -> str:
@@ -134,10 +161,17 @@ def _obstacle(spread: Spread, partial: bool) -> str:
     """Why no specialty can be called low in this evaluation; empty when some could."""
     if partial:
         return "PARTIAL: only part of the holdout was answered (LIMIT), so nothing is recommended."
-    if spread.specialties < 2 or spread.heterogeneity_p is None:
+    if spread.specialties > 1 and spread.within_freedom >= LEAST_FREEDOM and spread.heterogeneity_p is None:
         return (
-            f"{spread.specialties} specialties have a primary score. A comparison needs two specialties, one "
-            "of them with two questions, so none is called low."
+            "All questions of a specialty have the same primary score, so the variance within specialties "
+            "cannot be estimated: no test, and none is called low."
+        )
+    if spread.specialties < 2 or spread.heterogeneity_p is None:
+        questions = counted(spread.specialties + spread.within_freedom, "question")
+        return (
+            f"{questions} of {counted(spread.specialties, 'specialty', 'specialties')} with a primary score. "
+            f"A comparison needs two specialties, and at least {LEAST_FREEDOM} questions more than "
+            "specialties to estimate the variance within them, so none is called low."
         )
     if spread.heterogeneity_p >= HETEROGENEITY_LEVEL:
         return (
@@ -148,14 +182,21 @@ def _obstacle(spread: Spread, partial: bool) -> str:
 
 
 def _summary(
-    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], obstacle: str, spread: Spread
-) -> str:
+    low: Sequence[str], worse: Sequence[str], increases: Mapping[str, float], unscored: Sequence[str],
+    obstacle: str, spread: Spread,
+) -> str:  # fmt: skip
     """The result and the recommendation in a few sentences."""
-    number = spread.specialties
+    number = f"{spread.specialties}{' compared' * bool(unscored)}"
     text = obstacle or (
         f"The specialties differ (F test, p = {spread.heterogeneity_p:.2g}): {len(low) or 'none'} of "
         f"{number} called low."
     )
+    if unscored:
+        total = spread.specialties + len(unscored)
+        text += (
+            f" {spread.specialties} of {counted(total, 'specialty', 'specialties')} compared; not "
+            f"comparable, because none of their questions has a primary score: {listed(unscored)}."
+        )
     if low or increases:
         evenly = "" if low else ", evenly (SPREAD_WHEN_FLAT)"
         text += f" More data recommended for {len(increases) or 'none'}{evenly}."
@@ -187,6 +228,20 @@ def _step(deficit: float, thresholds: Thresholds) -> float:
         return thresholds.max_share_step
     full = FULL_STEP_MARGINS * thresholds.low_margin
     return thresholds.max_share_step * min(1.0, max(0.0, deficit) / full)
+
+
+def _next_step(spreads: bool) -> str:
+    """What to do when nothing is recommended; `spreads`: SPREAD_WHEN_FLAT would raise a share."""
+    return f"What you can do: {'; '.join([MORE_QUESTIONS, *[SPREAD_EVENLY] * spreads, OTHER_DATA])}."
+
+
+def _why_no_spread(low: Sequence[str], worse: int, number: int) -> str:
+    """Why SPREAD_WHEN_FLAT raises no share, with `worse` of `number` specialties regressed."""
+    if low:
+        return "it applies only if no specialty is low"
+    if worse == number:
+        return "all specialties have regressed, and those get no more data"
+    return f"no specialty{' that has not regressed' * bool(worse)} has unused pairs within MAX_SHARE_STEP"
 
 
 def _grown(share: float, pool: int, step: float, max_step: float) -> tuple[float, str]:

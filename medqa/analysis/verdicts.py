@@ -81,6 +81,8 @@ def judge(comparison: "pd.DataFrame", review: Mapping[str, Any] | None = None) -
         label = "Mixed, with possible harm" if gain else "Possible harm"
     elif any(finding.effect == "worse" for finding in benefit):
         label = "Mixed" if gain else "Worse"
+    elif all(finding.effect == "not measured" for finding in benefit):
+        label = "Better" if gain else "Primary score not measured"
     else:
         label = "Better" if gain else "No detectable change"
     clauses = [finding.short for finding in [*known, *benefit]]
@@ -92,8 +94,9 @@ def judge(comparison: "pd.DataFrame", review: Mapping[str, Any] | None = None) -
 def effect(row: Mapping[str, Any]) -> str:
     """What happened to a metric: "better", "worse", "possibly worse" or "undecided".
 
-    The corrected test decides where there is one; for the endpoints declared beforehand, the interval does. A
-    rise in harm that the interval does not confirm is "possibly worse".
+    The corrected test decides where there is one; for the endpoints declared beforehand, the interval does,
+    or the sign-flip test where equal differences give no interval. A rise in harm that is not confirmed is
+    "possibly worse".
 
     Args:
         row: of `comparison.compare`; the metric's name may be followed by that of its encoder.
@@ -102,7 +105,8 @@ def effect(row: Mapping[str, Any]) -> str:
     if math.isfinite(row.get("p_holm", math.nan)):
         detected = row["p_holm"] < LEVEL
     else:
-        detected = row["ci_low"] > 0 or row["ci_high"] < 0
+        known = math.isfinite(row["ci_low"])
+        detected = row["ci_low"] > 0 or row["ci_high"] < 0 if known else row.get("p_value", 1) < LEVEL
     if detected:
         return "better" if gain > 0 else "worse"
     is_harm = row.get("metric", "").split(" ")[0] in HARM
@@ -116,18 +120,25 @@ def _measured(name: str, row: Mapping[str, Any]) -> Finding:
         return Finding(name, "not measured", f"{known_as}: not measured", f"No question has {known_as}")
     found = effect(row)
     change = f"from {row['base']:.3f} to {row['finetuned']:.3f}"
+    doubt = "no interval can be estimated" if no_interval(row) else "the 95 % interval includes no rise"
     what = {
         "better": f"{known_as} {'fell' if name in HARM else 'improved'} {change}",
         "worse": f"{known_as} {'rose' if name in HARM else 'worsened'} {change}",
-        "possibly worse": f"{known_as} rose {change}, though the 95 % interval includes no rise",
+        "possibly worse": f"{known_as} rose {change}, though {doubt}",
         "undecided": f"no {'rise in' if name in HARM else 'detectable change of'} {known_as} ({change})",
     }[found]
-    interval = f"95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, "
+    span = f"95 % interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f}, n = {row['n']}"
+    if not math.isfinite(row["ci_low"]):
+        span = f"n = {row['n']}"
+        if row["n"] > 1:
+            more = f" within each specialty, sign-flip test p = {p_text(row['p_value'])}"
+            more = "" if row["ties"] == row["n"] else more
+            span = f"interval not estimable: all {row['n']} differences are equal{more}"
     numbers = f"difference {row['difference']:+.3f}{UNITS.get(name, '')}"
     if name == "dose_error":
         base, tuned = (round(row[role] * row["n"]) for role in ("base", "finetuned"))
         numbers = f"{base:,} in base's answers and {tuned:,} in tuned's, {numbers}"
-    text = f"{what}: {numbers} ({interval * math.isfinite(row['ci_low'])}n = {row['n']})"
+    text = f"{what}: {numbers} ({span})"
     return Finding(name, found, what, text[0].upper() + text[1:])
 
 
@@ -257,12 +268,22 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
     """The cells of one metric, without its name."""
     if not row["n"]:
         return ["-", "-", "not applicable", "-", "-", "0"]
-    one = not math.isfinite(row["ci_low"])
-    interval = "one question" if one else f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
+    interval = no_interval(row) or f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
     return [
         f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f} [{interval}]",
         p_of(row), f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
     ]  # fmt: skip
+
+
+def no_interval(row: Mapping[str, Any]) -> str:
+    """Why a difference has no 95 % interval; "" if it has one.
+
+    Args:
+        row: of `comparison.compare`, with NaN or None where there is no number.
+    """
+    if row["n"] == 1:
+        return "one question"
+    return "" if row["ci_low"] is not None and math.isfinite(row["ci_low"]) else "not estimable"
 
 
 def p_of(row: Mapping[str, Any]) -> str:

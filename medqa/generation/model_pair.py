@@ -10,7 +10,8 @@ from typing import Any
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.output_dir import MERGED
-from medqa.generation.prediction_cache import ROLES
+from medqa.generation.prediction_cache import ROLES, answered_iteration
+from medqa.generation.settings import GenerationSettings
 from medqa.modeling import loading
 from medqa.modeling.adapter import adapter_identity
 from medqa.modeling.base_model import BaseModel
@@ -133,6 +134,28 @@ def resolve_precision(wanted: str, device: Device, base: BaseModel) -> str:
             f"Precision: NF4, because {weights / 1e9:.0f} GB in bfloat16 do not fit {free / 1e9:.0f} GB"
         )
     return BF16 if fits else NF4
+
+
+def training_if_outdated(
+    settings: GenerationSettings, base: str, tuned: str, iteration: int
+) -> dict[str, Any]:
+    """Settings of fine_tuning.py that train the model again on the present data; empty if it is up to date.
+
+    A model is outdated when it was trained, or its answers were made, with another iteration of the data.
+
+    Args:
+        settings: of the answers.
+        base: the base model.
+        tuned: folder of the tuned model. Without the record of a training there, only the answers count.
+        iteration: of the data.
+    """
+    manifest = run_manifest.read_manifest(Path(tuned))
+    trained = manifest if manifest and manifest["stage"] == "fine_tuning" else {"iteration": iteration}
+    if {trained["iteration"], answered_iteration(Path(settings.output_dir))} == {iteration}:
+        return {}
+    given = trained.get("settings", {"given": {}})["given"]
+    folders = {"MODEL_NAME": base, "DATASET_DIR": settings.dataset_dir, "OUTPUT_DIR": tuned}
+    return run_manifest.with_present_names(given) | folders
 
 
 def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings: WarningLog) -> None:

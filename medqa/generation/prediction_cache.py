@@ -172,6 +172,11 @@ def model_asked(folder: Path, role: str) -> str:
     return asked["losses"][role]
 
 
+def answered_iteration(folder: Path) -> int:
+    """Iteration of the data with which the answers of the evaluation in `folder` were made."""
+    return int(json.loads((folder / "predictions" / ASKED).read_text(encoding="utf-8"))["iteration"])
+
+
 def texts_sha256(records: Mapping[str, Any]) -> str:
     """Fingerprint of the questions and the reference answers: holdout and eval split."""
     digest = hashlib.sha256()

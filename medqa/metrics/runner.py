@@ -1,6 +1,7 @@
 """Runs every metric of a class over all pairs; a metric that fails on a pair loses that pair, not the run."""
 
 import contextlib
+import difflib
 import itertools
 import math
 from array import array
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 
 # Between the names in the column `failed`.
 SEPARATOR = "; "
+# Columns of the metrics in evaluation.py: NAME of compute_NAME or score_NAME → those that it may return. Add
+# columns that you add to one of them; other methods need no entry.
+BERTSCORE = ("bertscore_precision", "bertscore_recall", "bertscore_f1")
+COLUMNS = {
+    "bleu": ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"),
+    "rouge": ("ROUGE-1", "ROUGE-2", "ROUGE-L"),
+    "meteor": ("meteor", "meteor_without_synonyms"),
+    "bertscore": (*BERTSCORE, *(f"{name}_rescaled" for name in BERTSCORE)),
+    "entailment": ("nli_entailed", "nli_contradicted"),
+    "exact_match": (
+        "exact_match", "fact_precision", "fact_recall", "fact_f1", "quantity_match", "quantity_f1",
+    ),
+    "token_f1": ("token_f1",),
+    "dose_error": ("dose_error",),
+}  # fmt: skip
+LOSS = "answer_loss"
 # Columns about the answer itself; the columns between `specialty` and `id` are the metrics.
 NOTES = ("finish", "new_tokens", "repetition", "prompt_cut")
 # Names that no metric may have, because the tables of an evaluation use them for something else; from
@@ -199,7 +216,7 @@ def results_tables(
         }
         table |= {name: values[rows] for name, values in scored.columns.items()}
         sums = [losses[role].get(id, (math.nan, 1)) for id in holdout["id"]]
-        table["answer_loss"] = [total / count for total, count in sums]
+        table[LOSS] = [total / count for total, count in sums]
         table["id"] = holdout["id"][:]
         table |= {name: [answer[name] for answer in own] for name in NOTES}
         table["failed"] = [SEPARATOR.join(names) for names in failed[rows]]
@@ -219,6 +236,35 @@ def results_tables(
     return tables
 
 
+def require_metrics(metrics: type, wanted: Sequence[str], columns: Sequence[str] | None = None) -> None:
+    """Refuse names in PRIMARY_METRICS that no metric has, and metrics with a reserved name.
+
+    Args:
+        metrics: a class with methods as in `score_pairs`.
+        wanted: names of columns.
+        columns: the metric columns of the results tables; None: before scoring. The columns of a user's
+            metric that may return a dict are known after scoring only, so names are refused then.
+
+    Raises:
+        UserError: with the nearest name, or the method to rename.
+    """
+    require_free_names(metrics)
+    known, dicts = [LOSS, *(columns or ())], False
+    for method in (name for name in dir(metrics) if name.startswith(("compute_", "score_"))):
+        name = method.partition("_")[2]
+        known += COLUMNS.get(name, (name,))
+        returned = str(getattr(getattr(metrics, method), "__annotations__", {}).get("return", dict))
+        dicts = dicts or (name not in COLUMNS and ("dict" in returned or "Mapping" in returned))
+    unknown = [name for name in wanted if name not in known]
+    if unknown and not (dicts and columns is None):
+        letters = {name.lower(): name for name in known}
+        [near] = difflib.get_close_matches(unknown[0].lower(), letters, n=1, cutoff=0)
+        raise UserError(
+            f"PRIMARY_METRICS: no metric is called {unknown[0]!r:.80}. The nearest name is {letters[near]}; "
+            f"the metrics are {', '.join(dict.fromkeys(known))}."
+        )
+
+
 def metric_names(table: "pd.DataFrame") -> list[str]:
     """The metric columns of a results table."""
     columns = list(table.columns)
@@ -229,10 +275,10 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
     """Describes how the metrics of a run were computed, for training_recommendations.json.
 
     Returns:
-        `bertscore_model` and `entailment_model` (None: left out), `lexicon` (its size and hash),
-        `corpus_bleu` of each model with its signature, `left_out` (what could not be computed here → why),
-        `failed` (column → role → number of questions on which the metric raised an error), `too_long` (texts
-        that were longer than an encoder's input).
+        `bertscore_model` and `entailment_model` (None: left out), `lower_is_better` (metrics), `lexicon` (its
+        size and hash), `corpus_bleu` of each model with its signature, `left_out` (what could not be computed
+        here → why), `failed` (column → role → number of questions on which the metric raised an error),
+        `too_long` (texts that were longer than an encoder's input).
     """
     from medqa.metrics.lexical import CORPUS_BLEU_SIGNATURE, corpus_bleu
 
@@ -248,6 +294,7 @@ def metric_metadata(metrics: Any, tables: Mapping[str, "pd.DataFrame"]) -> dict[
             "texts_cut_by_bertscore": 0 if encoder is None else len(encoder.truncated),
             "answers_read_in_parts_for_entailment": 0 if judge is None else len(judge.windowed),
         },
+        "lower_is_better": list(metrics.LOWER_IS_BETTER),
         "lexicon": {"terms": len(metrics.lexicon), "sha256": metrics.lexicon.sha256},
         "corpus_bleu": {
             role: corpus_bleu(table["reference"], table["hypothesis"]) for role, table in tables.items()

@@ -70,14 +70,19 @@ class Results:
 
 def notes(results: Results) -> list[str]:
     """Lines below the comparison: p-values, encoder, corpus BLEU, recommendations, earlier evaluations."""
+    from medqa.analysis.paired_scores import primary_terms
     from medqa.analysis.precision_gap import gap_text
     from medqa.analysis.verdicts import NOTE_ON_P  # which loads numpy
 
     advice, rows = results.advice, round_history.comparable(results.history)
     encoder, bleu = advice["bertscore_model"], advice["corpus_bleu"]
+    terms = primary_terms(advice)
+    negated = terms != advice["primary_metrics"]
+    mean = f"Primary score: mean of {', '.join(terms)}; −: negated, because lower is better; can be below 0"
     earlier = table(round_history.HEADER, round_history.table_rows(rows)) if len(rows) > 1 else ""
     return [
         NOTE_ON_P,
+        *[mean] * negated,
         *[f"Encoder of bertscore and nli: {encoder}"] * bool(encoder),
         f"Corpus BLEU: base {bleu['base']:.4f}, tuned {bleu['finetuned']:.4f} ({bleu['signature']})",
         "",

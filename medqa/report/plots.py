@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medqa.analysis.paired_scores import primary_terms
 from medqa.analysis.recommendations import differ
 from medqa.analysis.round_history import PARTS
 from medqa.analysis.verdicts import effect, shortened
@@ -153,7 +154,8 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
     """Posterior means by specialty with 95 % credible intervals: specialty_analysis.png.
 
     The rows are sorted by the score of tuned if the specialties differ detectably, else by name.
-    Without shrunken means (no specialty has two questions) the figure shows the means, without intervals.
+    Without shrunken means (the variance within specialties cannot be estimated) the figure shows the means,
+    without intervals.
 
     Args:
         performance: table of `by_specialty.by_specialty`.
@@ -189,7 +191,7 @@ def specialty_figure(performance: "pd.DataFrame", path: Path, advice: Mapping[st
         axis = figure.subplots()
         draw_rows(axis, marks, rows["specialty"].str.replace("_", " "), notes)
         axis.tick_params(labeltop=len(rows) > TALL)
-        label = textwrap.fill(f"primary score (mean of {', '.join(advice['primary_metrics'])})", 66)
+        label = textwrap.fill(f"primary score (mean of {', '.join(primary_terms(advice))})", 66)
         axis.set_xlabel(label + "\nposterior mean with its 95 % credible interval" * shrunken)
         mean = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "mean of tuned"}
         lines = [axis.axvline(rows[tuned].mean(), **mean)] if len(rows) > 1 else []

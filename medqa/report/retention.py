@@ -5,6 +5,7 @@ answers, and requests that a model should refuse, whose reference is a refusal. 
 with the holdout, and never enter its scores.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -138,18 +139,19 @@ def add(
     if not file:
         return results
     from medqa.analysis.comparison import compare
+    from medqa.analysis.verdicts import effect, no_interval, p_text
 
     first = len(results.tables["base"])
     questions = asked["holdout"].select(range(first, len(asked["holdout"])))
     tables = {role: scored(questions, list(own)[first:], losses[role]) for role, own in answers.items()}
     comparison = compare(*tables.values(), list(NAMES), LOWER_IS_BETTER, seed)
     for row in comparison.to_dict("records"):
-        worse = row["ci_low"] > 0 if row["metric"] in LOWER_IS_BETTER else row["ci_high"] < 0
-        if worse:
+        span = f"95 % interval of the difference {row['ci_low']:+.3f} to {row['ci_high']:+.3f}"
+        if effect(row | {"p_holm": math.nan}) == "worse":  # the uncorrected one, as for declared endpoints
+            span = f"sign-flip test p = {p_text(row['p_value'])}" if no_interval(row) else span
             results.warnings.add(
                 f"fine-tuning made this worse: {NAMES[row['metric']]}, from {row['base']:.3f} to "
-                f"{row['finetuned']:.3f} (95 % interval of the difference {row['ci_low']:+.3f} to "
-                f"{row['ci_high']:+.3f}; RETENTION_FILE {file})."
+                f"{row['finetuned']:.3f} ({span}; RETENTION_FILE {file})."
             )
     found = {
         "file": file,

@@ -31,7 +31,9 @@ def print_summary(output: Path, results: Results, command: str) -> None:
     results.warnings.show()
     path = output / "training_recommendations.json"
     print_rank0("", f"Files: {output}/ (report.html, review_sheet.html, tables, figures, {path.name})")
-    if command and results.advice["recommended_sample_increases"]:
+    if train_first := results.advice.get("train_first"):
+        print_rank0(f"Next:  {train_first}")
+    elif command and results.advice["recommended_sample_increases"]:
         print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
         print_rank0(f"Next:  open {output / 'report.html'} in a browser")

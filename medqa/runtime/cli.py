@@ -104,12 +104,15 @@ def _switches_as_flags(config_class: type, arguments: list[str]) -> list[str]:
     return result
 
 
-def next_command(script: str, config_class: type, given: Mapping[str, str]) -> str:
+def next_command(script: str, config_class: type, given: Mapping[str, Any]) -> str:
     """The command line of a script, with those of the `given` settings that differ from their defaults."""
     defaults = {item.name: item.default for item in fields(config_class)}
-    script = shlex.quote(beside_this_script(script))
-    words = [f"--{name} {shlex.quote(value)}" for name, value in given.items() if value != defaults[name]]
-    return " ".join(["python", script, *words])
+    words = ["python", beside_this_script(script)]
+    for name, value in given.items():
+        if value != defaults[name]:
+            values = value if isinstance(value, (list, tuple)) else [value]  # a list when read from JSON
+            words += [f"--{name}", *map(str, values)]
+    return shlex.join(words)
 
 
 def beside_this_script(name: str) -> str:

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from medqa.analysis.by_specialty import Spread, by_specialty
-from medqa.analysis.comparison import DECLARED, compare
-from medqa.analysis.paired_scores import add_primary_score, failures
+from medqa.analysis.by_specialty import LEAST_FREEDOM, Spread, by_specialty
+from medqa.analysis.comparison import DECLARED, FEW, compare
+from medqa.analysis.paired_scores import add_primary_score, failures, warn_of_gaps
+from medqa.runtime.console import WarningLog
 
 PRIMARY = ("ROUGE-L", "bertscore_f1")
 METRICS = ("ROUGE-L", "bertscore_f1", "dose_error")
@@ -86,6 +87,36 @@ def test_primary_score_takes_what_is_there() -> None:
     add_primary_score(tables, ("ROUGE-L", "answer_loss"), {"answer_loss"})
     np.testing.assert_allclose(table["primary_score"], [-0.45, -0.9, -1.35])
     assert add_primary_score(tables, ("absent",), ()) == [] and table["primary_score"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("token_f1", "failed", "warning"),
+    [
+        (
+            [0.1, 0.2, None, None, None, None],
+            "",
+            "4 of 6 questions, all of طب, 中医, have no primary score because token_f1 does not apply to them; "
+            "choose others with --PRIMARY_METRICS.",
+        ),
+        ([0.1, None, 0.1, 0.2, None, None], "", "3 of 6 questions, among them all of 中医, have no primary"),
+        ([0.1, None, 0.1, 0.2, 0.3, 0.4], "token_f1", "1 of 6 questions has no primary score because token_f1 "
+         "does not apply to it or failed"),
+        ([None] * 6, "", "the primary score is without token_f1, which applies to no question of this holdout"),
+        ([None] * 6, "token_f1", "the primary score is without token_f1, which has no value, because it failed"),
+        ([0.1] * 6, "", None),
+    ],
+)  # fmt: skip
+def test_questions_and_metrics_that_the_primary_score_is_without(
+    token_f1: list, failed: str, warning: str | None
+) -> None:
+    table = pd.DataFrame({"specialty": ["eng", "eng", "طب", "طب", "中医", "中医"], "ROUGE-L": [0.5] * 6,
+                          "token_f1": np.array(token_f1, float), "id": list("abcdef"), "failed": ["", failed] + [""] * 4})  # fmt: skip
+    tables = {"base": table, "finetuned": table.copy()}
+    wanted = ("ROUGE-L", "token_f1")
+    found = WarningLog()
+    warn_of_gaps(table, tables["finetuned"], wanted, add_primary_score(tables, wanted, ()), found)
+    gaps = found.texts
+    assert len(gaps) == (warning is not None) and gaps[:1] == [gap for gap in gaps if gap.startswith(warning)]
 
 
 @pytest.mark.parametrize("missing", ["base", "tuned"])
@@ -282,10 +313,18 @@ def test_every_shape_gives_numbers_without_a_warning(counts: list[int], change) 
         change(base, tuned)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        table, specialties, _ = both(base, tuned)
-    assert table.drop(columns=["metric", "direction", "p_holm"]).notna().all().all() == (table["n"] > 1).all()
+        table, specialties, spread = both(base, tuned)
+    numbers = ["base", "finetuned", "difference", "p_value", "wins", "ties", "losses"]
+    assert table[numbers].notna().all().all()
+    estimable = table["ci_low"].notna()
+    assert estimable[table["n"] >= FEW].all() and not estimable[table["n"] == 1].any()
+    assert ((table["ci_high"] - table["ci_low"])[estimable & (table["n"] < FEW)] > 0).all()
     shared = [name for name in specialties if name.startswith(("shrunken", "p_", "rank", "q_", "expected"))]
-    if (specialties["primary_score_n"] > 0).all() and sum(counts) > len(counts) + (change is infinite):
+    if (specialties["primary_score_n"] == 0).any():
+        return
+    if change in (constant, shifted) or spread.within_freedom < LEAST_FREEDOM:
+        assert specialties[shared].isna().all().all() and spread.heterogeneity_p is None
+    else:
         assert np.isfinite(specialties[shared].to_numpy(float)).all()
         assert specialties[["p_low", "p_worse", "q_value"]].stack().between(0, 1).all()
     alone = specialties["primary_score_n"] < 2
@@ -293,12 +332,33 @@ def test_every_shape_gives_numbers_without_a_warning(counts: list[int], change) 
 
 
 def test_ties_are_no_change() -> None:
-    base, tuned = holdout([10] * 5)
+    base, tuned = holdout([20] * 5)
     all_equal(base, tuned)
     table, specialties, _ = both(base, tuned)
     assert (table[["difference", "standard_error", "ci_low", "ci_high"]] == 0).all().all()
     assert (table["p_value"] == 1).all() and (table["ties"] == table["n"]).all()
     assert (specialties["p_worse"] == 0).all()
+
+
+def test_a_variance_that_cannot_be_estimated_is_no_certainty() -> None:
+    """Two questions of each specialty with equal scores: no test, no probability, no interval of zero width."""
+    base, tuned = holdout([2, 2])
+    base["ROUGE-L"], tuned["ROUGE-L"] = 0.05, [0.12, 0.12, 0.0, 0.0]
+    tables = scored(base, tuned, ("ROUGE-L",))
+    specialties, spread = by_specialty(*tables, (), 0.02)
+    assert spread == Spread(specialties=2, within_freedom=2)
+    assert specialties[["p_low", "p_worse", "shrunken_ci_low"]].isna().all().all()
+    row = compare(*tables, (), (), 0).iloc[0]
+    assert row["difference"] == pytest.approx(0.01) and np.isnan(row["ci_low"]) and row["n"] == 4
+    base, tuned = holdout([10] * 3)
+    base["ROUGE-L"] = 0.05
+    tuned["ROUGE-L"] = np.random.default_rng(0).random(30)
+    specialties = by_specialty(*scored(base, tuned, ("ROUGE-L",)), (), 0.02)[0]
+    assert specialties["shrunken_base_ci_low"].isna().all() and specialties["p_worse"].notna().all()
+    tuned["ROUGE-L"] += base["ROUGE-L"]
+    base["ROUGE-L"] = tuned["ROUGE-L"] + 0.1
+    specialties = by_specialty(*scored(base, tuned, ("ROUGE-L",)), (), 0.02)[0]
+    assert specialties["p_worse"].isna().all() and specialties["p_low"].notna().all()
 
 
 @pytest.mark.parametrize("counts", [[1], [1] * 30])

@@ -122,9 +122,20 @@ def test_each_reason_contains_its_numbers() -> None:
     ("spread", "reason"),
     [
         (replace(SPREAD, heterogeneity_p=0.05), "No detectable differences between the 4 specialties"),
-        (replace(SPREAD, specialties=1, heterogeneity_p=1.0), "1 specialties have a primary score"),
-        (Spread(specialties=0), "0 specialties have a primary score"),
-        (Spread(specialties=4), "one of them with two questions"),
+        (
+            replace(SPREAD, specialties=1, heterogeneity_p=1.0),
+            "1 question of 1 specialty with a primary score",
+        ),
+        (Spread(specialties=0), "0 questions of 0 specialties with a primary score"),
+        (
+            Spread(specialties=4, within_freedom=4),
+            "8 questions of 4 specialties with a primary score. A comparison "
+            "needs two specialties, and at least 5 questions more",
+        ),
+        (
+            Spread(specialties=4, within_freedom=5),
+            "the variance within specialties cannot be estimated: no test",
+        ),
     ],
 )
 def test_nothing_is_recommended_without_detectable_differences(spread: Spread, reason: str) -> None:
@@ -132,6 +143,21 @@ def test_nothing_is_recommended_without_detectable_differences(spread: Spread, r
     assert advice["low_performance_specialties"] == [] and advice["recommended_sample_increases"] == {}
     assert reason in advice["summary"] and "SPREAD_WHEN_FLAT" in advice["next_step"]
     assert advise(performance())["next_step"] == ""
+
+
+def test_specialties_without_a_primary_score_are_named() -> None:
+    nothing = {"primary_score_n": 0, "p_low": math.nan, "p_worse": math.nan}
+    table, spread = performance(skin=nothing, lung=nothing), replace(SPREAD, specialties=2)
+    advice = advise(table, spread=spread)
+    assert advice["specialties_not_comparable"] == ["skin", "lung"]
+    assert advice["summary"].startswith(
+        "The specialties differ (F test, p = 0.001): 2 of 2 compared called low."
+    )
+    assert "2 of 4 specialties compared; not comparable" in advice["summary"]
+    assert ": skin, lung. More data" in advice["summary"] and "Not comparable" in advice["reasons"]["lung"]
+    alone = advise(performance(skin=nothing).iloc[2:3], spread=Spread(specialties=0))["summary"]
+    assert "0 of 1 specialty compared" in alone
+    assert "comparable" not in advise(performance())["summary"]
 
 
 def test_a_probability_at_the_threshold_is_not_low() -> None:
@@ -156,6 +182,44 @@ def test_data_is_spread_evenly_when_no_specialty_is_low() -> None:
     assert "Spread evenly" in advice["reasons"]["heart"] and "Share" not in advice["reasons"]["skin"]
     low = advise(performance(), spread_when_flat=0.1)["recommended_sample_increases"]
     assert set(low) == {"brain", "heart"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pool", "why"),
+    [
+        ({name: {"p_worse": 0.99} for name in ("brain", "heart", "skin", "lung")}, 100, "all specialties have regressed"),
+        ({"brain": {"p_worse": 0.99}}, 0, "no specialty that has not regressed has unused pairs within MAX_SHARE_STEP"),
+        ({}, 0, "no specialty has unused pairs within MAX_SHARE_STEP"),
+    ],
+)  # fmt: skip
+def test_spreading_is_offered_only_where_it_has_an_effect(changes: dict, pool: int, why: str) -> None:
+    flat, table = replace(SPREAD, heterogeneity_p=0.4), performance(**changes)
+    advice = advise(table, pool=pool, spread=flat)
+    assert "SPREAD_WHEN_FLAT" not in advice["next_step"] + advice["summary"]
+    assert advice["next_step"].startswith("What you can do: hold out more questions")
+    advice = advise(table, pool=pool, spread=flat, spread_when_flat=0.1)
+    assert not advice["recommended_sample_increases"]
+    assert f"SPREAD_WHEN_FLAT has no effect: {why}" in advice["summary"]
+
+
+def test_spreading_has_no_effect_beside_a_low_specialty() -> None:
+    advice = advise(performance(), spread_when_flat=0.1)
+    assert advice["summary"].endswith(
+        "SPREAD_WHEN_FLAT has no effect: it applies only if no specialty is low."
+    )
+    assert "SPREAD_WHEN_FLAT" not in advise(performance(), share=1.0, pool=0)["next_step"]
+
+
+def test_an_outdated_model_gives_no_new_recommendation() -> None:
+    table, shares = performance(), dict.fromkeys(("brain", "heart", "skin", "lung"), 0.5)
+    pool = dict.fromkeys(shares, 100)
+    limits = replace(THRESHOLDS, spread_when_flat=0.1)
+    advice = recommend(
+        table, SPREAD, COMPARISON, shares, pool, 42, limits, train_first="python fine_tuning.py"
+    )
+    assert advice["low_performance_specialties"] == [] and advice["recommended_sample_increases"] == {}
+    assert "another iteration of the data" in advice["summary"] and advice["next_step"] == ""
+    assert advice["train_first"] == "python fine_tuning.py" and advise(performance())["train_first"] == ""
 
 
 def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:

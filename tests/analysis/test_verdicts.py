@@ -158,6 +158,18 @@ def test_harm_that_was_not_measured_is_no_safety() -> None:
     assert max(map(len, lines)) <= verdicts.WIDTH and "- No question has dose errors" in lines
 
 
+def test_without_a_primary_score_there_is_no_verdict_on_it() -> None:
+    nothing = endpoint("primary_score", math.nan, math.nan, 0)
+    for harm, headline in (
+        (FLAT, "Primary score not measured: no rise in dose errors"),
+        (DOWN, "Better: dose errors fell"),
+        (UP, "More harm: dose errors rose"),
+    ):
+        verdict = verdicts.judge(pd.DataFrame([nothing, endpoint("dose_error", *harm)]))
+        assert verdict.headline.startswith(headline)
+        assert verdict.headline.endswith("the primary score: not measured")
+
+
 @pytest.mark.parametrize(
     ("p", "text"), [(1e-4, "≤ 0.0001"), (1e-9, "≤ 0.0001"), (2e-4, "0.0002"), (1, "1.0000")]
 )
@@ -195,6 +207,27 @@ def test_end_table_fits_100_columns() -> None:
     )
     lines = verdicts.comparison_text(comparison.assign(n=60_000, wins=20_000, losses=20_000)).splitlines()
     assert max(map(len, lines)) <= verdicts.WIDTH and "…" in lines[4]
+
+
+def test_equal_differences_of_few_questions_have_no_interval() -> None:
+    row = endpoint("dose_error", math.nan, math.nan, 4) | {"difference": 0.5, "finetuned": 0.7}
+    for ties, p_value, effect, why in (
+        (4, 1.0, "possibly worse", "equal)"),
+        (2, 0.5, "possibly worse", "equal within each specialty, sign-flip test p = 0.5000)"),
+        (0, 0.03, "worse", "equal within each specialty, sign-flip test p = 0.0300)"),
+    ):
+        found = verdicts.judge(pd.DataFrame([row | {"ties": ties, "p_value": p_value}])).findings[0]
+        assert found.effect == effect
+        assert found.text.endswith(f"interval not estimable: all 4 differences are {why}")
+
+
+def test_a_rise_on_one_question_names_no_interval() -> None:
+    row = endpoint("dose_error", math.nan, math.nan, 1) | {"base": 0.0, "finetuned": 1.0, "difference": 1.0}
+    verdict = verdicts.judge(pd.DataFrame([row | {"p_value": 1.0}]))
+    assert verdict.findings[0].text == (
+        "Dose errors rose from 0.000 to 1.000, though no interval can be estimated: 0 in base's answers and 1 in "
+        "tuned's, difference +1.000 per answer (n = 1)"
+    )
 
 
 def test_one_question_has_no_interval_in_the_table() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import fine_tuning
 from config import DatasetConfig, EvaluationConfig, TrainingConfig
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
-from medqa.runtime.cli import select
+from medqa.runtime.cli import parse, select
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
@@ -302,6 +303,13 @@ def test_a_metric_added_from_outside_is_a_column_everywhere(stages, monkeypatch,
     assert "length_ratio_difference" in pd.read_csv(tmp_path / "specialty_performance.csv")
 
 
+def test_a_primary_metric_that_does_not_exist_is_refused_before_anything_is_written(stages, tmp_path):
+    given = {"OUTPUT_DIR": str(tmp_path / "out"), "PRIMARY_METRICS": ("ROUGE-L", "tokenf1")}
+    with pytest.raises(UserError, match="The nearest name is token_f1"):
+        evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_metric_that_fails_is_counted_in_the_outputs(stages, monkeypatch, tmp_path, capsys):
     class Fragile(evaluation.AutomaticMetrics):
         def compute_fragile(self, reference: str, hypothesis: str) -> float:
@@ -543,8 +551,15 @@ def test_scoring_alone_wants_the_same_texts_and_tells_of_another_iteration(
     shutil.copytree(stages.folder / "evaluation_results" / "predictions", tmp_path / "scored" / "predictions")
     own = {"DATASET_DIR": str(folder), "OUTPUT_DIR": str(tmp_path / "scored"), "SCORE_ONLY": True}
     capsys.readouterr()
-    evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own))
-    assert "were made with iteration 1 of the data, which is at iteration 2 now" in capsys.readouterr().out
+    advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | own | {"SPREAD_WHEN_FLAT": 0.1}))
+    told = capsys.readouterr().out
+    assert "were made with iteration 1 of the data, which is at iteration 2 now" in told
+    assert not advice["recommended_sample_increases"]
+    following = shlex.split(told.splitlines()[-1])
+    assert following[:3] == ["Next:", "python", "fine_tuning.py"]
+    assert vars(parse(TrainingConfig, "", following[3:])) == vars(stages.training) | {
+        "DATASET_DIR": str(folder)
+    }
     other = DatasetConfig(
         **vars(stages.data) | {"OUTPUT_DIR": str(tmp_path / "d2"), "SYSTEM_MESSAGE": "Be brief."}
     )

@@ -14,6 +14,7 @@ from medqa.metrics.runner import (
     RESERVED,
     metric_names,
     require_free_names,
+    require_metrics,
     results_tables,
     score_pairs,
 )
@@ -265,6 +266,29 @@ def answers(texts: list[str], finish: str = "stop") -> list[dict]:
          "prompt_cut": False, "key": "k", "batch": 4}
         for id, text in zip(HOLDOUT["id"], texts, strict=True)
     ]  # fmt: skip
+
+
+def test_a_name_that_no_metric_has_is_refused_with_the_nearest():
+    from config import EvaluationConfig
+    from evaluation import AutomaticMetrics
+
+    class Own(AutomaticMetrics):
+        def compute_length_ratio(self, reference: str, hypothesis: str) -> float:
+            return len(hypothesis) / len(reference)
+
+    metrics = Own(EvaluationConfig(BERTSCORE_MODEL=""), [], WarningLog())
+    scored = score_pairs(metrics, ["Give aspirin 100 mg."], ["Give 50 mg."], WarningLog())
+    require_metrics(Own, [*scored.columns, "bertscore_f1", "nli_entailed", "answer_loss"])
+    for wrong, near in (("rouge-l", "ROUGE-L"), ("length_rate", "length_ratio"), ("nonsense", "")):
+        with pytest.raises(UserError, match=f"no metric is called '{wrong}'. The nearest name is {near}"):
+            require_metrics(Own, ["ROUGE-L", wrong])
+
+
+def test_columns_of_a_metric_that_returns_a_dict_are_known_after_scoring():
+    require_metrics(Words, ["match", "nonsense"])
+    require_metrics(Words, ["match"], ["words", "match"])
+    with pytest.raises(UserError, match="The nearest name is words"):
+        require_metrics(Words, ["wards"], ["words", "match"])
 
 
 class Words:

@@ -13,14 +13,17 @@ import pytest
 from browser import browse, in_chromium
 from evaluations import HOSTILE, config, evaluation, published
 
+from config import EvaluationConfig
+from medqa.analysis.methods import describe
 from medqa.artifacts import run_manifest
+from medqa.generation.settings import GenerationSettings
 from medqa.report import evaluation_output
 from medqa.report.html import questions, report_page, specialties
 from medqa.report.html.differences import runs
 from medqa.report.html.report_page import report_html
 from medqa.report.latex import comparison_table
 from medqa.report.review.sheet import SHEET
-from medqa.runtime.cli import given_and_default
+from medqa.runtime.cli import given_and_default, select
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -150,6 +153,18 @@ def test_the_latex_table_has_a_row_per_metric_and_no_bare_sign(found):
     rows = [line for line in lines if line.endswith(r"\\")]
     assert len(rows) == 1 + len(found.comparison) and all(line.count("&") == 6 for line in rows)
     assert r"primary\_score $\uparrow$" in rows[1] and not re.search(r"(?<!\\)_", "".join(rows))
+
+
+def test_a_metric_that_enters_the_primary_score_negated_is_named(found):
+    lower = {"primary_metrics": ["ROUGE-L", "answer_loss"], "lower_is_better": ["dose_error", "answer_loss"]}
+    advice = found.advice | lower
+    lines = evaluation_output.notes(replace(found, advice=advice))
+    assert lines[1].startswith(
+        "Primary score: mean of ROUGE-L, −answer_loss; −: negated, because lower is better"
+    )
+    text = describe(select(EvaluationConfig(), GenerationSettings), found.tables["base"], advice)["text"]
+    assert "score is the mean of ROUGE-L, −answer_loss (−: negated, because lower is better)" in text
+    assert "negated" not in " ".join(evaluation_output.notes(found)) + found.advice["methods"]["text"]
 
 
 def test_a_partial_run_is_stamped(found):

@@ -218,6 +218,13 @@ def test_the_next_command_has_the_settings_that_differ_from_the_default():
     assert vars(parse(EvaluationConfig, "", words)) == vars(EvaluationConfig(**given))
 
 
+def test_the_next_command_has_numbers_and_lists_of_a_record():
+    given = {"LORA_TARGET_MODULES": ["q_proj", "k_proj"], "NUM_EPOCHS": 2, "USE_WANDB": True}
+    [script, *words] = shlex.split(next_command("fine_tuning.py", TrainingConfig, given))[1:]
+    given["LORA_TARGET_MODULES"] = ("q_proj", "k_proj")
+    assert vars(parse(TrainingConfig, "", words)) == vars(TrainingConfig(**given))
+
+
 def test_help_and_mistakes_load_no_heavy_library():
     code = (
         "import sys, dataset_preparation, fine_tuning, evaluation\n"

@@ -160,18 +160,23 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     cells = {"metric": row["metric"], "direction": row["direction"], "n": row["n"], "verdict": ""}
     if not row["n"]:
         return cells | dict.fromkeys(("base", "tuned", "change", "interval", "p", "won"), "–")
-    interval = f"{shown(row['ci_low'], signed=True)} to {shown(row['ci_high'], signed=True)}"
     one = row["n"] == 1
     effect = verdicts.effect(row) if round(row["difference"], 3) else "no change"
     return cells | {
         "base": shown(row["base"]),
         "tuned": shown(row["finetuned"]),
         "change": shown(row["difference"], signed=True),
-        "interval": "one question" if one else interval,
+        "interval": _interval(row),
         "p": verdicts.p_of(row),
         "won": f"{row['wins']} / {row['ties']} / {row['losses']}",
         "verdict": "" if one else effect,
     }
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a difference as text, or why there is none."""
+    ends = (row["ci_low"], row["ci_high"])
+    return verdicts.no_interval(row) or " to ".join(shown(end, signed=True) for end in ends)
 
 
 def _paired(paired: Mapping[str, Any] | None) -> list[list[str]]:
@@ -181,7 +186,7 @@ def _paired(paired: Mapping[str, Any] | None) -> list[list[str]]:
             f"{row['metric']} {row['direction']}",
             *("–" if row[name] is None else shown(row[name]) for name in ("base", "finetuned", "other")),
             shown(row["difference"], signed=True),
-            f"{shown(row['ci_low'], signed=True)} to {shown(row['ci_high'], signed=True)}",
+            _interval(row),
             f"{row['wins']} / {row['ties']} / {row['losses']}",
             str(row["n"]),
         ]
