@@ -31,6 +31,8 @@ TIMED = (
     "datasets/manifest.json", "history.csv", "history_long.csv",
     "training_recommendations.json",
 )  # fmt: skip
+# The folder of the case, in the command that a manifest records.
+ABSOLUTE = re.compile(r"(?<= )'?/[^'\"]*?/(data|model)'?(?= )")
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+:\d]*")
 
 PREPARE = ("dataset_preparation.py", "--DATA_DIR", "data", "--HOLDOUT_SAMPLES_PER_SPECIALTY", "3")
@@ -190,7 +192,7 @@ def left(folder: Path) -> dict[str, object]:
         elif path.name == "training_curves.png":
             found[name] = path.read_bytes()[:8]
         elif path.name == "manifest.json":
-            manifest = json.loads(path.read_text().replace(str(folder), "FOLDER"))
+            manifest = json.loads(ABSOLUTE.sub(r"\1", path.read_text()))
             for moment in (
                 "started",
                 "finished",
