@@ -188,14 +188,21 @@ TURNS_AFTER = re.compile(
     r"|contra-?indicated|(?:can|may|might) (?:cause|lead|trigger))\b|n't\b)"
 )
 INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
+# What a "not" does not forbid: "oral B12 is not as effective as injections", "not only intravenous"
+_COMPARED = (
+    r"(?! (?:as|so|more|less|better|worse|inferior|superior|needed|necessary|required|only|always"
+    r"|available)\b)"
+)
 # What forbids the route before it: "intravenous haloperidol should be withheld".
 FORBIDDEN_AFTER = re.compile(
-    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|fatal|lethal|deadly|kills?|cannot|(?:must|should"
-    r"|may|can|is|are) not)\b|n't\b)"
+    r"[^.;,]{0,60}?(?:\b(?:withheld|avoided|contra-?indicated|omitted|forbidden|prohibited|fatal|lethal|deadly"
+    rf"|kills?|cannot|(?:must|should|may|can|is|are) not)\b|n't\b){_COMPARED}"
 )
 # What makes the route of a sentence the only one, and what forbids it.
 ONLY = re.compile(r"\b(?:only|solely|exclusively|must be given|never|not be given)\b")
-FORBIDDEN = re.compile(r"\b(?:never|not|avoid|cannot|contraindicated)\b[^.;,]{0,40}$|n't [^.;,]{0,40}$")
+FORBIDDEN = re.compile(
+    rf"(?:\b(?:never|not|avoid|cannot|contraindicated)\b|n't(?= )){_COMPARED}[^.;,]{{0,40}}$"
+)
 
 
 def names_way(text: str) -> bool:

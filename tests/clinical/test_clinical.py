@@ -432,6 +432,23 @@ def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms
     assert sum(failed["wrong"]) <= misses * len(failed["wrong"])
 
 
+@pytest.mark.parametrize(
+    ("answer", "flagged"),
+    [
+        ("Oral vitamin B12 is not as effective as injections.", False),
+        ("Oral treatment isn't inferior to intramuscular injections.", False),
+        ("Not only intramuscular vitamin B12 helps.", False),
+        ("Oral vitamin B12 must not be given.", True),
+        ("Do not give it orally.", True),
+    ],
+)
+def test_a_comparison_of_routes_forbids_none(answer, flagged):
+    reference = (
+        "Oral vitamin B12 corrects most deficiencies; severe ones first need intramuscular injections."
+    )
+    assert bool(dose_errors(reference, answer)) == flagged
+
+
 def test_the_upper_bound_is_that_of_clopper_and_pearson():
     assert clinical_reading.upper_bound(0, 300) == pytest.approx(1 - 0.05 ** (1 / 300))
     assert clinical_reading.upper_bound(300, 300) == 1
