@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.comparison import HARM, compare
 from medqa.analysis.paired_scores import PRIMARY, add_primary_score
-from medqa.analysis.verdicts import no_interval
+from medqa.analysis.verdicts import difference_text
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.csv_io import read_table
@@ -162,7 +162,7 @@ def paired_text(paired: Mapping[str, Any]) -> str:
         [
             f"{row['metric']} {row['direction']}",
             *("-" if row[name] is None else f"{row[name]:.3f}" for name in ("base", "finetuned", "other")),
-            f"{row['difference']:+.3f} [{no_interval(row) or '{ci_low:+.3f}, {ci_high:+.3f}'.format(**row)}]",
+            difference_text(row),
             f"{row['wins']}/{row['ties']}/{row['losses']}",
             row["n"],
         ]

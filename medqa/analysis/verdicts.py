@@ -268,11 +268,16 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
     """The cells of one metric, without its name."""
     if not row["n"]:
         return ["-", "-", "not applicable", "-", "-", "0"]
-    interval = no_interval(row) or f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
     return [
-        f"{row['base']:.3f}", f"{row['finetuned']:.3f}", f"{row['difference']:+.3f} [{interval}]",
+        f"{row['base']:.3f}", f"{row['finetuned']:.3f}", difference_text(row),
         p_of(row), f"{row['wins']}/{row['ties']}/{row['losses']}", str(row["n"]),
     ]  # fmt: skip
+
+
+def difference_text(row: Mapping[str, Any]) -> str:
+    """A difference with its 95 % interval, or why it has none: "+0.051 [+0.033, +0.069]"."""
+    interval = no_interval(row) or f"{row['ci_low']:+.3f}, {row['ci_high']:+.3f}"
+    return f"{row['difference']:+.3f} [{interval}]"
 
 
 def no_interval(row: Mapping[str, Any]) -> str:

@@ -177,8 +177,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     of_groups = _class_errors(wanted, given)
-    texts = [forms(text)[2] for text in (reference, hypothesis)]
-    if of_groups and not any(map(COMBINED.search, texts)) and not all(map(ENDS_IF.search, texts)):
+    if of_groups and not _combines(reference, hypothesis) and not _both_end_if(reference, hypothesis):
         errors += of_groups
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
@@ -194,6 +193,16 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _both_end_if(*texts: str) -> bool:
+    """Whether all texts name a condition on which something is stopped."""
+    return all(ENDS_IF.search(forms(text)[2]) for text in texts)
+
+
+def _combines(*texts: str) -> bool:
+    """Whether one of the texts is about taking things together."""
+    return any(COMBINED.search(forms(text)[2]) for text in texts)
 
 
 def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, str]]:
@@ -224,9 +233,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
         if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
-    apart = len({term.startswith("no ") for term in flips}) > 1 and any(
-        COMBINED.search(forms(text)[2]) for text in (reference, hypothesis)
-    )
+    apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
     apart = apart or kept_apart(reference, hypothesis)
     flips = [] if apart else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
