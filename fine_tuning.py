@@ -102,9 +102,6 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
 
 def check_base(config: TrainingConfig, data: dict) -> tuple[PromptFormat, Device]:
     """The base model with its prompt format, and its device, checked without loading a weight."""
-    from medqa.runtime.library_warnings import quiet
-
-    quiet()
     base = BaseModel(config.MODEL_NAME, "MODEL_NAME")
     base.require_weights()
     device = prepare_device(base, "fine_tuning.py", config.CPU_PRECISION, config.GPU_MEMORY_GB)

@@ -74,9 +74,6 @@ def start_processes(
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    from medqa.runtime.library_warnings import quiet
-
-    quiet()
     if fsdp_requested():
         print_rank0("FSDP is for training: in evaluation each process holds a whole model.")
     hub.announce(base.name, base.setting)

@@ -8,6 +8,7 @@ from medqa.runtime import processor
 from medqa.runtime.console import print_rank0
 from medqa.runtime.distributed import launched, world_size
 from medqa.runtime.errors import UserError
+from medqa.runtime.library_warnings import quiet
 
 # Parameters of the largest model that is run on a CPU.
 MAX_CPU_PARAMETERS = 1_500_000_000
@@ -98,7 +99,11 @@ def choose_device(base: BaseModel, script: str, cpu_precision: str = "auto") -> 
 
 
 def prepare_device(base: BaseModel, script: str, cpu_precision: str, gigabytes: float) -> Device:
-    """The device of `choose_device`, printed with its reason, within the limit of `limit_gpu_memory`."""
+    """The device of `choose_device`, printed with its reason, within the limit of `limit_gpu_memory`.
+
+    Libraries are kept quiet from here on: bitsandbytes warns when it is imported on a CPU with AVX512-BF16.
+    """
+    quiet()
     device = choose_device(base, script, cpu_precision)
     print_rank0(f"Device: {device.name} in {device.dtype} ({device.reason})")
     limit_gpu_memory(gigabytes, device)

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from medqa.modeling import loading
+from medqa.modeling import device as devices, loading
 from medqa.modeling.adapter import ADAPTER_CONFIG as CONFIG, ADAPTER_WEIGHTS as WEIGHTS
 from medqa.modeling.base_model import BaseModel
-from medqa.modeling.device import Device, choose_device
+from medqa.modeling.device import Device, choose_device, prepare_device
 from medqa.modeling.tokenization import stop_token_ids
 from medqa.runtime import processor
 from medqa.runtime.errors import UserError
@@ -103,6 +103,15 @@ def test_a_cpu_computes_in_bfloat16_where_it_has_units_for_it(
     assert device.dtype == dtype and reason in device.reason
     assert device.cpu_precision == {"float32": "fp32", "bfloat16": "bf16"}[dtype]
     assert processor.describe().startswith("X 1 (")
+
+
+def test_libraries_are_quiet_before_bitsandbytes_is_imported(gpus, monkeypatch, tiny_model):
+    gpus(0)
+    order = []
+    monkeypatch.setattr(devices, "quiet", lambda: order.append("quiet"))
+    monkeypatch.setattr(devices, "import_bitsandbytes", lambda: order.append("imported"))
+    prepare_device(model(tiny_model), "evaluation.py", "auto", 0)
+    assert order == ["quiet", "imported"]
 
 
 def test_without_a_gpu_a_model_of_the_hub_is_refused(gpus):
