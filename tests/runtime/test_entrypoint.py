@@ -105,6 +105,16 @@ def test_an_interrupted_run_says_how_to_continue(number, code):
     assert errors == "\nInterrupted. Run it again.\n"
 
 
+@pytest.mark.parametrize(("raised", "told"), [("KeyboardInterrupt", False), ("ValueError", True)])
+def test_ctrl_c_while_the_modules_load_ends_without_a_traceback(raised, told):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import medqa; raise {raised}"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == (1 if told else -signal.SIGINT)
+    assert ("Traceback" in done.stderr) is told
+    assert ("Interrupted before the start" in done.stderr) is not told
+
+
 def test_a_run_that_saved_its_state_after_a_signal_ends_with_the_code_of_the_signal():
     done = script("stopped")
     assert (done.returncode, done.stderr) == (143, "\nInterrupted. Run it again.\n")
