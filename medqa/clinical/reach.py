@@ -1,0 +1,83 @@
+"""How far a negation reaches in a text that is read word by word."""
+
+from medqa.clinical.negation import (
+    ADVICE,
+    ASIDE,
+    CIRCUMSTANCES,
+    LISTING,
+    NEGATION_REACH,
+    PASSIVE,
+    PREFIX_REACH,
+    RELATION,
+    UNDOING,
+    list_goes_on,
+    negates,
+)
+from medqa.clinical.words import words
+
+# What a token can be beside a word of a term.
+MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
+# "Nitrites were not detected on dipstick": the test is not denied.
+PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
+
+
+def is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether a term only says where or when: "in pregnancy it is contraindicated"."""
+    before = [word for word, _ in tokens[max(0, place - 2) : place]]
+    return bool(before) and (
+        before[-1] in ASIDE or (before[-1] in ("the", "a", "an", "her", "his", "your") and before[0] in ASIDE)
+    )
+
+
+class Reach:
+    """How far the latest negation of a text reaches.
+
+    Attributes:
+        reached: the last token that the negation reaches, -1 for none.
+        trigger: the token where it began.
+        has_negated: whether it has negated a term already.
+        between: the token where "no link between" began, -1 for none.
+        read_to: where the words end that negated the last term from behind.
+    """
+
+    def __init__(self, tokens: list[tuple[str, int]], lower: str) -> None:
+        self.tokens, self.lower = tokens, lower
+        self.reached, self.trigger, self.has_negated, self.between, self.read_to = -1, 0, False, -1, 0
+
+    def update(self, role: str, place: int, word: str, start: int) -> None:
+        """Read a mark, the end of a clause, a preposition or a negation."""
+        tokens, opener = self.tokens, self.tokens[self.trigger][0]
+        if role is NEGATION:
+            self._negation(place, word, start)
+        elif role is MARK:
+            goes_on = word == "," and place <= self.reached and list_goes_on(tokens, place, opener in LISTING)
+            self.reached = self.reached + 1 if goes_on else -1
+        elif role is PREPOSITION:
+            of_advice = word == "for" and tokens[place - 1][0] in ADVICE
+            of_test = tokens[place - 1][0] in PERCEIVED
+            circumstance = word in CIRCUMSTANCES and place > self.trigger + 1
+            if self.has_negated or of_advice or of_test or circumstance:
+                self.reached = -1
+        elif word == "and" and self.between == self.trigger:
+            self.reached, self.between = place + NEGATION_REACH, -1
+        else:
+            both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
+            if word != "and" or not (both or opener in LISTING):
+                self.reached = -1
+
+    def extend(self, place: int) -> None:
+        """Let the negation go on from a term that it negated and that ends at `place`."""
+        self.has_negated = True
+        # "non-tender abdomen" denies no abdomen.
+        self.reached = place if self.tokens[self.trigger][0] == "non" else place + NEGATION_REACH
+
+    def _negation(self, place: int, word: str, start: int) -> None:
+        if start < self.read_to or not negates(self.lower, word, start) or PASSIVE.match(self.lower, start):
+            self.reached = -1 if word in ("without", "not", "cannot") else self.reached
+            return
+        undoing = word in UNDOING or word in ("free", "clear")  # "not free of"
+        undoes = place <= self.reached and not self.has_negated and undoing
+        self.between = place if RELATION.match(self.lower, start + len(word)) else -1
+        reach = PREFIX_REACH if word == "non" else NEGATION_REACH
+        self.reached = -1 if undoes or self.between == place else place + reach
+        self.trigger, self.has_negated = place, False
