@@ -17,6 +17,7 @@ from medqa.clinical.negation import (
     NEGATION_WORDS,
     PREPOSITIONS,
     SUBJECTS,
+    denied_by_health,
     negated_after,
 )
 from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, Reach, is_circumstance
@@ -189,12 +190,17 @@ class MedicalLexicon:
             if concept is None:
                 continue
             following = tokens[place + length][0] if place + length < len(tokens) else ""
-            if following in REACTIONS and concept in self._given:
+            if (following in REACTIONS and concept in self._given) or following in VACCINES:
                 found.append((start, concept))  # "no penicillin allergy" denies no penicillin
+                next_place = place + length
                 continue
-            adjacent = place == next_place and place > 0 and concept not in self._given
+            goes_with = place > 0 and concept not in self._given and word not in VACCINES
+            adjacent = place == next_place and goes_with
             next_place = place + length
             last, last_start = tokens[next_place - 1]
+            if healthy := denied_by_health(concept, lower, last_start + len(last)):
+                found.append((start, f"no {healthy}"))
+                continue
             aside = is_circumstance(tokens, place)
             after = None if aside else negated_after(lower, last_start + len(last))
             if after is not None and self._other_between(tokens, next_place, after):
@@ -310,6 +316,7 @@ class MedicalLexicon:
 REACTIONS = word_lists.words(
     "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
 )
+VACCINES = word_lists.words("vaccine vaccines vaccination vaccinations immunisation immunization jab jabs")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".

@@ -20,7 +20,7 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against quit quits quitting nobody"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -28,6 +28,7 @@ _NEEDS_AFTER = {
     "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
+    "unable": " to ", "gave": " up ", "ex": "-", "former": (" smok", " drink", " user", " alcohol"),
     "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "),
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
@@ -49,11 +50,22 @@ _HANDLE = (
 _RELATES = (
     r"(?:affect|explain|influence|interfere with|account for|(?:the cause|because) of|due to|responsible for)"
 )
+# "Antibiotics will not help a cold" denies what they do, not the cold.
+_TREATS = (
+    r"(?:help(?: with)?|treat|cure|prevent|relieve|shorten|kill|fight|heal|work (?:for|against|on|in))"
+    r"(?= (?:a |an |the |your |any |against )?[a-z])"
+)
+# "No reason to put off the vaccine", "unlikely that the cough is due to ramipril"
+_NO_REASON = (
+    r"(?:(?:an?|any|good|valid|real) ){0,2}reasons? (?:to|for) (?:put(?:ting)? off|postpon(?:e|ing)"
+    r"|delay(?:ing)?|defer(?:ring)?)|that (?:[a-z'-]+ ){1,5}?(?:is|was|are|were) (?:due to|caused by"
+    r"|the cause|because of|related to|linked to)"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
     r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
-    rf"|{_RELATES}"
+    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
     r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
@@ -94,7 +106,8 @@ _REJECTED = (
     r"|negative(?! for| to)|contra-?indicated|avoided"
     r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
     r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
-    r"|withheld|omitted|missing|refused|declined"
+    r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out|given up|put on hold"
+    r"|kept away|kept off"
     r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
     r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
@@ -112,7 +125,7 @@ _ACCEPTED = (
     r"|(?:exceed|need|bleed|feed|proceed|succeed)(?![a-z])|completed|healed|confirmed|established"
     r"|proven|interrupted|stopped|discontinued|withheld"
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
-    r"|treated|improved|involved|infected|inflamed|displaced)"
+    r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
     rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
     r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
@@ -122,10 +135,11 @@ _ACCEPTED = (
 _ENDED = (
     r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared"
     r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
+    r"|(?:is|are) (?:now )?gone(?! on| up| down| from| to)"
 )
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    r"(?:-[0-9]+)?(?:"
+    r"(?:-[0-9]+)?(?:, (?:which|who) [^.;:,!?\n]{1,60},)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
@@ -142,6 +156,10 @@ NEGATED_AFTER = re.compile(
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
     r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
+    # "metformin: withhold for 48 h", "aspirin - omit"
+    r"| ?(?:[:=]|-(?= )) ?(?:withhold|omit|stop|hold|pause|discontinue|skip|leave out)"
+    r"(?= *[.;,)\n]| *$| [0-9]"
+    r"| (?:in|on|for|during|from|before|until|while|if|when|pre|today|now|temporarily)(?![a-z]))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
@@ -152,10 +170,12 @@ OTHER_STATEMENT = re.compile(
 )
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
-    r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
+    r"[^.;:!?\n]{0,30}?(?:not|n't|never) (?!needed|necessary|required|recommended|indicated|advised)"
+    r"[^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
     r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:(?:have |need )?to )?"
     r"(?:completely |entirely |fully )?(?:be |been )?(?:yet )?"
-    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
+    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|interrupted|dropped"
+    r"|skipped|left out|given up|unlikely"
     r"|negative|unnecessary)"
     r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
     r"|until) (?:be )?"
@@ -165,7 +185,7 @@ _OPEN_AFTER = re.compile(
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
-    rf"|{_RELATES}|{_HANDLE})(?![a-z])"
+    rf"|{_RELATES}|{_HANDLE}|{_TREATS})(?![a-z])"
 )
 # "No link between the vaccine and autism" denies only the second.
 RELATION = re.compile(
@@ -174,6 +194,11 @@ RELATION = re.compile(
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
+# "Milk should not be drunk with doxycycline" denies the milk only.
+TAKEN_WITH = re.compile(
+    r"(?:not|n't|never|[a-z]+n't) (?:be )?(?:taken|drunk|eaten|consumed|swallowed|ingested|mixed|used|given)"
+    r" (?:together |at the same time )?(?:with|alongside|as) "
+)
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
@@ -254,7 +279,7 @@ def negates(text: str, word: str, start: int) -> bool:
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
-    if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
+    if word in ("without", "excluded", "exclude", "ruled", "rule", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start
     ):
         return False
@@ -288,3 +313,26 @@ def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bo
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
     return False
+
+
+# Faculties that are intact, and what the text denies by that; organs of a size that is not remarkable.
+_INTACT = re.compile(
+    r" (?:(?:is|was|are|were|remains?|remained|stays?|stayed) )?(?:[a-z]+ly )?"
+    r"(?:intact|preserved|unaffected|normal|unimpaired)(?![a-z])"
+)
+_NOT_ENLARGED = re.compile(
+    r" (?:(?:is|was|are|were) )?(?:not|isn't|wasn't|aren't|weren't) (?:enlarged|swollen|palpable)(?![a-z])"
+)
+INTACT = {
+    "vision": ("vision loss", _INTACT), "hearing": ("hearing loss", _INTACT),
+    "appetite": ("appetite loss", _INTACT), "sensation": ("numbness", _INTACT),
+    "thyroid gland": ("goiter", _NOT_ENLARGED), "liver": ("hepatomegaly", _NOT_ENLARGED),
+    "spleen": ("splenomegaly", _NOT_ENLARGED), "heart": ("cardiomegaly", _NOT_ENLARGED),
+    "lymph node": ("lymphadenopathy", _NOT_ENLARGED),
+}  # fmt: skip
+
+
+def denied_by_health(term: str, text: str, end: int) -> str:
+    """What a text denies that calls healthy what ends at `end`: "vision is unaffected"; "" for nothing."""
+    loss, healthy = INTACT.get(term, ("", _INTACT))
+    return loss if loss and healthy.match(text, end) else ""

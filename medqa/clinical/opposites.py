@@ -87,7 +87,14 @@ EXCLUSIVE = {
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
-        r"|\bcultures? (?:[a-z]+ ){0,2}sterile\b",
+        r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
+        r"|\b(?:is|was|were|are|stayed|remained) sterile\b",
+    },
+    "smoking": {
+        "never": r"\bnever (?:been a )?smok(?:ed|er)|\blifelong non-?smoker|\bnever-smoker",
+        "formerly": r"\b(?:ex|former)[ -]smokers?\b|\bused to smoke|\b(?:gave up|given up|quit|stopped"
+        r"|has stopped) (?:smoking|cigarettes)",
+        "still": r"\b(?:still|currently) smok|\bcurrent smoker|\bsmokes\b",
     },
     "speed": {
         "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
@@ -126,7 +133,8 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", " fast", "quick", "slow"),
+    "result": ("tive", "grew", "growth", "sterile"), "smoking": ("smok", "cigarettes"),
+    "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
@@ -177,6 +185,8 @@ UNTIL = re.compile(
 # Rows whose alternatives a text can deny.
 DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
+# Rows that settle whether two texts say the same, however each negates it.
+SETTLING = ("result", "withdrawal", "smoking")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},
@@ -244,6 +254,12 @@ def leaves_open(text: str) -> bool:
 def kept_apart(one: str, other: str) -> bool:
     """Whether two texts both keep two things apart: "not at the same time as", "four hours apart"."""
     return all(_ways(text).rows.get("together", ("",))[0] == "apart" for text in (one, other))
+
+
+def in_one_way(one: str, other: str) -> bool:
+    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile"."""
+    rows, others = (_ways(text).rows for text in (one, other))
+    return any(row in rows and row in others and rows[row][0] == others[row][0] for row in SETTLING)
 
 
 def _is_denied(lower: str, match: re.Match[str]) -> bool:

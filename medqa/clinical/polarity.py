@@ -13,10 +13,10 @@ from medqa.clinical.negation import (
     FAMILY,
     RELATIVE,
 )
-from medqa.clinical.opposites import kept_apart, leaves_open
+from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.statements import OPEN, REFUSED, opposite, statement
+from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, opposite, statement
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import forms
 from medqa.clinical.word_forms import stem
@@ -61,7 +61,7 @@ HEADING = re.compile(r"(?m)^ ?#+ .*$")
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
-    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
+    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution))(?![a-z])"
 )
 # "Stop it if", "to be withdrawn only when"
 ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unless)(?![a-z])")
@@ -69,7 +69,19 @@ ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unles
 NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
 )
-GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
+GOES_ON = (
+    r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain"
+    r"|increas|rais|doubl|start|began|begin|add)[a-z]*"
+)
+# "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
+GIVEN_ONLY = re.compile(
+    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|lacks?|lacking)"
+    r"|(?:\b(?:who|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
+)
+REQUIRED = re.compile(
+    r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"
+    r"|prerequisite|as long as|provided|first)(?! not| never)(?![a-z])"
+)
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(
     r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) avoid"
@@ -93,7 +105,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         return []
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
-    flips, excused = _flips(reference, hypothesis, lexicon)
+    required = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
+    flips, excused = ([], True) if required else _flips(reference, hypothesis, lexicon)
     errors = [
         {
             "subject": term.removeprefix("no "),
@@ -116,10 +129,22 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
     settled = settled or excused or _both_end(reference, hypothesis)
-    shared = "" if errors or settled else opposite(reference, hypothesis)
+    settled = settled or in_one_way(reference, hypothesis)
+    shared = "" if errors else allowed_all_the_same(reference, hypothesis)
+    shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _is_requirement(denying: str, affirming: str) -> bool:
+    """Whether a text denies something without a condition that the other requires: "no A without B"."""
+    lower = forms(affirming)[2]
+    return (
+        GIVEN_ONLY.search(forms(denying)[2]) is not None
+        and REQUIRED.search(lower) is not None
+        and not statement(affirming).opposed
+    )
 
 
 def _both_end_if(*texts: str) -> bool:
@@ -163,6 +188,12 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
     apart = apart or kept_apart(reference, hypothesis)
     flips = [] if apart else flips
+    if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
+        # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
+        going_on = [
+            _goes_on(term.removeprefix("no "), text) for term in flips for text in (reference, hypothesis)
+        ]
+        flips = flips if any(going_on) else []
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (

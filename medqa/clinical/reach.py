@@ -9,6 +9,7 @@ from medqa.clinical.negation import (
     PASSIVE,
     PREFIX_REACH,
     RELATION,
+    TAKEN_WITH,
     UNDOING,
     list_goes_on,
     negates,
@@ -18,6 +19,7 @@ from medqa.clinical.words import words
 # What a token can be beside a word of a term.
 MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
 # "Nitrites were not detected on dipstick": the test is not denied.
+PREFIXES = words("non ex")
 PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
 
 
@@ -54,7 +56,7 @@ class Reach:
             self.reached = self.reached + 1 if goes_on else -1
         elif role is PREPOSITION:
             of_advice = word == "for" and tokens[place - 1][0] in ADVICE
-            of_test = tokens[place - 1][0] in PERCEIVED
+            of_test = word != "to" and tokens[place - 1][0] in PERCEIVED
             circumstance = word in CIRCUMSTANCES and place > self.trigger + 1
             if self.has_negated or of_advice or of_test or circumstance:
                 self.reached = -1
@@ -69,15 +71,16 @@ class Reach:
         """Let the negation go on from a term that it negated and that ends at `place`."""
         self.has_negated = True
         # "non-tender abdomen" denies no abdomen.
-        self.reached = place if self.tokens[self.trigger][0] == "non" else place + NEGATION_REACH
+        self.reached = place if self.tokens[self.trigger][0] in PREFIXES else place + NEGATION_REACH
 
     def _negation(self, place: int, word: str, start: int) -> None:
-        if start < self.read_to or not negates(self.lower, word, start) or PASSIVE.match(self.lower, start):
+        other = PASSIVE.match(self.lower, start) or TAKEN_WITH.match(self.lower, start)
+        if start < self.read_to or other or not negates(self.lower, word, start):
             self.reached = -1 if word in ("without", "not", "cannot") else self.reached
             return
-        undoing = word in UNDOING or word in ("free", "clear")  # "not free of"
+        undoing = word in UNDOING or word in ("free", "clear", "lack")  # "not free of"
         undoes = place <= self.reached and not self.has_negated and undoing
         self.between = place if RELATION.match(self.lower, start + len(word)) else -1
-        reach = PREFIX_REACH if word == "non" else NEGATION_REACH
+        reach = PREFIX_REACH if word in PREFIXES else NEGATION_REACH
         self.reached = -1 if undoes or self.between == place else place + reach
         self.trigger, self.has_negated = place, False

@@ -39,7 +39,8 @@ _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
-    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking"
+    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking "
+    "useless pointless futile worthless unlikely"
 )
 # What "may" allows; elsewhere it says that something is possible.
 _ALLOWED = (
@@ -60,6 +61,16 @@ OPEN = re.compile(
     r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
+
+# "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
+POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
+# "Cannot be done unless", and "can be done even if it is not"
+ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
+EVEN_IF = re.compile(
+    r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
+)
+# A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
+SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
 _NEGATING = NEGATION_WORDS | _OPPOSING
 _RELATIONS = CIRCUMSTANCES | PREPOSITIONS
@@ -94,7 +105,8 @@ def opposite(one: str, other: str) -> str:
             return ""
     pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
     for first, second in pairs:
-        if OPEN.search(first.lower()) or OPEN.search(second.lower()):
+        left_open = [OPEN.search(text.lower()) is not None for text in (first, second)]
+        if any(left_open) and not _is_denied_possibility(first, second, left_open):
             continue
         mine, theirs = statement(first), statement(second)
         if mine.opposed == theirs.opposed:
@@ -111,6 +123,24 @@ def opposite(one: str, other: str) -> str:
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
+
+
+def allowed_all_the_same(one: str, other: str) -> str:
+    """The shared words where a text forbids "unless" or "without" what the other allows "even if not"."""
+    for first, second in ((one, other), (other, one)):
+        if ONLY_WITH.search(forms(first)[2]) and EVEN_IF.search(forms(second)[2]):
+            mine, theirs = statement(first).words, statement(second).words
+            if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
+                return " ".join(sorted(mine & theirs))
+    return ""
+
+
+def _is_denied_possibility(first: str, second: str, left_open: list[bool]) -> bool:
+    """Whether one text calls possible what the other flatly denies: "possibly malignant", "not malignant"."""
+    if all(left_open):
+        return False
+    possible, denied = (first, second) if left_open[0] else (second, first)
+    return POSSIBLE.search(possible.lower()) is not None and statement(denied).opposed
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -147,6 +177,7 @@ def statement(text: str) -> Statement:
     advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
     denied = set(advised)
     opposed = pending = False
+    negation = -1  # where a word began that a word of UNDOING can undo
     word = ""
     for match in TOKEN.finditer(lower):
         previous, word = word, match.group()
@@ -155,7 +186,8 @@ def statement(text: str) -> Statement:
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
             continue  # "if it fails" is a condition
         free = word == "free" and lower.startswith((" of ", " from "), match.end())
-        if opposed and (word in UNDOING or free):
+        undoes = word in UNDOING or word == "lack" or free
+        if opposed and undoes and not SUBORDINATE.search(lower, max(0, negation), match.start()):
             opposed = False
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
@@ -165,12 +197,13 @@ def statement(text: str) -> Statement:
                 or negates(lower, word, match.start())
                 or CHANGES_NOT.match(lower, match.start()) is not None
             )
+            negation = match.start() if pending and not opposed else negation
             opposed = opposed or pending
             pending = pending and word != "non"
         elif word in _DENYING:
             opposed = True
             found.add(stem(_DENYING[word]))
-        elif prefix and len(rest) > 4 and is_general(rest):
+        elif prefix and len(rest) > 4 and (is_general(rest) or rest.endswith("able")):
             opposed = True
             found.add(stem(rest))
         elif not word[0].isalpha() or word in _RELATIONS:
