@@ -210,7 +210,7 @@ class MedicalLexicon:
                 before = found[-1][1] if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self._given:
                     found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
-            negated = place <= reach.reached
+            negated = reach.covers(place)
             found.append((start, f"no {concept}" if negated or after is not None else concept))
             if negated:
                 reach.extend(next_place - 1)

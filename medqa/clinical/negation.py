@@ -128,7 +128,7 @@ _ACCEPTED = (
     r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
     rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
-    r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|necessary|appropriate|safe|possible|advisable|feasible|sensible|wise|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
     r"(?! (?:any|an?|evidence|signs?|further) )"
 )
@@ -142,6 +142,8 @@ NEGATED_AFTER = re.compile(
     r"(?:-[0-9]+)?(?:, (?:which|who) [^.;:,!?\n]{1,60},)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
+    r"|(?:is|are)(?: not|n't) (?:meant |intended )?for (?:children|under|anyone|people|babies|infants|adults"
+    r"|women|men|patients|those)"
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
     r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
     r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
@@ -199,13 +201,19 @@ TAKEN_WITH = re.compile(
     r"(?:not|n't|never|[a-z]+n't) (?:be )?(?:taken|drunk|eaten|consumed|swallowed|ingested|mixed|used|given)"
     r" (?:together |at the same time )?(?:with|alongside|as) "
 )
+# "No evidence that statins lead to dementia" denies what comes after the verb.
+EVIDENCE_THAT = re.compile(
+    r" (?:[a-z]+ ){0,2}?(?:evidence|proof|indication|sign) that (?:the |this |these )?[a-z-]+"
+    r" (?:[a-z]+ ){0,2}?(?:causes?|leads? to|increases?|raises?|triggers?|provokes?|worsens?|harms?|helps?"
+    r"|prevents?|brings? on)(?![a-z])"
+)
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
     "still instead and if when until despite once"
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
-PREPOSITIONS = words("for to with from at by on within among")
+PREPOSITIONS = words("for to with from at by on within among of")
 # Words that begin another statement there: "no pain as long as she takes paracetamol".
 SUBJECTS = words("she he they we you")
 # Words that end it after any word: "do not start it in pregnancy".
@@ -238,6 +246,7 @@ DENYING_WORDS = {
 
 # "Stop clopidogrel after 12 months" says how long it is taken.
 ENDING = words("stop stopping discontinue discontinuing come coming came withdraw withdrawing")
+BEFORE_IT = ("before ", "before you ", "before they ", "before she ", "before he ")
 ENDS_THEN = re.compile(
     r"[^.;,:]{0,60}? (?:gradually|slowly|step by step|stepwise|in steps|bit by bit)(?![a-z])|"
     r" (?:the |your |her |his )?[a-z-]+ (?:after|at|on|in) (?:about )?"
@@ -276,6 +285,10 @@ def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
     if word in UNDOING and text.startswith((" all ", " every "), end):
+        return True
+    if word in ENDING and text.endswith(BEFORE_IT, 0, start):
+        return False  # "ask your doctor before you stop taking it"
+    if word == "nobody":
         return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False

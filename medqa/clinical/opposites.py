@@ -87,8 +87,14 @@ EXCLUSIVE = {
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
+        r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
         r"|\b(?:is|was|were|are|stayed|remained) sterile\b",
+    },
+    "tolerance": {
+        "good": r"(?<!not )\b(?:well|good|happily|easily)[ -]tolerated\b|\btolerated? (?:[a-z]+ ){0,3}well\b",
+        "bad": r"\b(?:poorly|badly|not)(?: well)?[ -]tolerated\b"
+        r"|\btolerated? (?:[a-z]+ ){0,3}(?:badly|poorly)\b",
     },
     "smoking": {
         "never": r"\bnever (?:been a )?smok(?:ed|er)|\blifelong non-?smoker|\bnever-smoker",
@@ -134,7 +140,7 @@ HINTS = {
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
     "result": ("tive", "grew", "growth", "sterile"), "smoking": ("smok", "cigarettes"),
-    "speed": ("rapid", " fast", "quick", "slow"),
+    "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
@@ -185,6 +191,9 @@ UNTIL = re.compile(
 # Rows whose alternatives a text can deny.
 DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
+NO_NEED = re.compile(
+    r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"
+)
 # Rows that settle whether two texts say the same, however each negates it.
 SETTLING = ("result", "withdrawal", "smoking")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
@@ -304,6 +313,8 @@ class _Ways:
                     TURNED[row][label] if _is_denied(lower, match) else label: match
                     for label, match in found.items()
                 }
+            if row == "food" and NO_NEED.search(lower):
+                continue  # "it is not necessary to take them with food"
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
             if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):

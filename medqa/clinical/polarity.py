@@ -76,7 +76,7 @@ GOES_ON = (
 # "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
 GIVEN_ONLY = re.compile(
     r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|lacks?|lacking)"
-    r"|(?:\b(?:who|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
+    r"|(?:\b(?:who|whose|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
 )
 REQUIRED = re.compile(
     r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"

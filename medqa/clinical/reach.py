@@ -4,6 +4,7 @@ from medqa.clinical.negation import (
     ADVICE,
     ASIDE,
     CIRCUMSTANCES,
+    EVIDENCE_THAT,
     LISTING,
     NEGATION_REACH,
     PASSIVE,
@@ -39,12 +40,14 @@ class Reach:
         trigger: the token where it began.
         has_negated: whether it has negated a term already.
         between: the token where "no link between" began, -1 for none.
+        begins: the token after which the negation begins, -1 for its trigger.
         read_to: where the words end that negated the last term from behind.
     """
 
     def __init__(self, tokens: list[tuple[str, int]], lower: str) -> None:
         self.tokens, self.lower = tokens, lower
         self.reached, self.trigger, self.has_negated, self.between, self.read_to = -1, 0, False, -1, 0
+        self.begins = -1
 
     def update(self, role: str, place: int, word: str, start: int) -> None:
         """Read a mark, the end of a clause, a preposition or a negation."""
@@ -55,6 +58,10 @@ class Reach:
             goes_on = word == "," and place <= self.reached and list_goes_on(tokens, place, opener in LISTING)
             self.reached = self.reached + 1 if goes_on else -1
         elif role is PREPOSITION:
+            if word == "of":  # "no instability of the knee"
+                quality = tokens[place - 1][0].endswith("ity") and tokens[place - 1][0] != "possibility"
+                self.reached = -1 if quality else self.reached
+                return
             of_advice = word == "for" and tokens[place - 1][0] in ADVICE
             of_test = word != "to" and tokens[place - 1][0] in PERCEIVED
             circumstance = word in CIRCUMSTANCES and place > self.trigger + 1
@@ -66,6 +73,10 @@ class Reach:
             both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
             if word != "and" or not (both or opener in LISTING):
                 self.reached = -1
+
+    def covers(self, place: int) -> bool:
+        """Whether the negation reaches a token."""
+        return self.begins < place <= self.reached
 
     def extend(self, place: int) -> None:
         """Let the negation go on from a term that it negated and that ends at `place`."""
@@ -83,4 +94,7 @@ class Reach:
         self.between = place if RELATION.match(self.lower, start + len(word)) else -1
         reach = PREFIX_REACH if word in PREFIXES else NEGATION_REACH
         self.reached = -1 if undoes or self.between == place else place + reach
+        if evidence := EVIDENCE_THAT.match(self.lower, start + len(word)):
+            self.begins = place + len(evidence.group().split())
+            self.reached = self.begins + NEGATION_REACH
         self.trigger, self.has_negated = place, False

@@ -69,11 +69,13 @@ ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,
 EVEN_IF = re.compile(
     r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
 )
+# "Gluten-free", but not "a pill-free week"
+FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
 _NEGATING = NEGATION_WORDS | _OPPOSING
-_RELATIONS = CIRCUMSTANCES | PREPOSITIONS
+_RELATIONS = (CIRCUMSTANCES | PREPOSITIONS) - {"of"}
 _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
@@ -189,6 +191,9 @@ def statement(text: str) -> Statement:
         undoes = word in UNDOING or word == "lack" or free
         if opposed and undoes and not SUBORDINATE.search(lower, max(0, negation), match.start()):
             opposed = False
+        elif word == "free" and previous and FREE.match(lower, match.start() - 1):
+            opposed = True  # "gluten-free"
+            denied.add(stem(previous))
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
         elif word in _NEGATING or word.endswith("n't"):
