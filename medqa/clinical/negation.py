@@ -130,7 +130,8 @@ _ACCEPTED = (
     rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
     r"|necessary|appropriate|safe|possible|advisable|feasible|sensible|wise|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
-    r"(?! (?:any|an?|evidence|signs?|further) )"
+    r"(?! (?:any|an?|evidence|signs?|further"
+    r"|to (?:cause|lead|increase|raise|harm|affect|work|help|reduce|prevent)) )"
 )
 _ENDED = (
     r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared"
@@ -161,7 +162,8 @@ NEGATED_AFTER = re.compile(
     # "metformin: withhold for 48 h", "aspirin - omit"
     r"| ?(?:[:=]|-(?= )) ?(?:withhold|omit|stop|hold|pause|discontinue|skip|leave out)"
     r"(?= *[.;,)\n]| *$| [0-9]"
-    r"| (?:in|on|for|during|from|before|until|while|if|when|pre|today|now|temporarily)(?![a-z]))"
+    r"| (?:in|on|for|during|from|before|until|while|if|when|pre|this|next|today|tonight|tomorrow|now"
+    r"|temporarily)(?![a-z]))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".

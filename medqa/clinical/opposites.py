@@ -76,7 +76,9 @@ EXCLUSIVE = {
         "changed": r"\b(?:has|have|had) (?:changed|worsened|deteriorated|declined)\b|\bfor the worse\b",
     },
     "together": {
-        "apart": r"\bhours? (?:before|after|apart|between)\b",
+        "apart": r"\bhours? (?:apart|between|(?:before|after)(?! (?:the |your |her |his |an? |any )?"
+        r"(?:surg|operat|procedure|scan|test|birth|delivery|bedtime|exposure|onset|admission|intervention"
+        r"|an?esthe|dialysis|biops|[a-z]*scopy)))\b",
         "together": r"\b(?:together with|at the same (?:time as|moment)|simultaneously with|along with)\b",
     },
     "withdrawal": {

@@ -20,16 +20,24 @@ from medqa.clinical.words import words
 # What a token can be beside a word of a term.
 MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
 # "Nitrites were not detected on dipstick": the test is not denied.
+ARTICLES = words("the a an her his your")
+# "Culture of the pleural fluid was negative" denies no fluid.
+TESTS = words(
+    "culture cultures biopsy biopsies cytology microscopy examination swab swabs sample samples scan "
+    "ultrasound test tests testing analysis imaging"
+)
 PREFIXES = words("non ex")
 PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
 
 
 def is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
-    """Whether a term only says where or when: "in pregnancy it is contraindicated"."""
-    before = [word for word, _ in tokens[max(0, place - 2) : place]]
-    return bool(before) and (
-        before[-1] in ASIDE or (before[-1] in ("the", "a", "an", "her", "his", "your") and before[0] in ASIDE)
-    )
+    """Whether a term only says where or when, or what is tested: "in pregnancy it is contraindicated"."""
+    before = [word for word, _ in tokens[max(0, place - 3) : place]]
+    if before and before[-1] in ARTICLES:
+        before.pop()
+    if not before:
+        return False
+    return before[-1] in ASIDE or (before[-1] == "of" and len(before) > 1 and before[-2] in TESTS)
 
 
 class Reach:

@@ -40,7 +40,7 @@ _OPPOSING = words(
     "avoided stopped discontinued withheld excluded "
     "forbidden unable "
     "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking "
-    "useless pointless futile worthless unlikely"
+    "poorly badly inadequately useless pointless futile worthless unlikely"
 )
 # What "may" allows; elsewhere it says that something is possible.
 _ALLOWED = (
