@@ -148,7 +148,9 @@ NEGATED_AFTER = re.compile(
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
     r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
     r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
-    r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
+    # "HIV and hepatitis C negative"
+    r"|(?: (?:and|or) [a-z]+)?(?:[ -][a-z0-9]{1,2})?"
+    r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
     r"|has been))?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
@@ -172,6 +174,8 @@ OTHER_STATEMENT = re.compile(
     r"|reduced)(?![a-z]).* and "
     r"[a-z-]+ (?:is|was|are|were|has|have|had|must|should|stopped|withheld|discontinued)(?![a-z])"
 )
+# "He has diabetes and hypertension was excluded": the verb is of one thing.
+OF_ANOTHER = re.compile(r" and [a-z -]{1,25}? (?:is|was|has)(?![a-z])")
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
     r"[^.;:!?\n]{0,30}?(?:not|n't|never) (?!needed|necessary|required|recommended|indicated|advised)"
@@ -311,7 +315,7 @@ def negates(text: str, word: str, start: int) -> bool:
 def negated_after(text: str, end: int) -> int | None:
     """Where the words end that negate the term that ends at `end`; None when nothing after it does."""
     match = NEGATED_AFTER.match(text, end)
-    if match is None or OTHER_STATEMENT.search(match.group()):
+    if match is None or OTHER_STATEMENT.search(match.group()) or OF_ANOTHER.match(text, end):
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()

@@ -16,7 +16,7 @@ from medqa.clinical.negation import (
 from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, opposite, statement
+from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import forms
 from medqa.clinical.word_forms import stem
@@ -105,8 +105,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         return []
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
-    required = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
-    flips, excused = ([], True) if required else _flips(reference, hypothesis, lexicon)
+    agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
+    agreed = agreed or both_healthy(reference, hypothesis)
+    flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
             "subject": term.removeprefix("no "),

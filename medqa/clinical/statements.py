@@ -71,6 +71,17 @@ EVEN_IF = re.compile(
 )
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
+# Words that begin with "un" and deny nothing that a statement could affirm.
+NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly unusually")
+# "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
+HEALTHY = re.compile(
+    r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
+)
+NOTHING_WRONG = re.compile(
+    r"\b(?:no|without|not|free of|nothing)\b[^.;,]{0,40}?\b(?:abnormal\w*|deficits?|anything|problems?"
+    r"|irregularit\w+|wrong|changes?|disease|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
+)
+DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
@@ -80,6 +91,7 @@ _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 _SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
+LONGEST_FINDING = 100
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 IF = re.compile(r"\bif (?:it |this |that )?$")
 # "It is better left out", "not an option unless nothing else works"
@@ -125,6 +137,15 @@ def opposite(one: str, other: str) -> str:
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
+
+
+def both_healthy(one: str, other: str) -> bool:
+    """Whether one text calls normal what the other finds nothing wrong with."""
+    texts = [forms(text)[2] for text in (one, other)]
+    return max(map(len, texts)) <= LONGEST_FINDING and any(
+        HEALTHY.search(first) and not DENIED_HEALTH.search(first) and NOTHING_WRONG.search(second)
+        for first, second in (texts, texts[::-1])
+    )
 
 
 def allowed_all_the_same(one: str, other: str) -> str:
@@ -208,7 +229,12 @@ def statement(text: str) -> Statement:
         elif word in _DENYING:
             opposed = True
             found.add(stem(_DENYING[word]))
-        elif prefix and len(rest) > 4 and (is_general(rest) or rest.endswith("able")):
+        elif (
+            prefix
+            and word not in NOT_DENYING
+            and len(rest) > 4
+            and (is_general(rest) or rest.endswith("able"))
+        ):
             opposed = True
             found.add(stem(rest))
         elif not word[0].isalpha() or word in _RELATIONS:
