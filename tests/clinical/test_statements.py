@@ -735,6 +735,126 @@ Her diabetes is well controlled.
 The wound has not healed.
 The wound is still open.
 The wound has healed.
+
+HIV and syphilis negative.
+Negative for HIV and syphilis.
+HIV positive, syphilis negative.
+
+Unfortunately the culture was positive.
+The culture was positive.
+Fortunately the culture was negative.
+
+The ECG was unremarkable.
+Normal ECG.
+The ECG was not normal.
+
+Ramipril is left unchanged.
+Ramipril stays as it is.
+Ramipril is stopped.
+
+Increase the furosemide and leave the spironolactone as it is.
+Spironolactone unchanged, furosemide up.
+Stop the furosemide and leave the spironolactone as it is.
+
+Malaria and dengue tests negative.
+Neither malaria nor dengue was found.
+Malaria and dengue tests positive.
+
+Asthma and COPD were ruled out.
+She has neither asthma nor COPD.
+She has asthma and COPD.
+
+He has diabetes and hypertension was excluded.
+Diabetes, but no hypertension.
+Hypertension, but no diabetes.
+
+Fever present, cough absent.
+Febrile without cough.
+Cough present, fever absent.
+
+Tenderness and guarding absent.
+No tenderness or guarding.
+Tenderness and guarding present.
+
+Don't take it on an empty stomach.
+Take it with food.
+Take it on an empty stomach.
+
+You'll be able to eat normally.
+There is no need for a diet.
+You won't be able to eat normally.
+
+The risk of bleeding isn't increased.
+No increased bleeding risk.
+The risk of bleeding is increased.
+
+Sildenafil must not be combined with nitrates.
+Never take sildenafil together with nitrates.
+Sildenafil may be combined with nitrates.
+
+You shouldn't drive if you feel dizzy.
+If you feel dizzy, don't drive.
+You can drive if you feel dizzy.
+
+This isn't an emergency.
+It's no emergency.
+This is an emergency.
+
+The drug has no effect on blood sugar.
+Blood sugar isn't affected by the drug.
+The drug has an effect on blood sugar.
+
+I'd steer clear of ibuprofen with your kidneys.
+With your kidneys, ibuprofen is best avoided.
+With your kidneys, ibuprofen is fine.
+
+The kidneys are not affected.
+No kidney involvement.
+The kidneys are affected.
+
+Your liver tests are fine.
+No abnormality in the liver tests.
+Your liver tests are abnormal.
+
+Ethambutol can harm the eyes; isoniazid can harm the nerves.
+Isoniazid may damage nerves, ethambutol the eyes.
+Isoniazid can harm the eyes; ethambutol can harm the nerves.
+
+Kidney function is normal; liver function is deranged.
+Liver tests are deranged but kidney tests are normal.
+Liver function is normal; kidney function is deranged.
+
+The donor is CMV positive, the recipient CMV negative.
+CMV: recipient negative, donor positive.
+CMV: donor negative, recipient positive.
+
+Amlodipine causes ankle swelling, ramipril causes cough.
+Ramipril may give a cough and amlodipine swollen ankles.
+Ramipril causes ankle swelling, amlodipine causes cough.
+
+The left kidney is small, the right one is normal.
+Normal right kidney; small left kidney.
+Small right kidney; normal left kidney.
+
+The mother has asthma, the father has eczema.
+Father: eczema. Mother: asthma.
+Father: asthma. Mother: eczema.
+
+Warfarin is stopped; aspirin is continued.
+Carry on with aspirin, but stop warfarin.
+Carry on with warfarin, but stop aspirin.
+
+Metformin is taken with meals, gliclazide before breakfast.
+Take gliclazide before breakfast and metformin with meals.
+Take metformin before breakfast and gliclazide with meals.
+
+Salbutamol is the reliever, beclometasone the preventer.
+Beclometasone prevents attacks, salbutamol relieves them.
+Salbutamol is the preventer, beclometasone the reliever.
+
+Hepatitis B is positive, hepatitis C negative, HIV negative.
+HIV and hepatitis C negative; hepatitis B positive.
+HIV and hepatitis B negative; hepatitis C positive.
 """
 # Names of one thing in each line
 NAMES = """
@@ -1066,7 +1186,6 @@ urge to urinate = urinary urgency
 slow urine stream = weak stream = poor urinary flow
 vaginal thrush = vulvovaginal candidiasis
 period pains = dysmenorrhoea
-irregular periods = irregular menstruation
 ovarian cyst = cyst on the ovary
 breast lump = lump in the breast
 breast pain = mastalgia
@@ -1197,6 +1316,112 @@ withdrawal symptoms = discontinuation symptoms = withdrawal syndrome
 generic medicine = generic drug
 dummy treatment = placebo
 hearing aid = hearing device
+cold compress = cold pack = ice pack = cooling pack
+cold hands = cold fingers = cold feet
+cold sweat = clammy sweat
+cold agglutinin
+st elevation = st-segment elevation = elevation of the st segment
+faint murmur = soft murmur
+hospital discharge = discharge from hospital = discharged from hospital
+sleep study = polysomnography = polysomnogram
+bone scan = bone scintigraphy = skeletal scintigraphy
+brain scan = scan of the brain = scan of the head = head scan
+stool softener = stool-softening medicine
+chest physiotherapy = respiratory physiotherapy
+transplant = organ transplant
+contact lens = contact lenses
+insulin pump = continuous subcutaneous insulin infusion
+h2 blocker = h2-receptor antagonist = histamine-2 receptor antagonist = h2 antagonist
+anticholinergic = antimuscarinic = muscarinic antagonist
+alpha blocker = alpha-blocker = alpha-adrenergic blocker = alpha-adrenoceptor blocker
+altitude sickness = mountain sickness = acute mountain sickness
+alcohol poisoning = alcohol intoxication = acute alcohol intoxication
+choking = choke
+foreign body = foreign object
+near drowning = near-drowning
+egg allergy = allergy to eggs = allergy to egg
+burning sensation = burning feeling
+weight-reducing diet = slimming diet = weight loss diet
+vitamin c deficiency = scurvy
+vitamin b1 deficiency = beriberi = thiamine deficiency
+niacin deficiency = pellagra
+hypervitaminosis = vitamin overdose
+protein deficiency = kwashiorkor
+hyperbilirubinemia = raised bilirubin = high bilirubin = elevated bilirubin
+eosinophilia = raised eosinophils = high eosinophils = high eosinophil count
+lymphopenia = low lymphocytes = low lymphocyte count = lymphocytopenia
+pancytopenia = low counts of all blood cells
+hemolysis = breakdown of red cells = red cell breakdown = haemolysis
+acidosis = acid blood
+hypoproteinemia = low protein
+hyperprolactinemia = high prolactin = raised prolactin
+hypogonadism = low testosterone = testosterone deficiency
+short stature = small stature = short height
+growth hormone deficiency = lack of growth hormone
+carcinoid = carcinoid tumour
+glioma = glial tumour
+acoustic neuroma = vestibular schwannoma
+achalasia = achalasia of the oesophagus
+gastroparesis = slow stomach emptying = delayed gastric emptying
+diverticulosis = diverticular disease
+anal abscess = perianal abscess
+pilonidal sinus = pilonidal cyst = pilonidal disease
+hepatitis e = hepatitis e virus
+hepatitis d = hepatitis delta
+alcoholic liver disease = alcohol-related liver disease = alcohol-associated liver disease
+portal vein thrombosis = clot in the portal vein
+bronchiectasis = widened airways
+pulmonary nodule = lung nodule = spot on the lung
+laryngospasm = spasm of the vocal cords
+vocal cord palsy = vocal cord paralysis = paralysis of the vocal cord
+mastoiditis = infection of the mastoid
+labyrinthitis = vestibular neuritis = inner ear infection = inner ear inflammation
+sudden deafness = sudden hearing loss = sudden sensorineural hearing loss
+presbycusis = age-related hearing loss
+pterygium = surfer's eye
+corneal abrasion = scratched cornea = scratch on the cornea
+macular hole
+retinal vein occlusion = blocked retinal vein = clot in the retinal vein
+optic neuritis = inflammation of the optic nerve
+nystagmus = dancing eyes
+lipoma = fatty lump
+sebaceous cyst = epidermoid cyst
+molluscum contagiosum = molluscum
+actinic keratosis = sun spots
+pemphigoid = bullous pemphigoid
+hidradenitis suppurativa = acne inversa
+intertrigo = skin fold rash
+osgood-schlatter disease
+slipped upper femoral epiphysis = slipped capital femoral epiphysis
+stress fracture = fatigue fracture = march fracture
+spondylolisthesis = slipped vertebra
+cervical spondylosis = wear of the neck
+spinal stenosis = narrowing of the spinal canal
+radiculopathy = nerve root compression = nerve root pain
+carpal tunnel syndrome = trapped nerve in the wrist = median nerve compression
+ulnar nerve compression = cubital tunnel syndrome
+complex regional pain syndrome = reflex sympathetic dystrophy = algodystrophy
+baker's cyst = popliteal cyst
+bone spur = osteophyte
+labor induction = induction of labour = induction of labor = induced labour
+episiotomy = perineal cut
+perineal tear = vaginal tear
+placenta previa = low-lying placenta
+stillbirth = fetal death
+twin pregnancy = twins
+ectopic pregnancy = extrauterine pregnancy
+molar pregnancy = hydatidiform mole
+infertility = unable to conceive
+polycystic ovary syndrome = polycystic ovaries
+vulvodynia = vulval pain
+postmenopausal bleeding = bleeding after the menopause
+contraceptive implant = birth control implant
+contraceptive injection = depot injection for contraception
+condom = condoms
+erectile dysfunction = trouble getting an erection = unable to get an erection
+peyronie disease = peyronie's disease = curved penis
+prostate biopsy
+lithotripsy = shock wave treatment = stone crushing
 """
 
 
