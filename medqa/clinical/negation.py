@@ -14,7 +14,7 @@ NEGATION_WORDS = words(
     "no not non nothing without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
     "denies denied deny "
     "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
-    "excluded ruled rules "
+    "excluded ruled rules rule "
     "avoid avoids avoiding avoidance discontinuation withdrawal cessation replaces replacing come "
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
@@ -25,11 +25,12 @@ NEGATION_WORDS = words(
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
-    "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
+    "negative": " for ", "ruled": " out ", "rules": " out ", "rule": " out ",
+    "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
     "unable": " to ", "gave": " up ", "ex": "-", "former": (" smok", " drink", " user", " alcohol"),
-    "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "),
+    "avoidance": " of ", "clear": " of ", "off": " ",
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
     "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
@@ -227,7 +228,7 @@ CIRCUMSTANCES = words("in during before after until ahead prior")
 # Words before "for" that say what is not: "bed rest is not recommended for back pain" denies no pain.
 ADVICE = words(
     "recommended advised indicated needed required used necessary suitable appropriate effective licensed "
-    "approved prescribed given helpful useful"
+    "approved prescribed given helpful useful stopped withheld discontinued interrupted avoided omitted"
 )
 # Words before a term that only says where or when, so that nothing after it negates it.
 ASIDE = words("in during with after before while when on taking")
@@ -279,7 +280,11 @@ FAMILY = re.compile(
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),
-    "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
+    "off": re.compile(
+        r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"
+        r"|(?:\b(?:is|was|are|were|been)|'s) (?:now )?$"
+    ),
+    "rule": re.compile(r"(?<!to )$"),
     "against": re.compile(
         r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
     ),

@@ -87,10 +87,12 @@ EXCLUSIVE = {
         "abrupt": rf"\b{_ENDS} (?:[a-z]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
     },
     "result": {
-        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
+        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
+        r"|\b(?:cultures?|swabs?|samples?) grew (?!no)",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
+        r"|\b(?:swabs?|cultures?|samples?) (?:is|was|are|were|came back|remained) clear\b"
         r"|\b(?:is|was|were|are|stayed|remained) sterile\b",
     },
     "tolerance": {
@@ -141,7 +143,7 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "sterile"), "smoking": ("smok", "cigarettes"),
+    "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),

@@ -95,7 +95,7 @@ class Reach:
     def _negation(self, place: int, word: str, start: int) -> None:
         other = PASSIVE.match(self.lower, start) or TAKEN_WITH.match(self.lower, start)
         if start < self.read_to or other or not negates(self.lower, word, start):
-            self.reached = -1 if word in ("without", "not", "cannot") else self.reached
+            self.reached = -1 if word in ("without", "not", "cannot", "against") else self.reached
             return
         undoing = word in UNDOING or word in ("free", "clear", "lack")  # "not free of"
         undoes = place <= self.reached and not self.has_negated and undoing

@@ -406,7 +406,7 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_2", 0.02, 0.05),
         ("writer_3", 0.03, 0.07),
         ("writer_4", 0.04, 0.07),
-        ("pharmacologist", 0.04, 0.04),
+        ("pharmacologist", 0.03, 0.04),
         ("internist", 0.03, 0.07),
         ("writer_5", 0.06, 0.15),
         ("writer_6", 0, 0.06),

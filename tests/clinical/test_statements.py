@@ -855,6 +855,94 @@ Salbutamol is the preventer, beclometasone the reliever.
 Hepatitis B is positive, hepatitis C negative, HIV negative.
 HIV and hepatitis C negative; hepatitis B positive.
 HIV and hepatitis B negative; hepatitis C positive.
+
+Gabapentin must be tapered; it mustn't be stopped suddenly.
+Come off gabapentin bit by bit, never all at once.
+You can stop gabapentin suddenly.
+
+The patient was advised against flying.
+He was told not to fly.
+The patient was told that he could fly.
+
+Your results rule out a heart attack.
+You haven't had a heart attack.
+Your results show a heart attack.
+
+No contraindication to thrombolysis was found.
+Thrombolysis is possible; nothing speaks against it.
+Thrombolysis is contraindicated.
+
+Sun exposure is best avoided while on isotretinoin.
+On isotretinoin you should keep out of strong sunlight.
+Sun exposure is no problem while on isotretinoin.
+
+He's off oxygen now.
+He no longer needs oxygen.
+He's still on oxygen.
+
+The pacemaker rules out an MRI.
+Because of her pacemaker she can't have an MRI.
+Her pacemaker is no obstacle to an MRI.
+
+Symptoms did not return after the course.
+After the course she was free of symptoms.
+Symptoms returned after the course.
+
+Cranberry juice hasn't been shown to prevent cystitis.
+There is no proof that cranberry juice prevents cystitis.
+Cranberry juice has been shown to prevent cystitis.
+
+The baby isn't at risk from the X-ray.
+The X-ray poses no risk to the baby.
+The X-ray poses a risk to the baby.
+
+Her asthma has never needed hospital treatment.
+She has never been in hospital with asthma.
+She has been in hospital with asthma.
+
+Lidocaine is not to be used in patients with heart block.
+Heart block is a contraindication to lidocaine.
+Lidocaine can be used in patients with heart block.
+
+There were no complications.
+The course was uncomplicated.
+There were complications.
+
+The mole does not look suspicious.
+No suspicious features in the mole.
+The mole looks suspicious.
+
+Thyroid function tests came back normal.
+The thyroid tests showed nothing abnormal.
+Thyroid function tests came back abnormal.
+
+She cannot have HRT because of her breast cancer.
+Breast cancer rules out HRT for her.
+She can have HRT in spite of her breast cancer.
+
+Codeine is not recommended during breastfeeding.
+Nursing mothers should not take codeine.
+Codeine is recommended during breastfeeding.
+
+He was not vaccinated against tetanus.
+He has had no tetanus jab.
+He was vaccinated against tetanus.
+
+With a peanut allergy, this ointment must not be used.
+This ointment is unsuitable for people allergic to peanuts.
+With a peanut allergy, this ointment may be used.
+
+A cough alone is not a reason to stop ramipril.
+Ramipril need not be stopped for cough alone.
+A cough alone is a reason to stop ramipril.
+
+The swab was clear.
+Nothing grew from the swab.
+The swab grew staphylococci.
+
+Physiotherapy hasn't helped.
+There was no benefit from physio.
+Physiotherapy has helped.
 """
 # Names of one thing in each line
 NAMES = """
