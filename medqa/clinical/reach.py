@@ -26,6 +26,8 @@ TESTS = words(
     "culture cultures biopsy biopsies cytology microscopy examination swab swabs sample samples scan "
     "ultrasound test tests testing analysis imaging"
 )
+EVIDENCE = words("evidence sign signs symptoms history suggestion features")
+VERBS = words("has have had is are was were can may will does did the he she they it a an no not takes needs")
 PREFIXES = words("non ex")
 PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
 
@@ -79,8 +81,16 @@ class Reach:
             self.reached, self.between = place + NEGATION_REACH, -1
         else:
             both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
-            if word != "and" or not (both or opener in LISTING):
+            if word != "and" or not (both or opener in LISTING or self._names_several(place)):
                 self.reached = -1
+
+    def _names_several(self, place: int) -> bool:
+        """Whether an "and" goes on with the things of "no evidence of A and B", and not with a statement."""
+        first, second = ([word for word, _ in self.tokens[self.trigger + 1 : self.trigger + 3]] + ["", ""])[
+            :2
+        ]
+        following = "".join(word for word, _ in self.tokens[place + 1 : place + 2])
+        return first in EVIDENCE and second == "of" and following not in VERBS and place <= self.reached
 
     def covers(self, place: int) -> bool:
         """Whether the negation reaches a token."""

@@ -943,6 +943,18 @@ The swab grew staphylococci.
 Physiotherapy hasn't helped.
 There was no benefit from physio.
 Physiotherapy has helped.
+
+There is no evidence of liver damage and kidney damage.
+Neither the liver nor the kidneys are damaged.
+There is evidence of liver damage and kidney damage.
+
+No history of asthma and eczema.
+She never had asthma or eczema.
+History of asthma and eczema.
+
+She has eczema, no history of asthma and is well.
+Eczema, but no asthma.
+Asthma, but no eczema.
 """
 # Names of one thing in each line
 NAMES = """
