@@ -22,6 +22,22 @@ from medqa.clinical.words import words
 
 # Classes whose labels two texts can exchange.
 CLASSES = ("side", "person", "sex", "age group")
+# Further classes, whose labels have clauses of their own: what is checked, the two sides of a transplant.
+FURTHER = {
+    "check": {
+        "kidneys": "(?:kidney|renal) (?:function|tests?|profile)",
+        "liver": "(?:liver|hepatic) (?:function|tests?|profile)",
+        "thyroid": "thyroid (?:function|tests?|profile)",
+        "blood count": "(?:full |complete )?blood counts?",
+    },
+    "transplant": {"donor": "donor", "recipient": "recipient"},
+}  # fmt: skip
+FURTHER_PATTERNS = {
+    row: re.compile(
+        "|".join(rf"\b(?P<{name.replace(' ', '_')}>{words_of})\b" for name, words_of in names.items())
+    )
+    for row, names in FURTHER.items()
+}
 # A text with one of these needs more than its clauses to be understood.
 UNCERTAIN = re.compile(
     r"\b(?:respectively|former|latter|than|instead|replac\w+|rather|compared|vice versa)\b"
@@ -39,6 +55,7 @@ EMPTY = NO_THINGS | words(
     "should must could would will shall there here also only very patient patients takes taken gets give "
     "gives given needs need looks look shows show because since after before during again still"
 )
+SENTENCE_MARKS = ".;|\n"
 # Words of one label that have to be with the other, where none came back.
 LEAST_MOVED = 2
 
@@ -66,7 +83,9 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
             moved, stayed = (first & now) | (second & then), (first & then) | (second & now)
             values = {word for word in moved if word[0].isdigit()}
             moved_words = moved - values
-            enough = len(moved_words) >= LEAST_MOVED and row != "measure"
+            # "For TB A 600 mg, B 2 g" says of both what its first clause says.
+            each = all(any(word[0].isalpha() for word in part) for part in (mine[one], mine[two]))
+            enough = len(moved_words) >= LEAST_MOVED and row != "measure" and each
             both = bool(first & now) and bool(second & then)
             if one in others and two in others:
                 certain = (enough or (both and moved_words)) and not any(word[0].isalpha() for word in stayed)
@@ -101,18 +120,44 @@ def _said(text: str, classes: frozenset[str] | None = None) -> dict[str, Said]:
     for row, labels in needed.items():
         said: dict[str, set[str]] = {}
         begin, label = 0, ""
+        opening: list[tuple[int, int]] = []  # clauses at the beginning of a sentence, before its label
         inside = {place for start, end, _ in labels for place in range(start, end)}
         certain = True
         for end in ends:
             named = {name for start, _, name in labels if begin <= start < end}
             certain = certain and len(named) < 2
-            label = min(named) if named else label
-            if label:
-                said.setdefault(label, set()).update(_content(text, lower, begin, end, inside))
+            starts = begin == 0 or lower[begin] in SENTENCE_MARKS
+            if starts and opening and label:
+                _add_content(said, label, text, lower, opening, inside)
+            opening = [] if starts else opening
+            if not named and (starts or opening):
+                opening.append((begin, end))
+            else:
+                label = min(named) if named else label
+                _add_content(said, label, text, lower, [*opening, (begin, end)] if label else [], inside)
+                opening = []
             begin = end
+        if label:
+            _add_content(said, label, text, lower, opening, inside)
         if certain and len(said) > (classes is None):
             found[row] = {name: frozenset(content) for name, content in said.items()}
     return found
+
+
+def _add_content(
+    said: dict[str, set[str]],
+    label: str,
+    text: str,
+    lower: str,
+    spans: list[tuple[int, int]],
+    inside: set[int],
+) -> None:
+    """Add the words and numbers of some clauses to those of a label."""
+    for number, (begin, end) in enumerate(spans, start=1):
+        content = _content(text, lower, begin, end, inside)
+        if number < len(spans):
+            content = (word for word in content if word[0].isalpha())  # "above 60, add amoxicillin 2 g"
+        said.setdefault(label, set()).update(content)
 
 
 def _content(text: str, lower: str, begin: int, end: int, inside: set[int]) -> Iterator[str]:
@@ -141,6 +186,9 @@ def _labels(text: str, lower: str) -> dict[str, list[tuple[int, int, str]]]:
             meaning = meanings[int(match.lastgroup[1:])]
             place = PLACE.match(lower, match.end()) if row == "side" else None
             found.setdefault(row, []).append((match.start(), (place or match).end(), meaning))
+    for row, pattern in FURTHER_PATTERNS.items():
+        for match in pattern.finditer(lower):
+            found.setdefault(row, []).append((match.start(), match.end(), match.lastgroup.replace("_", " ")))
     for match in NUMBERED.finditer(lower):
         what, meaning = numbered(match)
         found.setdefault(what, []).append((match.start(), match.end(), meaning))

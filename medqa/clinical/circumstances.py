@@ -18,7 +18,7 @@ OPPOSED = re.compile(
     r"|e)ld|defer\w*"
     r"|postpon\w*|delay\w*|interrupt\w*|omit\w*|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
     r"|until|forbid\w*"
-    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ke(?:ep|pt) off|off[ -]limits"
+    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits"
     r"|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more"
     r"|longer|exceed))"
 )

@@ -11,24 +11,16 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
-    ADVICE,
-    ASIDE,
     CIRCUMSTANCES,
     CLAUSE_END,
     DENYING_WORDS,
-    LISTING,
-    NEGATION_REACH,
     NEGATION_WORDS,
-    PASSIVE,
-    PREFIX_REACH,
     PREPOSITIONS,
-    RELATION,
     SUBJECTS,
-    UNDOING,
-    list_goes_on,
+    denied_by_health,
     negated_after,
-    negates,
 )
+from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, Reach, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import (
@@ -177,15 +169,16 @@ class MedicalLexicon:
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
         tokens = self._spell_out(text, tokens)
         found: list[tuple[int, str]] = []
-        reach = _Reach(tokens, lower)
+        reach = Reach(tokens, lower)
         next_place = 0
         roles = self._roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
             if role is None or place < next_place:
                 continue
-            if word == "non":  # "non-small cell lung cancer" is a term
-                compound = (None, self.longest.get(word, 0))
+            if isinstance(role, str) and word in self.longest:
+                # "non-small cell lung cancer", "unable to pass urine" and "in vitro fertilisation" are terms
+                compound = (None, self.longest[word])
                 role = compound if self._longest_term(tokens, place, compound)[1] else role
             if isinstance(role, str):
                 reach.update(role, place, word, start)
@@ -197,13 +190,18 @@ class MedicalLexicon:
             if concept is None:
                 continue
             following = tokens[place + length][0] if place + length < len(tokens) else ""
-            if following in REACTIONS and concept in self._given:
+            if (following in REACTIONS and concept in self._given) or following in VACCINES:
                 found.append((start, concept))  # "no penicillin allergy" denies no penicillin
+                next_place = place + length
                 continue
-            adjacent = place == next_place and place > 0 and concept not in self._given
+            goes_with = place > 0 and concept not in self._given and word not in VACCINES
+            adjacent = place == next_place and goes_with
             next_place = place + length
             last, last_start = tokens[next_place - 1]
-            aside = _is_circumstance(tokens, place)
+            if healthy := denied_by_health(concept, lower, last_start + len(last)):
+                found.append((start, f"no {healthy}"))
+                continue
+            aside = is_circumstance(tokens, place)
             after = None if aside else negated_after(lower, last_start + len(last))
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
@@ -212,10 +210,10 @@ class MedicalLexicon:
                 before = found[-1][1] if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self._given:
                     found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
-            negated = place <= reach.reached
+            negated = reach.covers(place)
             found.append((start, f"no {concept}" if negated or after is not None else concept))
             if negated:
-                reach.reached, reach.has_negated = next_place - 1 + NEGATION_REACH, True
+                reach.extend(next_place - 1)
         return found
 
     def marks(self, text: str) -> dict[str, list[Mark]]:
@@ -252,8 +250,11 @@ class MedicalLexicon:
         if not found:
             return tokens
         spelled = []
-        for word, start in tokens:
+        for place, (word, start) in enumerate(tokens):
             meaning, end = found.get(start, ("", 0))
+            following = tokens[place + 1][0] if meaning and place + 1 < len(tokens) else ""
+            if f"{word} {canonical(following)}" in self._concepts:
+                meaning = ""  # "MS Contin" is no multiple sclerosis
             *first, last = TOKEN.findall(meaning) or [word]
             spelled += [(part, start) for part in first]
             # What follows the abbreviation follows the last word.
@@ -312,69 +313,14 @@ class MedicalLexicon:
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
 
 
-def _is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
-    """Whether a term only says where or when: "in pregnancy it is contraindicated"."""
-    before = [word for word, _ in tokens[max(0, place - 2) : place]]
-    return bool(before) and (
-        before[-1] in ASIDE or (before[-1] in ("the", "a", "an", "her", "his", "your") and before[0] in ASIDE)
-    )
-
-
 REACTIONS = word_lists.words(
     "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
 )
+VACCINES = word_lists.words("vaccine vaccines vaccination vaccinations immunisation immunization jab jabs")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
 LINKS = ("of", "in", "to", ",")
-# What a token can be beside a word of a term.
-MARK, END, PREPOSITION, NEGATION = "mark", "end of a clause", "preposition", "negation"
-
-
-class _Reach:
-    """How far the latest negation of a text reaches.
-
-    Attributes:
-        reached: the last token that the negation reaches, -1 for none.
-        trigger: the token where it began.
-        has_negated: whether it has negated a term already.
-        between: the token where "no link between" began, -1 for none.
-        read_to: where the words end that negated the last term from behind.
-    """
-
-    def __init__(self, tokens: list[tuple[str, int]], lower: str) -> None:
-        self.tokens, self.lower = tokens, lower
-        self.reached, self.trigger, self.has_negated, self.between, self.read_to = -1, 0, False, -1, 0
-
-    def update(self, role: str, place: int, word: str, start: int) -> None:
-        """Read a mark, the end of a clause, a preposition or a negation."""
-        tokens, opener = self.tokens, self.tokens[self.trigger][0]
-        if role is NEGATION:
-            self._negation(place, word, start)
-        elif role is MARK:
-            goes_on = word == "," and place <= self.reached and list_goes_on(tokens, place, opener in LISTING)
-            self.reached = self.reached + 1 if goes_on else -1
-        elif role is PREPOSITION:
-            of_advice = word == "for" and tokens[place - 1][0] in ADVICE
-            if self.has_negated or of_advice or (word in CIRCUMSTANCES and place > self.trigger + 1):
-                self.reached = -1
-        elif word == "and" and self.between == self.trigger:
-            self.reached, self.between = place + NEGATION_REACH, -1
-        else:
-            both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
-            if word != "and" or not (both or opener in LISTING):
-                self.reached = -1
-
-    def _negation(self, place: int, word: str, start: int) -> None:
-        if start < self.read_to or not negates(self.lower, word, start) or PASSIVE.match(self.lower, start):
-            self.reached = -1 if word in ("without", "not", "cannot") else self.reached
-            return
-        undoing = word in UNDOING or word in ("free", "clear")  # "not free of"
-        undoes = place <= self.reached and not self.has_negated and undoing
-        self.between = place if RELATION.match(self.lower, start + len(word)) else -1
-        reach = PREFIX_REACH if word == "non" else NEGATION_REACH
-        self.reached = -1 if undoes or self.between == place else place + reach
-        self.trigger, self.has_negated = place, False
 
 
 class _Roles(dict):

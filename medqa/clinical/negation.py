@@ -14,21 +14,23 @@ NEGATION_WORDS = words(
     "no not non nothing without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
     "denies denied deny "
     "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
-    "excluded ruled rules "
+    "excluded ruled rules rule "
     "avoid avoids avoiding avoidance discontinuation withdrawal cessation replaces replacing come "
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against quit quits quitting nobody"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
-    "negative": " for ", "ruled": " out ", "rules": " out ", "instead": " of ", "rather": " than ",
+    "negative": " for ", "ruled": " out ", "rules": " out ", "rule": " out ",
+    "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
-    "avoidance": " of ", "clear": " of ", "off": (" the ", " your ", " her ", " his "),
+    "unable": " to ", "gave": " up ", "ex": "-", "former": (" smok", " drink", " user", " alcohol"),
+    "avoidance": " of ", "clear": " of ", "off": " ",
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
     "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
@@ -49,11 +51,22 @@ _HANDLE = (
 _RELATES = (
     r"(?:affect|explain|influence|interfere with|account for|(?:the cause|because) of|due to|responsible for)"
 )
+# "Antibiotics will not help a cold" denies what they do, not the cold.
+_TREATS = (
+    r"(?:help(?: with)?|treat|cure|prevent|relieve|shorten|kill|fight|heal|work (?:for|against|on|in))"
+    r"(?= (?:a |an |the |your |any |against )?[a-z])"
+)
+# "No reason to put off the vaccine", "unlikely that the cough is due to ramipril"
+_NO_REASON = (
+    r"(?:(?:an?|any|good|valid|real) ){0,2}reasons? (?:to|for) (?:put(?:ting)? off|postpon(?:e|ing)"
+    r"|delay(?:ing)?|defer(?:ring)?)|that (?:[a-z'-]+ ){1,5}?(?:is|was|are|were) (?:due to|caused by"
+    r"|the cause|because of|related to|linked to)"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
     r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
-    rf"|{_RELATES}"
+    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
     r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
@@ -94,7 +107,8 @@ _REJECTED = (
     r"|negative(?! for| to)|contra-?indicated|avoided"
     r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
     r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
-    r"|withheld|omitted|missing|refused|declined"
+    r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out|given up|put on hold"
+    r"|kept away|kept off"
     r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
     r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
@@ -112,26 +126,32 @@ _ACCEPTED = (
     r"|(?:exceed|need|bleed|feed|proceed|succeed)(?![a-z])|completed|healed|confirmed|established"
     r"|proven|interrupted|stopped|discontinued|withheld"
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
-    r"|treated|improved|involved|infected|inflamed|displaced)"
+    r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced)"
     r"(?:seen|present|found|likely|evident|taken"
     rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
-    r"|necessary|appropriate|safe|visible|shown|felt|heard|palpable"
+    r"|necessary|appropriate|safe|possible|advisable|feasible|sensible|wise|visible|shown|felt|heard|palpable"
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
-    r"(?! (?:any|an?|evidence|signs?|further) )"
+    r"(?! (?:any|an?|evidence|signs?|further"
+    r"|to (?:cause|lead|increase|raise|harm|affect|work|help|reduce|prevent)) )"
 )
 _ENDED = (
     r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared"
     r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
+    r"|(?:is|are) (?:now )?gone(?! on| up| down| from| to)"
 )
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    r"(?:-[0-9]+)?(?:"
+    r"(?:-[0-9]+)?(?:, (?:which|who) [^.;:,!?\n]{1,60},)?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
+    r"|(?:is|are)(?: not|n't) (?:meant |intended )?for (?:children|under|anyone|people|babies|infants|adults"
+    r"|women|men|patients|those)"
     rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
     r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
     r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
-    r"|(?:[ -][a-z0-9]{1,2})?(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
+    # "HIV and hepatitis C negative"
+    r"|(?: (?:and|or) [a-z]+)?(?:[ -][a-z0-9]{1,2})?"
+    r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
     r"|has been))?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
@@ -142,6 +162,11 @@ NEGATED_AFTER = re.compile(
     r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
     r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
+    # "metformin: withhold for 48 h", "aspirin - omit"
+    r"| ?(?:[:=]|-(?= )) ?(?:withhold|omit|stop|hold|pause|discontinue|skip|leave out)"
+    r"(?= *[.;,)\n]| *$| [0-9]"
+    r"| (?:in|on|for|during|from|before|until|while|if|when|pre|this|next|today|tonight|tomorrow|now"
+    r"|temporarily)(?![a-z]))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
@@ -150,12 +175,16 @@ OTHER_STATEMENT = re.compile(
     r"|reduced)(?![a-z]).* and "
     r"[a-z-]+ (?:is|was|are|were|has|have|had|must|should|stopped|withheld|discontinued)(?![a-z])"
 )
+# "He has diabetes and hypertension was excluded": the verb is of one thing.
+OF_ANOTHER = re.compile(r" and [a-z -]{1,25}? (?:is|was|has)(?![a-z])")
 # What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
 _OPEN_AFTER = re.compile(
-    r"[^.;:!?\n]{0,30}?(?:not|n't|never) [^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
+    r"[^.;:!?\n]{0,30}?(?:not|n't|never) (?!needed|necessary|required|recommended|indicated|advised)"
+    r"[^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
     r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:(?:have |need )?to )?"
     r"(?:completely |entirely |fully )?(?:be |been )?(?:yet )?"
-    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|unlikely"
+    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|interrupted|dropped"
+    r"|skipped|left out|given up|unlikely"
     r"|negative|unnecessary)"
     r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
     r"|until) (?:be )?"
@@ -165,7 +194,7 @@ _OPEN_AFTER = re.compile(
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
-    rf"|{_RELATES}|{_HANDLE})(?![a-z])"
+    rf"|{_RELATES}|{_HANDLE}|{_TREATS})(?![a-z])"
 )
 # "No link between the vaccine and autism" denies only the second.
 RELATION = re.compile(
@@ -174,13 +203,24 @@ RELATION = re.compile(
 )
 # What negates what is before it, not the agent after it: "hypoglycaemia is not caused by metformin".
 PASSIVE = re.compile(r"(?:not|n't|never|[a-z]+n't) (?:usually |directly )?[a-z]+(?:ed|en) by ")
+# "Milk should not be drunk with doxycycline" denies the milk only.
+TAKEN_WITH = re.compile(
+    r"(?:not|n't|never|[a-z]+n't) (?:be )?(?:taken|drunk|eaten|consumed|swallowed|ingested|mixed|used|given)"
+    r" (?:together |at the same time )?(?:with|alongside|as) "
+)
+# "No evidence that statins lead to dementia" denies what comes after the verb.
+EVIDENCE_THAT = re.compile(
+    r" (?:[a-z]+ ){0,2}?(?:evidence|proof|indication|sign) that (?:the |this |these )?[a-z-]+"
+    r" (?:[a-z]+ ){0,2}?(?:causes?|leads? to|increases?|raises?|triggers?|provokes?|worsens?|harms?|helps?"
+    r"|prevents?|brings? on)(?![a-z])"
+)
 # Words that end what a negation reaches.
 CLAUSE_END = words(
     "but however although though yet except unless which who because since while whereas then therefore so "
     "still instead and if when until despite once"
 )
 # Words that end it once a term has been negated: "no aspirin in children", "no wheeze on the left".
-PREPOSITIONS = words("for to with from at by on within among")
+PREPOSITIONS = words("for to with from at by on within among of")
 # Words that begin another statement there: "no pain as long as she takes paracetamol".
 SUBJECTS = words("she he they we you")
 # Words that end it after any word: "do not start it in pregnancy".
@@ -188,7 +228,7 @@ CIRCUMSTANCES = words("in during before after until ahead prior")
 # Words before "for" that say what is not: "bed rest is not recommended for back pain" denies no pain.
 ADVICE = words(
     "recommended advised indicated needed required used necessary suitable appropriate effective licensed "
-    "approved prescribed given helpful useful"
+    "approved prescribed given helpful useful stopped withheld discontinued interrupted avoided omitted"
 )
 # Words before a term that only says where or when, so that nothing after it negates it.
 ASIDE = words("in during with after before while when on taking")
@@ -213,6 +253,7 @@ DENYING_WORDS = {
 
 # "Stop clopidogrel after 12 months" says how long it is taken.
 ENDING = words("stop stopping discontinue discontinuing come coming came withdraw withdrawing")
+BEFORE_IT = ("before ", "before you ", "before they ", "before she ", "before he ")
 ENDS_THEN = re.compile(
     r"[^.;,:]{0,60}? (?:gradually|slowly|step by step|stepwise|in steps|bit by bit)(?![a-z])|"
     r" (?:the |your |her |his )?[a-z-]+ (?:after|at|on|in) (?:about )?"
@@ -239,7 +280,11 @@ FAMILY = re.compile(
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),
-    "off": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"),
+    "off": re.compile(
+        r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"
+        r"|(?:\b(?:is|was|are|were|been)|'s) (?:now )?$"
+    ),
+    "rule": re.compile(r"(?<!to )$"),
     "against": re.compile(
         r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
     ),
@@ -252,9 +297,13 @@ def negates(text: str, word: str, start: int) -> bool:
     end = start + len(word)
     if word in UNDOING and text.startswith((" all ", " every "), end):
         return True
+    if word in ENDING and text.endswith(BEFORE_IT, 0, start):
+        return False  # "ask your doctor before you stop taking it"
+    if word == "nobody":
+        return True
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
-    if word in ("without", "excluded", "ruled", "denied") and NOT_WITHOUT.search(
+    if word in ("without", "excluded", "exclude", "ruled", "rule", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start
     ):
         return False
@@ -271,7 +320,7 @@ def negates(text: str, word: str, start: int) -> bool:
 def negated_after(text: str, end: int) -> int | None:
     """Where the words end that negate the term that ends at `end`; None when nothing after it does."""
     match = NEGATED_AFTER.match(text, end)
-    if match is None or OTHER_STATEMENT.search(match.group()):
+    if match is None or OTHER_STATEMENT.search(match.group()) or OF_ANOTHER.match(text, end):
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
@@ -288,3 +337,26 @@ def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bo
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
     return False
+
+
+# Faculties that are intact, and what the text denies by that; organs of a size that is not remarkable.
+_INTACT = re.compile(
+    r" (?:(?:is|was|are|were|remains?|remained|stays?|stayed) )?(?:[a-z]+ly )?"
+    r"(?:intact|preserved|unaffected|normal|unimpaired)(?![a-z])"
+)
+_NOT_ENLARGED = re.compile(
+    r" (?:(?:is|was|are|were) )?(?:not|isn't|wasn't|aren't|weren't) (?:enlarged|swollen|palpable)(?![a-z])"
+)
+INTACT = {
+    "vision": ("vision loss", _INTACT), "hearing": ("hearing loss", _INTACT),
+    "appetite": ("appetite loss", _INTACT), "sensation": ("numbness", _INTACT),
+    "thyroid gland": ("goiter", _NOT_ENLARGED), "liver": ("hepatomegaly", _NOT_ENLARGED),
+    "spleen": ("splenomegaly", _NOT_ENLARGED), "heart": ("cardiomegaly", _NOT_ENLARGED),
+    "lymph node": ("lymphadenopathy", _NOT_ENLARGED),
+}  # fmt: skip
+
+
+def denied_by_health(term: str, text: str, end: int) -> str:
+    """What a text denies that calls healthy what ends at `end`: "vision is unaffected"; "" for nothing."""
+    loss, healthy = INTACT.get(term, ("", _INTACT))
+    return loss if loss and healthy.match(text, end) else ""

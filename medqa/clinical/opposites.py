@@ -76,7 +76,9 @@ EXCLUSIVE = {
         "changed": r"\b(?:has|have|had) (?:changed|worsened|deteriorated|declined)\b|\bfor the worse\b",
     },
     "together": {
-        "apart": r"\bhours? (?:before|after|apart|between)\b",
+        "apart": r"\bhours? (?:apart|between|(?:before|after)(?! (?:the |your |her |his |an? |any )?"
+        r"(?:surg|operat|procedure|scan|test|birth|delivery|bedtime|exposure|onset|admission|intervention"
+        r"|an?esthe|dialysis|biops|[a-z]*scopy)))\b",
         "together": r"\b(?:together with|at the same (?:time as|moment)|simultaneously with|along with)\b",
     },
     "withdrawal": {
@@ -85,9 +87,24 @@ EXCLUSIVE = {
         "abrupt": rf"\b{_ENDS} (?:[a-z]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
     },
     "result": {
-        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b|\bcultures? grew (?!no)",
+        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
+        r"|\b(?:cultures?|swabs?|samples?) grew (?!no)",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
-        r"|\bcultures? (?:[a-z]+ ){0,2}sterile\b",
+        r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
+        r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
+        r"|\b(?:swabs?|cultures?|samples?) (?:is|was|are|were|came back|remained) clear\b"
+        r"|\b(?:is|was|were|are|stayed|remained) sterile\b",
+    },
+    "tolerance": {
+        "good": r"(?<!not )\b(?:well|good|happily|easily)[ -]tolerated\b|\btolerated? (?:[a-z]+ ){0,3}well\b",
+        "bad": r"\b(?:poorly|badly|not)(?: well)?[ -]tolerated\b"
+        r"|\btolerated? (?:[a-z]+ ){0,3}(?:badly|poorly)\b",
+    },
+    "smoking": {
+        "never": r"\bnever (?:been a )?smok(?:ed|er)|\blifelong non-?smoker|\bnever-smoker",
+        "formerly": r"\b(?:ex|former)[ -]smokers?\b|\bused to smoke|\b(?:gave up|given up|quit|stopped"
+        r"|has stopped) (?:smoking|cigarettes)",
+        "still": r"\b(?:still|currently) smok|\bcurrent smoker|\bsmokes\b",
     },
     "speed": {
         "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
@@ -126,7 +143,8 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "sterile"), "speed": ("rapid", " fast", "quick", "slow"),
+    "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
+    "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
@@ -177,6 +195,11 @@ UNTIL = re.compile(
 # Rows whose alternatives a text can deny.
 DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
+NO_NEED = re.compile(
+    r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"
+)
+# Rows that settle whether two texts say the same, however each negates it.
+SETTLING = ("result", "withdrawal", "smoking")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},
@@ -246,6 +269,12 @@ def kept_apart(one: str, other: str) -> bool:
     return all(_ways(text).rows.get("together", ("",))[0] == "apart" for text in (one, other))
 
 
+def in_one_way(one: str, other: str) -> bool:
+    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile"."""
+    rows, others = (_ways(text).rows for text in (one, other))
+    return any(row in rows and row in others and rows[row][0] == others[row][0] for row in SETTLING)
+
+
 def _is_denied(lower: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
     return (TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
@@ -288,6 +317,8 @@ class _Ways:
                     TURNED[row][label] if _is_denied(lower, match) else label: match
                     for label, match in found.items()
                 }
+            if row == "food" and NO_NEED.search(lower):
+                continue  # "it is not necessary to take them with food"
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
             if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.agreement import mirrored
@@ -12,24 +10,16 @@ from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
-    ADVICE,
-    CHANGES_NOT,
-    CIRCUMSTANCES,
-    DENYING_WORDS,
     FAMILY,
-    NEGATION_WORDS,
-    PREPOSITIONS,
     RELATIVE,
-    UNDOING,
-    negates,
 )
-from medqa.clinical.opposites import kept_apart, leaves_open
+from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
 from medqa.clinical.swaps import swapped
-from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.word_forms import TOKEN, is_general, stem
-from medqa.clinical.words import words
+from medqa.clinical.text import forms
+from medqa.clinical.word_forms import stem
 
 
 def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
@@ -49,60 +39,11 @@ def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str,
     return errors
 
 
-# Words without a statement of their own, and words that say that something is there, advised or done.
-_EMPTY = words(
-    "a an the of in on at to for from by with and or as is are was were be been being am has have "
-    "had having do does "
-    "did can could should must may might will would shall need it its there this that these those he "
-    "she they you we i "
-    "his her their your any some patient patients person people present seen found shown show shows "
-    "showed evidence "
-    "sign signs indicated recommended advised necessary needed required given give take taken use "
-    "used start continue "
-    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
-    "please routinely "
-    "done performed first-line known more less than longer"
-)
-# Words that oppose a statement anywhere in it.
-_OPPOSING = words(
-    "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
-    "avoided stopped discontinued withheld excluded "
-    "forbidden unable "
-    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking"
-)
-# What "may" allows; elsewhere it says that something is possible.
-_ALLOWED = (
-    "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
-    "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
-    "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
-)
-_DENYING = DENYING_WORDS | {
-    "irregular": "regular", "abnormal": "normal", "ineffective": "effective",
-    "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
-    "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
-    "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
-    "illegal": "legal", "inactive": "active", "disallowed": "allowed",
-}  # fmt: skip
-_OPEN = re.compile(
-    r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
-    rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
-    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
-    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
-)
-
-_NEGATING = NEGATION_WORDS | _OPPOSING
-_RELATIONS = CIRCUMSTANCES | PREPOSITIONS
-_OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
-# Two statements have the same words when they share this much of the shorter one.
-_SAME_WORDS = 0.6
-LONGEST_STATEMENT = 200
-CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(
     r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is "
     "|can |cannot |can't |could |will |does |did |was |were |never |not )"
 )
-IF = re.compile(r"\bif (?:it |this |that )?$")
 # "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
 LIMITS = re.compile(r"\b(?:unless|only (?:if|when|after|once|in)|except)(?![a-z])")
 CONDITION = re.compile(
@@ -115,19 +56,12 @@ PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
     r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
 )
-# "It is better left out", "not an option unless nothing else works"
-REFUSED = re.compile(
-    r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
-    r"|stopped|withheld|contra-?indicated|unnecessary)\b|(?:\b(?:not|never|cannot)|n't) .*\bunless\b"
-)
-# "He may drink until midnight", "no drinks after midnight"
-AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
-    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld)(?![a-z])"
+    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution))(?![a-z])"
 )
 # "Stop it if", "to be withdrawn only when"
 ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unless)(?![a-z])")
@@ -135,18 +69,23 @@ ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unles
 NO_END = re.compile(
     rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
 )
-GOES_ON = r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain)[a-z]*"
+GOES_ON = (
+    r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain"
+    r"|increas|rais|doubl|start|began|begin|add)[a-z]*"
+)
+# "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
+GIVEN_ONLY = re.compile(
+    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|lacks?|lacking)"
+    r"|(?:\b(?:who|whose|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
+)
+REQUIRED = re.compile(
+    r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"
+    r"|prerequisite|as long as|provided|first)(?! not| never)(?![a-z])"
+)
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(
     r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) avoid"
     r" (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
-)
-DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
-# Advice against what comes before it: "honey should not be given".
-ADVISED_AGAINST = re.compile(
-    r"(?<![a-z])(?:([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be "
-    r"|([a-z]+) (?:is|are) (?:not|never) "
-    r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate))"
 )
 
 
@@ -166,7 +105,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         return []
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
-    flips, excused = _flips(reference, hypothesis, lexicon)
+    agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
+    agreed = agreed or both_healthy(reference, hypothesis)
+    flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
             "subject": term.removeprefix("no "),
@@ -189,10 +130,22 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
     settled = settled or excused or _both_end(reference, hypothesis)
-    shared = "" if errors or settled else _opposite(reference, hypothesis)
+    settled = settled or in_one_way(reference, hypothesis)
+    shared = "" if errors else allowed_all_the_same(reference, hypothesis)
+    shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
+
+
+def _is_requirement(denying: str, affirming: str) -> bool:
+    """Whether a text denies something without a condition that the other requires: "no A without B"."""
+    lower = forms(affirming)[2]
+    return (
+        GIVEN_ONLY.search(forms(denying)[2]) is not None
+        and REQUIRED.search(lower) is not None
+        and not statement(affirming).opposed
+    )
 
 
 def _both_end_if(*texts: str) -> bool:
@@ -236,12 +189,18 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
     apart = apart or kept_apart(reference, hypothesis)
     flips = [] if apart else flips
+    if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
+        # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
+        going_on = [
+            _goes_on(term.removeprefix("no "), text) for term in flips for text in (reference, hypothesis)
+        ]
+        flips = flips if any(going_on) else []
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
             (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
         )
-        common = _statement(denying).denied & _statement(affirming).denied
+        common = statement(denying).denied & statement(affirming).denied
         explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
         ended = _both_end(reference, hypothesis)
         flips = [] if exception else flips
@@ -323,7 +282,7 @@ def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
     "Do not crush enteric-coated tablets" and "enteric-coated tablets are never crushed".
     """
     words_of_term = {stem(word) for word in term.removeprefix("no ").split()}
-    return bool(common) and _statement(text).denied <= common and not words_of_term & _statement(text).denied
+    return bool(common) and statement(text).denied <= common and not words_of_term & statement(text).denied
 
 
 def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bool) -> bool:
@@ -337,105 +296,6 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
-        if (named or PRONOUN.search(lower)) and not _OPEN.search(lower) and _statement(clause).opposed:
+        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(clause).opposed:
             return True
     return False
-
-
-def _opposite(one: str, other: str) -> str:
-    """The shared words of two short statements of which exactly one is negated, else ""."""
-    if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
-        return ""
-    for first, second in ((one, other), (other, one)):
-        if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
-            return ""
-    pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
-    for first, second in pairs:
-        if _OPEN.search(first.lower()) or _OPEN.search(second.lower()):
-            continue
-        mine, theirs = _statement(first), _statement(second)
-        if mine.opposed == theirs.opposed:
-            continue
-        shared = mine.words & theirs.words
-        fewest = min(len(mine.words), len(theirs.words))
-        denied = mine.denied & theirs.words | theirs.denied & mine.words
-        # Where both texts oppose something, one of them may do so on another condition.
-        loose = not (_statement(one).opposed and _statement(other).opposed)
-        same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
-        advised = mine.advised | theirs.advised
-        same = same and (not advised or not shared.isdisjoint(advised))
-        about = denied & advised
-        if same or (loose and (about or (denied and shared - denied))):
-            return " ".join(sorted(shared if same else denied))
-    return ""
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _may_oppose(text: str) -> bool:
-    """Whether a text has a word that can negate or oppose a statement."""
-    found = set(TOKEN.findall(forms(text)[2]))
-    return not found.isdisjoint(_OPPOSERS) or any(
-        word.startswith(("non", "un")) or word.endswith("n't") for word in found
-    )
-
-
-def _clauses(text: str) -> list[str]:
-    clauses = [clause for clause in CLAUSES.split(text) if clause.strip()]
-    return clauses if len(clauses) > 1 else [text]
-
-
-@dataclass(frozen=True)
-class _Statement:
-    """The words of a statement in one form each, whether a word opposes it, and which words it denies.
-
-    `advised` are those of the denied words that advice is against: "honey should not be given".
-    """
-
-    words: frozenset[str]
-    opposed: bool
-    denied: frozenset[str]
-    advised: frozenset[str]
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _statement(text: str) -> _Statement:
-    lower = forms(text)[2]
-    found: set[str] = set()
-    advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
-    denied = set(advised)
-    opposed = pending = False
-    word = ""
-    for match in TOKEN.finditer(lower):
-        previous, word = word, match.group()
-        prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
-        rest = word.removeprefix(prefix)
-        if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
-            continue  # "if it fails" is a condition
-        free = word == "free" and lower.startswith((" of ", " from "), match.end())
-        if opposed and (word in UNDOING or free):
-            opposed = False
-        elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
-            opposed = pending = False  # "not contraindicated", "no contraindication"
-        elif word in _NEGATING or word.endswith("n't"):
-            pending = (
-                (word in _OPPOSING and word not in ("no", "nil"))
-                or negates(lower, word, match.start())
-                or CHANGES_NOT.match(lower, match.start()) is not None
-            )
-            opposed = opposed or pending
-            pending = pending and word != "non"
-        elif word in _DENYING:
-            opposed = True
-            found.add(stem(_DENYING[word]))
-        elif prefix and len(rest) > 4 and is_general(rest):
-            opposed = True
-            found.add(stem(rest))
-        elif not word[0].isalpha() or word in _RELATIONS:
-            pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))
-        elif word not in _EMPTY:
-            found.add(stem(word))
-            if pending:
-                denied.add(stem(word))
-            pending = False
-    opposed = opposed or REFUSED.search(lower) is not None
-    return _Statement(frozenset(found), opposed, frozenset(denied), frozenset(advised))

@@ -156,6 +156,7 @@ RELATED = {
     "allergi": "allerg", "smoker": "smoke", "drinker": "drink", "infecti": "infect", "safeti": "safe",
     "pregnanc": "pregnant", "necess": "necessari", "presenc": "present", "absenc": "absent",
     "driver": "drive", "unwel": "ill", "bled": "bleed", "broken": "break",
+    "impair": "affect", "medic": "medicin", "drug": "medicin", "regularli": "regular", "unremark": "normal",
     "took": "take", "taken": "take", "given": "give", "seen": "see", "eaten": "eat",
 }  # fmt: skip
 

@@ -406,9 +406,9 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_2", 0.02, 0.05),
         ("writer_3", 0.03, 0.07),
         ("writer_4", 0.04, 0.07),
-        ("pharmacologist", 0.08, 0.05),
-        ("internist", 0.031, 0.07),
-        ("writer_5", 0.08, 0.15),
+        ("pharmacologist", 0.03, 0.04),
+        ("internist", 0.03, 0.07),
+        ("writer_5", 0.06, 0.15),
         ("writer_6", 0, 0.06),
         ("writer_7", 0.02, 0),
         ("writer_8", 0, 0.07),
@@ -417,7 +417,7 @@ def test_negation_that_contradicts(lexicon, reference, answer, subjects):
         ("writer_12", 0.02, 0.04),
         ("rewordings_two", 0.04, 0.1),
         ("writer_11", 0.04, 0),
-        ("writer_13", 0.12, 0),
+        ("writer_13", 0.12, 0.02),
     ],
 )
 def test_the_labelled_pairs_are_read_with_few_errors(lexicon, name, false_alarms, misses):
@@ -499,7 +499,7 @@ def test_a_users_lexicon(tmp_path):
 def test_the_lexicon_does_not_depend_on_wordnet(monkeypatch, lexicon):
     monkeypatch.setattr(wordnet, "find_wordnet", lambda: None)
     assert MedicalLexicon().sha256 == lexicon.sha256
-    assert lexicon.sources["WordNet 3.0"] > 8000
+    assert lexicon.sources["WordNet 3.0"] > 7500  # our own lists, read before, have the others
 
 
 def test_the_word_lists_are_what_wordnet_gives(with_wordnet):

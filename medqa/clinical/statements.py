@@ -1,0 +1,248 @@
+"""Short statements in mostly the same words, of which exactly one is negated: "blood tests are needed"."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from medqa.clinical.negation import (
+    ADVICE,
+    CHANGES_NOT,
+    CIRCUMSTANCES,
+    DENYING_WORDS,
+    NEGATION_WORDS,
+    PREPOSITIONS,
+    UNDOING,
+    negates,
+)
+from medqa.clinical.quantity_reader import read
+from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.word_forms import TOKEN, is_general, stem
+from medqa.clinical.words import words
+
+# Words without a statement of their own, and words that say that something is there, advised or done.
+_EMPTY = words(
+    "a an the of in on at to for from by with and or as is are was were be been being am has have "
+    "had having do does "
+    "did can could should must may might will would shall need it its there this that these those he "
+    "she they you we i "
+    "his her their your any some patient patients person people present seen found shown show shows "
+    "showed evidence "
+    "sign signs indicated recommended advised necessary needed required given give take taken use "
+    "used start continue "
+    "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
+    "please routinely "
+    "done performed first-line known more less than longer"
+)
+# Words that oppose a statement anywhere in it.
+_OPPOSING = words(
+    "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
+    "avoided stopped discontinued withheld excluded "
+    "forbidden unable "
+    "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking "
+    "poorly badly inadequately useless pointless futile worthless unlikely"
+)
+# What "may" allows; elsewhere it says that something is possible.
+_ALLOWED = (
+    "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
+    "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
+    "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
+)
+_DENYING = DENYING_WORDS | {
+    "irregular": "regular", "abnormal": "normal", "ineffective": "effective",
+    "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
+    "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
+    "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
+    "illegal": "legal", "inactive": "active", "disallowed": "allowed",
+}  # fmt: skip
+OPEN = re.compile(
+    r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
+    rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
+    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
+)
+
+# "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
+POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
+# "Cannot be done unless", and "can be done even if it is not"
+ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
+EVEN_IF = re.compile(
+    r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
+)
+# "Gluten-free", but not "a pill-free week"
+FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
+# Words that begin with "un" and deny nothing that a statement could affirm.
+NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly unusually")
+# "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
+HEALTHY = re.compile(
+    r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
+)
+NOTHING_WRONG = re.compile(
+    r"\b(?:no|without|not|free of|nothing)\b[^.;,]{0,40}?\b(?:abnormal\w*|deficits?|anything|problems?"
+    r"|irregularit\w+|wrong|changes?|disease|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
+)
+DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
+# A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
+SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
+
+_NEGATING = NEGATION_WORDS | _OPPOSING
+_RELATIONS = (CIRCUMSTANCES | PREPOSITIONS) - {"of"}
+_OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
+# Two statements have the same words when they share this much of the shorter one.
+_SAME_WORDS = 0.6
+LONGEST_STATEMENT = 200
+LONGEST_FINDING = 100
+CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
+IF = re.compile(r"\bif (?:it |this |that )?$")
+# "It is better left out", "not an option unless nothing else works"
+REFUSED = re.compile(
+    r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
+    r"|stopped|withheld|contra-?indicated|unnecessary)\b|(?:\b(?:not|never|cannot)|n't) .*\bunless\b"
+)
+# "He may drink until midnight", "no drinks after midnight"
+AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
+DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
+# Advice against what comes before it: "honey should not be given".
+ADVISED_AGAINST = re.compile(
+    r"(?<![a-z])(?:([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be "
+    r"|([a-z]+) (?:is|are) (?:not|never) "
+    r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate))"
+)
+
+
+def opposite(one: str, other: str) -> str:
+    """The shared words of two short statements of which exactly one is negated, else ""."""
+    if max(len(one), len(other)) > LONGEST_STATEMENT or not (_may_oppose(one) or _may_oppose(other)):
+        return ""
+    for first, second in ((one, other), (other, one)):
+        if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
+            return ""
+    pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
+    for first, second in pairs:
+        left_open = [OPEN.search(text.lower()) is not None for text in (first, second)]
+        if any(left_open) and not _is_denied_possibility(first, second, left_open):
+            continue
+        mine, theirs = statement(first), statement(second)
+        if mine.opposed == theirs.opposed:
+            continue
+        shared = mine.words & theirs.words
+        fewest = min(len(mine.words), len(theirs.words))
+        denied = mine.denied & theirs.words | theirs.denied & mine.words
+        # Where both texts oppose something, one of them may do so on another condition.
+        loose = not (statement(one).opposed and statement(other).opposed)
+        same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
+        advised = mine.advised | theirs.advised
+        same = same and (not advised or not shared.isdisjoint(advised))
+        about = denied & advised
+        if same or (loose and (about or (denied and shared - denied))):
+            return " ".join(sorted(shared if same else denied))
+    return ""
+
+
+def both_healthy(one: str, other: str) -> bool:
+    """Whether one text calls normal what the other finds nothing wrong with."""
+    texts = [forms(text)[2] for text in (one, other)]
+    return max(map(len, texts)) <= LONGEST_FINDING and any(
+        HEALTHY.search(first) and not DENIED_HEALTH.search(first) and NOTHING_WRONG.search(second)
+        for first, second in (texts, texts[::-1])
+    )
+
+
+def allowed_all_the_same(one: str, other: str) -> str:
+    """The shared words where a text forbids "unless" or "without" what the other allows "even if not"."""
+    for first, second in ((one, other), (other, one)):
+        if ONLY_WITH.search(forms(first)[2]) and EVEN_IF.search(forms(second)[2]):
+            mine, theirs = statement(first).words, statement(second).words
+            if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
+                return " ".join(sorted(mine & theirs))
+    return ""
+
+
+def _is_denied_possibility(first: str, second: str, left_open: list[bool]) -> bool:
+    """Whether one text calls possible what the other flatly denies: "possibly malignant", "not malignant"."""
+    if all(left_open):
+        return False
+    possible, denied = (first, second) if left_open[0] else (second, first)
+    return POSSIBLE.search(possible.lower()) is not None and statement(denied).opposed
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _may_oppose(text: str) -> bool:
+    """Whether a text has a word that can negate or oppose a statement."""
+    found = set(TOKEN.findall(forms(text)[2]))
+    return not found.isdisjoint(_OPPOSERS) or any(
+        word.startswith(("non", "un")) or word.endswith("n't") for word in found
+    )
+
+
+def _clauses(text: str) -> list[str]:
+    clauses = [clause for clause in CLAUSES.split(text) if clause.strip()]
+    return clauses if len(clauses) > 1 else [text]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The words of a statement in one form each, whether a word opposes it, and which words it denies.
+
+    `advised` are those of the denied words that advice is against: "honey should not be given".
+    """
+
+    words: frozenset[str]
+    opposed: bool
+    denied: frozenset[str]
+    advised: frozenset[str]
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def statement(text: str) -> Statement:
+    lower = forms(text)[2]
+    found: set[str] = set()
+    advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
+    denied = set(advised)
+    opposed = pending = False
+    negation = -1  # where a word began that a word of UNDOING can undo
+    word = ""
+    for match in TOKEN.finditer(lower):
+        previous, word = word, match.group()
+        prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
+        rest = word.removeprefix(prefix)
+        if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
+            continue  # "if it fails" is a condition
+        free = word == "free" and lower.startswith((" of ", " from "), match.end())
+        undoes = word in UNDOING or word == "lack" or free
+        if opposed and undoes and not SUBORDINATE.search(lower, max(0, negation), match.start()):
+            opposed = False
+        elif word == "free" and previous and FREE.match(lower, match.start() - 1):
+            opposed = True  # "gluten-free"
+            denied.add(stem(previous))
+        elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
+            opposed = pending = False  # "not contraindicated", "no contraindication"
+        elif word in _NEGATING or word.endswith("n't"):
+            pending = (
+                (word in _OPPOSING and word not in ("no", "nil"))
+                or negates(lower, word, match.start())
+                or CHANGES_NOT.match(lower, match.start()) is not None
+            )
+            negation = match.start() if pending and not opposed else negation
+            opposed = opposed or pending
+            pending = pending and word != "non"
+        elif word in _DENYING:
+            opposed = True
+            found.add(stem(_DENYING[word]))
+        elif (
+            prefix
+            and word not in NOT_DENYING
+            and len(rest) > 4
+            and (is_general(rest) or rest.endswith("able"))
+        ):
+            opposed = True
+            found.add(stem(rest))
+        elif not word[0].isalpha() or word in _RELATIONS:
+            pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))
+        elif word not in _EMPTY:
+            found.add(stem(word))
+            if pending:
+                denied.add(stem(word))
+            pending = False
+    opposed = opposed or REFUSED.search(lower) is not None
+    return Statement(frozenset(found), opposed, frozenset(denied), frozenset(advised))
