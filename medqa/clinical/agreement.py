@@ -59,7 +59,10 @@ def agree(one: Claim, other: Claim) -> bool:
             # "two puffs of 100" and "200 a puff"
             return amounts_meet(counted.quantity, plain.quantity)
         # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
-        if counted.counted and plain.daily is not None and not (plain.item or plain.counted):
+        not_content = plain.daily is not None or (
+            plain.dose is not None and counted.daily is None and counted.quantity.unit != "mL"
+        )
+        if counted.counted and not_content and not (plain.item or plain.counted):
             amounts = {counted.taken, counted.parts, counted.daily} - {None}
             return any(amounts_meet(*pair) for pair in product(amounts, plain.amounts))
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))

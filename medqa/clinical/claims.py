@@ -11,6 +11,7 @@ from itertools import compress
 from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.mixtures import with_mixtures
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.numbers import quotient
 from medqa.clinical.portions import described, portions
@@ -18,7 +19,7 @@ from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEM_AFTER, ITEMS
+from medqa.clinical.totals import ITEMS, item_of
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -131,7 +132,7 @@ class Claim:
 def claims(text: str) -> tuple[Claim, ...]:
     """The claims of a text, each once."""
     original, _, lower = forms(text)
-    by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
+    by_place = {(dose.amount.start, dose.amount.values): dose for dose in with_mixtures(doses(text), lower)}
     starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     strengths = described(read(text), lower)
@@ -168,8 +169,7 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
-            item=quantity.item not in ("", "doses", "injections")
-            or ITEM_AFTER.match(lower, quantity.end) is not None,
+            item=quantity.item not in ("doses", "injections") and bool(item_of(quantity, lower)),
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)
@@ -210,7 +210,7 @@ def _with_items_of_day(found: list[Claim]) -> list[Claim]:
                 values=tuple((low * count, high * count) for low, high in claim.quantity.values),
             ),
         )
-        if claim.item and claim.daily is not None and not claim.counted
+        if claim.item and claim.daily is not None
         else claim
         for claim in found
     ]

@@ -58,7 +58,7 @@ def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bo
 
 def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
-    if _is_content(source, result, before, after):
+    if _is_content(source, result, before, after) or _is_rate(source, result, before, after):
         return True
     if source.quantity.unit == "%" == result.quantity.unit and REST.search(forms(after)[2]):
         # "10 % first, and the remaining 90 %"
@@ -97,6 +97,20 @@ def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
     return _is_total(result, after) and any(
         _like(content * factor, wanted) for factor in _products(before, True, result.daily is None)
     )
+
+
+def _is_rate(rate: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether a result is what a rate comes to in a time of a text: 100 mg/kg for "6.25 mg/kg/h, 16 h"."""
+    if rate.quantity.unit != f"{result.quantity.unit}/h":
+        return False
+    hours = {
+        24 * one.values[0][0]
+        for text in (before, after)
+        for one in read(text)
+        if one.kind == "duration" and one.unit == "day" and not one.bound
+    }
+    a_rate, wanted = rate.quantity.values[0][0], result.quantity.values[0][0]
+    return any(_like(a_rate * time, wanted) for time in hours)
 
 
 def _is_total(claim: Claim, text: str) -> bool:

@@ -120,7 +120,9 @@ DILUTED = re.compile(
 )
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
+    r"\b(?:(?:divided|split)"
+    r"(?: (?:equally )?(?:into|in|by) (?P<by>two|three|four|five|six|[2-6])(?! ?[.0-9]))?"
+    r"|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
     r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
@@ -336,7 +338,8 @@ class _Sentence:
             return Quantity("frequency", "day", (rate,), start=amount.start, end=amount.end), 0
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
             parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
-            parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
+            written = divided["in"] or divided["by"]
+            parts = read_number(written, 0)[0] if written else parts
             times = (parts or 1,) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
@@ -347,12 +350,16 @@ class _Sentence:
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
-            frequency = next(
-                (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
-            )
+            frequency = next((item for item in earlier if self._leads_to(item, amount)), None)
         elif ONCE.match(self.text, frequency.start):
             frequency = self._of_days(amount, frequency, every, before)
         return frequency, 0
+
+    def _leads_to(self, frequency: Quantity, amount: Quantity) -> bool:
+        """Whether a frequency is that of the amount after it: "once weekly 15 mg"; "Every day, 15 mg"."""
+        opens = not self.text[self.begin : frequency.start].strip(" -*•")
+        comma = opens and self.text.startswith((", ", ": "), frequency.end)
+        return BEFORE.fullmatch(self.text, frequency.end + comma, amount.start) is not None
 
     def _of_days(
         self, amount: Quantity, time: Quantity, every: Sequence[Quantity], before: Sequence[Quantity]

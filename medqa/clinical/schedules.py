@@ -106,12 +106,14 @@ DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|ne
 ONCE = re.compile(
     r"(?:(?:up)?on (?:waking|rising|awakening|getting up)"
     r"|at (?:about |around )?(?:1[0-9]|2[0-3]|[1-9])(?:[:.][0-5][0-9])? ?(?:[ap]\.?m\.?|o'clock)"
+    r"|at (?:about |around )?(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
     r"|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
     r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
     # "8 mg morning and 4 mg evening"
-    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;]| *$| and [0-9]| [0-9])"
+    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;)]| *$| (?:and|plus) (?:[0-9]|"
+    rf"{IN_WORDS} )| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
 )

@@ -11,11 +11,27 @@ from medqa.clinical.units import PER_ITEM, WRITTEN
 ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
     r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
+    # "3 mg (blue) tablets"
+    r"| \([a-z]+(?:[ -][a-z]+)?\) (tablet|capsule|patch)(?:e?s)?\b"
+)
+# "200 mcg inhaler: two puffs"
+INHALER_AFTER = re.compile(
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for|from) )[a-z-]+ ){0,2}?(?:inhaler|aerosol|(?:turbo|accu|evo"
+    r"|easy)haler)s?(?![a-z])"
+)
+# "capsules of 300 mg", "each spray 50 mcg"
+_ITEM = "(tablet|capsule|puff|spray|sachet|patch|suppository|lozenge)"
+ITEM_OF = re.compile(
+    rf"(?<![0-9] )(?<!one )(?<!two )(?<!three )\b{_ITEM}(?:e?s)? (?:of|containing|strength) $"
+    rf"|\b(?:each|every|per) {_ITEM}(?: (?:is|of|has|being))?:? $"
 )
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
     r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository) (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
+    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation) "
+    r"(?:contains|delivers|holds|has|gives|provides|releases|supplies)"
+    # of a combination: "contains codeine 30 mg and paracetamol 500 mg"
+    r"(?: (?:[0-9.,]+ ?m?c?g|[a-z]+)(?: (?!(?:take|so|two|three)[ ,])[a-z0-9.,µ-]+){0,5})? (?:about )?$"
 )
 ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
@@ -31,6 +47,8 @@ TOTAL_BEFORE = re.compile(
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
+# "two puffs of salbutamol (200 micrograms in all"
+TOTAL_AFTER = re.compile(r",? (?:in (?:all|total)|altogether|all told|all together)(?![a-z])")
 # "80 mg tablets, two of them"
 COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
 # "1.2 million units IM into each buttock"
@@ -56,6 +74,18 @@ COUNT_BEFORE = re.compile(
 )
 
 
+def item_of(amount: Quantity, text: str) -> str:
+    """What an amount is the content of by the words beside it: "tablet", "puff"; "" for nothing."""
+    if amount.item:
+        return WRITTEN[amount.item][0]
+    if (after := ITEM_AFTER.match(text, amount.end)) is not None:
+        return after.group(1) or after.group(2)
+    if INHALER_AFTER.match(text, amount.end):
+        return "puff"
+    before = ITEM_OF.search(text, max(0, amount.start - 40), amount.start)
+    return before.group(before.lastindex) if before and amount.unit not in ITEMS else ""
+
+
 def total_of(
     amount: Quantity,
     around: Sequence[Quantity],
@@ -74,8 +104,7 @@ def total_of(
     """
     if len(amount.values) != 1:
         return None
-    after = ITEM_AFTER.match(text, amount.end)
-    item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
+    item, after = item_of(amount, text), ITEM_AFTER.match(text, amount.end)
     low, high = amount.values[0]
     counts = [
         other.values[0]
@@ -86,7 +115,10 @@ def total_of(
     several = any(
         other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
     )
-    if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
+    if several and (
+        TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start])
+        or TOTAL_AFTER.match(text, amount.end)
+    ):
         return amount
     before = text[max(begin, amount.start - 40) : amount.start]
     count = (COUNT_BEFORE if item else TIMES_BEFORE).search(before)
@@ -104,6 +136,6 @@ def total_of(
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []
     if elsewhere and not counts:
-        container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
+        container = CONTAINER.search(text, max(begin, amount.start - 100), amount.start)
         counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None

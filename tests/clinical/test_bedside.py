@@ -115,7 +115,39 @@ WAYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + CRITERIA + WAYS)
+# (reference, the same dose by strengths and numbers of items, another dose)
+STRENGTHS = [
+    ("Take warfarin 8 mg tonight.", "Tonight: one 5 mg (pink) tablet and three 1 mg (brown) tablets of warfarin.",
+     "Tonight: one 5 mg (pink) tablet and four 1 mg (brown) tablets of warfarin."),
+    ("Tacrolimus 3.5 mg twice daily.", "Tacrolimus twice a day: three 1 mg capsules and one 0.5 mg capsule.",
+     "Tacrolimus twice a day: three 1 mg capsules and three 0.5 mg capsules."),
+    ("Warfarin 4 mg today.", "Warfarin today: 2 mg tablet + 1 mg tablet + 1 mg tablet.",
+     "Warfarin today: 2 mg tablet + 1 mg tablet."),
+    ("Each tablet contains trimethoprim 80 mg and sulfamethoxazole 400 mg; the dose is two tablets.",
+     "Two tablets, i.e. trimethoprim 160 mg with sulfamethoxazole 800 mg.",
+     "Two tablets, i.e. trimethoprim 160 mg with sulfamethoxazole 400 mg."),
+    ("Budesonide 800 micrograms a day, half in the morning and half at night.",
+     "Budesonide 200 mcg inhaler: two puffs in the morning and two at night.",
+     "Budesonide 200 mcg inhaler: four puffs in the morning and four at night."),
+    ("Fluticasone 500 micrograms daily.", "Fluticasone 125 mcg/puff, two puffs morning and two puffs evening.",
+     "Fluticasone 125 mcg/puff, one puff morning and one puff evening."),
+    ("Gabapentin 900 mg a day in three doses.", "Gabapentin capsules of 300 mg, one capsule three times a day.",
+     "Gabapentin capsules of 300 mg, two capsules three times a day."),
+    ("Terbutaline inhaler 250 micrograms per puff, two puffs.",
+     "Two puffs of terbutaline (500 micrograms altogether).", "Two puffs of terbutaline (750 micrograms altogether)."),
+    ("Carbocisteine 2.25 g daily, split into three.", "Three times a day, two 375 mg carbocisteine capsules.",
+     "Three times a day, one 375 mg carbocisteine capsule."),
+    ("Sumatriptan 50 mg for the attack.", "One 50 mg sumatriptan tablet for the attack.",
+     "Six 50 mg sumatriptan tablets for the attack."),
+    ("Over 6 hours, 1.5 L of saline.", "Saline at 250 mL/h for six hours.", "Saline at 500 mL/h for six hours."),
+    ("Insulin pen: 300 units in 3 mL.", "Each mL of the insulin pen has 100 units.",
+     "Each mL of the insulin pen has 300 units."),
+    ("Cortisone 25 mg on waking and 12.5 mg at 4 pm.", "Cortisone 25 mg on waking and 12.5 mg at 16:00.",
+     "Cortisone 12.5 mg on waking and 12.5 mg at 16:00."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "same", "other"), NOTATIONS + REGIMENS + STRENGTHS + CRITERIA + WAYS)
 def test_a_notation_changes_nothing_and_another_statement_is_found(reference, same, other, lexicon):
     assert not errors(reference, same, lexicon)
     assert errors(reference, other, lexicon)

@@ -124,7 +124,9 @@ def test_estimated_speed_is_as_measured(speed, tokens, compiled, dequantized):
     plan = Plan(16384, False, "", dequantized=dequantized)
     estimate = estimate_run(SIZES, 0, plan, compiled, [[tokens]] * 10, 0, 0, 787e12)
     assert estimate.tokens_per_second == pytest.approx(speed, rel=0.1)
-    assert estimate.seconds == pytest.approx(10 * tokens / estimate.tokens_per_second + memory_plan.COMPILE_SECONDS * compiled)
+    assert estimate.seconds == pytest.approx(
+        10 * tokens / estimate.tokens_per_second + memory_plan.COMPILE_SECONDS * compiled
+    )
 
 
 def test_recomputing_and_evaluating_take_their_time():
