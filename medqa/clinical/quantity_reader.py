@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
-from medqa.clinical.numbers import WORDS, quotient, read_number
+from medqa.clinical.numbers import BARE_POWER, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
@@ -35,6 +35,8 @@ LONGEST_LIST = 6
 DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
 NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
+# "both counts × 10⁹/L": a unit without its number
+FACTOR_BEFORE = re.compile(r"(?:^|[^0-9a-z.] ?)x ?$")
 # A word, with its digits if it has some (B12, q12h), or dotted (b.i.d.); or the beginning of a number.
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
@@ -185,6 +187,10 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     digits_end = DIGITS.match(scan.text, start).end()
     if NAME_BEFORE.search(scan.text, max(0, start - 3), start):
         return [], digits_end
+    if FACTOR_BEFORE.search(scan.text, max(0, start - 4), start) and (
+        power := BARE_POWER.match(scan.text, start)
+    ):
+        return [], power.end()
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()
