@@ -1,5 +1,6 @@
 """When two claims can both be true of one thing."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -11,6 +12,10 @@ from medqa.clinical.quantity_reader import read
 
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
+# "Up to 1 g in a single dose" is none of the limits of a day.
+SINGLE = re.compile(
+    r"\b(?:single (?:[a-z]+ )?dose|at once|in one go|at a time|each time|per dose|one dose)\b"
+)
 
 
 def may_be_one(one: Claim, other: Claim) -> bool:
@@ -22,6 +27,8 @@ def agree(one: Claim, other: Claim) -> bool:
     """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
     "overlap."""
     if not may_be_one(one, other):
+        return False
+    if any(SINGLE.search(single.near) and day.of_day_limit for single, day in ((one, other), (other, one))):
         return False
     first, second = one.quantity, other.quantity
     mirrors = {first.bound, second.bound} == {"<", ">"}

@@ -11,6 +11,7 @@ from itertools import compress
 from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.numbers import quotient
@@ -19,7 +20,6 @@ from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEMS, item_of
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -114,6 +114,22 @@ class Claim:
         "third day."""
         return self.daily is not None and not self.quantity.unit.endswith("/h")
 
+    @property
+    def of_day_limit(self) -> bool:
+        """Whether it is a limit for a day in all: "the daily maximum is 4 g"."""
+        amount = self.dose and self.dose.amount
+        return self.role == "maximum" and bool(
+            self.daily
+            and self.daily.values == self.quantity.values
+            and self.dose.frequency.start >= amount.start
+        )
+
+    @property
+    def near(self) -> str:
+        """The words of its sentence that begin at most 25 characters before it and end 25 after it."""
+        place = self.sentence.find(self.written.lower())
+        return self.sentence[max(0, place - 25) : place + len(self.written) + 25] if place >= 0 else ""
+
     @cached_property
     def opposed(self) -> bool:
         return OPPOSED.search(self.sentence) is not None
@@ -169,7 +185,7 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
-            item=quantity.item not in ("doses", "injections") and bool(item_of(quantity, lower)),
+            item=is_of_one_item(quantity, lower),
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)

@@ -11,10 +11,10 @@ from itertools import combinations
 from math import prod
 
 from medqa.clinical.claims import Claim
+from medqa.clinical.items import ITEMS
 from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.totals import ITEMS
 
 # Products are rounded: 65 mg of iron three times a day are "roughly 195 mg".
 TOLERANCE = Fraction(3, 100)

@@ -9,18 +9,19 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
+from medqa.clinical.items import ITEMS
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import BESIDE_TIME, ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEMS, total_of
+from medqa.clinical.totals import total_of
 
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
-    "iron": "serum iron",
+    "iron": "serum iron", "bicarbonate": "bicarbonate level",
 }  # fmt: skip
 NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from medqa.clinical.doses import Dose
+from medqa.clinical.items import ITEM_AFTER
 from medqa.clinical.numbers import PHRASE
-from medqa.clinical.totals import ITEM_AFTER
 
 # Between two strengths that are taken at one time, after the name of the item: " plus one "
 TOGETHER = re.compile(

@@ -84,6 +84,8 @@ MOST_ITEMS = 12
 ITEM_BEFORE = re.compile(
     r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
 )
+# "850 mg: take two with breakfast and one with dinner"
+TAKE_BEFORE = re.compile(r"\b(?:takes?|swallows?)(?:[^.;]{0,30} and)? $")
 ITEMS_TAKEN = re.compile(
     " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
     "(?:day|week)|now|together"
@@ -315,9 +317,10 @@ def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     if value > MOST_ITEMS or not ITEMS_TAKEN.match(scan.text, end):
         return None
     item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
-    if item is None:
+    if item is None and not (TAKE_BEFORE.search(scan.before(start)) and scan.just_after_amount(start)):
         return None
-    unit, _ = read_compound(item.group(1), item.group(1), 0)
+    name = item.group(1) if item else "tablet"
+    unit, _ = read_compound(name, name, 0)
     return _quantities(scan, start, end, [(value, value)], unit, unit)
 
 

@@ -92,9 +92,13 @@ PHRASE = re.compile(
 )
 # "morning, noon and night", "at breakfast, lunch, dinner and bedtime"
 _MEAL = (
-    "(?:morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
+    "(?:(?:(?:the|her|his|your) )?(?:evening|midday|main) meal"
+    "|morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
-MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?{_MEAL})+(?![a-z])")
+MEALS = re.compile(
+    rf"(?:(?:at|with|in the) )?{_MEAL}"
+    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|in the) )?{_MEAL})+(?![a-z])"
+)
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
@@ -136,7 +140,8 @@ CLOCK = re.compile(_CLOCK)
 # "every Monday", "on Mondays and Thursdays"
 _WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 WEEKDAYS = re.compile(
-    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s)(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
+    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s|on {_WEEKDAY}(?=(?:, {_WEEKDAY})+,? and))"
+    rf"(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
 )
 # "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(

@@ -4,36 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medqa.clinical.items import APIECE, ITEM_AFTER, ITEMS, container_of, item_of
 from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity import Quantity, Range
-from medqa.clinical.units import PER_ITEM, WRITTEN
 
-ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
-    # "3 mg (blue) tablets"
-    r"| \([a-z]+(?:[ -][a-z]+)?\) (tablet|capsule|patch)(?:e?s)?\b"
-)
-# "200 mcg inhaler: two puffs"
-INHALER_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for|from) )[a-z-]+ ){0,2}?(?:inhaler|aerosol|(?:turbo|accu|evo"
-    r"|easy)haler)s?(?![a-z])"
-)
-# "capsules of 300 mg", "each spray 50 mcg"
-_ITEM = "(tablet|capsule|puff|spray|sachet|patch|suppository|lozenge)"
-ITEM_OF = re.compile(
-    rf"(?<![0-9] )(?<!one )(?<!two )(?<!three )\b{_ITEM}(?:e?s)? (?:of|containing|strength) $"
-    rf"|\b(?:each|every|per) {_ITEM}(?: (?:is|of|has|being))?:? $"
-)
-# "each tablet contains 250 mg"
-CONTAINER = re.compile(
-    r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation) "
-    r"(?:contains|delivers|holds|has|gives|provides|releases|supplies)"
-    # of a combination: "contains codeine 30 mg and paracetamol 500 mg"
-    r"(?: (?:[0-9.,]+ ?m?c?g|[a-z]+)(?: (?!(?:take|so|two|three)[ ,])[a-z0-9.,µ-]+){0,5})? (?:about )?$"
-)
-ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
     r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
@@ -72,18 +46,11 @@ COUNT_BEFORE = re.compile(
     r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
     r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
-
-
-def item_of(amount: Quantity, text: str) -> str:
-    """What an amount is the content of by the words beside it: "tablet", "puff"; "" for nothing."""
-    if amount.item:
-        return WRITTEN[amount.item][0]
-    if (after := ITEM_AFTER.match(text, amount.end)) is not None:
-        return after.group(1) or after.group(2)
-    if INHALER_AFTER.match(text, amount.end):
-        return "puff"
-    before = ITEM_OF.search(text, max(0, amount.start - 40), amount.start)
-    return before.group(before.lastindex) if before and amount.unit not in ITEMS else ""
+# "six methotrexate tablets (2.5 mg apiece)"
+COUNT_OF_NAMED = re.compile(
+    rf"(?<![a-z0-9.,/-])(?<!to )(?<!or )({PHRASE}) (?:(?!(?:and|or|to|of|times|for|in) )[a-z-]+ ){{0,2}}"
+    r"(?:tablet|capsule|puff|sachet|patch|spray)(?:e?s)?(?: of [a-z-]+)?[ ,(:]{1,2}(?:of |at )?$"
+)
 
 
 def total_of(
@@ -120,8 +87,9 @@ def total_of(
         or TOTAL_AFTER.match(text, amount.end)
     ):
         return amount
-    before = text[max(begin, amount.start - 40) : amount.start]
-    count = (COUNT_BEFORE if item else TIMES_BEFORE).search(before)
+    before = text[max(begin, amount.start - 50) : amount.start]
+    pattern = COUNT_OF_NAMED if APIECE.match(text, amount.end) else COUNT_BEFORE if item else TIMES_BEFORE
+    count = pattern.search(before)
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
@@ -136,6 +104,6 @@ def total_of(
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []
     if elsewhere and not counts:
-        container = CONTAINER.search(text, max(begin, amount.start - 100), amount.start)
-        counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
+        container = container_of(amount, text)
+        counts = [number for unit, number in elsewhere if unit == container]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
