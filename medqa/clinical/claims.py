@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import compress
 
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
+from medqa.clinical.doses import BODY_WEIGHT, DAILY_AMOUNT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures
@@ -47,8 +47,6 @@ OF_A_DAY = re.compile(
     r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
 )
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
-# "a daily total of 2 g"
-DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
 
 @dataclass

@@ -21,10 +21,12 @@ from medqa.clinical.counterparts import (
     same_thing,
 )
 from medqa.clinical.derived import is_derived
+from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.mistaken import (
     is_course,
     of_one_event,
     old_dose,
+    other_half_of_day,
     other_medicine,
     other_route,
     other_sense,
@@ -87,8 +89,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
-        exchanged = [dict(zip(FIELDS, error, strict=True)) for error in swapped(reference, hypothesis)]
-        return exchanged or None
+        exchanged = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
+        return [dict(zip(FIELDS, error, strict=True)) for error in exchanged] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
@@ -106,6 +108,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         found += other_route(ours, theirs)
     found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
+    found += other_half_of_day(reference, hypothesis)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -140,7 +143,7 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     )
 
 
-def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[list[Claim]]:
     """A text that names no medicine speaks of the only one of the other text: the question named it."""
     sides = [list(ours), list(theirs)]
     names = [
@@ -161,7 +164,21 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tupl
                     _as_family(claim, min(family)) if claim.subject in family else claim
                     for claim in sides[number]
                 ]
-    return sides[0], sides[1]
+    return [_as_molar(side, other) for side, other in (sides, sides[::-1])]
+
+
+def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
+    """Levels without a subject as those of the only substance whose level the other text gives in moles."""
+    names = {claim.subject for claim in other if claim.quantity.unit == "mmol/L"}
+    if len(names) != 1 or not names <= MOLAR_MASS.keys() or any(claim.subject in names for claim in side):
+        return side
+    subject = min(names)
+    return [
+        replace(claim, quantity=in_common_unit(subject, claim.quantity))
+        if not claim.subject and claim.quantity.unit == "mg/L"
+        else claim
+        for claim in side
+    ]
 
 
 def _as_family(claim: Claim, subject: str) -> Claim:

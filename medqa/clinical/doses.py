@@ -133,6 +133,14 @@ DAILY_BEFORE = re.compile(
     r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
 )
+# "the daily total is"
+DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
+OPENS_AMOUNT = re.compile(r"(?:\b(?:the|total|its|a|usual|maximum|max)|[,;:]) $")
+# "40,000 units in total across the day's three meals"
+WHOLE_DAY_AFTER = re.compile(
+    r" (?:in (?:total|all)|altogether) (?:across|over|for|in|through|throughout|during)"
+    r" (?:the |a |each |one )?(?:whole |entire )?day(?![a-z])"
+)
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
 OVER = re.compile(
     r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
@@ -325,7 +333,7 @@ class _Sentence:
         self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
     ) -> tuple[Quantity | None, Fraction]:
         """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
-        every = [item for item in given if item.kind == "frequency"]
+        every = [item for item in given if item.kind == "frequency" and not self._of_next(item)]
         frequency = every[0] if every else None
         if len(every) > 1 and 2 <= every[1].values[0][0] < every[0].values[0][0]:
             waking = WAKING.fullmatch(self.text, every[0].end, every[1].start)
@@ -345,7 +353,7 @@ class _Sentence:
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
         of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
-        if of_day or self._over_a_day(amount, given):
+        if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
             day = (1, 1)
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
         if frequency is None:
@@ -355,6 +363,14 @@ class _Sentence:
         elif ONCE.match(self.text, frequency.start):
             frequency = self._of_days(amount, frequency, every, before)
         return frequency, 0
+
+    def _of_next(self, frequency: Quantity) -> bool:
+        """Whether a frequency is that of the amount after it: "5 mg, and the daily total is 15 mg"."""
+        return (
+            DAILY_AMOUNT.match(self.text, frequency.end) is not None
+            and OPENS_AMOUNT.search(self.text, max(self.begin, frequency.start - 10), frequency.start)
+            is not None
+        )
 
     def _leads_to(self, frequency: Quantity, amount: Quantity) -> bool:
         """Whether a frequency is that of the amount after it: "once weekly 15 mg"; "Every day, 15 mg"."""

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import permutations, product
 
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
+from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import MEASURE_NAMES, medicine
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
@@ -26,6 +27,7 @@ PAST = re.compile(
 FROM_TO = re.compile(
     r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
+HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
@@ -125,6 +127,15 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     for (first, last), written in ours.items():
         if first != last and (last, first) in theirs and (first, last) not in theirs:
             yield "change", "swapped", written, theirs[last, first]
+
+
+def other_half_of_day(reference: str, hypothesis: str) -> Iterator[Found]:
+    """The same clock times in the other half of the day: "8 pm and 2 am" for "8 am and 2 pm"."""
+    ours, theirs = (dict(times_of_day(forms(text)[2])) for text in (reference, hypothesis))
+    if ours.keys() == theirs.keys() or len(ours) != len(theirs):
+        return
+    if sorted(time % HALF_A_DAY for time in ours) == sorted(time % HALF_A_DAY for time in theirs):
+        yield "time of day", "value", ", ".join(ours.values()), ", ".join(theirs.values())
 
 
 def of_one_event(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:

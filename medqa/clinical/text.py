@@ -147,6 +147,7 @@ def plain(text: str) -> str:
         if "\\" in text or "$" in text or "~" in text:
             text = _replaced(text, LATEX)
         text = SPACES.sub(" ", _replaced(text, MARKDOWN))
+    if "\n" in text and ":" in text:
         text = FIELD.sub(r"\1\3 \2", text)
     if "&" in text:
         text = html.unescape(text)
