@@ -28,6 +28,8 @@ TOTAL = re.compile(
 AROUND = 60
 # "20 mg each time": no total
 EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+# "2 g/kg over five days"
+OVER_DAYS = re.compile(rf" (?:[a-z]+ ){{0,2}}?over (?:the )?{PHRASE} days(?![a-z])")
 # "in two doses of 400 mg"
 DOSES_OF = re.compile(r"\b(?:doses|portions|parts|injections|halves|instalments) of (?:about )?$")
 REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
@@ -118,6 +120,8 @@ def _is_total(claim: Claim, text: str) -> bool:
     if claim.item or (claim.times_a_day and claim.daily.values[0][0] > claim.quantity.values[0][0]):
         return False
     lower, start, end = forms(text)[2], claim.quantity.start, claim.quantity.end
+    if OVER_DAYS.match(lower, end):
+        return True
     if EACH_TIME.match(lower, end) or DOSES_OF.search(lower, max(0, start - AROUND), start):
         return False
     return TOTAL.search(lower, max(0, start - AROUND), end + AROUND) is not None
@@ -132,6 +136,8 @@ def _is_counted(whole: Fraction, part: Claim, text: str) -> bool:
 
 def _is_sum(whole: Fraction, part: Claim, text: str) -> bool:
     """Whether a part and another amount right beside it are the whole."""
+    if part.counted:
+        return False  # "two 20 mg tablets and one 5 mg tablet" are not 25 mg
     lower = forms(text)[2]
     alike = [one for one in read(text) if one.unit == part.quantity.unit and one.kind == part.quantity.kind]
     return any(

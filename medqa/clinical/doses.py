@@ -148,8 +148,9 @@ OVER = re.compile(
 )
 # "2 g/kg in total over 5 days", "3 g spread over three days"
 TOTAL_OVER = re.compile(
-    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?(?:in total|in all|altogether|divided|spread|split)"
-    r" (?:over|across|in|between)(?: the)? $"
+    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?"
+    r"(?:(?:in total|in all|altogether|divided|spread|split) (?:over|across|in|between)|(?:given )?over)"
+    r"(?: the)? $"
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")

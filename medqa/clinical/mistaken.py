@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.dates import times_of_day
-from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
@@ -52,9 +52,19 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
     known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
     if not known or "-" in mine + other or mine in other or other in mine:
         return
+    if all(_is_combination(side[0].sentence, {mine, other}) for side in doses):
+        return
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def _is_combination(sentence: str, medicines: set[str]) -> bool:
+    """Whether a sentence names two medicines as one product: "beclometasone/formoterol"."""
+    return any(
+        {one[2], two[2]} == medicines and sentence[one[1] : two[0]] in ("/", " / ", "-", " with ")
+        for one, two in pairwise(names_of(sentence))
+    )
 
 
 def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:

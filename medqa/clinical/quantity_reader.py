@@ -37,6 +37,9 @@ DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
 NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
 # "both counts × 10⁹/L": a unit without its number
 FACTOR_BEFORE = re.compile(r"(?:^|[^0-9a-z.] ?)x ?$")
+# "for 6/52": six of the weeks of a year; "7/7" are seven days, "3/12" three months
+COURSE = re.compile(r"([1-9][0-9]?)/(7|52|12)(?= *$|[.,;)](?![0-9])| (?:then|and|at|with|to|if|course)\b)")
+FOR_BEFORE = re.compile(r"\b(?:for|after|within|x) ?$")
 # A word, with its digits if it has some (B12, q12h), or dotted (b.i.d.); or the beginning of a number.
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
@@ -193,6 +196,13 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
         power := BARE_POWER.match(scan.text, start)
     ):
         return [], power.end()
+    course = (
+        COURSE.match(scan.text, start) if FOR_BEFORE.search(scan.text, max(0, start - 8), start) else None
+    )
+    if course is not None:
+        name = {"7": "days", "52": "weeks", "12": "months"}[course[2]]
+        unit, _ = read_compound(name, name, 0)
+        return _quantities(scan, start, course.end(), [(int(course[1]),) * 2], unit, unit)
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()

@@ -65,7 +65,7 @@ REACHED = re.compile(
     r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: (?!as )[a-z]+){0,3}? (?:up|down) to (?:about )?$"
 )
 BOUND_AFTER = re.compile(
-    r" ?(?:(?P<above>\+(?![0-9])"
+    r" ?(?:(?P<above>\+(?! ?[0-9])"
     r"|(?:or|and) (?:more|above|over|greater|higher|longer|larger|bigger|wider|beyond|up"
     r"|older)(?![a-z])|(?:upwards?"
     r"|onwards?)(?![a-z]))"

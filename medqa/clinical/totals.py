@@ -46,6 +46,8 @@ COUNT_BEFORE = re.compile(
     r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
     r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
+# "Dispense 28 ramipril 5 mg capsules": no dose
+SUPPLIED = re.compile(r"\b(?:dispens\w*|suppl(?:y|ied|ies)(?: with| of)?|issued?|collect\w*|quantity:?) ?$")
 # "six methotrexate tablets (2.5 mg apiece)"
 COUNT_OF_NAMED = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!to )(?<!or )({PHRASE}) (?:(?!(?:and|or|to|of|times|for|in) )[a-z-]+ ){{0,2}}"
@@ -90,6 +92,8 @@ def total_of(
     before = text[max(begin, amount.start - 50) : amount.start]
     pattern = COUNT_OF_NAMED if APIECE.match(text, amount.end) else COUNT_BEFORE if item else TIMES_BEFORE
     count = pattern.search(before)
+    if count is not None and SUPPLIED.search(before, 0, count.start()):
+        return None
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
