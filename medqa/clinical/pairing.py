@@ -9,6 +9,8 @@ from itertools import pairwise
 
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 
+# Between two labels that have one value.
+JOINED = re.compile(r"s? (?:and|or|&) (?:on )?")
 # Characters between a value and the thing that it describes: "24% Venturi mask".
 CLOSE = 10
 # "20 mg daily thereafter"
@@ -31,6 +33,8 @@ def belonging(
     labels: Sequence[Mark], values: Sequence[Mark], text: str, of_things: bool
 ) -> dict[Hashable, Mark]:
     """What belongs to each label: two by two, else by clause."""
+    if "respectively" not in text and _share_a_value(labels, values, text):
+        return {}
     uncertain = of_things and _describes_next(labels, values, text)
     pairs = {} if uncertain else _paired(labels, values, text)
     return pairs or _by_clause(labels, values, text)
@@ -66,6 +70,20 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
         label, value = (first, second) if is_label else (second, first)
         pairs[label.meaning] = value
     return pairs
+
+
+def _share_a_value(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> bool:
+    """Whether two labels are named together: "3 mg on Mondays and Fridays, 2 mg on other days"."""
+    if not len(labels) == len(values) == 2:
+        return False
+    first, second = sorted(labels, key=lambda mark: mark.start)
+    end = first.start + len(first.written)
+    between = (
+        [mark for mark in values if mark.start < first.start],
+        [mark for mark in values if mark.start > end],
+    )
+    joined = JOINED.fullmatch(forms(text)[2], end, max(end, second.start)) is not None
+    return joined and len(between[0]) == len(between[1]) == 1
 
 
 def _describes_next(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> bool:

@@ -170,7 +170,10 @@ FREQUENCY_WORDS = {
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
-NUMBER_BEFORE = re.compile(rf"(?<![a-z0-9])({_NUMBER}) $")
+# "two in the morning", "two capsules in the morning"
+NUMBER_BEFORE = re.compile(
+    rf"(?<![a-z0-9])({_NUMBER})(?: (?:tablet|capsule|puff|sachet|drop|spray|unit)s?)? $"
+)
 NUMBER_BEGINS = re.compile(_NUMBER)
 # One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
 ANY_OF_WORDS = re.compile(
@@ -230,7 +233,7 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if after_amount and (match := ONCE.match(text, start)) is not None:
         again = AGAIN.match(text, match.end())
         count = again and NUMBER_BEGINS.search(again.group())
-        before = count and NUMBER_BEFORE.search(text, max(0, start - 12), start)
+        before = count and NUMBER_BEFORE.search(text, max(0, start - 20), start)
         if before and before.group(1) != count.group():
             again = None  # "one in the morning and two at night"
         second = again and ONCE.match(text, again.end())

@@ -180,6 +180,8 @@ RHYTHMS = [
      "A mechanical aortic valve calls for an INR of 3-4."),
     ("The bicarbonate was 12 mEq/L.", "Serum bicarbonate measured 12 mmol/L.", "Serum bicarbonate measured 22 mmol/L."),
     ("Bumetanide 1 mg at 7 am and 1 pm.", "Bumetanide 1 mg at 07:00 and 13:00.", "Bumetanide 1 mg at 7 pm and 1 am."),
+    ("Lacosamide 50 mg tablets: two tablets in the morning and one at night.", "Lacosamide 100 mg mane and 50 mg nocte.",
+     "Lacosamide 50 mg mane and 50 mg nocte."),
     ("Use the ointment nightly for six weeks.", "The ointment goes on every night for 6/52.",
      "The ointment goes on every night for 6/12."),
     ("Take it at 9 p.m.", "Take it at 21:00.", "Take it at 9 a.m."),
@@ -202,6 +204,9 @@ SEVERAL = [
     ("Controlled oxygen by a 24% Venturi mask; target saturation in COPD 88-92%.",
      "As he has COPD, a 24% Venturi mask is used with a target of 88 to 92%.",
      "As he has COPD, a 24% Venturi mask is used with a target of 94 to 98%."),
+    ("Acenocoumarol: 4 mg on Tuesdays and Sundays, 3 mg on other days.",
+     "3 mg of acenocoumarol daily except Tuesdays and Sundays, when it is 4 mg.",
+     "2 mg of acenocoumarol daily except Tuesdays and Sundays, when it is 8 mg."),
     ("The left knee is hot and swollen; the right looks normal.", "Hot, swollen left knee; right knee normal.",
      "Hot, swollen right knee; left knee normal."),
 ]  # fmt: skip
