@@ -5,11 +5,12 @@ are counted, and are not in its mean. An empty answer scores 0. No text raises.
 
 `text` removes markup first, in one place (`tables` writes out tables). `quantity_reader` reads amounts (with
 `numbers`, `units`, `dates`, `schedules`, `routes`, `ratios`), and `facts` compares them as sets. `doses`
-finds what each belongs to (`names`, `circumstances`, `totals`), and `claims` adds the amounts that no unit
-shows (`portions`) and those that say the same (`equivalents` converts). `contradictions` lists the claims
-that an answer contradicts: `agreement` decides when two claims agree, `mistaken` finds what is taken for
-something else, `opposites` what excludes each other, `swaps` what changed places, `bindings` what two
-labels exchanged, by clause, and `bands` the doses given to the wrong patients.
+finds what each belongs to (`names`, `circumstances`, `items`, `totals`), and `claims` adds the amounts that
+no unit shows (`portions`), sums (`mixtures`) and those that say the same (`equivalents` converts).
+`contradictions` lists the claims that an answer contradicts: `agreement` decides when two claims agree,
+`counterparts` when they are about the same, `mistaken` finds what is taken for something else, `opposites`
+what excludes each other, `swaps` what changed places (`pairing` finds the value of a label), `bindings` what
+two labels exchanged, by clause, and `bands` the doses given to the wrong patients.
 `lexicon` finds medical terms (with `word_forms`, `negation` and the lists in `words`), and `polarity` the
 statements that an answer reverses.
 """

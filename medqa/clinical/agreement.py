@@ -1,5 +1,6 @@
 """When two claims can both be true of one thing."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -11,6 +12,10 @@ from medqa.clinical.quantity_reader import read
 
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
+# "Up to 1 g in a single dose" is none of the limits of a day.
+SINGLE = re.compile(
+    r"\b(?:single (?:[a-z]+ )?dose|at once|in one go|at a time|each time|per dose|one dose)\b"
+)
 
 
 def may_be_one(one: Claim, other: Claim) -> bool:
@@ -22,6 +27,8 @@ def agree(one: Claim, other: Claim) -> bool:
     """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
     "overlap."""
     if not may_be_one(one, other):
+        return False
+    if any(SINGLE.search(single.near) and day.of_day_limit for single, day in ((one, other), (other, one))):
         return False
     first, second = one.quantity, other.quantity
     mirrors = {first.bound, second.bound} == {"<", ">"}
@@ -59,7 +66,10 @@ def agree(one: Claim, other: Claim) -> bool:
             # "two puffs of 100" and "200 a puff"
             return amounts_meet(counted.quantity, plain.quantity)
         # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
-        if counted.counted and plain.daily is not None and not (plain.item or plain.counted):
+        not_content = plain.daily is not None or (
+            plain.dose is not None and counted.daily is None and counted.quantity.unit != "mL"
+        )
+        if counted.counted and not_content and not (plain.item or plain.counted):
             amounts = {counted.taken, counted.parts, counted.daily} - {None}
             return any(amounts_meet(*pair) for pair in product(amounts, plain.amounts))
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))

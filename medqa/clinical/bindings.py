@@ -6,17 +6,19 @@ uncertain.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, groupby
 
 from medqa.clinical.doses import doses
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import show
 from medqa.clinical.opposites import PLACES
+from medqa.clinical.pairing import CLAUSE
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.swaps import CLAUSE, LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.swaps import LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
 
@@ -55,7 +57,6 @@ EMPTY = NO_THINGS | words(
     "should must could would will shall there here also only very patient patients takes taken gets give "
     "gives given needs need looks look shows show because since after before during again still"
 )
-SENTENCE_MARKS = ".;|\n"
 # Words of one label that have to be with the other, where none came back.
 LEAST_MOVED = 2
 
@@ -118,46 +119,49 @@ def _said(text: str, classes: frozenset[str] | None = None) -> dict[str, Said]:
     }
     ends = [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)] if needed else []
     for row, labels in needed.items():
-        said: dict[str, set[str]] = {}
-        begin, label = 0, ""
-        opening: list[tuple[int, int]] = []  # clauses at the beginning of a sentence, before its label
-        inside = {place for start, end, _ in labels for place in range(start, end)}
-        certain = True
-        for end in ends:
-            named = {name for start, _, name in labels if begin <= start < end}
-            certain = certain and len(named) < 2
-            starts = begin == 0 or lower[begin] in SENTENCE_MARKS
-            if starts and opening and label:
-                _add_content(said, label, text, lower, opening, inside)
-            opening = [] if starts else opening
-            if not named and (starts or opening):
-                opening.append((begin, end))
-            else:
-                label = min(named) if named else label
-                _add_content(said, label, text, lower, [*opening, (begin, end)] if label else [], inside)
-                opening = []
-            begin = end
-        if label:
-            _add_content(said, label, text, lower, opening, inside)
-        if certain and len(said) > (classes is None):
+        said = _said_of(text, lower, labels, ends)
+        if len(said) > (classes is None):
             found[row] = {name: frozenset(content) for name, content in said.items()}
     return found
 
 
-def _add_content(
-    said: dict[str, set[str]],
-    label: str,
-    text: str,
-    lower: str,
-    spans: list[tuple[int, int]],
-    inside: set[int],
-) -> None:
-    """Add the words and numbers of some clauses to those of a label."""
-    for number, (begin, end) in enumerate(spans, start=1):
-        content = _content(text, lower, begin, end, inside)
-        if number < len(spans):
-            content = (word for word in content if word[0].isalpha())  # "above 60, add amoxicillin 2 g"
-        said.setdefault(label, set()).update(content)
+def _said_of(
+    text: str, lower: str, labels: list[tuple[int, int, str]], ends: list[int]
+) -> dict[str, set[str]]:
+    """Label → words and numbers of its clauses; nothing where a clause names two labels.
+
+    A clause without a label belongs to the label before it, at the beginning of a sentence to the one after
+    it: "Warfarin 3 mg. When the INR is low, heparin". In a list, what comes before the first label belongs to
+    all: "In the first phase she takes rifampicin 600 mg, isoniazid 300 mg".
+    """
+    said: dict[str, set[str]] = {}
+    inside = {place for start, end, _ in labels for place in range(start, end)}
+    clauses: list[tuple[int, int, int, str]] = []  # begin, where the label begins, end, label
+    begin = 0
+    for end in ends:
+        named = {(name, start) for start, _, name in labels if begin <= start < end}
+        if len({name for name, _ in named}) > 1:
+            return {}
+        label, start = min(named, default=("", end))
+        clauses.append((begin, start, end, label))
+        begin = end
+    label = ""
+    sentence_of = [bisect_right(sentence_ends(text), begin + 1) for begin, *_ in clauses]
+    for _, group in groupby(zip(sentence_of, clauses, strict=True), key=lambda pair: pair[0]):
+        sentence = [clause for _, clause in group]
+        first = next((place for place, clause in enumerate(sentence) if clause[3]), 0)
+        later = [clause for clause in sentence[first + 1 :] if clause[3]]
+        before = [
+            word for begin, start, _, _ in later for word in _content(text, lower, begin, start, inside)
+        ]
+        after_first = list(_content(text, lower, *sentence[first][1:3], inside)) if later else []
+        listed = later and after_first and not before
+        for place, (begin, start, end, name) in enumerate(sentence):
+            label = name or (sentence[first][3] if place < first else label)
+            begin = start if listed and place == first else end if listed and place < first else begin
+            if label:
+                said.setdefault(label, set()).update(_content(text, lower, begin, end, inside))
+    return said
 
 
 def _content(text: str, lower: str, begin: int, end: int, inside: set[int]) -> Iterator[str]:

@@ -9,8 +9,10 @@ from functools import cached_property, lru_cache
 from itertools import compress
 
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, Dose, doses
+from medqa.clinical.doses import BODY_WEIGHT, DAILY_AMOUNT, Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.items import ITEMS, is_of_one_item
+from medqa.clinical.mixtures import with_mixtures
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.numbers import quotient
 from medqa.clinical.portions import described, portions
@@ -18,7 +20,6 @@ from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEM_AFTER, ITEMS
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
 # A month is 28 to 31 days.
@@ -46,8 +47,6 @@ OF_A_DAY = re.compile(
     r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
 )
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
-# "a daily total of 2 g"
-DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
 
 
 @dataclass
@@ -113,6 +112,22 @@ class Claim:
         "third day."""
         return self.daily is not None and not self.quantity.unit.endswith("/h")
 
+    @property
+    def of_day_limit(self) -> bool:
+        """Whether it is a limit for a day in all: "the daily maximum is 4 g"."""
+        amount = self.dose and self.dose.amount
+        return self.role == "maximum" and bool(
+            self.daily
+            and self.daily.values == self.quantity.values
+            and self.dose.frequency.start >= amount.start
+        )
+
+    @property
+    def near(self) -> str:
+        """The words of its sentence that begin at most 25 characters before it and end 25 after it."""
+        place = self.sentence.find(self.written.lower())
+        return self.sentence[max(0, place - 25) : place + len(self.written) + 25] if place >= 0 else ""
+
     @cached_property
     def opposed(self) -> bool:
         return OPPOSED.search(self.sentence) is not None
@@ -131,7 +146,7 @@ class Claim:
 def claims(text: str) -> tuple[Claim, ...]:
     """The claims of a text, each once."""
     original, _, lower = forms(text)
-    by_place = {(dose.amount.start, dose.amount.values): dose for dose in doses(text)}
+    by_place = {(dose.amount.start, dose.amount.values): dose for dose in with_mixtures(doses(text), lower)}
     starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     strengths = described(read(text), lower)
@@ -168,8 +183,7 @@ def claims(text: str) -> tuple[Claim, ...]:
             lower if len(lower) <= SHORT_TEXT else lower[begin:end],
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
-            item=quantity.item not in ("", "doses", "injections")
-            or ITEM_AFTER.match(lower, quantity.end) is not None,
+            item=is_of_one_item(quantity, lower),
         )
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, subject, how), claim)
@@ -210,7 +224,7 @@ def _with_items_of_day(found: list[Claim]) -> list[Claim]:
                 values=tuple((low * count, high * count) for low, high in claim.quantity.values),
             ),
         )
-        if claim.item and claim.daily is not None and not claim.counted
+        if claim.item and claim.daily is not None
         else claim
         for claim in found
     ]

@@ -7,37 +7,43 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.agreement import agree, may_be_one, whole_day
+from medqa.clinical.agreement import agree, may_be_one
 from medqa.clinical.bands import wrong_band
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
+from medqa.clinical.counterparts import (
+    WEIGHTS,
+    in_one_rhythm,
+    is_converted_content,
+    is_only_counterpart,
+    is_slip,
+    likeness,
+    of_other_phase,
+    same_thing,
+)
 from medqa.clinical.derived import is_derived
+from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.mistaken import (
-    BODY_WEIGHTS,
-    DOSED,
     is_course,
     of_one_event,
     old_dose,
+    other_half_of_day,
     other_medicine,
     other_route,
     other_sense,
     turned_round,
 )
-from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.names import medicine
 from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
-from medqa.clinical.quantity import amounts_meet, is_inside, kind_of, near
+from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.word_forms import TOKEN, canonical
-from medqa.clinical.words import words
 
 FIELDS = ("subject", "kind", "reference", "answer")
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
-# Two texts of at most this length answer one question in a sentence: they are about the same.
-BRIEF = 120
 # Measures of which a text names one and means another of them.
 FAMILIES = (
     frozenset({"fasting glucose", "glucose"}),
@@ -45,12 +51,8 @@ FAMILIES = (
     frozenset({"haemoglobin", "transfusion threshold"}),
     frozenset({"platelets", "transfusion threshold"}),
 )
-WEIGHTS = BODY_WEIGHTS | {"none"}
 STAGES = {"first", "later"}
-# Roles of amounts that are no usual doses.
-UNLIKE = {"maximum", "step"}
 MG_PER_KG = 10**6
-MG_PER_G = 1000
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
@@ -58,17 +60,6 @@ BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\
 # "At 30 to 60 it can be prescribed": the ends of a range are no values.
 BARE_RANGE = re.compile(
     r"(?<!day )(?<!days )(?<![0-9.])([0-9]+(?:\.[0-9]+)?) to ([0-9]+(?:\.[0-9]+)?)(?![0-9]|\.[0-9])"
-)
-# Words that do not show that two sentences are about the same.
-_UNTELLING = frozenset(
-    word[:5]
-    for word in words(
-        "the and for with from that this then than her his their your should must give given take taken "
-        "once twice "
-        "day days daily week weeks month months year years hour hours minute minutes every after before "
-        "least more "
-        "less about over until when into only each are was were has have not"
-    )
 )
 
 
@@ -98,15 +89,15 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
-        exchanged = [dict(zip(FIELDS, error, strict=True)) for error in swapped(reference, hypothesis)]
-        return exchanged or None
+        exchanged = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
+        return [dict(zip(FIELDS, error, strict=True)) for error in exchanged] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
         if not (
             is_derived(one, other, reference, hypothesis)
-            or _of_other_phase(one, other, ours, theirs)
+            or of_other_phase(one, other, ours, theirs)
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
         )
@@ -117,6 +108,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         found += other_route(ours, theirs)
     found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
+    found += other_half_of_day(reference, hypothesis)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -151,7 +143,7 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
     )
 
 
-def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[list[Claim]]:
     """A text that names no medicine speaks of the only one of the other text: the question named it."""
     sides = [list(ours), list(theirs)]
     names = [
@@ -172,7 +164,21 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tupl
                     _as_family(claim, min(family)) if claim.subject in family else claim
                     for claim in sides[number]
                 ]
-    return sides[0], sides[1]
+    return [_as_molar(side, other) for side, other in (sides, sides[::-1])]
+
+
+def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
+    """Levels without a subject as those of the only substance whose level the other text gives in moles."""
+    names = {claim.subject for claim in other if claim.quantity.unit == "mmol/L"}
+    if len(names) != 1 or not names <= MOLAR_MASS.keys() or any(claim.subject in names for claim in side):
+        return side
+    subject = min(names)
+    return [
+        replace(claim, quantity=in_common_unit(subject, claim.quantity))
+        if not claim.subject and claim.quantity.unit == "mg/L"
+        else claim
+        for claim in side
+    ]
 
 
 def _as_family(claim: Claim, subject: str) -> Claim:
@@ -264,24 +270,38 @@ def _contradictions(
     left = [one for one in _alone(ours, theirs) if not _is_bare(one, texts[1])]
     rivals = [one for one in _alone(theirs, ours) if not _is_bare(one, texts[0])]
     for one in list(left):
-        against = [other for other in rivals if _same_thing(one, other)]
+        against = [other for other in rivals if same_thing(one, other)]
         if against:
-            likeliest = min(against, key=lambda other: _likeness(one, other))
+            likeliest = min(against, key=lambda other: likeness(one, other))
             left.remove(one)
             rivals.remove(likeliest)
             yield one, likeliest
     for other in list(rivals):
         # "10 mL of 75 mg/5 mL" is 150 mg, whatever the reference compares with it.
-        one = next((one for one in ours if _is_content(one, other)), None)
+        one = next((one for one in ours if is_converted_content(one, other)), None)
         if one is not None:
             rivals.remove(other)
             yield one, other
     for other in list(rivals):
         # "10 mg/min in steps of 10 µg/min" for "10 µg/min in steps of 10 µg/min"
-        one = next((one for one in ours if _is_slip(one, other)), None)
+        one = next((one for one in ours if is_slip(one, other)), None)
         if one is not None:
             rivals.remove(other)
             yield one, other
+    for other in list(rivals):
+        # "30 mg/kg/day, i.e. 30 mg/kg twice daily" for "30 mg/kg/day, i.e. 15 mg/kg twice daily"
+        alike = [one for one in ours if in_one_rhythm(one, other)]
+        regimens = [sum(claim.dimension == other.dimension for claim in side) for side in (ours, theirs)]
+        if len(alike) == 1 and regimens[0] == regimens[1]:
+            rivals.remove(other)
+            yield alike[0], other
+    yield from _only_ones(ours, theirs, left, rivals)
+
+
+def _only_ones(
+    ours: Sequence[Claim], theirs: Sequence[Claim], left: Sequence[Claim], rivals: Sequence[Claim]
+) -> Iterator[tuple[Claim, Claim]]:
+    """Pairs of claims that agree with none (`left`, `rivals`) and are the only ones of a dimension."""
     settled = _settled(ours, theirs)
     for dimension in dict.fromkeys(one.dimension for one in left if one.dimension not in settled):
         wanted, given = ([claim for claim in side if claim.dimension == dimension] for side in (ours, theirs))
@@ -293,6 +313,9 @@ def _contradictions(
         only = len(given) == 1 and dimension.startswith("amount")
         none = len(mine) == len(wanted) == len(against) == len(given)
         single = len(against) == 1 and (len(mine) == 1 or only)
+        # "Three times a day, every day" for "on Monday, Wednesday and Friday"
+        rhythm = dimension == "frequency day" and len({other.sentence for other in given}) == 1
+        single |= rhythm and len(mine) == len(wanted) == 1 and len(against) == len(given) == 2
         if not (single or none) and dimension == "duration day":
             # "For 35 days" is compared with the only other time that is how long something is done.
             lasting = [[claim for claim in side if is_course(claim)] for side in (wanted, given)]
@@ -303,39 +326,14 @@ def _contradictions(
             single = all(len(side) == 1 for side in (*lasting, mine, against))
         if not (single or none) and dimension == "duration day":
             sides = ([claim for claim in side if claim.dimension == dimension] for side in (left, rivals))
-            yield from (pair for pair in of_one_event(*sides) if _only_counterpart(*pair))
-        if (single or none) and _only_counterpart(mine[0], against[0]):
+            yield from (pair for pair in of_one_event(*sides) if is_only_counterpart(*pair))
+        if (single or none) and is_only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 
 
 def _is_bare(claim: Claim, text: str) -> bool:
     """Whether the number of a claim is among the numbers without a unit of the other text."""
     return claim.quantity.kind in ("amount", "score") and claim.quantity.number in _bare_numbers(text)
-
-
-def _is_slip(one: Claim, other: Claim) -> bool:
-    """Whether two amounts have one number and units that differ by a thousand or more, or min for hour."""
-    first, second = one.quantity, other.quantity
-    if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
-        return False
-    if {one.subject, other.subject} & WEIGHTS:
-        return False
-    low, high = sorted((first.values[0][0], second.values[0][0]))
-    far = high >= MG_PER_G * low or (first.unit.endswith("/h") and high == 60 * low)
-    return may_be_one(one, other) and low > 0 and far
-
-
-def _is_content(one: Claim, other: Claim) -> bool:
-    """Whether what a claim comes to, in a volume or a day, is in the unit of another dose of the medicine."""
-    if other.dose is None or not may_be_one(one, other):
-        return False
-    if one.parts is not None and whole_day(other):
-        return one.parts.unit == other.daily.unit
-    return (
-        one.taken is not None
-        and one.taken.unit != one.quantity.unit
-        and one.taken.unit == other.quantity.unit
-    )
 
 
 def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
@@ -355,6 +353,9 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         like = [other for other in alike if other.role == claim.role]
         if like and (claim.role == "maximum" or claim.role in staged.get(claim.subject, ())):
             alike = like
+        if claim.daily is not None and not (claim.item or claim.counted):
+            # The dose of a day is not what one item contains.
+            alike = [other for other in alike if not other.item or other.daily is not None] or alike
         if claim.counted:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
             alike = [other for other in alike if other.counted or not other.item] or alike
@@ -362,17 +363,6 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)
     return left
-
-
-def _of_other_phase(one: Claim, other: Claim, ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
-    """Whether two claims of one amount have two frequencies, and each text gives both: in two phases."""
-    if not (one.daily and other.daily and amounts_meet(one.quantity, other.quantity)):
-        return False
-    often = [one.dose.frequency, other.dose.frequency]
-    given = [
-        {claim.quantity for claim in side if claim.quantity.kind == "frequency"} for side in (ours, theirs)
-    ]
-    return None not in often and often[0] != often[1] and all(set(often) <= side for side in given)
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
@@ -388,63 +378,3 @@ def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:
     """The dimension of frequencies, when those of one subject are compared as part of its doses."""
     pairs = product(*([claim for claim in side if claim.times_a_day] for side in (ours, theirs)))
     return {"frequency day"} if any(may_be_one(one, other) for one, other in pairs) else set()
-
-
-# ---- what can contradict -----------------------------------------------------------------------------------
-
-
-def _in_one_case(one: Claim, other: Claim) -> bool:
-    """Whether people, route, day and role of two doses do not differ."""
-    if one.dose is None or other.dose is None:
-        return True
-    first, second = one.dose, other.dose
-    pairs = (
-        (first.people, second.people), (first.route, second.route), (first.when, second.when),
-    )  # fmt: skip
-    return not any(mine and theirs and mine != theirs for mine, theirs in pairs)
-
-
-def _same_thing(one: Claim, other: Claim) -> bool:
-    """Whether two amounts of one subject describe the same thing, so that they can contradict each other."""
-    if one.dose is None or other.dose is None or one.subject != other.subject:
-        return False
-    first, second = one.quantity, other.quantity
-    if first.kind != second.kind or not _in_one_case(one, other):
-        return False
-    if {first.bound, second.bound} == {"<", ">"}:
-        same = near(first.values[0][0], second.values[0][0], first, second)
-        return first.unit == second.unit and same == (one.opposed == other.opposed)
-    roles = {one.dose.role, other.dose.role}
-    if one.subject not in MEASURE_NAMES and len(roles) > 1 and ("" not in roles or roles & UNLIKE):
-        return False
-    if {amount.unit for amount in one.all_amounts} & {amount.unit for amount in other.all_amounts}:
-        return True
-    # Another unit of doses contradicts when the number is the same: "5 units" and "5 mL".
-    units = DOSED.match(first.unit) and DOSED.match(second.unit)
-    # The content of a bottle is no dose: "250 mg/5 mL" and "250 mg".
-    if first.unit.endswith("/L") != second.unit.endswith("/L"):
-        return False
-    return bool(units) and (first.number == second.number or first.values == second.values)
-
-
-def _only_counterpart(one: Claim, other: Claim) -> bool:
-    """Whether two claims, the only ones of their dimension that do not agree, are about the same."""
-    brief = max(len(one.around), len(other.around)) <= BRIEF
-    if not (brief or DOSED.match(one.quantity.unit)) and _topic(one.around).isdisjoint(_topic(other.around)):
-        return False
-    if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
-        return False
-    return may_be_one(one, other)
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _topic(text: str) -> frozenset[str]:
-    """The beginnings of the words of a text that show what it is about."""
-    return frozenset(word[:5] for word in map(canonical, TOKEN.findall(text)) if len(word) > 2) - _UNTELLING
-
-
-def _likeness(wanted: Claim, given: Claim) -> tuple[int, Fraction]:
-    """The likeliest partner of a contradicted amount first: ten-fold, then unit, then the nearest value."""
-    distance = abs(wanted.quantity.values[0][0] - given.quantity.values[0][0])
-    kind = kind_of(wanted.quantity, given.quantity)
-    return {"unit": 1, "value": 2}.get(kind, 0), distance

@@ -11,10 +11,10 @@ from itertools import combinations
 from math import prod
 
 from medqa.clinical.claims import Claim
+from medqa.clinical.items import ITEMS
 from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
-from medqa.clinical.totals import ITEMS
 
 # Products are rounded: 65 mg of iron three times a day are "roughly 195 mg".
 TOLERANCE = Fraction(3, 100)
@@ -28,6 +28,8 @@ TOTAL = re.compile(
 AROUND = 60
 # "20 mg each time": no total
 EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
+# "2 g/kg over five days"
+OVER_DAYS = re.compile(rf" (?:[a-z]+ ){{0,2}}?over (?:the )?{PHRASE} days(?![a-z])")
 # "in two doses of 400 mg"
 DOSES_OF = re.compile(r"\b(?:doses|portions|parts|injections|halves|instalments) of (?:about )?$")
 REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
@@ -58,7 +60,7 @@ def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bo
 
 def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     """Whether `result`, a claim of the text `after`, follows from `source`, a claim of the text `before`."""
-    if _is_content(source, result, before, after):
+    if _is_content(source, result, before, after) or _is_rate(source, result, before, after):
         return True
     if source.quantity.unit == "%" == result.quantity.unit and REST.search(forms(after)[2]):
         # "10 % first, and the remaining 90 %"
@@ -99,11 +101,27 @@ def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
     )
 
 
+def _is_rate(rate: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether a result is what a rate comes to in a time of a text: 100 mg/kg for "6.25 mg/kg/h, 16 h"."""
+    if rate.quantity.unit != f"{result.quantity.unit}/h":
+        return False
+    hours = {
+        24 * one.values[0][0]
+        for text in (before, after)
+        for one in read(text)
+        if one.kind == "duration" and one.unit == "day" and not one.bound
+    }
+    a_rate, wanted = rate.quantity.values[0][0], result.quantity.values[0][0]
+    return any(_like(a_rate * time, wanted) for time in hours)
+
+
 def _is_total(claim: Claim, text: str) -> bool:
     """Whether a text calls an amount a total, and not a dose that is given several times a day."""
     if claim.item or (claim.times_a_day and claim.daily.values[0][0] > claim.quantity.values[0][0]):
         return False
     lower, start, end = forms(text)[2], claim.quantity.start, claim.quantity.end
+    if OVER_DAYS.match(lower, end):
+        return True
     if EACH_TIME.match(lower, end) or DOSES_OF.search(lower, max(0, start - AROUND), start):
         return False
     return TOTAL.search(lower, max(0, start - AROUND), end + AROUND) is not None
@@ -118,6 +136,8 @@ def _is_counted(whole: Fraction, part: Claim, text: str) -> bool:
 
 def _is_sum(whole: Fraction, part: Claim, text: str) -> bool:
     """Whether a part and another amount right beside it are the whole."""
+    if part.counted:
+        return False  # "two 20 mg tablets and one 5 mg tablet" are not 25 mg
     lower = forms(text)[2]
     alike = [one for one in read(text) if one.unit == part.quantity.unit and one.kind == part.quantity.kind]
     return any(

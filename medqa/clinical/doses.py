@@ -9,18 +9,19 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
+from medqa.clinical.items import ITEMS
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.schedules import BESIDE_TIME, ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
-from medqa.clinical.totals import ITEMS, total_of
+from medqa.clinical.totals import total_of
 
 # An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
 IN_BLOOD = {
     "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
-    "iron": "serum iron",
+    "iron": "serum iron", "bicarbonate": "bicarbonate level",
 }  # fmt: skip
 NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 
@@ -120,7 +121,9 @@ DILUTED = re.compile(
 )
 # "300 mg daily" in three parts, "a daily dose of 300 mg"
 DIVIDED = re.compile(
-    r"\b(?:divided|split|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
+    r"\b(?:(?:divided|split)"
+    r"(?: (?:equally )?(?:into|in|by) (?P<by>two|three|four|five|six|[2-6])(?! ?[.0-9]))?"
+    r"|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
     r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
@@ -130,6 +133,14 @@ DAILY_BEFORE = re.compile(
     r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
 )
+# "the daily total is"
+DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
+OPENS_AMOUNT = re.compile(r"(?:\b(?:the|total|its|a|usual|maximum|max)|[,;:]) $")
+# "40,000 units in total across the day's three meals"
+WHOLE_DAY_AFTER = re.compile(
+    r" (?:in (?:total|all)|altogether) (?:across|over|for|in|through|throughout|during)"
+    r" (?:the |a |each |one )?(?:whole |entire )?day(?![a-z])"
+)
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
 OVER = re.compile(
     r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
@@ -137,8 +148,9 @@ OVER = re.compile(
 )
 # "2 g/kg in total over 5 days", "3 g spread over three days"
 TOTAL_OVER = re.compile(
-    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?(?:in total|in all|altogether|divided|spread|split)"
-    r" (?:over|across|in|between)(?: the)? $"
+    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?"
+    r"(?:(?:in total|in all|altogether|divided|spread|split) (?:over|across|in|between)|(?:given )?over)"
+    r"(?: the)? $"
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
@@ -322,7 +334,7 @@ class _Sentence:
         self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
     ) -> tuple[Quantity | None, Fraction]:
         """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
-        every = [item for item in given if item.kind == "frequency"]
+        every = [item for item in given if item.kind == "frequency" and not self._of_next(item)]
         frequency = every[0] if every else None
         if len(every) > 1 and 2 <= every[1].values[0][0] < every[0].values[0][0]:
             waking = WAKING.fullmatch(self.text, every[0].end, every[1].start)
@@ -336,23 +348,36 @@ class _Sentence:
             return Quantity("frequency", "day", (rate,), start=amount.start, end=amount.end), 0
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
             parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
-            parts = read_number(divided["in"], 0)[0] if divided["in"] else parts
+            written = divided["in"] or divided["by"]
+            parts = read_number(written, 0)[0] if written else parts
             times = (parts or 1,) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
         of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
-        if of_day or self._over_a_day(amount, given):
+        if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
             day = (1, 1)
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
-            frequency = next(
-                (item for item in earlier if BEFORE.fullmatch(self.text, item.end, amount.start)), None
-            )
+            frequency = next((item for item in earlier if self._leads_to(item, amount)), None)
         elif ONCE.match(self.text, frequency.start):
             frequency = self._of_days(amount, frequency, every, before)
         return frequency, 0
+
+    def _of_next(self, frequency: Quantity) -> bool:
+        """Whether a frequency is that of the amount after it: "5 mg, and the daily total is 15 mg"."""
+        return (
+            DAILY_AMOUNT.match(self.text, frequency.end) is not None
+            and OPENS_AMOUNT.search(self.text, max(self.begin, frequency.start - 10), frequency.start)
+            is not None
+        )
+
+    def _leads_to(self, frequency: Quantity, amount: Quantity) -> bool:
+        """Whether a frequency is that of the amount after it: "once weekly 15 mg"; "Every day, 15 mg"."""
+        opens = not self.text[self.begin : frequency.start].strip(" -*•")
+        comma = opens and self.text.startswith((", ", ": "), frequency.end)
+        return BEFORE.fullmatch(self.text, frequency.end + comma, amount.start) is not None
 
     def _of_days(
         self, amount: Quantity, time: Quantity, every: Sequence[Quantity], before: Sequence[Quantity]

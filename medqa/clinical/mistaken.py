@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
-from medqa.clinical.names import MEASURE_NAMES, medicine
+from medqa.clinical.dates import times_of_day
+from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
@@ -26,6 +27,7 @@ PAST = re.compile(
 FROM_TO = re.compile(
     r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
+HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
@@ -50,9 +52,19 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
     known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
     if not known or "-" in mine + other or mine in other or other in mine:
         return
+    if all(_is_combination(side[0].sentence, {mine, other}) for side in doses):
+        return
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def _is_combination(sentence: str, medicines: set[str]) -> bool:
+    """Whether a sentence names two medicines as one product: "beclometasone/formoterol"."""
+    return any(
+        {one[2], two[2]} == medicines and sentence[one[1] : two[0]] in ("/", " / ", "-", " with ")
+        for one, two in pairwise(names_of(sentence))
+    )
 
 
 def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
@@ -125,6 +137,15 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     for (first, last), written in ours.items():
         if first != last and (last, first) in theirs and (first, last) not in theirs:
             yield "change", "swapped", written, theirs[last, first]
+
+
+def other_half_of_day(reference: str, hypothesis: str) -> Iterator[Found]:
+    """The same clock times in the other half of the day: "8 pm and 2 am" for "8 am and 2 pm"."""
+    ours, theirs = (dict(times_of_day(forms(text)[2])) for text in (reference, hypothesis))
+    if ours.keys() == theirs.keys() or len(ours) != len(theirs):
+        return
+    if sorted(time % HALF_A_DAY for time in ours) == sorted(time % HALF_A_DAY for time in theirs):
+        yield "time of day", "value", ", ".join(ours.values()), ", ".join(theirs.values())
 
 
 def of_one_event(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:

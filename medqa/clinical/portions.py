@@ -92,6 +92,8 @@ EACH_VOLUME = re.compile(
     r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have) ){0,3}?"
     r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?) (?:about )?$"
 )
+# Units of what a volume contains.
+OF_STRENGTHS = frozenset({"mg", "IU", "mmol", "mEq"})
 # "up to three times, five minutes apart"
 REPEATS = re.compile(
     rf"(?:\bup to|\bat most|\bmaximum(?: of)?|\btotal of"
@@ -151,24 +153,28 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
 
 def described(quantities: Sequence[Quantity], lower: str) -> set[int]:
     """Where amounts begin that only say how strong something is: "each 5 mL contains 250 mg; take 10 mL"."""
+    of_volume = {one.start for one in quantities if one.unit in OF_STRENGTHS and _each_volume(one, lower)}
     if sum(one.unit == "mL" for one in quantities) < 2:
-        return set()
+        return of_volume
     pairs = [
         (one, two)
         for one, two in pairwise(quantities)
         if one.unit == "mL" and two.unit in ("mg", "IU", "mmol")
     ]
-    return {
+    return of_volume | {
         one.start for pair in pairs if CONTAINS.fullmatch(lower[pair[0].end : pair[1].start]) for one in pair
     }
+
+
+def _each_volume(amount: Quantity, lower: str) -> re.Match[str] | None:
+    """The words before an amount that make it a concentration: "each litre contains"."""
+    return EACH_VOLUME.search(lower, max(0, amount.start - 70), amount.start)
 
 
 def _strengths(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     """Concentrations: 100 IU/mL for "300 units in 3 mL", 10 mg/mL for "1 mL contains 10 mg"."""
     for amount in quantities:
-        if amount.unit not in ("mg", "IU", "mmol", "mEq"):
-            continue
-        volume = EACH_VOLUME.search(lower, max(0, amount.start - 70), amount.start)
+        volume = _each_volume(amount, lower) if amount.unit in OF_STRENGTHS else None
         if volume is not None:
             factor = 1 if volume["volume"][0] == "l" else 1000
             values = tuple((low * factor, high * factor) for low, high in amount.values)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
-from medqa.clinical.numbers import WORDS, quotient, read_number
+from medqa.clinical.numbers import BARE_POWER, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
@@ -35,6 +35,11 @@ LONGEST_LIST = 6
 DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
 NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
+# "both counts × 10⁹/L": a unit without its number
+FACTOR_BEFORE = re.compile(r"(?:^|[^0-9a-z.] ?)x ?$")
+# "for 6/52": six of the weeks of a year; "7/7" are seven days, "3/12" three months
+COURSE = re.compile(r"([1-9][0-9]?)/(7|52|12)(?= *$|[.,;)](?![0-9])| (?:then|and|at|with|to|if|course)\b)")
+FOR_BEFORE = re.compile(r"\b(?:for|after|within|x) ?$")
 # A word, with its digits if it has some (B12, q12h), or dotted (b.i.d.); or the beginning of a number.
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
@@ -82,6 +87,8 @@ MOST_ITEMS = 12
 ITEM_BEFORE = re.compile(
     r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
 )
+# "850 mg: take two with breakfast and one with dinner"
+TAKE_BEFORE = re.compile(r"\b(?:takes?|swallows?)(?:[^.;]{0,30} and)? $")
 ITEMS_TAKEN = re.compile(
     " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
     "(?:day|week)|now|together"
@@ -185,6 +192,17 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     digits_end = DIGITS.match(scan.text, start).end()
     if NAME_BEFORE.search(scan.text, max(0, start - 3), start):
         return [], digits_end
+    if FACTOR_BEFORE.search(scan.text, max(0, start - 4), start) and (
+        power := BARE_POWER.match(scan.text, start)
+    ):
+        return [], power.end()
+    course = (
+        COURSE.match(scan.text, start) if FOR_BEFORE.search(scan.text, max(0, start - 8), start) else None
+    )
+    if course is not None:
+        name = {"7": "days", "52": "weeks", "12": "months"}[course[2]]
+        unit, _ = read_compound(name, name, 0)
+        return _quantities(scan, start, course.end(), [(int(course[1]),) * 2], unit, unit)
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()
@@ -309,9 +327,10 @@ def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     if value > MOST_ITEMS or not ITEMS_TAKEN.match(scan.text, end):
         return None
     item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
-    if item is None:
+    if item is None and not (TAKE_BEFORE.search(scan.before(start)) and scan.just_after_amount(start)):
         return None
-    unit, _ = read_compound(item.group(1), item.group(1), 0)
+    name = item.group(1) if item else "tablet"
+    unit, _ = read_compound(name, name, 0)
     return _quantities(scan, start, end, [(value, value)], unit, unit)
 
 

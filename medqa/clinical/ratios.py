@@ -138,7 +138,8 @@ ADDS = re.compile(" (?:adds?|sums?) up to ")
 # Words allowed between a name and its value.
 LINK = re.compile(
     # "target INR for a first thrombosis is", "SpO2 goal in COPD:"
-    r"(?: (?:for|in|after|with) (?:[a-z-]+ ){1,8}?(?:is|are)(?= )|(?: [a-z-]+){1,7}(?= ?:))?"
+    r"(?: (?:(?:goal|target|range|aim) )?(?:for|in|after|with) (?:[a-z-]+ ){1,8}?(?:is|are)(?= )"
+    r"|(?: [a-z-]+){1,7}(?= ?:))?"
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
     r"|between|from|or"
     r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"

@@ -61,11 +61,11 @@ BOUND_BEFORE = re.compile(
 REACHED = re.compile(
     r"\b(?:built|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
     r"|uptitrat\w*|work\w*|step\w*|bring\w*"
-    r"|brought|mov\w*|taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
+    r"|brought|mov\w*|(?<!be )taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
     r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: (?!as )[a-z]+){0,3}? (?:up|down) to (?:about )?$"
 )
 BOUND_AFTER = re.compile(
-    r" ?(?:(?P<above>\+(?![0-9])"
+    r" ?(?:(?P<above>\+(?! ?[0-9])"
     r"|(?:or|and) (?:more|above|over|greater|higher|longer|larger|bigger|wider|beyond|up"
     r"|older)(?![a-z])|(?:upwards?"
     r"|onwards?)(?![a-z]))"

@@ -92,9 +92,13 @@ PHRASE = re.compile(
 )
 # "morning, noon and night", "at breakfast, lunch, dinner and bedtime"
 _MEAL = (
-    "(?:morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
+    "(?:(?:(?:the|her|his|your) )?(?:evening|midday|main) meal"
+    "|morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
-MEALS = re.compile(rf"(?:(?:at|with) )?{_MEAL}(?:(?:,| and|, and) (?:at |with )?{_MEAL})+(?![a-z])")
+MEALS = re.compile(
+    rf"(?:(?:at|with|in the) )?{_MEAL}"
+    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|in the) )?{_MEAL})+(?![a-z])"
+)
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
 DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
@@ -106,12 +110,14 @@ DAILY_LIFE = re.compile(r" (?:life|living|activit|routine|task|chore|function|ne
 ONCE = re.compile(
     r"(?:(?:up)?on (?:waking|rising|awakening|getting up)"
     r"|at (?:about |around )?(?:1[0-9]|2[0-3]|[1-9])(?:[:.][0-5][0-9])? ?(?:[ap]\.?m\.?|o'clock)"
+    r"|at (?:about |around )?(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
     r"|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
     r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
     # "8 mg morning and 4 mg evening"
-    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;]| *$| and [0-9]| [0-9])"
+    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;)]| *$| (?:and|plus) (?:[0-9]|"
+    rf"{IN_WORDS} )| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
 )
@@ -134,7 +140,8 @@ CLOCK = re.compile(_CLOCK)
 # "every Monday", "on Mondays and Thursdays"
 _WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 WEEKDAYS = re.compile(
-    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s)(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
+    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s|on {_WEEKDAY}(?=(?:, {_WEEKDAY})+,? and))"
+    rf"(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
 )
 # "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(
@@ -163,7 +170,10 @@ FREQUENCY_WORDS = {
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
 }  # fmt: skip
 
-NUMBER_BEFORE = re.compile(rf"(?<![a-z0-9])({_NUMBER}) $")
+# "two in the morning", "two capsules in the morning"
+NUMBER_BEFORE = re.compile(
+    rf"(?<![a-z0-9])({_NUMBER})(?: (?:tablet|capsule|puff|sachet|drop|spray|unit)s?)? $"
+)
 NUMBER_BEGINS = re.compile(_NUMBER)
 # One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
 ANY_OF_WORDS = re.compile(
@@ -223,7 +233,7 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if after_amount and (match := ONCE.match(text, start)) is not None:
         again = AGAIN.match(text, match.end())
         count = again and NUMBER_BEGINS.search(again.group())
-        before = count and NUMBER_BEFORE.search(text, max(0, start - 12), start)
+        before = count and NUMBER_BEFORE.search(text, max(0, start - 20), start)
         if before and before.group(1) != count.group():
             again = None  # "one in the morning and two at night"
         second = again and ONCE.match(text, again.end())

@@ -6,10 +6,9 @@ same marks of two classes.
 """
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
@@ -17,8 +16,9 @@ from medqa.clinical.doses import FILLERS, IN_BLOOD
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import CODES, EYE, EYES
+from medqa.clinical.pairing import Mark, belonging
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
+from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.units import SPELLINGS
 from medqa.clinical.word_forms import stem
 from medqa.clinical.words import words
@@ -135,10 +135,6 @@ NUMBERED = re.compile(
     rf"|(?P<ordinal>{'|'.join(ORDINALS)}|[0-9](?:st|nd|rd|th)) (?P<of>{_COUNTED}))(?![a-z0-9])"
 )
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/-].)[0-9]*(?:\.[0-9]+)?(?:/[0-9]+)?(?![0-9])")
-# "20 mg daily thereafter"
-AT_END = re.compile("thereafter|afterwards|after that|subsequently")
-# Where a clause ends.
-CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 # A bracket that ends without a value: "(day 1)", but not "(birth weight 3.4 kg)".
 BRACKET_END = re.compile(r"[^0-9()]{0,20}\)(?! ?:)")
 # Words that can have a value, and those that cannot.
@@ -166,16 +162,6 @@ SHARE = re.compile(r"(?<![a-z0-9])(?:an?|one|two|three)[ -](?:third|quarter|half
 NORMAL = re.compile(
     r"(?<![a-z-])(?:(?<!limit of )(?<!limits of )normal|unremarkable|unaffected|healthy)(?![a-z])"
 )
-
-
-@dataclass
-class Mark:
-    """A word or value of a text: its place, what it says in one form, its words, and whether in brackets."""
-
-    start: int
-    meaning: Hashable
-    written: str
-    bracketed: bool = False
 
 
 Marks = Mapping[str, Sequence[Mark]]
@@ -227,8 +213,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
             continue
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
-            _paired(common[labels][side], common[values][side], text)
-            or _by_clause(common[labels][side], common[values][side], text)
+            belonging(common[labels][side], common[values][side], text, of_things)
             for side, text in enumerate((reference, hypothesis))
         )
         for found in _crossed(mine, others):
@@ -316,57 +301,6 @@ def _common(
                 first.setdefault(mark.meaning, mark)
         sides.append(list(first.values()))
     return sides[0], sides[1]
-
-
-def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
-    """What belongs to each label, where labels and values come two by two, else nothing.
-
-    "Mother 38.9 °C, baby 37.1 °C", "38.9 °C (mother)", "14 and 26 mmHg right and left respectively".
-    """
-    pairs: dict[Hashable, Mark] = {}
-    implied = any(mark.start < 0 for mark in labels)  # "6 mg, then 12 mg": "then" is before its value
-    at_end = implied and AT_END.fullmatch(labels[-1].written.lower()) is not None
-    if at_end and len(values) == 2 and labels[-1].start > values[-1].start:
-        return {"first": values[0], "later": values[1]}
-    marks = [(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values]
-    marks.sort(key=lambda found: found[0])
-    for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)):
-        if is_label and not after_label and label.bracketed:
-            pairs[label.meaning] = value
-            marks = [mark for mark in marks if mark[2] is not value and mark[2] is not label]
-    if (
-        len(labels) == len(values)
-        and "respectively" in text
-        and len({is_label for _, is_label, _ in marks[: len(labels)]}) == 1
-    ):
-        return {label.meaning: value for label, value in zip(labels, values, strict=True)}
-    if len(marks) % 2:
-        return {}
-    for (_, is_label, first), (_, also_label, second) in zip(marks[::2], marks[1::2], strict=True):
-        if is_label == also_label or (implied and not is_label):
-            return {}
-        label, value = (first, second) if is_label else (second, first)
-        pairs[label.meaning] = value
-    return pairs
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _clause_ends(text: str) -> list[int]:
-    return sorted([*sentence_ends(text), *(match.start() for match in CLAUSE.finditer(forms(text)[2]))])
-
-
-def _by_clause(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
-    """What belongs to each label that is in a clause with one value and no other label."""
-    ends = _clause_ends(text)
-    clauses: dict[int, tuple[list[Mark], list[Mark]]] = {}
-    for marks, number in ((labels, 0), (values, 1)):
-        for mark in marks:
-            clauses.setdefault(bisect_right(ends, mark.start), ([], []))[number].append(mark)
-    return {
-        of_clause[0].meaning: given[0]
-        for of_clause, given in clauses.values()
-        if len(of_clause) == len(given) == 1 and of_clause[0].start >= 0
-    }
 
 
 def numbered(match: re.Match[str]) -> tuple[str, str]:

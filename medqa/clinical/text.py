@@ -92,6 +92,12 @@ MARKDOWN = (
     (re.compile(r"(?m)^[ |:-]*---[ |:-]*$"), ""),
     (re.compile(r" ?\| ?"), " "),
 )
+# "times per day: 2" in a list of fields
+FIELD = re.compile(
+    r"(?im)^([ *+•-]*)(?:number of )?"
+    r"((?:times|doses|tablets|capsules|puffs|drops) (?:per|an?|each) (?:day|week)"
+    r"|(?:times|doses) daily|days|weeks|months|tablets|capsules|puffs): ?([0-9]{1,3})(?= ?[.,;]?$)"
+)
 # Units with negative powers: "mg·kg⁻¹·day⁻¹", "mg kg-1"; "the L-1 vertebra" has no unit before it.
 _POWER = r"(?:⁻¹|\^?[-−–]1)(?![0-9]|\.[0-9])"
 _BELOW = rf"[ .·⋅*]?(kg|mg|g|days?|d|hr|h|min|sec|s|m2|m²|[mdµμ]?[lL]|mol){_POWER}"
@@ -141,6 +147,8 @@ def plain(text: str) -> str:
         if "\\" in text or "$" in text or "~" in text:
             text = _replaced(text, LATEX)
         text = SPACES.sub(" ", _replaced(text, MARKDOWN))
+    if "\n" in text and ":" in text:
+        text = FIELD.sub(r"\1\3 \2", text)
     if "&" in text:
         text = html.unescape(text)
     if "Mio. " in text:

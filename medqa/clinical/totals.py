@@ -4,20 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medqa.clinical.items import APIECE, ITEM_AFTER, ITEMS, container_of, item_of
 from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity import Quantity, Range
-from medqa.clinical.units import PER_ITEM, WRITTEN
 
-ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tablet|capsule|puff|spray|drop"
-    r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
-)
-# "each tablet contains 250 mg"
-CONTAINER = re.compile(
-    r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository) (?:contains|delivers|holds|has|gives|provides|releases|supplies) (?:about )?$"
-)
-ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
     r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
@@ -31,6 +21,8 @@ TOTAL_BEFORE = re.compile(
     r"|equals?|that is"
     r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
 )
+# "two puffs of salbutamol (200 micrograms in all"
+TOTAL_AFTER = re.compile(r",? (?:in (?:all|total)|altogether|all told|all together)(?![a-z])")
 # "80 mg tablets, two of them"
 COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
 # "1.2 million units IM into each buttock"
@@ -54,6 +46,13 @@ COUNT_BEFORE = re.compile(
     r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
     r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
 )
+# "Dispense 28 ramipril 5 mg capsules": no dose
+SUPPLIED = re.compile(r"\b(?:dispens\w*|suppl(?:y|ied|ies)(?: with| of)?|issued?|collect\w*|quantity:?) ?$")
+# "six methotrexate tablets (2.5 mg apiece)"
+COUNT_OF_NAMED = re.compile(
+    rf"(?<![a-z0-9.,/-])(?<!to )(?<!or )({PHRASE}) (?:(?!(?:and|or|to|of|times|for|in) )[a-z-]+ ){{0,2}}"
+    r"(?:tablet|capsule|puff|sachet|patch|spray)(?:e?s)?(?: of [a-z-]+)?[ ,(:]{1,2}(?:of |at )?$"
+)
 
 
 def total_of(
@@ -74,8 +73,7 @@ def total_of(
     """
     if len(amount.values) != 1:
         return None
-    after = ITEM_AFTER.match(text, amount.end)
-    item = WRITTEN[amount.item][0] if amount.item else after.group(1) if after else ""
+    item, after = item_of(amount, text), ITEM_AFTER.match(text, amount.end)
     low, high = amount.values[0]
     counts = [
         other.values[0]
@@ -86,10 +84,16 @@ def total_of(
     several = any(
         other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
     )
-    if several and TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start]):
+    if several and (
+        TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start])
+        or TOTAL_AFTER.match(text, amount.end)
+    ):
         return amount
-    before = text[max(begin, amount.start - 40) : amount.start]
-    count = (COUNT_BEFORE if item else TIMES_BEFORE).search(before)
+    before = text[max(begin, amount.start - 50) : amount.start]
+    pattern = COUNT_OF_NAMED if APIECE.match(text, amount.end) else COUNT_BEFORE if item else TIMES_BEFORE
+    count = pattern.search(before)
+    if count is not None and SUPPLIED.search(before, 0, count.start()):
+        return None
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
@@ -104,6 +108,6 @@ def total_of(
         counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
         counts = counts if len(counts) == 1 and amount.item else []
     if elsewhere and not counts:
-        container = CONTAINER.search(text, max(begin, amount.start - 60), amount.start)
-        counts = [number for unit, number in elsewhere if container and unit == container.group(1)]
+        container = container_of(amount, text)
+        counts = [number for unit, number in elsewhere if unit == container]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
