@@ -152,7 +152,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         results = compare(config, data, metrics, tables, losses, records, known, started, warnings)
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
-        pairing.add(other, tables, results.advice, metrics.LOWER_IS_BETTER, config.SEED)
+        pairing.add(other, vars(config) | data, results, metrics.LOWER_IS_BETTER)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)

@@ -173,6 +173,7 @@ def publish(
             started,
             inputs={path: atomic_io.sha256_of_file(Path(path)) for path in records if Path(path).exists()},
             chat_template_sha256=data["chat_template_sha256"],
+            system_message=data.get("system_message"),  # earlier versions did not record it here
             iteration=data["iteration"],
             partial=advice["partial"],
             warnings=results.warnings.texts,
