@@ -32,8 +32,8 @@ LOSS = "answer_loss"
 MARGIN = 0.01
 # What the scores of two evaluations must have in common to be subtracted.
 SCALE = ("bertscore_model", "entailment_model", "lexicon")
-# What the answers of two evaluations must have in common, so that the models cause their differences: settings,
-# and entries of the manifest. The tuned models are what is compared.
+# What the answers of two evaluations must have in common, so that the models cause their differences:
+# settings, and entries of the manifest. The tuned models are what is compared.
 BASE_MODEL = "BASE_MODEL_PATH"
 DECODING = tuple(name for name in ANSWER_SETTINGS if name != "FINETUNED_MODEL_PATH")
 NAMES = {"BASE_PRECISION": "BASE_PRECISION (weights and key-value cache)"}
@@ -155,7 +155,7 @@ def add(
 
     Args:
         other: the other evaluation.
-        answered: how the answers of this evaluation were made: its settings, and the manifest of the datasets.
+        answered: how the answers of this evaluation were made: settings, and manifest of the datasets.
         results: of this evaluation: `tables`, `advice` (extended) and `warnings` (extended).
         lower_is_better: metrics for which lower is better.
     """
