@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from medqa.analysis.judge_client import Server
+from medqa.artifacts.output_place import require_place
 from medqa.data.dataset_stats import read_stats
 from medqa.metrics.encoder import require_encoder
 from medqa.metrics.runner import require_metrics
@@ -26,6 +27,7 @@ class CheckedSettings:
     """The settings of the same names in capitals."""
 
     dataset_dir: str
+    output_dir: str
     ask: str
     shard: str
     primary_metrics: tuple[str, ...]
@@ -66,6 +68,7 @@ def check(config: SimpleNamespace, metrics: type, data: Mapping[str, Any], defau
         if not settings.ask.strip():
             raise UserError(NO_QUESTION)
         return
+    require_place(Path(settings.output_dir), "evaluation")
     require_holdout(Path(settings.dataset_dir), data["command"])
     if settings.shard or rank() != 0:  # only the first process of a whole evaluation scores
         return

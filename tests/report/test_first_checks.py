@@ -154,3 +154,11 @@ def test_blank_questions_are_refused_and_others_are_not(answering, monkeypatch):
     assert "ASK got no question" in refused(answering, ASK=" \t ")
     monkeypatch.setattr(sys, "argv", ["evaluation.py", "--ASK", "Why?", "--BERTSCORE_MODEL", ""])
     assert first_checks.arguments() == ["--ASK", "Why?", "--BERTSCORE_MODEL", ""]
+
+
+@pytest.mark.parametrize("place", ["DATASET_DIR", "FINETUNED_MODEL_PATH", "data"])
+def test_an_evaluation_writes_beside_nothing_else(place, answering, specialty_files):
+    folder = {"data": specialty_files}.get(place) or getattr(answering, place)
+    before = sorted(Path(folder).iterdir())
+    told = refused(answering, OUTPUT_DIR=str(folder))
+    assert f"--OUTPUT_DIR {folder}_evaluation" in told and sorted(Path(folder).iterdir()) == before
