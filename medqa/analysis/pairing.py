@@ -6,6 +6,7 @@ model). The result is the entry `paired` of training_recommendations.json.
 
 import json
 import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +196,7 @@ def pair(
         raise UserError(
             f"COMPARE_WITH {other.folder} was scored in another way ({', '.join(differs)}). Score its "
             "answers again, with the settings of this evaluation and: python evaluation.py --SCORE_ONLY "
-            f"--OUTPUT_DIR {other.folder}"
+            f"--OUTPUT_DIR {shlex.quote(other.folder)}"
         )
     theirs, ours = other.answers.drop(columns=PRIMARY, errors="ignore"), tables["finetuned"]
     add_primary_score({"other": theirs}, primary_metrics, lower_is_better)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -190,5 +191,5 @@ def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings
         name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
         raise UserError(
             f"the adapter in {tuned} was trained on {name}, which differs from {base.name}. Evaluate it "
-            f"with: --BASE_MODEL_PATH {name}"
+            f"with: --BASE_MODEL_PATH {shlex.quote(name)}"
         )

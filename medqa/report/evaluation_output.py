@@ -1,6 +1,7 @@
 """Writes the results of an evaluation to evaluation_results/, the manifest last, and reads them back."""
 
 import json
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +120,10 @@ def require_place(folder: Path, limit: int) -> None:
     if manifest is None and not (folder / "predictions").is_dir():
         output_dir.refuse_foreign_files(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
+        look = shlex.quote(f"{folder}_look")
         raise UserError(
             f"{folder} contains an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
-            f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
+            f"partial one. Choose another folder: --OUTPUT_DIR {look}"
         )
 
 
