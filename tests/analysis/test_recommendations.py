@@ -234,3 +234,13 @@ def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:
     assert f"at most {third['flattery_at_most']:.3f}" in third["note"]
     nothing = COMPARISON.assign(standard_error=math.nan)
     assert holdout_use([1], nothing, 42, 0.3)["flattery_at_most"] is None
+
+
+def test_a_single_specialty_needs_a_second_one_and_not_more_questions() -> None:
+    alone = performance()[lambda table: table["specialty"] == "skin"].reset_index(drop=True)
+    spread = replace(SPREAD, specialties=1, heterogeneity_p=None)
+    advice = advise(alone, spread=spread)
+    assert "add the file of a second specialty" in advice["next_step"]
+    assert "hold out more questions" not in advice["next_step"]
+    flat = advise(performance(), spread=replace(SPREAD, heterogeneity_p=0.5))
+    assert "hold out more questions" in flat["next_step"] and "second specialty" not in flat["next_step"]
