@@ -137,7 +137,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
         other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
-        known = round_history.known_rows(config.HISTORY, output, data)
+        known = round_history.known_rows(config.HISTORY, settings, data, warnings)
         texts = asked, data, apply_chat_template
         answers, losses, made = runner.generate_answers(settings, models, *texts, warnings)
         config = replaced(config, **made)

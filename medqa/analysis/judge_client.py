@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from medqa.artifacts.plain_words import in_words
 from medqa.runtime.errors import UserError
 
 # Networks of loopback and private addresses (RFC 1918, RFC 4193). Link-local ones are not among them: clouds
@@ -69,7 +70,9 @@ class Server:
         try:
             self.addresses()
         except OSError as error:
-            raise UserError(f"JUDGE_URL {self.url}: its host cannot be resolved ({error}).") from None
+            raise UserError(
+                f"JUDGE_URL {self.url}: its host cannot be resolved ({in_words(error)})."
+            ) from None
 
     def require_answer(self, model: str) -> None:
         """Connect, for at most `CONNECT_TIMEOUT` seconds, and without a `model` ask for the server's models.
@@ -152,7 +155,7 @@ class Server:
                 return self._request(method, path, body)
             except (OSError, http.client.HTTPException, _PassingFault) as error:
                 if wait is None:
-                    raise JudgeError(f"{type(error).__name__}: {error}") from None
+                    raise JudgeError(in_words(error) or type(error).__name__) from None
             time.sleep(wait)
         raise AssertionError
 

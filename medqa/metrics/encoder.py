@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import hub
-from medqa.runtime.errors import UserError, first_line
+from medqa.artifacts.plain_words import in_words
+from medqa.runtime.errors import UserError
 
 # Used when neither the tokenizer nor the encoder has a limit.
 DEFAULT_MAX_TOKENS = 512
@@ -48,7 +49,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
         return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
-            reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
+            reason = f"the folder {model} holds none that can be loaded ({in_words(error)})"
             raise _missing(reason) from error
     with _fetching(model):
         hub.files_of(model)  # with a short timeout: without internet, a download would retry for minutes
@@ -109,7 +110,7 @@ def _fetching(model: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise _missing(f"{not_local} fetching it from the Hub failed ({first_line(error)})") from error
+        raise _missing(f"{not_local} fetching it from the Hub failed ({in_words(error)})") from error
 
 
 def _checked_config(model: str) -> Any:
@@ -128,7 +129,7 @@ def _checked_config(model: str) -> Any:
             config = AutoConfig.from_pretrained(name, **own)
             _require_encoder_like_bert(config, AutoTokenizer.from_pretrained(name, **own))
     except Exception as error:
-        raise _missing(f"{model} holds none that can be loaded ({first_line(error)})") from error
+        raise _missing(f"{model} holds none that can be loaded ({in_words(error)})") from error
     return config
 
 
@@ -220,7 +221,7 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
                 weights_only=True,
             )
     except Exception as error:
-        raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
+        raise HeadMissing(f"{model} does not judge entailment ({in_words(error)})") from error
     # transformers initializes a head that is missing among the weights at random, and only warns.
     body = f"{classifier.base_model_prefix}."
     if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):

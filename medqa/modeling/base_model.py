@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.output_dir import MERGED
+from medqa.artifacts.plain_words import in_words
 from medqa.modeling import precision
+from medqa.modeling.adapter import ADAPTER_CONFIG, read_config
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
 from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
 from medqa.runtime.console import WarningLog, counted
-from medqa.runtime.errors import UserError, first_line
+from medqa.runtime.errors import UserError
 
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
@@ -52,6 +55,7 @@ class BaseModel:
         """
         folder = Path(self.name)
         if folder.is_dir():
+            self._require_no_adapter(folder)
             if not any(folder.glob("*.safetensors")):
                 found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
                 raise UserError(
@@ -61,6 +65,16 @@ class BaseModel:
             self._require_whole_files(folder)
         else:
             self.require_name()
+
+    def _require_no_adapter(self, folder: Path) -> None:
+        """Refuse the folder of an adapter in the place of a model; names its base."""
+        if (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file():
+            base = read_config(folder).get("base_model_name_or_path")
+            known = f"Its base model is {base}: --{self.setting} {shlex.quote(str(base))}"
+            raise UserError(
+                f"{folder} holds an adapter, not a base model. "
+                f"{known if base else f'Set --{self.setting} to the model that it was trained on.'}"
+            )
 
     def _require_whole_files(self, folder: Path) -> None:
         """Refuse weight files that are missing, or whose size is not what their header states."""
@@ -234,6 +248,9 @@ class BaseModel:
         folder = Path(self.name)
         if not folder.is_dir():
             return self.name
+        self._require_no_adapter(folder)
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder} has no config.json. Set --{self.setting} to the folder of a model.")
         digest = hashlib.sha256((folder / "config.json").read_bytes())
         for path in sorted(folder.glob("*.safetensors")):
             digest.update(f"{path.name} {path.stat().st_size}".encode())
@@ -249,7 +266,9 @@ class BaseModel:
             UserError: config.json cannot be read.
         """
         path = Path(self.name) / "config.json"
-        if not path.parent.is_dir():
+        if path.parent.is_dir():
+            self._require_no_adapter(path.parent)
+        else:
             path = hub.config_file(self.name)
             if path is None:
                 return None
@@ -272,8 +291,8 @@ class BaseModel:
         except (OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
                 RecursionError) as error:  # fmt: skip
             raise UserError(
-                f"{path} cannot be read as the config of a causal language model ({error!r:.200}). Give the "
-                "folder that holds config.json, the tokenizer and the *.safetensors files."
+                f"{path} cannot be read as the config of a causal language model ({in_words(error):.200}). "
+                "Give the folder that holds config.json, the tokenizer and the *.safetensors files."
             ) from None
 
     @contextlib.contextmanager
@@ -296,6 +315,6 @@ class BaseModel:
                 else "Without internet, copy the model's folder here."
             )
             raise UserError(
-                f"{self.name} could not be loaded: {first_line(error)[:300]}. {advice} Set its path with "
+                f"{self.name} could not be loaded: {in_words(error)[:300]}. {advice} Set its path with "
                 f"--{self.setting}."
             ) from None

@@ -372,3 +372,12 @@ def test_a_training_into_the_input_data_is_refused(config, specialty_files):
         with pytest.raises(UserError, match=rf"holds input data .*--OUTPUT_DIR {specialty_files}_results"):
             train(config)
     assert content(specialty_files) == before
+
+
+def test_names_of_layers_with_a_comma_are_told_to_be_separated_with_spaces(config):
+    config.LORA_TARGET_MODULES = ("q_proj,v_proj",)
+    with pytest.raises(UserError, match="separate names with spaces: q_proj v_proj. The model has"):
+        train(config)
+    config.LORA_TARGET_MODULES = ("q_porj",)
+    with pytest.raises(UserError, match="no q_porj to add an adapter to. The model has"):
+        train(config)
