@@ -267,7 +267,10 @@ def _grown(share: float, pool: int, step: float, max_step: float) -> tuple[float
         grown = share + min(max_step, math.ceil(one_pair * 100 - ROUNDING) / 100)
     grown = min(1.0, round(grown, 4))
     pairs = round((grown - share) / one_pair)
-    return grown, f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
+    effect = f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
+    if step < one_pair and grown > share:
+        effect += f" The step of {step:.2f} is less than a pair, so it was rounded up to a whole one."
+    return grown, effect
 
 
 def holdout_use(
