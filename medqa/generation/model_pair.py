@@ -51,7 +51,9 @@ class Models:
                 "(model*.safetensors). Make it with: python fine_tuning.py"
             )
         if not self.has_adapter:
-            BaseModel(tuned, "FINETUNED_MODEL_PATH").require_weights()
+            whole = BaseModel(tuned, "FINETUNED_MODEL_PATH")
+            whole.require_weights()
+            whole.require_causal()
 
     def identity(self, role: str) -> dict[str, object]:
         """Identifies a model: fingerprints of its weights, and its precision."""

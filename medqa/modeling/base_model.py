@@ -200,6 +200,7 @@ class BaseModel:
                 f"{self.name} ({config.model_type}) is a multimodal model, which is not supported. Set "
                 f"--{self.setting} to a text model."
             )
+        self.require_causal()
         if tokens > config.vocab_size:
             raise UserError(
                 f"the tokenizer of {self.name} has {tokens:,} tokens, and the model embeds "
@@ -214,6 +215,20 @@ class BaseModel:
             raise UserError(
                 f"{self.name} is quantized with {stored}, which is not supported. Set "
                 f"--{self.setting} to the unquantized model."
+            )
+
+    def require_causal(self) -> None:
+        """Refuse, by its config, a model that does not generate text, such as an encoder.
+
+        Raises:
+            UserError: with the setting to change.
+        """
+        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+        if type(self.model_config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise UserError(
+                f"{self.name} ({self.model_config.model_type}) is not a causal language model, so it cannot "
+                f"answer. Set --{self.setting} to one."
             )
 
     def require_mergeable(self, target: str) -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,6 @@ from typing import Any
 
 from medqa.analysis.judge_client import Server
 from medqa.artifacts.output_place import require_place
-from medqa.data.dataset_stats import read_stats
 from medqa.metrics.encoder import require_encoder
 from medqa.metrics.runner import require_metrics
 from medqa.report.terminal import in_folder
@@ -87,18 +86,21 @@ def require_holdout(datasets: Path, command: str) -> None:
     Raises:
         UserError: with the command that prepares datasets with a holdout.
     """
+    from medqa.data.dataset_stats import read_stats  # which loads numpy
+
     if read_stats(datasets)["holdout_samples"]:
         return
     raise UserError(
-        f"the holdout of {datasets} is empty, so there is no question to evaluate on, and it never changes. "
-        f"Prepare the data into a new folder, and train on that: {_with_holdout(command, datasets)}"
+        f"the holdout of {datasets} is empty, so there is no question to evaluate on, and questions cannot be "
+        f"held out later. Prepare the data into a new folder, and train on that: {_with_holdout(command, datasets)}"
     )
 
 
 def _with_holdout(command: str, datasets: Path) -> str:
     """The command that prepared the datasets, with a holdout and another folder."""
-    words: Sequence[str] = shlex.split(in_folder(command, f"{datasets}_with_holdout"))
-    words = list(words) or ["python", "dataset_preparation.py", "--OUTPUT_DIR", f"{datasets}_with_holdout"]
+    folder = f"{datasets}_with_holdout"
+    default = ["python", "dataset_preparation.py", "--OUTPUT_DIR", folder]  # for a folder of Python code
+    words = shlex.split(in_folder(command, folder)) or default
     if HOLDOUT in words:
         place = words.index(HOLDOUT)
         del words[place : place + 2]

@@ -616,3 +616,10 @@ def test_a_config_that_cannot_be_read_is_told_in_words(content, words, copy):
 
 def test_a_model_without_a_config_has_no_fingerprint(tmp_path):
     assert "has no config.json. Set --MODEL_NAME" in refused(lambda: model(tmp_path).fingerprint)
+
+
+def test_an_encoder_cannot_answer(copy):
+    model(copy).require_causal()
+    (copy / "config.json").write_text(json.dumps({"model_type": "modernbert"}))
+    told = refused(model(copy, "FINETUNED_MODEL_PATH").require_causal)
+    assert "(modernbert) is not a causal language model" in told and "--FINETUNED_MODEL_PATH" in told

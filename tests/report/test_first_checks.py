@@ -162,3 +162,15 @@ def test_an_evaluation_writes_beside_nothing_else(place, answering, specialty_fi
     before = sorted(Path(folder).iterdir())
     told = refused(answering, OUTPUT_DIR=str(folder))
     assert f"--OUTPUT_DIR {folder}_evaluation" in told and sorted(Path(folder).iterdir()) == before
+
+
+def test_an_encoder_as_tuned_model_is_refused_before_the_base_has_answered(answering, tiny_model, tmp_path):
+    tuned = shutil.copytree(tiny_model, tmp_path / "tuned")
+    (tuned / "config.json").write_text('{"model_type": "modernbert"}')
+    with pytest.raises(UserError, match="is not a causal language model"):
+        evaluation.evaluate(EvaluationConfig(**vars(answering) | {"FINETUNED_MODEL_PATH": str(tuned)}))
+
+
+def test_a_lexicon_that_is_missing_is_told_in_words(answering):
+    told = refused(answering, LEXICON="/no/such/terms")
+    assert "cannot be read (/no/such/terms does not exist)" in told
