@@ -90,16 +90,17 @@ def require_holdout(datasets: Path, command: str) -> None:
 
     if read_stats(datasets)["holdout_samples"]:
         return
+    again = _with_holdout(command, datasets)
     raise UserError(
-        f"the holdout of {datasets} is empty, so there is no question to evaluate on, and questions cannot be "
-        f"held out later. Prepare the data into a new folder, and train on that: {_with_holdout(command, datasets)}"
+        f"the holdout of {datasets} is empty, so there is no question to evaluate on, and questions cannot "
+        f"be held out later. Prepare the data into a new folder, and train on that: {again}"
     )
 
 
 def _with_holdout(command: str, datasets: Path) -> str:
     """The command that prepared the datasets, with a holdout and another folder."""
     folder = f"{datasets}_with_holdout"
-    default = ["python", "dataset_preparation.py", "--OUTPUT_DIR", folder]  # for a folder of Python code
+    default = ["python", "dataset_preparation.py", "--OUTPUT_DIR", folder]  # if none is recorded
     words = shlex.split(in_folder(command, folder)) or default
     if HOLDOUT in words:
         place = words.index(HOLDOUT)
