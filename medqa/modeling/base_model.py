@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
 from medqa.runtime.console import WarningLog, counted
 from medqa.runtime.errors import UserError
 
+# owner/name, as the Hub allows it.
+HUB_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 # Largest config.json that is read.
@@ -104,8 +107,7 @@ class BaseModel:
         Raises:
             UserError: with the setting to change.
         """
-        hub_name = self.name.count("/") == 1 and not self.name.startswith((".", "/", "~"))
-        if not (hub_name or Path(self.name).is_dir()):
+        if not (HUB_NAME.fullmatch(self.name) or Path(self.name).is_dir()):
             raise UserError(
                 f"{self.name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
                 f"--{self.setting}; the demo's models come with: python demo/fetch_models.py"
@@ -284,6 +286,7 @@ class BaseModel:
         if path.parent.is_dir():
             self._require_no_adapter(path.parent)
         else:
+            self.require_name()
             path = hub.config_file(self.name)
             if path is None:
                 return None

@@ -623,3 +623,16 @@ def test_an_encoder_cannot_answer(copy):
     (copy / "config.json").write_text(json.dumps({"model_type": "modernbert"}))
     told = refused(model(copy, "FINETUNED_MODEL_PATH").require_causal)
     assert "(modernbert) is not a causal language model" in told and "--FINETUNED_MODEL_PATH" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["a b/c", "owner/name?", "ünï/code", "a/b/c", "/no/such", "../b", "~/b", "nosuch"]
+)
+def test_what_cannot_be_a_name_on_the_hub_is_refused_in_words(name):
+    for check in (model(name).require_weights, lambda: model(name).parameter_count):
+        assert f"{name} is neither a folder nor a name on the Hugging Face Hub" in refused(check)
+
+
+@pytest.mark.parametrize("name", ["dmis-lab/llama-3-meerkat-8b-v1.0", "Qwen/Qwen2.5-0.5B", "0-hero/a_b"])
+def test_names_on_the_hub_are_accepted(name):
+    model(name).require_name()
