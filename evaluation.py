@@ -27,7 +27,7 @@ from medqa.metrics.runner import metric_metadata, metric_names, require_metrics,
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import apply_chat_template
 from medqa.modeling.device import Device, prepare_device
-from medqa.report import evaluation_output, hub_upload, retention, terminal
+from medqa.report import evaluation_output, first_checks, hub_upload, retention, terminal
 from medqa.runtime.cli import checked, given_and_default, next_command, parse, replaced, select
 from medqa.runtime.console import WarningLog, elapsed, print_rank0
 from medqa.runtime.distributed import rank
@@ -137,7 +137,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         records = dataset_io.load_splits(Path(config.DATASET_DIR), config.LIMIT)
         asked = retention.with_questions(records, config.RETENTION_FILE, apply_chat_template, data)
         other = pairing.read_other(config.COMPARE_WITH, records["holdout"], config.FINETUNED_MODEL_PATH)
-        known = round_history.known_rows(config.HISTORY, output, data)
+        known = round_history.known_rows(config.HISTORY, settings, data, warnings)
         texts = asked, data, apply_chat_template
         answers, losses, made = runner.generate_answers(settings, models, *texts, warnings)
         config = replaced(config, **made)
@@ -152,7 +152,7 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         results = compare(config, data, metrics, tables, losses, records, known, started, warnings)
         judge.add(results.tables, results.advice, warnings)
         results = retention.add(results, config.RETENTION_FILE, asked, answers, losses, config.SEED)
-        pairing.add(other, tables, results.advice, metrics.LOWER_IS_BETTER, config.SEED)
+        pairing.add(other, vars(config) | data, results, metrics.LOWER_IS_BETTER)
 
         # 5. Write everything; the manifest comes last.
         evaluation_output.publish(results, given_and_default(config), data, started)
@@ -165,11 +165,11 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
 def check(config: EvaluationConfig, warnings: WarningLog) -> tuple[dict, tuple[BaseModel, Device] | None]:
     """The manifest of the datasets; base model and device, or None where SCORE_ONLY needs no model."""
     folder = Path(config.DATASET_DIR)
-    require_metrics(AutomaticMetrics, config.PRIMARY_METRICS)
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
     from medqa.generation import model_pair
 
     user_terms(config.LEXICON)
+    first_checks.check(config, AutomaticMetrics, data, EvaluationConfig.BERTSCORE_MODEL)
     if config.SCORE_ONLY and not config.ASK:
         return data, None
     base = BaseModel(config.BASE_MODEL_PATH, "BASE_MODEL_PATH")
@@ -247,4 +247,4 @@ def compare(
 
 if __name__ == "__main__":
     kept = "Finished answers are kept; run the same command again to generate the missing ones."
-    run_script(lambda: evaluate(parse(EvaluationConfig, __doc__)), kept)
+    run_script(lambda: evaluate(parse(EvaluationConfig, __doc__, first_checks.arguments())), kept)

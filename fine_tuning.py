@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import LIMITS, EvaluationConfig, TrainingConfig
-from medqa.artifacts import hub, output_dir, run_manifest
+from medqa.artifacts import hub, output_dir, output_place, run_manifest
 from medqa.export import gguf_files
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.chat_template import ChatTemplate, apply_chat_template, checked_template
@@ -91,6 +91,7 @@ def check_datasets(config: TrainingConfig) -> dict[str, Any]:
     """The manifest of finished, unedited datasets, after a check of the folders and of wandb."""
     folder = Path(config.DATASET_DIR)
     data = run_manifest.require_finished(folder, "dataset_preparation", "python dataset_preparation.py")
+    output_place.require_place(Path(config.OUTPUT_DIR), "fine_tuning")
     output_dir.require_place_for_exports(select(config, output_dir.TrainingFolders))
     from medqa.data.dataset_io import first_questions
     from medqa.data.dataset_stats import read_stats

@@ -19,9 +19,10 @@ Columns of the table, one row per specialty in alphabetical order:
 - eval_answer_loss, train_share: given by the caller
 
 A metric's numbers are NaN when it applies to none of the specialty's questions, its interval also when it
-applies to one. The columns from shrunken_base to q_value are NaN when the variance of tuned's scores within
-specialties cannot be estimated: it is 0, or has fewer than `LEAST_FREEDOM` degrees of freedom. If that of
-base's scores is 0, their interval is NaN; if that of the differences is 0, p_worse is NaN where they are not.
+applies to one, and when it applies to fewer than `FEW` with equal differences (as in `comparison.compare`).
+The columns from shrunken_base to q_value are NaN when the variance of tuned's scores within specialties
+cannot be estimated: it is 0, or has fewer than `LEAST_FREEDOM` degrees of freedom. If that of base's scores
+is 0, their interval is NaN; if that of the differences is 0, p_worse is NaN where they are not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medqa.analysis.comparison import FEW
 from medqa.analysis.hierarchical_model import has_spread, heterogeneity, shrink
 from medqa.analysis.paired_scores import PRIMARY, TIE, paired, specialties_of
 from medqa.analysis.significance import adjusted, moments, t_interval
@@ -135,7 +137,7 @@ def _metric_by_specialty(
         _, means, squares = moments(values, own)
         freedom = np.maximum(counts[here] - 1, 1)
         error = np.sqrt(squares[:, 2] / freedom / counts[here])
-        error[counts[here] == 1] = np.nan
+        error[(counts[here] == 1) | ((counts[here] < FEW) & (error <= TIE))] = np.nan
         numbers[:, here] = (*means.T, *t_interval(means[:, 2], error, freedom))
     named = {f"{metric}_{part}": row for part, row in zip(parts, numbers, strict=True)}
     return {f"{metric}_n": counts} | named

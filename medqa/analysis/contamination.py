@@ -5,12 +5,14 @@ tuned model was trained on another folder of data, or when a training pair has t
 question.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.verdicts import judge
 from medqa.artifacts import atomic_io, run_manifest
+from medqa.artifacts.output_dir import MERGED
 from medqa.data.near_duplicates import nearest_of
 from medqa.data.normal_form import normal_form
 from medqa.runtime.console import WarningLog, counted
@@ -37,18 +39,33 @@ def training_folders(datasets: Path, tuned: Path) -> tuple[list[Path], str]:
     Returns:
         the folders that exist, always including `datasets`; why the list may be incomplete, or "".
     """
-    manifest = run_manifest.read_manifest(tuned) if tuned.is_dir() else None
-    if manifest is None or manifest["stage"] != "fine_tuning":
+    record = _trained_on(tuned)
+    if record is None:
         return [datasets], f"{tuned} does not record its training data"
-    settings = manifest["settings"]
-    own = Path({**settings["default"], **settings["given"]}["DATASET_DIR"])
+    own, recorded = record
     if own.resolve() == datasets.resolve():
         return [datasets], ""
     if (own / TRAIN).is_dir():
         return [datasets, own], ""
-    recorded = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
     present = {atomic_io.sha256_of_file(path) for path in (datasets / TRAIN).iterdir()}
     return [datasets], "" if recorded <= present else f"{own}, the training data of {tuned}, is missing"
+
+
+def _trained_on(tuned: Path) -> tuple[Path, set[str]] | None:
+    """The datasets of a tuned model and the SHA-256 of their train split; None if they are not recorded.
+
+    A model that MERGE_TO wrote has the record of its adapter.
+    """
+    if (tuned / MERGED).is_file():
+        # Earlier versions did not record the data.
+        found = json.loads((tuned / MERGED).read_text(encoding="utf-8")).get("trained_on")
+        return (Path(found["DATASET_DIR"]), set(found["train_sha256"])) if found else None
+    manifest = run_manifest.read_manifest(tuned) if tuned.is_dir() else None
+    if manifest is None or manifest["stage"] != "fine_tuning":
+        return None
+    settings = manifest["settings"]
+    recorded = {sha for name, sha in manifest["inputs"].items() if f"/{TRAIN}/" in name}
+    return Path({**settings["default"], **settings["given"]}["DATASET_DIR"]), recorded
 
 
 def near_training(holdout: Any, folders: Sequence[Path]) -> dict[str, dict[str, str]]:

@@ -4,16 +4,18 @@ It uses no proxy, follows no redirect, and connects only to addresses that it ha
 hospital's models must not leave its network by accident.
 """
 
+import contextlib
 import http.client
 import ipaddress
 import json
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from medqa.artifacts.plain_words import in_words
 from medqa.runtime.errors import UserError
 
 # Networks of loopback and private addresses (RFC 1918, RFC 4193). Link-local ones are not among them: clouds
@@ -22,6 +24,8 @@ LOCAL = [
     ipaddress.ip_network(network)
     for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 ]
+# Seconds to wait for a connection when an evaluation starts.
+CONNECT_TIMEOUT = 5.0
 # Bytes of the longest response that is read.
 LONGEST_RESPONSE = 1 << 20
 # Seconds before each further attempt after a fault that can pass.
@@ -66,7 +70,34 @@ class Server:
         try:
             self.addresses()
         except OSError as error:
-            raise UserError(f"JUDGE_URL {self.url}: its host cannot be resolved ({error}).") from None
+            raise UserError(
+                f"JUDGE_URL {self.url}: its host cannot be resolved ({in_words(error)})."
+            ) from None
+
+    def require_answer(self, model: str) -> None:
+        """Connect, for at most `CONNECT_TIMEOUT` seconds, and without a `model` ask for the server's models.
+
+        Raises:
+            UserError: nothing accepts connections there, or what answers is not a chat interface.
+        """
+        quick = replace(self, timeout=CONNECT_TIMEOUT)
+        advice = "Start the judge's server, correct the URL, or leave out --JUDGE_URL"
+        connection = _Connection(urlsplit(self.url).hostname, quick)
+        try:
+            connection.connect()
+        except OSError as error:
+            slow = isinstance(error, TimeoutError)
+            reason = f"no answer within {CONNECT_TIMEOUT:g} s" if slow else error.strerror or "no answer"
+            raise UserError(f"JUDGE_URL {self.url}: nobody answers there ({reason}). {advice}") from None
+        finally:
+            connection.close()
+        if not model:
+            # A server that is still loading its model answers later.
+            with contextlib.suppress(OSError, http.client.HTTPException, _PassingFault):
+                try:
+                    self._listed(quick._request("GET", "/models", None))
+                except JudgeError as error:
+                    raise UserError(f"JUDGE_URL {self.url}: {error}. {advice}") from None
 
     def addresses(self) -> list[tuple[Any, ...]]:
         """The resolved addresses, as of `socket.getaddrinfo`.
@@ -108,7 +139,10 @@ class Server:
         Raises:
             JudgeError: the server is not reachable, or lists none.
         """
-        content = self._retried("GET", "/models", None)
+        return self._listed(self._retried("GET", "/models", None))
+
+    @staticmethod
+    def _listed(content: Any) -> str:
         try:
             return str(content["data"][0]["id"])
         except (KeyError, IndexError, TypeError):
@@ -121,7 +155,7 @@ class Server:
                 return self._request(method, path, body)
             except (OSError, http.client.HTTPException, _PassingFault) as error:
                 if wait is None:
-                    raise JudgeError(f"{type(error).__name__}: {error}") from None
+                    raise JudgeError(in_words(error) or type(error).__name__) from None
             time.sleep(wait)
         raise AssertionError
 

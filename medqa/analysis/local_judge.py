@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.analysis.judge_client import JudgeError, Server
+from medqa.artifacts.plain_words import in_words
 from medqa.generation.prediction_cache import append_line, cut_half_line
 from medqa.runtime.console import WarningLog, counted, print_rank0
 from medqa.runtime.errors import UserError
@@ -93,7 +94,7 @@ class LocalJudge:
                 self.rubric = rubric.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(
-                    f"JUDGE_RUBRIC {rubric} cannot be read: {error}. Start from a copy of {RUBRIC}"
+                    f"JUDGE_RUBRIC {rubric} cannot be read: {in_words(error)}. Start from a copy of {RUBRIC}"
                 ) from None
 
     def add(self, tables: Mapping[str, "pd.DataFrame"], advice: dict[str, Any], warnings: WarningLog) -> None:

@@ -5,6 +5,8 @@ model). The result is the entry `paired` of training_recommendations.json.
 """
 
 import json
+import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,9 @@ from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.artifacts.csv_io import read_table
 from medqa.artifacts.output_dir import MERGED
+from medqa.generation.settings import ANSWER_SETTINGS
 from medqa.modeling.adapter import ADAPTER_WEIGHTS
+from medqa.modeling.base_model import BaseModel
 from medqa.runtime.console import table
 from medqa.runtime.errors import Failed, UserError
 
@@ -29,6 +33,16 @@ LOSS = "answer_loss"
 MARGIN = 0.01
 # What the scores of two evaluations must have in common to be subtracted.
 SCALE = ("bertscore_model", "entailment_model", "lexicon")
+# What the answers of two evaluations must have in common, so that the models cause their differences:
+# settings, and entries of the manifest. The tuned models are what is compared.
+BASE_MODEL = "BASE_MODEL_PATH"
+DECODING = tuple(name for name in ANSWER_SETTINGS if name != "FINETUNED_MODEL_PATH")
+NAMES = {"BASE_PRECISION": "BASE_PRECISION (weights and key-value cache)"}
+PROMPT = {"chat_template_sha256": "chat template", "system_message": "system message"}
+# Without an effect on greedy decoding.
+SAMPLING = ("TOP_P", "SEED")
+# Characters of a value in a message.
+LONGEST_VALUE = 80
 TEXTS = ("question", "reference", "hypothesis", "specialty", "id", "failed")
 HEADER = ("metric", "base", "tuned", "other", "tuned - other [95 %]", "win/tie/loss", "n")
 
@@ -42,6 +56,7 @@ class Other:
         model: the tuned model that it evaluated.
         answers: results table of that model.
         scale: how it was scored, the keys in `SCALE`.
+        answered: how its answers were made: its settings, and its manifest.
         is_adapter: whether this evaluation's model was merged from that one.
     """
 
@@ -49,6 +64,7 @@ class Other:
     model: str
     answers: "pd.DataFrame"
     scale: dict[str, Any]
+    answered: dict[str, Any]
     is_adapter: bool
 
 
@@ -77,10 +93,12 @@ def read_other(folder: str, holdout: Mapping[str, Sequence[str]], tuned: str) ->
             f"COMPARE_WITH {folder} answered other questions: {common:,} of its {len(there):,} are among the "
             f"{len(here):,} of this evaluation. Name an evaluation of the same holdout with the same --LIMIT."
         )
-    settings = manifest["settings"]["given"] | manifest["settings"]["default"]
-    model = settings["FINETUNED_MODEL_PATH"]
+    recorded = manifest["settings"]["given"] | manifest["settings"]["default"]
+    answered = run_manifest.with_present_names(recorded) | manifest
+    model = answered["FINETUNED_MODEL_PATH"]
     scale = {name: advice.get(name) for name in SCALE}
-    return Other(folder, model, answers, scale, _is_merged_from(Path(tuned), Path(model), manifest["inputs"]))
+    is_adapter = _is_merged_from(Path(tuned), Path(model), manifest["inputs"])
+    return Other(folder, model, answers, scale, answered, is_adapter)
 
 
 def _is_merged_from(tuned: Path, adapter: Path, inputs: Mapping[str, str]) -> bool:
@@ -93,16 +111,62 @@ def _is_merged_from(tuned: Path, adapter: Path, inputs: Mapping[str, str]) -> bo
     return sha256_of_file(adapter / run_manifest.MANIFEST) == recorded and merged_from == trained
 
 
+def different_settings(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What determined the answers of two evaluations and differs, other than their tuned models.
+
+    Args:
+        there, here: settings and manifest; what one of them does not record is not compared.
+
+    Returns:
+        for each one its `name`, and the values `other` and `tuned`.
+    """
+    greedy = not any(found.get("TEMPERATURE", 1) for found in (there, here))
+    names = [name for name in DECODING if name in there and not (greedy and name in SAMPLING)]
+    names += [name for name in PROMPT if there.get(name) is not None]
+    return [
+        {"name": (NAMES | PROMPT).get(name, name), "other": values[0], "tuned": values[1]}
+        for name in names
+        if there[name] != here[name] and not (name == BASE_MODEL and _same_base(there[name], here[name]))
+        for values in [_distinguished(str(there[name]), str(here[name]))]
+    ]
+
+
+def _same_base(there: str, here: str) -> bool:
+    """Whether two paths or names are of one model, by the files as they are now."""
+    if not all((Path(name) / "config.json").is_file() for name in (there, here)):
+        return False
+    return BaseModel(there, BASE_MODEL).fingerprint == BaseModel(here, BASE_MODEL).fingerprint
+
+
+def _distinguished(*values: str) -> list[str]:
+    """Two values, shortened to a part in which they differ."""
+    start = max(0, len(os.path.commonprefix(values)) - 20)
+    if max(map(len, values)) <= LONGEST_VALUE:
+        return list(values)
+    shown = [("…" if start else "") + value[start : start + LONGEST_VALUE] for value in values]
+    return [
+        part + "…" * (len(value) > start + LONGEST_VALUE) for part, value in zip(shown, values, strict=True)
+    ]
+
+
 def add(
-    other: Other | None,
-    tables: Mapping[str, "pd.DataFrame"],
-    advice: dict[str, Any],
-    lower_is_better: Collection[str],
-    seed: int,
+    other: Other | None, answered: Mapping[str, Any], results: Any, lower_is_better: Collection[str]
 ) -> None:
-    """Add the comparison of the tuned model with the other one to the advice, if there is another one."""
-    if other:
-        advice["paired"] = pair(other, tables, advice, lower_is_better, seed)
+    """Add the comparison of the tuned model with the other one to the advice, if there is another one.
+
+    Args:
+        other: the other evaluation.
+        answered: how the answers of this evaluation were made: settings, and manifest of the datasets.
+        results: of this evaluation: `tables`, `advice` (extended) and `warnings` (extended).
+        lower_is_better: metrics for which lower is better.
+    """
+    if not other:
+        return
+    paired = pair(other, results.tables, results.advice, lower_is_better, answered["SEED"])
+    paired["settings_that_differ"] = different_settings(other.answered, answered)
+    results.advice["paired"] = paired
+    if text := confounded(paired):
+        results.warnings.add(f"COMPARE_WITH {paired['with']}: {text}")
 
 
 def pair(
@@ -132,7 +196,7 @@ def pair(
         raise UserError(
             f"COMPARE_WITH {other.folder} was scored in another way ({', '.join(differs)}). Score its "
             "answers again, with the settings of this evaluation and: python evaluation.py --SCORE_ONLY "
-            f"--OUTPUT_DIR {other.folder}"
+            f"--OUTPUT_DIR {shlex.quote(other.folder)}"
         )
     theirs, ours = other.answers.drop(columns=PRIMARY, errors="ignore"), tables["finetuned"]
     add_primary_score({"other": theirs}, primary_metrics, lower_is_better)
@@ -172,12 +236,25 @@ def paired_text(paired: Mapping[str, Any]) -> str:
 
 
 def summary(paired: Mapping[str, Any]) -> str:
-    """What was paired, and the share of equal answers."""
+    """What was paired, the share of equal answers, and what else than the models differs."""
     adapter = ", the adapter that tuned was merged from" * paired["is_its_adapter"]
     share = paired["equal_answers"] / paired["answers"]
-    return (
+    text = (
         f"Tuned against other ({paired['model']}, evaluated in {paired['with']}{adapter}): "
         f"{paired['equal_answers']:,} of {paired['answers']:,} answers are equal ({share:.0%})."
+    )
+    return " ".join(filter(None, (text, confounded(paired))))
+
+
+def confounded(paired: Mapping[str, Any]) -> str:
+    """What else than the models can cause the differences, with both values; "" if nothing is known."""
+    differing = paired.get("settings_that_differ", ())  # earlier versions did not compare them
+    if not differing:
+        return ""
+    named = "; ".join(f"{one['name']}: {one['other']} there, {one['tuned']} here" for one in differing)
+    return (
+        f"NOT A COMPARISON OF MODELS ALONE: the answers were made with other settings ({named}), which can "
+        "cause every difference by themselves. Evaluate both models with the same settings."
     )
 
 
@@ -197,5 +274,5 @@ def require_equivalent(paired: Mapping[str, Any] | None) -> None:
         raise Failed(
             f"the merged model is worse than its adapter: primary score {primary['difference']:+.3f} (95 % "
             f"interval {primary['ci_low']:+.3f} to {primary['ci_high']:+.3f}, below -{MARGIN}). Do not ship "
-            "it; the results are written."
+            f"it; the results are written. {confounded(paired)}".rstrip()
         )

@@ -39,6 +39,11 @@ MORE_QUESTIONS = (
     "hold out more questions, so that differences can be detected (HOLDOUT_SAMPLES_PER_SPECIALTY, in a new "
     "OUTPUT_DIR of the preparation)"
 )
+# More questions of a single specialty have nothing to be compared with.
+SECOND_SPECIALTY = (
+    "add the file of a second specialty to DATA_DIR, with which this one can be compared (in a new "
+    "OUTPUT_DIR of the preparation, so that both are in the holdout)"
+)
 SPREAD_STEP = 0.1
 SPREAD_EVENLY = (
     "give every specialty that has not regressed more of its data "
@@ -100,7 +105,7 @@ def recommend(
         "recommended_sample_increases": increases,
         "overall_improvement": {name: value for name, value in overall.items() if math.isfinite(value)},
         "summary": summary,
-        "next_step": "" if increases or blocked else _next_step(spreads=able and not low),
+        "next_step": "" if increases or blocked else _next_step(len(rows), spreads=able and not low),
         "train_first": train_first,
         "reasons": reasons,
         "regressed_specialties": worse,
@@ -230,9 +235,10 @@ def _step(deficit: float, thresholds: Thresholds) -> float:
     return thresholds.max_share_step * min(1.0, max(0.0, deficit) / full)
 
 
-def _next_step(spreads: bool) -> str:
+def _next_step(specialties: int, spreads: bool) -> str:
     """What to do when nothing is recommended; `spreads`: SPREAD_WHEN_FLAT would raise a share."""
-    return f"What you can do: {'; '.join([MORE_QUESTIONS, *[SPREAD_EVENLY] * spreads, OTHER_DATA])}."
+    first = MORE_QUESTIONS if specialties > 1 else SECOND_SPECIALTY
+    return f"What you can do: {'; '.join([first, *[SPREAD_EVENLY] * spreads, OTHER_DATA])}."
 
 
 def _why_no_spread(low: Sequence[str], worse: int, number: int) -> str:
@@ -261,7 +267,10 @@ def _grown(share: float, pool: int, step: float, max_step: float) -> tuple[float
         grown = share + min(max_step, math.ceil(one_pair * 100 - ROUNDING) / 100)
     grown = min(1.0, round(grown, 4))
     pairs = round((grown - share) / one_pair)
-    return grown, f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
+    effect = f"Share {share:.2f} -> {grown:.2f}: about {pairs} of the {pool} pairs in its pool."
+    if step < one_pair and grown > share:
+        effect += f" The step of {step:.2f} is less than a pair, so it was rounded up to a whole one."
+    return grown, effect
 
 
 def holdout_use(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.artifacts import history_csv
 from medqa.artifacts.history_csv import KEY, Row
 from medqa.generation.settings import GenerationSettings
+from medqa.runtime.console import WarningLog, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,21 +30,36 @@ def fingerprint(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def known_rows(history: str, output: Path, data: Mapping[str, Any]) -> list[Row]:
+def known_rows(
+    history: str, settings: GenerationSettings, data: Mapping[str, Any], warnings: WarningLog
+) -> list[Row]:
     """All rows of earlier evaluations: of the datasets, of HISTORY and of the output folder.
 
     Args:
         history: the setting HISTORY: a file or folder with earlier rows; "": none.
-        output: the output folder.
+        settings: of the answers, for the output folder and the datasets.
         data: manifest of the datasets.
+        warnings: gets a warning if no row of HISTORY is of this holdout.
 
     Raises:
         UserError: a file cannot be read, or is not a history.
     """
-    files = [Path(history)] if history else []
-    if (output / history_csv.FILE).exists():
-        files.append(output)
-    return history_csv.merged(data.get("history", []), *map(history_csv.read, files))
+    output, given = Path(settings.output_dir), history_csv.read(Path(history)) if history else []
+    if given and _holdout(settings) not in {row["holdout"] for row in given}:
+        warnings.add(
+            f"HISTORY {history} is of another holdout than that of {settings.dataset_dir}, so none of its "
+            f"{counted(len(given), 'round')} counts as an earlier use of this one. Name the history of "
+            "evaluations on these datasets, or leave --HISTORY out."
+        )
+    own = history_csv.read(output) if (output / history_csv.FILE).exists() else []
+    return history_csv.merged(data.get("history", []), given, own)
+
+
+def _holdout(settings: GenerationSettings) -> str:
+    """Identifies the holdout of the datasets, also when only a part of it is answered."""
+    from medqa.data import dataset_io
+
+    return fingerprint(sorted(dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"])))
 
 
 def this_evaluation(
@@ -57,7 +73,6 @@ def this_evaluation(
         metadata: bertscore_model, lexicon and primary_metrics of the evaluation.
         started: time at which the evaluation began.
     """
-    from medqa.data import dataset_io
     from medqa.generation.prediction_cache import model_asked
 
     output = Path(settings.output_dir)
@@ -71,13 +86,12 @@ def this_evaluation(
     scale |= {name: data[name] for name in ("chat_template_sha256", "system_message")}
     scale["base"] = model_asked(output, "base")
     trained = {name: sha for name, sha in data["outputs"].items() if name.startswith("train_dataset/")}
-    holdout = dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"])
     return {
         "first_evaluated": started,
         "iteration": data["iteration"],
         "data_version": fingerprint(trained),
         "model": fingerprint(model_asked(output, "finetuned")),
-        "holdout": fingerprint(sorted(holdout)),
+        "holdout": _holdout(settings),
         "scale": fingerprint(scale),
         "train_pairs": sum(data["train_samples"].values()),
         "shares": dict(data["shares"]),

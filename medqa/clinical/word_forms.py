@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from medqa.artifacts.plain_words import in_words
 from medqa.clinical import words as word_lists
 from medqa.runtime.errors import UserError
 
@@ -130,8 +131,8 @@ def user_terms(path: str | Path) -> dict[str, str]:
         content = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"The lexicon {path} cannot be read ({error}). It should be a UTF-8 text file with a term in "
-            "each line, after commas its other names. Give its path with --LEXICON."
+            f"The lexicon {path} cannot be read ({in_words(error)}). It should be a UTF-8 text file with a "
+            "term in each line, after commas its other names. Give its path with --LEXICON."
         ) from None
     rows = [line.split("#")[0].split(",") for line in content.splitlines()]
     return {name: row[0] for row in rows for name in row}

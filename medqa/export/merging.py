@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medqa.artifacts import atomic_io
+from medqa.artifacts import atomic_io, run_manifest
 from medqa.artifacts.output_dir import MERGED
 from medqa.data import dataset_io
 from medqa.export import gguf_files
@@ -120,6 +120,12 @@ def _merge(settings: ExportSettings, prompts: PromptFormat, device: Device) -> t
     record: dict[str, Any] = {"base": base.fingerprint}
     record["adapter_sha256"] = atomic_io.sha256_of_file(Path(adapter) / ADAPTER_WEIGHTS)
     record |= {"trained_in": settings.base_precision, "trained_eval_loss": _trained_loss(Path(adapter))}
+    inputs, train = run_manifest.read_manifest(Path(adapter))["inputs"], f"/{dataset_io.SPLITS['train']}/"
+    # An evaluation of the merged model compares the holdout with these data.
+    record["trained_on"] = {
+        "DATASET_DIR": settings.dataset_dir,
+        "train_sha256": sorted(sha for name, sha in inputs.items() if train in name),
+    }
     if losses:
         record |= {"kept": kept, "eval_loss": losses}
     return _merged(prompts, adapter, device, kept), record

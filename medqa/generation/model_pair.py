@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from medqa.artifacts.output_dir import MERGED
 from medqa.generation.prediction_cache import ROLES, answered_iteration
 from medqa.generation.settings import GenerationSettings
 from medqa.modeling import loading
-from medqa.modeling.adapter import adapter_identity
+from medqa.modeling.adapter import ADAPTER_CONFIG, adapter_identity
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device, free_memory
 from medqa.modeling.model_size import weight_bytes
@@ -50,7 +51,9 @@ class Models:
                 "(model*.safetensors). Make it with: python fine_tuning.py"
             )
         if not self.has_adapter:
-            BaseModel(tuned, "FINETUNED_MODEL_PATH").require_weights()
+            whole = BaseModel(tuned, "FINETUNED_MODEL_PATH")
+            whole.require_weights()
+            whole.require_causal()
 
     def identity(self, role: str) -> dict[str, object]:
         """Identifies a model: fingerprints of its weights, and its precision."""
@@ -158,6 +161,20 @@ def training_if_outdated(
     return run_manifest.with_present_names(given) | folders
 
 
+def _is_base(tuned: Path, base: BaseModel) -> bool:
+    """Whether the tuned model is the base itself, or a copy of it: the same config and the same weights."""
+    source = Path(base.name)
+    adapter = (tuned / ADAPTER_CONFIG).is_file()
+    if adapter or not all((folder / "config.json").is_file() for folder in (tuned, source)):
+        return False
+    if tuned.resolve() == source.resolve():
+        return True
+    # The fingerprint sees names and sizes of the weights only, which other weights can have, too.
+    return BaseModel(str(tuned), "FINETUNED_MODEL_PATH").fingerprint == base.fingerprint and all(
+        sha256_of_file(path) == sha256_of_file(source / path.name) for path in tuned.glob("*.safetensors")
+    )
+
+
 def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings: WarningLog) -> None:
     """Refuse a tuned model that is unfinished, of another base, or trained with another chat template.
 
@@ -167,6 +184,11 @@ def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings
         UserError: what differs, and what to type.
     """
     tuned = Path(tuned_name)
+    if _is_base(tuned, base):
+        warnings.add(
+            f"the tuned model {tuned} and the base model {base.name} are the same model, so every "
+            "difference is 0 or chance. Name the model to evaluate with --FINETUNED_MODEL_PATH."
+        )
     if (
         tuned.is_dir()
         and not (tuned / "training_config.json").exists()
@@ -190,5 +212,5 @@ def check_tuned(tuned_name: str, base: BaseModel, data: dict[str, Any], warnings
         name = (manifest["settings"]["given"] | manifest["settings"]["default"])["MODEL_NAME"]
         raise UserError(
             f"the adapter in {tuned} was trained on {name}, which differs from {base.name}. Evaluate it "
-            f"with: --BASE_MODEL_PATH {name}"
+            f"with: --BASE_MODEL_PATH {shlex.quote(name)}"
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from medqa.artifacts import run_manifest
 from medqa.artifacts.atomic_io import drop_cached, write_json
+from medqa.artifacts.plain_words import in_words
 from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
@@ -217,7 +218,7 @@ def load_answers(
         raise UserError(f"{predictions} holds no finished set of answers to score. {command}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{predictions / ASKED} names answers that are missing ({error!r}). {command}"
+            f"{predictions / ASKED} names answers that are missing ({in_words(error):.200}). {command}"
         ) from None
     if texts != texts_sha256(records) or None in losses.values():
         raise UserError(

@@ -12,12 +12,12 @@ from typing import Any
 
 from medqa.metrics.encoder import (
     Batched,
-    EncoderMissing,
     clean,
     fingerprint,
     known_name,
     load_encoder,
     longest_input,
+    require_layer,
 )
 from medqa.metrics.score_cache import ScoreCache
 from medqa.runtime.progress import Progress
@@ -221,10 +221,7 @@ class BertScorer(Batched):
     def _choose_layer(self, layer: int) -> int:
         """The given layer; for 0 the tuned layer of a known encoder, else the last."""
         last = self.encoder.config.num_hidden_layers
-        if not 0 <= layer <= last:
-            raise EncoderMissing(
-                f"BERTSCORE_LAYER is {layer}, but the encoder has the layers 1 to {last} (0: the tuned one)."
-            )
+        require_layer(layer, last)
         if layer:
             return layer
         from bert_score.utils import model2layers

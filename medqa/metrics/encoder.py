@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import hub
-from medqa.runtime.errors import UserError, first_line
+from medqa.artifacts.plain_words import in_words
+from medqa.runtime.errors import UserError
 
 # Used when neither the tokenizer nor the encoder has a limit.
 DEFAULT_MAX_TOKENS = 512
@@ -43,24 +44,101 @@ def load_encoder(model: str) -> tuple[Any, Any]:
     Raises:
         EncoderMissing: none of these has it. Without internet this takes seconds, not the Hub's retries.
     """
-    folder = Path(model).expanduser()
-    if not model or (not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1)):
-        raise _missing(f"there is no folder {model!r}")
+    folder = _folder(model)
     try:
         return _from_disk(str(folder) if folder.is_dir() else model)
     except Exception as error:
         if folder.is_dir():
-            reason = f"the folder {model} holds none that can be loaded ({first_line(error)})"
+            reason = f"the folder {model} holds none that can be loaded ({in_words(error)})"
             raise _missing(reason) from error
+    with _fetching(model):
+        hub.files_of(model)  # with a short timeout: without internet, a download would retry for minutes
+        hub.announce(model, "BERTSCORE_MODEL")
+        return _from_disk(model, fetch=True)
+
+
+def require_encoder(model: str, layer: int, default: str) -> None:
+    """Refuse an encoder that `load_encoder` would not find or accept, or a layer that it does not have.
+
+    Loads no weights. Without the default encoder, BERTScore is left out later, with a warning.
+
+    Args:
+        model: a folder, or a name on the Hub; "": none is wanted.
+        layer: of BERTScore.
+        default: the name of the default encoder.
+
+    Raises:
+        EncoderMissing: the reason, and what to type.
+    """
+    if not model:
+        return
+    try:
+        config = _checked_config(model)
+    except EncoderMissing:
+        if model == default:
+            return
+        raise
+    require_layer(layer, config.num_hidden_layers)
+
+
+def require_layer(layer: int, last: int) -> None:
+    """Refuse a layer that the encoder does not have.
+
+    Raises:
+        EncoderMissing: with the layers that it has.
+    """
+    if not 0 <= layer <= last:
+        raise EncoderMissing(
+            f"BERTSCORE_LAYER is {layer}, but the encoder has the layers 1 to {last} (0: the tuned one)"
+        )
+
+
+def _folder(model: str) -> Path:
+    """The path of an encoder, which exists unless `model` can be a name on the Hub."""
+    folder = Path(model).expanduser()
+    if not model or (not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1)):
+        raise _missing(f"there is no folder {model!r}")
+    return folder
+
+
+@contextlib.contextmanager
+def _fetching(model: str) -> Iterator[None]:
+    """Report an error of the block, which fetches an encoder from the Hub, in one line."""
     not_local = f"{model} is neither a folder nor in the Hub's cache on this machine, and"
     if hub.forbidden():
         raise _missing(f"{not_local} HF_HUB_OFFLINE forbids fetching it")
     try:
-        hub.files_of(model)  # with a short timeout: without internet, a download would retry for minutes
-        hub.announce(model, "BERTSCORE_MODEL")
-        return _from_disk(model, fetch=True)
+        yield
     except Exception as error:
-        raise _missing(f"{not_local} fetching it from the Hub failed ({first_line(error)})") from error
+        raise _missing(f"{not_local} fetching it from the Hub failed ({in_words(error)})") from error
+
+
+def _checked_config(model: str) -> Any:
+    """The config of an encoder, from a folder, the Hub's cache, or the Hub."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    folder = _folder(model)
+    if not folder.is_dir() and not _is_cached(model):
+        with _fetching(model):
+            hub.files_of(model)
+            return AutoConfig.from_pretrained(model, trust_remote_code=False)
+    try:
+        with _quiet_loading():
+            own = {"local_files_only": True, "trust_remote_code": False}
+            name = str(folder) if folder.is_dir() else model
+            config = AutoConfig.from_pretrained(name, **own)
+            _require_encoder_like_bert(config, AutoTokenizer.from_pretrained(name, **own))
+    except Exception as error:
+        raise _missing(f"{model} holds none that can be loaded ({in_words(error)})") from error
+    return config
+
+
+def _is_cached(model: str) -> bool:
+    """Whether the Hub's cache has an encoder; not for what cannot be a name on the Hub."""
+    try:
+        return hub.in_cache(model)
+    except ValueError:
+        return False
 
 
 class Batched:
@@ -143,7 +221,7 @@ def load_classifier(model: str) -> tuple[Any, Any, dict[str, int]]:
                 weights_only=True,
             )
     except Exception as error:
-        raise HeadMissing(f"{model} does not judge entailment ({first_line(error)})") from error
+        raise HeadMissing(f"{model} does not judge entailment ({in_words(error)})") from error
     # transformers initializes a head that is missing among the weights at random, and only warns.
     body = f"{classifier.base_model_prefix}."
     if absent := sorted(key for key in info["missing_keys"] if not key.startswith(body)):
@@ -200,9 +278,13 @@ def _from_disk(model: str, fetch: bool = False) -> tuple[Any, Any]:
         encoder = AutoModel.from_pretrained(
             model, dtype=torch.float32, local_files_only=not fetch, trust_remote_code=False, weights_only=True
         )
-    if getattr(encoder.config, "is_decoder", False) or tokenizer.cls_token_id is None:
-        raise ValueError("it is not an encoder like BERT (no [CLS] token)")
+    _require_encoder_like_bert(encoder.config, tokenizer)
     return tokenizer, encoder
+
+
+def _require_encoder_like_bert(config: Any, tokenizer: Any) -> None:
+    if getattr(config, "is_decoder", False) or tokenizer.cls_token_id is None:
+        raise ValueError("it is not an encoder like BERT (no [CLS] token)")
 
 
 def fingerprint(model: Any, *settings: object) -> str:

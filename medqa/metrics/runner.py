@@ -255,13 +255,17 @@ def require_metrics(metrics: type, wanted: Sequence[str], columns: Sequence[str]
         known += COLUMNS.get(name, (name,))
         returned = str(getattr(getattr(metrics, method), "__annotations__", {}).get("return", dict))
         dicts = dicts or (name not in COLUMNS and ("dict" in returned or "Mapping" in returned))
+    names = ", ".join(dict.fromkeys(known))
+    if not wanted:
+        raise UserError(f"PRIMARY_METRICS []: none is named. The metrics are: {names}.")
     unknown = [name for name in wanted if name not in known]
     if unknown and not (dicts and columns is None):
         letters = {name.lower(): name for name in known}
         [near] = difflib.get_close_matches(unknown[0].lower(), letters, n=1, cutoff=0)
+        separate = "Separate names with spaces. " * ("," in unknown[0])
         raise UserError(
-            f"PRIMARY_METRICS: no metric is called {unknown[0]!r:.80}. The nearest name is {letters[near]}; "
-            f"the metrics are {', '.join(dict.fromkeys(known))}."
+            f"PRIMARY_METRICS: no metric is called {unknown[0]!r:.80}. {separate}The nearest name is "
+            f"{letters[near]}; the metrics are {names}."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts.atomic_io import read_whole, sha256_of_file, share_weights, write_json
+from medqa.artifacts.plain_words import in_words
 from medqa.runtime.errors import UserError
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -67,7 +68,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(
             f"the adapter in {path} is damaged: {ADAPTER_CONFIG} cannot be read as its settings "
-            f"({error!r:.200}). Put its own files back, or make it with: python fine_tuning.py"
+            f"({in_words(error):.200}). Put its own files back, or make it with: python fine_tuning.py"
         ) from None
 
 

@@ -5,6 +5,8 @@ import functools
 import hashlib
 import json
 import math
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,17 @@ from typing import Any
 from medqa.artifacts import hub
 from medqa.artifacts.atomic_io import read_whole
 from medqa.artifacts.output_dir import MERGED
+from medqa.artifacts.plain_words import in_words
 from medqa.modeling import precision
+from medqa.modeling.adapter import ADAPTER_CONFIG, read_config
 from medqa.modeling.chat_template import ChatTemplate
 from medqa.modeling.model_size import num_parameters
 from medqa.modeling.tokenization import STOP_TOKENS, Example, stop_token_ids
 from medqa.runtime.console import WarningLog, counted
-from medqa.runtime.errors import UserError, first_line
+from medqa.runtime.errors import UserError
 
+# owner/name, as the Hub allows it.
+HUB_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 PADDING_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 # Largest config.json that is read.
@@ -52,6 +58,7 @@ class BaseModel:
         """
         folder = Path(self.name)
         if folder.is_dir():
+            self._require_no_adapter(folder)
             if not any(folder.glob("*.safetensors")):
                 found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
                 raise UserError(
@@ -61,6 +68,16 @@ class BaseModel:
             self._require_whole_files(folder)
         else:
             self.require_name()
+
+    def _require_no_adapter(self, folder: Path) -> None:
+        """Refuse the folder of an adapter in the place of a model; names its base."""
+        if (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file():
+            base = read_config(folder).get("base_model_name_or_path")
+            known = f"Its base model is {base}: --{self.setting} {shlex.quote(str(base))}"
+            raise UserError(
+                f"{folder} holds an adapter, not a base model. "
+                f"{known if base else f'Set --{self.setting} to the model that it was trained on.'}"
+            )
 
     def _require_whole_files(self, folder: Path) -> None:
         """Refuse weight files that are missing, or whose size is not what their header states."""
@@ -90,8 +107,7 @@ class BaseModel:
         Raises:
             UserError: with the setting to change.
         """
-        hub_name = self.name.count("/") == 1 and not self.name.startswith((".", "/", "~"))
-        if not (hub_name or Path(self.name).is_dir()):
+        if not (HUB_NAME.fullmatch(self.name) or Path(self.name).is_dir()):
             raise UserError(
                 f"{self.name} is neither a folder nor a name on the Hugging Face Hub (owner/name). Set "
                 f"--{self.setting}; the demo's models come with: python demo/fetch_models.py"
@@ -186,6 +202,7 @@ class BaseModel:
                 f"{self.name} ({config.model_type}) is a multimodal model, which is not supported. Set "
                 f"--{self.setting} to a text model."
             )
+        self.require_causal()
         if tokens > config.vocab_size:
             raise UserError(
                 f"the tokenizer of {self.name} has {tokens:,} tokens, and the model embeds "
@@ -200,6 +217,20 @@ class BaseModel:
             raise UserError(
                 f"{self.name} is quantized with {stored}, which is not supported. Set "
                 f"--{self.setting} to the unquantized model."
+            )
+
+    def require_causal(self) -> None:
+        """Refuse, by its config, a model that does not generate text, such as an encoder.
+
+        Raises:
+            UserError: with the setting to change.
+        """
+        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+        if type(self.model_config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise UserError(
+                f"{self.name} ({self.model_config.model_type}) is not a causal language model, so it cannot "
+                f"answer. Set --{self.setting} to one."
             )
 
     def require_mergeable(self, target: str) -> None:
@@ -234,6 +265,9 @@ class BaseModel:
         folder = Path(self.name)
         if not folder.is_dir():
             return self.name
+        self._require_no_adapter(folder)
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder} has no config.json. Set --{self.setting} to the folder of a model.")
         digest = hashlib.sha256((folder / "config.json").read_bytes())
         for path in sorted(folder.glob("*.safetensors")):
             digest.update(f"{path.name} {path.stat().st_size}".encode())
@@ -249,7 +283,10 @@ class BaseModel:
             UserError: config.json cannot be read.
         """
         path = Path(self.name) / "config.json"
-        if not path.parent.is_dir():
+        if path.parent.is_dir():
+            self._require_no_adapter(path.parent)
+        else:
+            self.require_name()
             path = hub.config_file(self.name)
             if path is None:
                 return None
@@ -272,8 +309,8 @@ class BaseModel:
         except (OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
                 RecursionError) as error:  # fmt: skip
             raise UserError(
-                f"{path} cannot be read as the config of a causal language model ({error!r:.200}). Give the "
-                "folder that holds config.json, the tokenizer and the *.safetensors files."
+                f"{path} cannot be read as the config of a causal language model ({in_words(error):.200}). "
+                "Give the folder that holds config.json, the tokenizer and the *.safetensors files."
             ) from None
 
     @contextlib.contextmanager
@@ -296,6 +333,6 @@ class BaseModel:
                 else "Without internet, copy the model's folder here."
             )
             raise UserError(
-                f"{self.name} could not be loaded: {first_line(error)[:300]}. {advice} Set its path with "
+                f"{self.name} could not be loaded: {in_words(error)[:300]}. {advice} Set its path with "
                 f"--{self.setting}."
             ) from None

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import inspect
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -180,7 +181,7 @@ def checked_template(
         raise UserError(
             f"{folder} was formatted with another chat template than the one in use now, which is the one of "
             f"{model} or your own. Format it again, with the settings of the first time and: python "
-            f"dataset_preparation.py --TOKENIZER {model}"
+            f"dataset_preparation.py --TOKENIZER {shlex.quote(model)}"
         )
     known, text = tokenizer.get_vocab(), bound("{question}", "{answer}", "{system}")
     if unknown := sorted({token for token in WHOLE_CONTROL_TOKEN.findall(text) if token not in known}):
@@ -189,7 +190,7 @@ def checked_template(
             "has no chat template, so the prompt is that of Llama-3. Put the model's own chat_template.jinja "
             "into its folder, or write its format into apply_chat_template in "
             "medqa/modeling/chat_template.py. "
-            f"Then prepare the data again: python dataset_preparation.py --TOKENIZER {model}"
+            f"Then prepare the data again: python dataset_preparation.py --TOKENIZER {shlex.quote(model)}"
         )
     return bound
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from medqa.artifacts.plain_words import in_words
 from medqa.modeling.adapter import ADAPTER_WEIGHTS, read_config, require_adapter
 from medqa.modeling.base_model import BaseModel
 from medqa.modeling.device import Device
@@ -119,7 +120,7 @@ def _checked_weights(folder: Path) -> set[str]:
             names = set(file.keys())
             broken = [name for name in names if not file.get_tensor(name).isfinite().all()]
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{damaged} {error}. Put its own files back.") from None
+        raise UserError(f"{damaged} {in_words(error)}. Put its own files back.") from None
     if broken:
         raise UserError(
             f"{damaged} {len(broken)} of its weights hold NaN or infinity, such as {min(broken)}. Train it "

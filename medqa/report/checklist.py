@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts import run_manifest
+from medqa.report.markdown import escaped
 from medqa.runtime.console import counted
 
 OPEN = "to be written by the authors"
@@ -62,7 +63,11 @@ def checklist(
     }
     lines = [HEAD]
     for topic, items in topics.items():
-        lines += [f"## {topic}\n", *(f"- {item}: {text or f'*{OPEN}*'}" for item, text in items.items()), ""]
+        lines += [
+            f"## {topic}\n",
+            *(f"- {item}: {escaped(text) or f'*{OPEN}*'}" for item, text in items.items()),
+            "",
+        ]
     return "\n".join(lines)
 
 

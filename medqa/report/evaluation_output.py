@@ -1,6 +1,7 @@
 """Writes the results of an evaluation to evaluation_results/, the manifest last, and reads them back."""
 
 import json
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +120,10 @@ def require_place(folder: Path, limit: int) -> None:
     if manifest is None and not (folder / "predictions").is_dir():
         output_dir.refuse_foreign_files(folder, "evaluation", REPLACED)
     if limit and manifest is not None and not manifest.get("partial", True):
+        look = shlex.quote(f"{folder}_look")
         raise UserError(
             f"{folder} contains an evaluation of the whole holdout, which --LIMIT {limit} would replace by a "
-            f"partial one. Choose another folder: --OUTPUT_DIR {folder}_look"
+            f"partial one. Choose another folder: --OUTPUT_DIR {look}"
         )
 
 
@@ -173,6 +175,7 @@ def publish(
             started,
             inputs={path: atomic_io.sha256_of_file(Path(path)) for path in records if Path(path).exists()},
             chat_template_sha256=data["chat_template_sha256"],
+            system_message=data.get("system_message"),  # earlier versions did not record it here
             iteration=data["iteration"],
             partial=advice["partial"],
             warnings=results.warnings.texts,

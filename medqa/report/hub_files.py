@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa.artifacts.output_dir import MERGED, MODEL_FILES
+from medqa.artifacts.plain_words import in_words
 from medqa.artifacts.run_manifest import MANIFEST
 from medqa.runtime.errors import UserError
 
@@ -96,7 +97,7 @@ def _header(path: Path) -> Any:
         with open(path, "rb") as file:  # safetensors shows only the last of equal keys
             return parsed(file.read(int.from_bytes(file.read(8), "little")))
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}. Nothing was sent.") from None
+        raise UserError(f"{path} is damaged: {in_words(error)}. Nothing was sent.") from None
 
 
 def _require_image_only(name: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ from medqa.artifacts import atomic_io, run_manifest
 from medqa.data.dataset_stats import notes_for_card
 from medqa.modeling.prompt_format import CHAT_TEMPLATE
 from medqa.report.how_to_use import how_to_use
+from medqa.report.markdown import escaped
 from medqa.runtime.console import counted
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def model_card(
         pipeline_tag=TASK, tags=list(TAGS), language=LANGUAGE, **LICENSE,
     )  # fmt: skip
     body = [
-        f"# {name}, fine-tuned" if merged else f"# LoRA adapter for {name}",
+        f"# {escaped(name)}, fine-tuned" if merged else f"# LoRA adapter for {escaped(name)}",
         "",
         WARNING,
         "",
@@ -136,7 +137,7 @@ def _data_section(data: Mapping[str, Any]) -> list[str]:
     """Number of pairs by specialty and split."""
     stats = data["stats"]
     rows = [
-        f"| {name} | {row['train']:,} | {row['eval']:,} | {row['holdout']:,} |"
+        f"| {escaped(name)} | {row['train']:,} | {row['eval']:,} | {row['holdout']:,} |"
         for name, row in sorted(stats["splits_per_specialty"].items())
     ]
     return [
@@ -176,7 +177,7 @@ def evaluated_card(
     verdict = advice["verdict"]
     rows = [row for row in comparison.to_dict("records") if row["n"]]
     metadata = f"language: {LANGUAGE}\nlibrary_name: transformers"
-    plain = f"---\n{metadata}\n---\n# {name}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
+    plain = f"---\n{metadata}\n---\n# {escaped(name)}\n\n{WARNING}\n\n{LIMITS}\n\n- Trained elsewhere.\n"
     content = ModelCard(card or plain)
     content.data.model_name = name
     content.data.eval_results = [
@@ -200,7 +201,7 @@ def evaluated_card(
         "",
         *(f"- {finding['text']}." for finding in verdict["findings"]),
         "",
-        advice["summary"],
+        escaped(advice["summary"]),
         "",
         f"{holdout}. ↑: higher is better, ↓: lower is better, n: number of questions to which the metric "
         "applies.",
@@ -227,7 +228,7 @@ def _score_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "| metric | base | tuned | difference | 95 % interval | n |",
         "|---|---:|---:|---:|---:|---:|",
         *(
-            f"| {row['metric']} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
+            f"| {escaped(row['metric'])} {row['direction']} | {row['base']:.3f} | {row['finetuned']:.3f} | "
             f"{row['difference']:+.3f} | {interval} | {row['n']} |"
             for row, interval in zip(rows, intervals, strict=True)
         ),

@@ -36,7 +36,7 @@ def print_summary(output: Path, results: Results, command: str) -> None:
     elif command and results.advice["recommended_sample_increases"]:
         print_rank0(f"Next:  {command} --RECOMMENDATIONS {shlex.quote(str(path))}")
     else:
-        print_rank0(f"Next:  open {output / 'report.html'} in a browser")
+        print_rank0(f"Next:  open {shlex.quote(str(output / 'report.html'))} in a browser")
 
 
 def in_folder(command: str, folder: str) -> str:

@@ -10,6 +10,7 @@ import torch
 
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.artifacts.atomic_io import temp_sibling
+from medqa.artifacts.plain_words import in_words
 from medqa.modeling.adapter import ADAPTER_WEIGHTS, write_adapter
 from medqa.runtime.distributed import rank
 from medqa.runtime.errors import UserError
@@ -136,7 +137,7 @@ def verified_signature(checkpoint: Path) -> dict[str, Any]:
                 raise ValueError("its content is not what was written")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
-            f"{path} cannot be used ({error}). Remove {checkpoint}: the run then resumes from the checkpoint "
-            "before it, or starts from the beginning."
+            f"{path} cannot be used ({in_words(error)}). Remove {checkpoint}: the run then resumes from the "
+            "checkpoint before it, or starts from the beginning."
         ) from None
     return signature

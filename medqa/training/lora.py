@@ -187,6 +187,7 @@ def require_targets(model: Any, target_modules: tuple[str, ...]) -> None:
     unknown = [one for one in target_modules if not any(f".{name}".endswith(f".{one}") for name in linear)]
     if unknown or not target_modules:
         why = f"this model has no {', '.join(unknown)} to add an adapter to" if unknown else "none is named"
+        why += "; separate names with spaces: q_proj v_proj" * any("," in name for name in unknown)
         names = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in linear}))
         raise UserError(f"LORA_TARGET_MODULES {list(target_modules)}: {why}. The model has: {names}.")
 

@@ -1,5 +1,6 @@
 """Decides whether to start, resume or skip training, and cleans the output folder."""
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
-from medqa.artifacts import output_dir, run_manifest
+from medqa.artifacts import output_dir, output_place, run_manifest
 from medqa.artifacts.atomic_io import temp_sibling, write_text
 from medqa.modeling.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from medqa.modeling.device import Device
@@ -98,6 +99,7 @@ def resolve_resume_checkpoint(
     manifest = run_manifest.read_manifest(output)
     if resume == "never":
         print_rank0("Start: from the base model, because of --RESUME never")
+        _print_replaced(output, manifest is not None)
         return FROM_BASE
     later = {name: value for name, value in defaults.items() if name in signature}
     if signature.get("CPU_PRECISION", "auto") != "auto":  # before this setting, a CPU computed in float32
@@ -116,15 +118,18 @@ def resolve_resume_checkpoint(
         if finished and finished != signature:
             why += ", as data or settings have changed since the adapter there was made"
         print_rank0(f"Start: from the base model; {integrity_error or why}")
+        _print_replaced(output, finished not in (None, signature))
         return FROM_BASE
     if last == signature:
         why = "same data and settings" + (", and the run had not finished" if unfinished else "")
         print_rank0(f"Start: from {checkpoints[-1]}; {integrity_error or why}")
+        _print_replaced(output, finished not in (None, signature))
         return str(checkpoints[-1])
     if last == finished and not unfinished:
         print_rank0(
             "Start: from the base model; the adapter here is finished, and data or settings have changed"
         )
+        _print_replaced(output, True)
         return FROM_BASE
     changes = [
         f"{name}: {_abbreviated(last.get(name))} then, {_abbreviated(signature[name])} now"
@@ -135,6 +140,16 @@ def resolve_resume_checkpoint(
         f"{output} holds an unfinished run with other settings ({'; '.join(changes)}). Give these settings "
         "to go on with it, start over with --RESUME never, or choose another --OUTPUT_DIR."
     )
+
+
+def _print_replaced(output: Path, replaced: bool) -> None:
+    """Print that the finished adapter of the folder will be replaced, and how to keep it."""
+    if replaced:
+        other = shlex.quote(output_place.free_folder(output, "new"))
+        print_rank0(
+            f"The finished adapter in {output} is kept until the new one is finished, and then replaced. To "
+            f"keep both, stop this run and give the new one another folder: --OUTPUT_DIR {other}"
+        )
 
 
 def assert_same_across_ranks(values: Mapping[str, Any]) -> None:

@@ -235,6 +235,20 @@ def test_each_specialty_has_its_own_paired_interval() -> None:
             np.testing.assert_allclose(found.astype(float), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("questions", "estimable"), [(3, False), (29, False), (30, True)])
+def test_equal_differences_give_a_specialty_no_interval_where_the_comparison_has_none(questions, estimable):
+    before = pd.DataFrame(
+        {"id": [str(n) for n in range(questions)], "specialty": "skin", "m": np.linspace(0, 0.5, questions)}
+    )
+    tables = before, before.assign(m=before["m"] + 0.25)
+    add_primary_score({"base": tables[0], "finetuned": tables[1]}, ["m"], ())
+    overall = compare(*tables, ["m"], (), 0).set_index("metric").loc["m"]
+    own = by_specialty(*tables, ["m"], 0.02)[0].iloc[0]
+    for row, prefix in ((overall, ""), (own, "m_"), (own, "primary_score_")):
+        assert row[f"{prefix}difference"] == pytest.approx(0.25)
+        assert np.isfinite([row[f"{prefix}ci_low"], row[f"{prefix}ci_high"]]).all() == estimable
+
+
 def test_columns_of_the_primary_score_agree_with_each_other() -> None:
     table, spread = by_specialty(*scored(*holdout([10] * 20, spread=0.1)), METRICS, margin=0.03)
     mean = table["primary_score_finetuned"].mean()
@@ -327,8 +341,9 @@ def test_every_shape_gives_numbers_without_a_warning(counts: list[int], change) 
     else:
         assert np.isfinite(specialties[shared].to_numpy(float)).all()
         assert specialties[["p_low", "p_worse", "q_value"]].stack().between(0, 1).all()
-    alone = specialties["primary_score_n"] < 2
-    np.testing.assert_array_equal(specialties["primary_score_ci_low"].isna(), alone)
+    least = FEW if change in (all_equal, constant, shifted) else 2
+    few = specialties["primary_score_n"] < least
+    np.testing.assert_array_equal(specialties["primary_score_ci_low"].isna(), few)
 
 
 def test_ties_are_no_change() -> None:

@@ -100,6 +100,22 @@ def test_data_that_are_gone_are_told_unless_they_were_the_same(trained: Path, tm
     assert folders == [trained] and "gone" in unknown and "is missing" in unknown
 
 
+def test_a_merged_model_has_the_record_of_its_adapter(trained: Path, tmp_path: Path) -> None:
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    record = {"adapter_sha256": "ab"}
+    (merged / "merged_from.json").write_text(json.dumps(record))  # as earlier versions wrote it
+    assert "does not record" in contamination.training_folders(trained, merged)[1]
+    other = split(tmp_path / "other", {"What is a stroke?": "A clot."})
+    for datasets, expected in ((trained, [trained]), (other, [trained, other])):
+        record["trained_on"] = {"DATASET_DIR": str(datasets), "train_sha256": []}
+        (merged / "merged_from.json").write_text(json.dumps(record))
+        assert contamination.training_folders(trained, merged) == (expected, "")
+    record["trained_on"] = {"DATASET_DIR": str(tmp_path / "gone"), "train_sha256": ["0"]}
+    (merged / "merged_from.json").write_text(json.dumps(record))
+    assert "gone" in contamination.training_folders(trained, merged)[1]
+
+
 def results(holdout) -> dict[str, pd.DataFrame]:
     """Tables in which the pair that is far alone got worse."""
     base = pd.DataFrame({"id": holdout["id"], "specialty": holdout["specialty"], "score": [0.2, 0.2, 0.5]})

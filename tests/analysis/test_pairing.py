@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from evaluations import LESS, PRIMARY, evaluation, published
 
+from config import EvaluationConfig
 from medqa.analysis import pairing
 from medqa.artifacts.atomic_io import sha256_of_file
 from medqa.runtime.errors import Failed, UserError
@@ -117,3 +118,75 @@ def test_a_merged_model_knows_its_adapter_until_that_is_trained_again(tmp_path):
     (merged / "merged_from.json").write_text(json.dumps({"base": "b", "adapter_sha256": "ab"}))
     (adapter / "manifest.json").write_text(json.dumps(manifest | {"iteration": 2}))
     assert not pairing._is_merged_from(merged, adapter, recorded)
+
+
+SAME = vars(EvaluationConfig()) | {"chat_template_sha256": "c" * 64, "system_message": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "named"),
+    [
+        ({}, {}, []),
+        ({"MAX_NEW_TOKENS": 4}, {"MAX_NEW_TOKENS": 24}, [("MAX_NEW_TOKENS", "4", "24")]),
+        ({"TEMPERATURE": 0.0}, {}, [("TEMPERATURE", "0.0", "0.1")]),
+        ({"SEED": 1, "TOP_P": 0.5}, {}, [("TOP_P", "0.5", "0.9"), ("SEED", "1", "42")]),
+        # Without an effect on greedy decoding.
+        ({"SEED": 1, "TOP_P": 0.5, "TEMPERATURE": 0.0}, {"TEMPERATURE": 0.0}, []),
+        ({"BASE_MODEL_PATH": "a/b"}, {"BASE_MODEL_PATH": "a/c"}, [("BASE_MODEL_PATH", "a/b", "a/c")]),
+        ({"BASE_PRECISION": "fp8"}, {},
+         [("BASE_PRECISION (weights and key-value cache)", "fp8", "bf16")]),
+        ({"CPU_PRECISION": "fp32"}, {"CPU_PRECISION": "bf16"}, [("CPU_PRECISION", "fp32", "bf16")]),
+        ({"MAX_PROMPT_LENGTH": 99}, {}, [("MAX_PROMPT_LENGTH", "99", "1536")]),
+        ({"chat_template_sha256": "d" * 64}, {}, [("chat template", "d" * 64, "c" * 64)]),
+        ({"system_message": "Be long."}, {}, [("system message", "Be long.", "Be brief.")]),
+        # Earlier versions did not record it; and what does not determine an answer.
+        ({"system_message": None}, {}, []),
+        ({"FINETUNED_MODEL_PATH": "x", "BATCH_SIZE": 1, "LOW_MARGIN": 0.5}, {}, []),
+    ],
+)  # fmt: skip
+def test_what_determines_answers_and_differs_is_named_with_both_values(there, here, named):
+    found = pairing.different_settings(SAME | there, SAME | here)
+    assert found == [{"name": name, "other": one, "tuned": other} for name, one, other in named]
+
+
+def test_one_base_model_at_two_paths_is_the_same(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    here, there = ({"BASE_MODEL_PATH": str(tmp_path / name)} for name in ("one", "two"))
+    assert not pairing.different_settings(SAME | there, SAME | here)
+    (tmp_path / "two" / "model.safetensors").write_bytes(b"other weights")
+    [found] = pairing.different_settings(SAME | there, SAME | here)
+    assert found["name"] == "BASE_MODEL_PATH"
+
+
+def test_long_values_are_shortened_to_where_they_differ():
+    long = "Answer as an experienced pharmacist of a children's ward would. " * 5
+    [found] = pairing.different_settings(
+        SAME | {"system_message": f"{long}Be brief."}, SAME | {"system_message": f"{long}Be long."}
+    )
+    assert found["other"].endswith("Be brief.") and found["tuned"].endswith("Be long.")
+    assert max(map(len, found.values())) < 100
+
+
+def test_other_settings_are_told_in_the_terminal_the_report_the_warnings_and_the_json(tmp_path):
+    results = evaluation(30)
+    folder = published(tmp_path / "earlier", results, MAX_NEW_TOKENS=4)
+    other = pairing.read_other(str(folder), holdout(results), "results")
+    results.advice["entailment_model"] = None
+    pairing.add(other, SAME | {"MAX_NEW_TOKENS": 24}, results, LESS)
+    told = "(MAX_NEW_TOKENS: 4 there, 24 here)"
+    assert results.advice["paired"]["settings_that_differ"][0]["other"] == "4"
+    assert told in pairing.paired_text(results.advice["paired"]) and told in results.warnings.texts[-1]
+    here = published(tmp_path / "here", results)
+    assert told in json.loads((here / "manifest.json").read_text())["warnings"][-1]
+    assert (here / "report.html").read_text(encoding="utf-8").count(told) == 2
+
+
+def test_a_merged_model_that_is_worse_with_other_settings_is_told_so(other):
+    results, before = other
+    results.tables["finetuned"]["primary_score"] -= 0.1
+    found = paired(results, pairing.Other(**vars(before) | {"is_adapter": True}))
+    found["settings_that_differ"] = [{"name": "SEED", "other": "1", "tuned": "2"}]
+    with pytest.raises(Failed, match="worse than its adapter.*SEED: 1 there, 2 here"):
+        pairing.require_equivalent(found)

@@ -234,3 +234,24 @@ def test_holdout_use_counts_evaluations_and_bounds_the_selection_bias() -> None:
     assert f"at most {third['flattery_at_most']:.3f}" in third["note"]
     nothing = COMPARISON.assign(standard_error=math.nan)
     assert holdout_use([1], nothing, 42, 0.3)["flattery_at_most"] is None
+
+
+def test_a_single_specialty_needs_a_second_one_and_not_more_questions() -> None:
+    alone = performance()[lambda table: table["specialty"] == "skin"].reset_index(drop=True)
+    spread = replace(SPREAD, specialties=1, heterogeneity_p=None)
+    advice = advise(alone, spread=spread)
+    assert "add the file of a second specialty" in advice["next_step"]
+    assert "hold out more questions" not in advice["next_step"]
+    flat = advise(performance(), spread=replace(SPREAD, heterogeneity_p=0.5))
+    assert "hold out more questions" in flat["next_step"] and "second specialty" not in flat["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "share", "rounded"), [(4, 0.63, True), (5, 0.6, False), (40, 0.6, False), (1, 0.5, False)]
+)
+def test_a_step_of_less_than_a_pair_is_told_where_it_is_rounded_up(pool, share, rounded) -> None:
+    flat = replace(SPREAD, heterogeneity_p=0.5)
+    advice = advise(performance(), pool=pool, spread=flat, spread_when_flat=0.1)
+    told = "The step of 0.10 is less than a pair, so it was rounded up to a whole one."
+    assert advice["recommended_sample_increases"].get("skin", 0.5) == share
+    assert (told in advice["reasons"]["skin"]) == rounded

@@ -1,6 +1,7 @@
 """History of the evaluations on one holdout: identity of rows, merging, reading and writing history.csv."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 
 from medqa.analysis import round_history
 from medqa.artifacts import history_csv
+from medqa.generation.settings import GenerationSettings
+from medqa.runtime.console import WarningLog
 from medqa.runtime.errors import UserError
 
 
@@ -123,3 +126,20 @@ def test_rows_become_a_table_without_missing_values() -> None:
     rows = round_history.table_rows(history_csv.merged([row(1), row(2, primary_score_difference=None)]))
     assert rows[0] == ("1", "100", "0.110", "+0.010", "+0.000, +0.040", "-")
     assert rows[1][:4] == ("2", "200", "0.120", "-")
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_history_of_another_holdout_is_told(mixed, prepared, tmp_path) -> None:
+    own = GenerationSettings(
+        **{field.name: None for field in fields(GenerationSettings)}
+        | {"dataset_dir": str(prepared), "output_dir": str(tmp_path / "out")}
+    )
+    rows = [row(1, "other"), *[row(2, round_history._holdout(own))] * mixed]
+    (tmp_path / history_csv.FILE).write_text(history_csv.text(history_csv.merged(rows)), encoding="utf-8")
+    warnings = WarningLog()
+    known = round_history.known_rows(str(tmp_path), own, {}, warnings)
+    assert len(known) == len(rows) and len(warnings.texts) == (not mixed)
+    assert round_history.known_rows("", own, {}, warnings) == []
+    if not mixed:
+        assert f"HISTORY {tmp_path} is of another holdout than that of {prepared}" in warnings.texts[0]
+        assert "its 1 round counts" in warnings.texts[0]

@@ -332,7 +332,7 @@ def test_what_is_left_out_is_told_with_the_reason(stages, tmp_path, capsys, monk
 
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setenv("NLTK_DATA", "")
-    given = {"OUTPUT_DIR": str(tmp_path), "BERTSCORE_MODEL": "/no/such/encoder"}
+    given = {"OUTPUT_DIR": str(tmp_path), "BERTSCORE_MODEL": EvaluationConfig.BERTSCORE_MODEL}
     advice = evaluation.evaluate(EvaluationConfig(**vars(stages.config) | given))
     told = capsys.readouterr().out.split("WARNING", 1)[1]
     assert list(advice["left_out"]) == ["meteor", "bertscore", "nli"]

@@ -581,3 +581,58 @@ def test_an_adapter_that_is_damaged_or_does_not_fit_is_refused(tiny_model, adapt
     assert str(folder) in message and reason in message
     if damage == "other rank":
         assert message.count("size mismatch") == 1 and "Error(s)" not in message and "more). Give" in message
+
+
+# ---- an adapter in the place of a model ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", ["require_weights", "fingerprint", "parameter_count"])
+@pytest.mark.parametrize("base_name", ["my base", None])
+def test_an_adapter_in_the_place_of_a_base_model_names_its_base(check, base_name, tmp_path):
+    (tmp_path / CONFIG).write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": base_name}))
+    (tmp_path / WEIGHTS).write_bytes(b"")
+
+    def read() -> None:
+        found = getattr(model(tmp_path), check)
+        if callable(found):
+            found()
+
+    told = refused(read)
+    assert f"{tmp_path} holds an adapter, not a base model." in told
+    assert ("Its base model is my base: --MODEL_NAME 'my base'" in told) == bool(base_name)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "config.json does not exist"), ('{"a":', "it is not JSON from line 1, column 6 on")],
+)
+def test_a_config_that_cannot_be_read_is_told_in_words(content, words, copy):
+    (copy / "config.json").unlink()
+    if content:
+        (copy / "config.json").write_text(content)
+    told = refused(lambda: model(copy).parameter_count)
+    assert words in told and "Error" not in told and "Errno" not in told
+
+
+def test_a_model_without_a_config_has_no_fingerprint(tmp_path):
+    assert "has no config.json. Set --MODEL_NAME" in refused(lambda: model(tmp_path).fingerprint)
+
+
+def test_an_encoder_cannot_answer(copy):
+    model(copy).require_causal()
+    (copy / "config.json").write_text(json.dumps({"model_type": "modernbert"}))
+    told = refused(model(copy, "FINETUNED_MODEL_PATH").require_causal)
+    assert "(modernbert) is not a causal language model" in told and "--FINETUNED_MODEL_PATH" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["a b/c", "owner/name?", "ünï/code", "a/b/c", "/no/such", "../b", "~/b", "nosuch"]
+)
+def test_what_cannot_be_a_name_on_the_hub_is_refused_in_words(name):
+    for check in (model(name).require_weights, lambda: model(name).parameter_count):
+        assert f"{name} is neither a folder nor a name on the Hugging Face Hub" in refused(check)
+
+
+@pytest.mark.parametrize("name", ["dmis-lab/llama-3-meerkat-8b-v1.0", "Qwen/Qwen2.5-0.5B", "0-hero/a_b"])
+def test_names_on_the_hub_are_accepted(name):
+    model(name).require_name()

@@ -344,3 +344,40 @@ def test_wandb_that_cannot_start_is_a_user_error_and_costs_no_checkpoint(config,
     with pytest.raises(UserError, match=r"\(no network\). Leave out --USE_WANDB, or try export WANDB"):
         train(config)
     assert complete_checkpoints(Path(config.OUTPUT_DIR))[-1].name == "checkpoint-6"
+
+
+def test_a_training_that_replaces_a_finished_adapter_says_how_to_keep_it(finished, config, capsys):
+    old = adapter(finished)
+    config.NUM_EPOCHS = 1
+    told = f"then replaced. To keep both, stop this run and give the new one another folder: --OUTPUT_DIR {finished}_new"
+    train(config)
+    assert told in capsys.readouterr().out and not same(adapter(finished), old)
+    train(config)
+    assert "is up to date" in (out := capsys.readouterr().out) and "replaced" not in out
+    config.RESUME = "never"
+    train(config)
+    assert told in capsys.readouterr().out
+
+
+def test_a_training_into_a_new_folder_or_over_an_unfinished_one_replaces_nothing(config, monkeypatch, capsys):
+    train_until(config, monkeypatch, "after step", 3)
+    train(config)
+    assert "Start: from" in (out := capsys.readouterr().out) and "then replaced" not in out
+
+
+def test_a_training_into_the_input_data_is_refused(config, specialty_files):
+    before = content(specialty_files)
+    for dry in (False, True):
+        config.OUTPUT_DIR, config.DRY_RUN = str(specialty_files), dry
+        with pytest.raises(UserError, match=rf"holds input data .*--OUTPUT_DIR {specialty_files}_results"):
+            train(config)
+    assert content(specialty_files) == before
+
+
+def test_names_of_layers_with_a_comma_are_told_to_be_separated_with_spaces(config):
+    config.LORA_TARGET_MODULES = ("q_proj,v_proj",)
+    with pytest.raises(UserError, match="separate names with spaces: q_proj v_proj. The model has"):
+        train(config)
+    config.LORA_TARGET_MODULES = ("q_porj",)
+    with pytest.raises(UserError, match="no q_porj to add an adapter to. The model has"):
+        train(config)

@@ -29,7 +29,7 @@ ROWS, SUMMARY = "review_results.csv", "review_results.json"
 # Settings that may differ from those of the evaluation.
 OWN = ("OUTPUT_DIR", "REVIEW")
 # What an evaluation adds to its manifest (`evaluation_output.publish`).
-ADDED = ("chat_template_sha256", "iteration", "partial", "warnings")
+ADDED = ("chat_template_sha256", "system_message", "iteration", "partial", "warnings")
 EARLIER = "was written by an earlier version, whose results cannot be combined with a review"
 
 
@@ -139,7 +139,7 @@ def _publish(
             settings,
             manifest["started"],
             inputs=manifest["inputs"] | {path: atomic_io.sha256_of_file(Path(path)) for path in files},
-            **{name: manifest[name] for name in ADDED},
+            **{name: manifest[name] for name in ADDED if name in manifest},
         )
 
 
