@@ -35,6 +35,7 @@ class CheckedSettings:
     judge_url: str
     judge_model: str
     allow_remote_judge: bool
+    score_only: bool
 
 
 def arguments() -> list[str]:
@@ -72,7 +73,7 @@ def check(config: SimpleNamespace, metrics: type, data: Mapping[str, Any], defau
     if settings.shard or rank() != 0:  # only the first process of a whole evaluation scores
         return
     require_encoder(settings.bertscore_model, settings.bertscore_layer, default_encoder)
-    if settings.judge_url:
+    if settings.judge_url and not settings.score_only:  # its stored verdicts may be all that is needed
         Server(settings.judge_url, settings.allow_remote_judge).require_answer(settings.judge_model)
 
 

@@ -130,6 +130,15 @@ def test_a_judge_that_nobody_answers_for_is_refused(answering):
     assert "nobody answers there (Connection refused)" in refused(answering, **url, JUDGE_MODEL="m")
 
 
+def test_stored_verdicts_need_no_judge(answering):
+    settings = vars(answering) | {
+        "JUDGE_URL": "http://127.0.0.1:9/v1",
+        "JUDGE_MODEL": "m",
+        "SCORE_ONLY": True,
+    }
+    first_checks.check(EvaluationConfig(**settings), evaluation.AutomaticMetrics, {"command": ""}, "")
+
+
 def test_a_shard_needs_neither_encoder_nor_judge(answering):
     given = {"SHARD": "1/2", "BERTSCORE_MODEL": "/no/such/encoder", "JUDGE_URL": "http://127.0.0.1:9/v1"}
     with pytest.raises(AssertionError, match="a model is loaded"):
