@@ -94,7 +94,8 @@ def require_splits(splits: Splits, groups: np.ndarray, holdout_size: int) -> Non
         raise UserError(
             f"no holdout could be chosen ({sizes}): it gets at most half of the pairs of a specialty, and "
             f"all or none of a group of near-duplicates.{near} Add pairs with other questions, or prepare "
-            "without a holdout: --HOLDOUT_SAMPLES_PER_SPECIALTY 0. Nothing was written."
+            "without a holdout: --HOLDOUT_SAMPLES_PER_SPECIALTY 0 (evaluation.py then has no question to "
+            "answer; it can only try the adapter with --ASK). Nothing was written."
         )
     if not splits.train:
         raise UserError(

@@ -230,8 +230,7 @@ def next_shares(
             continue
         for name, share in asked.items():
             if name not in known:
-                near = difflib.get_close_matches(str(name)[:80], known, n=1, cutoff=0.5)
-                hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+                hint = _nearest(str(name)[:80], known)
                 problems.append(f"{source} names the specialty {name!r:.80}, which has no file. {hint}")
             elif isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 value = f"{share!r:.80}"
@@ -249,6 +248,13 @@ def next_shares(
         problems[MOST_PROBLEMS:] = [f"… and {more:,} more."] if more > 0 else []
         raise UserError("\n       ".join(problems))
     return shares
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence with the known specialty whose name is nearest in any letter case, else with all of them."""
+    in_any_case = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), in_any_case, n=1, cutoff=0.5)
+    return f"Did you mean {in_any_case[near[0]]}?" if near else f"There are: {', '.join(known)}."
 
 
 # ---- what changed --------------------------------------------------------------------------------

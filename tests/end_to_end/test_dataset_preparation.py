@@ -760,6 +760,53 @@ def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetCo
     assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
 
 
+def test_a_preparation_without_a_holdout_warns_that_nothing_can_be_evaluated(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = "the holdout is empty (HOLDOUT_SAMPLES_PER_SPECIALTY), so evaluation.py will have no question"
+    create_datasets(config)
+    assert warning not in capsys.readouterr().out
+    config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.OUTPUT_DIR = 0, f"{config.OUTPUT_DIR}2"
+    for _ in range(2):
+        create_datasets(config)
+        assert warning in capsys.readouterr().out
+
+
+def test_names_that_differ_in_letter_case_are_two_specialties_with_a_warning(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    assert "letter case" not in capsys.readouterr().out
+    data = Path(config.DATA_DIR)
+    name = "dataset_with_answers_neurology.json"
+    (data / name).rename(data / name.replace("neuro", "Neuro"))
+    create_datasets(config)
+    assert "Neurology and neurology differ only in letter case and count as 2" in capsys.readouterr().out
+    (data / name.replace("neuro", "Neuro")).rename(data / name)
+    create_datasets(config)
+    assert "letter case" not in capsys.readouterr().out
+    with pytest.raises(UserError, match="Did you mean cardiology"):
+        update_training_data(config, {"CARDIOLOGY": 0.7})
+
+
+def test_a_specialty_that_came_and_went_leaves_no_row(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    write(
+        Path(config.DATA_DIR),
+        some_files() | {"urology": {f"Urology {n}{n}?": "An answer." for n in range(9)}},
+    )
+    create_datasets(config)
+    assert "urology" in capsys.readouterr().out
+    write(Path(config.DATA_DIR), some_files())
+    create_datasets(config)
+    out = capsys.readouterr().out
+    assert "1 data file removed (urology)" in out
+    assert "urology" not in read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")["splits_per_specialty"]
+    assert "no training data: urology" not in out
+
+
 @pytest.mark.parametrize(
     ("files", "change", "problem"),
     [
