@@ -228,23 +228,7 @@ def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
             f"{stats['holdout_answers_in_train']:,} of {counted(stats['holdout_samples'], 'holdout answer')} "
             "also in train word for word, under other questions."
         )
-    if not stats["holdout_samples"]:
-        found.append(
-            "the holdout is empty (HOLDOUT_SAMPLES_PER_SPECIALTY), so evaluation.py will have no question to "
-            'answer and cannot compare the models. It can try the adapter on a question: --ASK "…". The '
-            "holdout of a folder is constant; for an evaluation, prepare another folder: --OUTPUT_DIR …"
-        )
-    size = stats.get("holdout_per_specialty", 1)  # version 0.1.0 did not write it
-    small = [
-        f"{name} {row['holdout']}"
-        for name, row in rows.items()
-        if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
-    ]
-    if small:
-        found.append(
-            f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
-            f"{listed(small)}."
-        )
+    found += _about_holdout(stats)
     found += _about_eval(stats, eval_share)
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
@@ -284,6 +268,28 @@ def _about_later_input(stats: Mapping[str, Any]) -> list[str]:
             "the prepared ones stay, because holdout and eval are constant."
         )
     return found
+
+
+def _about_holdout(stats: Mapping[str, Any]) -> list[str]:
+    """A warning about a holdout that is empty, or too small for some specialties."""
+    if not stats["holdout_samples"]:
+        return [
+            "the holdout is empty (HOLDOUT_SAMPLES_PER_SPECIALTY), so evaluation.py will have no question to "
+            'answer and cannot compare the models. It can try the adapter on a question: --ASK "…". The '
+            "holdout of a folder is constant; for an evaluation, prepare another folder: --OUTPUT_DIR …"
+        ]
+    size = stats.get("holdout_per_specialty", 1)  # version 0.1.0 did not write it
+    small = [
+        f"{name} {row['holdout']}"
+        for name, row in stats["splits_per_specialty"].items()
+        if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
+    ]
+    if not small:
+        return []
+    return [
+        f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
+        f"{listed(small)}."
+    ]
 
 
 def _about_eval(stats: Mapping[str, Any], eval_share: float) -> list[str]:

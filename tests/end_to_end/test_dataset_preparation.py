@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
+from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.data import dataset_io, dataset_stats, input_checks, near_duplicates, preview
 from medqa.data.near_duplicates import jaccard
@@ -358,6 +359,42 @@ def test_recommendations_are_applied(
     assert "up to date" in capsys.readouterr().out
 
 
+def test_recommendations_that_change_nothing_or_are_of_other_data_are_named(
+    config: DatasetConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    capsys.readouterr()
+    path = tmp_path / "training_recommendations.json"
+    config.RECOMMENDATIONS = str(path)
+    holdout = round_history.fingerprint(sorted(dataset_io.ids(Path(config.OUTPUT_DIR) / "holdout_dataset")))
+    row = {"round": 1, "first_evaluated": "2026-01-01", "iteration": 1, "data_version": "a", "model": "b"}
+    row |= {"scale": "", "train_pairs": 1}
+    for shares, name, warning in (
+        ({}, holdout, 'recommends no share, so it changes nothing. Its summary: "All equal."'),
+        ({"cardiology": 0.5}, holdout, "recommends are in use already"),
+        ({"cardiology": 0.5}, "0" * 12, "comes from an evaluation of another holdout"),
+        ({"cardiology": 0.6}, holdout, ""),
+    ):
+        content = {"recommended_sample_increases": shares, "summary": "All\nequal."}
+        path.write_text(json.dumps(content | {"history": [row | {"holdout": name, "low": 0}]}))
+        create_datasets(config)
+        out = capsys.readouterr().out
+        assert warning in out
+        assert ("WARNING: " + str(path) in out or "WARNING: the shares" in out) == bool(warning)
+
+
+def test_a_folder_or_nothing_in_place_of_recommendations_is_answered_with_what_to_type(
+    config: DatasetConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "training_recommendations.json").write_text("{}")
+    config.RECOMMENDATIONS = str(tmp_path)
+    with pytest.raises(UserError, match=f"is a folder. Type: --RECOMMENDATIONS {tmp_path}/training_rec"):
+        create_datasets(config)
+    config.RECOMMENDATIONS = str(tmp_path / "no.json")
+    with pytest.raises(UserError, match="does not exist. Type: --RECOMMENDATIONS evaluation_results/"):
+        create_datasets(config)
+
+
 def test_new_pairs_and_specialties_come_in(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
     trained = set(create_datasets(config)[1]["id"])
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
@@ -573,7 +610,7 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiolgy": 0.9}}, "Did you mean cardiology?"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiology": 1.1}}, "expected a number from 0 to 1"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"zzz": 1.0}}, "There are: cardiology, dermatology, neurology"),
-        ({"RECOMMENDATIONS": "nowhere.json"}, "cannot be read (No such file or directory)"),
+        ({"RECOMMENDATIONS": "nowhere.json"}, "but it does not exist. Type: --RECOMMENDATIONS"),
         ({"RECOMMENDATIONS": __file__}, "it is not JSON"),
         ({"DATA_DIR": "nowhere"}, "nowhere does not exist"),
     ],
