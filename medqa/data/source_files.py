@@ -1,6 +1,7 @@
 """Finds the specialty files of a folder, and reads their pairs as clean records."""
 
 import contextlib
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from medqa.artifacts.atomic_io import sha256_of_file
+from medqa.artifacts.atomic_io import is_broken_link, sha256_of_file
 from medqa.data import containers
 from medqa.data.cleaning import (
     Record,
@@ -83,6 +84,8 @@ def find_files(folder: Path) -> Folder:
     found = Folder({}, [], [])
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
+        if is_broken_link(folder):
+            state = f"is a broken link (to {os.readlink(folder)})"
         raise UserError(f"{folder} {state}. Give the folder with the {FILE_PATTERN} files: --DATA_DIR …")
     for path in sorted(folder.iterdir()):
         if not (path.name.startswith(PREFIX) and path.suffix in SUFFIXES):

@@ -1,9 +1,11 @@
 """Parses a config class from the command line, and checks a config that was made in Python alike."""
 
 import difflib
+import errno
 import functools
 import itertools
 import math
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -152,6 +154,11 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
                 f"{name} is empty, as after a shell variable that is not set; expected a path or name. Type "
                 f"--{name} …, or leave it out to use {default_of(config_class.__dataclass_fields__[name])}."
             )
+        elif name.endswith(NEEDED) and _is_loop(converted):
+            problems.append(
+                f"{name} = {value!r:.200}: these symbolic links lead in a circle, to no folder. Give another "
+                f"path: --{name} …"
+            )
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:,.10g} and {high:,.10g}.")
@@ -218,6 +225,15 @@ def _converted(value: Any, kind: Any) -> Any:
     if kind is str and isinstance(value, str) and ("\0" in value or not _is_text(value)):
         return None
     return value if isinstance(value, kind) else None
+
+
+def _is_loop(path: str) -> bool:
+    """Whether a path has symbolic links that lead back to themselves; `Path.resolve` would fail there."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _is_text(value: str) -> bool:

@@ -118,7 +118,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     assert "holds a text; expected an object" in told["text.json"]
     assert "iconv -f WINDOWS-1252" in told["latin.json"]
     assert "deeply" in told["deep.json"]
-    assert "No such file" in told["gone.json"]
+    assert f"is a broken link, to {tmp_path}/nowhere. Copy" in told["gone.json"]
     assert "cannot be the name of a specialty" in told["..\\secret.json"]
 
 

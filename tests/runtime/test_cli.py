@@ -335,14 +335,14 @@ def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
             assert len(refused(kind(**{name: float("nan")}), kind)) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "names"),
-    [
-        (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
-        (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
-        (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
-    ],
-)
+FOLDERS = [
+    (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
+    (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
+    (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
+]
+
+
+@pytest.mark.parametrize(("kind", "names"), FOLDERS)
 def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names):
     for name in names.split():
         for empty in ("", " "):
@@ -350,6 +350,15 @@ def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names)
             assert line.startswith(f"{name} is empty") and f"Type --{name} …" in line
     others = {name for name, hint in get_type_hints(kind).items() if hint is str} - {*names.split()}
     checked(kind(**dict.fromkeys(others, "")), kind, {})
+
+
+@pytest.mark.parametrize(("kind", "names"), FOLDERS)
+def test_links_that_lead_in_a_circle_are_refused_in_every_stage(kind, names, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in names.split():
+        for path in (tmp_path / "loop", tmp_path / "loop" / "below"):
+            [line] = refused(kind(**{name: str(path)}), kind)
+            assert line.startswith(f"{name} = ") and "lead in a circle" in line and f"--{name} …" in line
 
 
 def test_a_plain_namespace_gets_the_other_settings_by_default():
