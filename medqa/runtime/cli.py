@@ -154,11 +154,8 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
                 f"{name} is empty, as after a shell variable that is not set; expected a path or name. Type "
                 f"--{name} …, or leave it out to use {default_of(config_class.__dataclass_fields__[name])}."
             )
-        elif name.endswith(NEEDED) and _is_loop(converted):
-            problems.append(
-                f"{name} = {value!r:.200}: these symbolic links lead in a circle, to no folder. Give another "
-                f"path: --{name} …"
-            )
+        elif name.endswith(NEEDED) and (problem := _impossible(converted)):
+            problems.append(f"{name} = {value!r:.200}: {problem}. Give another path: --{name} …")
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:,.10g} and {high:,.10g}.")
@@ -227,13 +224,15 @@ def _converted(value: Any, kind: Any) -> Any:
     return value if isinstance(value, kind) else None
 
 
-def _is_loop(path: str) -> bool:
-    """Whether a path has symbolic links that lead back to themselves; `Path.resolve` would fail there."""
+def _impossible(path: str) -> str:
+    """Why a path can never exist, so that `Path.resolve` or `Path.exists` would fail; empty if it can."""
     try:
         os.stat(path)
     except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
+        if error.errno == errno.ELOOP:
+            return "these symbolic links lead in a circle, to no folder"
+        return "a name in this path is too long" if error.errno == errno.ENAMETOOLONG else ""
+    return ""
 
 
 def _is_text(value: str) -> bool:

@@ -359,6 +359,8 @@ def test_links_that_lead_in_a_circle_are_refused_in_every_stage(kind, names, tmp
         for path in (tmp_path / "loop", tmp_path / "loop" / "below"):
             [line] = refused(kind(**{name: str(path)}), kind)
             assert line.startswith(f"{name} = ") and "lead in a circle" in line and f"--{name} …" in line
+        [line] = refused(kind(**{name: "n" * 300}), kind)
+        assert "a name in this path is too long" in line
 
 
 def test_a_plain_namespace_gets_the_other_settings_by_default():
