@@ -236,11 +236,18 @@ def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
 
 
 def _about_names(specialties: Iterable[str]) -> list[str]:
-    """Warnings about specialties whose names differ only in letter case, often after a file was renamed."""
+    """Warnings about names that the command line takes for options, and that differ only in letter case."""
+    found = []
+    if options := [name for name in specialties if name.startswith("-")]:
+        found.append(
+            f'the command line takes a name that begins with "-" for an option: {listed(options)}. Its share '
+            f'can only be set in Python: SPECIALTY_SAMPLE_PERCENTAGES={{"{options[0]}": 0.8}}. Before the '
+            "first preparation, the file can also be renamed."
+        )
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in specialties:
         alike[name.casefold()].append(name)
-    return [
+    return found + [
         f"{' and '.join(names)} differ only in letter case and count as {len(names)} specialties, each with "
         "its own share; a renamed file has no holdout. If they are one, rename the file back to its first "
         "name, or merge the files."

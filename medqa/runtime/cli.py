@@ -8,6 +8,7 @@ import math
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -79,6 +80,9 @@ def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) ->
                     file=sys.stderr,
                 )
                 sys.exit(2)
+            if twice := _repeated(words[::2]):
+                print(f"{name} has {', '.join(twice)} more than once; give one share.", file=sys.stderr)
+                sys.exit(2)
 
 
 def _is_number(text: str) -> bool:
@@ -134,6 +138,12 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
     Raises:
         UserError: every unknown name, wrong type and value out of range, one line each.
     """
+    if not hasattr(config, "__dict__"):
+        name = config_class.__name__
+        raise UserError(
+            f"the settings are {config!r:.80}; expected {name}(…) or a types.SimpleNamespace. A dict becomes "
+            f"one with {name}(**settings)."
+        )
     kinds = get_type_hints(config_class)
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -156,6 +166,8 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
             )
         elif name.endswith(NEEDED) and (problem := _impossible(converted)):
             problems.append(f"{name} = {value!r:.200}: {problem}. Give another path: --{name} …")
+        elif get_origin(kinds[name]) is tuple and (twice := _repeated(converted)):
+            problems.append(f"{name} has {', '.join(twice)} more than once; give each value once.")
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:,.10g} and {high:,.10g}.")
@@ -222,6 +234,11 @@ def _converted(value: Any, kind: Any) -> Any:
     if kind is str and isinstance(value, str) and ("\0" in value or not _is_text(value)):
         return None
     return value if isinstance(value, kind) else None
+
+
+def _repeated(values: Sequence[str]) -> list[str]:
+    """The values that occur more than once."""
+    return [value for value, times in Counter(values).items() if times > 1]
 
 
 def _impossible(path: str) -> str:

@@ -826,6 +826,20 @@ def test_names_that_differ_in_letter_case_are_two_specialties_with_a_warning(
         update_training_data(config, {"CARDIOLOGY": 0.7})
 
 
+def test_a_name_that_looks_like_an_option_and_a_system_message_are_named(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roles = ("system", "user", "assistant")
+    chats = [
+        {"messages": [{"role": role, "content": f"{role} {n} {n}{n}?"} for role in roles]} for n in range(40)
+    ]
+    write(Path(config.DATA_DIR), some_files() | {"-x": chats})
+    create_datasets(config)
+    out = capsys.readouterr().out
+    assert 'only be set in Python: SPECIALTY_SAMPLE_PERCENTAGES={"-x": 0.8}' in out
+    assert "fields other than question and answer were ignored: system message." in out
+
+
 def test_a_specialty_that_came_and_went_leaves_no_row(
     config: DatasetConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -335,6 +335,21 @@ def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
             assert len(refused(kind(**{name: float("nan")}), kind)) == 1
 
 
+def test_a_share_or_value_that_is_given_twice_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(DatasetConfig, "", ["--SPECIALTY_SAMPLE_PERCENTAGES", "a", "0.7", "b", "0.5", "a", "0.8"])
+    assert "has a more than once; give one share" in capsys.readouterr().err
+    [line] = refused(EvaluationConfig(PRIMARY_METRICS=("ROUGE-L", "token_f1", "ROUGE-L")), EvaluationConfig)
+    assert line == "PRIMARY_METRICS has ROUGE-L more than once; give each value once."
+
+
+@pytest.mark.parametrize("settings", [{}, {"OUTPUT_DIR": "x"}, None, "x"])
+def test_settings_that_are_no_namespace_are_answered_with_what_is_expected(settings):
+    for kind in CLASSES.values():
+        [line] = refused(settings, kind)
+        assert "expected " + kind.__name__ + "(…) or a types.SimpleNamespace" in line
+
+
 FOLDERS = [
     (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
     (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
