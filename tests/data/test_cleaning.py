@@ -126,7 +126,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
 def test_a_locale_that_cannot_read_a_name_is_named_as_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "dataset_with_answers_b\udcc3\udca5rn.json").write_text("{}")
+    (tmp_path / "dataset_with_answers_b\udcffrn.json").write_text("{}")
     assert "cannot be the name of a specialty" in problems(tmp_path)[0]
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
     assert "the locale of this shell cannot read" in problems(tmp_path)[0]
