@@ -54,6 +54,8 @@ UNITS = frozenset("gmlLMsSVAUIkKcCbBNJPRFWTH")
 OTHER = re.compile(rb"[\x80-\xff]+")
 # Bytes that are read on both sides of them, and how many of them are judged.
 MARGIN, JUDGED = 80, 4_000
+# Bytes of a file from which its kind is told.
+READ = 1_000_000
 ESCAPES = re.compile(rb"\\[nrtbf/]")
 BESIDE_LETTERS = re.compile("[a-z][\u3040-\ud7ff]")  # an East Asian character after a Latin letter
 CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\r\f\v\x1a\x1b"})
@@ -75,14 +77,14 @@ class Reading(NamedTuple):
 
 def is_binary(content: bytes) -> bool:
     """Whether bytes are not a text: they have control characters that no text has."""
-    start = content[:200_000]
+    start = content[:READ]
     controls = len(start) - len(start.translate(None, CONTROLS))
     return b"\0" in start or controls > MOST_CONTROLS * len(start)
 
 
 def mixed_with_utf8(content: bytes) -> int:
     """Number of other characters than ASCII in UTF-8, if most of them are in it; else 0."""
-    text = content.decode("utf-8", "surrogateescape")
+    text = content[:READ].decode("utf-8", "surrogateescape")
     bad = sum("\udc80" <= char <= "\udcff" for char in text)
     good = sum(char > "\x7f" for char in text) - bad
     return good if good >= 2 * bad else 0
@@ -269,9 +271,11 @@ def _around(text: str, place: int, width: int = 60) -> str:
 def _east_asian(content: bytes) -> list[Reading]:
     """The reading in one of MULTI_BYTE, if the text is Chinese, Japanese or Korean."""
     found = []
+    first = OTHER.search(content)
+    start = first.start() if first else 0  # the same position in the text: ASCII precedes it
     for encoding, (name, codec) in MULTI_BYTE.items():
         try:
-            text = content.decode(codec)
+            text = content.decode(codec)[max(0, start - MARGIN) : start + READ]
         except UnicodeDecodeError:
             continue
         other = [char for char in text if char > "\x7f"][:JUDGED]
