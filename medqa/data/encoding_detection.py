@@ -51,7 +51,7 @@ OPENING, CLOSING = frozenset("“„‘‚«‹¿¡(\"'"), frozenset("”“’�
 JOINING = frozenset("–…\xad")  # may stand between two letters
 COMMON = frozenset("±×·÷²³¹½¼¾§®©™•€£¥¢≥≤≠≈→=‰%†¿¡«»ªº¬")
 UNITS = frozenset("gmlLMsSVAUIkKcCbBNJPRFWTH")
-OTHER = re.compile(rb"[\x80-\xff]+")
+OTHER = re.compile(rb"[\x80-\xff]{1,200}")
 # Bytes that are read on both sides of them, and how many of them are judged.
 MARGIN, JUDGED = 80, 4_000
 # Bytes of a file from which its kind is told.
