@@ -79,7 +79,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     input_checks.require_settings(folder, Path(config.DATA_DIR), config.EVAL_SPLIT_SIZE)
     prompt = prompt_source.prompt_source(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
     found = find_files(Path(config.DATA_DIR))
-    requests, evaluated = iterations.requested_shares(config.RECOMMENDATIONS, adjustments)
+    requests = iterations.requested_shares(config.RECOMMENDATIONS, adjustments)
 
     with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
@@ -88,12 +88,13 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
             iterations.require_constants(vars(config), before, folder)
         prompt_source.require_tokenizer_of(before, prompt, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
-        shares = iterations.next_shares(found.files, before, *wanted, requests)
+        shares = iterations.next_shares(found.files, before, *wanted, requests.shares)
+        remarks = iterations.about_recommendations(config.RECOMMENDATIONS, requests, before, folder)
         hashes = sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt.identity)
         if before and not changes and not before.damaged and not found.problems:
             print_rank0(f"{folder} is up to date: same input, shares and prompt.")
-            return report(folder, config, prompt)
+            return report(folder, config, prompt, remarks)
 
         constant = f"stay as in iteration {before.number}" if before else "are chosen now"
         files = counted(len(found.files), "specialty file")
@@ -112,7 +113,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         settings = given_and_default(config)
         inputs = {str(path): hashes[specialty] for specialty, path in found.files.items()}
         given = {"DATA_DIR": config.DATA_DIR} | settings["given"]
-        record = iterations.record(before, changes, shares, short, stats, given, evaluated)
+        record = iterations.record(before, changes, shares, short, stats, given, requests.history)
         with output_dir.atomic_publish(folder) as staging:
             unchanged = folder if before and before.prompt == prompt.identity else None
             dataset_io.write_splits(staging, splits._asdict(), prompt.render, unchanged, progress.watch)
@@ -122,7 +123,7 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
         seconds = elapsed(time.monotonic() - clock)
         specialties = counted(len(found.files), "specialty", "specialties")
         print_rank0(f"Prepared {counted(stats['input_pairs'], 'pair')} of {specialties} in {seconds}.")
-        return report(folder, config, prompt)
+        return report(folder, config, prompt, remarks)
 
 
 def is_demo(config: DatasetConfig) -> bool:
@@ -183,8 +184,8 @@ def count(
     return dataset_stats.statistics(source, splits, groups, shares, short, size, quality, is_demo(config))
 
 
-def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Datasets":
-    """Print what `folder` contains, and load it."""
+def report(folder: Path, config: DatasetConfig, prompt: "PromptSource", remarks: list[str]) -> "Datasets":
+    """Print what `folder` contains, with `remarks` among the warnings, and load it."""
     from medqa.data import dataset_io, dataset_stats, iterations, preview, prompt_source
 
     manifest = run_manifest.read_manifest(folder)
@@ -201,7 +202,7 @@ def report(folder: Path, config: DatasetConfig, prompt: "PromptSource") -> "Data
     print_rank0("", *of_format, *measured.lines)
 
     warnings = dataset_stats.warnings(stats, config.EVAL_SPLIT_SIZE)
-    WarningLog([*warnings, *about_format, *measured.warnings]).show()
+    WarningLog([*remarks, *warnings, *about_format, *measured.warnings]).show()
     print_rank0("", f"In {folder}:", *(f"  {name:<20} {what}" for name, what in FILES.items()))
     following = next_command(
         "fine_tuning.py",

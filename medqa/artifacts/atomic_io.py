@@ -1,15 +1,22 @@
 """Writes files atomically, reads them up to a size limit, and computes their SHA-256."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from medqa.runtime.errors import UserError
+
+# Errors of a folder that cannot be written now or later; ENOENT is the answer of /proc.
+REFUSED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.ELOOP,
+    errno.EINVAL, errno.EOPNOTSUPP,
+)  # fmt: skip
 
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:
@@ -35,10 +42,32 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+@contextlib.contextmanager
+def refusing_unwritable(folder: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into `folder` into advice: read-only, name too long, no rights.
+
+    Raises:
+        UserError: the system refused. Other errors, such as a full disk, stay what they are.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}). Give another folder: --OUTPUT_DIR …"
+        ) from None
+
+
 def share_weights(folder: Path, like: str) -> None:
     """Give weight files the permissions of the file `like` beside them: safetensors creates them as 0600."""
     for path in folder.glob("*.safetensors"):
         path.chmod((folder / like).stat().st_mode)
+
+
+def is_broken_link(path: Path) -> bool:
+    """Whether a path is a symbolic link to nothing."""
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def drop_cached(file: IO[bytes]) -> None:

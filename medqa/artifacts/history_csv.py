@@ -5,6 +5,7 @@ HISTORY, and history.csv of the output folder.
 """
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,11 @@ TEXTS = ("first_evaluated", "data_version", *KEY, "scale")
 REQUIRED = (*TEXTS, "iteration", "train_pairs", "low")
 
 Row = dict[str, Any]
+
+
+def holdout_name(ids: Iterable[str]) -> str:
+    """What the column `holdout` has for a holdout with the questions of these ids."""
+    return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()[:12]
 
 
 def merged(*sources: Iterable[Row]) -> list[Row]:

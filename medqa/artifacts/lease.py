@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from medqa.artifacts.atomic_io import drop_cached
+from medqa.artifacts.atomic_io import drop_cached, refusing_unwritable
 from medqa.runtime.errors import UserError
 
 # Seconds between two renewals, and without one until a lock counts as left behind. A machine may see the old
@@ -57,10 +57,11 @@ def lease(path: Path, what: str) -> Iterator[None]:
 
 def _acquire(path: Path, what: str) -> int:
     """Create the lock file, and return its open handle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with refusing_unwritable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     seen, since = None, 0.0
     while True:
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError), refusing_unwritable(path.parent):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             _write(handle, 0)
             return handle

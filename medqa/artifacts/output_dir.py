@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from medqa.artifacts.atomic_io import temp_sibling, write_text
+from medqa.artifacts.atomic_io import is_broken_link, refusing_unwritable, temp_sibling, write_text
 from medqa.artifacts.lease import lease
 from medqa.artifacts.run_manifest import MANIFEST, is_inside, read_manifest
 from medqa.runtime.distributed import rank
@@ -51,17 +51,18 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
         stage: its name, as in the manifest; a folder that another stage wrote is refused.
 
     Raises:
-        UserError: a file is in the way, another stage wrote there, or another process is writing there now.
-            The system releases the lock when the process ends, also after SIGKILL. On a file system without
-            `flock`, the lock is a lease.
+        UserError: a file is in the way, the folder cannot be written, another stage wrote there, or another
+            process is writing there now. The system releases the lock when the process ends, also after
+            SIGKILL. On a file system without `flock`, the lock is a lease.
     """
     require_creatable(folder)
     if stage:
         require_own(folder, stage)
     created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as locks:
+    with refusing_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
+    with contextlib.ExitStack() as locks:
         locks.callback(os.close, handle)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +78,8 @@ def output_dir_lock(folder: Path, stage: str = "") -> Iterator[None]:
             locks.enter_context(lease(place.with_name(f"{place.name}.lock"), str(folder)))
         try:
             name = f"process {os.getpid()} on {platform.node()} ({Path(sys.argv[0]).name})\n"
-            write_text(folder / LOCK, name)
+            with refusing_unwritable(folder):
+                write_text(folder / LOCK, name)
             recover(folder)
             yield
         finally:
@@ -96,17 +98,20 @@ def _holder(folder: Path) -> str:
 
 
 def require_creatable(folder: Path) -> None:
-    """Refuse an output folder in whose place, or above which, is a file.
+    """Refuse an output folder in whose place, or above which, is a file or a broken link; or a name too long.
 
     Raises:
-        UserError: with that file.
+        UserError: with what is there.
     """
     for place in (folder, *folder.parents):
         if os.path.lexists(place) and not os.path.isdir(place):
+            kind = f"a broken link (to {os.readlink(place)})" if is_broken_link(place) else "a file"
             raise UserError(
-                f"OUTPUT_DIR {folder} cannot be created: {place} is a file. Give another folder: "
+                f"OUTPUT_DIR {folder} cannot be created: {place} is {kind}. Give another folder: "
                 "--OUTPUT_DIR …"
             )
+    with refusing_unwritable(folder), contextlib.suppress(FileNotFoundError):
+        folder.stat()
 
 
 def require_own(folder: Path, stage: str) -> None:

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from medqa.artifacts.atomic_io import is_broken_link
 from medqa.data.field_names import KNOWN_FIELDS, canonical
 from medqa.data.text_decoding import START, read_text, refuse_other_kinds
 from medqa.runtime.errors import UserError, first_line
@@ -91,6 +93,11 @@ def read(path: Path) -> tuple[str, Any]:
         container, content = _table(text, path.suffix) if is_table else _json(text, path.suffix == ".jsonl")
         return f"{container} in {encoding}" if encoding else container, content
     except OSError as error:
+        if is_broken_link(path):
+            raise UserError(
+                f"{path.name}: is a broken link, to {os.readlink(path)}. Copy the file here, or remove the "
+                "link."
+            ) from None
         raise UserError(f"{path.name}: cannot be read ({error.strerror or error}).") from None
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,12 @@ def _sizes(source: Source, splits: Splits, shares: Mapping[str, float]) -> dict[
         name: Counter(record.specialty for record in records) for name, records in splits._asdict().items()
     }
     refused = Counter(one.specialty for one in source.refused)
-    names = sorted({*shares, *(name for counter in count.values() for name in counter)})
+    names = sorted(
+        name
+        for name in {*shares, *(name for counter in count.values() for name in counter)}
+        # A specialty whose file is gone, and which no split has ever kept, is in `shares` for ever.
+        if name in source.files or any(counter[name] for counter in count.values())
+    )
     return {
         "total_specialties": len(names),
         "holdout_samples": len(splits.holdout),
@@ -216,27 +221,39 @@ def warnings(stats: Mapping[str, Any], eval_share: float) -> list[str]:
             f"{counted(conflicts, 'question has', 'questions have')} conflicting answers in the input; the "
             "longest was kept. A clinician should decide which is right: see rejected.jsonl."
         )
+    found += _about_names(rows)
     found += _about_texts(stats)
     if stats["holdout_answers_in_train"]:
         found.append(
             f"{stats['holdout_answers_in_train']:,} of {counted(stats['holdout_samples'], 'holdout answer')} "
             "also in train word for word, under other questions."
         )
-    size = stats.get("holdout_per_specialty", 1)  # version 0.1.0 did not write it
-    small = [
-        f"{name} {row['holdout']}"
-        for name, row in rows.items()
-        if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
-    ]
-    if small:
-        found.append(
-            f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
-            f"{listed(small)}."
-        )
+    found += _about_holdout(stats)
     found += _about_eval(stats, eval_share)
     if idle := [name for name, row in rows.items() if not row["train"]]:
         found.append(f"no training data: {listed(idle)}.")
     return found + _about_later_input(stats)
+
+
+def _about_names(specialties: Iterable[str]) -> list[str]:
+    """Warnings about names that the command line takes for options, and that differ only in letter case."""
+    found = []
+    if options := [name for name in specialties if name.startswith("-")]:
+        found.append(
+            f'the command line takes a name that begins with "-" for an option: {listed(options)}. Its share '
+            f'can only be set in Python: SPECIALTY_SAMPLE_PERCENTAGES={{"{options[0]}": 0.8}}. Before the '
+            "first preparation, the file can also be renamed."
+        )
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name in specialties:
+        alike[name.casefold()].append(name)
+    return found + [
+        f"{' and '.join(names)} differ only in letter case and count as {len(names)} specialties, each with "
+        "its own share; a renamed file has no holdout. If they are one, rename the file back to its first "
+        "name, or merge the files."
+        for names in alike.values()
+        if len(names) > 1
+    ]
 
 
 def _about_later_input(stats: Mapping[str, Any]) -> list[str]:
@@ -258,6 +275,28 @@ def _about_later_input(stats: Mapping[str, Any]) -> list[str]:
             "the prepared ones stay, because holdout and eval are constant."
         )
     return found
+
+
+def _about_holdout(stats: Mapping[str, Any]) -> list[str]:
+    """A warning about a holdout that is empty, or too small for some specialties."""
+    if not stats["holdout_samples"]:
+        return [
+            "the holdout is empty (HOLDOUT_SAMPLES_PER_SPECIALTY), so evaluation.py will have no question to "
+            'answer and cannot compare the models. It can try the adapter on a question: --ASK "…". The '
+            "holdout of a folder is constant; for an evaluation, prepare another folder: --OUTPUT_DIR …"
+        ]
+    size = stats.get("holdout_per_specialty", 1)  # version 0.1.0 did not write it
+    small = [
+        f"{name} {row['holdout']}"
+        for name, row in stats["splits_per_specialty"].items()
+        if row["holdout"] < size and row["holdout"] + row["train"] + row["pool"]
+    ]
+    if not small:
+        return []
+    return [
+        f"fewer than {counted(size, 'holdout question')}, so that evaluation says little about: "
+        f"{listed(small)}."
+    ]
 
 
 def _about_eval(stats: Mapping[str, Any], eval_share: float) -> list[str]:

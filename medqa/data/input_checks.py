@@ -9,14 +9,14 @@ import numpy as np
 
 from medqa.data.dataset_io import SPLITS
 from medqa.data.record_shapes import REPEATED_FIELD
-from medqa.data.source_files import PREFIX, Source
+from medqa.data.source_files import Source
 from medqa.data.splits import Splits
 from medqa.runtime.console import counted
 from medqa.runtime.errors import UserError
 
 
 def require_settings(output: Path, data: Path, eval_share: float) -> None:
-    """Refuse an output folder among the input, and an eval split that takes all pairs.
+    """Refuse an output folder in or among the input, and an eval split that takes all pairs.
 
     Args:
         output, data: the settings OUTPUT_DIR and DATA_DIR.
@@ -27,11 +27,10 @@ def require_settings(output: Path, data: Path, eval_share: float) -> None:
     """
     data, output = data.resolve(), output.resolve()
     written = [output / name for name in SPLITS.values()]
-    as_input = output.parent == data and output.name.startswith(PREFIX)
-    if data == output or as_input or any(map(data.is_relative_to, written)):
+    if output.is_relative_to(data) or any(map(data.is_relative_to, written)):
         raise UserError(
             f"DATA_DIR ({data}) and OUTPUT_DIR ({output}) must be separate folders. Give another one for the "
-            "output: --OUTPUT_DIR …"
+            "output, outside of DATA_DIR: --OUTPUT_DIR … (a folder that was prepared there can be moved)"
         )
     if eval_share == 1:
         raise UserError(
@@ -94,7 +93,8 @@ def require_splits(splits: Splits, groups: np.ndarray, holdout_size: int) -> Non
         raise UserError(
             f"no holdout could be chosen ({sizes}): it gets at most half of the pairs of a specialty, and "
             f"all or none of a group of near-duplicates.{near} Add pairs with other questions, or prepare "
-            "without a holdout: --HOLDOUT_SAMPLES_PER_SPECIALTY 0. Nothing was written."
+            "without a holdout: --HOLDOUT_SAMPLES_PER_SPECIALTY 0 (evaluation.py then has no question to "
+            "answer; it can only try the adapter with --ASK). Nothing was written."
         )
     if not splits.train:
         raise UserError(

@@ -383,7 +383,7 @@ def _exchange(content: dict[str, tuple[str, Any]], name: str) -> "_Found | Unrea
             raise _Unreadable(problem, UNKNOWN_ROLE)
         turns.append((role, _text_of(parts.get("content", parts.get("value")), "text")))
     ignored = [other for other, _ in content.values() if other != shown]
-    ignored += [f"{shown}: system"] * any(role == "system" for role, _ in turns)
+    ignored += ["system message"] * any(role == "system" for role, _ in turns)
     turns = [turn for turn in turns if turn[0] != "system"]
     roles = [role for role, _ in turns]
     if len(turns) > 2:

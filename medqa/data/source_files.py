@@ -1,7 +1,9 @@
 """Finds the specialty files of a folder, and reads their pairs as clean records."""
 
 import contextlib
+import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from medqa.artifacts.atomic_io import sha256_of_file
+from medqa.artifacts.atomic_io import is_broken_link, sha256_of_file
 from medqa.data import containers
 from medqa.data.cleaning import (
     Record,
@@ -30,6 +32,8 @@ PREFIX = "dataset_with_answers_"
 FILE_PATTERN = PREFIX + "{specialty}.json"
 # In the name of a specialty: characters of paths, and a dot at the beginning, which hides a file.
 UNFIT_NAME = re.compile(r"[\\/:\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.")
+# What Python makes of a byte in a file name that the locale's encoding does not have.
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Folder(NamedTuple):
@@ -83,13 +87,20 @@ def find_files(folder: Path) -> Folder:
     found = Folder({}, [], [])
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
+        if is_broken_link(folder):
+            state = f"is a broken link (to {os.readlink(folder)})"
         raise UserError(f"{folder} {state}. Give the folder with the {FILE_PATTERN} files: --DATA_DIR …")
     for path in sorted(folder.iterdir()):
         if not (path.name.startswith(PREFIX) and path.suffix in SUFFIXES):
             found.left_out.append(shown(path.name))
             continue
         specialty = specialty_of(path)
-        if not specialty.strip() or UNFIT_NAME.search(specialty):
+        if SURROGATE.search(specialty) and sys.getfilesystemencoding() != "utf-8":
+            found.problems.append(
+                f"{shown(path.name)}: the locale of this shell cannot read the letters of this name. Rename "
+                "the file with a to z, or type first: export LC_ALL=C.UTF-8 PYTHONUTF8=1"
+            )
+        elif not specialty.strip() or UNFIT_NAME.search(specialty):
             found.problems.append(
                 f"{shown(path.name)}: {specialty!r} cannot be the name of a specialty. Rename the file."
             )

@@ -4,6 +4,8 @@ import codecs
 import shlex
 from pathlib import Path
 
+from medqa.data import encoding_detection
+from medqa.data.identifiers import mask
 from medqa.runtime.errors import UserError
 
 # First bytes of files of other kinds (of texts in lower case) → what they are, and what to do.
@@ -30,15 +32,6 @@ MAGIC = {
 }  # fmt: skip
 # Bytes of the beginning of a file that are compared with those, and what may precede the text there.
 START, BLANKS = 40, b"\xef\xbb\xbf \t\r\n"
-# Encodings that text files of old programs have: as Python knows them, and as iconv does.
-ENCODINGS = {
-    "cp1252": "WINDOWS-1252", "cp1250": "WINDOWS-1250", "cp1251": "WINDOWS-1251", "cp1253": "WINDOWS-1253",
-    "cp1254": "WINDOWS-1254", "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256", "cp1257": "WINDOWS-1257",
-    "gb18030": "GB18030", "big5": "BIG5", "shift_jis": "SHIFT_JIS", "euc_jp": "EUC-JP", "euc_kr": "EUC-KR",
-    "koi8_r": "KOI8-R", "cp437": "CP437", "cp850": "CP850", "mac_roman": "MACINTOSH",
-}  # fmt: skip
-# Bytes of lines with other characters than those of ASCII, from which the encoding is detected.
-SAMPLE = 20_000
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -89,25 +82,27 @@ def _decoded(path: Path, content: bytes, encoding: str) -> str:
         where = f"not {name} (byte {content[error.start]:#04x} at position {error.start})"
         if name != "UTF-8":
             raise UserError(f"{where}: the file is damaged or cut off. Export it again, in UTF-8.") from None
-        file, kept = shlex.quote(str(path)), shlex.quote(f"{path}.original")
-        raise UserError(
-            f"{where}; it looks like {detected(content)}. Convert it: mv {file} {kept} && "
-            f"iconv -f {detected(content)} -t UTF-8 {kept} > {file}"
-        ) from None
+        raise UserError(f"{where}{_about_encoding(path, content)}") from None
 
 
-def detected(content: bytes) -> str:
-    """The most probable of ENCODINGS of a text, by the name of iconv."""
-    from charset_normalizer import from_bytes
-
-    sample, size = [], 0
-    for line in content.splitlines(keepends=True):
-        if not line.isascii():
-            sample.append(line[:SAMPLE])
-            size += len(line)
-        if size > SAMPLE:
-            break
-    best = from_bytes(b"".join(sample), cp_isolation=list(ENCODINGS), preemptive_behaviour=False).best()
-    if best is None or b"".join(sample).decode("cp1252", "replace") == str(best):
-        return "WINDOWS-1252"  # the most usual of those that give the same text
-    return ENCODINGS.get(best.encoding, "WINDOWS-1252")
+def _about_encoding(path: Path, content: bytes) -> str:
+    """What a file is that is not UTF-8, and what to do."""
+    if encoding_detection.is_binary(content):
+        return ": the file is binary data and no text. Export it again, as text in UTF-8, or move it away."
+    if others := encoding_detection.mixed_with_utf8(content):
+        return (
+            f", but {others:,} other characters in it are: it was put together from files in two encodings, "
+            "or is damaged. Export it again, in UTF-8."
+        )
+    found = encoding_detection.readings(content)
+    if not found:
+        return ": its encoding was not recognized. Export it again, in UTF-8, or move it away."
+    shown = [f'"{mask(sample)}"' for sample in encoding_detection.samples(found)]
+    doubt = ""
+    if len(found) > 1:
+        doubt = f" It could also be {found[1].name}: {shown[1]}; then use that name in the command."
+    file, kept = shlex.quote(str(path)), shlex.quote(f"{path}.original")
+    return (
+        f"; it is probably {found[0].name}, with which it reads {shown[0]}.{doubt} Look at the text first. "
+        f"Convert it: mv {file} {kept} && iconv -f {found[0].name} -t UTF-8 {kept} > {file}"
+    )

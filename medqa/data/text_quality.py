@@ -1,6 +1,5 @@
 """Counts texts that need attention: HTML, broken encoding, another language, identifiers of persons."""
 
-import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,6 +7,7 @@ from typing import Any
 
 from medqa.data import identifiers
 from medqa.data.cleaning import Record, text_of
+from medqa.data.languages import identifier
 from medqa.data.near_duplicates import Watch, unwatched
 
 HTML = re.compile(
@@ -15,8 +15,15 @@ HTML = re.compile(
     r"pre|code|hr|blockquote)(?:\s[^<>]*)?/?>|&(?:[a-z]{2,8}\d?|#\d{2,6}|#x[0-9a-f]{2,5});",
     re.IGNORECASE,
 )
-# UTF-8 decoded as Windows-1252, in short forms that ftfy does not report, and the replacement character.
-MOJIBAKE = re.compile("Â[\xa0-\xbf]|Â (?=[°µ±])|Ã[\x80-\xbf]|â(?:€|‰)|\ufffd")
+# Forms of texts read in a wrong encoding that ftfy does not report, and the replacement character. UTF-8 as
+# Windows-1252; å, ã and õ as Windows-1250 (in Slovak, ĺ stands between consonants; Romanian has no ăo at the
+# end of a word, Hungarian no ç); ø before r; symbols in place of letters; µg and °C.
+MOJIBAKE = re.compile(
+    "Â[\xa0-\xbf]|Â (?=[°µ±])|Ã[\x80-\xbf]|â(?:€|‰)|\ufffd"
+    r"|\bĺ|ĺ\b|[aeiouyáéíóúýäô]ĺ|ĺ[aeiouyáéíóúýäô]|řr|ăo\b|ç[őă]"
+    "|(?<=[a-zà-ÿ])[‰ˆ¸˙˜¯¬¤¦¨¿¡](?=[a-zà-ÿ])"
+    r"|\d\s?ćg\b|\d\s?[¡¯ø]C\b"
+)
 # Languages that answers are compared with. Rare languages would win for lists of drugs and other short texts.
 LANGUAGES = (
     "ar", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi", "hr",
@@ -66,16 +73,6 @@ def measure(records: Sequence[Record], watch: Watch = unwatched) -> dict[str, An
     return result
 
 
-@functools.cache
-def _identifier() -> Any:
-    """The language identifier; loading it takes about a second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LANGUAGES))
-    return identifier
-
-
 class Found:
     """Affected pairs: their number, kinds, and the first example."""
 
@@ -111,7 +108,7 @@ class Languages:
         self.step = max(1, len(records) // MOST_JUDGED)
         if not texts:
             return
-        named = [_identifier().classify(text)[0] for text in texts]
+        named = [identifier(LANGUAGES).classify(text)[0] for text in texts]
         language, number = Counter(named).most_common(1)[0]
         if number >= MAIN_SHARE * len(texts):
             self.main = language
@@ -128,7 +125,7 @@ class Languages:
         words = _words(text) if self.main else []
         if not _is_long(words) or sum(word in self.common for word in words) >= COMMON_SHARE * len(words):
             return ""
-        language, probability = _identifier().classify(text[:CHARACTERS])
+        language, probability = identifier(LANGUAGES).classify(text[:CHARACTERS])
         return language if language != self.main and probability >= CERTAIN else ""
 
 

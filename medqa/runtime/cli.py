@@ -1,11 +1,14 @@
 """Parses a config class from the command line, and checks a config that was made in Python alike."""
 
 import difflib
+import errno
 import functools
 import itertools
 import math
+import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -77,6 +80,9 @@ def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) ->
                     file=sys.stderr,
                 )
                 sys.exit(2)
+            if twice := _repeated(words[::2]):
+                print(f"{name} has {', '.join(twice)} more than once; give one share.", file=sys.stderr)
+                sys.exit(2)
 
 
 def _is_number(text: str) -> bool:
@@ -132,6 +138,12 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
     Raises:
         UserError: every unknown name, wrong type and value out of range, one line each.
     """
+    if not hasattr(config, "__dict__"):
+        name = config_class.__name__
+        raise UserError(
+            f"the settings are {config!r:.80}; expected {name}(…) or a types.SimpleNamespace. A dict becomes "
+            f"one with {name}(**settings)."
+        )
     kinds = get_type_hints(config_class)
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -152,6 +164,10 @@ def checked(config: SimpleNamespace, config_class: type[Config], limits: Limits)
                 f"{name} is empty, as after a shell variable that is not set; expected a path or name. Type "
                 f"--{name} …, or leave it out to use {default_of(config_class.__dataclass_fields__[name])}."
             )
+        elif name.endswith(NEEDED) and (problem := _impossible(converted)):
+            problems.append(f"{name} = {value!r:.200}: {problem}. Give another path: --{name} …")
+        elif get_origin(kinds[name]) is tuple and (twice := _repeated(converted)):
+            problems.append(f"{name} has {', '.join(twice)} more than once; give each value once.")
         elif name in limits and not limits[name][0] <= converted <= limits[name][1]:
             low, high = limits[name]
             problems.append(f"{name} = {value!r:.80} should lie between {low:,.10g} and {high:,.10g}.")
@@ -218,6 +234,22 @@ def _converted(value: Any, kind: Any) -> Any:
     if kind is str and isinstance(value, str) and ("\0" in value or not _is_text(value)):
         return None
     return value if isinstance(value, kind) else None
+
+
+def _repeated(values: Sequence[str]) -> list[str]:
+    """The values that occur more than once."""
+    return [value for value, times in Counter(values).items() if times > 1]
+
+
+def _impossible(path: str) -> str:
+    """Why a path can never exist, so that `Path.resolve` or `Path.exists` would fail; empty if it can."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "these symbolic links lead in a circle, to no folder"
+        return "a name in this path is too long" if error.errno == errno.ENAMETOOLONG else ""
+    return ""
 
 
 def _is_text(value: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 
 from medqa.artifacts import atomic_io, output_dir, run_manifest
+from medqa.artifacts.lease import lease
 from medqa.generation import shards
 from medqa.runtime.errors import UserError
 
@@ -73,6 +74,44 @@ def test_a_file_in_the_place_of_the_folder_is_refused_and_kept(tmp_path, below, 
     with pytest.raises(UserError, match="notes.txt is a file"), shards.writer_lock(file / below, part):
         pass
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("stage", ["", "dataset_preparation"])
+def test_a_folder_that_cannot_be_written_is_refused_with_the_reason(tmp_path, stage, monkeypatch):
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "file").write_text("")
+    places = {
+        "/proc/x": "/proc/x cannot be written .No such file or directory.. Give another folder: --OUTPUT_DIR",
+        "/proc/self/x/y": "cannot be written",
+        str(tmp_path / ("n" * 300)): "cannot be written .File name too long",
+        str(tmp_path / "link"): "link is a broken link .to nowhere.. Give another",
+        str(tmp_path / "link" / "below"): "link is a broken link .to nowhere.. Give another",
+    }
+    for place, message in places.items():
+        with pytest.raises(UserError, match=message), output_dir.output_dir_lock(Path(place), stage):
+            pass
+    with pytest.raises(UserError, match="cannot be written"), lease(Path("/proc/x/lock"), "it"):
+        pass
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(output_dir, "write_text", refuse)
+    with (
+        pytest.raises(UserError, match="new cannot be written .Read-only file system"),
+        output_dir.output_dir_lock(tmp_path / "new", stage),
+    ):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_no_mistake_of_the_user(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(output_dir, "write_text", full)
+    with pytest.raises(OSError, match="No space"), output_dir.output_dir_lock(tmp_path / "new"):
+        pass
 
 
 def killed_at(number: int, work) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import tempfile
 import unicodedata
 from collections import Counter
@@ -118,8 +119,18 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     assert "holds a text; expected an object" in told["text.json"]
     assert "iconv -f WINDOWS-1252" in told["latin.json"]
     assert "deeply" in told["deep.json"]
-    assert "No such file" in told["gone.json"]
+    assert f"is a broken link, to {tmp_path}/nowhere. Copy" in told["gone.json"]
     assert "cannot be the name of a specialty" in told["..\\secret.json"]
+
+
+def test_a_locale_that_cannot_read_a_name_is_named_as_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dataset_with_answers_b\udcffrn.json").write_text("{}")
+    assert "cannot be the name of a specialty" in problems(tmp_path)[0]
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    assert "the locale of this shell cannot read" in problems(tmp_path)[0]
+    assert "export LC_ALL=C.UTF-8" in problems(tmp_path)[0]
 
 
 def test_one_specialty_in_two_files_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_the_command_for_another_encoding_can_be_pasted(tmp_path: Path, encoding
     path = next(tmp_path.glob("*.json"))
     assert containers.read(path)[1] == [[("text", GOUT[encoding])]]
     assert path.with_name(f"{path.name}.original").read_bytes() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'["5 \xb5g f\xfcr"]', 'it is probably WINDOWS-1252, with which it reads "\\["5 µg für'),
+        ("não".encode("cp1252"), 'It could also be WINDOWS-1250: "năo"; then use that name .* Look at the text first'),
+        (b"\x89\x01\x02\x03\x04" * 9, "is binary data and no text"),
+        ("Børn får".encode() + b"\xe5", "but 2 other characters in it are"),
+        (b'["Frau M\xfcller, mona@example.org"]', "[e-mail]"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_text_that_is_not_utf8(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read(tmp_path, content, ".json")
+    assert re.search(message, str(error.value)) or message in str(error.value)
+    assert ("iconv" in str(error.value)) == ("probably" in str(error.value))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])

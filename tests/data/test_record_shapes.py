@@ -234,7 +234,7 @@ def test_a_screen_shows_fields_but_no_texts(tmp_path: Path) -> None:
         (dict.fromkeys(texts), ".json"),
     ):  # fmt: skip
         write(tmp_path, content, suffix)
-        config = DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out"))
+        config = DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=f"{tmp_path}_out")
         with pytest.raises(UserError) as error, contextlib.redirect_stdout(io.StringIO()):
             create_datasets(config)
         assert not [text for text in texts if text in str(error.value)]
@@ -283,10 +283,10 @@ def test_what_is_ambiguous_is_refused_and_nothing_written(tmp_path: Path, conten
         suffix = ".parquet" if isinstance(content, bytes) else ".jsonl" if content[0] == "{" else ".csv"
     write(tmp_path, content, suffix)
     with pytest.raises(UserError) as error, contextlib.redirect_stdout(io.StringIO()):
-        create_datasets(DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "out")))
+        create_datasets(DatasetConfig(DATA_DIR=str(tmp_path), OUTPUT_DIR=f"{tmp_path}_out"))
     assert problem in str(error.value)
     assert f"dataset_with_answers_x{suffix}" in str(error.value)
-    assert not (tmp_path / "out").exists()
+    assert not Path(f"{tmp_path}_out").exists()
 
 
 def test_records_of_different_shapes_and_unusable_ones_are_counted(tmp_path: Path) -> None:

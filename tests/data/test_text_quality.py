@@ -40,6 +40,13 @@ def test_ordinary_texts_are_not_reported() -> None:
         ("mojibake", "the patientâ€™s knee"),
         ("mojibake", "dÃ©bit cardiaque"),
         ("mojibake", "GrÃ¼nde f�r"),
+        ("mojibake", "Břrn fĺr 4 mg pĺ dagen"),
+        ("mojibake", "Barn skall fĺ 4 mg"),
+        ("mojibake", "A criança năo dorme"),
+        ("mojibake", "duas injeçőes por dia"),
+        ("mojibake", "kaksi kertaa p‰iv‰ss‰"),
+        ("mojibake", "Give 5 ćg daily"),
+        ("mojibake", "Keep it below 37 ¡C"),
         ("other_language", "Die Gicht ist eine Entzündung der Gelenke durch Harnsäurekristalle."),
         ("other_language", "痛风是一种由尿酸结晶引起的关节炎，常见于男性。"),
         ("other_language", "La gota es una inflamación de las articulaciones que se trata con colchicina."),
@@ -49,6 +56,22 @@ def test_texts_that_need_attention_are_counted_with_an_example(name: str, answer
     found = quality(("What is it?", answer))
     assert found[name]["pairs"] == 1
     assert answer[:20] in found[name]["example"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Bolesť v kĺbe, hĺbka a dĺžka jabĺk, stĺp a mĺkvy vĺčik.",  # Slovak
+        "Vnitřní tření při předávání, tři staří a křeč.",  # Czech
+        "Nu mănâncă după masă, flăcăi, rău, nouă oaie şi ţine cont.",  # Romanian
+        "Időeltolódás, erőelosztás, tetőelem.",  # Hungarian
+        "Der Alkohol lag bei 0,5‰, also 5 ‰ und 3‰ig.",
+        "¿Qué dosis? ¡Cuidado! «Sí» – 5 µg à 37 °C.",
+        "Der Wert ¬ p, 5 ± 2 mg, “quoted” and 3×4.",
+    ],
+)  # fmt: skip
+def test_letters_of_other_languages_are_no_broken_characters(answer: str) -> None:
+    assert quality(("What is it?", answer))["mojibake"]["pairs"] == 0
 
 
 def test_identifiers_are_counted_and_masked() -> None:

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
+from medqa.analysis import round_history
 from medqa.artifacts import atomic_io, run_manifest
 from medqa.data import dataset_io, dataset_stats, input_checks, near_duplicates, preview
 from medqa.data.near_duplicates import jaccard
@@ -358,6 +359,42 @@ def test_recommendations_are_applied(
     assert "up to date" in capsys.readouterr().out
 
 
+def test_recommendations_that_change_nothing_or_are_of_other_data_are_named(
+    config: DatasetConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    capsys.readouterr()
+    path = tmp_path / "training_recommendations.json"
+    config.RECOMMENDATIONS = str(path)
+    holdout = round_history.fingerprint(sorted(dataset_io.ids(Path(config.OUTPUT_DIR) / "holdout_dataset")))
+    row = {"round": 1, "first_evaluated": "2026-01-01", "iteration": 1, "data_version": "a", "model": "b"}
+    row |= {"scale": "", "train_pairs": 1}
+    for shares, name, warning in (
+        ({}, holdout, 'recommends no share, so it changes nothing. Its summary: "All equal."'),
+        ({"cardiology": 0.5}, holdout, "recommends are in use already"),
+        ({"cardiology": 0.5}, "0" * 12, "comes from an evaluation of another holdout"),
+        ({"cardiology": 0.6}, holdout, ""),
+    ):
+        content = {"recommended_sample_increases": shares, "summary": "All\nequal."}
+        path.write_text(json.dumps(content | {"history": [row | {"holdout": name, "low": 0}]}))
+        create_datasets(config)
+        out = capsys.readouterr().out
+        assert warning in out
+        assert ("WARNING: " + str(path) in out or "WARNING: the shares" in out) == bool(warning)
+
+
+def test_a_folder_or_nothing_in_place_of_recommendations_is_answered_with_what_to_type(
+    config: DatasetConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "training_recommendations.json").write_text("{}")
+    config.RECOMMENDATIONS = str(tmp_path)
+    with pytest.raises(UserError, match=f"is a folder. Type: --RECOMMENDATIONS {tmp_path}/training_rec"):
+        create_datasets(config)
+    config.RECOMMENDATIONS = str(tmp_path / "no.json")
+    with pytest.raises(UserError, match="does not exist. Type: --RECOMMENDATIONS evaluation_results/"):
+        create_datasets(config)
+
+
 def test_new_pairs_and_specialties_come_in(config: DatasetConfig, capsys: pytest.CaptureFixture[str]) -> None:
     trained = set(create_datasets(config)[1]["id"])
     constant = contents(config.OUTPUT_DIR, *CONSTANT)
@@ -573,7 +610,7 @@ def test_a_template_whose_prompt_is_no_beginning_is_refused(
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiolgy": 0.9}}, "Did you mean cardiology?"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"cardiology": 1.1}}, "expected a number from 0 to 1"),
         ({"SPECIALTY_SAMPLE_PERCENTAGES": {"zzz": 1.0}}, "There are: cardiology, dermatology, neurology"),
-        ({"RECOMMENDATIONS": "nowhere.json"}, "cannot be read (No such file or directory)"),
+        ({"RECOMMENDATIONS": "nowhere.json"}, "but it does not exist. Type: --RECOMMENDATIONS"),
         ({"RECOMMENDATIONS": __file__}, "it is not JSON"),
         ({"DATA_DIR": "nowhere"}, "nowhere does not exist"),
     ],
@@ -758,6 +795,67 @@ def test_a_preparation_without_a_holdout_continues_without_one(config: DatasetCo
     write(Path(config.DATA_DIR), some_files() | {"oncology": {"What is a tumour?": "A mass."}})
     assert len(create_datasets(config)[0]) == 0
     assert read_json(Path(config.OUTPUT_DIR) / "manifest.json")["iteration"] == 2
+
+
+def test_a_preparation_without_a_holdout_warns_that_nothing_can_be_evaluated(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = "the holdout is empty (HOLDOUT_SAMPLES_PER_SPECIALTY), so evaluation.py will have no question"
+    create_datasets(config)
+    assert warning not in capsys.readouterr().out
+    config.HOLDOUT_SAMPLES_PER_SPECIALTY, config.OUTPUT_DIR = 0, f"{config.OUTPUT_DIR}2"
+    for _ in range(2):
+        create_datasets(config)
+        assert warning in capsys.readouterr().out
+
+
+def test_names_that_differ_in_letter_case_are_two_specialties_with_a_warning(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    assert "letter case" not in capsys.readouterr().out
+    data = Path(config.DATA_DIR)
+    name = "dataset_with_answers_neurology.json"
+    (data / name).rename(data / name.replace("neuro", "Neuro"))
+    create_datasets(config)
+    assert "Neurology and neurology differ only in letter case and count as 2" in capsys.readouterr().out
+    (data / name.replace("neuro", "Neuro")).rename(data / name)
+    create_datasets(config)
+    assert "letter case" not in capsys.readouterr().out
+    with pytest.raises(UserError, match="Did you mean cardiology"):
+        update_training_data(config, {"CARDIOLOGY": 0.7})
+
+
+def test_a_name_that_looks_like_an_option_and_a_system_message_are_named(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roles = ("system", "user", "assistant")
+    chats = [
+        {"messages": [{"role": role, "content": f"{role} {n} {n}{n}?"} for role in roles]} for n in range(40)
+    ]
+    write(Path(config.DATA_DIR), some_files() | {"-x": chats})
+    create_datasets(config)
+    out = capsys.readouterr().out
+    assert 'only be set in Python: SPECIALTY_SAMPLE_PERCENTAGES={"-x": 0.8}' in out
+    assert "fields other than question and answer were ignored: system message." in out
+
+
+def test_a_specialty_that_came_and_went_leaves_no_row(
+    config: DatasetConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_datasets(config)
+    write(
+        Path(config.DATA_DIR),
+        some_files() | {"urology": {f"Urology {n}{n}?": "An answer." for n in range(9)}},
+    )
+    create_datasets(config)
+    assert "urology" in capsys.readouterr().out
+    write(Path(config.DATA_DIR), some_files())
+    create_datasets(config)
+    out = capsys.readouterr().out
+    assert "1 data file removed (urology)" in out
+    assert "urology" not in read_json(Path(config.OUTPUT_DIR) / "dataset_stats.json")["splits_per_specialty"]
+    assert "no training data: urology" not in out
 
 
 @pytest.mark.parametrize(
@@ -988,7 +1086,8 @@ def test_a_forgotten_tokenizer_is_refused_and_a_missing_template_said(
 
 
 def test_an_output_folder_among_the_input_is_refused(config: DatasetConfig) -> None:
-    for output in (config.DATA_DIR, f"{config.DATA_DIR}/dataset_with_answers_x.json"):
+    inside = (f"{config.DATA_DIR}/{name}" for name in ("dataset_with_answers_x.json", "out", "deeper/out"))
+    for output in (config.DATA_DIR, *inside):
         config.OUTPUT_DIR = output
         with pytest.raises(UserError, match="must be separate folders"):
             create_datasets(config)

@@ -259,9 +259,10 @@ def load_everything() -> None:
     from medqa.artifacts.run_manifest import versions
     from medqa.clinical.lexicon import MedicalLexicon
     from medqa.clinical.word_forms import general_words
-    from medqa.data.text_quality import _identifier
+    from medqa.data.languages import identifier
+    from medqa.data.text_quality import LANGUAGES
 
-    for fill_cache in (MedicalLexicon, general_words, versions, _identifier):
+    for fill_cache in (MedicalLexicon, general_words, versions, lambda: identifier(LANGUAGES)):
         fill_cache()
     gc.freeze()
 

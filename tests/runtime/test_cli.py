@@ -335,14 +335,29 @@ def test_limits_are_allowed_and_values_outside_are_refused(name, limits):
             assert len(refused(kind(**{name: float("nan")}), kind)) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "names"),
-    [
-        (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
-        (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
-        (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
-    ],
-)
+def test_a_share_or_value_that_is_given_twice_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(DatasetConfig, "", ["--SPECIALTY_SAMPLE_PERCENTAGES", "a", "0.7", "b", "0.5", "a", "0.8"])
+    assert "has a more than once; give one share" in capsys.readouterr().err
+    [line] = refused(EvaluationConfig(PRIMARY_METRICS=("ROUGE-L", "token_f1", "ROUGE-L")), EvaluationConfig)
+    assert line == "PRIMARY_METRICS has ROUGE-L more than once; give each value once."
+
+
+@pytest.mark.parametrize("settings", [{}, {"OUTPUT_DIR": "x"}, None, "x"])
+def test_settings_that_are_no_namespace_are_answered_with_what_is_expected(settings):
+    for kind in CLASSES.values():
+        [line] = refused(settings, kind)
+        assert "expected " + kind.__name__ + "(…) or a types.SimpleNamespace" in line
+
+
+FOLDERS = [
+    (DatasetConfig, "DATA_DIR OUTPUT_DIR"),
+    (TrainingConfig, "MODEL_NAME DATASET_DIR OUTPUT_DIR"),
+    (EvaluationConfig, "BASE_MODEL_PATH FINETUNED_MODEL_PATH DATASET_DIR OUTPUT_DIR"),
+]
+
+
+@pytest.mark.parametrize(("kind", "names"), FOLDERS)
 def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names):
     for name in names.split():
         for empty in ("", " "):
@@ -350,6 +365,17 @@ def test_an_empty_text_is_refused_where_a_folder_or_model_is_needed(kind, names)
             assert line.startswith(f"{name} is empty") and f"Type --{name} …" in line
     others = {name for name, hint in get_type_hints(kind).items() if hint is str} - {*names.split()}
     checked(kind(**dict.fromkeys(others, "")), kind, {})
+
+
+@pytest.mark.parametrize(("kind", "names"), FOLDERS)
+def test_links_that_lead_in_a_circle_are_refused_in_every_stage(kind, names, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in names.split():
+        for path in (tmp_path / "loop", tmp_path / "loop" / "below"):
+            [line] = refused(kind(**{name: str(path)}), kind)
+            assert line.startswith(f"{name} = ") and "lead in a circle" in line and f"--{name} …" in line
+        [line] = refused(kind(**{name: "n" * 300}), kind)
+        assert "a name in this path is too long" in line
 
 
 def test_a_plain_namespace_gets_the_other_settings_by_default():
