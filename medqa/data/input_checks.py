@@ -9,14 +9,14 @@ import numpy as np
 
 from medqa.data.dataset_io import SPLITS
 from medqa.data.record_shapes import REPEATED_FIELD
-from medqa.data.source_files import Source
+from medqa.data.source_files import PREFIX, Source
 from medqa.data.splits import Splits
 from medqa.runtime.console import counted
 from medqa.runtime.errors import UserError
 
 
 def require_settings(output: Path, data: Path, eval_share: float) -> None:
-    """Refuse an output folder in or among the input, and an eval split that takes all pairs.
+    """Refuse an output folder among the input, and an eval split that takes all pairs.
 
     Args:
         output, data: the settings OUTPUT_DIR and DATA_DIR.
@@ -27,10 +27,11 @@ def require_settings(output: Path, data: Path, eval_share: float) -> None:
     """
     data, output = data.resolve(), output.resolve()
     written = [output / name for name in SPLITS.values()]
-    if output.is_relative_to(data) or any(map(data.is_relative_to, written)):
+    as_input = output.parent == data and output.name.startswith(PREFIX)
+    if data == output or as_input or any(map(data.is_relative_to, written)):
         raise UserError(
             f"DATA_DIR ({data}) and OUTPUT_DIR ({output}) must be separate folders. Give another one for the "
-            "output, outside of DATA_DIR: --OUTPUT_DIR … (a folder that was prepared there can be moved)"
+            "output: --OUTPUT_DIR …"
         )
     if eval_share == 1:
         raise UserError(
