@@ -179,7 +179,7 @@ def data_files() -> Iterator[Case]:
         "deep lists without end": "[" * DEEP,
         "deep objects": '{"a":' * DEEP + "1" + "}" * DEEP,
         "a number of many digits": '{"a": ' + "9" * 5000 + "}",
-        "lines of JSON": '{"question": "a b", "answer": "c"}\n{"question": "d e", "answer": "f"}\n',
+        "lines of JSON, cut off": '{"question": "a b", "answer": "c"}\n{"question": "d e", "ans',
     }
     for name, content in contents.items():
         yield Case(f"data: {name}", "evaluate", PREPARE, write(CARDIOLOGY, content), "cardiology.json")
