@@ -28,8 +28,8 @@ NEEDED = ("_DIR", "_PATH", "MODEL_NAME")
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
     """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
 
-    A misspelt or shortened name or a wrong type ends the process with exit code 2 and a message that says
-    what was expected. `--help` prints `description` and all settings, and ends it with exit code 0.
+    A misspelt or shortened name or a wrong type raises UserError, or ends the process with exit code 2 and a
+    message that says what was expected. `--help` prints `description` and all settings, and ends it with 0.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(arguments):
@@ -48,7 +48,7 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
 
 
 def _suggest_names(config_class: type, arguments: Sequence[str]) -> None:
-    """End the process if a setting was typed in other letters, or as in an earlier version.
+    """Refuse a setting that was typed in other letters, or as in an earlier version.
 
     tyro would recognize neither as near.
     """
@@ -61,12 +61,11 @@ def _suggest_names(config_class: type, arguments: Sequence[str]) -> None:
             if meant in names:
                 answer = f"There is no option --{name}. Did you mean --{meant}?"
             if answer:
-                print(answer, file=sys.stderr)
-                sys.exit(2)
+                raise UserError(answer)
 
 
 def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) -> None:
-    """End the process if a dict was typed in another form than names and numbers; tyro does not show that."""
+    """Refuse a dict that was typed in another form than names and numbers; tyro does not show that."""
     dicts = {f"--{name}" for name, kind in get_type_hints(config_class).items() if get_origin(kind) is dict}
     for place, argument in enumerate(arguments):
         name, _, first = argument.partition("=")
@@ -74,15 +73,12 @@ def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) ->
             others = itertools.takewhile(lambda word: not word.startswith("--"), arguments[place + 1 :])
             words = [first] * bool(first) + list(others)
             if len(words) % 2 or not all(map(_is_number, words[1::2])):
-                print(
+                raise UserError(
                     f"{name} takes names and numbers in turn, but got: {shlex.join(words)}. Type: {name} "
-                    "cardiology 0.8 neurology 0.6",
-                    file=sys.stderr,
+                    "cardiology 0.8 neurology 0.6"
                 )
-                sys.exit(2)
             if twice := _repeated(words[::2]):
-                print(f"{name} has {', '.join(twice)} more than once; give one share.", file=sys.stderr)
-                sys.exit(2)
+                raise UserError(f"{name} has {', '.join(twice)} more than once; give one share.")
 
 
 def _is_number(text: str) -> bool:
