@@ -1,69 +1,37 @@
 """Guesses the encoding of a text that is not UTF-8.
 
 In: the bytes of a file. Out: the encodings in which they can be read, the most plausible first; none for
-binary data.
-
-Each encoding is charged for the characters that look wrong beside their neighbours: a symbol inside a word, a
-capital after a small letter, a letter that the text's language does not have. Windows-1252 is the default.
-The other encodings start with a handicap, so they need clear evidence.
+binary data. chardet compares them with texts of many languages. A text whose only other characters than those
+of ASCII are signs, such as one "µg" in English, tells it nothing: there the signs decide.
 """
 
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from medqa.data.languages import identifier
-
-# Encodings that text files of old programs have: as Python knows them → as iconv does, and the handicap.
-SINGLE_BYTE = {
-    "cp1252": ("WINDOWS-1252", 0.0), "cp1250": ("WINDOWS-1250", 1.5), "cp1251": ("WINDOWS-1251", 1.5),
-    "cp1253": ("WINDOWS-1253", 2.0), "cp1254": ("WINDOWS-1254", 2.0), "cp1255": ("WINDOWS-1255", 2.0),
-    "cp1256": ("WINDOWS-1256", 2.0), "cp1257": ("WINDOWS-1257", 2.0), "cp874": ("CP874", 2.0),
-    "iso8859_2": ("ISO-8859-2", 2.0), "iso8859_5": ("ISO-8859-5", 2.5), "iso8859_15": ("ISO-8859-15", 2.5),
-    "koi8_r": ("KOI8-R", 2.0), "cp866": ("CP866", 2.0), "mac_roman": ("MACINTOSH", 2.0),
-    "cp850": ("CP850", 2.2), "cp852": ("CP852", 2.5), "cp437": ("CP437", 2.5),
+# Encodings that text files of old programs have: as Python knows them → as iconv does.
+ENCODINGS = {
+    "cp1252": "WINDOWS-1252", "cp1250": "WINDOWS-1250", "cp1251": "WINDOWS-1251", "cp1253": "WINDOWS-1253",
+    "cp1254": "WINDOWS-1254", "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256", "cp1257": "WINDOWS-1257",
+    "cp874": "CP874", "iso8859-2": "ISO-8859-2", "koi8-r": "KOI8-R", "cp866": "CP866", "cp850": "CP850",
+    "mac-roman": "MACINTOSH", "cp852": "CP852", "cp437": "CP437", "cp932": "SHIFT_JIS",
+    "euc_jis_2004": "EUC-JP", "cp949": "EUC-KR", "gb18030": "GB18030", "big5hkscs": "BIG5-HKSCS",
 }  # fmt: skip
-# Those with two bytes and more for a character, and the most frequent characters of their scripts.
-MULTI_BYTE = {
-    "shift_jis": ("SHIFT_JIS", "cp932"), "euc_jp": ("EUC-JP", "euc_jp"), "euc_kr": ("EUC-KR", "cp949"),
-    "gb18030": ("GB18030", "gb18030"), "big5": ("BIG5", "cp950"),
-}  # fmt: skip
-# Letters that the orthographies of these languages have beside a to z.
-LETTERS = {
-    "en": "éèêëïîöüäñçàâôáíóå", "de": "äöüßéèà", "fr": "éèêëàâçîïôùûüœæÿ", "es": "áéíóúñüªº",
-    "it": "àèéìòóùîªº", "pt": "áâãàçéêíóôõúüªº",
-    "nl": "ëéèïöüáóíêçàä", "da": "æøåéóöäü", "no": "æøåéèêóòôöäü",
-    "sv": "åäöéàü", "fi": "äöåšžé", "is": "áðéíóúýþæö", "ca": "àçèéíïòóúü·", "ga": "áéíóú", "et": "äöõüšž",
-    "pl": "ąćęłńóśźż", "cs": "áčďéěíňóřšťúůýž", "sk": "áäčďéíĺľňóôŕšťúýž", "hu": "áéíóöőúüű",
-    "ro": "ăâîșțşţ", "hr": "čćđšž", "sl": "čšž", "sq": "ëç", "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž",
-    "tr": "çğıöşüâîû",
-    "ru": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
-    "bg": "абвгдежзийклмнопрстуфхцчшщъьюя", "sr": "абвгдђежзијклљмнњопрстћуфхцчџш",
-    "el": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", "he": "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
-    "ar": "ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيًٌٍَُِّْ", "fa": "ءآأؤئابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيك",
-    "th": "".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE4F)])),
-}  # fmt: skip
-# Letters that are rare in texts, and frequent in Hebrew read as Cyrillic or Greek; letters that end a word.
-RARE, FINAL = frozenset("ъщшфцэйжюхЪЩШФЦЭЙЖЮХξψζΞΨΖϊϋ"), frozenset("ςךםןףץةى")
-OPENING, CLOSING = frozenset("“„‘‚«‹¿¡(\"'"), frozenset("”“’‘»›\"'")
-JOINING = frozenset("–…\xad")  # may stand between two letters
-COMMON = frozenset("±×·÷²³¹½¼¾§®©™•€£¥¢≥≤≠≈→=‰%†¿¡«»ªº¬")
-UNITS = frozenset("gmlLMsSVAUIkKcCbBNJPRFWTH")
-OTHER = re.compile(rb"[\x80-\xff]{1,200}")
-# Bytes that are read on both sides of them, and how many of them are judged.
-MARGIN, JUDGED = 80, 4_000
-# Bytes of a file from which its kind is told.
-READ = 1_000_000
+# Encodings in which a text of ASCII and signs is looked for, in this order, and those signs in their places.
+WITH_SIGNS = ("cp1252", "cp850", "mac-roman")
+SIGNS = re.compile(r"(?<=[0-9])[ \xa0]?[µμ°]|(?<=\w)[’”]|[“‘](?=\w)|[–—…•\xa0]")
+# Factor on chardet's confidence in Windows-1252, the usual one; the share of the highest confidence that
+# leaves a doubt; and a confidence that random bytes do not reach.
+USUAL, NEAR, CHANCE = 1.1, 0.8, 0.06
+OTHER = re.compile(rb"[\x80-\xff]+")
+# Bytes that are read on both sides of other bytes than those of ASCII.
+MARGIN = 80
 ESCAPES = re.compile(rb"\\[nrtbf/]")
-BESIDE_LETTERS = re.compile("[a-z][\u3040-\ud7ff]")  # an East Asian character after a Latin letter
+# Bytes of a file, and of its parts with other characters, from which its kind is told.
+READ, JUDGED = 1_000_000, 20_000
 CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\r\f\v\x1a\x1b"})
 # Share of control characters of binary data.
 MOST_CONTROLS = 0.005
-# Charge for a character, above which a text is unreadable; for the least likely language; for a letter that
-# the language does not have; and the difference of two charges that leaves a doubt.
-UNREADABLE, LEAST_LIKELY, FOREIGN, DOUBT = 0.9, 3.0, 2.0, 1.8
 
 
 class Reading(NamedTuple):
@@ -71,8 +39,7 @@ class Reading(NamedTuple):
 
     encoding: str  # as Python knows it
     name: str  # as iconv knows it
-    charge: float  # for characters that look wrong; smaller is better
-    text: str  # the parts of it with other characters than those of ASCII
+    text: str  # its parts with other characters than those of ASCII
 
 
 def is_binary(content: bytes) -> bool:
@@ -97,151 +64,54 @@ def readings(content: bytes) -> list[Reading]:
     """
     if is_binary(content):
         return []
-    found = _east_asian(content) or _single_byte(content)
+    from chardet import detect_all
+
+    parts = _parts(content)
+    found = detect_all(parts, include_encodings=ENCODINGS, prefer_superset=False, compat_names=False)
+    ranked = {guess["encoding"]: guess["confidence"] for guess in found}
+    ranked["cp1252"] = USUAL * ranked.get("cp1252", 0.0)
+    if max(ranked.values()) < CHANCE:
+        if 2 * sum(byte < 0x80 for byte in parts) < len(parts):
+            return []
+        ranked["cp1252"] = USUAL * max(ranked.values())
+    for encoding in WITH_SIGNS:
+        if SIGNS.sub("", parts.decode(encoding, "replace")).isascii():
+            ranked[encoding] = 1.0
+            break
+    ranked = {encoding: number for encoding, number in ranked.items() if _decodes(content, encoding)}
+    best = max(ranked.values(), default=0.0)
     kept: list[Reading] = []
-    for reading in sorted(found, key=lambda reading: reading.charge):
-        near = not kept or (reading.charge <= kept[0].charge + DOUBT and reading.text != kept[0].text)
-        if near and _decodes(content, reading):
-            kept.append(reading)
+    for encoding in sorted(ranked, key=ranked.get, reverse=True):
+        if ranked[encoding] >= NEAR * best and encoding in ENCODINGS:
+            reading = Reading(encoding, ENCODINGS[encoding], parts.decode(encoding, "replace"))
+            if not kept or reading.text != kept[0].text:
+                kept.append(reading)
     return kept[:2]
 
 
-def _decodes(content: bytes, reading: Reading) -> bool:
+def _parts(content: bytes) -> bytes:
+    """The parts of a text around its other bytes than those of ASCII, up to JUDGED bytes."""
+    spans: list[list[int]] = []
+    read = 0
+    for match in OTHER.finditer(content):
+        start, end = max(0, match.start() - MARGIN), min(match.end(), match.start() + JUDGED) + MARGIN
+        if spans and start <= spans[-1][1]:
+            read += end - spans[-1][1]
+            spans[-1][1] = end
+        else:
+            read += end - start
+            spans.append([start, end])
+        if read >= JUDGED:
+            break
+    return b"\n".join(ESCAPES.sub(b"  ", content[start:end]) for start, end in spans)
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
     try:
-        content.decode(reading.encoding)
+        content.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
-
-
-# ---- one byte for a character -----------------------------------------------------------------------------
-
-
-def _single_byte(content: bytes) -> list[Reading]:
-    """The readable ones of SINGLE_BYTE, in any order."""
-    data, judged = _parts(content)
-    found = []
-    for encoding, (name, handicap) in SINGLE_BYTE.items():
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        charge = charge_of(text)
-        if charge <= UNREADABLE * judged + LEAST_LIKELY + 1:
-            found.append(Reading(encoding, name, charge + handicap, text))
-    return found
-
-
-def _parts(content: bytes) -> tuple[bytes, int]:
-    """The parts of a text around its other bytes than those of ASCII, and how many of these there are."""
-    spans: list[list[int]] = []
-    judged = 0
-    for match in OTHER.finditer(content):
-        start, end = match.start() - MARGIN, match.end() + MARGIN
-        if spans and start <= spans[-1][1]:
-            spans[-1][1] = end
-        else:
-            spans.append([max(0, start), end])
-        judged += len(match[0])
-        if judged > JUDGED:
-            break
-    return b"\n".join(ESCAPES.sub(b"  ", content[start:end]) for start, end in spans), judged
-
-
-def charge_of(text: str) -> float:
-    """How much the other characters of a text than those of ASCII look wrong beside their neighbours."""
-    charge, letters = 0.0, Counter()
-    padded = f"  {text}  "
-    for place in range(2, len(padded) - 2):
-        char = padded[place]
-        if char < "\x80":
-            continue
-        around = padded[place - 2], padded[place - 1], padded[place + 1], padded[place + 2]
-        if char in "µμ" and not around[1].isalpha():
-            charge += _about_micro(*around)
-        elif char.isalpha() or unicodedata.category(char).startswith("M"):
-            charge += _about_letter(char, *around[1:3])
-            letters[char.lower()] += 1
-        else:
-            charge += _about_symbol(char, *around)
-    return charge + _about_language(text, letters)
-
-
-def _about_micro(two_before: str, before: str, after: str, _: str) -> float:
-    number = before.isdigit() or (before in " \xa0" and two_before.isdigit())
-    if after in UNITS:
-        return -1.5 if number else 0.0
-    return 0.0 if number else 2.0
-
-
-def _about_letter(char: str, before: str, after: str) -> float:
-    charge = 0.5 * (char in RARE) + 2 * (char in FINAL and after.isalpha())
-    if char in "ªºﬁﬂƒ":
-        return 0.2 if before.isdigit() else 1.5
-    if before.isalpha() and before.islower() and char.isupper():
-        charge += 3
-    elif char.islower() and before.isupper() and after.isupper():
-        charge += 2
-    elif char.islower() and after.isupper():
-        charge += 3
-    if before.isdigit() or (char.isupper() and after.isdigit()):
-        charge += 1.5
-    script = _script(char)
-    if script != "LATIN" and not (before.isalpha() or after.isalpha()):
-        charge += 1
-    if unicodedata.category(char) == "Mn" and not (before.isalpha() or unicodedata.combining(before)):
-        charge += 1.5
-    charge += 3 * any(near.isalpha() and _script(near) != script for near in (before, after))
-    return charge
-
-
-def _script(char: str) -> str:
-    """The script of a letter: the first word of its name in Unicode."""
-    return unicodedata.name(char, "").partition(" ")[0]
-
-
-def _about_symbol(char: str, two_before: str, before: str, after: str, last: str) -> float:
-    inside = before.isalpha() and after.isalpha()
-    number = before.isdigit() or (before in " \xa0" and two_before.isdigit())
-    if unicodedata.category(char) in ("Cc", "Co", "Cn"):
-        return 6.0
-    if char == "\xa0":
-        return 0.0
-    if char == "°":
-        return (-1.5 if after in "CFK" else 0.0 if not after.isalpha() else 1.0) if number else 1.0
-    if char in JOINING and (inside or before in " \xa0" or after in " \xa0,." or before.isalnum()):
-        return 0.1
-    if char == "’" and inside:
-        ends_soon = not last.isalpha() or after in "rlv"  # it’s, they’re, we’ll, I’ve
-        return 0.0 if ends_soon or not two_before.isalpha() or before in "ulnt" else 1.5  # l’eau, qu’il
-    if char in "«»" and (before in " \xa0%" or after in " \xa0%"):
-        return 0.2
-    if char == "·":
-        return 0.1 if before == after == "l" else 1.5 if inside else 0.3
-    if inside:
-        return 1.0 if char in "®™©•" else 3.0
-    opens = char in OPENING and not before.isalnum() and not after.isspace() and not number
-    closes = char in CLOSING and not before.isspace() and not after.isalnum()
-    if opens or closes:
-        return 0.0
-    if char in "–—":
-        return 0.1
-    if char in COMMON and char not in "¿¡«»":
-        return 0.3 if number or after.isdigit() or before in " \xa0" or char in "®™©²³¹" else 1.0
-    return 2.0
-
-
-def _about_language(text: str, letters: Counter[str]) -> float:
-    """Charge for letters that the text's language does not have; the least over all languages."""
-    number = sum(letters.values())
-    if not number:
-        return 0.0
-    ranked = dict(identifier(tuple(LETTERS)).rank(text))
-    best = FOREIGN * number + LEAST_LIKELY
-    for language, alphabet in LETTERS.items():
-        foreign = sum(times for char, times in letters.items() if char not in alphabet)
-        best = min(best, FOREIGN * foreign + LEAST_LIKELY * (1 - float(ranked[language])))
-    return best
 
 
 def samples(found: Sequence[Reading]) -> list[str]:
@@ -263,53 +133,3 @@ def _around(text: str, place: int, width: int = 60) -> str:
     if start + width < len(line):
         part = part[: max(part.rfind(" "), place - line_start - start + 1)]
     return " ".join(part.split())
-
-
-# ---- more bytes for a character ---------------------------------------------------------------------------
-
-
-def _east_asian(content: bytes) -> list[Reading]:
-    """The reading in one of MULTI_BYTE, if the text is Chinese, Japanese or Korean."""
-    found = []
-    first = OTHER.search(content)
-    start = first.start() if first else 0  # the same position in the text: ASCII precedes it
-    for encoding, (name, codec) in MULTI_BYTE.items():
-        try:
-            text = content.decode(codec)[max(0, start - MARGIN) : start + READ]
-        except UnicodeDecodeError:
-            continue
-        other = [char for char in text if char > "\x7f"][:JUDGED]
-        share = _usual_share(encoding, other)
-        beside_letters = len(BESIDE_LETTERS.findall(text))
-        if len(other) >= 4 and share >= 0.85 and beside_letters <= 0.2 * len(other):
-            found.append(Reading(codec, name, -share, text))
-    return [min(found, key=lambda reading: reading.charge)] if found else []
-
-
-def _usual_share(encoding: str, other: list[str]) -> float:
-    """Share of usual characters of the language of an encoding; 0 without those that only it has."""
-    kana = sum("\u3041" <= char <= "\u30fe" for char in other)
-    punctuation = sum(
-        "\u2010" <= char <= "\u2027" or "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uff5e"
-        for char in other
-    )
-    han = [char for char in other if "\u4e00" <= char <= "\u9fff"]
-    if encoding == "euc_kr":
-        hangul = [char for char in other if "\uac00" <= char <= "\ud7a3"]
-        if len(hangul) <= 0.85 * (len(hangul) + len(han)):
-            return 0.0
-        return (_frequent(hangul, "euc_kr", 0xB0, 0xC8) + punctuation) / len(other)
-    if encoding in ("shift_jis", "euc_jp"):
-        if kana < 0.15 * len(other):
-            return 0.0
-        return (kana + punctuation + _frequent(han, "euc_jp", 0xB0, 0xCF)) / len(other)
-    if kana > 0.1 * len(other) or not han:
-        return 0.0
-    rows = ("gb2312", 0xB0, 0xD7) if encoding == "gb18030" else ("big5", 0xA4, 0xC6)
-    return (_frequent(han, *rows) + punctuation) / len(other)
-
-
-def _frequent(chars: list[str], codec: str, first: int, last: int) -> int:
-    """Number of characters in the rows of a standard that hold the frequent ones."""
-    coded = (char.encode(codec, "ignore") for char in chars)
-    return sum(len(code) == 2 and first <= code[0] <= last for code in coded)
