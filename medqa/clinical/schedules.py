@@ -63,7 +63,7 @@ TIMES = re.compile(
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over|{_ALONG})(?: ({_NUMBER}))? |/ ?){_PERIOD})"
-    "(?![a-z])"
+    "(?![a-z]| (?:has|have) )"  # "once a year has gone by"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
