@@ -132,6 +132,11 @@ DAILY_BEFORE = re.compile(
     r"|dose per day|daily|(?:daily|whole "
     r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
+    r"|\b(?:daily total|daily dose) (?:should|must|may) (?:not|never) exceed $"
+)
+# "weekly dose of 35 mg"
+WEEKLY_BEFORE = re.compile(
+    r"\bweekly (?:[a-z]+ )?(?:dose|total|amount|dosage)(?: of [a-z]+| is| of|:)?(?: about)? $"
 )
 # "the daily total is"
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
@@ -140,6 +145,7 @@ OPENS_AMOUNT = re.compile(r"(?:\b(?:the|total|its|a|usual|maximum|max)|[,;:]) $"
 WHOLE_DAY_AFTER = re.compile(
     r" (?:in (?:total|all)|altogether) (?:across|over|for|in|through|throughout|during)"
     r" (?:the |a |each |one )?(?:whole |entire )?day(?![a-z])"
+    r"| (?:over|across|throughout) (?:the|one|each) (?:whole |entire )?day(?![a-z])"
 )
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
 OVER = re.compile(
@@ -357,6 +363,9 @@ class _Sentence:
         if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
             day = (1, 1)
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
+        if WEEKLY_BEFORE.search(context):
+            week = (quotient(1, 7),) * 2
+            return Quantity("frequency", "day", (week,), start=amount.start, end=amount.end), 0
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
@@ -429,6 +438,8 @@ class _Sentence:
             return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
         names = self._names_for(amount)
         place = bisect_right(names, amount.start, key=lambda name: name[0])
+        if place < len(names) and names[place][0] < amount.end and not amount.unit.endswith("/L"):
+            return names[place][2], True  # "5 milligrams of digoxin a day"
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
         if after is not None and after[2] in NOT_IN_MG and amount.unit.startswith("mg"):

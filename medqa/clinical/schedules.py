@@ -30,7 +30,7 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
     "morning": (1, "day"), "evening": (1, "day"), "daily": (1, "day"),
     "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
     "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
-    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"),
+    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"), "quarter": (3, "month"),
     "year": (12, "month"), "yearly": (12, "month"),
 }  # fmt: skip
 ORDINALS = {
@@ -48,8 +48,8 @@ _NUMBER = (
 _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
-    "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
-    "|min|seconds|secs?)"
+    "(hours?|hrs?|h|quarter(?! of)|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?"
+    "|yrs?|minutes?|min|seconds|secs?)"
 )
 # "three times over the course of the day", "twice in each week"
 _ALONG = (
@@ -58,8 +58,8 @@ _ALONG = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
-    rf"|infusions?"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x"
+    rf"|(?:(?!times |m?c?g |ml |units? )[a-z]+ )?doses?|injections?|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over|{_ALONG})(?: ({_NUMBER}))? |/ ?){_PERIOD})"
@@ -68,8 +68,8 @@ TIMES = re.compile(
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
     rf"|cycle length(?: of| is|:|,)?|next dose (?:is )?(?:given )?(?:after|in)) ?"
-    rf"(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
-    rf"[ -]?{_PERIOD}(?![a-z])"
+    rf"(?: ?({'|'.join(ORDINALS)}))?(?: (?:~ ?|about |around |roughly )?({_NUMBER}){_AGAIN}"
+    rf"(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"

@@ -37,7 +37,7 @@ SPAN = re.compile(
     rf"(?<![a-z0-9.])(day|week|month)s? ({_NUMBER})(?: ?- ?| to | through | until )(?:(?:day|week|month) )?"
     rf"({_NUMBER})(?![a-z0-9])"
 )
-EACH_NUMBER = re.compile(_NUMBER)
+EACH_NUMBER = re.compile("[0-9]+|[a-z]+")
 
 
 def repeated(reference: str, hypothesis: str) -> Iterator[Found]:
@@ -88,7 +88,11 @@ def relisted(reference: str, hypothesis: str) -> Iterator[Found]:
 
 def _listed(match: re.Match[str]) -> tuple[str, list] | None:
     unit = match[1] or match[3]
-    return (unit, [read_number(word, 0)[0] for word in EACH_NUMBER.findall(match[2])]) if unit else None
+    return (
+        (unit, [read_number(word, 0)[0] for word in EACH_NUMBER.findall(match[2]) if word != "and"])
+        if unit
+        else None
+    )
 
 
 def _span(match: re.Match[str]) -> tuple[str, list]:
