@@ -176,6 +176,8 @@ def stated(text: str) -> tuple[Claim, ...]:
         day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
         if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
             continue
+        if quantity.kind == "frequency" and lower.endswith((" over ", " in "), 0, quantity.start):
+            continue  # "13.5 g over each 24 h"
         if quantity.kind == "frequency" and quantity.start in counted:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):

@@ -15,7 +15,7 @@ from itertools import combinations
 from medqa.clinical.bindings import EMPTY, UNCERTAIN
 from medqa.clinical.claims import DAYS_OF_A_MONTH
 from medqa.clinical.names import names_of
-from medqa.clinical.numbers import quotient
+from medqa.clinical.numbers import parse, quotient, show
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -124,7 +124,7 @@ def _place(text: str, value: Quantity) -> tuple[int, int] | None:
         and (token.value.kind, token.value.unit, token.value.values) == (value.kind, value.unit, value.values)
     ]
     if not found and value.kind == "amount" and value.values[0][0] == value.values[0][1]:
-        found = [token for token in tokens if token.form == f"#{value.number}"]
+        found = [token for token in tokens if token.form == f"#{show(value.number)}"]
     return (found[0].start, found[0].end) if len(found) == 1 else None
 
 
@@ -172,7 +172,7 @@ def _tokens(text: str) -> tuple[_Token, ...]:
     for start, end, name in names:
         add(start, end, f"name {name}" if several else "")
     for match in NUMBER.finditer(lower):
-        add(match.start(), match.end(), f"#{match.group()}")
+        add(match.start(), match.end(), f"#{show(parse(match.group()))}")
     for match in WORD.finditer(lower):
         if match.group() not in EITHER and canonical(match.group()) not in EITHER:
             add(match.start(), match.end(), canonical(match.group())[:6])

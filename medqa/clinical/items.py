@@ -37,7 +37,7 @@ NAMED_BEFORE = re.compile(rf"\b{_ITEM}(?:e?s)?(?: of [a-z-]+)?[ ,(:]{{1,2}}(?:of
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
     r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation|press) (?:of (?:[a-z-]+ ){1,3})?"
+    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation|press) (?:of (?:[a-z0-9.%-]+ ){1,4})?"
     r"(?:contains|delivers|holds|has|gives|provides|releases|supplies)"
     # of a combination: "contains codeine 30 mg and paracetamol 500 mg"
     r"(?: (?:[0-9.,]+ ?m?c?g|[a-z]+)"

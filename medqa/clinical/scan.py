@@ -29,7 +29,7 @@ class Scan:
 Found = tuple[list[Quantity], int]
 
 _LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
+    "less than|lower than|lighter than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
     "|(?:no|not|neither|nor) (?:more|longer|later|higher|greater|older|larger|bigger|faster"
     "|quicker) than|at most"
@@ -45,9 +45,11 @@ _LESS = (
     "(?:[a-z]+ ){1,3}by more than"
 )
 _MORE = (
-    "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
+    "more than|greater than|heavier than|higher than|larger than|longer than|older than|over|above"
+    "|exceed(?:s|ed|ing)?"
     "|(?<!had )reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
     "|(?:no|not|neither|nor) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
+    "|(?:begins?|starts) (?:at|from) a (?:reading|level|pressure|value) of"
     "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
     "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
 )

@@ -96,12 +96,12 @@ _MEAL = (
     "|morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
 MEALS = re.compile(
-    rf"(?:(?:at|with|in the) )?{_MEAL}"
-    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|in the) )?{_MEAL})+(?![a-z])"
+    rf"(?:(?:at|with|before|after|in the) )?{_MEAL}"
+    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|before|after|in the) )?{_MEAL})+(?![a-z])"
 )
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
-DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
+DAYS = re.compile(rf"({_NUMBER}) (?:days? (?:a|per|each|every|of the)|in each) (week|month)(?![a-z])")
 # "1-0-1": one in the morning, none at noon, one in the evening
 SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.

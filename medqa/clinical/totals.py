@@ -39,6 +39,12 @@ TAKEN_AFTER = re.compile(
     # "two in the morning and one at night" adds up elsewhere
     rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
 )
+# "8.6 mg 2 tabs at night", "180 mcg, 2 inhalations"
+COUNTED_AFTER = re.compile(rf",? ({PHRASE}) (?:tab(?:let)?|cap(?:sule)?|puff|inhalation|spray)s(?![a-z])")
+# "the 25 mcg tablets are in stock, she takes three of them"
+OF_THEM = re.compile(
+    rf"[^.;:]{{0,60}} (?:takes?|swallows?|uses?|needs?|gets?) ({PHRASE}) (?:of them|of these)(?![a-z])"
+)
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -97,9 +103,15 @@ def total_of(
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
-    following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
+    following = (
+        COUNT_AFTER.match(text, after.end()) or OF_THEM.match(text, after.end())
+        if after and not counts
+        else None
+    )
     if not (counts or item) and amount.unit in ("mg", "IU"):
         following = TAKEN_AFTER.match(text, amount.end)
+        if following is None and "/" not in text[amount.start : amount.end]:
+            following = COUNTED_AFTER.match(text, amount.end)
     if following is not None:
         counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
     if not counts and EACH_SITE.match(text, amount.end):
