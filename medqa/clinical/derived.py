@@ -26,7 +26,8 @@ TOTAL = re.compile(
 )
 # The same, or parts: "in three doses", "half as basal and the rest with meals"
 WHOLE = re.compile(
-    rf"{TOTAL.pattern}|\bin (?:two|three|four|[234]) (?:[a-z]+ )?doses\b|\bhalf\b.*\brest\b|\btotal daily\b"
+    rf"{TOTAL.pattern}|\b(?:in (?:two|three|four|[234]) (?:[a-z]+ )?doses|half\b.*\brest|total daily)\b"
+    r"|\b(?:a day|daily|per day):"
 )
 ADDED = re.compile(r"\b(?:plus|and|then)\b|\+")
 # How far from an amount such a word may be.
