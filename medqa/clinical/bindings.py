@@ -42,7 +42,7 @@ FURTHER_PATTERNS = {
 }
 # A text with one of these needs more than its clauses to be understood.
 UNCERTAIN = re.compile(
-    r"\b(?:respectively|former|latter|than|instead|replac\w+|rather|compared|vice versa)\b"
+    r"\b(?:respectively|former|latter|than|instead|replac(?!ement)\w+|rather|compared|vice versa)\b"
 )
 # "The left wrist" is the left.
 PLACE = re.compile(rf"[ -](?:{PLACES})(?![a-z])")

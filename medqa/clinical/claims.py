@@ -145,12 +145,24 @@ class Claim:
 @lru_cache(maxsize=KEPT_TEXTS)
 def claims(text: str) -> tuple[Claim, ...]:
     """The claims of a text, each once."""
+    lower = forms(text)[2]
+    found: dict[tuple, Claim] = {}
+    for claim in stated(text):
+        dose = claim.dose
+        how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
+        found.setdefault((claim.quantity, dose and dose.subject, how), claim)
+    return tuple(_with_items_of_day(list(_with_parts(_with_contents(list(found.values())), lower))))
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def stated(text: str) -> tuple[Claim, ...]:
+    """The claims of a text as often as it states them, without what follows from several of them."""
     original, _, lower = forms(text)
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in with_mixtures(doses(text), lower)}
     starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
     strengths = described(read(text), lower)
-    found: dict[tuple, Claim] = {}
+    found: list[Claim] = []
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
         if quantity.unit == "times" and UPPER_LIMIT.search(lower):
@@ -164,6 +176,8 @@ def claims(text: str) -> tuple[Claim, ...]:
         day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
         if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
             continue
+        if quantity.kind == "frequency" and lower.endswith((" over ", " in "), 0, quantity.start):
+            continue  # "13.5 g over each 24 h"
         if quantity.kind == "frequency" and quantity.start in counted:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
@@ -185,9 +199,8 @@ def claims(text: str) -> tuple[Claim, ...]:
             _daily(dose, subject) if dose else None,
             item=is_of_one_item(quantity, lower),
         )
-        how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
-        found.setdefault((claim.quantity, subject, how), claim)
-    return tuple(_with_items_of_day(list(_with_parts(_with_contents(list(found.values())), lower))))
+        found.append(claim)
+    return tuple(found)
 
 
 def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:

@@ -22,6 +22,7 @@ from medqa.clinical.counterparts import (
 )
 from medqa.clinical.derived import is_derived
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.exchanges import exchanged
 from medqa.clinical.mistaken import (
     is_course,
     of_one_event,
@@ -38,6 +39,7 @@ from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
 
@@ -89,8 +91,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
-        exchanged = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        return [dict(zip(FIELDS, error, strict=True)) for error in exchanged] or None
+        changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
+        changed = changed or list(relisted(reference, hypothesis))
+        return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
@@ -113,6 +116,10 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
             found.append(error)
+    if not found:
+        found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
+    if not found:
+        found = list(exchanged(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import combinations
 from math import prod
 
-from medqa.clinical.claims import Claim
+from medqa.clinical.claims import Claim, stated
 from medqa.clinical.items import ITEMS
 from medqa.clinical.numbers import PHRASE, read_number
 from medqa.clinical.quantity_reader import read
@@ -24,6 +24,12 @@ TOTAL = re.compile(
     r"|split|spread|in a day|over the day|24-h(?:our)?s?|(?:in|per|over) (?:any |the |each )?24 h(?:ours?)?"
     r"|daily (?:use|intake|amount|quantity|requirement))(?![a-z])"
 )
+# The same, or parts: "in three doses", "half as basal and the rest with meals"
+WHOLE = re.compile(
+    rf"{TOTAL.pattern}|\b(?:in (?:two|three|four|[234]) (?:[a-z]+ )?doses|half\b.*\brest|total daily)\b"
+    r"|\b(?:a day|daily|per day):"
+)
+ADDED = re.compile(r"\b(?:plus|and|then)\b|\+")
 # How far from an amount such a word may be.
 AROUND = 60
 # "20 mg each time": no total
@@ -46,12 +52,43 @@ PLUS = re.compile(r"(?: [a-z]+)? ?(?:and|plus|\+) ?(?:(?:an?|one|another) )?")
 def is_derived(one: Claim, other: Claim, reference: str, hypothesis: str) -> bool:
     """Whether one of two claims of a medicine is a sum or a product of amounts in the text of the other."""
     sides = ((one, other, reference, hypothesis), (other, one, hypothesis, reference))
-    return any(_follows(*side) or _on_both_sides(*side) for side in sides)
+    return any(_follows(*side) or _on_both_sides(*side) or _is_whole(*side) for side in sides)
+
+
+def _is_whole(whole: Claim, part: Claim, before: str, after: str) -> bool:
+    """Whether all doses of a text come to the daily amount of the other: 36 units for "18 and 3 times 6"."""
+    if part.dose is None or whole.dose is None or whole.counted or not WHOLE.search(forms(before)[2]):
+        return False
+    parts = [
+        claim
+        for claim in stated(after)
+        if claim.dimension == part.dimension and claim.dose is not None and claim.subject == part.subject
+    ]
+    if len(parts) < 2 or any(claim.item or claim.counted or claim.role == "maximum" for claim in parts):
+        return False
+    lower = forms(after)[2]
+    for one, two in combinations(parts, 2):
+        days = [claim.daily and claim.daily.values for claim in (one, two)]
+        same = days[0] == days[1] is not None and one.quantity.values != two.quantity.values
+        if same and not ADDED.search(lower, one.quantity.end, two.quantity.start):
+            return False  # "40 mg a day, as 20 mg twice daily"
+    all_parts = sum((claim.daily or claim.quantity).values[0][0] for claim in parts)
+    totals = (claim for claim in parts if claim.daily and not claim.part_of_day(lower))
+    if len(parts) > 2 and any(2 * claim.daily.values[0][0] == all_parts for claim in totals):
+        return False  # "20 mg a day, 15 mg on waking and 5 mg at noon"
+    wanted = (whole.daily or whole.quantity).values[0][0]
+    return _like(all_parts, wanted)
 
 
 def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bool:
     """Whether a text gives a threshold from its two sides: "go on while ≤ 500 ms, stop if past 500 ms"."""
     first, second = source.quantity, result.quantity
+    if first.kind == "score" and any(
+        (one.kind, one.number, one.bound) == (first.kind, first.number, first.bound)
+        and second.values[0][1] == first.number - 1
+        for one in read(after)
+    ):
+        return True  # "0 to 9: negative, a score of 10 or more: positive"
     return {first.bound, second.bound} == {"<", ">"} and any(
         one.number == first.number and one.kind == second.kind and one.start != second.start
         for one in read(after)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
-from medqa.clinical.items import ITEMS
+from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
@@ -106,13 +106,14 @@ WAKING = re.compile(r",? ?\(?(?:[a-z]+,? ){0,2}\(?")
 IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
 # A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(
-    r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*|heav\w*"
-    r"|object\w*"
+    r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*"
+    r"|heav(?!ier than [0-9])\w*|object\w*"
     r"|squat\w*|bench\w*|press\w*)\b"
 )
 WEIGHT_CHANGE = re.compile(
     r"\b(?:los[etis]\w*|loss|gain\w*|down|up (?:by|over)|shed|dropped|fell|fallen|rose|risen"
-    r"|(?:in|de)creas\w+|heavier|lighter|put on|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
+    r"|(?:in|de)creas\w+|(?:heavier|lighter)(?! than [0-9])|put on"
+    r"|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
@@ -132,6 +133,11 @@ DAILY_BEFORE = re.compile(
     r"|dose per day|daily|(?:daily|whole "
     r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
     r"(?: about| approximately| roughly)? $"
+    r"|\b(?:daily total|daily dose) (?:should|must|may) (?:not|never) exceed $"
+)
+# "weekly dose of 35 mg"
+WEEKLY_BEFORE = re.compile(
+    r"\bweekly (?:[a-z]+ )?(?:dose|total|amount|dosage)(?: of [a-z]+| is| of|:)?(?: about)? $"
 )
 # "the daily total is"
 DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
@@ -140,6 +146,7 @@ OPENS_AMOUNT = re.compile(r"(?:\b(?:the|total|its|a|usual|maximum|max)|[,;:]) $"
 WHOLE_DAY_AFTER = re.compile(
     r" (?:in (?:total|all)|altogether) (?:across|over|for|in|through|throughout|during)"
     r" (?:the |a |each |one )?(?:whole |entire )?day(?![a-z])"
+    r"| (?:over|across|throughout) (?:the|one|each) (?:whole |entire )?day(?![a-z])"
 )
 # "900 mg over 24 hours", "900 mg IV over 24 hours"
 OVER = re.compile(
@@ -154,6 +161,7 @@ TOTAL_OVER = re.compile(
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
+BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 
@@ -218,7 +226,9 @@ def doses(text: str) -> tuple[Dose, ...]:
     for end in sentence_ends(original):
         spoken = quantities[bisect_left(quantity_starts, begin) : bisect_left(quantity_starts, end)]
         named = names[bisect_left(name_starts, begin) : bisect_left(name_starts, end)]
-        found.extend(_Sentence(text, lower, begin, end, words, named, carried, counts).doses(spoken))
+        found.extend(
+            _Sentence(text, lower, begin, end, words, named, carried, quantities, counts).doses(spoken)
+        )
         medicines = {name for _, _, name in named if name not in MEASURE_NAMES}
         if medicines:
             carried = medicines.pop() if len(medicines) == 1 else ""
@@ -239,6 +249,7 @@ class _Sentence:
         words: all words of the text: (start, end, word).
         names: the medicines and measures of the sentence: (start, end, name).
         carried: the medicine of the sentence before.
+        quantities: those of the whole text.
         counts: (item, how many) for each number of tablets and the like in the text, one left out.
         fitting: unit → the names that can have a value in it.
     """
@@ -250,6 +261,7 @@ class _Sentence:
     words: Sequence[tuple[int, int, str]]
     names: Sequence[tuple[int, int, str]]
     carried: str
+    quantities: Sequence[Quantity]
     counts: Sequence[tuple[str, tuple[Fraction, Fraction]]]
     fitting: dict[str, Sequence[tuple[int, int, str]]] = field(default_factory=dict)
 
@@ -262,7 +274,8 @@ class _Sentence:
         last_end = self.begin
         for number, amount in enumerate(amounts):
             also = ALSO.fullmatch(self.text, last_end, max(last_end, amount.start))
-            if not number or subject == "weight" or not also:
+            inside = any(amount.start < start < amount.end for start, _, _ in self.names)
+            if not number or subject == "weight" or not also or inside:
                 subject, beside = self._subject(amount, latest)
                 latest = (amount.start, subject) if beside and subject != "weight" else latest
             context = self.text[max(last_end, amount.start - 40) : amount.start]
@@ -279,9 +292,27 @@ class _Sentence:
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
                 around = amounts[max(0, number - 1) : number + 2]
                 weighs = subject == "weight"  # "50 kg or more takes two tablets"
-                total = None if weighs else total_of(amount, around, self.text, self.begin, self.counts)
+                product = self._is_product(amounts[max(0, number - 1) : number + 1])
+                total = (
+                    None
+                    if weighs or product
+                    else total_of(amount, around, self.text, self.begin, self.counts)
+                )
                 name = _for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context)
+
+    def _is_product(self, amounts: Sequence[Quantity]) -> bool:
+        """Whether an amount is that of all items before it: "100 mcg/dose inhaler: 2 puffs (200 mcg)"."""
+        if len(amounts) < 2 or amounts[0].unit not in ITEMS or amounts[0].values[0][0] <= 1:
+            return False
+        count, amount = amounts
+        return not is_of_one_item(amount, self.text) and any(
+            one.unit == amount.unit and one.values[0][0] * count.values[0][0] == amount.values[0][0]
+            for one in self.quantities
+            if one.start < count.start
+            and one.kind == "amount"
+            and (one.item or is_of_one_item(one, self.text))
+        )
 
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
         """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
@@ -357,6 +388,9 @@ class _Sentence:
         if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
             day = (1, 1)
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
+        if WEEKLY_BEFORE.search(context):
+            week = (quotient(1, 7),) * 2
+            return Quantity("frequency", "day", (week,), start=amount.start, end=amount.end), 0
         if frequency is None:
             # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
             earlier = (item for item in before if item.kind == "frequency")
@@ -423,12 +457,16 @@ class _Sentence:
             return "blood pressure", True
         if amount.kind == "score":
             return self._score_name(amount), True
+        if amount.unit == "/h" and BEATS.search(self.text, amount.start, amount.end):
+            return "heart rate", True
         if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
             changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
             return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
         names = self._names_for(amount)
         place = bisect_right(names, amount.start, key=lambda name: name[0])
+        if place < len(names) and names[place][0] < amount.end and not amount.unit.endswith("/L"):
+            return names[place][2], True  # "5 milligrams of digoxin a day"
         before = names[place - 1] if place else None
         after = names[place] if place < len(names) else None
         if after is not None and after[2] in NOT_IN_MG and amount.unit.startswith("mg"):

@@ -9,13 +9,14 @@ ITEMS = {WRITTEN[item][0] for item in PER_ITEM}
 # Other names of items.
 ITEM_NAMES = {
     "tab": "tablet", "cap": "capsule", "actuation": "puff", "inhalation": "puff", "nebule": "vial",
-    "ampoule": "vial",
+    "ampoule": "vial", "press": "puff",
 }  # fmt: skip
 # Units of what an item contains.
 IN_ITEMS = frozenset({"mg", "IU", "mmol", "mEq"})
 ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tab(?:let)?|cap(?:sule)?|puff|spray|drop"
     r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
+    r"| (?:with|at|for) (?:each|every) (press)\b| per (?:pump )?(press)\b"
     # "3 mg (blue) tablets"
     r"| \([a-z]+(?:[ -][a-z]+)?\) (tablet|capsule|patch)(?:e?s)?\b"
 )
@@ -36,7 +37,7 @@ NAMED_BEFORE = re.compile(rf"\b{_ITEM}(?:e?s)?(?: of [a-z-]+)?[ ,(:]{{1,2}}(?:of
 # "each tablet contains 250 mg"
 CONTAINER = re.compile(
     r"\b(?:each|every|one|an?|per) (?:[a-z-]+ )?(tablet|capsule|puff|spray|drop|sachet|patch|vial"
-    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation) (?:of (?:[a-z-]+ ){1,3})?"
+    r"|lozenge|suppository|nebule|ampoule|actuation|inhalation|press) (?:of (?:[a-z0-9.%-]+ ){1,4})?"
     r"(?:contains|delivers|holds|has|gives|provides|releases|supplies)"
     # of a combination: "contains codeine 30 mg and paracetamol 500 mg"
     r"(?: (?:[0-9.,]+ ?m?c?g|[a-z]+)"
@@ -49,7 +50,7 @@ def item_of(amount: Quantity, text: str) -> str:
     if amount.item:
         return WRITTEN[amount.item][0]
     if (after := ITEM_AFTER.match(text, amount.end)) is not None:
-        name = after.group(1) or after.group(2)
+        name = after.group(after.lastindex)
         return ITEM_NAMES.get(name, name)
     if INHALER_AFTER.match(text, amount.end):
         return "puff"

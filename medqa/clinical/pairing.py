@@ -52,7 +52,10 @@ def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[H
         return {"first": values[0], "later": values[1]}
     marks = [(mark.start, True, mark) for mark in labels] + [(mark.start, False, mark) for mark in values]
     marks.sort(key=lambda found: found[0])
-    for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)):
+    # "Alvarez (bed 4) K 5.9, Chen (bed 5) K 3.1": brackets before the first value are no values' labels.
+    bracketed = min((mark.start for mark in labels if mark.bracketed), default=-1)
+    follows = any(mark.start < bracketed for mark in values)
+    for (_, after_label, value), (_, is_label, label) in list(pairwise(marks)) if follows else ():
         if is_label and not after_label and label.bracketed:
             pairs[label.meaning] = value
             marks = [mark for mark in marks if mark[2] is not value and mark[2] is not label]

@@ -16,7 +16,8 @@ from medqa.clinical.words import words
 SHARE = re.compile(
     r"(?<![a-z0-9/.])((?:an?|one|two|three) (?:half|halves|thirds?|quarters?|fifths?|tenths?)|half"
     r"|[1-9]/[1-9]0?)"
-    r"(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}? (?:dos(?:e|age)|amount)s?(?![a-z])"
+    r"(?: \([0-9]{1,3} ?%\))?(?: of)?(?: (?!(?:and|or|to|then|than|mg|once|twice) )[a-z]+){0,4}?"
+    r" (?:dos(?:e|age)|amount)s?(?![a-z])"
 )
 # "the dose is halved", "double the dose"
 CHANGE = re.compile(

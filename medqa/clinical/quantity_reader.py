@@ -33,6 +33,11 @@ from medqa.clinical.units import COUNTED, Unit, read_compound, read_limit
 LONGEST_LIST = 6
 
 DIGITS = re.compile(r"[0-9½¼¾⅓⅔⅛.,]*[0-9½¼¾⅓⅔⅛]")
+# "5 ft 8 in", "5'8\""
+FEET = re.compile(
+    r"(?P<feet>[1-8]) ?(?:ft|feet|foot|'),? ?(?:and )?(?P<inches>1[01]|[0-9](?:\.5)?) ?"
+    r"(?:in(?:ch(?:es)?)?(?![a-z]| (?:the|a|an|each) )|\"|'')"
+)
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
 NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
 # "both counts × 10⁹/L": a unit without its number
@@ -71,6 +76,8 @@ PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 # "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
 MOST_SMALLER = 60
 SMALLER_PART = re.compile(r",? (?:and )?(?=[0-9a-z])")
+PRESSURE_AFTER = re.compile(" (?:systolic|diastolic)(?![a-z]| (?:blood|bp|pressure))")
+LEAST_PRESSURE, MOST_PRESSURE = 30, 300
 LIST = re.compile(r",? (?:and|or) |, ")
 # "2 or more days", "3 or fewer tablets"
 BOUND_INSIDE = re.compile(r" or (?:(?P<above>more|greater)|fewer|less)(?= [a-z])")
@@ -78,7 +85,7 @@ TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
 HAPPENING = re.compile(
-    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|patients?|people|women|men|children"
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|patients?|people|women|men|children"
     r"|adults?) )[a-z-]+ ){1,3}?"
     r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )
@@ -219,6 +226,11 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
         )
         pregnancy = Quantity("amount", "week of pregnancy", ((age, age),), start=start, end=weeks.end())
         return [pregnancy], weeks.end()
+    if (height := FEET.match(scan.text, start)) is not None:
+        inches = 12 * int(height["feet"]) + Fraction(height["inches"])
+        return _quantities(
+            scan, start, height.end(), [(inches, inches)], *[read_compound("inch", "inch", 0)[0]] * 2
+        )
     pair = read_pair(scan, start)
     if isinstance(pair, list):
         unit, end = read_compound(scan.text, scan.raw, pair_end(scan, start))
@@ -255,11 +267,14 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     unit, unit_end = compound or (None, end)
     if unit is not None and not unit.per:
         low, unit_end = _longer(scan, low, unit, unit_end)
+    if unit is not None and unit.per and not unit.name and low < 1:
+        return None  # "by a quarter each fortnight"
     upper = read_upper(scan, start, unit_end)
     if upper is None:
         if unit is None:
             return (
-                _list(scan, start, end, low)
+                _one_pressure(scan, start, end, low)
+                or _list(scan, start, end, low)
                 or _items(scan, start, end, low)
                 or _happenings(scan, start, end, low)
                 or _age_without_unit(scan, start, end, (low, low))
@@ -278,6 +293,15 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     # "from 10 to 5 mg" are two doses.
     ranges = [(low, high)] if low <= high else [(low, low), (high, high)]
     return _quantities(scan, start, high_compound[1], ranges, high_compound[0], high_compound[0])
+
+
+def _one_pressure(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
+    """One of two blood pressures that is named after its number: "160 systolic"."""
+    name = PRESSURE_AFTER.match(scan.text, end)
+    if name is None or not LEAST_PRESSURE <= value <= MOST_PRESSURE:
+        return None
+    unit, _ = read_compound("mmhg", "mmHg", 0)
+    return _quantities(scan, start, name.end(), [(value, value)], unit, unit)
 
 
 def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction, int]:

@@ -220,6 +220,8 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
     link = match.group(3)
     if match.group(1) == "one" and link == "of" and not scan.text.startswith(" ", match.end()):
         return None  # "a bilirubin of 260 and one of 180"
+    if match.group(1) == "one" and link in ("in", "of") and scan.before(start).endswith("the "):
+        return None  # "the one in 12", by the number of a bed
     low, low_end, high, high_end = (_count(part) for part in match.group(1, 2, 4, 5))
     if (match.group(2) and low_end is None) or (match.group(5) and high_end is None):
         return None  # "two-fold in forty hours"

@@ -29,7 +29,7 @@ class Scan:
 Found = tuple[list[Quantity], int]
 
 _LESS = (
-    "less than|lower than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
+    "less than|lower than|lighter than|fewer than|smaller than|younger than|shorter than|under|below|beneath"
     "|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to"
     "|(?:no|not|neither|nor) (?:more|longer|later|higher|greater|older|larger|bigger|faster"
     "|quicker) than|at most"
@@ -40,11 +40,16 @@ _LESS = (
     "(?:(?:be|run|infuse|rise|fall|drop|increase|change|go|take|use|give|have|drink|inject|last|exceed"
     "|swallow) )?(?:by )?"
     "(?:above|over|more than|greater than|higher than|longer than|faster than|quicker than|up to)"
+    # "do not raise sodium by more than"
+    "|(?:not|never|[a-z]+n't) (?:raise|lower|correct|increase|change|drop|let|reduce) "
+    "(?:[a-z]+ ){1,3}by more than"
 )
 _MORE = (
-    "more than|greater than|higher than|larger than|longer than|older than|over|above|exceed(?:s|ed|ing)?"
-    "|reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
+    "more than|greater than|heavier than|higher than|larger than|longer than|older than|over|above"
+    "|exceed(?:s|ed|ing)?"
+    "|(?<!had )reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
     "|(?:no|not|neither|nor) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
+    "|(?:begins?|starts) (?:at|from) a (?:reading|level|pressure|value) of"
     "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
     "|(?:not|never) (?:to )?(?:be |fall |drop |go |get )?(?:below|under|less than|lower than)"
 )
@@ -52,14 +57,14 @@ _MORE = (
 BOUND_BEFORE = re.compile(
     rf"(?:(?P<below>(?:[<≤]=?|=<) ?|\b(?:{_LESS})(?: or equal to| the age of| age)? )"
     rf"|(?P<above>(?:[>≥]=?|=>) ?|\b(?:{_MORE})(?: or equal to| the age of| age)? ))"
-    r"(?:an? |about |approximately |~ ?)?$"
+    r"(?:an? |about |approximately |roughly |around |~ ?)?$"
     # "below a haemoglobin of 7 g/dL"
     r"|\b(?:(?P<below_of>below|less than|up to)|(?P<above_of>above|more than))"
     r" (?:an? |the )[a-z0-9-]+(?: [a-z]+)? of $"
 )
 # "increased up to 150 mg" is an increase to it; "from 80 down to 60" ends there.
 REACHED = re.compile(
-    r"\b(?:built|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
+    r"\b(?:built|add\w*|was|were|go(?:es|ne)?|went|came|com(?:es|ing)|increas\w*|rais\w*|ris\w*|rose|titrat\w*"
     r"|uptitrat\w*|work\w*|step\w*|bring\w*"
     r"|brought|mov\w*|(?<!be )taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
     r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: (?!as )[a-z]+){0,3}? (?:up|down) to (?:about )?$"

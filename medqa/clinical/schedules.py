@@ -30,7 +30,7 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
     "morning": (1, "day"), "evening": (1, "day"), "daily": (1, "day"),
     "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
     "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
-    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"),
+    "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"), "quarter": (3, "month"),
     "year": (12, "month"), "yearly": (12, "month"),
 }  # fmt: skip
 ORDINALS = {
@@ -48,8 +48,8 @@ _NUMBER = (
 _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
-    "(hours?|hrs?|h|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?|yrs?|minutes?"
-    "|min|seconds|secs?)"
+    "(hours?|hrs?|h|quarter(?! of)|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?"
+    "|yrs?|minutes?|min|seconds|secs?)"
 )
 # "three times over the course of the day", "twice in each week"
 _ALONG = (
@@ -58,18 +58,18 @@ _ALONG = (
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
-    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x|(?:(?!times )[a-z]+ )?doses?|injections?"
-    rf"|infusions?"
+    rf"|({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?[ -]?(?:times|x"
+    rf"|(?:(?!times |m?c?g |ml |units? )[a-z]+ )?doses?|injections?|infusions?"
     rf"|applications?|sessions?))"
     rf"(?:[ -]?(daily|nightly|weekly|monthly|yearly|annually|hourly)"
     rf"|,? ?(?:(?:an?|per|each|every|any|in an?|in(?: any)?|over|{_ALONG})(?: ({_NUMBER}))? |/ ?){_PERIOD})"
-    "(?![a-z])"
+    "(?![a-z]| (?:has|have) )"  # "once a year has gone by"
 )
 EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
     rf"|cycle length(?: of| is|:|,)?|next dose (?:is )?(?:given )?(?:after|in)) ?"
-    rf"(?: ?({'|'.join(ORDINALS)}))?(?: ({_NUMBER}){_AGAIN}(?:{_TO}({_NUMBER}))?)?"
-    rf"[ -]?{_PERIOD}(?![a-z])"
+    rf"(?: ?({'|'.join(ORDINALS)}))?(?: (?:~ ?|about |around |roughly )?({_NUMBER}){_AGAIN}"
+    rf"(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z])"
 )
 CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
@@ -96,12 +96,12 @@ _MEAL = (
     "|morning|midday|noon|lunch(?:time)?|afternoon|evening|night|bedtime|breakfast|dinner|supper|teatime)"
 )
 MEALS = re.compile(
-    rf"(?:(?:at|with|in the) )?{_MEAL}"
-    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|in the) )?{_MEAL})+(?![a-z])"
+    rf"(?:(?:at|with|before|after|in the) )?{_MEAL}"
+    rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|before|after|in the) )?{_MEAL})+(?![a-z])"
 )
 PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
 # "on one day each week", "5 days a week"
-DAYS = re.compile(rf"({_NUMBER}) days? (?:a|per|each|every|of the) (week|month)(?![a-z])")
+DAYS = re.compile(rf"({_NUMBER}) (?:days? (?:a|per|each|every|of the)|in each) (week|month)(?![a-z])")
 # "1-0-1": one in the morning, none at noon, one in the evening
 SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.

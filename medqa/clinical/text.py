@@ -7,6 +7,7 @@ then gives equal characters one form, without moving any. Overlap metrics read t
 import html
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from medqa.clinical.tables import spread
@@ -70,7 +71,11 @@ LATEX = (
     (re.compile(r"\{([.,])\}"), r"\1"),  # "0{,}9"
     (re.compile(r"\\(?:SI|qty)\{([^{}]*)\}\{([^{}]*)\}"), r"\1 \2"),
     (re.compile(r"\\(?:math(?:rm|bf|it|sf)|text(?:bf|it|rm)?|operatorname|unit|si|num)\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
+    # of "units/(kg·h)" as "units/kg/h"
+    (
+        re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"),
+        lambda part: f"{part[1]}/{part[2].replace('·', '/')}",
+    ),
     (re.compile(r"\\[()\[\]]|\$\$"), ""),
     (re.compile(r"\$(?=\S)([^$\n]*?)\$"), r"\1"),
     (re.compile(r"\\([%&$#_*~.+()\[\]-])"), r"\1"),
@@ -112,8 +117,11 @@ DOTTED_UNIT = re.compile(r"(?:(?<=[0-9])|(?<=Mio)|(?<=ion))( ?)(?:I\.U\.|I\.E\.|
 # "\\b", "(?<!…)" or alternatives; hence "[.!?;\\n](?:…)" here, and "[0-9](?<![a-z].)" for "(?<![a-z])[0-9]".
 MARKUP = re.compile(r"[*_`$\\|#<~•\n](?:(?<!\n)|[0-9]{1,2}[.)] )")
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
-SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?=\s+[A-Z(\[]|\s*$))")
+# None is that of "Mrs. Alvarez".
+SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?<!\bMrs.)(?<!\bM[rs].)(?<!\bDr.)(?=\s+[A-Z(\[]|\s*$))")
 SPACES = re.compile("[ \u00a0]{2,}")
+# Narrow spaces between thousands: "1 200 mg"
+THOUSANDS = re.compile("(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u2009\u202f][0-9]{3})+(?![0-9])")
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -137,7 +145,9 @@ def plain(text: str) -> str:
             import ftfy
 
             text = ftfy.fix_encoding(text)
-        text = text.translate(CHARACTERS)
+        text = THOUSANDS.sub(
+            lambda number: re.sub("[\u2009\u202f]", "", number.group()), text.translate(CHARACTERS)
+        )
     if MARKUP.search(text) or "  " in text:
         text = SPACES.sub(" ", text)
         if "|" in text and "--" in text:
@@ -159,7 +169,9 @@ def plain(text: str) -> str:
     return NEGATIVE_POWERS.sub(_under_bar, text) if has_powers else text
 
 
-def _replaced(text: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+def _replaced(
+    text: str, rules: Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
+) -> str:
     for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
     return text

@@ -39,6 +39,12 @@ TAKEN_AFTER = re.compile(
     # "two in the morning and one at night" adds up elsewhere
     rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
 )
+# "8.6 mg 2 tabs at night", "180 mcg, 2 inhalations"
+COUNTED_AFTER = re.compile(rf",? ({PHRASE}) (?:tab(?:let)?|cap(?:sule)?|puff|inhalation|spray)s(?![a-z])")
+# "the 25 mcg tablets are in stock, she takes three of them"
+OF_THEM = re.compile(
+    rf"[^.;:]{{0,60}} (?:takes?|swallows?|uses?|needs?|gets?) ({PHRASE}) (?:of them|of these)(?![a-z])"
+)
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -73,7 +79,7 @@ def total_of(
     """
     if len(amount.values) != 1:
         return None
-    item, after = item_of(amount, text), ITEM_AFTER.match(text, amount.end)
+    item = item_of(amount, text)
     low, high = amount.values[0]
     counts = [
         other.values[0]
@@ -97,9 +103,7 @@ def total_of(
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
         counts = [(number, number)]
-    following = COUNT_AFTER.match(text, after.end()) if after and not counts else None
-    if not (counts or item) and amount.unit in ("mg", "IU"):
-        following = TAKEN_AFTER.match(text, amount.end)
+    following = None if counts else _count_after(amount, bool(item), text)
     if following is not None:
         counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
     if not counts and EACH_SITE.match(text, amount.end):
@@ -111,3 +115,15 @@ def total_of(
         container = container_of(amount, text)
         counts = [number for unit, number in elsewhere if unit == container]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
+
+
+def _count_after(amount: Quantity, of_item: bool, text: str) -> re.Match[str] | None:
+    """How many are taken by the words after an amount: "two of them", "take eight tablets", "2 tabs"."""
+    if (item := ITEM_AFTER.match(text, amount.end)) is not None:
+        return COUNT_AFTER.match(text, item.end()) or OF_THEM.match(text, item.end())
+    if of_item or amount.unit not in ("mg", "IU"):
+        return None
+    taken = TAKEN_AFTER.match(text, amount.end)
+    if taken is not None or "/" in text[amount.start : amount.end]:
+        return taken
+    return COUNTED_AFTER.match(text, amount.end)

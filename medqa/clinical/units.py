@@ -74,7 +74,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     }),
     "tablets": ("tablet", {"1": "tablets? tabs? pills? caplets?"}),
     "capsules": ("capsule", {"1": "capsules? caps?"}),
-    "puffs": ("puff", {"1": "puffs? inhalations? actuations?"}),
+    "puffs": ("puff", {"1": "puffs? inhalations? actuations? presses"}),
     "drops": ("drop", {"1": "drops? gtts?"}),
     "sprays": ("spray", {"1": "sprays?"}),
     "patches": ("patch", {"1": "patch patches"}),
@@ -158,12 +158,13 @@ BAR = re.compile(
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(
-    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice "
+    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? "
     r"|over |in (?!total|all)|within |for |during |after |every |then |and |or )[a-z]+ ){1,3}?"
     r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
     r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
     r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
-    r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?(?![a-z])))"
+    r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?"
+    r"(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
 )
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
