@@ -8,7 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from medqa.clinical import composition
 from medqa.clinical import words as word_lists
+from medqa.clinical.composition import (
+    AUXILIARIES,
+    DETERMINERS,
+    LINKS,
+    MOST_AUXILIARIES,
+    PARTS,
+    POISONED,
+    POISONED_BY,
+    is_adjective,
+    is_route,
+)
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
@@ -99,8 +111,13 @@ class MedicalLexicon:
             for term, concept in self._concepts.items()
             if len(words := term.split()) == 2
         }
+        for organ, disorder, word in composition.compounds(self.known):
+            parts = tuple(self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
+            self._by_parts.setdefault(parts, self.known(word))
         self._given = {form_of(name) for name in (*word_lists.names("medicines").values(), *GROUPS)}
         self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
+        self._in_compounds = {part for parts in self._by_parts for part in parts}
+        self.heads |= PARTS.keys() | POISONED | {"too"} | self._in_compounds
         self.sha256 = self._identify()
         self._begin_caches()
 
@@ -187,7 +204,7 @@ class MedicalLexicon:
                 found.append((start, role[0]))
                 continue
             length, concept = self._longest_term(tokens, place, role)
-            if concept is None:
+            if concept is None or (concept == "mouth" and is_route(tokens, place)):
                 continue
             following = tokens[place + length][0] if place + length < len(tokens) else ""
             if (following in REACTIONS and concept in self._given) or following in VACCINES:
@@ -265,32 +282,89 @@ class MedicalLexicon:
         self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
-        concept, longest = role
-        if place + 1 == len(tokens):
-            return 1, concept
-        if longest > 1 and (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
-            forms = [canonical(word) for word, _ in tokens[place : place + longest]]
-            for length in range(len(forms), 1, -1):
-                known = self._concepts.get(" ".join(forms[:length]))
-                if known is not None:
-                    return length, known
-        second = tokens[place + 1][0]
-        if (
-            concept is not None
-            and (compound := self._by_parts.get((concept, self._part(second)))) is not None
-        ):
-            return 2, compound
-        if second in LINKS and place + 2 < len(tokens):
-            article = tokens[place + 2][0] == "the" and place + 3 < len(tokens)
-            first = self._part(tokens[place + 2 + article][0])
-            compound = self._by_parts.get((first, concept or self._part(tokens[place][0])))
+        length, concept = self._listed(tokens, place, role)
+        word = tokens[place][0]
+        part = concept or self._part(word)
+        if concept in self._given or word in POISONED or word == "too":
+            return self._poisoning(tokens, place, length, concept) or (length, concept)
+        if part in self._in_compounds and place + length < len(tokens):
+            end, compound = self._compound(tokens, place, place + length, part)
             if compound is not None:
-                return 3 + article, compound
+                return end - place, compound
+        return length, concept
+
+    def _listed(
+        self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
+    ) -> tuple[int, str | None]:
+        """How many words the longest listed term at `place` has, and its concept."""
+        concept, longest = role
+        following = tokens[place + 1][0] if place + 1 < len(tokens) else ""
+        if longest > 1 and following:
+            word = canonical(tokens[place][0])
+            if (word, canonical(following)) in self._beginnings:
+                forms = [canonical(word) for word, _ in tokens[place : place + longest]]
+                for length in range(len(forms), 1, -1):
+                    known = self._concepts.get(" ".join(forms[:length]))
+                    if known is not None:
+                        return length, known
         return 1, concept
 
+    def _at(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str]:
+        """Where the part of a compound that begins at `place` ends, and what it counts as."""
+        word = tokens[place][0]
+        role = self._roles[word]
+        if isinstance(role, tuple) and role[1] > 1:
+            length, concept = self._listed(tokens, place, role)
+            if concept is not None:
+                return place + length, concept
+        return place + 1, self._part(word)
+
+    def _compound(
+        self, tokens: list[tuple[str, int]], start: int, place: int, part: str
+    ) -> tuple[int, str | None]:
+        """Where a compound ends whose first part, from `start`, ends before `place`, and its concept."""
+        end, second = self._at(tokens, place)
+        compound = self._by_parts.get((part, second))
+        if compound is None and is_adjective(tokens[start][0]):
+            compound = self._by_parts.get((second, part))  # "cirrhotic liver"
+        if compound is not None:
+            return end, compound
+        if tokens[place][0] in LINKS:
+            place += 1
+            place += place < len(tokens) and tokens[place][0] in DETERMINERS
+            if place < len(tokens):
+                end, first = self._at(tokens, place)
+                return end, self._by_parts.get((first, part))
+        after = place
+        while after < min(len(tokens), place + MOST_AUXILIARIES) and tokens[after][0] in AUXILIARIES:
+            after += 1
+        if place < after < len(tokens) and tokens[after][0] in PARTS:
+            return after + 1, self._by_parts.get((part, self._part(tokens[after][0])))
+        return place, None
+
+    def _poisoning(
+        self, tokens: list[tuple[str, int]], place: int, length: int, concept: str | None
+    ) -> tuple[int, str] | None:
+        """How many words name a poisoning by a medicine, "too much aspirin", and its concept."""
+        words = [word for word, _ in tokens[place : place + 3]]
+        if concept in self._given:
+            follows = "".join(word for word, _ in tokens[place + length : place + length + 1])
+            return (length + 1, self._poisoned(concept)) if follows in POISONED else None
+        before = 2 if words[:2] == ["too", "much"] or (len(words) > 1 and words[1] in POISONED_BY) else 0
+        before += before and len(words) > 2 and words[2] in DETERMINERS
+        if before and place + before < len(tokens):
+            end, medicine_name = self._at(tokens, place + before)
+            if medicine_name in self._given:
+                return end - place, self._poisoned(medicine_name)
+        return None
+
+    def _poisoned(self, name: str) -> str:
+        return self._concepts.get(f"{name} poisoning", f"{name} poisoning")
+
     def _part(self, word: str) -> str:
-        """What a word counts as inside a compound: "renal" as "kidney"."""
+        """What a word counts as inside a compound: "renal" as "kidney", "inflamed" as "inflammation"."""
         form = canonical(word)
+        form = PARTS.get(form, form)
         return self._concepts.get(form, form)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
@@ -319,8 +393,6 @@ REACTIONS = word_lists.words(
 VACCINES = word_lists.words("vaccine vaccines vaccination vaccinations immunisation immunization jab jabs")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")
-# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
-LINKS = ("of", "in", "to", ",")
 
 
 class _Roles(dict):

@@ -1,0 +1,58 @@
+"""Compounds of an organ and a disorder or procedure: "inflamed gallbladder" is cholecystitis.
+
+Greek and Latin words name them in one word, "cholecyst-" and "-itis"; lay words name both apart, in many orders:
+"inflammation of the gallbladder", "her gallbladder was removed". `compounds` pairs the parts; `PARTS` gives one
+form to the words that can be such a part.
+"""
+
+from collections.abc import Callable, Iterator
+
+from medqa.clinical import words as word_lists
+
+# Participles and adjectives, and the noun that each counts as inside a compound; other names of a part.
+PARTS = {
+    "inflamed": "inflammation", "infected": "infection", "removed": "removal", "excised": "removal",
+    "resected": "removal", "enlarged": "enlargement", "ruptured": "rupture", "perforated": "perforation",
+    "obstructed": "obstruction", "dislocated": "dislocation", "transplanted": "transplant",
+    "replaced": "replacement", "failing": "failure", "failed": "failure", "cancerous": "cancer",
+    "painful": "pain", "paralyzed": "paralysis", "paralysed": "paralysis", "fractured": "fracture",
+    "broken": "fracture", "bled": "bleeding", "bleed": "bleeding",
+    "dormant": "latent", "inactive": "latent", "intracranial": "brain",
+}  # fmt: skip
+# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
+LINKS = word_lists.words("of in to into within inside affecting ,")
+DETERMINERS = word_lists.words("the a an your her his my their our both one each")
+# Between an organ and what was done to it: "the gallbladder has been removed".
+AUXILIARIES = word_lists.words("is are was were be been being has have had gets got")
+MOST_AUXILIARIES = 2
+# "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
+POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
+POISONED_BY = word_lists.words("of with by from on")
+# Nouns after "oral" that make it the mouth and no route.
+OF_THE_MOUTH = word_lists.words(
+    "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "
+    "cancers tumour tumours tumor tumors examination membrane membranes swab cavities infection infections"
+)
+
+
+def compounds(known: Callable[[str], str | None]) -> Iterator[tuple[str, str, str]]:
+    """(organ, disorder, the word of Greek or Latin parts that names both), where that word is `known`."""
+    disorders = list(word_lists.lines("disorders"))
+    for organ, *roots in word_lists.lines("organs"):
+        for ending, *nouns in disorders:
+            word = next((root + ending for root in roots if known(root + ending)), None)
+            if word is not None:
+                yield from ((organ, noun, word) for noun in nouns)
+
+
+def is_adjective(word: str) -> bool:
+    """Whether a disorder before its organ is an adjective: "cirrhotic liver", "inflamed joint"."""
+    return word in PARTS or word.endswith(("ic", "ed", "al"))
+
+
+def is_route(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether "oral" or "mouth" says how a medicine is taken: "oral aciclovir", "by mouth"."""
+    word = tokens[place][0]
+    if word == "oral":
+        return place + 1 == len(tokens) or tokens[place + 1][0] not in OF_THE_MOUTH
+    return word == "mouth" and place > 0 and tokens[place - 1][0] == "by"
