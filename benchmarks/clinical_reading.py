@@ -31,7 +31,7 @@ def errors(pair: dict[str, str], lexicon: MedicalLexicon) -> list:
     if not pair["kind"].startswith("K10"):
         texts = pair["reference"], pair["answer"]
         return [*(dose_errors(*texts) or ()), *negation_errors(*texts, lexicon)]
-    wanted, given = (lexicon.counts(pair[text]).keys() for text in ("reference", "answer"))
+    wanted, given = (terms.keys() for terms in lexicon.compared(pair["reference"], pair["answer"]))
     missing, added = sorted(wanted - given), sorted(given - wanted)
     differ = missing and added if wanted & given else missing or added
     return [missing, added] if differ else []

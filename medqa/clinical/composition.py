@@ -5,7 +5,7 @@ Greek and Latin words name them in one word, "cholecyst-" and "-itis"; lay words
 form to the words that can be such a part.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from medqa.clinical import words as word_lists
 
@@ -19,11 +19,15 @@ PARTS = {
     "broken": "fracture", "bled": "bleeding", "bleed": "bleeding",
     "dormant": "latent", "inactive": "latent", "intracranial": "brain",
 }  # fmt: skip
+# Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
+ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
 # Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
-LINKS = word_lists.words("of in to into within inside affecting ,")
+LINKS = word_lists.words("of in to into within inside around affecting ,")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
-# Between an organ and what was done to it: "the gallbladder has been removed".
-AUXILIARIES = word_lists.words("is are was were be been being has have had gets got")
+# Between an organ and what it has or what was done to it: "both ankles show oedema", "the tonsils were removed".
+AUXILIARIES = word_lists.words(
+    "is are was were be been being has have had gets got show shows showed showing develop developed"
+)
 MOST_AUXILIARIES = 2
 # "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
 POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
@@ -43,6 +47,16 @@ def compounds(known: Callable[[str], str | None]) -> Iterator[tuple[str, str, st
             word = next((root + ending for root in roots if known(root + ending)), None)
             if word is not None:
                 yield from ((organ, noun, word) for noun in nouns)
+
+
+def noun_of(word: str, listed: Container[str]) -> str:
+    """The listed noun of a disorder whose adjective a word is, "cirrhosis" of "cirrhotic", else the word."""
+    if word.endswith("ic") and word not in listed:
+        for ending, of_noun in ADJECTIVES:
+            noun = word.removesuffix(ending) + of_noun
+            if word.endswith(ending) and noun in listed:
+                return noun
+    return word
 
 
 def is_adjective(word: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from medqa.clinical import composition
 from medqa.clinical import words as word_lists
+from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import (
     AUXILIARIES,
     DETERMINERS,
@@ -20,6 +21,7 @@ from medqa.clinical.composition import (
     POISONED_BY,
     is_adjective,
     is_route,
+    noun_of,
 )
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
@@ -32,7 +34,7 @@ from medqa.clinical.negation import (
     denied_by_health,
     negated_after,
 )
-from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, Reach, is_circumstance
+from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, TESTS, Reach, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import (
@@ -164,7 +166,7 @@ class MedicalLexicon:
 
     def known(self, word: str) -> str | None:
         """The term that a word in canonical form counts as, by list or by affix; None for none."""
-        if word in self._concepts:
+        if (word := noun_of(word, self._concepts)) in self._concepts:
             return self._concepts[word]
         if len(word) < 6 or word in self._generic or word in NOT_MEDICINES:
             return None
@@ -219,11 +221,13 @@ class MedicalLexicon:
                 found.append((start, f"no {healthy}"))
                 continue
             aside = is_circumstance(tokens, place)
-            after = None if aside else negated_after(lower, last_start + len(last))
+            after = None if aside else negated_after(lower, last_start + len(last), last in TESTS)
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
             if after is not None:
                 reach.read_to = after
+                if concept in self._given and self._one_of_two(tokens, place, found):
+                    found[-1] = found[-1][0], f"no {found[-1][1]}"  # "A and B must be avoided"
                 before = found[-1][1] if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self._given:
                     found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
@@ -245,6 +249,13 @@ class MedicalLexicon:
             and term.removeprefix("no ") not in GROUPS
         ]
         return {"term": marks}
+
+    def _one_of_two(self, tokens: list[tuple[str, int]], place: int, found: list[tuple[int, str]]) -> bool:
+        """Whether the medicine at `place` is joined to the one found before it: "aspirin and warfarin"."""
+        if place < 2 or tokens[place - 1][0] not in ("and", "or") or not found:
+            return False
+        start, term = found[-1]
+        return term in self._given and start <= tokens[place - 2][1] <= start + len(term)
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
         """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""
@@ -334,11 +345,14 @@ class MedicalLexicon:
             place += place < len(tokens) and tokens[place][0] in DETERMINERS
             if place < len(tokens):
                 end, first = self._at(tokens, place)
-                return end, self._by_parts.get((first, part))
+                compound = self._by_parts.get((first, part))
+                if compound is None:  # "encephalopathy of liver disease"
+                    end, compound = place + 1, self._by_parts.get((self._part(tokens[place][0]), part))
+                return end, compound
         after = place
         while after < min(len(tokens), place + MOST_AUXILIARIES) and tokens[after][0] in AUXILIARIES:
             after += 1
-        if place < after < len(tokens) and tokens[after][0] in PARTS:
+        if place < after < len(tokens):
             return after + 1, self._by_parts.get((part, self._part(tokens[after][0])))
         return place, None
 
@@ -364,8 +378,12 @@ class MedicalLexicon:
     def _part(self, word: str) -> str:
         """What a word counts as inside a compound: "renal" as "kidney", "inflamed" as "inflammation"."""
         form = canonical(word)
-        form = PARTS.get(form, form)
+        form = noun_of(PARTS.get(form, form), self._concepts)
         return self._concepts.get(form, form)
+
+    def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
+        """The terms of two texts; those that both name in different words have one name (`aligned`)."""
+        return aligned(self.counts(reference), self.counts(hypothesis))
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -376,12 +394,13 @@ class MedicalLexicon:
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
             (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
+            A medicine matches its class, a compound its parts (`alignment.aligned`).
         Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
             Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
             at a distance of more than a clause.
         """
-        wanted, given = self.counts(reference), self.counts(hypothesis)
+        wanted, given = self.compared(reference, hypothesis)
         if not wanted:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())

@@ -116,6 +116,18 @@ EXCLUSIVE = {
         "benign": r"\bbenign\b",
         "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
     },
+    "displacement": {
+        "displaced": r"(?<!not )(?<![a-z-])displaced\b",
+        "in place": r"\b(?:un|non-?)displaced\b|\bnot displaced\b|\b(?:no|without) displacement\b",
+    },
+    "rupture": {
+        "ruptured": r"(?<!not )(?<![a-z-])ruptured\b",
+        "whole": r"\b(?:un|non-?)ruptured\b|\bnot ruptured\b|\b(?:no|without) rupture\b",
+    },
+    "complications": {
+        "complicated": r"(?<!not )(?<![a-z-])complicated\b",
+        "uncomplicated": r"\b(?:un|non-?)complicated\b|\bnot complicated\b|\b(?:no|without) complications?\b",
+    },
     "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
     "height": {
         "upper": rf"\bupper (?:{_REGIONS})\b", "lower": rf"\blower (?:{_REGIONS})\b",
@@ -146,6 +158,7 @@ HINTS = {
     "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
+    "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),

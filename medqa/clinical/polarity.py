@@ -14,6 +14,7 @@ from medqa.clinical.negation import (
     RELATIVE,
 )
 from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
+from medqa.clinical.questions import answered
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
@@ -98,7 +99,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     is negated.
     """
     reference, hypothesis = (
-        HEADING.sub("", text) if "#" in text else text for text in (reference, hypothesis)
+        answered(HEADING.sub("", text) if "#" in text else text) for text in (reference, hypothesis)
     )
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
@@ -292,7 +293,7 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
     for clause in PARTS.split(forms(text)[0]):
         lower = clause.lower()
         named = term in lexicon.terms(clause)
-        if REFUSED.search(lower):
+        if REFUSED.search(lower) or (COMBINED.search(lower) and statement(clause).opposed):
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not

@@ -66,6 +66,14 @@ OPEN = re.compile(
 POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
 # "Cannot be done unless", and "can be done even if it is not"
 ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
+# "Must not be started until", and "it isn't necessary to wait"
+ONLY_ONCE = re.compile(
+    r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?\b(?:until|before|once|after)\b"
+)
+NO_WAIT = re.compile(
+    r"(?:(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to|any need)|\bno (?:need|reason)|\bneed(?: not|n't)"
+    r"|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
+)
 EVEN_IF = re.compile(
     r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
 )
@@ -149,9 +157,13 @@ def both_healthy(one: str, other: str) -> bool:
 
 
 def allowed_all_the_same(one: str, other: str) -> str:
-    """The shared words where a text forbids "unless" or "without" what the other allows "even if not"."""
+    """The shared words where a text forbids "unless" or "until" what the other allows "even if not", or now."""
     for first, second in ((one, other), (other, one)):
-        if ONLY_WITH.search(forms(first)[2]) and EVEN_IF.search(forms(second)[2]):
+        limited, free = forms(first)[2], forms(second)[2]
+        waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
+        if waits and len(statement(one).words & statement(other).words) >= 2:
+            return " ".join(sorted(statement(one).words & statement(other).words))
+        if ONLY_WITH.search(limited) and EVEN_IF.search(free):
             mine, theirs = statement(first).words, statement(second).words
             if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
                 return " ".join(sorted(mine & theirs))

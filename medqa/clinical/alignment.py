@@ -1,0 +1,53 @@
+"""What two texts name in different words though they mean one thing: a class and a medicine of it, parts apart."""
+
+import re
+from collections import Counter
+
+from medqa.clinical.names import GROUPS
+
+_MEMBERS = {group: re.compile(members) for group, members in GROUPS.items()}
+
+
+def aligned(wanted: Counter[str], given: Counter[str]) -> tuple[Counter[str], Counter[str]]:
+    """The terms of two texts, in which what both name in other words has one name.
+
+    A medicine counts as its class where the other text names the class only ("ramipril", "an ACE inhibitor"),
+    and is left out as an example of it where its own text names the class as well and the other names no
+    other medicine of it. A class named beside a medicine of it that both texts name says nothing more, unless the
+    other text names another class. A compound counts as its parts where the other text has them apart.
+    """
+    if wanted.keys() == given.keys():
+        return wanted, given
+    wanted, given = Counter(wanted), Counter(given)
+    for one, other in ((wanted, given), (given, wanted)):
+        _to_classes(one, other)
+        _apart(one, other)
+    return wanted, given
+
+
+def _to_classes(one: Counter[str], other: Counter[str]) -> None:
+    """Let the medicines of `other` count as the classes that `one` names without a medicine."""
+    for term in [term for term in one if term.removeprefix("no ") in _MEMBERS]:
+        sign = "no " if term.startswith("no ") else ""
+        members = _MEMBERS[term.removeprefix("no ")]
+        own, theirs = (
+            [name for name in names if name.startswith(sign) and members.fullmatch(name, len(sign))]
+            for names in (one, other)
+        )
+        if term not in other and set(own) & set(theirs) and not (other.keys() - one.keys()) & _MEMBERS.keys():
+            del one[term]
+        if own or not theirs:
+            continue
+        if term not in other:
+            other[term] = min(one[term], sum(other[name] for name in theirs))
+        for name in theirs:
+            del other[name]
+
+
+def _apart(one: Counter[str], other: Counter[str]) -> None:
+    """Let the compounds of `one` count as their parts where `other` names those only."""
+    for term in [term for term in one if " " in term and term not in other]:
+        parts = term.split()
+        if all(part in other and part not in one for part in parts):
+            one.update(dict.fromkeys(parts, one[term]))
+            del one[term]
