@@ -2,26 +2,30 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from medqa.clinical.names import GROUPS
 
 _MEMBERS = {group: re.compile(members) for group, members in GROUPS.items()}
 
 
-def aligned(wanted: Counter[str], given: Counter[str]) -> tuple[Counter[str], Counter[str]]:
+def aligned(
+    wanted: Counter[str], given: Counter[str], part: Callable[[str], str]
+) -> tuple[Counter[str], Counter[str]]:
     """The terms of two texts, in which what both name in other words has one name.
 
     A medicine counts as its class where the other text names the class only ("ramipril", "an ACE inhibitor"),
     and is left out as an example of it where its own text names the class as well and the other names no
     other medicine of it. A class named beside a medicine of it that both texts name says nothing more, unless the
-    other text names another class. A compound counts as its parts where the other text has them apart.
+    other text names another class. A compound counts as its parts, `part` of each word, where the other text has
+    them apart.
     """
     if wanted.keys() == given.keys():
         return wanted, given
     wanted, given = Counter(wanted), Counter(given)
     for one, other in ((wanted, given), (given, wanted)):
         _to_classes(one, other)
-        _apart(one, other)
+        _apart(one, other, part)
     return wanted, given
 
 
@@ -44,10 +48,10 @@ def _to_classes(one: Counter[str], other: Counter[str]) -> None:
             del other[name]
 
 
-def _apart(one: Counter[str], other: Counter[str]) -> None:
+def _apart(one: Counter[str], other: Counter[str], part: Callable[[str], str]) -> None:
     """Let the compounds of `one` count as their parts where `other` names those only."""
-    for term in [term for term in one if " " in term and term not in other]:
-        parts = term.split()
-        if all(part in other and part not in one for part in parts):
+    for term in [term for term in one if " " in term and not term.startswith("no ") and term not in other]:
+        parts = {part(word) for word in term.split()}
+        if len(parts) > 1 and all(name in other and name not in one for name in parts):
             one.update(dict.fromkeys(parts, one[term]))
             del one[term]

@@ -21,8 +21,8 @@ PARTS = {
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
 ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
-# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
-LINKS = word_lists.words("of in to into within inside around affecting ,")
+# Between the parts of a compound in the other order: "cancer of the lung".
+LINKS = word_lists.words("of in to into within inside around affecting")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
 # Between an organ and what it has or what was done to it: "both ankles show oedema", "the tonsils were removed".
 AUXILIARIES = word_lists.words(

@@ -340,6 +340,8 @@ class MedicalLexicon:
             compound = self._by_parts.get((second, part))  # "cirrhotic liver"
         if compound is not None:
             return end, compound
+        if tokens[place][0] == ",":
+            return self._inverted(tokens, place + 1, part)
         if tokens[place][0] in LINKS:
             place += 1
             place += place < len(tokens) and tokens[place][0] in DETERMINERS
@@ -355,6 +357,12 @@ class MedicalLexicon:
         if place < after < len(tokens):
             return after + 1, self._by_parts.get((part, self._part(tokens[after][0])))
         return place, None
+
+    def _inverted(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
+        """The compound of an index, "hepatitis, viral"; "bleeding, joint pain" is a list."""
+        ends = place + 1 >= len(tokens) or not tokens[place + 1][0][0].isalnum()
+        first = self._part(tokens[place][0]) if ends and place < len(tokens) else ""
+        return place + 1, self._by_parts.get((first, part))
 
     def _poisoning(
         self, tokens: list[tuple[str, int]], place: int, length: int, concept: str | None
@@ -383,7 +391,7 @@ class MedicalLexicon:
 
     def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
         """The terms of two texts; those that both name in different words have one name (`aligned`)."""
-        return aligned(self.counts(reference), self.counts(hypothesis))
+        return aligned(self.counts(reference), self.counts(hypothesis), self._part)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.

@@ -127,6 +127,7 @@ _ACCEPTED = (
     r"|proven|interrupted|stopped|discontinued|withheld"
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
     r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced"
+    r"|ruptured|perforated|spread|progressed"
     # What must not be done to a tablet says nothing against it.
     r"|(?:crush|chew|split|halv|open|dissolv|doubl|exceed|miss|squeez|suck|divid|shak|massag)ed"
     r"|(?:broken|cut|shaken|frozen)(?![a-z]))"
@@ -197,7 +198,7 @@ _OPEN_AFTER = re.compile(
 )
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
-    r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    r"(?:no|not|never|without|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
     rf"|{_RELATES}|{_HANDLE}|{_TREATS})(?![a-z])"
 )

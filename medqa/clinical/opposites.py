@@ -212,7 +212,7 @@ NO_NEED = re.compile(
     r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"
 )
 # Rows that settle whether two texts say the same, however each negates it.
-SETTLING = ("result", "withdrawal", "smoking")
+SETTLING = ("result", "withdrawal", "smoking", "displacement", "rupture", "complications")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},

@@ -76,12 +76,14 @@ GOES_ON = (
 )
 # "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
 GIVEN_ONLY = re.compile(
-    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|lacks?|lacking)"
+    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|before|lacks?|lacking)"
     r"|(?:\b(?:who|whose|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
 )
 REQUIRED = re.compile(
     r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"
     r"|prerequisite|as long as|provided|first)(?! not| never)(?![a-z])"
+    r"|\bbefore (?:you |they |the )?(?:[a-z]+ ){0,2}?(?:starting|start|giving|give|taking|take|beginning|begin"
+    r"|(?:is|are) (?:given|started|taken))(?![a-z])"
 )
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(

@@ -46,6 +46,7 @@ _OPPOSING = words(
 _ALLOWED = (
     "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
     "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
+    "|broken|sucked|dissolved|divided|cut|shared|shaken|massaged"
     "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
 )
 _DENYING = DENYING_WORDS | {
@@ -93,6 +94,8 @@ DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" 
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
+# "The combination is not recommended" is advice against what is combined.
+_TOGETHER = words("combination coadministration co-administration treatment therapy")
 _NEGATING = NEGATION_WORDS | _OPPOSING
 _RELATIONS = (CIRCUMSTANCES | PREPOSITIONS) - {"of"}
 _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
@@ -209,7 +212,8 @@ class Statement:
 def statement(text: str) -> Statement:
     lower = forms(text)[2]
     found: set[str] = set()
-    advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
+    advised = {match[1] or match[2] for match in ADVISED_AGAINST.finditer(lower)}
+    advised = {stem(word) for word in advised - _EMPTY - _TOGETHER}
     denied = set(advised)
     opposed = pending = False
     negation = -1  # where a word began that a word of UNDOING can undo
