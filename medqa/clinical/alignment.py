@@ -1,4 +1,4 @@
-"""What two texts name in different words though they mean one thing: a class and a medicine of it, parts apart."""
+"""Terms that two texts word differently: a class and a medicine of it, a compound and its parts."""
 
 import re
 from collections import Counter
@@ -14,11 +14,10 @@ def aligned(
 ) -> tuple[Counter[str], Counter[str]]:
     """The terms of two texts, in which what both name in other words has one name.
 
-    A medicine counts as its class where the other text names the class only ("ramipril", "an ACE inhibitor"),
-    and is left out as an example of it where its own text names the class as well and the other names no
-    other medicine of it. A class named beside a medicine of it that both texts name says nothing more, unless the
-    other text names another class. A compound counts as its parts, `part` of each word, where the other text has
-    them apart.
+    A medicine counts as its class where the other text names only the class ("ramipril", "an ACE inhibitor").
+    It is left out as an example where its own text names the class too and the other text no medicine of it.
+    A class is left out beside a medicine of it that both texts name, unless the other text names another
+    class. A compound counts as its parts, `part` of each word, where the other text has them apart.
     """
     if wanted.keys() == given.keys():
         return wanted, given

@@ -1,13 +1,14 @@
 """Compounds of an organ and a disorder or procedure: "inflamed gallbladder" is cholecystitis.
 
-Greek and Latin words name them in one word, "cholecyst-" and "-itis"; lay words name both apart, in many orders:
-"inflammation of the gallbladder", "her gallbladder was removed". `compounds` pairs the parts; `PARTS` gives one
-form to the words that can be such a part.
+Greek and Latin parts make one word of both, "cholecyst-" and "-itis". Lay words keep them apart, in many
+orders: "inflammation of the gallbladder", "her gallbladder was removed". `compounds` pairs the parts; `PARTS`
+gives one form to the words that can be such a part.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.word_forms import CLINICAL_ENDING
 
 # Participles and adjectives, and the noun that each counts as inside a compound; other names of a part.
 PARTS = {
@@ -17,6 +18,8 @@ PARTS = {
     "replaced": "replacement", "failing": "failure", "failed": "failure", "cancerous": "cancer",
     "painful": "pain", "paralyzed": "paralysis", "paralysed": "paralysis", "fractured": "fracture",
     "broken": "fracture", "bled": "bleeding", "bleed": "bleeding",
+    "narrowing": "stenosis", "narrowed": "stenosis", "narrow": "stenosis", "leaking": "regurgitation",
+    "leaky": "regurgitation", "leak": "regurgitation", "wasting": "atrophy", "shrunken": "atrophy",
     "dormant": "latent", "inactive": "latent", "intracranial": "brain",
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
@@ -24,7 +27,7 @@ ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "
 # Between the parts of a compound in the other order: "cancer of the lung".
 LINKS = word_lists.words("of in to into within inside around affecting")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
-# Between an organ and what it has or what was done to it: "both ankles show oedema", "the tonsils were removed".
+# Between an organ and what it has or what was done to it: "both ankles show oedema", "tonsils were removed".
 AUXILIARIES = word_lists.words(
     "is are was were be been being has have had gets got show shows showed showing develop developed"
 )
@@ -32,6 +35,8 @@ MOST_AUXILIARIES = 2
 # "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
 POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
 POISONED_BY = word_lists.words("of with by from on")
+# Words that end the name of an organ and that its disorders do without: "mitral valve", "mitral stenosis".
+ORGAN_WORDS = ("artery", "valve", "gland", "nerve", "duct", "vein", "bone", "muscle")
 # Nouns after "oral" that make it the mouth and no route.
 OF_THE_MOUTH = word_lists.words(
     "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "
@@ -39,14 +44,16 @@ OF_THE_MOUTH = word_lists.words(
 )
 
 
-def compounds(known: Callable[[str], str | None]) -> Iterator[tuple[str, str, str]]:
-    """(organ, disorder, the word of Greek or Latin parts that names both), where that word is `known`."""
+def compounds(listed: Container[str]) -> Iterator[tuple[str, str, str]]:
+    """(organ, disorder, the word of Greek or Latin parts that names both), for all that have such a word."""
     disorders = list(word_lists.lines("disorders"))
     for organ, *roots in word_lists.lines("organs"):
         for ending, *nouns in disorders:
-            word = next((root + ending for root in roots if known(root + ending)), None)
-            if word is not None:
-                yield from ((organ, noun, word) for noun in nouns)
+            words = [root + ending for root in roots]
+            found = next((word for word in words if word in listed), "")
+            found = found or next(filter(CLINICAL_ENDING.fullmatch, words), "")
+            if found:
+                yield from ((organ, noun, found) for noun in nouns)
 
 
 def noun_of(word: str, listed: Container[str]) -> str:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from medqa.clinical import composition
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import (
@@ -16,9 +15,11 @@ from medqa.clinical.composition import (
     DETERMINERS,
     LINKS,
     MOST_AUXILIARIES,
+    ORGAN_WORDS,
     PARTS,
     POISONED,
     POISONED_BY,
+    compounds,
     is_adjective,
     is_route,
     noun_of,
@@ -113,15 +114,27 @@ class MedicalLexicon:
             for term, concept in self._concepts.items()
             if len(words := term.split()) == 2
         }
-        for organ, disorder, word in composition.compounds(self.known):
-            parts = tuple(self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
-            self._by_parts.setdefault(parts, self.known(word))
         self._given = {form_of(name) for name in (*word_lists.names("medicines").values(), *GROUPS)}
+        self._add_compounds()
         self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
         self._in_compounds = {part for parts in self._by_parts for part in parts}
         self.heads |= PARTS.keys() | POISONED | {"too"} | self._in_compounds
         self.sha256 = self._identify()
         self._begin_caches()
+
+    def _add_compounds(self) -> None:
+        """Add to the compounds by parts those of Greek and Latin parts, and those of organs of two words."""
+        more: dict[tuple[str, str], str] = {}
+        for organ, disorder, word in compounds(self._concepts):
+            first, second = (self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
+            more.setdefault((first, second), self._concepts.get(word, word))
+        for term, concept in self._concepts.items():
+            whole, _, last = term.rpartition(" ")
+            # "Renal artery stenosis"; "aortic stenosis" is one of the aortic valve.
+            wholes = [whole] if " " in whole else [f"{whole} {word}" for word in ORGAN_WORDS if whole]
+            for organ in filter(self._concepts.__contains__, wholes):
+                more.setdefault((self._concepts[organ], self._part(last)), concept)
+        self._by_parts = more | self._by_parts
 
     def _begin_caches(self) -> None:
         self._roles = _Roles(self)

@@ -41,7 +41,8 @@ GROUPS = {
     "corticosteroid": "[a-z]*(?:predniso(?:lo)?ne)|dexamethasone|hydrocortisone|betamethasone",
     "triptan": "[a-z]+triptan",
     "nitrate": "nitroglycerin|glyceryl trinitrate|isosorbide(?: [a-z]+)?",
-    "selective serotonin reuptake inhibitor": "sertraline|fluoxetine|citalopram|escitalopram|paroxetine|fluvoxamine",
+    "selective serotonin reuptake inhibitor": "sertraline|fluoxetine|(?:es)?citalopram|paroxetine"
+    "|fluvoxamine",
     "diuretic": "furosemide|bumetanide|torasemide|[a-z]+thiazide|spironolactone|indapamide",
     "sulfonylurea": "gli(?:clazide|pizide|mepiride|benclamide)|glyburide",
     "loop diuretic": "furosemide|bumetanide|torasemide",
@@ -52,7 +53,7 @@ GROUPS = {
     "angiotensin receptor blocker": "[a-z]+sartan",
     "proton pump inhibitor": "(?!aripi|brexpi)[a-z]+prazole",
     "sglt2 inhibitor": "[a-z]+gliflozin",
-    "dpp gliptin": "[a-z]+gliptin",
+    "dpp inhibitor": "[a-z]+gliptin",
     "glp receptor agonist": "(?:exena|[a-z]+glu)tide",
     "bisphosphonate": "[a-z]+dron(?:ate|ic acid)",
     "antihistamine": "cetirizine|loratadine|fexofenadine|chlorphenamine|diphenhydramine|promethazine",

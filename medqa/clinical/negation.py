@@ -163,7 +163,8 @@ NEGATED_AFTER = re.compile(
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|none known|nkd?a|unlikely|contraindicated"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|none known|nkd?a|unlikely"
+    r"|contraindicated"
     r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     # "metformin: withhold for 48 h", "aspirin - omit"
@@ -198,7 +199,8 @@ _OPEN_AFTER = re.compile(
 )
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
-    r"(?:no|not|never|without|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    r"(?:no|not|never|without|[a-z]+n't) (?:be )?"
+    r"(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
     rf"|{_RELATES}|{_HANDLE}|{_TREATS})(?![a-z])"
 )
@@ -329,7 +331,12 @@ def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
     A test that is negative has been done, and what it looks for is denied.
     """
     match = NEGATED_AFTER.match(text, end)
-    if match is None or (is_test and RESULT.search(match.group())) or OTHER_STATEMENT.search(match.group()) or OF_ANOTHER.match(text, end):
+    if (
+        match is None
+        or (is_test and RESULT.search(match.group()))
+        or OTHER_STATEMENT.search(match.group())
+        or OF_ANOTHER.match(text, end)
+    ):
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()

@@ -14,9 +14,9 @@ from medqa.clinical.negation import (
     RELATIVE,
 )
 from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
-from medqa.clinical.questions import answered
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.questions import answered
 from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import forms
@@ -82,8 +82,8 @@ GIVEN_ONLY = re.compile(
 REQUIRED = re.compile(
     r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"
     r"|prerequisite|as long as|provided|first)(?! not| never)(?![a-z])"
-    r"|\bbefore (?:you |they |the )?(?:[a-z]+ ){0,2}?(?:starting|start|giving|give|taking|take|beginning|begin"
-    r"|(?:is|are) (?:given|started|taken))(?![a-z])"
+    r"|\bbefore (?:you |they |the )?(?:[a-z]+ ){0,2}?(?:starting|start|giving|give|taking|take|beginning"
+    r"|begin|(?:is|are) (?:given|started|taken))(?![a-z])"
 )
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(

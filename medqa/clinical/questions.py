@@ -4,8 +4,9 @@ import re
 
 # "Can I take it with milk? No." Subject and verb are those of the question.
 QUESTION = re.compile(
-    r"(?:\bQ(?:uestion)?: ?)?\b(?P<verb>can|could|may|should|must|do|does|did|is|are|was|were|has|have|will|shall) "
-    r"(?P<subject>i|you|we|he|she|they|it|there|my (?:child|baby|son|daughter|mother|father))(?P<rest> [^.;!?\n]{2,150})"
+    r"(?:\bQ(?:uestion)?: ?)?\b(?P<verb>can|could|may|should|must|do|does|did|is|are|was|were|has|have|will"
+    r"|shall) (?P<subject>i|you|we|he|she|they|it|there|my (?:child|baby|son|daughter|mother|father))"
+    r"(?P<rest> [^.;!?\n]{2,150})"
     r"\?[\s*_]*(?:A(?:nswer)?: ?)?[\s*_]*(?P<answer>no|yes)\b[,.:;!]?",
     re.IGNORECASE,
 )

@@ -69,11 +69,12 @@ POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(
 ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
 # "Must not be started until", and "it isn't necessary to wait"
 ONLY_ONCE = re.compile(
-    r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?\b(?:until|before|once|after)\b"
+    r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?"
+    r"\b(?:until|before|once|after)\b"
 )
 NO_WAIT = re.compile(
-    r"(?:(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to|any need)|\bno (?:need|reason)|\bneed(?: not|n't)"
-    r"|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
+    r"(?:(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to|any need)|\bno (?:need|reason)"
+    r"|\bneed(?: not|n't)|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
 )
 EVEN_IF = re.compile(
     r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
@@ -160,7 +161,7 @@ def both_healthy(one: str, other: str) -> bool:
 
 
 def allowed_all_the_same(one: str, other: str) -> str:
-    """The shared words where a text forbids "unless" or "until" what the other allows "even if not", or now."""
+    """The shared words where a text forbids "unless" or "until" what the other allows "even if not"."""
     for first, second in ((one, other), (other, one)):
         limited, free = forms(first)[2], forms(second)[2]
         waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
