@@ -54,6 +54,8 @@ _DENYING = DENYING_WORDS | {
     "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
     "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
     "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
+    "irreducible": "reducible", "impalpable": "palpable", "inconclusive": "conclusive",
+    "immature": "mature", "incompetent": "competent", "asymmetrical": "symmetrical",
     "illegal": "legal", "inactive": "active", "disallowed": "allowed",
 }  # fmt: skip
 OPEN = re.compile(

@@ -1,8 +1,8 @@
 """Compounds of organs and disorders, classes of medicines, results and answered questions in other words."""
 
+import clinical_reading
 import pytest
 
-from benchmarks import clinical_reading
 from medqa.clinical import MedicalLexicon
 
 
@@ -275,6 +275,106 @@ The pregnancy test was positive.
 Wound swab: MRSA not detected.
 There was no MRSA in the wound.
 MRSA was found in the wound.
+
+Mantoux test negative.
+The tuberculin skin test was negative.
+The tuberculin skin test was positive.
+
+COVID-19 PCR: not detected.
+She doesn't have COVID.
+She has COVID.
+
+Chlamydia NAAT negative, gonorrhoea NAAT positive.
+The test found gonorrhoea but no chlamydia.
+The test found chlamydia but no gonorrhoea.
+
+Anti-nuclear antibodies negative, rheumatoid factor positive.
+Rheumatoid factor was present; antinuclear antibodies were absent.
+Antinuclear antibodies were present; rheumatoid factor was absent.
+
+Is it safe to take ibuprofen while on lithium? No, it can raise the lithium level.
+Ibuprofen is not safe while on lithium.
+Ibuprofen is safe while on lithium.
+
+Do I have to stop aspirin before the extraction? No, carry on as usual.
+Aspirin need not be stopped before the tooth extraction.
+Aspirin must be stopped before the tooth extraction.
+
+Can a pregnant woman take warfarin? No.
+Warfarin must not be taken in pregnancy.
+Warfarin may be taken in pregnancy.
+
+May he fly after his pneumothorax? Yes, from next week.
+He may fly after his pneumothorax from next week.
+He must not fly after his pneumothorax.
+
+Bisphosphonate tablets are swallowed whole, never sucked or chewed.
+Do not suck or chew the bisphosphonate tablet.
+You may suck or chew the bisphosphonate tablet.
+
+Omeprazole capsules may be opened but the pellets must not be crushed.
+You can open the omeprazole capsule; don't crush the pellets.
+You must not open the omeprazole capsule.
+
+The hernia is irreducible.
+The hernia cannot be reduced.
+The hernia is reducible.
+
+The patient is unvaccinated against hepatitis B.
+She has not been vaccinated against hepatitis B.
+She is vaccinated against hepatitis B.
+
+The lesion is non-blanching.
+The lesion does not blanch.
+The lesion blanches on pressure.
+
+The fracture is unstable.
+The fracture is not stable.
+The fracture is stable.
+
+The tumour is unresectable.
+The tumour cannot be resected.
+The tumour is resectable.
+
+Do not start lamotrigine before the rash has settled.
+Wait until the rash has settled before starting lamotrigine.
+There's no need to wait for the rash to settle before starting lamotrigine.
+
+You may safely use paracetamol with warfarin.
+Paracetamol is safe with warfarin.
+Paracetamol must be avoided with warfarin.
+
+Pupils equal and reactive, no nystagmus, no focal deficit.
+Both pupils react equally; neither nystagmus nor any focal deficit was seen.
+Both pupils react equally; nystagmus was seen, no focal deficit.
+
+HBsAg came back negative.
+She does not have hepatitis B.
+HBsAg came back positive.
+
+The troponin was negative twice.
+Two troponins were normal.
+The troponin was positive twice.
+
+Breastfeeding is not recommended while taking lithium.
+Avoid breastfeeding while on lithium.
+You may safely breastfeed while on lithium.
+
+Clopidogrel and omeprazole: avoid concomitant use.
+Do not give omeprazole to patients on clopidogrel.
+Omeprazole can be given to patients on clopidogrel.
+
+The cervical smear showed no dyskaryosis.
+The Pap smear was negative for dyskaryosis.
+The Pap smear came back positive for dyskaryosis.
+
+Is alcohol allowed with tinidazole? No.
+Alcohol is not allowed with tinidazole.
+Alcohol is allowed with tinidazole.
+
+Faecal occult blood was negative.
+There was no blood in the stool.
+There was blood in the stool.
 """
 
 # Names of one thing in lay and in Greek or Latin order
