@@ -6,7 +6,8 @@
 A line of the file is {"kind", "reference", "answer", "label": "right" | "wrong"}. A false alarm is a
 right answer that is flagged, a miss a wrong one that is not. A pair is flagged when `clinical.dose_errors` or
 `negation_errors` reports an error. The kind "K10" is about recognizing terms: such a pair is flagged when
-each text names a term that the other does not, or they share none. Upper bounds are one-sided,
+each text names a term that the other does not, or they share none; a medicine and its class, and a compound
+and its parts, are one term (`MedicalLexicon.compared`). Upper bounds are one-sided,
 95 % (Clopper-Pearson).
 """
 

@@ -17,7 +17,8 @@ def aligned(
     A medicine counts as its class where the other text names only the class ("ramipril", "an ACE inhibitor").
     It is left out as an example where its own text names the class too and the other text no medicine of it.
     A class is left out beside a medicine of it that both texts name, unless the other text names another
-    class. A compound counts as its parts, `part` of each word, where the other text has them apart.
+    class. A compound counts as its parts, `part` of each word, where the other text has them apart, and
+    without its first word where the other text names that ("hearing loss" for "conductive hearing loss").
     """
     if wanted.keys() == given.keys():
         return wanted, given
@@ -48,8 +49,12 @@ def _to_classes(one: Counter[str], other: Counter[str]) -> None:
 
 
 def _apart(one: Counter[str], other: Counter[str], part: Callable[[str], str]) -> None:
-    """Let the compounds of `one` count as their parts where `other` names those only."""
+    """Let the compounds of `one` count as their parts, or as their end, where `other` names those only."""
     for term in [term for term in one if " " in term and not term.startswith("no ") and term not in other]:
+        whole = term.split(maxsplit=1)[1]
+        if " " in whole and whole in other and whole not in one:  # "conductive hearing loss"
+            one[whole] = one.pop(term)
+            continue
         parts = {part(word) for word in term.split()}
         if len(parts) > 1 and all(name in other and name not in one for name in parts):
             one.update(dict.fromkeys(parts, one[term]))

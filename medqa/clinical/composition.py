@@ -20,10 +20,13 @@ PARTS = {
     "broken": "fracture", "bled": "bleeding", "bleed": "bleeding",
     "narrowing": "stenosis", "narrowed": "stenosis", "narrow": "stenosis", "leaking": "regurgitation",
     "leaky": "regurgitation", "leak": "regurgitation", "wasting": "atrophy", "shrunken": "atrophy",
+    "removing": "removal", "remove": "removal", "difficult": "difficulty", "trouble": "difficulty",
     "dormant": "latent", "inactive": "latent", "intracranial": "brain",
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
 ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
+# Verbs among them, whose object has an article: "removing the kidney".
+VERBS = word_lists.words("removing remove")
 # Between the parts of a compound in the other order: "cancer of the lung".
 LINKS = word_lists.words("of in to into within inside around affecting")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
@@ -69,6 +72,11 @@ def noun_of(word: str, listed: Container[str]) -> str:
 def is_adjective(word: str) -> bool:
     """Whether a disorder before its organ is an adjective: "cirrhotic liver", "inflamed joint"."""
     return word in PARTS or word.endswith(("ic", "ed", "al"))
+
+
+def participles(verb: str) -> tuple[str, ...]:
+    """The forms in "-ing" that a word may have: "droop" and "drooping", "race" and "racing"."""
+    return (f"{verb}ing", f"{verb[:-1]}ing" if verb.endswith("e") else f"{verb}{verb[-1]}ing")
 
 
 def is_route(tokens: list[tuple[str, int]], place: int) -> bool:

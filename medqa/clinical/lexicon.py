@@ -19,10 +19,12 @@ from medqa.clinical.composition import (
     PARTS,
     POISONED,
     POISONED_BY,
+    VERBS,
     compounds,
     is_adjective,
     is_route,
     noun_of,
+    participles,
 )
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
@@ -315,6 +317,13 @@ class MedicalLexicon:
             end, compound = self._compound(tokens, place, place + length, part)
             if compound is not None:
                 return end - place, compound
+            if (
+                concept is None
+                and word in PARTS
+                and end < len(tokens)
+                and self.known(self._at(tokens, end)[1])
+            ):
+                return 1, self.known(PARTS[word])  # "an infected wound"
         return length, concept
 
     def _listed(
@@ -347,10 +356,17 @@ class MedicalLexicon:
         self, tokens: list[tuple[str, int]], start: int, place: int, part: str
     ) -> tuple[int, str | None]:
         """Where a compound ends whose first part, from `start`, ends before `place`, and its concept."""
+        place += tokens[start][0] in VERBS and tokens[place][0] in DETERMINERS
+        if place == len(tokens):
+            return place, None
         end, second = self._at(tokens, place)
         compound = self._by_parts.get((part, second))
         if compound is None and is_adjective(tokens[start][0]):
             compound = self._by_parts.get((second, part))  # "cirrhotic liver"
+        for participle in participles(second) if compound is None else ():  # "his eyelids droop"
+            compound = compound or self._by_parts.get(
+                (participle, part), self._by_parts.get((part, participle))
+            )
         if compound is not None:
             return end, compound
         if tokens[place][0] == ",":
@@ -385,7 +401,13 @@ class MedicalLexicon:
         if concept in self._given:
             follows = "".join(word for word, _ in tokens[place + length : place + length + 1])
             return (length + 1, self._poisoned(concept)) if follows in POISONED else None
-        before = 2 if words[:2] == ["too", "much"] or (len(words) > 1 and words[1] in POISONED_BY) else 0
+        before = (
+            2
+            if words[:2] == ["too", "much"]
+            or words[:2] == ["too", "many"]
+            or (len(words) > 1 and words[1] in POISONED_BY)
+            else 0
+        )
         before += before and len(words) > 2 and words[2] in DETERMINERS
         if before and place + before < len(tokens):
             end, medicine_name = self._at(tokens, place + before)

@@ -180,6 +180,86 @@ Losartan is contraindicated in pregnancy.
 Diabetic foot ulcers need debridement.
 Foot ulcers of diabetics need debridement.
 Venous leg ulcers need compression.
+
+Trigeminal neuralgia responds to carbamazepine.
+Tegretol helps in nerve pain of the face (trigeminal neuralgia).
+Migraine responds to sumatriptan.
+
+Hyponatraemia may be caused by thiazides.
+A low sodium may come from water tablets such as bendroflumethiazide.
+A low potassium may come from laxatives.
+
+Epistaxis: pinch the nose and lean forward.
+For a nosebleed lean forward and pinch the soft part of the nose.
+For a toothache take paracetamol.
+
+Deep vein thrombosis is diagnosed by ultrasound.
+A blood clot in a deep vein of the leg is found by an ultrasound scan.
+Cellulitis is diagnosed clinically.
+
+Xerostomia is common with amitriptyline.
+A dry mouth is common with tricyclics such as amitriptyline.
+Diarrhoea is common with metformin.
+
+Pulmonary fibrosis is a late effect of amiodarone.
+Scarring of the lungs is a late effect of amiodarone.
+Thyroid disease is a late effect of lithium.
+
+Oesophageal stricture causes dysphagia.
+Narrowing of the gullet makes swallowing difficult (dysphagia).
+Pharyngitis causes a sore throat.
+
+Renal colic is treated with diclofenac.
+Pain from a stone in the ureter (renal colic) is treated with an NSAID such as diclofenac.
+Biliary colic is treated with a cholecystectomy.
+
+Cor pulmonale is a complication of COPD.
+Right heart failure from lung disease (cor pulmonale) can complicate COPD.
+Lung cancer can complicate smoking.
+
+Postherpetic neuralgia is treated with gabapentin.
+Nerve pain after shingles is treated with gabapentin.
+Trigeminal neuralgia is treated with carbamazepine.
+
+Otitis media with effusion causes conductive hearing loss.
+Glue ear causes hearing loss.
+Ménière's disease causes vertigo.
+
+Myasthenia gravis causes ptosis and diplopia.
+In MG the eyelids droop (ptosis) and people see double (diplopia).
+In MS the optic nerve is inflamed.
+
+Hepatic steatosis is linked to obesity.
+A fatty liver is linked to obesity.
+Gallstones are linked to obesity.
+
+Rhabdomyolysis can follow statin overdose.
+Muscle breakdown (rhabdomyolysis) can follow too many statins.
+Muscle weakness can follow steroids.
+
+Thrombocytopenia is a side effect of heparin.
+A low platelet count is a side effect of heparin.
+A low white cell count is a side effect of clozapine.
+
+Streptococcal pharyngitis is treated with phenoxymethylpenicillin.
+Strep throat is treated with penicillin V.
+Scarlet fever needs isolation.
+
+Bone marrow failure causes pancytopenia.
+When the bone marrow fails, all blood cells are low (pancytopenia).
+When the liver fails, bleeding occurs.
+
+Cerebral oedema is treated with mannitol.
+Swelling of the brain is treated with mannitol.
+A brain abscess is treated with antibiotics.
+
+Nephrectomy is the treatment of renal cell carcinoma.
+Kidney cancer is treated by removing the kidney.
+Bladder cancer is treated by BCG.
+
+Subconjunctival haemorrhage resolves without treatment.
+Bleeding under the conjunctiva goes away by itself.
+Acute glaucoma needs emergency treatment.
 """
 
 # A statement, the same in other words, another statement
@@ -391,6 +471,7 @@ intracranial aneurysm = an aneurysm in the brain
 lithium poisoning = an overdose of lithium = too much lithium = a lithium overdose
 cirrhosis = a cirrhotic liver
 viral hepatitis = hepatitis, viral
+ptosis = drooping eyelids
 """
 
 
@@ -423,6 +504,8 @@ def test_a_compound_is_one_term_in_any_order_of_its_parts(line, lexicon):
         ("oral aciclovir", ["aciclovir"]),
         ("take it by mouth", []),
         ("an oral ulcer", ["mouth ulcer"]),
+        ("his eyelids droop", ["ptosis"]),
+        ("an infected toe and a broken rib", ["infection", "toe", "rib fracture"]),
         ("a dry mouth", ["dry mouth"]),
         ("α-blockers and β-blockers", ["alpha blocker", "beta blocker"]),
         ("5 µg of calcitriol", ["calcitriol"]),
