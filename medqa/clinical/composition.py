@@ -33,13 +33,16 @@ DETERMINERS = word_lists.words("the a an your her his my their our both one each
 # Between an organ and what it has or what was done to it: "both ankles show oedema", "tonsils were removed".
 AUXILIARIES = word_lists.words(
     "is are was were be been being has have had gets got show shows showed showing develop developed"
+    " not never"
 )
-MOST_AUXILIARIES = 2
+MOST_AUXILIARIES = 3
 # "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
 POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
 POISONED_BY = word_lists.words("of with by from on")
 # Words that end the name of an organ and that its disorders do without: "mitral valve", "mitral stenosis".
 ORGAN_WORDS = ("artery", "valve", "gland", "nerve", "duct", "vein", "bone", "muscle")
+# Among them, what denies the compound: "the gallbladder has not been removed".
+DENIALS = word_lists.words("not never")
 # Nouns after "oral" that make it the mouth and no route.
 OF_THE_MOUTH = word_lists.words(
     "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "

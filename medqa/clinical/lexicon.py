@@ -12,6 +12,7 @@ from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import (
     AUXILIARIES,
+    DENIALS,
     DETERMINERS,
     LINKS,
     MOST_AUXILIARIES,
@@ -30,9 +31,11 @@ from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
+    COMBINED,
     DENYING_WORDS,
     NEGATION_WORDS,
     PREPOSITIONS,
+    SEVERAL,
     SUBJECTS,
     denied_by_health,
     negated_after,
@@ -241,12 +244,12 @@ class MedicalLexicon:
                 after = None
             if after is not None:
                 reach.read_to = after
-                if concept in self._given and self._one_of_two(tokens, place, found):
-                    found[-1] = found[-1][0], f"no {found[-1][1]}"  # "A and B must be avoided"
+                self._deny_list(tokens, place, found, lower[last_start + len(last) : after])
                 before = found[-1][1] if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self._given:
                     found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
-            negated = reach.covers(place)
+            inside = {word for word, _ in tokens[place + 1 : next_place]}
+            negated = reach.covers(place) != (not inside.isdisjoint(DENIALS))
             found.append((start, f"no {concept}" if negated or after is not None else concept))
             if negated:
                 reach.extend(next_place - 1)
@@ -265,12 +268,31 @@ class MedicalLexicon:
         ]
         return {"term": marks}
 
-    def _one_of_two(self, tokens: list[tuple[str, int]], place: int, found: list[tuple[int, str]]) -> bool:
-        """Whether the medicine at `place` is joined to the one found before it: "aspirin and warfarin"."""
-        if place < 2 or tokens[place - 1][0] not in ("and", "or") or not found:
-            return False
-        start, term = found[-1]
-        return term in self._given and start <= tokens[place - 2][1] <= start + len(term)
+    def _deny_list(
+        self, tokens: list[tuple[str, int]], place: int, found: list[tuple[int, str]], denial: str
+    ) -> None:
+        """Deny what is listed before the term at `place` too: "A and B must be avoided", "A, B and C were".
+
+        Medicines that are not to be taken together are denied as a pair only.
+        """
+        if COMBINED.search(denial):
+            return
+        medicines, joint = None, ("and", "or")
+        for number in range(len(found) - 1, -1, -1):
+            start, term = found[number]
+            is_medicine = term.removeprefix("no ") in self._given
+            medicines = is_medicine if medicines is None else medicines
+            if place < 2 or tokens[place - 1][0] not in joint:
+                return
+            beginning = next((at for at in range(place - 1) if tokens[at][1] == start), place)
+            role = self._roles[tokens[beginning][0]]
+            length = self._longest_term(tokens, beginning, role)[0] if isinstance(role, tuple) else 0
+            if beginning + length != place - 1 or medicines != is_medicine:
+                return
+            if not medicines and not SEVERAL.search(denial):
+                return
+            found[number] = start, f"no {term.removeprefix('no ')}"
+            place, joint = beginning, (",",)
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
         """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""

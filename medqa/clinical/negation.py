@@ -158,7 +158,7 @@ NEGATED_AFTER = re.compile(
     r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?|ag(?:/ab)?|ab|igg|igm|rna|dna|serum"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
-    r"|has been))?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
+    r"|has been))?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
     r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
@@ -174,6 +174,9 @@ NEGATED_AFTER = re.compile(
     r"|temporarily)(?![a-z]))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
+COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
+# A verb of several things: "HBV and HIV tests were all negative"
+SEVERAL = re.compile(r"\b(?:tests|were|are|all|both)\b")
 # "Blood cultures were negative", "the HIV test was non-reactive"
 RESULT = re.compile(r"(?:negative|reactive)$")
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".

@@ -88,8 +88,8 @@ EXCLUSIVE = {
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
-        r"|\b(?:cultures?|swabs?|samples?) grew (?!no)",
-        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
+        r"|\b(?:cultures?|swabs?|samples?) grew (?!no|any)",
+        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
         r"|\b(?:swabs?|cultures?|samples?) (?:is|was|are|were|came back|remained) clear\b"

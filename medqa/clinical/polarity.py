@@ -10,6 +10,7 @@ from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    COMBINED,
     FAMILY,
     RELATIVE,
 )
@@ -59,7 +60,6 @@ PRONOUN = re.compile(
 )
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
-COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution))(?![a-z])"
@@ -76,7 +76,8 @@ GOES_ON = (
 )
 # "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
 GIVEN_ONLY = re.compile(
-    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|before|lacks?|lacking)"
+    r"(?:\b(?:not|never|cannot|no)|n't)(?! (?:need|have to|necessary|required)) [^.;,:]{0,80}?"
+    r"(?:\b(?:unless|without|until|before|lacks?|lacking)"
     r"|(?:\b(?:who|whose|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
 )
 REQUIRED = re.compile(
@@ -156,6 +157,12 @@ def _both_end_if(*texts: str) -> bool:
     return all(ENDS_IF.search(forms(text)[2]) for text in texts)
 
 
+def _both_against(one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether two texts advise against a combination: one may deny one medicine of it, the other both."""
+    denied = [{term for term in lexicon.counts(text) if term.startswith("no ")} for text in (one, other)]
+    return _combines(one) and _combines(other) and not denied[0].isdisjoint(denied[1])
+
+
 def _combines(*texts: str) -> bool:
     """Whether one of the texts is about taking things together."""
     return any(COMBINED.search(forms(text)[2]) for text in texts)
@@ -190,7 +197,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
-    apart = apart or kept_apart(reference, hypothesis)
+    apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
         # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"

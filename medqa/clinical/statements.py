@@ -68,7 +68,9 @@ OPEN = re.compile(
 # "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
 POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
 # "Cannot be done unless", and "can be done even if it is not"
-ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
+ONLY_WITH = re.compile(
+    r"(?:\b(?:cannot|never|no|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b"
+)
 # "Must not be started until", and "it isn't necessary to wait"
 ONLY_ONCE = re.compile(
     r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?"
@@ -79,7 +81,8 @@ NO_WAIT = re.compile(
     r"|\bneed(?: not|n't)|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
 )
 EVEN_IF = re.compile(
-    r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
+    r"\b(?:can|may|could|give|take|use|start|continue)(?!not| not) [^.;]{0,60}?"
+    r"\b(?:even (?:if|when|though|without)|although)\b"
 )
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
