@@ -6,7 +6,8 @@
 A line of the file is {"kind", "reference", "answer", "label": "right" | "wrong"}. A false alarm is a
 right answer that is flagged, a miss a wrong one that is not. A pair is flagged when `clinical.dose_errors` or
 `negation_errors` reports an error. The kind "K10" is about recognizing terms: such a pair is flagged when
-each text names a term that the other does not, or they share none. Upper bounds are one-sided,
+each text names a term that the other does not, or they share none; a medicine and its class, and a compound
+and its parts, are one term (`MedicalLexicon.compared`). Upper bounds are one-sided,
 95 % (Clopper-Pearson).
 """
 
@@ -31,7 +32,7 @@ def errors(pair: dict[str, str], lexicon: MedicalLexicon) -> list:
     if not pair["kind"].startswith("K10"):
         texts = pair["reference"], pair["answer"]
         return [*(dose_errors(*texts) or ()), *negation_errors(*texts, lexicon)]
-    wanted, given = (lexicon.counts(pair[text]).keys() for text in ("reference", "answer"))
+    wanted, given = (terms.keys() for terms in lexicon.compared(pair["reference"], pair["answer"]))
     missing, added = sorted(wanted - given), sorted(given - wanted)
     differ = missing and added if wanted & given else missing or added
     return [missing, added] if differ else []

@@ -12,8 +12,9 @@ no unit shows (`portions`), sums (`mixtures`) and those that say the same (`equi
 what excludes each other, `swaps` what changed places (`pairing` finds the value of a label), `bindings` what
 two labels exchanged, by clause, `exchanges` what any two subjects exchanged, `sequences` a value that was
 taken for another of its text, and `bands` the doses given to the wrong patients.
-`lexicon` finds medical terms (with `word_forms`, `negation` and the lists in `words`), and `polarity` the
-statements that an answer reverses.
+`lexicon` finds medical terms (with `word_forms`, `composition`, `negation` and the lists in `words`),
+`alignment` those that two texts word differently, and `polarity` the statements that an answer reverses
+(`questions` turns answered questions into statements).
 """
 
 from medqa.clinical.contradictions import dose_error, dose_errors

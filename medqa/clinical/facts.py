@@ -55,7 +55,7 @@ def exact_match(
         strict, _, _, f1 = _agreement(matched, wanted_count, given_count)
         columns |= {"quantity_match": strict, "quantity_f1": f1}
     if lexicon is not None:
-        wanted_terms, given_terms = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
+        wanted_terms, given_terms = (terms.keys() for terms in lexicon.compared(reference, hypothesis))
         matched += len(wanted_terms & given_terms)
         wanted_count += len(wanted_terms)
         given_count += len(given_terms)

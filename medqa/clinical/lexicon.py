@@ -9,18 +9,38 @@ from pathlib import Path
 from typing import Any
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.alignment import aligned
+from medqa.clinical.composition import (
+    AUXILIARIES,
+    DENIALS,
+    DETERMINERS,
+    LINKS,
+    MOST_AUXILIARIES,
+    ORGAN_WORDS,
+    PARTS,
+    POISONED,
+    POISONED_BY,
+    VERBS,
+    compounds,
+    is_adjective,
+    is_route,
+    noun_of,
+    participles,
+)
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
+    COMBINED,
     DENYING_WORDS,
     NEGATION_WORDS,
     PREPOSITIONS,
+    SEVERAL,
     SUBJECTS,
     denied_by_health,
     negated_after,
 )
-from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, Reach, is_circumstance
+from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION, TESTS, Reach, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.word_forms import (
@@ -100,9 +120,26 @@ class MedicalLexicon:
             if len(words := term.split()) == 2
         }
         self._given = {form_of(name) for name in (*word_lists.names("medicines").values(), *GROUPS)}
+        self._add_compounds()
         self.heads = {term.split()[-1] for term in self._concepts if term.count(" ") == 1}
+        self._in_compounds = {part for parts in self._by_parts for part in parts}
+        self.heads |= PARTS.keys() | POISONED | {"too"} | self._in_compounds
         self.sha256 = self._identify()
         self._begin_caches()
+
+    def _add_compounds(self) -> None:
+        """Add to the compounds by parts those of Greek and Latin parts, and those of organs of two words."""
+        more: dict[tuple[str, str], str] = {}
+        for organ, disorder, word in compounds(self._concepts):
+            first, second = (self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
+            more.setdefault((first, second), self._concepts.get(word, word))
+        for term, concept in self._concepts.items():
+            whole, _, last = term.rpartition(" ")
+            # "Renal artery stenosis"; "aortic stenosis" is one of the aortic valve.
+            wholes = [whole] if " " in whole else [f"{whole} {word}" for word in ORGAN_WORDS if whole]
+            for organ in filter(self._concepts.__contains__, wholes):
+                more.setdefault((self._concepts[organ], self._part(last)), concept)
+        self._by_parts = more | self._by_parts
 
     def _begin_caches(self) -> None:
         self._roles = _Roles(self)
@@ -147,7 +184,7 @@ class MedicalLexicon:
 
     def known(self, word: str) -> str | None:
         """The term that a word in canonical form counts as, by list or by affix; None for none."""
-        if word in self._concepts:
+        if (word := noun_of(word, self._concepts)) in self._concepts:
             return self._concepts[word]
         if len(word) < 6 or word in self._generic or word in NOT_MEDICINES:
             return None
@@ -187,7 +224,7 @@ class MedicalLexicon:
                 found.append((start, role[0]))
                 continue
             length, concept = self._longest_term(tokens, place, role)
-            if concept is None:
+            if concept is None or (concept == "mouth" and is_route(tokens, place)):
                 continue
             following = tokens[place + length][0] if place + length < len(tokens) else ""
             if (following in REACTIONS and concept in self._given) or following in VACCINES:
@@ -202,15 +239,17 @@ class MedicalLexicon:
                 found.append((start, f"no {healthy}"))
                 continue
             aside = is_circumstance(tokens, place)
-            after = None if aside else negated_after(lower, last_start + len(last))
+            after = None if aside else negated_after(lower, last_start + len(last), last in TESTS)
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
             if after is not None:
                 reach.read_to = after
+                self._deny_list(tokens, place, found, lower[last_start + len(last) : after])
                 before = found[-1][1] if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self._given:
                     found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
-            negated = reach.covers(place)
+            inside = {word for word, _ in tokens[place + 1 : next_place]}
+            negated = reach.covers(place) != (not inside.isdisjoint(DENIALS))
             found.append((start, f"no {concept}" if negated or after is not None else concept))
             if negated:
                 reach.extend(next_place - 1)
@@ -228,6 +267,32 @@ class MedicalLexicon:
             and term.removeprefix("no ") not in GROUPS
         ]
         return {"term": marks}
+
+    def _deny_list(
+        self, tokens: list[tuple[str, int]], place: int, found: list[tuple[int, str]], denial: str
+    ) -> None:
+        """Deny what is listed before the term at `place` too: "A and B must be avoided", "A, B and C were".
+
+        Medicines that are not to be taken together are denied as a pair only.
+        """
+        if COMBINED.search(denial):
+            return
+        medicines, joint = None, ("and", "or")
+        for number in range(len(found) - 1, -1, -1):
+            start, term = found[number]
+            is_medicine = term.removeprefix("no ") in self._given
+            medicines = is_medicine if medicines is None else medicines
+            if place < 2 or tokens[place - 1][0] not in joint:
+                return
+            beginning = next((at for at in range(place - 1) if tokens[at][1] == start), place)
+            role = self._roles[tokens[beginning][0]]
+            length = self._longest_term(tokens, beginning, role)[0] if isinstance(role, tuple) else 0
+            if beginning + length != place - 1 or medicines != is_medicine:
+                return
+            if not medicines and not SEVERAL.search(denial):
+                return
+            found[number] = start, f"no {term.removeprefix('no ')}"
+            place, joint = beginning, (",",)
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
         """Whether the advice is against another medicine: "in an attack beta-blockers must not be given"."""
@@ -265,33 +330,125 @@ class MedicalLexicon:
         self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
     ) -> tuple[int, str | None]:
         """How many words the longest term at `place` has, and its concept; (1, None) when there is none."""
-        concept, longest = role
-        if place + 1 == len(tokens):
-            return 1, concept
-        if longest > 1 and (canonical(tokens[place][0]), canonical(tokens[place + 1][0])) in self._beginnings:
-            forms = [canonical(word) for word, _ in tokens[place : place + longest]]
-            for length in range(len(forms), 1, -1):
-                known = self._concepts.get(" ".join(forms[:length]))
-                if known is not None:
-                    return length, known
-        second = tokens[place + 1][0]
-        if (
-            concept is not None
-            and (compound := self._by_parts.get((concept, self._part(second)))) is not None
-        ):
-            return 2, compound
-        if second in LINKS and place + 2 < len(tokens):
-            article = tokens[place + 2][0] == "the" and place + 3 < len(tokens)
-            first = self._part(tokens[place + 2 + article][0])
-            compound = self._by_parts.get((first, concept or self._part(tokens[place][0])))
+        length, concept = self._listed(tokens, place, role)
+        word = tokens[place][0]
+        part = concept or self._part(word)
+        if concept in self._given or word in POISONED or word == "too":
+            return self._poisoning(tokens, place, length, concept) or (length, concept)
+        if part in self._in_compounds and place + length < len(tokens):
+            end, compound = self._compound(tokens, place, place + length, part)
             if compound is not None:
-                return 3 + article, compound
+                return end - place, compound
+            if (
+                concept is None
+                and word in PARTS
+                and end < len(tokens)
+                and self.known(self._at(tokens, end)[1])
+            ):
+                return 1, self.known(PARTS[word])  # "an infected wound"
+        return length, concept
+
+    def _listed(
+        self, tokens: list[tuple[str, int]], place: int, role: tuple[str | None, int]
+    ) -> tuple[int, str | None]:
+        """How many words the longest listed term at `place` has, and its concept."""
+        concept, longest = role
+        following = tokens[place + 1][0] if place + 1 < len(tokens) else ""
+        if longest > 1 and following:
+            word = canonical(tokens[place][0])
+            if (word, canonical(following)) in self._beginnings:
+                forms = [canonical(word) for word, _ in tokens[place : place + longest]]
+                for length in range(len(forms), 1, -1):
+                    known = self._concepts.get(" ".join(forms[:length]))
+                    if known is not None:
+                        return length, known
         return 1, concept
 
+    def _at(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str]:
+        """Where the part of a compound that begins at `place` ends, and what it counts as."""
+        word = tokens[place][0]
+        role = self._roles[word]
+        if isinstance(role, tuple) and role[1] > 1:
+            length, concept = self._listed(tokens, place, role)
+            if concept is not None:
+                return place + length, concept
+        return place + 1, self._part(word)
+
+    def _compound(
+        self, tokens: list[tuple[str, int]], start: int, place: int, part: str
+    ) -> tuple[int, str | None]:
+        """Where a compound ends whose first part, from `start`, ends before `place`, and its concept."""
+        place += tokens[start][0] in VERBS and tokens[place][0] in DETERMINERS
+        if place == len(tokens):
+            return place, None
+        end, second = self._at(tokens, place)
+        compound = self._by_parts.get((part, second))
+        if compound is None and is_adjective(tokens[start][0]):
+            compound = self._by_parts.get((second, part))  # "cirrhotic liver"
+        for participle in participles(second) if compound is None else ():  # "his eyelids droop"
+            compound = compound or self._by_parts.get(
+                (participle, part), self._by_parts.get((part, participle))
+            )
+        if compound is not None:
+            return end, compound
+        if tokens[place][0] == ",":
+            return self._inverted(tokens, place + 1, part)
+        if tokens[place][0] in LINKS:
+            place += 1
+            place += place < len(tokens) and tokens[place][0] in DETERMINERS
+            if place < len(tokens):
+                end, first = self._at(tokens, place)
+                compound = self._by_parts.get((first, part))
+                if compound is None:  # "encephalopathy of liver disease"
+                    end, compound = place + 1, self._by_parts.get((self._part(tokens[place][0]), part))
+                return end, compound
+        after = place
+        while after < min(len(tokens), place + MOST_AUXILIARIES) and tokens[after][0] in AUXILIARIES:
+            after += 1
+        if place < after < len(tokens):
+            return after + 1, self._by_parts.get((part, self._part(tokens[after][0])))
+        return place, None
+
+    def _inverted(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
+        """The compound of an index, "hepatitis, viral"; "bleeding, joint pain" is a list."""
+        ends = place + 1 >= len(tokens) or not tokens[place + 1][0][0].isalnum()
+        first = self._part(tokens[place][0]) if ends and place < len(tokens) else ""
+        return place + 1, self._by_parts.get((first, part))
+
+    def _poisoning(
+        self, tokens: list[tuple[str, int]], place: int, length: int, concept: str | None
+    ) -> tuple[int, str] | None:
+        """How many words name a poisoning by a medicine, "too much aspirin", and its concept."""
+        words = [word for word, _ in tokens[place : place + 3]]
+        if concept in self._given:
+            follows = "".join(word for word, _ in tokens[place + length : place + length + 1])
+            return (length + 1, self._poisoned(concept)) if follows in POISONED else None
+        before = (
+            2
+            if words[:2] == ["too", "much"]
+            or words[:2] == ["too", "many"]
+            or (len(words) > 1 and words[1] in POISONED_BY)
+            else 0
+        )
+        before += before and len(words) > 2 and words[2] in DETERMINERS
+        if before and place + before < len(tokens):
+            end, medicine_name = self._at(tokens, place + before)
+            if medicine_name in self._given:
+                return end - place, self._poisoned(medicine_name)
+        return None
+
+    def _poisoned(self, name: str) -> str:
+        return self._concepts.get(f"{name} poisoning", f"{name} poisoning")
+
     def _part(self, word: str) -> str:
-        """What a word counts as inside a compound: "renal" as "kidney"."""
+        """What a word counts as inside a compound: "renal" as "kidney", "inflamed" as "inflammation"."""
         form = canonical(word)
+        form = noun_of(PARTS.get(form, form), self._concepts)
         return self._concepts.get(form, form)
+
+    def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
+        """The terms of two texts; those that both name in different words have one name (`aligned`)."""
+        return aligned(self.counts(reference), self.counts(hypothesis), self._part)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -302,12 +459,13 @@ class MedicalLexicon:
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
             (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
+            A medicine matches its class, a compound its parts (`alignment.aligned`).
         Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
             Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
             at a distance of more than a clause.
         """
-        wanted, given = self.counts(reference), self.counts(hypothesis)
+        wanted, given = self.compared(reference, hypothesis)
         if not wanted:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
@@ -319,8 +477,6 @@ REACTIONS = word_lists.words(
 VACCINES = word_lists.words("vaccine vaccines vaccination vaccinations immunisation immunization jab jabs")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")
-# Between the parts of a compound in the other order: "cancer of the lung", "hepatitis, viral".
-LINKS = ("of", "in", "to", ",")
 
 
 class _Roles(dict):

@@ -126,7 +126,11 @@ _ACCEPTED = (
     r"|(?:exceed|need|bleed|feed|proceed|succeed)(?![a-z])|completed|healed|confirmed|established"
     r"|proven|interrupted|stopped|discontinued|withheld"
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
-    r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced)"
+    r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced"
+    r"|ruptured|perforated|spread|progressed"
+    # What must not be done to a tablet says nothing against it.
+    r"|(?:crush|chew|split|halv|open|dissolv|doubl|exceed|miss|squeez|suck|divid|shak|massag)ed"
+    r"|(?:broken|cut|shaken|frozen)(?![a-z]))"
     r"(?:seen|present|found|likely|evident|taken"
     rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
     r"|necessary|appropriate|safe|possible|advisable|feasible|sensible|wise|visible|shown|felt|heard|palpable"
@@ -152,14 +156,15 @@ NEGATED_AFTER = re.compile(
     # "HIV and hepatitis C negative"
     r"|(?: (?:and|or) [a-z]+)?(?:[ -][a-z0-9]{1,2})?"
     r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
-    r"|results?|antibod(?:y|ies)|smears?"
+    r"|results?|antibod(?:y|ies)|smears?|ag(?:/ab)?|ab|igg|igm|rna|dna|serum"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
-    r"|has been))?[ -](?:negative(?! for| to)|free(?! of| from| to)|na[iï]ve)"
+    r"|has been))?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
     r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
     # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|unlikely|contraindicated"
+    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|none known|nkd?a|unlikely"
+    r"|contraindicated"
     r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
     r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
     # "metformin: withhold for 48 h", "aspirin - omit"
@@ -169,6 +174,11 @@ NEGATED_AFTER = re.compile(
     r"|temporarily)(?![a-z]))"
     r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
 )
+COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
+# A verb of several things: "HBV and HIV tests were all negative"
+SEVERAL = re.compile(r"\b(?:tests|were|are|all|both)\b")
+# "Blood cultures were negative", "the HIV test was non-reactive"
+RESULT = re.compile(r"(?:negative|reactive)$")
 # After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
 OTHER_STATEMENT = re.compile(
     r" (?:is|was|are|were|has|have|had|goes|went|continues|continued|increased|started"
@@ -192,7 +202,8 @@ _OPEN_AFTER = re.compile(
 )
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
-    r"(?:no|not|never|[a-z]+n't) (?:be )?(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
+    r"(?:no|not|never|without|[a-z]+n't) (?:be )?"
+    r"(?:(?:increase|decrease|change|worsen|improve|alter|affect)s?d?"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)"
     rf"|{_RELATES}|{_HANDLE}|{_TREATS})(?![a-z])"
 )
@@ -317,10 +328,18 @@ def negates(text: str, word: str, start: int) -> bool:
     return following is None or text.startswith(following, end)
 
 
-def negated_after(text: str, end: int) -> int | None:
-    """Where the words end that negate the term that ends at `end`; None when nothing after it does."""
+def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
+    """Where the words end that negate the term that ends at `end`; None when nothing after it does.
+
+    A test that is negative has been done, and what it looks for is denied.
+    """
     match = NEGATED_AFTER.match(text, end)
-    if match is None or OTHER_STATEMENT.search(match.group()) or OF_ANOTHER.match(text, end):
+    if (
+        match is None
+        or (is_test and RESULT.search(match.group()))
+        or OTHER_STATEMENT.search(match.group())
+        or OF_ANOTHER.match(text, end)
+    ):
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()

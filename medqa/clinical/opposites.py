@@ -88,8 +88,8 @@ EXCLUSIVE = {
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
-        r"|\b(?:cultures?|swabs?|samples?) grew (?!no)",
-        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew no"
+        r"|\b(?:cultures?|swabs?|samples?) grew (?!no|any)",
+        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
         r"|\b(?:swabs?|cultures?|samples?) (?:is|was|are|were|came back|remained) clear\b"
@@ -115,6 +115,18 @@ EXCLUSIVE = {
     "tumour": {
         "benign": r"\bbenign\b",
         "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
+    },
+    "displacement": {
+        "displaced": r"(?<!not )(?<![a-z-])displaced\b",
+        "in place": r"\b(?:un|non-?)displaced\b|\bnot displaced\b|\b(?:no|without) displacement\b",
+    },
+    "rupture": {
+        "ruptured": r"(?<!not )(?<![a-z-])ruptured\b",
+        "whole": r"\b(?:un|non-?)ruptured\b|\bnot ruptured\b|\b(?:no|without) rupture\b",
+    },
+    "complications": {
+        "complicated": r"(?<!not )(?<![a-z-])complicated\b",
+        "uncomplicated": r"\b(?:un|non-?)complicated\b|\bnot complicated\b|\b(?:no|without) complications?\b",
     },
     "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
     "height": {
@@ -146,6 +158,7 @@ HINTS = {
     "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
+    "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
@@ -199,7 +212,7 @@ NO_NEED = re.compile(
     r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"
 )
 # Rows that settle whether two texts say the same, however each negates it.
-SETTLING = ("result", "withdrawal", "smoking")
+SETTLING = ("result", "withdrawal", "smoking", "displacement", "rupture", "complications")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},

@@ -10,12 +10,14 @@ from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
+    COMBINED,
     FAMILY,
     RELATIVE,
 )
 from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.questions import answered
 from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import forms
@@ -58,7 +60,6 @@ PRONOUN = re.compile(
 )
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
-COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution))(?![a-z])"
@@ -75,12 +76,15 @@ GOES_ON = (
 )
 # "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
 GIVEN_ONLY = re.compile(
-    r"(?:\b(?:not|never|cannot|no)|n't) [^.;,:]{0,80}?(?:\b(?:unless|without|until|lacks?|lacking)"
+    r"(?:\b(?:not|never|cannot|no)|n't)(?! (?:need|have to|necessary|required)) [^.;,:]{0,80}?"
+    r"(?:\b(?:unless|without|until|before|lacks?|lacking)"
     r"|(?:\b(?:who|whose|which|that|if|when|while)\b[^.;]{0,40}?(?:\b(?:not|no|never)|n't)))(?![a-z])"
 )
 REQUIRED = re.compile(
     r"\b(?:must|ha(?:s|ve) to|needs? to|only|required?|requires|essential|mandatory|compulsory|obligatory"
     r"|prerequisite|as long as|provided|first)(?! not| never)(?![a-z])"
+    r"|\bbefore (?:you |they |the )?(?:[a-z]+ ){0,2}?(?:starting|start|giving|give|taking|take|beginning"
+    r"|begin|(?:is|are) (?:given|started|taken))(?![a-z])"
 )
 # "You don't need to avoid grapefruit juice"
 NO_NEED = re.compile(
@@ -98,7 +102,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     is negated.
     """
     reference, hypothesis = (
-        HEADING.sub("", text) if "#" in text else text for text in (reference, hypothesis)
+        answered(HEADING.sub("", text) if "#" in text else text) for text in (reference, hypothesis)
     )
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
     if mirrored(reference, hypothesis) or all(map(leaves_open, (reference, hypothesis))):
@@ -153,6 +157,12 @@ def _both_end_if(*texts: str) -> bool:
     return all(ENDS_IF.search(forms(text)[2]) for text in texts)
 
 
+def _both_against(one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether two texts advise against a combination: one may deny one medicine of it, the other both."""
+    denied = [{term for term in lexicon.counts(text) if term.startswith("no ")} for text in (one, other)]
+    return _combines(one) and _combines(other) and not denied[0].isdisjoint(denied[1])
+
+
 def _combines(*texts: str) -> bool:
     """Whether one of the texts is about taking things together."""
     return any(COMBINED.search(forms(text)[2]) for text in texts)
@@ -187,7 +197,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
-    apart = apart or kept_apart(reference, hypothesis)
+    apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
         # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
@@ -292,7 +302,7 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
     for clause in PARTS.split(forms(text)[0]):
         lower = clause.lower()
         named = term in lexicon.terms(clause)
-        if REFUSED.search(lower):
+        if REFUSED.search(lower) or (COMBINED.search(lower) and statement(clause).opposed):
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not

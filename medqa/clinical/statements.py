@@ -46,6 +46,7 @@ _OPPOSING = words(
 _ALLOWED = (
     "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
     "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
+    "|broken|sucked|dissolved|divided|cut|shared|shaken|massaged"
     "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
 )
 _DENYING = DENYING_WORDS | {
@@ -53,6 +54,8 @@ _DENYING = DENYING_WORDS | {
     "incompatible": "compatible", "irreversible": "reversible", "inoperable": "operable",
     "impossible": "possible", "incomplete": "complete", "inaccurate": "accurate",
     "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
+    "irreducible": "reducible", "impalpable": "palpable", "inconclusive": "conclusive",
+    "immature": "mature", "incompetent": "competent", "asymmetrical": "symmetrical",
     "illegal": "legal", "inactive": "active", "disallowed": "allowed",
 }  # fmt: skip
 OPEN = re.compile(
@@ -65,9 +68,21 @@ OPEN = re.compile(
 # "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
 POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
 # "Cannot be done unless", and "can be done even if it is not"
-ONLY_WITH = re.compile(r"(?:\b(?:cannot|never|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b")
+ONLY_WITH = re.compile(
+    r"(?:\b(?:cannot|never|no|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b"
+)
+# "Must not be started until", and "it isn't necessary to wait"
+ONLY_ONCE = re.compile(
+    r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?"
+    r"\b(?:until|before|once|after)\b"
+)
+NO_WAIT = re.compile(
+    r"(?:(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to|any need)|\bno (?:need|reason)"
+    r"|\bneed(?: not|n't)|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
+)
 EVEN_IF = re.compile(
-    r"\b(?:can|may|could)(?!not| not) [^.;]{0,60}?\b(?:even (?:if|when|though|without)|although)\b"
+    r"\b(?:can|may|could|give|take|use|start|continue)(?!not| not) [^.;]{0,60}?"
+    r"\b(?:even (?:if|when|though|without)|although)\b"
 )
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
@@ -85,6 +100,8 @@ DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" 
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
+# "The combination is not recommended" is advice against what is combined.
+_TOGETHER = words("combination coadministration co-administration treatment therapy")
 _NEGATING = NEGATION_WORDS | _OPPOSING
 _RELATIONS = (CIRCUMSTANCES | PREPOSITIONS) - {"of"}
 _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
@@ -149,9 +166,13 @@ def both_healthy(one: str, other: str) -> bool:
 
 
 def allowed_all_the_same(one: str, other: str) -> str:
-    """The shared words where a text forbids "unless" or "without" what the other allows "even if not"."""
+    """The shared words where a text forbids "unless" or "until" what the other allows "even if not"."""
     for first, second in ((one, other), (other, one)):
-        if ONLY_WITH.search(forms(first)[2]) and EVEN_IF.search(forms(second)[2]):
+        limited, free = forms(first)[2], forms(second)[2]
+        waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
+        if waits and len(statement(one).words & statement(other).words) >= 2:
+            return " ".join(sorted(statement(one).words & statement(other).words))
+        if ONLY_WITH.search(limited) and EVEN_IF.search(free):
             mine, theirs = statement(first).words, statement(second).words
             if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
                 return " ".join(sorted(mine & theirs))
@@ -197,7 +218,8 @@ class Statement:
 def statement(text: str) -> Statement:
     lower = forms(text)[2]
     found: set[str] = set()
-    advised = {stem(match[1] or match[2]) for match in ADVISED_AGAINST.finditer(lower)}
+    advised = {match[1] or match[2] for match in ADVISED_AGAINST.finditer(lower)}
+    advised = {stem(word) for word in advised - _EMPTY - _TOGETHER}
     denied = set(advised)
     opposed = pending = False
     negation = -1  # where a word began that a word of UNDOING can undo

@@ -48,6 +48,9 @@ def _characters() -> dict[int, str]:
     invisible = (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))
     found |= {0x2080 + digit: str(digit) for digit in range(10)}  # SpO₂
     found |= dict.fromkeys(map(ord, "✗✘✕❌"), "no")
+    # In names: "β-blocker", "γ-GT". Mu is a unit, and the capitals are other signs.
+    names = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "κ": "kappa", "ω": "omega"}
+    found |= {ord(letter): name for letter, name in names.items()}
     return {code: form for code, form in found.items() if form != chr(code)} | dict.fromkeys(invisible, "")
 
 

@@ -1,0 +1,90 @@
+"""Compounds of an organ and a disorder or procedure: "inflamed gallbladder" is cholecystitis.
+
+Greek and Latin parts make one word of both, "cholecyst-" and "-itis". Lay words keep them apart, in many
+orders: "inflammation of the gallbladder", "her gallbladder was removed". `compounds` pairs the parts; `PARTS`
+gives one form to the words that can be such a part.
+"""
+
+from collections.abc import Container, Iterator
+
+from medqa.clinical import words as word_lists
+from medqa.clinical.word_forms import CLINICAL_ENDING
+
+# Participles and adjectives, and the noun that each counts as inside a compound; other names of a part.
+PARTS = {
+    "inflamed": "inflammation", "infected": "infection", "removed": "removal", "excised": "removal",
+    "resected": "removal", "enlarged": "enlargement", "ruptured": "rupture", "perforated": "perforation",
+    "obstructed": "obstruction", "dislocated": "dislocation", "transplanted": "transplant",
+    "replaced": "replacement", "failing": "failure", "failed": "failure", "cancerous": "cancer",
+    "painful": "pain", "paralyzed": "paralysis", "paralysed": "paralysis", "fractured": "fracture",
+    "broken": "fracture", "bled": "bleeding", "bleed": "bleeding",
+    "narrowing": "stenosis", "narrowed": "stenosis", "narrow": "stenosis", "leaking": "regurgitation",
+    "leaky": "regurgitation", "leak": "regurgitation", "wasting": "atrophy", "shrunken": "atrophy",
+    "removing": "removal", "remove": "removal", "difficult": "difficulty", "trouble": "difficulty",
+    "dormant": "latent", "inactive": "latent", "intracranial": "brain",
+}  # fmt: skip
+# Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
+ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
+# Verbs among them, whose object has an article: "removing the kidney".
+VERBS = word_lists.words("removing remove")
+# Between the parts of a compound in the other order: "cancer of the lung".
+LINKS = word_lists.words("of in to into within inside around affecting")
+DETERMINERS = word_lists.words("the a an your her his my their our both one each")
+# Between an organ and what it has or what was done to it: "both ankles show oedema", "tonsils were removed".
+AUXILIARIES = word_lists.words(
+    "is are was were be been being has have had gets got show shows showed showing develop developed"
+    " not never"
+)
+MOST_AUXILIARIES = 3
+# "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
+POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
+POISONED_BY = word_lists.words("of with by from on")
+# Words that end the name of an organ and that its disorders do without: "mitral valve", "mitral stenosis".
+ORGAN_WORDS = ("artery", "valve", "gland", "nerve", "duct", "vein", "bone", "muscle")
+# Among them, what denies the compound: "the gallbladder has not been removed".
+DENIALS = word_lists.words("not never")
+# Nouns after "oral" that make it the mouth and no route.
+OF_THE_MOUTH = word_lists.words(
+    "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "
+    "cancers tumour tumours tumor tumors examination membrane membranes swab cavities infection infections"
+)
+
+
+def compounds(listed: Container[str]) -> Iterator[tuple[str, str, str]]:
+    """(organ, disorder, the word of Greek or Latin parts that names both), for all that have such a word."""
+    disorders = list(word_lists.lines("disorders"))
+    for organ, *roots in word_lists.lines("organs"):
+        for ending, *nouns in disorders:
+            words = [root + ending for root in roots]
+            found = next((word for word in words if word in listed), "")
+            found = found or next(filter(CLINICAL_ENDING.fullmatch, words), "")
+            if found:
+                yield from ((organ, noun, found) for noun in nouns)
+
+
+def noun_of(word: str, listed: Container[str]) -> str:
+    """The listed noun of a disorder whose adjective a word is, "cirrhosis" of "cirrhotic", else the word."""
+    if word.endswith("ic") and word not in listed:
+        for ending, of_noun in ADJECTIVES:
+            noun = word.removesuffix(ending) + of_noun
+            if word.endswith(ending) and noun in listed:
+                return noun
+    return word
+
+
+def is_adjective(word: str) -> bool:
+    """Whether a disorder before its organ is an adjective: "cirrhotic liver", "inflamed joint"."""
+    return word in PARTS or word.endswith(("ic", "ed", "al"))
+
+
+def participles(verb: str) -> tuple[str, ...]:
+    """The forms in "-ing" that a word may have: "droop" and "drooping", "race" and "racing"."""
+    return (f"{verb}ing", f"{verb[:-1]}ing" if verb.endswith("e") else f"{verb}{verb[-1]}ing")
+
+
+def is_route(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether "oral" or "mouth" says how a medicine is taken: "oral aciclovir", "by mouth"."""
+    word = tokens[place][0]
+    if word == "oral":
+        return place + 1 == len(tokens) or tokens[place + 1][0] not in OF_THE_MOUTH
+    return word == "mouth" and place > 0 and tokens[place - 1][0] == "by"
