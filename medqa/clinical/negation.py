@@ -105,7 +105,7 @@ _ADVERB = (
 _REJECTED = (
     r"(?:ruled out|excluded|absent|unlikely(?! to (?!be (?:present|the cause)))"
     r"|negative(?! for| to)|contra-?indicated|avoided"
-    r"|stopped(?! (?:after|gradually|slowly|step by step)(?![a-z]))"
+    r"|stopped(?! (?:after|gradually|slowly|step by step|early|(?:if|once|when) (?:the )?cultures)(?![a-z]))"
     r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
     r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out|given up|put on hold"
     r"|kept away|kept off"

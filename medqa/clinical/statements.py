@@ -87,7 +87,11 @@ EVEN_IF = re.compile(
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 # Words that begin with "un" and deny nothing that a statement could affirm.
-NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly unusually")
+NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly unusually unclear unknown")
+# "If untreated" denies the treatment, "untreated sleep apnoea" is a cause.
+BEFORE_UNTREATED = words("if when left is are was were be remains remained")
+# Words for any medicine: what is said of "the drug" is said of no other one.
+GENERIC = words("drug drugs medicine medicines medication medications treatment therapy")
 # "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
 HEALTHY = re.compile(
     r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
@@ -239,7 +243,7 @@ def statement(text: str) -> Statement:
             denied.add(stem(previous))
         elif word in _OPPOSING and DOUBLE.search(lower, max(0, match.start() - 12), match.start()):
             opposed = pending = False  # "not contraindicated", "no contraindication"
-        elif word in _NEGATING or word.endswith("n't"):
+        elif (word in _NEGATING or word.endswith("n't")) and previous != "by":
             pending = (
                 (word in _OPPOSING and word not in ("no", "nil"))
                 or negates(lower, word, match.start())
@@ -254,6 +258,7 @@ def statement(text: str) -> Statement:
         elif (
             prefix
             and word not in NOT_DENYING
+            and (word != "untreated" or previous in BEFORE_UNTREATED)
             and len(rest) > 4
             and (is_general(rest) or rest.endswith("able"))
         ):
@@ -263,7 +268,7 @@ def statement(text: str) -> Statement:
             pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))
         elif word not in _EMPTY:
             found.add(stem(word))
-            if pending:
+            if pending and word not in GENERIC:
                 denied.add(stem(word))
             pending = False
     opposed = opposed or REFUSED.search(lower) is not None
