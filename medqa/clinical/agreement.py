@@ -24,11 +24,10 @@ def may_be_one(one: Claim, other: Claim) -> bool:
 
 
 def agree(one: Claim, other: Claim) -> bool:
-    """Whether two claims can both be true of one thing: same subject, amounts and frequencies that "
-    "overlap."""
+    """Whether two claims can both be true of one thing: same subject, overlapping amounts and frequencies."""
     if not may_be_one(one, other):
         return False
-    if any(SINGLE.search(single.near) and day.of_day_limit for single, day in ((one, other), (other, one))):
+    if any(day.of_day_limit and SINGLE.search(single.near) for single, day in ((one, other), (other, one))):
         return False
     first, second = one.quantity, other.quantity
     mirrors = {first.bound, second.bound} == {"<", ">"}
