@@ -5,15 +5,13 @@ also when it was trained on the same data, because it uses the holdout once more
 the models evaluated on a holdout from 1. medqa/artifacts/history_csv.py reads, merges and writes rows.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.artifacts import history_csv
-from medqa.artifacts.history_csv import KEY, Row
+from medqa.artifacts.history_csv import KEY, Row, fingerprint, holdout_name
 from medqa.generation.settings import GenerationSettings
 from medqa.runtime.console import WarningLog, counted
 
@@ -23,11 +21,6 @@ if TYPE_CHECKING:
 # Columns of a metric, each with the metric's name as prefix.
 PARTS = ("base", "finetuned", "difference", "ci_low", "ci_high")
 HEADER = ("round", "training pairs", "primary score", "over base", "95 % interval", "eval loss")
-
-
-def fingerprint(content: object) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of JSON content."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def known_rows(
@@ -59,7 +52,7 @@ def _holdout(settings: GenerationSettings) -> str:
     """Identifies the holdout of the datasets, also when only a part of it is answered."""
     from medqa.data import dataset_io
 
-    return fingerprint(sorted(dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"])))
+    return holdout_name(dataset_io.ids(Path(settings.dataset_dir) / dataset_io.SPLITS["holdout"]))
 
 
 def this_evaluation(

@@ -26,9 +26,14 @@ REQUIRED = (*TEXTS, "iteration", "train_pairs", "low")
 Row = dict[str, Any]
 
 
+def fingerprint(content: object) -> str:
+    """Identifies some content in a row."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def holdout_name(ids: Iterable[str]) -> str:
     """What the column `holdout` has for a holdout with the questions of these ids."""
-    return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()[:12]
+    return fingerprint(sorted(ids))
 
 
 def merged(*sources: Iterable[Row]) -> list[Row]:

@@ -11,8 +11,8 @@ ITEM_NAMES = {
     "tab": "tablet", "cap": "capsule", "actuation": "puff", "inhalation": "puff", "nebule": "vial",
     "ampoule": "vial", "press": "puff",
 }  # fmt: skip
-# Units of what an item contains.
-IN_ITEMS = frozenset({"mg", "IU", "mmol", "mEq"})
+# Units of what an item or a volume contains.
+OF_STRENGTHS = frozenset({"mg", "IU", "mmol", "mEq"})
 ITEM_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tab(?:let)?|cap(?:sule)?|puff|spray|drop"
     r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
@@ -63,7 +63,7 @@ def item_of(amount: Quantity, text: str) -> str:
 
 def container_of(amount: Quantity, text: str) -> str:
     """What contains an amount by the verb before it: "tablet" for "each tablet contains 250 mg", or ""."""
-    if amount.unit not in IN_ITEMS:
+    if amount.unit not in OF_STRENGTHS:
         return ""
     container = CONTAINER.search(text, max(0, amount.start - 100), amount.start)
     return ITEM_NAMES.get(container.group(1), container.group(1)) if container else ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+from medqa.clinical.items import OF_STRENGTHS
 from medqa.clinical.numbers import COUNTS, IN_WORDS, ORDINALS, PARTS, PHRASE, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.units import SPELLINGS
@@ -93,8 +94,6 @@ EACH_VOLUME = re.compile(
     r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have) ){0,3}?"
     r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?) (?:about )?$"
 )
-# Units of what a volume contains.
-OF_STRENGTHS = frozenset({"mg", "IU", "mmol", "mEq"})
 # "up to three times, five minutes apart"
 REPEATS = re.compile(
     rf"(?:\bup to|\bat most|\bmaximum(?: of)?|\btotal of"

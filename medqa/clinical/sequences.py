@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
+from medqa.clinical.agreement import may_be_one
 from medqa.clinical.claims import Claim, stated
 from medqa.clinical.doses import BODY_WEIGHT
-from medqa.clinical.names import is_known
 from medqa.clinical.numbers import COUNTS, read_number
 from medqa.clinical.quantity import amounts_meet, kind_of, near, ranges_meet
 from medqa.clinical.text import forms
@@ -194,5 +194,4 @@ def _equal(one: Claim, other: Claim) -> bool:
 
 def _comparable(one: Claim, other: Claim) -> bool:
     """Whether two claims can be about one thing, and neither is a sum of others."""
-    same = one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
-    return same and not any(SUMMED.search(claim.near) for claim in (one, other))
+    return may_be_one(one, other) and not any(SUMMED.search(claim.near) for claim in (one, other))

@@ -78,11 +78,11 @@ def readings(content: bytes) -> list[Reading]:
         if SIGNS.sub("", parts.decode(encoding, "replace")).isascii():
             ranked[encoding] = 1.0
             break
-    ranked = {encoding: number for encoding, number in ranked.items() if _decodes(content, encoding)}
-    best = max(ranked.values(), default=0.0)
     kept: list[Reading] = []
     for encoding in sorted(ranked, key=ranked.get, reverse=True):
-        if ranked[encoding] >= NEAR * best and encoding in ENCODINGS:
+        if kept and ranked[encoding] < NEAR * ranked[kept[0].encoding]:
+            break
+        if encoding in ENCODINGS and _decodes(content, encoding):
             reading = Reading(encoding, ENCODINGS[encoding], parts.decode(encoding, "replace"))
             if not kept or reading.text != kept[0].text:
                 kept.append(reading)

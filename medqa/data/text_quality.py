@@ -1,5 +1,6 @@
 """Counts texts that need attention: HTML, broken encoding, another language, identifiers of persons."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,7 +8,6 @@ from typing import Any
 
 from medqa.data import identifiers
 from medqa.data.cleaning import Record, text_of
-from medqa.data.languages import identifier
 from medqa.data.near_duplicates import Watch, unwatched
 
 HTML = re.compile(
@@ -73,6 +73,16 @@ def measure(records: Sequence[Record], watch: Watch = unwatched) -> dict[str, An
     return result
 
 
+@functools.cache
+def identifier() -> Any:
+    """py3langid's identifier of languages, limited to LANGUAGES; loading it takes about a second."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    found.set_languages(list(LANGUAGES))
+    return found
+
+
 class Found:
     """Affected pairs: their number, kinds, and the first example."""
 
@@ -108,7 +118,7 @@ class Languages:
         self.step = max(1, len(records) // MOST_JUDGED)
         if not texts:
             return
-        named = [identifier(LANGUAGES).classify(text)[0] for text in texts]
+        named = [identifier().classify(text)[0] for text in texts]
         language, number = Counter(named).most_common(1)[0]
         if number >= MAIN_SHARE * len(texts):
             self.main = language
@@ -125,7 +135,7 @@ class Languages:
         words = _words(text) if self.main else []
         if not _is_long(words) or sum(word in self.common for word in words) >= COMMON_SHARE * len(words):
             return ""
-        language, probability = identifier(LANGUAGES).classify(text[:CHARACTERS])
+        language, probability = identifier().classify(text[:CHARACTERS])
         return language if language != self.main and probability >= CERTAIN else ""
 
 

@@ -22,8 +22,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 import dataset_preparation
 from config import DatasetConfig
 from dataset_preparation import create_datasets, update_training_data
-from medqa.analysis import round_history
-from medqa.artifacts import atomic_io, run_manifest
+from medqa.artifacts import atomic_io, history_csv, run_manifest
 from medqa.data import dataset_io, dataset_stats, input_checks, near_duplicates, preview
 from medqa.data.near_duplicates import jaccard
 from medqa.data.normal_form import normal_form
@@ -366,7 +365,7 @@ def test_recommendations_that_change_nothing_or_are_of_other_data_are_named(
     capsys.readouterr()
     path = tmp_path / "training_recommendations.json"
     config.RECOMMENDATIONS = str(path)
-    holdout = round_history.fingerprint(sorted(dataset_io.ids(Path(config.OUTPUT_DIR) / "holdout_dataset")))
+    holdout = history_csv.fingerprint(sorted(dataset_io.ids(Path(config.OUTPUT_DIR) / "holdout_dataset")))
     row = {"round": 1, "first_evaluated": "2026-01-01", "iteration": 1, "data_version": "a", "model": "b"}
     row |= {"scale": "", "train_pairs": 1}
     for shares, name, warning in (

@@ -259,10 +259,9 @@ def load_everything() -> None:
     from medqa.artifacts.run_manifest import versions
     from medqa.clinical.lexicon import MedicalLexicon
     from medqa.clinical.word_forms import general_words
-    from medqa.data.languages import identifier
-    from medqa.data.text_quality import LANGUAGES
+    from medqa.data.text_quality import identifier
 
-    for fill_cache in (MedicalLexicon, general_words, versions, lambda: identifier(LANGUAGES)):
+    for fill_cache in (MedicalLexicon, general_words, versions, identifier):
         fill_cache()
     gc.freeze()
 
