@@ -2,9 +2,20 @@
 
 import json
 import re
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """The address of a server that does not run; its port is kept, so that no other test's server gets it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
 
 
 class FakeJudge(ThreadingHTTPServer):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_judge import FakeJudge, longer, parts
+from fake_judge import FakeJudge, longer, nobody, parts
 
 from medqa.analysis import judge_client, local_judge
 from medqa.analysis.judge_client import JudgeError, Server, is_local
@@ -141,14 +141,13 @@ def test_a_server_that_does_not_answer_is_left(judge, tmp_path, monkeypatch) -> 
     slow = Server(server.url, timeout=0.1)
     with pytest.raises(JudgeError, match=r"TimeoutError|timed out"):
         slow.chat("m", [], 5)
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
     warnings, found = WarningLog(), tables(2)
-    LocalJudge(settings(url), tmp_path).add(found, {}, warnings)
-    assert "was left out" in warnings.texts[0] and COLUMN not in found["base"]
     monkeypatch.setattr(local_judge, "GIVE_UP", 3)
-    LocalJudge(settings(url, judge_model="m", judge_concurrency=1), tmp_path).add(tables(40), {}, warnings)
+    with nobody() as url:
+        LocalJudge(settings(url), tmp_path).add(found, {}, warnings)
+        assert "was left out" in warnings.texts[0] and COLUMN not in found["base"]
+        named = settings(url, judge_model="m", judge_concurrency=1)
+        LocalJudge(named, tmp_path).add(tables(40), {}, warnings)
     assert "80 comparisons of 80" in warnings.texts[1]  # and only three were tried
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_judge import FakeJudge, Handler, longer
+from fake_judge import FakeJudge, Handler, longer, nobody
 
 import evaluation
 from config import DatasetConfig, EvaluationConfig
@@ -127,7 +127,9 @@ def test_a_judge_that_nobody_answers_for_is_refused(answering):
     shutil.rmtree(answering.OUTPUT_DIR)
     judge.shutdown()
     judge.server_close()
-    assert "nobody answers there (Connection refused)" in refused(answering, **url, JUDGE_MODEL="m")
+    with nobody() as silent:
+        told = refused(answering, JUDGE_URL=silent, JUDGE_MODEL="m")
+    assert "nobody answers there (Connection refused)" in told
 
 
 def test_stored_verdicts_need_no_judge(answering):
