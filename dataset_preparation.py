@@ -67,6 +67,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
     from medqa.data import dataset_io, dataset_stats, input_checks, iterations, near_duplicates, prompt_source
+    from medqa.data.shares import about_recommendations, next_shares, requested_shares
     from medqa.data.source_files import find_files, sha256_of
 
     started, clock = run_manifest.now(), time.monotonic()
@@ -79,17 +80,16 @@ def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Dataset
     input_checks.require_settings(folder, Path(config.DATA_DIR), config.EVAL_SPLIT_SIZE)
     prompt = prompt_source.prompt_source(apply_chat_template, config.TOKENIZER, config.SYSTEM_MESSAGE)
     found = find_files(Path(config.DATA_DIR))
-    requests = iterations.requested_shares(config.RECOMMENDATIONS, adjustments)
+    requests = requested_shares(config.RECOMMENDATIONS, adjustments)
 
     with output_dir.output_dir_lock(folder, iterations.STAGE):
         # 2. Compare with the last iteration in this folder.
         before = iterations.read(folder, vars(DatasetConfig()))
-        if before:
-            iterations.require_constants(vars(config), before, folder)
+        iterations.require_constants(vars(config), before, folder)
         prompt_source.require_tokenizer_of(before, prompt, folder)
         wanted = config.INITIAL_TRAIN_PERCENTAGE, config.SPECIALTY_SAMPLE_PERCENTAGES
-        shares = iterations.next_shares(found.files, before, *wanted, requests.shares)
-        remarks = iterations.about_recommendations(config.RECOMMENDATIONS, requests, before, folder)
+        shares = next_shares(found.files, before, *wanted, requests.shares)
+        remarks = about_recommendations(config.RECOMMENDATIONS, requests, before, folder)
         hashes = sha256_of(found.files)
         changes = iterations.changes(before, shares, hashes, prompt.identity)
         if before and not changes and not before.damaged and not found.problems:

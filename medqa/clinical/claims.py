@@ -8,9 +8,11 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import compress
 
+from medqa.clinical.body_weight import BODY_WEIGHT
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import BODY_WEIGHT, DAILY_AMOUNT, Dose, doses
+from medqa.clinical.doses import Dose, doses
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.frequencies import DAILY_AMOUNT
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of

@@ -8,13 +8,14 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.body_weight import BODY_WEIGHT, NO_SUBJECT, weighed
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
+from medqa.clinical.frequencies import Frequencies
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
-from medqa.clinical.numbers import quotient, read_number
+from medqa.clinical.numbers import quotient
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.schedules import BESIDE_TIME, ONCE
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import total_of
 
@@ -32,29 +33,21 @@ FILLERS = word_lists.words(
     "subcutaneous subcutaneously topical sublingual dose doses dosage dosed given give started starting "
     "prescribed taken take initially daily weekly once single below above about approximately over under "
     "least less more than level levels value values concentration exceed exceeds exceeding rises falls "
-    "dips sinks reaches "
-    "stays remains tablet tablets capsule capsules injection infusion solution or equal greater "
-    "higher lower when if it falls fall drops drop rise target goal kept maintained should must has "
-    "threshold concentrations readings reading measured persistently still count drops po iv im sc "
-    "total nasal "
-    "each every one two three longer shorter beyond exceeded increases prolonged prolongs inhaler nebuliser "
-    "nebulizer patch patches drops syrup suspension cream ointment spray gel elixir vial pen bolus "
-    "infusions syringe "
-    "drip loading maintenance therapy treatment monotherapy extended-release modified-release "
-    "sustained-release "
-    "immediate-release xr sr er xl cr mr hydrochloride hcl sulfate sulphate tartrate succinate "
-    "maleate mesylate "
-    "besylate fumarate citrate acetate gluconate phosphate bromide chloride carbonate inhaled "
-    "intranasal eye nose "
-    "orally intravenous twice thrice using use via per suppository lozenge strength only not no any "
-    "new current respimat turbohaler diskus accuhaler evohaler flexpen solostar retard "
-    "currently now today approximately roughly nearly almost equals dosing regimen drink receive "
-    "receives received "
-    "apply inject injected administer administered "
-    "pessary pessaries enema sachet sachets gtt gtts lotion powder granules liquid dispersible "
-    "gastro-resistant "
-    "came come comes back returned read reads result results had has have been went gone got gets measures "
-    "stood stands fasting repeat highest largest greatest"
+    "dips sinks reaches stays remains tablet tablets capsule capsules injection infusion solution or "
+    "equal greater higher lower when if it fall drops drop rise target goal kept maintained should must "
+    "has threshold concentrations readings reading measured persistently still count po iv im sc total "
+    "nasal each every one two three longer shorter beyond exceeded increases prolonged prolongs inhaler "
+    "nebuliser nebulizer patch patches syrup suspension cream ointment spray gel elixir vial pen bolus "
+    "infusions syringe drip loading maintenance therapy treatment monotherapy extended-release "
+    "modified-release sustained-release immediate-release xr sr er xl cr mr hydrochloride hcl sulfate "
+    "sulphate tartrate succinate maleate mesylate besylate fumarate citrate acetate gluconate phosphate "
+    "bromide chloride carbonate inhaled intranasal eye nose twice thrice using use via per suppository "
+    "lozenge strength only not no any new current respimat turbohaler diskus accuhaler evohaler flexpen "
+    "solostar retard currently now today roughly nearly almost equals dosing regimen drink receive "
+    "receives received apply inject injected administer administered pessary pessaries enema sachet "
+    "sachets gtt gtts lotion powder granules liquid dispersible gastro-resistant came come comes back "
+    "returned read reads result results had have been went gone got gets measures stood stands fasting "
+    "repeat highest largest greatest"
 )
 # How many words before its amount a name may be.
 REACH = 9
@@ -93,76 +86,19 @@ IN_PERCENT = frozenset({
 })  # fmt: skip
 # Measures after a dose that are conditions of it; a weight has been read before.
 NOT_IN_MG = frozenset({"weight", "eGFR", "urine output"})
-# What an amount belongs to that is nobody's weight.
-NO_SUBJECT = "none"
 SCORE_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:'s)?[ -](?:risk )?$")
 # A weight in grams, the only amount but kilograms and pounds that a body weight can have.
 IN_GRAMS = re.compile(r"[0-9] ?(?:g|grams?|oz|ounces?)$")
 # "Aciclovir for herpes zoster: 800 mg": what the medicine is for has no dose.
 FOR_CONDITION = re.compile(r"\b(?:for|in|against|with|of) (?:[a-z]+[ -]){0,3}$")
-# "every 4 hours, 5 times daily": not at night
-WAKING = re.compile(r",? ?\(?(?:[a-z]+,? ){0,2}\(?")
 # "7 mg/kg (84 mg) every 8 h": the frequency is that of both amounts.
 IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
-# A number of pounds that is a load or a change and not somebody's weight.
-NO_WEIGHT = re.compile(
-    r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*"
-    r"|heav(?!ier than [0-9])\w*|object\w*"
-    r"|squat\w*|bench\w*|press\w*)\b"
-)
-WEIGHT_CHANGE = re.compile(
-    r"\b(?:los[etis]\w*|loss|gain\w*|down|up (?:by|over)|shed|dropped|fell|fallen|rose|risen"
-    r"|(?:in|de)creas\w+|(?:heavier|lighter)(?! than [0-9])|put on"
-    r"|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
-)
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 DILUTED = re.compile(
     r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b|\bml(?:/kg)? of (?=1 ?:)"
 )
-# "300 mg daily" in three parts, "a daily dose of 300 mg"
-DIVIDED = re.compile(
-    r"\b(?:(?:divided|split)"
-    r"(?: (?:equally )?(?:into|in|by) (?P<by>two|three|four|five|six|[2-6])(?! ?[.0-9]))?"
-    r"|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
-    r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
-    r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
-)
-DAILY_BEFORE = re.compile(
-    r"\b(?:daily (?:dose|total|amount|dosage)(?: of [a-z-]+(?= is))?|total daily(?: dose)?"
-    r"|dose per day|daily|(?:daily|whole "
-    r"day's) [a-z]+(?: intake)?(?= is| of))(?: is| of|:)?"
-    r"(?: about| approximately| roughly)? $"
-    r"|\b(?:daily total|daily dose) (?:should|must|may) (?:not|never) exceed $"
-)
-# "weekly dose of 35 mg"
-WEEKLY_BEFORE = re.compile(
-    r"\bweekly (?:[a-z]+ )?(?:dose|total|amount|dosage)(?: of [a-z]+| is| of|:)?(?: about)? $"
-)
-# "the daily total is"
-DAILY_AMOUNT = re.compile(r" (?:total|dos(?:e|age)|amount|intake|maximum)(?![a-z])")
-OPENS_AMOUNT = re.compile(r"(?:\b(?:the|total|its|a|usual|maximum|max)|[,;:]) $")
-# "40,000 units in total across the day's three meals"
-WHOLE_DAY_AFTER = re.compile(
-    r" (?:in (?:total|all)|altogether) (?:across|over|for|in|through|throughout|during)"
-    r" (?:the |a |each |one )?(?:whole |entire )?day(?![a-z])"
-    r"| (?:over|across|throughout) (?:the|one|each) (?:whole |entire )?day(?![a-z])"
-)
-# "900 mg over 24 hours", "900 mg IV over 24 hours"
-OVER = re.compile(
-    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,4}?(?:over|in|during|across|per|every|each)(?: the"
-    r"| a)?(?: first)? $"
-)
-# "2 g/kg in total over 5 days", "3 g spread over three days"
-TOTAL_OVER = re.compile(
-    r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?"
-    r"(?:(?:in total|in all|altogether|divided|spread|split) (?:over|across|in|between)|(?:given )?over)"
-    r"(?: the)? $"
-)
-# Words allowed between a frequency and the amount after it.
-BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
-BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
 
 
 @dataclass
@@ -341,7 +277,9 @@ class _Sentence:
     ) -> Dose:
         """The dose of an amount, from the quantities that go with it and the words before it."""
         counted = total is not None
-        frequency, doses_a_day = self._frequency(amount, given, before, context)
+        frequency, doses_a_day = Frequencies(self.text, self.begin, self.end).of(
+            amount, given, before, context
+        )
         if doses_a_day and total is None:
             # "14 mg/kg/day in two doses": 7 mg/kg at a time
             total = replace(
@@ -361,96 +299,6 @@ class _Sentence:
         when = day.group() if day else ""
         return Dose(subject, amount, frequency, written, role, people, route, total, counted, when)
 
-    def _frequency(
-        self, amount: Quantity, given: Sequence[Quantity], before: Sequence[Quantity], context: str
-    ) -> tuple[Quantity | None, Fraction]:
-        """How often an amount is given, and into how many doses a daily amount is divided, 0 for none."""
-        every = [item for item in given if item.kind == "frequency" and not self._of_next(item)]
-        frequency = every[0] if every else None
-        if len(every) > 1 and 2 <= every[1].values[0][0] < every[0].values[0][0]:
-            waking = WAKING.fullmatch(self.text, every[0].end, every[1].start)
-            frequency = every[1] if waking else frequency
-        last = max((item.end for item in every), default=amount.end)
-        divided = DIVIDED.search(self.text, amount.end, min(last + 40, self.end))
-        daily = frequency is not None and frequency.start == amount.start
-        days = None if every else self._days_of_total(amount, given)
-        if days:
-            rate = (quotient(1, days),) * 2
-            return Quantity("frequency", "day", (rate,), start=amount.start, end=amount.end), 0
-        if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
-            parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
-            written = divided["in"] or divided["by"]
-            parts = read_number(written, 0)[0] if written else parts
-            times = (parts or 1,) * 2
-            return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
-        # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
-        of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
-        if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
-            day = (1, 1)
-            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
-        if WEEKLY_BEFORE.search(context):
-            week = (quotient(1, 7),) * 2
-            return Quantity("frequency", "day", (week,), start=amount.start, end=amount.end), 0
-        if frequency is None:
-            # "once weekly methotrexate 15 mg", but not "daily for a week, then 15 mg"
-            earlier = (item for item in before if item.kind == "frequency")
-            frequency = next((item for item in earlier if self._leads_to(item, amount)), None)
-        elif ONCE.match(self.text, frequency.start):
-            frequency = self._of_days(amount, frequency, every, before)
-        return frequency, 0
-
-    def _of_next(self, frequency: Quantity) -> bool:
-        """Whether a frequency is that of the amount after it: "5 mg, and the daily total is 15 mg"."""
-        return (
-            DAILY_AMOUNT.match(self.text, frequency.end) is not None
-            and OPENS_AMOUNT.search(self.text, max(self.begin, frequency.start - 10), frequency.start)
-            is not None
-        )
-
-    def _leads_to(self, frequency: Quantity, amount: Quantity) -> bool:
-        """Whether a frequency is that of the amount after it: "once weekly 15 mg"; "Every day, 15 mg"."""
-        opens = not self.text[self.begin : frequency.start].strip(" -*•")
-        comma = opens and self.text.startswith((", ", ": "), frequency.end)
-        return BEFORE.fullmatch(self.text, frequency.end + comma, amount.start) is not None
-
-    def _of_days(
-        self, amount: Quantity, time: Quantity, every: Sequence[Quantity], before: Sequence[Quantity]
-    ) -> Quantity:
-        """On which days an amount is given at a time of day: "20 mg at noon every other day"."""
-        days = [(time.end, item.start, item) for item in every[1:]]
-        days += [(item.end, amount.start, item) for item in before if item.kind == "frequency"]
-        return next(
-            (
-                item
-                for start, end, item in days
-                if item.values[0][1] < 1 and BESIDE_TIME.fullmatch(self.text, start, end)
-            ),
-            time,
-        )
-
-    def _days_of_total(self, amount: Quantity, given: Sequence[Quantity]) -> Fraction | None:
-        """Over how many days a total is given: 5 for "2 g/kg in total over 5 days"."""
-        return next(
-            (
-                item.values[0][0]
-                for item in given
-                if item.kind == "duration"
-                and item.unit == "day"
-                and item.values[0][0] > 1
-                and TOTAL_OVER.fullmatch(self.text, amount.end, item.start)
-            ),
-            None,
-        )
-
-    def _over_a_day(self, amount: Quantity, given: Sequence[Quantity]) -> bool:
-        """Whether an amount is given over 24 hours."""
-        return any(
-            item.kind == "duration"
-            and item.values[0] == (1, 1)
-            and OVER.fullmatch(self.text, amount.end, item.start)
-            for item in given
-        )
-
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:
         """What an amount is an amount of, and whether the name is right beside it."""
         if amount.kind == "pressure":
@@ -461,8 +309,7 @@ class _Sentence:
             return "heart rate", True
         if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
-            changed = "weight change" if WEIGHT_CHANGE.search(around) else "weight"
-            return (NO_SUBJECT if NO_WEIGHT.search(around) else changed), True
+            return weighed(around), True
         names = self._names_for(amount)
         place = bisect_right(names, amount.start, key=lambda name: name[0])
         if place < len(names) and names[place][0] < amount.end and not amount.unit.endswith("/L"):

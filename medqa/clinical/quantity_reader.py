@@ -10,13 +10,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
+from medqa.clinical.ages import kind_of_time, read_age, read_gestation
 from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
 from medqa.clinical.numbers import BARE_POWER, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.ratios import (
     NAMED,
     NUMBERED,
-    SIGHT_OR_MIX,
     pair_end,
     read_named_value,
     read_one_in,
@@ -105,35 +105,6 @@ ITEMS_TAKEN = re.compile(
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
 )
 
-# Age of a pregnancy: "32+4 weeks", "GA 32 weeks", "38 weeks' gestation", "34 2/7 weeks pregnant".
-GESTATION = re.compile(
-    r"(?P<weeks>[1-4]?[0-9])(?P<of>(?:\+(?P<of_days>[0-6]))?/40(?![0-9/])(?! ?(?:mg"
-    r"|mmhg)))?(?:(?: ?\+ ?| weeks?,? (?:and )?(?=[0-6] days?))(?P<days>[0-6])(?: "
-    r"days?)?(?P<plus>(?<=\+[0-6]) ?w(?:ee)?ks?)?| (?P<sevenths>[0-6])/7)?"
-    r"(?P<unit>[ -]?(?:completed )?(?:weeks?|wks?|w)(?![a-z])'?)?(?P<after>(?: of)? ?(?:gestation\w*"
-    r"|pregnan\w*|ga(?![a-z])))?"
-)
-GESTATION_BEFORE = re.compile(
-    r"\b(?:ga|gestation(?:al age)?|pregnan\w+)(?: is| was| of| at|:|,)?(?: about)? $|\bga[:=] ?$"
-)
-YEARS = Unit("month", "long time", 12)
-AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
-AGE_SHORT = re.compile(r"[ -]?y/?o\b")
-AGE_BEFORE = re.compile(
-    r"\b(?:aged?|ages)(?: of| at| is| was| between| from)?(?: (?:over|under|above|below|at least|about"
-    r"|around))? $"
-    r"|\bage [<>≥≤]=? ?$|\b(?:older|younger) than (?:age )?$"
-)
-PEOPLE_BEFORE = re.compile(
-    r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
-    r"|boys|girls|baby|toddlers?|neonates?|newborns?|infant"
-    r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
-    r"(?P<bound> over| under| above| below| older than| younger than| [<>≤≥]=?)?(?: the age of)? $"
-)
-OLDER_AFTER = re.compile(
-    r" ?(?:years? |months? )?(?:or|and) (?:older|over|above|younger|under)(?![a-z])(?! [0-9])"
-)
-
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def read(text: str) -> tuple[Quantity, ...]:
@@ -213,19 +184,8 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()
-    weeks = GESTATION.match(scan.text, start)
-    if weeks is not None and (
-        weeks["after"]
-        or weeks["plus"]
-        or (weeks["of"] and not SIGHT_OR_MIX.search(scan.text[max(0, start - 60) : weeks.end() + 25]))
-        or (weeks["unit"] or weeks["days"])
-        and GESTATION_BEFORE.search(scan.before(start))
-    ):
-        age = int(weeks["weeks"]) + Fraction(
-            int(weeks["days"] or weeks["of_days"] or weeks["sevenths"] or 0), 7
-        )
-        pregnancy = Quantity("amount", "week of pregnancy", ((age, age),), start=start, end=weeks.end())
-        return [pregnancy], weeks.end()
+    if (pregnancy := read_gestation(scan, start)) is not None:
+        return pregnancy
     if (height := FEET.match(scan.text, start)) is not None:
         inches = 12 * int(height["feet"]) + Fraction(height["inches"])
         return _quantities(
@@ -277,7 +237,7 @@ def _amounts(scan: Scan, start: int) -> Found | None:
                 or _list(scan, start, end, low)
                 or _items(scan, start, end, low)
                 or _happenings(scan, start, end, low)
-                or _age_without_unit(scan, start, end, (low, low))
+                or read_age(scan, start, end, (low, low))
             )
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit)
     high, high_end = upper
@@ -289,7 +249,7 @@ def _amounts(scan: Scan, start: int) -> Found | None:
                 return _quantities(scan, start, range_end, [(low, high)], unit, high_unit)
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit)
     if high_compound is None:
-        return _age_without_unit(scan, start, high_end, (low, max(low, high)))
+        return read_age(scan, start, high_end, (low, max(low, high)))
     # "from 10 to 5 mg" are two doses.
     ranges = [(low, high)] if low <= high else [(low, low), (high, high)]
     return _quantities(scan, start, high_compound[1], ranges, high_compound[0], high_compound[0])
@@ -379,7 +339,7 @@ def _quantities(
             return [], end  # an angle
     if not bound:
         bound, end = read_bound(scan, start, end, unit.dimension)
-    kind, end = _kind(scan, start, end, unit)
+    kind, end = kind_of_time(scan, start, end, unit)
     found = []
     for low, high in ranges:
         # Most units are the dimension's own; to multiply fractions by 1 takes a fifth of the whole time.
@@ -401,31 +361,3 @@ def _quantities(
     if unit.per and unit.name:
         found.append(Quantity("frequency", unit.per, ((unit.times, unit.times),), start=start, end=end))
     return found, end
-
-
-def _kind(scan: Scan, start: int, end: int, unit: Unit) -> tuple[str, int]:
-    """ "amount", "duration" or "age" ("65 years old", "children under 5 years"), and where its words end."""
-    if unit.dimension not in ("time", "long time"):
-        return "amount", end
-    after = AGE_AFTER.match(scan.text, end)
-    if after is not None:
-        return "age", after.end()
-    before = scan.before(start)
-    people = unit.name == "month" and PEOPLE_BEFORE.search(before)
-    # The words "or older" have been read already, as a bound.
-    older = OLDER_AFTER.search(scan.text, end - 14, end)
-    return ("age" if people or older or AGE_BEFORE.search(before) else "duration"), end
-
-
-def _age_without_unit(scan: Scan, start: int, end: int, values: Range) -> Found | None:
-    """ "aged 9 to 12", "adults over 65", "65 or older", "a 65 y/o man": the unit years is implied."""
-    short = AGE_SHORT.match(scan.text, end)
-    people = PEOPLE_BEFORE.search(scan.before(start))
-    explicit = short or OLDER_AFTER.match(scan.text, end) or AGE_BEFORE.search(scan.before(start))
-    if not (explicit or (people and people.group("bound"))) or values[1] > 120:
-        return None
-    if read_compound(scan.text, scan.raw, end) is not None:
-        return None
-    bound, end = read_bound(scan, start, short.end() if short else end)
-    months = (values[0] * YEARS.factor, values[1] * YEARS.factor)
-    return [Quantity("age", YEARS.name, (months,), bound, start=start, end=end, number=values[0])], end

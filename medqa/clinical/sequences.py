@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import product
 
 from medqa.clinical.agreement import may_be_one
+from medqa.clinical.body_weight import BODY_WEIGHT
 from medqa.clinical.claims import Claim, stated
-from medqa.clinical.doses import BODY_WEIGHT
 from medqa.clinical.numbers import COUNTS, read_number
 from medqa.clinical.quantity import amounts_meet, kind_of, near, ranges_meet
 from medqa.clinical.text import forms
