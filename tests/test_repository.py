@@ -217,8 +217,7 @@ def words(text: str) -> set[str]:
 
 
 # Messages in docs/ that come from a library.
-OF_LIBRARIES = ("Unrecognized options", "Perhaps you meant", "Error parsing", "torch.OutOfMemoryError",
-                "The following values were not passed", "The hostname of the client socket")  # fmt: skip
+OF_LIBRARIES = ("torch.OutOfMemoryError", "The following values were not passed", "The hostname of the client socket")  # fmt: skip
 
 
 def messages() -> list[str]:

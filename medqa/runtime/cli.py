@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,15 +28,16 @@ NEEDED = ("_DIR", "_PATH", "MODEL_NAME")
 def parse(config_class: type[Config], description: str, arguments: Sequence[str] | None = None) -> Config:
     """Read settings from the command line: `--NAME value`, or just `--NAME` to turn a switch on.
 
-    A misspelt or shortened name or a wrong type raises UserError, or ends the process with exit code 2 and a
-    message that says what was expected. `--help` prints `description` and all settings, and ends it with 0.
+    `--help` prints `description` and all settings, and ends the process with exit code 0.
+
+    Raises:
+        UserError: a misspelt or shortened name, or a wrong type; the message says what was expected.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(arguments):
         print(help_text(config_class, description))
         sys.exit(0)
-    _suggest_names(config_class, arguments)
-    _require_names_with_numbers(config_class, arguments)
+    _require_typed(config_class, arguments)
     import tyro
 
     return tyro.cli(
@@ -47,43 +48,59 @@ def parse(config_class: type[Config], description: str, arguments: Sequence[str]
     )
 
 
-def _suggest_names(config_class: type, arguments: Sequence[str]) -> None:
-    """Refuse a setting that was typed in other letters, or as in an earlier version.
-
-    tyro would recognize neither as near.
-    """
-    names = get_type_hints(config_class)
-    for argument in arguments:
-        name = argument.removeprefix("--").partition("=")[0]
-        meant = name.upper().replace("-", "_")
-        if argument.startswith("--") and name not in names:
-            answer = config_class.replaced_by(meant.removeprefix("NO_"))
-            if meant in names:
-                answer = f"There is no option --{name}. Did you mean --{meant}?"
-            if answer:
-                raise UserError(answer)
-
-
-def _require_names_with_numbers(config_class: type, arguments: Sequence[str]) -> None:
-    """Refuse a dict that was typed in another form than names and numbers; tyro does not show that."""
-    dicts = {f"--{name}" for name, kind in get_type_hints(config_class).items() if get_origin(kind) is dict}
-    for place, argument in enumerate(arguments):
-        name, _, first = argument.partition("=")
-        if name in dicts:
-            others = itertools.takewhile(lambda word: not word.startswith("--"), arguments[place + 1 :])
-            words = [first] * bool(first) + list(others)
-            if len(words) % 2 or not all(map(_is_number, words[1::2])):
-                raise UserError(
-                    f"{name} takes names and numbers in turn, but got: {shlex.join(words)}. Type: {name} "
-                    "cardiology 0.8 neurology 0.6"
-                )
+def _require_typed(config_class: type, arguments: Sequence[str]) -> None:
+    """Refuse unknown names and values of another type in one line; tyro would answer with a box."""
+    kinds = get_type_hints(config_class)
+    for name, words in _typed(arguments):
+        kind = kinds.get(name, bool if kinds.get(name.removeprefix("no_")) is bool else None)
+        if kind is None:
+            raise UserError(_unknown(config_class, name))
+        got = shlex.join(words) or "nothing"
+        if get_origin(kind) is dict:
+            if len(words) % 2 or not all(_is_a(float, word) for word in words[1::2]):
+                example = f"Type: --{name} cardiology 0.8 neurology 0.6"
+                raise UserError(f"--{name} takes names and numbers in turn, but got: {got}. {example}")
             if twice := _repeated(words[::2]):
-                raise UserError(f"{name} has {', '.join(twice)} more than once; give one share.")
+                raise UserError(f"--{name} has {', '.join(twice)} more than once; give one share.")
+        elif get_origin(kind) is not tuple and not _fits(kind, words):
+            plain = name.removeprefix("no_")
+            value = str(default_of(config_class.__dataclass_fields__[plain])) or "…"
+            if kind is str and words:
+                value = shlex.quote(" ".join(words))
+            raise UserError(f"--{name} takes {_in_words(kind)}, but got: {got}. Type: --{plain} {value}")
 
 
-def _is_number(text: str) -> bool:
+def _typed(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each name that was typed, and its values: the words up to the next name."""
+    names = [place for place, word in enumerate(arguments) if word.startswith("--")]
+    if arguments and names[:1] != [0]:
+        raise UserError(f"{shlex.quote(arguments[0])} is no setting. Type settings as --NAME value")
+    for place, end in itertools.pairwise([*names, len(arguments)]):
+        name, equals, first = arguments[place].removeprefix("--").partition("=")
+        yield name, [first] * bool(equals) + list(arguments[place + 1 : end])
+
+
+def _unknown(config_class: type, name: str) -> str:
+    """The answer to a name that is none: what replaced it, the nearest, or where all are."""
+    meant = name.upper().replace("-", "_")
+    near = difflib.get_close_matches(meant, get_type_hints(config_class), n=1, cutoff=0.6)
+    hint = f"Did you mean --{near[0]}?" if near else "Type --help for all options."
+    return config_class.replaced_by(meant.removeprefix("NO_")) or f"There is no option --{name}. {hint}"
+
+
+def _fits(kind: Any, words: Sequence[str]) -> bool:
+    """Whether the words after a name are one value of its type."""
+    if kind is bool:
+        return [word.lower() for word in words] in ([], ["true"], ["false"])
+    return len(words) == 1 and _is_a(kind, words[0])
+
+
+def _is_a(kind: Any, text: str) -> bool:
+    """Whether a word is a text, a number or one of the choices."""
+    if get_origin(kind) is Literal:
+        return text in get_args(kind)
     try:
-        float(text)
+        kind(text)
     except ValueError:
         return False
     return True
