@@ -67,7 +67,7 @@ def update_training_data(config: DatasetConfig, specialty_adjustments: Mapping[s
 def prepare(config: DatasetConfig, adjustments: Mapping[str, float]) -> "Datasets":
     """Read → clean → group near-duplicates → split → format → write; stop early when nothing has changed."""
     from medqa.data import dataset_io, dataset_stats, input_checks, iterations, near_duplicates, prompt_source
-    from medqa.data.shares import about_recommendations, next_shares, requested_shares
+    from medqa.data.requested_shares import about_recommendations, next_shares, requested_shares
     from medqa.data.source_files import find_files, sha256_of
 
     started, clock = run_manifest.now(), time.monotonic()

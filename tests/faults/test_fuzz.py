@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
 from medqa.artifacts import run_manifest
 from medqa.artifacts.csv_io import read_table
-from medqa.data import near_duplicates, shares, source_files
+from medqa.data import near_duplicates, requested_shares, source_files
 from medqa.generation.prediction_cache import LossFile, Predictions, cut_half_line
 from medqa.runtime.errors import UserError
 from medqa.training.checkpointing import verified_signature
@@ -67,8 +67,8 @@ def read_data(path: Path) -> None:
 
 def read_advice(path: Path) -> None:
     """The reader of recommendations, and the shares that follow from it."""
-    asked = {"file": shares.read_recommendations(path)}
-    given = shares.next_shares(["cardiology", "x"], None, 0.5, {}, asked)
+    asked = {"file": requested_shares.read_recommendations(path)}
+    given = requested_shares.next_shares(["cardiology", "x"], None, 0.5, {}, asked)
     assert all(0 <= share <= 1 for share in given.values())
 
 
