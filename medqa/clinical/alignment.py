@@ -17,8 +17,8 @@ def aligned(
     A medicine counts as its class where the other text names only the class ("ramipril", "an ACE inhibitor").
     It is left out as an example where its own text names the class too and the other text no medicine of it.
     A class is left out beside a medicine of it that both texts name, unless the other text names another
-    class. A compound counts as its parts, `part` of each word, where the other text has them apart, and
-    without its first word where the other text names that ("hearing loss" for "conductive hearing loss").
+    class. A compound is named by its parts, `part` of each word, where the other text has them apart, and
+    counts without its first word where the other text names that ("conductive hearing loss").
     """
     if wanted.keys() == given.keys():
         return wanted, given
@@ -49,13 +49,22 @@ def _to_classes(one: Counter[str], other: Counter[str]) -> None:
 
 
 def _apart(one: Counter[str], other: Counter[str], part: Callable[[str], str]) -> None:
-    """Let the compounds of `one` count as their parts, or as their end, where `other` names those only."""
+    """Let the compounds of `one` be those of `other` that names their parts; or let their end count."""
     for term in [term for term in one if " " in term and not term.startswith("no ") and term not in other]:
         whole = term.split(maxsplit=1)[1]
         if " " in whole and whole in other and whole not in one:  # "conductive hearing loss"
             one[whole] = one.pop(term)
             continue
         parts = {part(word) for word in term.split()}
-        if len(parts) > 1 and all(name in other and name not in one for name in parts):
-            one.update(dict.fromkeys(parts, one[term]))
-            del one[term]
+        cover = {name: _cover(name, parts, part) for name in other if name not in one}
+        inside = [name for name, covered in cover.items() if covered]
+        if len(inside) > 1 and set().union(*(cover[name] for name in inside)) == parts:
+            other[term] = one[term]
+            for name in inside:
+                del other[name]
+
+
+def _cover(name: str, parts: set[str], part: Callable[[str], str]) -> set[str]:
+    """Which of the parts of a compound a term names; empty when it names anything else."""
+    words = {name} if name in parts else {part(word) for word in name.split()}
+    return words if words <= parts else set()

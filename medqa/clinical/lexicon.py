@@ -10,6 +10,7 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import DENIALS, is_route
+from medqa.clinical.mentions import Mentions, Place
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
 from medqa.clinical.reach import TESTS, Reach, is_circumstance
@@ -29,6 +30,7 @@ class MedicalLexicon(Vocabulary):
         self._begin_caches()
 
     def _begin_caches(self) -> None:
+        self._mentions = Mentions(self)
         # Where terms are, and how often each; kept with the lexicon, so that the memory goes when it goes.
         self.places = lru_cache(maxsize=KEPT_TEXTS)(self._places)
         self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
@@ -36,7 +38,9 @@ class MedicalLexicon(Vocabulary):
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: everything but the caches."""
         return {
-            name: value for name, value in vars(self).items() if name not in ("roles", "places", "counts")
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("roles", "places", "counts", "_mentions")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -48,16 +52,12 @@ class MedicalLexicon(Vocabulary):
 
         The longest term wins: "chronic kidney disease" is one term and not three.
         """
-        return [term for _, term in self.places(text)]
+        return [place.term for place in self.places(text)]
 
-    def _places(self, text: str) -> list[tuple[int, str]]:
-        """Where each of the `terms` of a text begins in the plain text, and the term; cached as `places`."""
-        _, text, lower = forms(text)
-        for genus in GENUS.finditer(text):
-            lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
-        tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
-        tokens = self._spell_out(text, tokens)
-        found: list[tuple[int, str]] = []
+    def _places(self, text: str) -> list[Place]:
+        """Where each of the `terms` of a text is in the plain text; cached as `places`."""
+        lower, tokens = self._tokens(text)
+        found: list[Place] = []
         reach = Reach(tokens, lower)
         next_place = 0
         roles = self.roles
@@ -73,56 +73,64 @@ class MedicalLexicon(Vocabulary):
                 reach.update(role, place, word, start)
                 continue
             if role[0] is not None and role[0].startswith("no "):
-                found.append((start, role[0]))
+                found.append(Place(start, role[0], start + len(word)))
                 continue
             length, concept = self.longest_term(tokens, place, role)
             if concept is None or (concept == "mouth" and is_route(tokens, place)):
                 continue
+            last, last_start = tokens[place + length - 1]
+            end = last_start + len(last)
             following = tokens[place + length][0] if place + length < len(tokens) else ""
             if (following in REACTIONS and concept in self.given) or following in VACCINES:
-                found.append((start, concept))  # "no penicillin allergy" denies no penicillin
+                found.append(Place(start, concept, end))  # "no penicillin allergy" denies no penicillin
                 next_place = place + length
                 continue
             goes_with = place > 0 and concept not in self.given and word not in VACCINES
             adjacent = place == next_place and goes_with
             next_place = place + length
-            last, last_start = tokens[next_place - 1]
-            if healthy := denied_by_health(concept, lower, last_start + len(last)):
-                found.append((start, f"no {healthy}"))
+            if healthy := denied_by_health(concept, lower, end):
+                found.append(Place(start, f"no {healthy}", end))
                 continue
             aside = is_circumstance(tokens, place)
-            after = None if aside else negated_after(lower, last_start + len(last), last in TESTS)
+            after = None if aside else negated_after(lower, end, last in TESTS)
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
             if after is not None:
                 reach.read_to = after
-                self._deny_list(tokens, place, found, lower[last_start + len(last) : after])
-                before = found[-1][1] if adjacent and found else "no "
+                self._deny_list(tokens, place, found, lower[end:after])
+                before = found[-1].term if adjacent and found else "no "
                 if not before.startswith("no ") and before not in self.given:
-                    found[-1] = found[-1][0], f"no {before}"  # "neck stiffness: none"
+                    found[-1] = found[-1]._replace(term=f"no {before}")  # "neck stiffness: none"
             inside = {word for word, _ in tokens[place + 1 : next_place]}
             negated = reach.covers(place) != (not inside.isdisjoint(DENIALS))
-            found.append((start, f"no {concept}" if negated or after is not None else concept))
+            denied = f"no {concept}" if negated or after is not None else concept
+            found.append(Place(start, denied, end))
             if negated:
                 reach.extend(next_place - 1)
         return found
 
+    def _tokens(self, text: str) -> tuple[str, list[tuple[str, int]]]:
+        """A text in lower case, and its words and marks, each with where it begins."""
+        _, text, lower = forms(text)
+        for genus in GENUS.finditer(text):
+            lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
+        tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
+        return lower, self._spell_out(text, tokens)
+
     def marks(self, text: str) -> dict[str, list[Mark]]:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
         found = self.places(text)
-        often = Counter(term for _, term in found)
+        often = Counter(term for _, term, _ in found)
         marks = [
             Mark(start, term, term)
-            for start, term in found
+            for start, term, _ in found
             if often[term] == 1
             and not medicine(term.removeprefix("no "))
             and term.removeprefix("no ") not in GROUPS
         ]
         return {"term": marks}
 
-    def _deny_list(
-        self, tokens: list[tuple[str, int]], place: int, found: list[tuple[int, str]], denial: str
-    ) -> None:
+    def _deny_list(self, tokens: list[tuple[str, int]], place: int, found: list[Place], denial: str) -> None:
         """Deny what is listed before the term at `place` too: "A and B must be avoided", "A, B and C were".
 
         Medicines that are not to be taken together are denied as a pair only.
@@ -131,7 +139,7 @@ class MedicalLexicon(Vocabulary):
             return
         medicines, joint = None, ("and", "or")
         for number in range(len(found) - 1, -1, -1):
-            start, term = found[number]
+            start, term, _ = found[number]
             is_medicine = term.removeprefix("no ") in self.given
             medicines = is_medicine if medicines is None else medicines
             if place < 2 or tokens[place - 1][0] not in joint:
@@ -143,7 +151,7 @@ class MedicalLexicon(Vocabulary):
                 return
             if not medicines and not SEVERAL.search(denial):
                 return
-            found[number] = start, f"no {term.removeprefix('no ')}"
+            found[number] = found[number]._replace(term=f"no {term.removeprefix('no ')}")
             place, joint = beginning, (",",)
 
     def _other_between(self, tokens: list[tuple[str, int]], place: int, end: int) -> bool:
@@ -179,8 +187,19 @@ class MedicalLexicon(Vocabulary):
         return spelled
 
     def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
-        """The terms of two texts; those that both name in different words have one name (`aligned`)."""
-        return aligned(self.counts(reference), self.counts(hypothesis), self.part)
+        """The terms of two texts; those that both name in different words have one name.
+
+        See `Mentions.add` and `aligned`.
+        """
+        wanted, given = self.counts(reference), self.counts(hypothesis)
+        if wanted.keys() == given.keys():
+            return wanted, given
+        wanted, given = Counter(wanted), Counter(given)
+        for one, other, text in ((wanted, given, hypothesis), (given, wanted, reference)):
+            if one.keys() - other.keys():
+                words = self._mentions.words(self._tokens(text)[1])
+                self._mentions.add(one, other, words, self.places(text))
+        return aligned(wanted, given, self.part)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -191,7 +210,8 @@ class MedicalLexicon(Vocabulary):
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
             (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
-            A medicine matches its class, a compound its parts (`alignment.aligned`).
+            A medicine matches its class, a compound its parts (`alignment.aligned`), a term the words of one
+            of its names that stand together in any order (`mentions.Mentions`).
         Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
             Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation

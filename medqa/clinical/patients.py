@@ -5,9 +5,11 @@ cause hypoglycaemia" and "no hypos reported".
 """
 
 import re
+from collections.abc import Sequence
 from itertools import product
 
 from medqa.clinical.claims import Claim, claims
+from medqa.clinical.mentions import Place
 from medqa.clinical.names import MEASURE_NAMES
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.text import forms
@@ -95,19 +97,19 @@ def outside_criterion(general: str, case: str) -> bool:
     )
 
 
-def is_only_possible(term: str, affirming: list[tuple[int, str]], text: str) -> bool:
+def is_only_possible(term: str, affirming: Sequence[Place], text: str) -> bool:
     """Whether a text names a term, of which the places are given, only as what can happen."""
     lower = forms(text)[2]
-    places = [start for start, name in affirming if name == term]
+    places = [place.start for place in affirming if place.term == term]
     return bool(places) and all(POSSIBLE.search(lower, max(0, start - BEFORE), start) for start in places)
 
 
-def is_report(term: str, denying: list[tuple[int, str]], text: str) -> bool:
+def is_report(term: str, denying: Sequence[Place], text: str) -> bool:
     """Whether a text denies a term of a patient, "no rash so far", and not in general."""
     lower = forms(text)[2]
     return any(
         REPORTS.search(lower, max(0, start - BEFORE), start)
         or (lower.endswith("no ", 0, start) and REPORTED.match(lower, WORD_END.search(lower, start).start()))
-        for start, name in denying
+        for start, name, _ in denying
         if name == f"no {term}"
     )

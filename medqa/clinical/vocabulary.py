@@ -124,6 +124,10 @@ class Vocabulary:
         """Number of terms, those of the affixes left out."""
         return len(self._concepts)
 
+    def items(self) -> Iterable[tuple[str, str]]:
+        """The terms in canonical form, each with the one that it counts as."""
+        return self._concepts.items()
+
     def __contains__(self, form: str) -> bool:
         """Whether a word in canonical form is listed."""
         return form in self._concepts

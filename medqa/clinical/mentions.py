@@ -1,0 +1,172 @@
+"""Terms that a text names in other words than a lexicon lists: "the spleen is enlarged" is splenomegaly."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from medqa.clinical import words as word_lists
+from medqa.clinical.negation import NEGATION_WORDS
+from medqa.clinical.vocabulary import Vocabulary
+from medqa.clinical.word_forms import canonical, stem
+
+# Words that a name can do without, or have more of.
+SMALL = word_lists.words(
+    "the a an of in to into with and or on at by for from is are was were be been being has have had got his "
+    "her their my your our its it he she they you we this that these those which who as than when while out "
+    "up off over one each after before during there very also some any rate level levels count counts runs "
+    "both all"
+)
+# Words of a state or change that say the same beside an organ or substance: "the potassium runs low".
+STATES = (
+    "low lower lowered reduced reduction decreased decrease fall falls fell falling drop drops dropped lack "
+    "lacking deficient deficiency insufficient slow slowed poor",
+    "high higher raised raise elevated elevation increased increase excess excessive rise rises rose risen "
+    "fast rapid racing",
+    "enlarged enlargement big bigger large larger grow grew grown",
+    "inflamed inflammation sore",
+    "swollen swelling swell swells swelled oedema edema oedematous edematous puffy",
+    "removed removal remove excised excision resected resection",
+    "infected infection",
+    "blocked blockage block obstructed obstruction closed occluded occlusion",
+    "clot clots clotted thrombus thrombosis thrombosed",
+    "bleed bleeds bleeding bled haemorrhage hemorrhage",
+    "leak leaks leaking leaky regurgitation incompetent incompetence",
+    "narrowed narrowing narrow stenosis stenosed tight",
+    "torn tear tore rupture ruptured burst",
+    "broken break broke fracture fractured",
+    "painful pain pains hurt hurts hurting ache aches aching sore",
+    "weak weakness weakened",
+    "stiff stiffness rigid rigidity",
+    "dry dryness",
+    "thick thickened thickening hypertrophy hypertrophied",
+    "shrunken shrunk shrinking wasted wasting atrophy atrophied",
+    "difficult difficulty trouble struggle struggles struggled hard",
+    "fail fails failed failing failure",
+    "repair repaired repairing mended",
+    "replaced replacement",
+)
+# Other words that may stand among those of a name.
+MOST_BETWEEN = 3
+# Words before a mention in which a negation still denies it.
+DENIED_FROM = 3
+
+
+class Place(NamedTuple):
+    """A term in a text, "no …" for a denied one, and where it begins and ends."""
+
+    start: int
+    term: str
+    end: int
+
+
+@lru_cache(maxsize=1)
+def _states() -> dict[str, str]:
+    """Each word of a state, with the first that says the same."""
+    return {canonical(word): line.split()[0] for line in STATES for word in reversed(line.split())}
+
+
+class Word(NamedTuple):
+    """A word of a text: itself, what it counts as inside a name, where it begins and ends."""
+
+    word: str
+    stem: str
+    start: int
+    end: int
+
+
+class Mentions:
+    """Finds terms by the words of their names, in any order, beside each other or nearly so."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._stems = lru_cache(maxsize=1 << 16)(self._stem)
+        self._sets = lru_cache(maxsize=1 << 14)(self._stem_sets)
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """Each term, and its names of two and more words."""
+        found = defaultdict(list)
+        for name, term in self._vocabulary.items():
+            if " " in name:
+                found[term].append(name)
+        return found
+
+    def _stem(self, word: str) -> str:
+        return _states().get(canonical(word)) or stem(self._vocabulary.part(word))
+
+    def _stem_sets(self, term: str) -> tuple[frozenset[str], ...]:
+        """The words of each name of a term, as stems."""
+        names = ([word for word in name.split() if word not in SMALL] for name in self._names.get(term, ()))
+        return tuple(frozenset(map(self._stems, words)) for words in names if len(words) > 1)
+
+    def words(self, tokens: Sequence[tuple[str, int]]) -> list[Word]:
+        """The tokens of a text with their stems; a mark of punctuation has none."""
+        return [
+            Word(word, self._stems(word) if word[0].isalnum() else "", start, start + len(word))
+            for word, start in tokens
+        ]
+
+    def add(
+        self, wanted: Counter[str], given: Counter[str], words: Sequence[Word], places: Sequence[Place]
+    ) -> None:
+        """Add to the terms of a text, `given`, those of `wanted` that it names in other words.
+
+        Terms that are a part of such a name ("spleen") are taken away unless both texts name them.
+
+        Args:
+            wanted: the terms of the other text.
+            given: those of this text; changed.
+            words: the words of this text.
+            places: where each of its terms begins, and the term.
+        """
+        for term in [term for term in wanted if term not in given]:
+            for name in self._sets(term.removeprefix("no ")):
+                inside = self._mention(name, words, places, wanted)
+                if inside is not None and term.startswith("no ") == inside[1]:
+                    given[term] = wanted[term]
+                    for part in inside[0]:
+                        del given[part]
+                    break
+
+    def _mention(
+        self, name: frozenset[str], words: Sequence[Word], places: Sequence[Place], wanted: Counter[str]
+    ) -> tuple[set[str], bool] | None:
+        """The other terms inside a mention of a name and whether it is denied; None without a mention."""
+        span = shortest(name, words)
+        if span is None:
+            return None
+        first, last = words[span[0]], words[span[1]]
+        inside = {
+            place.term
+            for place in places
+            if place.start < last.end and first.start < place.end and place.term not in wanted
+        }
+        plain = (term.removeprefix("no ") for term in inside)
+        if any(not {self._stems(word) for word in term.split()} <= name for term in plain):
+            return None  # "infection of the outer ear" is no middle ear infection
+        before = words[max(0, span[0] - DENIED_FROM) : span[1] + 1]
+        denied = any(
+            word in NEGATION_WORDS or word.endswith("n't")
+            for word, stemmed, *_ in before
+            if stemmed not in name
+        )
+        return inside, denied or any(term.startswith("no ") for term in inside)
+
+
+def shortest(name: frozenset[str], words: Sequence[Word]) -> tuple[int, int] | None:
+    """First and last place of the shortest run of words that has all of a name; None for none."""
+    places = [place for place, word in enumerate(words) if word.stem in name]
+    best = None
+    for number, first in enumerate(places):
+        seen = set()
+        for last in places[number:]:
+            length = last - first
+            if length > len(name) + MOST_BETWEEN or (best and length >= best[1] - best[0]):
+                break
+            seen.add(words[last].stem)
+            if seen == name:
+                if all(word.stem for word in words[first : last + 1]):
+                    best = first, last
+                break
+    return best
