@@ -7,6 +7,7 @@ from itertools import product
 from medqa.clinical.agreement import mirrored
 from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
+from medqa.clinical.directions import reversed_directions
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
@@ -129,6 +130,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
     errors = errors or list(_needlessly_avoided(reference, hypothesis))
+    if not errors:
+        turned = reversed_directions(reference, hypothesis, lexicon)
+        errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
