@@ -3,11 +3,14 @@
 from medqa.clinical.words import words
 
 UP, DOWN = 1, -1
+# What a direction is of: more and less, better and worse, often and seldom, now and later, and how well a germ
+# responds to a medicine.
+LEVEL, QUALITY, FREQUENCY, TIMING, RESPONSE = "level", "quality", "frequency", "timing", "response"
 # Verbs of more and less by what they can do: "raises it", "it rises", both.
 _TRANSITIVE = {
     UP: "raise elevate enhance boost augment potentiate intensify strengthen amplify heighten magnify prolong "
     "lengthen extend accelerate hasten quicken stimulate induce promote upregulate up-regulate",
-    DOWN: "lower reduce diminish lessen weaken blunt attenuate dampen impair suppress inhibit delay depress shorten "
+    DOWN: "lower reduce diminish lessen weaken blunt attenuate dampen impair suppress inhibit depress shorten "
     "curtail retard slow wean minimise minimize halve hamper hinder downregulate down-regulate curb",
 }
 _INTRANSITIVE = {
@@ -31,21 +34,27 @@ def _forms(verb: str) -> list[str]:
         return _IRREGULAR[verb].split()
     if verb.endswith("e"):
         return [verb, f"{verb}s", f"{verb}d", f"{verb[:-1]}ing"]
-    return [verb, f"{verb}s", f"{verb}ed", f"{verb}ing"]
+    if verb.endswith("fy"):
+        return [verb, f"{verb[:-1]}ies", f"{verb[:-1]}ied", f"{verb}ing"]
+    doubled = f"{verb}r" if verb.endswith("fer") else verb
+    return [verb, f"{verb}es" if verb.endswith("s") else f"{verb}s", f"{doubled}ed", f"{doubled}ing"]
 
 
-def _verbs() -> dict[str, tuple[int, bool, bool]]:
-    """Form → (direction, whether of better and worse, whether a thing can follow it)."""
+def _verbs() -> dict[str, tuple[int, str, bool]]:
+    """Form → (direction, its axis, whether a thing can follow it)."""
     rows = [
-        *((text, way, False, True) for way, text in _TRANSITIVE.items()),
-        *((text, way, False, False) for way, text in _INTRANSITIVE.items()),
-        *((text, way, False, True) for way, text in _EITHER.items()),
-        (f"{_RELIEVING} {_IMPROVING}", UP, True, True),
-        (f"{_AGGRAVATING} {_WORSENING}", DOWN, True, True),
+        *((text, way, LEVEL, True) for way, text in _TRANSITIVE.items()),
+        *((text, way, LEVEL, False) for way, text in _INTRANSITIVE.items()),
+        *((text, way, LEVEL, True) for way, text in _EITHER.items()),
+        (f"{_RELIEVING} {_IMPROVING}", UP, QUALITY, True),
+        (f"{_AGGRAVATING} {_WORSENING}", DOWN, QUALITY, True),
+        ("expedite", UP, TIMING, True),
+        ("proceed", UP, TIMING, False),
+        ("delay postpone defer", DOWN, TIMING, True),
     ]
     return {
-        form: (way, quality, transitive)
-        for text, way, quality, transitive in rows
+        form: (way, axis, transitive)
+        for text, way, axis, transitive in rows
         for verb in text.split()
         for form in _forms(verb)
     }
@@ -54,17 +63,35 @@ def _verbs() -> dict[str, tuple[int, bool, bool]]:
 VERBS = _verbs()
 NOUNS = {
     **dict.fromkeys(words("increase rise elevation climb surge enhancement potentiation prolongation"
-                          " lengthening acceleration escalation increment"), (UP, False)),
+                          " lengthening acceleration escalation increment"), (UP, LEVEL)),
     **dict.fromkeys(words("decrease reduction fall drop decline dip lowering shortening attenuation slowing"
-                          " decrement lessening"), (DOWN, False)),
-    **dict.fromkeys(words("improvement relief"), (UP, True)),
-    **dict.fromkeys(words("worsening deterioration exacerbation aggravation"), (DOWN, True)),
+                          " decrement lessening"), (DOWN, LEVEL)),
+    **dict.fromkeys(words("improvement relief"), (UP, QUALITY)),
+    **dict.fromkeys(words("worsening deterioration exacerbation aggravation"), (DOWN, QUALITY)),
 }  # fmt: skip
 ADJECTIVES = {
-    **dict.fromkeys(words("higher high greater larger bigger longer faster quicker stronger more"), (UP, False)),
-    **dict.fromkeys(words("low smaller shorter slower weaker less fewer"), (DOWN, False)),
-    "better": (UP, True), "worse": (DOWN, True),
+    **dict.fromkeys(words("higher high greater larger bigger longer faster quicker stronger more"), (UP, LEVEL)),
+    **dict.fromkeys(words("low smaller shorter slower weaker less fewer"), (DOWN, LEVEL)),
+    "better": (UP, QUALITY), "worse": (DOWN, QUALITY),
 }  # fmt: skip
+# After "is" and with nothing after it: "is rare with", "is not uncommon in".
+OFTEN = {
+    **dict.fromkeys(words("common frequent"), UP),
+    **dict.fromkeys(words("rare uncommon infrequent unusual"), DOWN),
+}
+# Before "to": "resistant to ciprofloxacin".
+RESPONSES = {
+    **dict.fromkeys(words("sensitive susceptible"), UP),
+    **dict.fromkeys(words("resistant insensitive"), DOWN),
+}
+# Verb and particle of what is put off, or done at once.
+TIMED = {
+    **{(verb, "ahead"): UP for verb in words("go goes going went gone")},
+    **{(verb, "off"): DOWN for verb in words("put puts putting hold holds holding held")},
+    **{(verb, "back"): DOWN for verb in words("hold holds holding held")},
+}
+# With these a text names a limit of what is put off: "until the fever has settled".
+LIMITED = words("only until unless once after if when")
 # "Goes up", "pushes it up"; True for verbs that mean a direction with "up" or "down" even without a thing.
 PARTICLE_VERBS = {
     **dict.fromkeys(words("go goes going went gone shoot shoots shot creep creeps crept"), False),
@@ -135,7 +162,7 @@ PREPOSITIONS = words(
     "in on at to for with by from during after before under over through following since among within into "
     "on upon above below between via despite per alongside against about near towards"
 )
-CONDITIONS = words("if when as once until unless whenever where while should")
+CONDITIONS = words("if when as once until unless whenever where while")
 STOPS = words(
     "that which who whose because so since therefore hence whereas although though but if when as once until "
     "unless whenever where while make makes making made cause causes causing caused let lets see seen expect "

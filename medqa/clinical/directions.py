@@ -19,11 +19,15 @@ from medqa.clinical.direction_words import (
     CONDITIONS,
     DETERMINERS,
     DIMENSIONS,
+    FREQUENCY,
     INVERTING,
+    LEVEL,
+    LIMITED,
     LIKELIHOOD,
     NEGATING,
     NO_ADJECTIVE_BEFORE,
     NOUNS,
+    OFTEN,
     ONE_THING,
     OPENING,
     OPPOSED_CIRCUMSTANCES,
@@ -32,8 +36,13 @@ from medqa.clinical.direction_words import (
     PREPOSITIONS,
     PRONOUNS,
     QUALIFYING,
+    QUALITY,
+    RESPONSE,
+    RESPONSES,
     SPLITTING,
     STOPS,
+    TIMED,
+    TIMING,
     TRANSPARENT,
     VERBS,
 )
@@ -47,8 +56,9 @@ TOKEN = re.compile(r"[a-z0-9][a-z0-9]*(?:['-][a-z0-9]+)*|[.,;:!?()\n]")
 # Longer texts hold several regimens, and a clause of another topic is easily taken for the same.
 LONGEST_TEXT = 400
 NEEDED = {"needed", "required", "needs", "requires", "need", "require", "necessary"}
-PERCEIVED = {"seen", "found", "reported", "observed", "noted", "diagnosed", "reached", "come", "comes", "came"}
+PERCEIVED = {"seen", "found", "reported", "observed", "noted", "diagnosed", "come", "comes", "came", "made", "rendered"}
 MOST_WORDS = 6
+INDUCED = re.compile(r"-(?:induced|related|associated|mediated)$")
 UP, SAME, DOWN = 1, 0, -1
 
 
@@ -60,10 +70,11 @@ class Change:
         things: stems of its name, without words such as "level"; empty when a pronoun names it.
         dimension: what of it changes, when not its level or effect: its dose, clearance, absorption, …
         ways: the directions that the text leaves possible; "not raised" leaves two.
-        quality: whether it gets better or worse, and not more or less.
+        axis: what the direction is of: "level", "quality" (better or worse), …
         place: its token in the sentence.
         around: stems of the clause.
         inverted: whether a word of the sentence turns the cause round: "stopping it", "lack of it".
+        limited: whether a word of the sentence limits when something is done: "until", "only".
         condition: whether the change is a condition or a cause of another one.
         written: its words.
         unnamed: whether no noun names it, as "level" does in "its level".
@@ -73,10 +84,11 @@ class Change:
     things: frozenset[str]
     dimension: frozenset[str]
     ways: frozenset[int]
-    quality: bool
+    axis: str
     place: int
     around: frozenset[str] = frozenset()
     inverted: bool = False
+    limited: bool = False
     condition: bool = False
     written: str = ""
     unnamed: bool = False
@@ -103,6 +115,8 @@ def reversed_directions(reference: str, hypothesis: str, lexicon: MedicalLexicon
         agreeing = [other for other in rivals if one.ways & other.ways]
         if not against or agreeing or any(other.condition for other in against):
             continue
+        if one.inverted and any(_same_things(one, other) and one.ways & other.ways for other in theirs):
+            continue  # "smoking lowers it, stopping raises it"
         back = [mine for mine in ours if mine is not one and _may_be_one(mine, against[0])]
         if any(mine.ways & against[0].ways for mine in back):
             continue
@@ -138,7 +152,7 @@ def _same_things(one: Change, other: Change) -> bool:
 
 def _may_be_one(one: Change, other: Change) -> bool:
     """Whether two changes may be of one thing in the same circumstances."""
-    if one.quality != other.quality:
+    if one.axis != other.axis:
         return False
     if not one.things or not other.things:
         return True
@@ -147,6 +161,8 @@ def _may_be_one(one: Change, other: Change) -> bool:
     if not one.dimension <= other.dimension | other.around & DIMENSION_STEMS:
         return False
     if not other.dimension <= one.dimension | one.around & DIMENSION_STEMS:
+        return False
+    if one.axis == TIMING and (one.limited or other.limited):
         return False
     if one.inverted != other.inverted:
         return False
@@ -188,6 +204,8 @@ def _of_sentence(tokens: list[str], earlier: list[Change]) -> list[Change]:
     while place < len(tokens):
         end, changes = _change_at(tokens, place)
         for change in changes:
+            if not change.things and not found and _elided(tokens, place):
+                change = replace(change, things=_subject(tokens, place))
             if not change.things and found and (change.pronoun or _elided(tokens, place)):
                 dimension = found[-1].dimension if change.unnamed else change.dimension
                 change = replace(change, things=found[-1].things, dimension=dimension)
@@ -195,6 +213,13 @@ def _of_sentence(tokens: list[str], earlier: list[Change]) -> list[Change]:
         place = max(end, place + 1)
     found = found[len(earlier) :]
     return [_in_clause(change, tokens, found) for change in found]
+
+
+def _subject(tokens: list[str], place: int) -> frozenset[str]:
+    """What the sentence before a token is about: "adrenaline comes first and is not delayed"."""
+    verb = next((number for number in range(place) if tokens[number] in AUXILIARIES), 0)
+    names = _before(tokens, verb)
+    return _made(tokens, verb, names, SAME, LEVEL)[0].things if len(names) == 1 else frozenset()
 
 
 def _elided(tokens: list[str], place: int) -> bool:
@@ -219,15 +244,27 @@ def _in_clause(change: Change, tokens: list[str], changes: Sequence[Change]) -> 
     before = tokens[:change.place]
     while "," in before:
         before = before[before.index(",") + 1 :]
-    condition = not CONDITIONS.isdisjoint(before)
+    condition = _is_condition(before)
     later = any(other.place > change.place and not other.condition for other in changes)
     cause = later and change.condition
     return replace(
         change,
         around=frozenset(around - {""}),
         inverted=not INVERTING.isdisjoint(_form(word) for word in tokens),
+        limited=not LIMITED.isdisjoint(tokens),
         condition=condition or cause,
     )
+
+
+def _is_condition(before: list[str]) -> bool:
+    """Whether a change belongs to a condition: "if it rises", but not "once it was stopped platelets fell"."""
+    places = [place for place, word in enumerate(before) if word in CONDITIONS]
+    if not places:
+        return False
+    between = before[places[-1] :]
+    verbs = [place for place, word in enumerate(between) if word in AUXILIARIES]
+    own = bool(verbs) and verbs[0] < len(between) - 2 and SPLITTING.isdisjoint(between)
+    return not own
 
 
 def _form(word: str) -> str:
@@ -241,34 +278,44 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     """Where the words of direction end that begin at a token, and the changes that they state."""
     word = tokens[place]
     following = tokens[place + 1] if place + 1 < len(tokens) else ""
+    if (word, following) in TIMED:
+        end = place + 2 + (tokens[place + 2 : place + 3] == ["with"])
+        return end, _made(tokens, place, _after(tokens, end), TIMED[word, following], TIMING)
+    if word in RESPONSES and following == "to":
+        return place + 2, _made(tokens, place, _after(tokens, place + 2), RESPONSES[word], RESPONSE)
+    if word in OFTEN and not _starts_name(tokens, place + 1):
+        return place + 1, _made(tokens, place, _before(tokens, place), OFTEN[word], FREQUENCY)
     if word in PARTICLE_VERBS:
         for end in range(place + 1, min(len(tokens), place + 6)):
             if tokens[end] in PARTICLES and tokens[end - 1] not in PREPOSITIONS:
                 between = _names(tokens, place + 1, end)
                 way = PARTICLES[tokens[end]]
                 if between or PARTICLE_VERBS[word]:
-                    return end + 1, _made(tokens, place, between, way, False)
+                    return end + 1, _made(tokens, place, between, way, LEVEL)
                 if end == place + 1:
                     found = (
                         _before(tokens, place)
                         if tokens[place - 1 : place] != [] and not _starts_name(tokens, end + 1)
                         else _after(tokens, end + 1)
                     )
-                    return end + 1, _made(tokens, place, found, way, False)
+                    return end + 1, _made(tokens, place, found, way, LEVEL)
             if tokens[end] in STOPS or not tokens[end][0].isalnum():
                 break
     if word in ("is", "are", "was", "were") and following in PARTICLES:
-        return place + 2, _made(tokens, place, _before(tokens, place), PARTICLES[following], False)
+        return place + 2, _made(tokens, place, _before(tokens, place), PARTICLES[following], LEVEL)
     if word in NOUNS and following in ("in", "of"):
-        way, quality = NOUNS[word]
-        return place + 2, _made(tokens, place, _after(tokens, place + 2), way, quality)
+        way, axis = NOUNS[word]
+        return place + 2, _made(tokens, place, _after(tokens, place + 2), way, axis)
     if word in VERBS and not _is_plain_noun(tokens, place):
-        way, quality, transitive = VERBS[word]
+        way, axis, transitive = VERBS[word]
         attribute = not transitive and word.endswith("ing")
         named = (transitive or attribute) and _starts_name(tokens, place + 1)
         after = _after(tokens, place + 1) if named else []
         found = after or _before(tokens, place)
-        return place + 1, _made(tokens, place, found, way, quality, attribute=attribute and bool(after))
+        changes = _made(tokens, place, found, way, axis, attribute=attribute and bool(after))
+        if word.startswith("delay"):  # a process is slowed, an operation is put off
+            changes += [replace(change, axis=LEVEL) for change in changes]
+        return place + 1, changes
     if word in ADJECTIVES or word in ("poorly", "badly"):
         return _adjective(tokens, place)
     return place + 1, []
@@ -276,14 +323,14 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
 
 def _adjective(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     """The change that "higher levels", "are higher", "less effective" or "absorbed better" states."""
-    way, quality = ADJECTIVES.get(tokens[place], (DOWN, True))
+    way, axis = ADJECTIVES.get(tokens[place], (DOWN, QUALITY))
     following, second = [*tokens[place + 1 : place + 3], "", ""][:2]
     if _dimension(following) and following.endswith("ed"):  # "better absorbed"
         names = [[*name, following] for name in _before(tokens, place)]
-        return place + 2, _made(tokens, place, names, way, quality)
+        return place + 2, _made(tokens, place, names, way, axis)
     if tokens[place] not in ADJECTIVES:
         if place and _dimension(tokens[place - 1]) and tokens[place - 1].endswith("ed"):
-            return place + 1, _made(tokens, place, _before(tokens, place), way, quality)
+            return place + 1, _made(tokens, place, _before(tokens, place), way, axis)
         return place + 1, []
     if following == "than" and second not in ("normal", "usual", "expected", "before", "otherwise"):
         return place + 2, []
@@ -294,20 +341,20 @@ def _adjective(tokens: list[str], place: int) -> tuple[int, list[Change]]:
         if following in LIKELIHOOD or (following.endswith("ly") and following not in COMMON):
             end = place + 2
             if following in ("likely", "often", "frequently", "commonly") or not _starts_name(tokens, end):
-                return end, _made(tokens, place, _before(tokens, place), way, quality)
-            return end, _made(tokens, place, _after(tokens, end), way, quality)
+                return end, _made(tokens, place, _before(tokens, place), way, axis)
+            return end, _made(tokens, place, _after(tokens, end), way, axis)
         if not _starts_name(tokens, place + 1) or following in QUALIFYING:
             return place + 1, []
-        return place + 1, _made(tokens, place, _after(tokens, place + 1), way, quality, attribute=True)
+        return place + 1, _made(tokens, place, _after(tokens, place + 1), way, axis, attribute=True)
     if _starts_name(tokens, place + 1) and following not in OPENING:
-        if quality:
+        if axis == QUALITY:
             return place + 1, []
         names = _after(tokens, place + 1)
         owner = place - (tokens[place - 1] in DETERMINERS) - 1
         if owner >= 0 and tokens[owner] in ("has", "have", "had") and not doses:
             names = [[*thing, *name] for name in names for thing in _before(tokens, owner)]
-        return place + 1, _made(tokens, place, names, way, quality, attribute=True)
-    return place + 1, _made(tokens, place, _before(tokens, place), way, quality)
+        return place + 1, _made(tokens, place, names, way, axis, attribute=True)
+    return place + 1, _made(tokens, place, _before(tokens, place), way, axis)
 
 
 def _dimension(word: str) -> str:
@@ -372,7 +419,7 @@ def _before(tokens: list[str], end: int) -> list[list[str]]:
     while end and tokens[end - 1] in skipped:
         end -= 1
     begin = end
-    while begin and begin > end - 2 * MOST_WORDS:
+    while begin and begin > end - 2 * MOST_WORDS and tokens[begin - 1 : end] != ["and"]:
         word = tokens[begin - 1]
         of = begin > 1 and tokens[begin - 2] == "of"
         if word in PRONOUNS and begin == end:
@@ -399,7 +446,7 @@ def _before(tokens: list[str], end: int) -> list[list[str]]:
 
 
 def _made(
-    tokens: list[str], place: int, names: list[list[str]], way: int, quality: bool, attribute: bool = False
+    tokens: list[str], place: int, names: list[list[str]], way: int, axis: str, attribute: bool = False
 ) -> list[Change]:
     """A change for each named thing; one of unknown things where none is named."""
     negated = _is_negated(tokens, place)
@@ -408,21 +455,21 @@ def _made(
     for name in names or [[]]:
         dimension = {_dimension(word) for word in name} - {""}
         things = {
-            ONE_THING.get(word) or stem(word)
+            ONE_THING.get(word) or stem(INDUCED.sub("", word))
             for word in name
             if word not in TRANSPARENT
             and word not in COMMON
             and word not in ADJECTIVES
             and not _dimension(word)
         }
-        beneficial = quality and any(word.startswith(BENEFITS) for word in name)
+        beneficial = axis == QUALITY and any(word.startswith(BENEFITS) for word in name)
         written = " ".join(tokens[max(0, place - 6) : place + 6])
         changes.append(
             Change(
                 frozenset(things),
                 frozenset(dimension),
                 ways,
-                quality and not beneficial,
+                LEVEL if beneficial else axis,
                 place,
                 condition=attribute,
                 written=written,

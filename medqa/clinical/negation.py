@@ -20,12 +20,13 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former "
+    "forbids prohibits break"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
-    "negative": " for ", "ruled": " out ", "rules": " out ", "rule": " out ",
+    "negative": " for ",
     "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
@@ -33,8 +34,11 @@ _NEEDS_AFTER = {
     "avoidance": " of ", "clear": " of ", "off": " ",
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
-    "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
+    "break": " from ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
+# "Leave the statin out", "rules thrombolysis out"
+_SPLIT_OUT = re.compile(r" (?:(?!it )[a-z-]+ ){0,4}?out(?! of (?:hand|hospital))(?![a-z])")
+_SPLIT = dict.fromkeys(("leave", "leaving", "rule", "rules", "ruled"), _SPLIT_OUT)
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "quit quits quitting denied deny stopped discontinued withheld avoided omitted "
@@ -74,7 +78,7 @@ _NOT_NEGATED = re.compile(
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
-    r"|doubt|until"
+    r"|doubt|until|but(?= [a-z])|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
     r"|contraindicat\w+|forget|hesitate|delay"
@@ -158,7 +162,7 @@ NEGATED_AFTER = re.compile(
     r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?|ag(?:/ab)?|ab|igg|igm|rna|dna|serum"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
-    r"|has been))?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
+    r"|has been)|:)?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
     r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
@@ -303,6 +307,16 @@ ONLY_AFTER = {
 }
 
 
+# "Sudden withdrawal of clonidine must be avoided" is advice for it.
+ENDING_NOUNS = words("withdrawal discontinuation cessation avoidance stopping discontinuing withholding omitting")
+AVOIDED_END = re.compile(
+    r" (?:of )?(?:[a-z-]+ ){1,4}?(?:abruptly |suddenly )?(?:(?:must|should|is|are|to) (?:to )?"
+    r"(?:not (?:be )?(?:recommended|advised|stopped|done)"
+    r"|be avoided|dangerous|unsafe|harmful|contra-?indicated)|(?:can|may|might) (?:cause|lead|trigger|provoke))"
+    r"(?![a-z])"
+)
+
+
 def negates(text: str, word: str, start: int) -> bool:
     """Whether a word of negation negates here: not in "not only", and "free" only in "free of"."""
     end = start + len(word)
@@ -323,6 +337,10 @@ def negates(text: str, word: str, start: int) -> bool:
     if word in ENDING and ENDS_THEN.match(text, end):
         return False
     if word in ONLY_AFTER and not ONLY_AFTER[word].search(text, max(0, start - 40), start):
+        return False
+    if word in _SPLIT and not _SPLIT[word].match(text, end):
+        return False
+    if AVOIDED_END.match(text, end) and word in ENDING_NOUNS:
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
@@ -345,13 +363,19 @@ def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
 
 
+# Words that begin examples of what was denied: "no live vaccines, especially MMR".
+APPOSITION = words("including especially particularly notably namely")
+
+
 def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:
     """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or".
 
     After a word of `LISTING` an "and" does as well: "denies fever, cough and rash".
     """
+    if tokens[comma + 1 : comma + 2] and tokens[comma + 1][0] in APPOSITION:
+        return True
     for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor") or (word == "and" and listing):
+        if word in ("or", "nor", "included") or (word == "and" and listing):
             return True
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False

@@ -213,6 +213,7 @@ NO_NEED = re.compile(
 )
 # Rows that settle whether two texts say the same, however each negates it.
 SETTLING = ("result", "withdrawal", "smoking", "displacement", "rupture", "complications")
+IN_ONE_WORD = ("displacement", "rupture", "complications")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},
@@ -283,9 +284,18 @@ def kept_apart(one: str, other: str) -> bool:
 
 
 def in_one_way(one: str, other: str) -> bool:
-    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile"."""
+    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile".
+
+    A complication that both deny in one word explains no other negation: "uncomplicated".
+    """
     rows, others = (_ways(text).rows for text in (one, other))
-    return any(row in rows and row in others and rows[row][0] == others[row][0] for row in SETTLING)
+    return any(
+        row in rows
+        and row in others
+        and rows[row][0] == others[row][0]
+        and not (row in IN_ONE_WORD and rows[row][1].lower() == others[row][1].lower())
+        for row in SETTLING
+    )
 
 
 def _is_denied(lower: str, match: re.Match[str]) -> bool:

@@ -17,6 +17,7 @@ from medqa.clinical.negation import (
 )
 from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
+from medqa.clinical.precedence import same_preference, turned_precedence
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.questions import answered
 from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
@@ -58,6 +59,13 @@ EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?ou
 PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
     r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
+)
+# What follows a condition denies nothing before it: "keep taking it if you can't eat".
+SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
+# "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
+WAITS = re.compile(
+    r"(?<!not )(?<!n't )(?<!no need to )\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
+    r"|hold(?:ing)? off|put(?:ting)? off)(?![a-z])"
 )
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
@@ -111,7 +119,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
     agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
-    agreed = agreed or both_healthy(reference, hypothesis)
+    agreed = agreed or both_healthy(reference, hypothesis) or same_preference(reference, hypothesis)
     flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -130,6 +138,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
     errors = errors or list(_needlessly_avoided(reference, hypothesis))
+    if not errors and (order := turned_precedence(reference, hypothesis)):
+        errors = [dict(zip(FIELDS, order, strict=True))]
     if not errors:
         turned = reversed_directions(reference, hypothesis, lexicon)
         errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
@@ -310,6 +320,10 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
-        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(clause).opposed:
+        main = SUBORDINATE_PART.split(clause)[0] if named else clause
+        main = main if term in lexicon.terms(main) else clause
+        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(main).opposed:
+            return True
+        if WAITS.search(lower):
             return True
     return False
