@@ -3,9 +3,10 @@
 from medqa.clinical.words import words
 
 UP, DOWN = 1, -1
-# What a direction is of: more and less, better and worse, often and seldom, now and later, and how well a germ
-# responds to a medicine.
-LEVEL, QUALITY, FREQUENCY, TIMING, RESPONSE = "level", "quality", "frequency", "timing", "response"
+# What a direction is of: more and less, better and worse, often and seldom, safe and dangerous, now and later,
+# and how well a germ responds to a medicine.
+LEVEL, QUALITY, FREQUENCY, SAFETY = "level", "quality", "frequency", "safety"
+TIMING, RESPONSE = "timing", "response"
 # Verbs of more and less by what they can do: "raises it", "it rises", both.
 _TRANSITIVE = {
     UP: "raise elevate enhance boost augment potentiate intensify strengthen amplify heighten magnify prolong "
@@ -75,9 +76,11 @@ ADJECTIVES = {
     "better": (UP, QUALITY), "worse": (DOWN, QUALITY),
 }  # fmt: skip
 # After "is" and with nothing after it: "is rare with", "is not uncommon in".
-OFTEN = {
-    **dict.fromkeys(words("common frequent"), UP),
-    **dict.fromkeys(words("rare uncommon infrequent unusual"), DOWN),
+PREDICATES = {
+    **dict.fromkeys(words("common frequent"), (UP, FREQUENCY)),
+    **dict.fromkeys(words("rare uncommon infrequent unusual"), (DOWN, FREQUENCY)),
+    **dict.fromkeys(words("harmless innocuous safe"), (UP, SAFETY)),
+    **dict.fromkeys(words("dangerous harmful hazardous unsafe"), (DOWN, SAFETY)),
 }
 # Before "to": "resistant to ciprofloxacin".
 RESPONSES = {
@@ -133,7 +136,7 @@ INVERTING = words(
 )
 # Beginnings of words for circumstances of which a contrary change is no contradiction.
 OPPOSED_CIRCUMSTANCES = (
-    ("night", "morning"), ("night", "day"), ("stand", "lying"), ("stand", "lie"), ("supine", "upright"),
+    ("night", "morn"), ("night", "day"), ("stand", "lying"), ("stand", "lie"), ("supine", "upright"),
     ("gain", "loss"), ("gain", "lose"), ("acid", "alkal"), ("hyper", "hypo"), ("brady", "tachy"), ("rest", "exer"),
     ("old", "young"), ("child", "adult"), ("mild", "severe"), ("minor", "severe"), ("minor", "major"),
     ("low", "high"), ("empty", "full"), ("acute", "chronic"), ("inhal", "exhal"), ("inspir", "expir"),

@@ -19,7 +19,6 @@ from medqa.clinical.direction_words import (
     CONDITIONS,
     DETERMINERS,
     DIMENSIONS,
-    FREQUENCY,
     INVERTING,
     LEVEL,
     LIMITED,
@@ -27,12 +26,12 @@ from medqa.clinical.direction_words import (
     NEGATING,
     NO_ADJECTIVE_BEFORE,
     NOUNS,
-    OFTEN,
     ONE_THING,
     OPENING,
     OPPOSED_CIRCUMSTANCES,
     PARTICLE_VERBS,
     PARTICLES,
+    PREDICATES,
     PREPOSITIONS,
     PRONOUNS,
     QUALIFYING,
@@ -107,10 +106,12 @@ def reversed_directions(reference: str, hypothesis: str, lexicon: MedicalLexicon
     ours, theirs = _changes(reference), _changes(hypothesis)
     if not ours or not theirs or _turned_causes(ours, theirs) or _bounds_differ(reference, hypothesis):
         return
+    single = len(ours) == len(theirs) == 1
+    common = _common_terms(reference, hypothesis, lexicon) if single else frozenset()
     for one in ours:
         if one.condition or not one.things:
             continue
-        rivals = [other for other in theirs if _may_be_one(one, other)]
+        rivals = [other for other in theirs if _may_be_one(one, other, common)]
         against = [other for other in rivals if not one.ways & other.ways and other.things]
         agreeing = [other for other in rivals if one.ways & other.ways]
         if not against or agreeing or any(other.condition for other in against):
@@ -122,6 +123,24 @@ def reversed_directions(reference: str, hypothesis: str, lexicon: MedicalLexicon
             continue
         yield " ".join(sorted(one.things)), "negation", one.written, against[0].written
         return
+
+
+def _common_terms(one: str, other: str, lexicon: MedicalLexicon) -> frozenset[str]:
+    """The stems of the medical terms that both texts name."""
+    terms = lexicon.counts(one).keys() & lexicon.counts(other).keys()
+    return frozenset(stem(word) for term in terms for word in TOKEN.findall(term))
+
+
+def same_direction(reference: str, hypothesis: str) -> bool:
+    """Whether two texts let the same thing change in the same direction, however each negates it."""
+    if max(len(reference), len(hypothesis)) > LONGEST_TEXT:
+        return False
+    return any(
+        one.things and other.things and one.axis == other.axis and one.ways == other.ways
+        and one.dimension == other.dimension and _same_things(one, other)
+        for one in _changes(reference)
+        for other in _changes(hypothesis)
+    )
 
 
 def _bounds_differ(one: str, other: str) -> bool:
@@ -140,7 +159,7 @@ def _turned_causes(ours: Sequence[Change], theirs: Sequence[Change]) -> bool:
     for mine, others in ((ours, theirs), (theirs, ours)):
         named = frozenset().union(*(change.things for change in others))
         around = frozenset().union(*(change.around for change in others))
-        if any(change.things and change.things <= around - named for change in mine):
+        if any(change.condition and change.things and change.things <= around - named for change in mine):
             return True  # "less salt lowers it", "salt raises it"
     return False
 
@@ -150,8 +169,11 @@ def _same_things(one: Change, other: Change) -> bool:
     return shorter <= longer
 
 
-def _may_be_one(one: Change, other: Change) -> bool:
-    """Whether two changes may be of one thing in the same circumstances."""
+def _may_be_one(one: Change, other: Change, common: frozenset[str] = frozenset()) -> bool:
+    """Whether two changes may be of one thing in the same circumstances.
+
+    `common` are words for what both texts name, in whatever words.
+    """
     if one.axis != other.axis:
         return False
     if not one.things or not other.things:
@@ -174,7 +196,7 @@ def _may_be_one(one: Change, other: Change) -> bool:
         return False
     named = one.things | other.things | one.dimension | other.dimension
     mine, others = one.around - named, other.around - named
-    return not mine or not others or not mine.isdisjoint(others)
+    return not mine or not others or not mine.isdisjoint(others) or bool(common - named)
 
 
 def _begins(around: frozenset[str], beginning: str) -> bool:
@@ -225,7 +247,7 @@ def _subject(tokens: list[str], place: int) -> frozenset[str]:
 def _elided(tokens: list[str], place: int) -> bool:
     """Whether a verb goes on with the subject of the one before it: "rises at night and falls by day"."""
     before = tokens[:place]
-    while before and (before[-1] in AUXILIARIES or before[-1] in ADVERBS):
+    while before and before[-1] in AUXILIARIES | ADVERBS | NEGATING:
         before = before[:-1]
     return bool(before) and before[-1] in ("and", "but", ",", "or", "then")
 
@@ -269,7 +291,7 @@ def _is_condition(before: list[str]) -> bool:
 
 def _form(word: str) -> str:
     """One form of a word; none of a word of direction."""
-    if word in VERBS or word in ADJECTIVES or word in ADVERBS or word in AUXILIARIES or word in STOPS:
+    if any(word in known for known in (VERBS, ADJECTIVES, PREDICATES, RESPONSES, PARTICLE_VERBS, PARTICLES, ADVERBS, AUXILIARIES, STOPS)):
         return "" if stem(word) not in INVERTING else stem(word)
     return _dimension(word) or stem(word)
 
@@ -280,11 +302,15 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     following = tokens[place + 1] if place + 1 < len(tokens) else ""
     if (word, following) in TIMED:
         end = place + 2 + (tokens[place + 2 : place + 3] == ["with"])
-        return end, _made(tokens, place, _after(tokens, end), TIMED[word, following], TIMING)
+        names = _after(tokens, end) or _before(tokens, place)
+        return end, _made(tokens, place, names, TIMED[word, following], TIMING)
     if word in RESPONSES and following == "to":
         return place + 2, _made(tokens, place, _after(tokens, place + 2), RESPONSES[word], RESPONSE)
-    if word in OFTEN and not _starts_name(tokens, place + 1):
-        return place + 1, _made(tokens, place, _before(tokens, place), OFTEN[word], FREQUENCY)
+    if word in PREDICATES and not _starts_name(tokens, place + 1) and following not in ("but", "and", "or"):
+        names = _before(tokens, place)
+        if names == [["it"]] and following in ("for", "to", "that"):
+            names = [[name for name in tokens[place + 2 :] if name not in COMMON and name[0].isalpha()]]
+        return place + 1, _made(tokens, place, names, *PREDICATES[word])
     if word in PARTICLE_VERBS:
         for end in range(place + 1, min(len(tokens), place + 6)):
             if tokens[end] in PARTICLES and tokens[end - 1] not in PREPOSITIONS:
@@ -308,7 +334,7 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
         return place + 2, _made(tokens, place, _after(tokens, place + 2), way, axis)
     if word in VERBS and not _is_plain_noun(tokens, place):
         way, axis, transitive = VERBS[word]
-        attribute = not transitive and word.endswith("ing")
+        attribute = word.endswith("ing")
         named = (transitive or attribute) and _starts_name(tokens, place + 1)
         after = _after(tokens, place + 1) if named else []
         found = after or _before(tokens, place)
@@ -489,6 +515,7 @@ def _is_negated(tokens: list[str], place: int) -> bool | None:
     negations = [word for word in before if word in NEGATING or word.endswith("n't")]
     if not negations:
         return False
+    tokens = tokens[place - len(before) + before.index(negations[0]) + 1 :]
     limited = {"unless", "until", "without", "before", "than", "only", "if", "when", "above", "beyond"}
     doubted = any(word.startswith(("deni", "doubt", "only", "question")) for word in before)
     return None if doubted or len(negations) > 1 or not limited.isdisjoint(tokens) else True

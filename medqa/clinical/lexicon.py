@@ -11,7 +11,7 @@ from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import DENIALS, is_route
 from medqa.clinical.names import GROUPS, medicine
-from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
+from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, ended_after, negated_after
 from medqa.clinical.reach import TESTS, Reach, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -91,7 +91,10 @@ class MedicalLexicon(Vocabulary):
                 found.append((start, f"no {healthy}"))
                 continue
             aside = is_circumstance(tokens, place)
-            after = None if aside else negated_after(lower, last_start + len(last), last in TESTS)
+            last_end = last_start + len(last)
+            after = (
+                ended_after(lower, last_end) if aside else negated_after(lower, last_end, last in TESTS)
+            )
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
             if after is not None:

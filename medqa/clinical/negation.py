@@ -78,7 +78,7 @@ _NOT_NEGATED = re.compile(
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
-    r"|doubt|until|but(?= [a-z])|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
+    r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
     r"|contraindicat\w+|forget|hesitate|delay"
@@ -147,9 +147,11 @@ _ENDED = (
     r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
     r"|(?:is|are) (?:now )?gone(?! on| up| down| from| to)"
 )
+ENDED_AFTER = re.compile(rf" (?:{_ENDED})(?![a-z])")
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    r"(?:-[0-9]+)?(?:, (?:which|who) [^.;:,!?\n]{1,60},)?(?:"
+    r"(?:-[0-9]+)?(?:, (?:which|who|including|especially|such as) [^.;:,!?\n]{1,60},"
+    r"|,(?= (?:is|are|was|were|should|must) ))?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
     r"|(?:is|are)(?: not|n't) (?:meant |intended )?for (?:children|under|anyone|people|babies|infants|adults"
@@ -294,6 +296,7 @@ FAMILY = re.compile(
 )
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
+    "break": re.compile(r"\b(?:take|takes|taking|took|have|having) (?:a|an) (?:[a-z]+ )?$"),
     "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),
     "off": re.compile(
         r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"
@@ -365,6 +368,12 @@ def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
 
 # Words that begin examples of what was denied: "no live vaccines, especially MMR".
 APPOSITION = words("including especially particularly notably namely")
+
+
+def ended_after(text: str, end: int) -> int | None:
+    """Where the words end that say that a circumstance is over: "after the fever is gone"."""
+    match = ENDED_AFTER.match(text, end)
+    return match.end() if match else None
 
 
 def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:

@@ -84,11 +84,13 @@ EXCLUSIVE = {
     "withdrawal": {
         "gradual": r"\b(?:taper|wean)(?:ed|ing|s)?\b"
         rf"|\b{_ENDS} (?:[a-z]+ ){{0,3}}?(?:gradually|slowly)\b|\bgradual(?:ly)? {_ENDS}\b",
-        "abrupt": rf"\b{_ENDS} (?:[a-z]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
+        "abrupt": rf"\b{_ENDS} (?:[a-z-]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
-        r"|\b(?:cultures?|swabs?|samples?) grew (?!no|any)",
+        r"|\b(?:cultures?|swabs?|samples?|blood|urine|sputum|fluid|csf|pus)"
+        r" (?:(?:has|have|had) )?(?:grew|grown|yielded) (?!no|any)"
+        r"|(?<!not )(?<!n't )\b(?:an |one |the )?(?:organism|pathogen|bacteri[a-z]+)s? (?:was|were|has been) (?:grown|isolated|cultured)\b",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
@@ -155,7 +157,7 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
+    "result": ("tive", "grew", "growth", "grown", "sterile", "clear", "yielded", "isolated", "cultured"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
@@ -220,6 +222,7 @@ TURNED = {
     "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
 }
 TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without|if|when)\b|n't\b)[^.;,:]{0,40}$")
+REPLACED = re.compile(r"\b(?:rather than|instead of) (?:being )?$")
 TURNS_AFTER = re.compile(
     r"[^.;,]{0,30}?(?:\b(?:none|no|not|avoided|dangerous|unnecessary|unsafe|risky|harmful|superfluous"
     r"|contra-?indicated|(?:can|may|might) (?:cause|lead|trigger))\b|n't\b)"
@@ -238,7 +241,8 @@ FORBIDDEN_AFTER = re.compile(
 # What makes the route of a sentence the only one, and what forbids it.
 ONLY = re.compile(r"\b(?:only|solely|exclusively|must be given|never|not be given)\b")
 FORBIDDEN = re.compile(
-    rf"(?:\b(?:never|not|avoid|cannot|contraindicated)\b|n't(?= )){_COMPARED}[^.;,]{{0,40}}$"
+    rf"(?:\b(?:never|not|avoid|cannot|contraindicated|forbids|prohibits)\b|n't(?= )){_COMPARED}"
+    r"(?:(?!without|unless)[^.;,]){0,40}$"
 )
 
 
@@ -298,9 +302,15 @@ def in_one_way(one: str, other: str) -> bool:
     )
 
 
+def ended_alike(one: str, other: str) -> bool:
+    """Whether two texts want something ended gradually, or both abruptly."""
+    rows, others = (_ways(text).rows for text in (one, other))
+    return "withdrawal" in rows and "withdrawal" in others and rows["withdrawal"][0] == others["withdrawal"][0]
+
+
 def _is_denied(lower: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
-    return (TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
+    return (REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
 
 
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:

@@ -7,7 +7,7 @@ from itertools import product
 from medqa.clinical.agreement import mirrored
 from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
-from medqa.clinical.directions import reversed_directions
+from medqa.clinical.directions import reversed_directions, same_direction
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
@@ -15,7 +15,7 @@ from medqa.clinical.negation import (
     FAMILY,
     RELATIVE,
 )
-from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
+from medqa.clinical.opposites import ended_alike, in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.precedence import same_preference, turned_precedence
 from medqa.clinical.quantity_reader import read
@@ -64,7 +64,7 @@ PRONOUN = re.compile(
 SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
 # "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
 WAITS = re.compile(
-    r"(?<!not )(?<!n't )(?<!no need to )\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
+    r"(?<!not )(?<!n't )(?<!no need to )(?<!without )(?<!without any )\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
     r"|hold(?:ing)? off|put(?:ting)? off)(?![a-z])"
 )
 # A heading names a topic and affirms nothing.
@@ -148,7 +148,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
     settled = settled or excused or _both_end(reference, hypothesis)
-    settled = settled or in_one_way(reference, hypothesis)
+    settled = settled or in_one_way(reference, hypothesis) or same_direction(reference, hypothesis)
+    settled = settled or any(WAITS.search(forms(text)[2]) for text in (reference, hypothesis))
     shared = "" if errors else allowed_all_the_same(reference, hypothesis)
     shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
     if shared:
@@ -211,6 +212,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
+    apart = apart or ended_alike(reference, hypothesis) or _is_contrapositive(flips, reference, hypothesis, lexicon)
     apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
@@ -239,6 +241,21 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
+
+
+def _is_contrapositive(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether advice and its condition are both turned round: "none if it bleeds", "some if it does not"."""
+    if len(flips) != 2 or len({term.startswith("no ") for term in flips}) != 2:
+        return False
+    conditional = []
+    for text in (one, other):
+        condition = CONDITION.search(forms(text)[2])
+        if condition is None:
+            return False
+        clause = CLAUSE_OF.match(forms(text)[2], condition.end()).group()
+        terms = {term.removeprefix("no ") for term in lexicon.counts(clause)}
+        conditional.append([flip for flip in flips if flip.removeprefix("no ") in terms])
+    return len(conditional[0]) == 1 and conditional[0] == conditional[1]
 
 
 def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon) -> bool:
@@ -283,7 +300,8 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
             mine, theirs = (
                 sum(term.startswith("no ") for term in lexicon.counts(text)) for text in (one, other)
             )
-            return len(flips) == 1 == abs(mine - theirs) and flips[0].removeprefix("no ") in exception
+            excepted = all(flip.removeprefix("no ") in exception for flip in flips)
+            return len(flips) == abs(mine - theirs) and excepted
         pairs = product(read(first), read(second))
         return len(flips) == 2 or any(
             mine.number == theirs.number and mine.unit == theirs.unit and mine.bound != theirs.bound

@@ -4,6 +4,7 @@ from medqa.clinical.negation import (
     ADVICE,
     ASIDE,
     CIRCUMSTANCES,
+    ENDING_NOUNS,
     EVIDENCE_THAT,
     LISTING,
     NEGATION_REACH,
@@ -39,7 +40,7 @@ def is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
         before.pop()
     if not before:
         return False
-    return before[-1] in ASIDE or (before[-1] == "of" and len(before) > 1 and before[-2] in TESTS)
+    return before[-1] in ASIDE or (before[-1] == "of" and len(before) > 1 and before[-2] in TESTS | ENDING_NOUNS)
 
 
 class Reach:

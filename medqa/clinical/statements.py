@@ -125,6 +125,11 @@ REFUSED = re.compile(
 # "He may drink until midnight", "no drinks after midnight"
 AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
+NEGATIVE_COMPOUND = re.compile(r"\b([a-z]+)-negative\b")
+# "Unless he has had anaphylaxis", "even if he has had it"; "all except those with a pacemaker"
+UNLESS = re.compile(r"\bunless ([^.;,]+)")
+ALL_THE_SAME = re.compile(r"\b(?:even (?:if|when|though|in)|regardless of|irrespective of) ([^.;,]+)")
+EXCEPTED = re.compile(r"\b(?:except|excepting|apart from|with the exception of)(?: for)? ([a-z -]+?)(?= (?:may|can|should|must)\b|[.,;]|$)")
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
 # Advice against what comes before it: "honey should not be given".
@@ -178,6 +183,9 @@ def without_shared_denials(one: str, other: str) -> list[str]:
         {word for word in TOKEN.findall(forms(text)[2]) if word.startswith("un") or word in _DENYING}
         for text in texts
     ]
+    compounds = [set(NEGATIVE_COMPOUND.findall(text.lower())) for text in texts]
+    for word in compounds[0] & compounds[1]:  # "rhesus-negative mothers"
+        texts = [re.sub(rf"\b{word}-negative\b", word, text, flags=re.I) for text in texts]
     for word in found[0] & found[1] - NOT_DENYING:
         rest = _DENYING.get(word, word.removeprefix("un"))
         if word in _DENYING or (len(rest) > 4 and (is_general(rest) or rest.endswith("able"))):
@@ -198,6 +206,8 @@ def allowed_all_the_same(one: str, other: str) -> str:
     """The shared words where a text forbids "unless" or "until" what the other allows "even if not"."""
     for first, second in ((one, other), (other, one)):
         limited, free = forms(first)[2], forms(second)[2]
+        if shared := _despite_exception(limited, free):
+            return shared
         waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
         if waits and len(statement(one).words & statement(other).words) >= 2:
             return " ".join(sorted(statement(one).words & statement(other).words))
@@ -205,6 +215,23 @@ def allowed_all_the_same(one: str, other: str) -> str:
             mine, theirs = statement(first).words, statement(second).words
             if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
                 return " ".join(sorted(mine & theirs))
+    return ""
+
+
+def _despite_exception(limited: str, free: str) -> str:
+    """The words of an exception that the other text does not make: "unless it bleeds", "even if it bleeds"."""
+    if statement(limited).opposed != statement(free).opposed:
+        return ""
+    unless, same = UNLESS.search(limited), ALL_THE_SAME.search(free)
+    if unless and same and not UNLESS.search(free):
+        mine, theirs = words_of(unless[1]), words_of(same[1])
+        shared = mine & theirs
+        return " ".join(sorted(shared)) if 2 * len(shared) >= len(mine) else ""
+    excepted = EXCEPTED.search(limited)
+    if excepted and not statement(limited).opposed and not re.search(r"\b(?:except|unless|only|apart|but)\b", free):
+        mine, all_words = words_of(excepted[1]), words_of(free)
+        around = words_of(limited[: excepted.start()] + limited[excepted.end() :])
+        return " ".join(sorted(mine)) if mine and mine <= all_words and around & all_words else ""
     return ""
 
 
