@@ -3,16 +3,16 @@
 from medqa.clinical.words import words
 
 UP, DOWN = 1, -1
-# What a direction is of: more and less, better and worse, often and seldom, safe and dangerous, now and later,
-# and how well a germ responds to a medicine.
+# What a direction is of: more and less, better and worse, often and seldom, safe and dangerous, now and
+# later, and how well a germ responds to a medicine.
 LEVEL, QUALITY, FREQUENCY, SAFETY = "level", "quality", "frequency", "safety"
 TIMING, RESPONSE = "timing", "response"
 # Verbs of more and less by what they can do: "raises it", "it rises", both.
 _TRANSITIVE = {
-    UP: "raise elevate enhance boost augment potentiate intensify strengthen amplify heighten magnify prolong "
-    "lengthen extend accelerate hasten quicken stimulate induce promote upregulate up-regulate",
-    DOWN: "lower reduce diminish lessen weaken blunt attenuate dampen impair suppress inhibit depress shorten "
-    "curtail retard slow wean minimise minimize halve hamper hinder downregulate down-regulate curb",
+    UP: "raise elevate enhance boost augment potentiate intensify strengthen amplify heighten magnify "
+    "prolong lengthen extend accelerate hasten quicken stimulate induce promote upregulate up-regulate",
+    DOWN: "lower reduce diminish lessen weaken blunt attenuate dampen impair suppress inhibit depress "
+    "shorten curtail retard slow wean minimise minimize halve hamper hinder downregulate down-regulate curb",
 }
 _INTRANSITIVE = {
     UP: "rise climb soar surge accumulate recover",
@@ -71,7 +71,8 @@ NOUNS = {
     **dict.fromkeys(words("worsening deterioration exacerbation aggravation"), (DOWN, QUALITY)),
 }  # fmt: skip
 ADJECTIVES = {
-    **dict.fromkeys(words("higher high greater larger bigger longer faster quicker stronger more"), (UP, LEVEL)),
+    **dict.fromkeys(words("higher high greater larger bigger longer faster quicker stronger more"),
+                    (UP, LEVEL)),
     **dict.fromkeys(words("low smaller shorter slower weaker less fewer"), (DOWN, LEVEL)),
     "better": (UP, QUALITY), "worse": (DOWN, QUALITY),
 }  # fmt: skip
@@ -99,8 +100,9 @@ LIMITED = words("only until unless once after if when")
 PARTICLE_VERBS = {
     **dict.fromkeys(words("go goes going went gone shoot shoots shot creep creeps crept"), False),
     **dict.fromkeys(words("push pushes pushed pushing drive drives driving drove driven bring brings brought"
-                          " bringing pull pulls pulled pulling put puts putting send sends sent cut cuts cutting"
-                          " come comes coming came speed speeds sped speeding step steps stepped"), False),
+                          " bringing pull pulls pulled pulling put puts putting send sends sent cut cuts"
+                          " cutting come comes coming came"
+                          " speed speeds sped speeding step steps stepped"), False),
 }  # fmt: skip
 PARTICLES = {"up": UP, "down": DOWN}
 # Words that only introduce what changes: "the level of", "the risk of", "serum".
@@ -108,12 +110,14 @@ TRANSPARENT = words(
     "level levels concentration concentrations serum plasma blood exposure amount amounts value values risk "
     "risks chance chances likelihood probability incidence rate rates frequency effect effects efficacy "
     "effectiveness action activity degree extent severity total bioavailability number numbers reading "
-    "readings oral pill pills tablet tablets circulating steady-state trough peak odds potency potential occurrence"
+    "readings oral pill pills tablet tablets circulating steady-state trough peak odds potency potential "
+    "occurrence"
 )
 # Beginnings of the words for what of a thing changes, when not its level or its effect.
 DIMENSIONS = {
     "dose": "dose", "dosage": "dose", "dosing": "dose", "require": "need", "need": "need",
-    "clearance": "clear", "cleared": "clear", "eliminat": "clear", "metabol": "metabol", "breakdown": "metabol",
+    "clearance": "clear", "cleared": "clear", "eliminat": "clear", "metabol": "metabol",
+    "breakdown": "metabol",
     "excret": "excret", "absor": "absorb", "secret": "secret", "threshold": "threshold",
     "half-life": "half-life", "resistan": "resist", "loss": "loss", "deficit": "loss", "deficien": "loss",
     "synthesis": "synthesis", "production": "synthesis", "sensitiv": "sensitiv", "duration": "duration",
@@ -130,14 +134,15 @@ BENEFITS = (
 )  # fmt: skip
 # Stems of what turns a cause round: "stopping it raises the level".
 INVERTING = words(
-    "stop discontinu withdraw withdrawn withdrew quit without lack absenc absent deficienc defici omit cessat "
-    "remov avoid miss discontinuat antagonist withhold loss "
+    "stop discontinu withdraw withdrawn withdrew quit without lack absenc absent deficienc defici omit "
+    "cessat remov avoid miss discontinuat antagonist withhold loss "
     "cut correct treat cure replac"
 )
 # Beginnings of words for circumstances of which a contrary change is no contradiction.
 OPPOSED_CIRCUMSTANCES = (
     ("night", "morn"), ("night", "day"), ("stand", "lying"), ("stand", "lie"), ("supine", "upright"),
-    ("gain", "loss"), ("gain", "lose"), ("acid", "alkal"), ("hyper", "hypo"), ("brady", "tachy"), ("rest", "exer"),
+    ("gain", "loss"), ("gain", "lose"), ("acid", "alkal"), ("hyper", "hypo"), ("brady", "tachy"),
+    ("rest", "exer"),
     ("old", "young"), ("child", "adult"), ("mild", "severe"), ("minor", "severe"), ("minor", "major"),
     ("low", "high"), ("empty", "full"), ("acute", "chronic"), ("inhal", "exhal"), ("inspir", "expir"),
     ("warm", "cold"), ("heat", "cold"), ("rewarm", "hypotherm"), ("agonist", "antagonist"), ("early", "late"),
@@ -146,7 +151,9 @@ NEGATING = words(
     "not no never cannot without prevent prevents prevented preventing neither nor avoid avoids avoiding "
     "against unlikely unaffected hardly barely"
 )
-LIKELIHOOD = words("likely common frequent often effective efficacious active potent pronounced severe well marked")
+LIKELIHOOD = words(
+    "likely common frequent often effective efficacious active potent pronounced severe well marked"
+)
 QUALIFYING = words("important appropriate suitable recent specific accurate useful than so often likely")
 AUXILIARIES = words(
     "is are was were be been being has have had can may might will would could should must shall do does did "
@@ -170,8 +177,8 @@ STOPS = words(
     "that which who whose because so since therefore hence whereas although though but if when as once until "
     "unless whenever where while make makes making made cause causes causing caused let lets see seen expect "
     "lead leads leading led result results resulting produce produces producing give gives given giving "
-    "show shows showed shown showing have has having take takes taking taken add adds adding added keep keeps "
-    "use used using uses find found mean means meaning there what how why i.e or than via reported"
+    "show shows showed shown showing have has having take takes taking taken add adds adding added keep "
+    "keeps use used using uses find found mean means meaning there what how why i.e or than via reported"
 )
 SPLITTING = words("and but whereas while although though or so because") | {",", ":", "(", ")"}
 OPENING = PREPOSITIONS | STOPS | AUXILIARIES
@@ -184,6 +191,9 @@ BEFORE_NOUN_FALLS = words(
     "of for from prevent frequent recurrent by with no any unexplained her his more repeated eye ear nose "
     "nasal eyedrops the a an these those oral prevents previous multiple reduce fewer and or steroid"
 )
+# Between "is" and a word of direction: "is seen less often", "came back raised", "is made worse".
+PERCEIVED = words("seen found reported observed noted diagnosed come comes came made rendered")
+NEEDED = words("needed required needs requires need require necessary")
 COMMON = (
     words(
         "patient patients person people woman women man men child children adult adults normal usual drug "
@@ -199,3 +209,12 @@ COMMON = (
     | SPLITTING
     | NEGATING
 )
+# Words of direction and of grammar, which say nothing about the circumstances.
+UNINFORMATIVE = frozenset().union(
+    VERBS, ADJECTIVES, PREDICATES, RESPONSES, PARTICLE_VERBS, PARTICLES, ADVERBS, AUXILIARIES, STOPS
+)
+
+
+def dimension_of(word: str) -> str:
+    """What of a thing a word names, as "clear" for "clearance" and "cleared"; "" for the thing itself."""
+    return next((form for begin, form in DIMENSIONS.items() if word.startswith(begin)), "")

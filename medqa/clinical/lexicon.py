@@ -11,8 +11,8 @@ from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import DENIALS, is_route
 from medqa.clinical.names import GROUPS, medicine
-from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, ended_after, negated_after
-from medqa.clinical.reach import TESTS, Reach, is_circumstance
+from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
+from medqa.clinical.reach import TESTS, Reach, ended_after, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import Vocabulary

@@ -78,7 +78,8 @@ _NOT_NEGATED = re.compile(
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
-    r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
+    r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)"
+    r"|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
     r"|contraindicat\w+|forget|hesitate|delay"
@@ -311,11 +312,14 @@ ONLY_AFTER = {
 
 
 # "Sudden withdrawal of clonidine must be avoided" is advice for it.
-ENDING_NOUNS = words("withdrawal discontinuation cessation avoidance stopping discontinuing withholding omitting")
+ENDING_NOUNS = words(
+    "withdrawal discontinuation cessation avoidance stopping discontinuing withholding omitting"
+)
 AVOIDED_END = re.compile(
     r" (?:of )?(?:[a-z-]+ ){1,4}?(?:abruptly |suddenly )?(?:(?:must|should|is|are|to) (?:to )?"
     r"(?:not (?:be )?(?:recommended|advised|stopped|done)"
-    r"|be avoided|dangerous|unsafe|harmful|contra-?indicated)|(?:can|may|might) (?:cause|lead|trigger|provoke))"
+    r"|be avoided|dangerous|unsafe|harmful|contra-?indicated)"
+    r"|(?:can|may|might) (?:cause|lead|trigger|provoke))"
     r"(?![a-z])"
 )
 
@@ -364,31 +368,6 @@ def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
-
-
-# Words that begin examples of what was denied: "no live vaccines, especially MMR".
-APPOSITION = words("including especially particularly notably namely")
-
-
-def ended_after(text: str, end: int) -> int | None:
-    """Where the words end that say that a circumstance is over: "after the fever is gone"."""
-    match = ENDED_AFTER.match(text, end)
-    return match.end() if match else None
-
-
-def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:
-    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or".
-
-    After a word of `LISTING` an "and" does as well: "denies fever, cough and rash".
-    """
-    if tokens[comma + 1 : comma + 2] and tokens[comma + 1][0] in APPOSITION:
-        return True
-    for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor", "included") or (word == "and" and listing):
-            return True
-        if word in CLAUSE_END or word in ".;:!?()\n":
-            return False
-    return False
 
 
 # Faculties that are intact, and what the text denies by that; organs of a size that is not remarkable.

@@ -90,7 +90,8 @@ EXCLUSIVE = {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
         r"|\b(?:cultures?|swabs?|samples?|blood|urine|sputum|fluid|csf|pus)"
         r" (?:(?:has|have|had) )?(?:grew|grown|yielded) (?!no|any)"
-        r"|(?<!not )(?<!n't )\b(?:an |one |the )?(?:organism|pathogen|bacteri[a-z]+)s? (?:was|were|has been) (?:grown|isolated|cultured)\b",
+        r"|(?<!no )\b(?:organism|pathogen|bacteri[a-z]+)s? (?:was|were|has been)"
+        r" (?:grown|isolated|cultured)\b",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
@@ -157,7 +158,8 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "grown", "sterile", "clear", "yielded", "isolated", "cultured"), "smoking": ("smok", "cigarettes"),
+    "result": ("tive", "grew", "growth", "grown", "sterile", "clear", "yielded", "isolated",
+               "cultured"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
@@ -305,12 +307,13 @@ def in_one_way(one: str, other: str) -> bool:
 def ended_alike(one: str, other: str) -> bool:
     """Whether two texts want something ended gradually, or both abruptly."""
     rows, others = (_ways(text).rows for text in (one, other))
-    return "withdrawal" in rows and "withdrawal" in others and rows["withdrawal"][0] == others["withdrawal"][0]
+    return "withdrawal" in rows and rows["withdrawal"][0] == others.get("withdrawal", ("",))[0]
 
 
 def _is_denied(lower: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
-    return (REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
+    before = REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start())
+    return (before or TURNS_AFTER.match(lower, match.end())) is not None
 
 
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:

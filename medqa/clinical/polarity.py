@@ -64,7 +64,8 @@ PRONOUN = re.compile(
 SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
 # "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
 WAITS = re.compile(
-    r"(?<!not )(?<!n't )(?<!no need to )(?<!without )(?<!without any )\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
+    r"(?<!not )(?<!n't )(?<!no need to )(?<!without )(?<!without any )(?<!reason to )"
+    r"\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
     r"|hold(?:ing)? off|put(?:ting)? off)(?![a-z])"
 )
 # A heading names a topic and affirms nothing.
@@ -212,7 +213,11 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
-    apart = apart or ended_alike(reference, hypothesis) or _is_contrapositive(flips, reference, hypothesis, lexicon)
+    apart = (
+        apart
+        or ended_alike(reference, hypothesis)
+        or _is_contrapositive(flips, reference, hypothesis, lexicon)
+    )
     apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):

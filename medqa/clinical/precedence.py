@@ -1,4 +1,4 @@
-"""What comes first or is preferred in a text: "A before B", "B after A", "A first, then B", "A rather than B".
+"""What comes first or is preferred in a text: "A before B", "B after A", "A rather than B".
 
 Two texts contradict each other when what comes first in one comes last in the other.
 """
@@ -40,7 +40,7 @@ class Precedence:
 
 
 def turned_precedence(reference: str, hypothesis: str) -> tuple[str, str, str, str] | None:
-    """(subject, kind, words of the reference, words of the answer) of an order or a preference turned round."""
+    """(subject, kind, words of the reference, words of the answer) of an order or preference turned round."""
     for one in _precedences(reference):
         for other in _precedences(hypothesis):
             crossed = one.first & other.second, one.second & other.first
@@ -90,9 +90,9 @@ def _order(sentence: str) -> Precedence | None:
         mark = (forward or backward)[0]
         before, after = sentence[: mark.start()], sentence[mark.end() :]
         if not before.strip(" ,"):
-            before, _, after = (*after.partition(","),)
-            return _made("order", before, after, sentence) if backward else _made("order", after, before, sentence)
-        return _made("order", before, after, sentence) if forward else _made("order", after, before, sentence)
+            after, _, before = after.partition(",")
+        first, second = (before, after) if forward else (after, before)
+        return _made("order", first, second, sentence)
     if not forward and not backward and (later := LATER.search(sentence)) and FIRST.search(sentence):
         first, _, second = sentence[: later.end()].rpartition(",")
         if not first:

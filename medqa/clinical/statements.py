@@ -93,14 +93,17 @@ BEFORE_UNTREATED = words("if when left is are was were be remains remained")
 # Words for any medicine: what is said of "the drug" is said of no other one.
 GENERIC = words("drug drugs medicine medicines medication medications treatment therapy")
 # Words of an order, and of a preference.
-_ORDERING = words("first then only once come comes choose chosen prefer preferred dose doses better finished over")
+_ORDERING = words(
+    "first then only once come comes choose chosen prefer preferred dose doses better finished over"
+)
 # "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
 HEALTHY = re.compile(
     r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
 )
 NOTHING_WRONG = re.compile(
     r"\b(?:no|without|not|free of|nothing)\b[^.;,]{0,40}?\b(?:abnormal\w*|deficits?|anything|problems?"
-    r"|irregularit\w+|wrong|changes?|disease|added sounds|crackles|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
+    r"|irregularit\w+|wrong|changes?|disease|added sounds|crackles"
+    r"|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
 )
 DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
@@ -129,7 +132,10 @@ NEGATIVE_COMPOUND = re.compile(r"\b([a-z]+)-negative\b")
 # "Unless he has had anaphylaxis", "even if he has had it"; "all except those with a pacemaker"
 UNLESS = re.compile(r"\bunless ([^.;,]+)")
 ALL_THE_SAME = re.compile(r"\b(?:even (?:if|when|though|in)|regardless of|irrespective of) ([^.;,]+)")
-EXCEPTED = re.compile(r"\b(?:except|excepting|apart from|with the exception of)(?: for)? ([a-z -]+?)(?= (?:may|can|should|must)\b|[.,;]|$)")
+EXCEPTED = re.compile(
+    r"\b(?:except|excepting|apart from|with the exception of)(?: for)? ([a-z -]+?)"
+    r"(?= (?:may|can|should|must)\b|[.,;]|$)"
+)
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
 # Advice against what comes before it: "honey should not be given".
@@ -163,7 +169,9 @@ def opposite(one: str, other: str) -> str:
         denied = mine.denied & theirs.words | theirs.denied & mine.words
         # Where both texts oppose something, one of them may do so on another condition.
         loose = not (statement(one).opposed and statement(other).opposed)
-        same = shared and len(shared) >= _SAME_WORDS * fewest and not (_has_number(one) and _has_number(other))
+        same = (
+            shared and len(shared) >= _SAME_WORDS * fewest and not (_has_number(one) and _has_number(other))
+        )
         advised = mine.advised | theirs.advised
         same = same and (not advised or not shared.isdisjoint(advised))
         about = denied & advised
@@ -177,7 +185,7 @@ def _has_number(text: str) -> bool:
 
 
 def without_shared_denials(one: str, other: str) -> list[str]:
-    """Two texts without the negative prefixes of words that both have: "uncomplicated" in both denies nothing."""
+    """Two texts without the negative prefixes of words that both have: "uncomplicated" denies nothing."""
     texts = [one, other]
     found = [
         {word for word in TOKEN.findall(forms(text)[2]) if word.startswith("un") or word in _DENYING}
@@ -219,7 +227,7 @@ def allowed_all_the_same(one: str, other: str) -> str:
 
 
 def _despite_exception(limited: str, free: str) -> str:
-    """The words of an exception that the other text does not make: "unless it bleeds", "even if it bleeds"."""
+    """The words of an exception that the other text does not make: "unless it bleeds", "even if it does"."""
     if statement(limited).opposed != statement(free).opposed:
         return ""
     unless, same = UNLESS.search(limited), ALL_THE_SAME.search(free)
@@ -227,8 +235,12 @@ def _despite_exception(limited: str, free: str) -> str:
         mine, theirs = words_of(unless[1]), words_of(same[1])
         shared = mine & theirs
         return " ".join(sorted(shared)) if 2 * len(shared) >= len(mine) else ""
-    excepted = EXCEPTED.search(limited)
-    if excepted and not statement(limited).opposed and not re.search(r"\b(?:except|unless|only|apart|but)\b", free):
+    excepted = None if _has_number(limited) or _has_number(free) else EXCEPTED.search(limited)
+    if (
+        excepted
+        and not statement(limited).opposed
+        and not re.search(r"\b(?:except|unless|only|apart|but)\b", free)
+    ):
         mine, all_words = words_of(excepted[1]), words_of(free)
         around = words_of(limited[: excepted.start()] + limited[excepted.end() :])
         return " ".join(sorted(mine)) if mine and mine <= all_words and around & all_words else ""
