@@ -79,6 +79,23 @@ def same_direction(reference: str, hypothesis: str) -> bool:
     )
 
 
+def inverted_cause(reference: str, hypothesis: str) -> bool:
+    """Whether a cause and its effect are both turned round: "insulin lowers it", "lack of insulin raises it"."""
+    if max(len(reference), len(hypothesis)) > LONGEST_TEXT:
+        return False
+    return any(
+        one.things
+        and other.things
+        and one.inverted != other.inverted
+        and one.axis == other.axis
+        and one.dimension == other.dimension
+        and not one.ways & other.ways
+        and _same_things(one, other)
+        for one in changes_of(reference)
+        for other in changes_of(hypothesis)
+    )
+
+
 def _bounds_differ(one: str, other: str) -> bool:
     """Whether one text is about high values or doses and the other about low ones."""
     for high, low in ((one, other), (other, one)):

@@ -7,7 +7,7 @@ from itertools import product
 from medqa.clinical.agreement import mirrored
 from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
-from medqa.clinical.directions import reversed_directions, same_direction
+from medqa.clinical.directions import inverted_cause, reversed_directions, same_direction
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
@@ -121,6 +121,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         return []
     agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
     agreed = agreed or both_healthy(reference, hypothesis) or same_preference(reference, hypothesis)
+    agreed = agreed or inverted_cause(reference, hypothesis)
     flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
