@@ -80,7 +80,7 @@ def same_direction(reference: str, hypothesis: str) -> bool:
 
 
 def inverted_cause(reference: str, hypothesis: str) -> bool:
-    """Whether a cause and its effect are both turned round: "insulin lowers it", "lack of insulin raises it"."""
+    """Whether cause and effect are both turned round: "insulin lowers it", "lack of insulin raises it"."""
     if max(len(reference), len(hypothesis)) > LONGEST_TEXT:
         return False
     return any(

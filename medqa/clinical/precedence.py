@@ -25,6 +25,7 @@ PREFERRED = re.compile(
     r"\b(?:rather than|instead of|in preference to|(?:is |are |be )?preferred (?:over|to)|in place of"
     r"|(?:is |are )?better than)(?![a-z])"
 )
+REPLACED = re.compile(r"\b(?:should|must|can|to) be (?:replaced|substituted) (?:by|with)(?![a-z])")
 NOT_THE_OTHER = re.compile(r"^(?P<first>[^,]+), (?:and )?not (?P<second>[^,]+)(?:, (?P<rest>.*))?$")
 DENIED = re.compile(r"\b(?:not|never|no|neither|without|until|unless|avoid|cannot)\b|n't\b")
 
@@ -77,6 +78,8 @@ def _preference(sentence: str) -> Precedence | None:
     marks = list(PREFERRED.finditer(sentence))
     if len(marks) == 1 and not DENIED.search(sentence):
         return _made("preference", sentence[: marks[0].start()], sentence[marks[0].end() :], sentence)
+    if (instead := REPLACED.search(sentence)) and not DENIED.search(sentence):
+        return _made("preference", sentence[instead.end() :], sentence[: instead.start()], sentence)
     if parts := NOT_THE_OTHER.match(sentence):
         return _made("preference", parts["first"], parts["second"], sentence)
     return None

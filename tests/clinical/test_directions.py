@@ -58,6 +58,10 @@ Use lorazepam rather than haloperidol in alcohol withdrawal.
 In alcohol withdrawal choose lorazepam instead of haloperidol.
 In alcohol withdrawal choose haloperidol instead of lorazepam.
 
+Senna should be replaced by macrogol in pregnancy.
+In pregnancy use macrogol instead of senna.
+In pregnancy use senna instead of macrogol.
+
 Nothing but glucose was infused.
 Only glucose was infused.
 No glucose was infused.
