@@ -13,7 +13,7 @@ from medqa.clinical.composition import DENIALS, is_route
 from medqa.clinical.mentions import Mentions, Place
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
-from medqa.clinical.reach import TESTS, Reach, is_circumstance
+from medqa.clinical.reach import TESTS, Reach, ended_after, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import Vocabulary
@@ -92,7 +92,7 @@ class MedicalLexicon(Vocabulary):
                 found.append(Place(start, f"no {healthy}", end))
                 continue
             aside = is_circumstance(tokens, place)
-            after = None if aside else negated_after(lower, end, last in TESTS)
+            after = ended_after(lower, end) if aside else negated_after(lower, end, last in TESTS)
             if after is not None and self._other_between(tokens, next_place, after):
                 after = None
             if after is not None:

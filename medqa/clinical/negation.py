@@ -20,12 +20,13 @@ NEGATION_WORDS = words(
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
-    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former"
+    "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former "
+    "forbids prohibits break"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
-    "negative": " for ", "ruled": " out ", "rules": " out ", "rule": " out ",
+    "negative": " for ",
     "instead": " of ", "rather": " than ",
     "refrain": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
@@ -33,8 +34,11 @@ _NEEDS_AFTER = {
     "avoidance": " of ", "clear": " of ", "off": " ",
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
     "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
-    "leave": " out ", "leaving": " out ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
+    "break": " from ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
+# "Leave the statin out", "rules thrombolysis out"
+_SPLIT_OUT = re.compile(r" (?:(?!it )[a-z-]+ ){0,4}?out(?! of (?:hand|hospital))(?![a-z])")
+_SPLIT = dict.fromkeys(("leave", "leaving", "rule", "rules", "ruled"), _SPLIT_OUT)
 # Triggers that undo another: "do not stop aspirin".
 UNDOING = words(
     "quit quits quitting denied deny stopped discontinued withheld avoided omitted "
@@ -74,7 +78,8 @@ _NOT_NEGATED = re.compile(
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
-    r"|doubt|until"
+    r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)"
+    r"|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
     r"|contraindicat\w+|forget|hesitate|delay"
@@ -143,9 +148,11 @@ _ENDED = (
     r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
     r"|(?:is|are) (?:now )?gone(?! on| up| down| from| to)"
 )
+ENDED_AFTER = re.compile(rf" (?:{_ENDED})(?![a-z])")
 # What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
 NEGATED_AFTER = re.compile(
-    r"(?:-[0-9]+)?(?:, (?:which|who) [^.;:,!?\n]{1,60},)?(?:"
+    r"(?:-[0-9]+)?(?:, (?:which|who|including|especially|such as) [^.;:,!?\n]{1,60},"
+    r"|,(?= (?:is|are|was|were|should|must) ))?(?:"
     rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
     rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
     r"|(?:is|are)(?: not|n't) (?:meant |intended )?for (?:children|under|anyone|people|babies|infants|adults"
@@ -158,7 +165,7 @@ NEGATED_AFTER = re.compile(
     r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
     r"|results?|antibod(?:y|ies)|smears?|ag(?:/ab)?|ab|igg|igm|rna|dna|serum"
     r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
-    r"|has been))?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
+    r"|has been)|:)?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
     r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
     r"(?= *[.;:,)\n]| *$| "
     r"(?:by|on|in|at|as) )"
@@ -290,6 +297,7 @@ FAMILY = re.compile(
 )
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
+    "break": re.compile(r"\b(?:take|takes|taking|took|have|having) (?:a|an) (?:[a-z]+ )?$"),
     "away": re.compile(r"\b(?:keep|keeps|keeping|kept|stay|stays|staying|steer|shy)(?: [a-z]+){0,4} $"),
     "off": re.compile(
         r"\b(?:keep|keeps|keeping|kept|stay|stays|staying)(?: [a-z]+)? $"
@@ -301,6 +309,19 @@ ONLY_AFTER = {
     ),
     "replaced": re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$"),
 }
+
+
+# "Sudden withdrawal of clonidine must be avoided" is advice for it.
+ENDING_NOUNS = words(
+    "withdrawal discontinuation cessation avoidance stopping discontinuing withholding omitting"
+)
+AVOIDED_END = re.compile(
+    r" (?:of )?(?:[a-z-]+ ){1,4}?(?:abruptly |suddenly )?(?:(?:must|should|is|are|to) (?:to )?"
+    r"(?:not (?:be )?(?:recommended|advised|stopped|done)"
+    r"|be avoided|dangerous|unsafe|harmful|contra-?indicated)"
+    r"|(?:can|may|might) (?:cause|lead|trigger|provoke))"
+    r"(?![a-z])"
+)
 
 
 def negates(text: str, word: str, start: int) -> bool:
@@ -324,6 +345,10 @@ def negates(text: str, word: str, start: int) -> bool:
         return False
     if word in ONLY_AFTER and not ONLY_AFTER[word].search(text, max(0, start - 40), start):
         return False
+    if word in _SPLIT and not _SPLIT[word].match(text, end):
+        return False
+    if AVOIDED_END.match(text, end) and word in ENDING_NOUNS:
+        return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
 
@@ -343,19 +368,6 @@ def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
         return None
     left_open = _OPEN_AFTER.match(text, end)
     return None if left_open and left_open.end() >= match.end() - 2 else match.end()
-
-
-def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:
-    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or".
-
-    After a word of `LISTING` an "and" does as well: "denies fever, cough and rash".
-    """
-    for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor") or (word == "and" and listing):
-            return True
-        if word in CLAUSE_END or word in ".;:!?()\n":
-            return False
-    return False
 
 
 # Faculties that are intact, and what the text denies by that; organs of a size that is not remarkable.

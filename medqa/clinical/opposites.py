@@ -84,11 +84,14 @@ EXCLUSIVE = {
     "withdrawal": {
         "gradual": r"\b(?:taper|wean)(?:ed|ing|s)?\b"
         rf"|\b{_ENDS} (?:[a-z]+ ){{0,3}}?(?:gradually|slowly)\b|\bgradual(?:ly)? {_ENDS}\b",
-        "abrupt": rf"\b{_ENDS} (?:[a-z]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
+        "abrupt": rf"\b{_ENDS} (?:[a-z-]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
     },
     "result": {
         "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
-        r"|\b(?:cultures?|swabs?|samples?) grew (?!no|any)",
+        r"|\b(?:cultures?|swabs?|samples?|blood|urine|sputum|fluid|csf|pus)"
+        r" (?:(?:has|have|had) )?(?:grew|grown|yielded) (?!no|any)"
+        r"|(?<!no )\b(?:organism|pathogen|bacteri[a-z]+)s? (?:was|were|has been)"
+        r" (?:grown|isolated|cultured)\b",
         "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
         r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
         r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
@@ -155,7 +158,8 @@ HINTS = {
     "together": ("hour", "together", "same", "simultaneous", "along"),
     "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
                    "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "sterile", "clear"), "smoking": ("smok", "cigarettes"),
+    "result": ("tive", "grew", "growth", "grown", "sterile", "clear", "yielded", "isolated",
+               "cultured"), "smoking": ("smok", "cigarettes"),
     "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
     "tumour": ("benign", "malignan"),
     "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
@@ -213,12 +217,14 @@ NO_NEED = re.compile(
 )
 # Rows that settle whether two texts say the same, however each negates it.
 SETTLING = ("result", "withdrawal", "smoking", "displacement", "rupture", "complications")
+IN_ONE_WORD = ("displacement", "rupture", "complications")
 # Rows of two alternatives of which a text that denies the one, or warns of it, names the other.
 TURNED = {
     "together": {"together": "apart", "apart": "together"},
     "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
 }
 TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without|if|when)\b|n't\b)[^.;,:]{0,40}$")
+REPLACED = re.compile(r"\b(?:rather than|instead of) (?:being )?$")
 TURNS_AFTER = re.compile(
     r"[^.;,]{0,30}?(?:\b(?:none|no|not|avoided|dangerous|unnecessary|unsafe|risky|harmful|superfluous"
     r"|contra-?indicated|(?:can|may|might) (?:cause|lead|trigger))\b|n't\b)"
@@ -237,7 +243,8 @@ FORBIDDEN_AFTER = re.compile(
 # What makes the route of a sentence the only one, and what forbids it.
 ONLY = re.compile(r"\b(?:only|solely|exclusively|must be given|never|not be given)\b")
 FORBIDDEN = re.compile(
-    rf"(?:\b(?:never|not|avoid|cannot|contraindicated)\b|n't(?= )){_COMPARED}[^.;,]{{0,40}}$"
+    rf"(?:\b(?:never|not|avoid|cannot|contraindicated|forbids|prohibits)\b|n't(?= )){_COMPARED}"
+    r"(?:(?!without|unless)[^.;,]){0,40}$"
 )
 
 
@@ -283,14 +290,30 @@ def kept_apart(one: str, other: str) -> bool:
 
 
 def in_one_way(one: str, other: str) -> bool:
-    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile"."""
+    """Whether two texts name the same result, or way of ending: "grew nothing", "sterile".
+
+    A complication that both deny in one word explains no other negation: "uncomplicated".
+    """
     rows, others = (_ways(text).rows for text in (one, other))
-    return any(row in rows and row in others and rows[row][0] == others[row][0] for row in SETTLING)
+    return any(
+        row in rows
+        and row in others
+        and rows[row][0] == others[row][0]
+        and not (row in IN_ONE_WORD and rows[row][1].lower() == others[row][1].lower())
+        for row in SETTLING
+    )
+
+
+def ended_alike(one: str, other: str) -> bool:
+    """Whether two texts want something ended gradually, or both abruptly."""
+    rows, others = (_ways(text).rows for text in (one, other))
+    return "withdrawal" in rows and rows["withdrawal"][0] == others.get("withdrawal", ("",))[0]
 
 
 def _is_denied(lower: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
-    return (TURNS.search(lower, 0, match.start()) or TURNS_AFTER.match(lower, match.end())) is not None
+    before = REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start())
+    return (before or TURNS_AFTER.match(lower, match.end())) is not None
 
 
 def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:

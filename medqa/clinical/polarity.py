@@ -7,6 +7,7 @@ from itertools import product
 from medqa.clinical.agreement import mirrored
 from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
+from medqa.clinical.directions import inverted_cause, reversed_directions, same_direction
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
@@ -14,8 +15,9 @@ from medqa.clinical.negation import (
     FAMILY,
     RELATIVE,
 )
-from medqa.clinical.opposites import in_one_way, kept_apart, leaves_open
+from medqa.clinical.opposites import ended_alike, in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
+from medqa.clinical.precedence import same_preference, turned_precedence
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.questions import answered
 from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
@@ -57,6 +59,14 @@ EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?ou
 PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
     r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
+)
+# What follows a condition denies nothing before it: "keep taking it if you can't eat".
+SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
+# "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
+WAITS = re.compile(
+    r"(?<!not )(?<!n't )(?<!no need to )(?<!without )(?<!without any )(?<!reason to )"
+    r"\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
+    r"|hold(?:ing)? off|put(?:ting)? off)(?![a-z])"
 )
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
@@ -110,7 +120,8 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
     agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
-    agreed = agreed or both_healthy(reference, hypothesis)
+    agreed = agreed or both_healthy(reference, hypothesis) or same_preference(reference, hypothesis)
+    agreed = agreed or inverted_cause(reference, hypothesis)
     flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -129,12 +140,18 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
     errors = errors or list(_needlessly_avoided(reference, hypothesis))
+    if not errors and (order := turned_precedence(reference, hypothesis)):
+        errors = [dict(zip(FIELDS, order, strict=True))]
+    if not errors:
+        turned = reversed_directions(reference, hypothesis, lexicon)
+        errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
     settled = settled or excused or _both_end(reference, hypothesis)
-    settled = settled or in_one_way(reference, hypothesis)
+    settled = settled or in_one_way(reference, hypothesis) or same_direction(reference, hypothesis)
+    settled = settled or any(WAITS.search(forms(text)[2]) for text in (reference, hypothesis))
     shared = "" if errors else allowed_all_the_same(reference, hypothesis)
     shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
     if shared:
@@ -197,6 +214,11 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
+    apart = (
+        apart
+        or ended_alike(reference, hypothesis)
+        or _is_contrapositive(flips, reference, hypothesis, lexicon)
+    )
     apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
@@ -225,6 +247,21 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
         ]
     return flips, exception or apart
+
+
+def _is_contrapositive(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether advice and its condition are both turned round: "none if it bleeds", "some if it does not"."""
+    if len(flips) != 2 or len({term.startswith("no ") for term in flips}) != 2:
+        return False
+    conditional = []
+    for text in (one, other):
+        condition = CONDITION.search(forms(text)[2])
+        if condition is None:
+            return False
+        clause = CLAUSE_OF.match(forms(text)[2], condition.end()).group()
+        terms = {term.removeprefix("no ") for term in lexicon.counts(clause)}
+        conditional.append([flip for flip in flips if flip.removeprefix("no ") in terms])
+    return len(conditional[0]) == 1 and conditional[0] == conditional[1]
 
 
 def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon) -> bool:
@@ -269,7 +306,8 @@ def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexico
             mine, theirs = (
                 sum(term.startswith("no ") for term in lexicon.counts(text)) for text in (one, other)
             )
-            return len(flips) == 1 == abs(mine - theirs) and flips[0].removeprefix("no ") in exception
+            excepted = all(flip.removeprefix("no ") in exception for flip in flips)
+            return len(flips) == abs(mine - theirs) and excepted
         pairs = product(read(first), read(second))
         return len(flips) == 2 or any(
             mine.number == theirs.number and mine.unit == theirs.unit and mine.bound != theirs.bound
@@ -306,6 +344,10 @@ def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bo
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
-        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(clause).opposed:
+        main = SUBORDINATE_PART.split(clause)[0] if named else clause
+        main = main if term in lexicon.terms(main) else clause
+        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(main).opposed:
+            return True
+        if WAITS.search(lower):
             return True
     return False

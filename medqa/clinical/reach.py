@@ -4,6 +4,9 @@ from medqa.clinical.negation import (
     ADVICE,
     ASIDE,
     CIRCUMSTANCES,
+    CLAUSE_END,
+    ENDED_AFTER,
+    ENDING_NOUNS,
     EVIDENCE_THAT,
     LISTING,
     NEGATION_REACH,
@@ -12,7 +15,6 @@ from medqa.clinical.negation import (
     RELATION,
     TAKEN_WITH,
     UNDOING,
-    list_goes_on,
     negates,
 )
 from medqa.clinical.words import words
@@ -26,6 +28,7 @@ TESTS = words(
     "culture cultures biopsy biopsies cytology microscopy examination swab swabs sample samples scan "
     "ultrasound test tests testing analysis imaging"
 )
+ASIDE_OF = TESTS | ENDING_NOUNS
 EVIDENCE = words("evidence sign signs symptoms history suggestion features")
 VERBS = words("has have had is are was were can may will does did the he she they it a an no not takes needs")
 PREFIXES = words("non ex")
@@ -39,7 +42,34 @@ def is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
         before.pop()
     if not before:
         return False
-    return before[-1] in ASIDE or (before[-1] == "of" and len(before) > 1 and before[-2] in TESTS)
+    return before[-1] in ASIDE or (
+        before[-1] == "of" and len(before) > 1 and before[-2] in TESTS | ENDING_NOUNS
+    )
+
+
+# Words that begin examples of what was denied: "no live vaccines, especially MMR".
+APPOSITION = words("including especially particularly notably namely")
+
+
+def ended_after(text: str, end: int) -> int | None:
+    """Where the words end that say that a circumstance is over: "after the fever is gone"."""
+    match = ENDED_AFTER.match(text, end)
+    return match.end() if match else None
+
+
+def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bool:
+    """Whether a comma separates items of one negated list: "no fever, cough or rash", by its later "or".
+
+    After a word of `LISTING` an "and" does as well: "denies fever, cough and rash".
+    """
+    if tokens[comma + 1 : comma + 2] and tokens[comma + 1][0] in APPOSITION:
+        return True
+    for word, _ in tokens[comma + 1 : comma + 12]:
+        if word in ("or", "nor", "included") or (word == "and" and listing):
+            return True
+        if word in CLAUSE_END or word in ".;:!?()\n":
+            return False
+    return False
 
 
 class Reach:

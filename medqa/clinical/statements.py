@@ -92,13 +92,18 @@ NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly u
 BEFORE_UNTREATED = words("if when left is are was were be remains remained")
 # Words for any medicine: what is said of "the drug" is said of no other one.
 GENERIC = words("drug drugs medicine medicines medication medications treatment therapy")
+# Words of an order, and of a preference.
+_ORDERING = words(
+    "first then only once come comes choose chosen prefer preferred dose doses better finished over"
+)
 # "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
 HEALTHY = re.compile(
     r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
 )
 NOTHING_WRONG = re.compile(
     r"\b(?:no|without|not|free of|nothing)\b[^.;,]{0,40}?\b(?:abnormal\w*|deficits?|anything|problems?"
-    r"|irregularit\w+|wrong|changes?|disease|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
+    r"|irregularit\w+|wrong|changes?|disease|added sounds|crackles"
+    r"|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
 )
 DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
@@ -123,6 +128,16 @@ REFUSED = re.compile(
 # "He may drink until midnight", "no drinks after midnight"
 AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
+NEGATIVE_COMPOUND = re.compile(r"\b([a-z]+)-negative\b")
+# "Unless he has had anaphylaxis", "even if he has had it"; "all except those with a pacemaker"
+UNLESS = re.compile(r"\bunless ([^.;,]+)")
+ALL_THE_SAME = re.compile(r"\b(?:even (?:if|when|though|in)|regardless of|irrespective of) ([^.;,]+)")
+EXCEPTED = re.compile(
+    r"\b(?:except|excepting|apart from|with the exception of)(?: for)? ([a-z -]+?)"
+    r"(?= (?:may|can|should|must)\b|[.,;]|$)"
+)
+# "Not uncommon"
+DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
     r"(?<![a-z])(?:([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be "
@@ -138,26 +153,52 @@ def opposite(one: str, other: str) -> str:
     for first, second in ((one, other), (other, one)):
         if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
             return ""
+    one, other = without_shared_denials(one, other)
+    both = statement(one).opposed and statement(other).opposed
+    common = statement(one).denied & statement(other).denied if both else frozenset()
     pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
     for first, second in pairs:
         left_open = [OPEN.search(text.lower()) is not None for text in (first, second)]
         if any(left_open) and not _is_denied_possibility(first, second, left_open):
             continue
         mine, theirs = statement(first), statement(second)
-        if mine.opposed == theirs.opposed:
+        if mine.opposed == theirs.opposed or (mine.denied | theirs.denied) & common:
             continue
         shared = mine.words & theirs.words
         fewest = min(len(mine.words), len(theirs.words))
         denied = mine.denied & theirs.words | theirs.denied & mine.words
         # Where both texts oppose something, one of them may do so on another condition.
         loose = not (statement(one).opposed and statement(other).opposed)
-        same = shared and len(shared) >= _SAME_WORDS * fewest and not (read(one) and read(other))
+        same = (
+            shared and len(shared) >= _SAME_WORDS * fewest and not (_has_number(one) and _has_number(other))
+        )
         advised = mine.advised | theirs.advised
         same = same and (not advised or not shared.isdisjoint(advised))
         about = denied & advised
         if same or (loose and (about or (denied and shared - denied))):
             return " ".join(sorted(shared if same else denied))
     return ""
+
+
+def _has_number(text: str) -> bool:
+    return any(quantity.kind != "route" for quantity in read(text))
+
+
+def without_shared_denials(one: str, other: str) -> list[str]:
+    """Two texts without the negative prefixes of words that both have: "uncomplicated" denies nothing."""
+    texts = [one, other]
+    found = [
+        {word for word in TOKEN.findall(forms(text)[2]) if word.startswith("un") or word in _DENYING}
+        for text in texts
+    ]
+    compounds = [set(NEGATIVE_COMPOUND.findall(text.lower())) for text in texts]
+    for word in compounds[0] & compounds[1]:  # "rhesus-negative mothers"
+        texts = [re.sub(rf"\b{word}-negative\b", word, text, flags=re.I) for text in texts]
+    for word in found[0] & found[1] - NOT_DENYING:
+        rest = _DENYING.get(word, word.removeprefix("un"))
+        if word in _DENYING or (len(rest) > 4 and (is_general(rest) or rest.endswith("able"))):
+            texts = [re.sub(rf"\b{word}\b", rest, text, flags=re.I) for text in texts]
+    return texts
 
 
 def both_healthy(one: str, other: str) -> bool:
@@ -173,6 +214,8 @@ def allowed_all_the_same(one: str, other: str) -> str:
     """The shared words where a text forbids "unless" or "until" what the other allows "even if not"."""
     for first, second in ((one, other), (other, one)):
         limited, free = forms(first)[2], forms(second)[2]
+        if shared := _despite_exception(limited, free):
+            return shared
         waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
         if waits and len(statement(one).words & statement(other).words) >= 2:
             return " ".join(sorted(statement(one).words & statement(other).words))
@@ -180,6 +223,27 @@ def allowed_all_the_same(one: str, other: str) -> str:
             mine, theirs = statement(first).words, statement(second).words
             if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
                 return " ".join(sorted(mine & theirs))
+    return ""
+
+
+def _despite_exception(limited: str, free: str) -> str:
+    """The words of an exception that the other text does not make: "unless it bleeds", "even if it does"."""
+    if statement(limited).opposed != statement(free).opposed:
+        return ""
+    unless, same = UNLESS.search(limited), ALL_THE_SAME.search(free)
+    if unless and same and not UNLESS.search(free):
+        mine, theirs = words_of(unless[1]), words_of(same[1])
+        shared = mine & theirs
+        return " ".join(sorted(shared)) if 2 * len(shared) >= len(mine) else ""
+    excepted = None if _has_number(limited) or _has_number(free) else EXCEPTED.search(limited)
+    if (
+        excepted
+        and not statement(limited).opposed
+        and not re.search(r"\b(?:except|unless|only|apart|but)\b", free)
+    ):
+        mine, all_words = words_of(excepted[1]), words_of(free)
+        around = words_of(limited[: excepted.start()] + limited[excepted.end() :])
+        return " ".join(sorted(mine)) if mine and mine <= all_words and around & all_words else ""
     return ""
 
 
@@ -198,6 +262,12 @@ def _may_oppose(text: str) -> bool:
     return not found.isdisjoint(_OPPOSERS) or any(
         word.startswith(("non", "un")) or word.endswith("n't") for word in found
     )
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text that state something, in one form each."""
+    found = {word for word in TOKEN.findall(text) if word[0].isalpha()} - _EMPTY - _NEGATING - GENERIC
+    return frozenset(stem(word) for word in found - _RELATIONS - _ORDERING)
 
 
 def _clauses(text: str) -> list[str]:
@@ -253,7 +323,7 @@ def statement(text: str) -> Statement:
             opposed = opposed or pending
             pending = pending and word != "non"
         elif word in _DENYING:
-            opposed = True
+            opposed = opposed or not DENIED_WORD.search(lower, max(0, match.start() - 8), match.start())
             found.add(stem(_DENYING[word]))
         elif (
             prefix
@@ -262,7 +332,7 @@ def statement(text: str) -> Statement:
             and len(rest) > 4
             and (is_general(rest) or rest.endswith("able"))
         ):
-            opposed = True
+            opposed = opposed or not DENIED_WORD.search(lower, max(0, match.start() - 8), match.start())
             found.add(stem(rest))
         elif not word[0].isalpha() or word in _RELATIONS:
             pending = pending and (word == "to" or (word == "for" and previous not in ADVICE))

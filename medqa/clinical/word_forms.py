@@ -159,6 +159,10 @@ RELATED = {
     "driver": "drive", "unwel": "ill", "bled": "bleed", "broken": "break",
     "impair": "affect", "medic": "medicin", "drug": "medicin", "regularli": "regular", "unremark": "normal",
     "took": "take", "taken": "take", "given": "give", "seen": "see", "eaten": "eat",
+    "frozen": "freez", "froze": "freez", "worn": "wear", "driven": "drive", "drunk": "drink",
+    "drank": "drink",
+    "kept": "keep", "grown": "grow", "grew": "grow", "chosen": "choos", "fed": "feed", "gave": "give",
+    "shaken": "shake", "taught": "teach", "held": "hold", "torn": "tear", "swollen": "swell",
 }  # fmt: skip
 
 
