@@ -8,7 +8,7 @@ gives one form to the words that can be such a part.
 from collections.abc import Container, Iterator
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.word_forms import CLINICAL_ENDING
+from medqa.clinical.word_forms import CLINICAL_ENDING, canonical
 
 # Participles and adjectives, and the noun that each counts as inside a compound; other names of a part.
 PARTS = {
@@ -22,6 +22,13 @@ PARTS = {
     "leaky": "regurgitation", "leak": "regurgitation", "wasting": "atrophy", "shrunken": "atrophy",
     "removing": "removal", "remove": "removal", "difficult": "difficulty", "trouble": "difficulty",
     "dormant": "latent", "inactive": "latent", "intracranial": "brain",
+    "swollen": "swelling", "swell": "swelling", "puffy": "swelling", "torn": "tear", "burst": "rupture",
+    "congested": "congestion", "collapsed": "collapse", "thickened": "hypertrophy", "stiff": "stiffness",
+    "ache": "pain", "aching": "pain", "hurt": "pain", "hurting": "pain", "damaged": "damage",
+    "raised": "high", "elevated": "high", "increased": "high", "rising": "high", "rose": "high",
+    "fast": "high", "rapid": "high", "racing": "high", "overactive": "high", "reduced": "low",
+    "decreased": "low", "lowered": "low", "dropped": "low", "drop": "low", "fell": "low", "falling": "low",
+    "slow": "low", "underactive": "low", "big": "enlargement",
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
 ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
@@ -33,9 +40,17 @@ DETERMINERS = word_lists.words("the a an your her his my their our both one each
 # Between an organ and what it has or what was done to it: "both ankles show oedema", "tonsils were removed".
 AUXILIARIES = word_lists.words(
     "is are was were be been being has have had gets got show shows showed showing develop developed"
-    " not never"
+    " not never can may might could will would become becomes became becoming get getting run runs running"
+    " ran go goes went going turn turns turned seem seems seemed look looks looked appear appears appeared"
+    " remain remains remained stay stays stayed found to which who that"
 )
-MOST_AUXILIARIES = 3
+# What may come between them and the finding.
+ADVERBS = word_lists.words("often also both all very quite rather too more always then now still again so")
+# What is said of a substance beside how much there is of it: "the potassium level was low".
+LEVELS = word_lists.words("level count concentration value reading number rate")
+MOST_AUXILIARIES = 5
+# "Too few platelets", "too much calcium"
+TOO = {"few": "low", "little": "low", "many": "high", "much": "high"}
 # "Overdose of paracetamol", "too much paracetamol", "paracetamol overdose"
 POISONED = word_lists.words("overdose overdoses overdosed overdosage poisoning intoxication")
 POISONED_BY = word_lists.words("of with by from on")
@@ -48,6 +63,13 @@ OF_THE_MOUTH = word_lists.words(
     "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "
     "cancers tumour tumours tumor tumors examination membrane membranes swab cavities infection infections"
 )
+
+
+def levels() -> Iterator[tuple[str, str, str]]:
+    """(substance, "low" or "high", the term for that), for all of `words/levels.txt`."""
+    for substance, low, high in word_lists.lines("levels"):
+        yield substance, "low", low
+        yield substance, "high", high
 
 
 def compounds(listed: Container[str]) -> Iterator[tuple[str, str, str]]:
@@ -77,6 +99,16 @@ def is_adjective(word: str) -> bool:
     return word in PARTS or word.endswith(("ic", "ed", "al"))
 
 
+def is_between(word: str) -> bool:
+    """Whether a word can come between an organ and what is said of it: "is", "has often", "slightly"."""
+    return (
+        word in AUXILIARIES
+        or word in ADVERBS
+        or canonical(word) in LEVELS
+        or (word.endswith("ly") and len(word) > 5)
+    )
+
+
 def participles(verb: str) -> tuple[str, ...]:
     """The forms in "-ing" that a word may have: "droop" and "drooping", "race" and "racing"."""
     return (f"{verb}ing", f"{verb[:-1]}ing" if verb.endswith("e") else f"{verb}{verb[-1]}ing")
@@ -88,3 +120,15 @@ def is_route(tokens: list[tuple[str, int]], place: int) -> bool:
     if word == "oral":
         return place + 1 == len(tokens) or tokens[place + 1][0] not in OF_THE_MOUTH
     return word == "mouth" and place > 0 and tokens[place - 1][0] == "by"
+
+
+def cannot(tokens: list[tuple[str, int]], place: int) -> int:
+    """Where "cannot", "could not" or "was not able to" ends that begins at `place`; 0 for none."""
+    first, second, third, fourth = ([word for word, _ in tokens[place : place + 4]] + [""] * 4)[:4]
+    if first in ("cannot", "can't", "couldn't"):
+        return place + 1
+    if first in ("can", "could") and second == "not":
+        return place + 2
+    if first == "not" and (second, third) == ("able", "to"):
+        return place + 3
+    return place + 4 if second == "not" and (third, fourth) == ("able", "to") else 0

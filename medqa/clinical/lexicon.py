@@ -9,7 +9,7 @@ from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
-from medqa.clinical.composition import DENIALS, is_route
+from medqa.clinical.composition import DENIALS, cannot, is_route
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
 from medqa.clinical.reach import TESTS, Reach, is_circumstance
@@ -36,7 +36,7 @@ class MedicalLexicon(Vocabulary):
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: everything but the caches."""
         return {
-            name: value for name, value in vars(self).items() if name not in ("roles", "places", "counts")
+            name: value for name, value in vars(self).items() if name not in ("roles", "relations", "places", "counts")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ class MedicalLexicon(Vocabulary):
         for genus in GENUS.finditer(text):
             lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
-        tokens = self._spell_out(text, tokens)
+        tokens = self._inabilities(self._spell_out(text, tokens))
         found: list[tuple[int, str]] = []
         reach = Reach(tokens, lower)
         next_place = 0
@@ -178,9 +178,22 @@ class MedicalLexicon(Vocabulary):
             spelled.append((last, end - len(last) if meaning else start))
         return spelled
 
+    def _inabilities(self, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Say "unable to" for "could not", where a term begins so: "unable to pass urine"."""
+        said, place = [], 0
+        while place < len(tokens):
+            end = cannot(tokens, place)
+            if end and self.begins_inability("".join(word for word, _ in tokens[end : end + 1])):
+                said += [("unable", tokens[place][1]), ("to", tokens[end - 1][1])]
+                place = end
+            else:
+                said.append(tokens[place])
+                place += 1
+        return said
+
     def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
         """The terms of two texts; those that both name in different words have one name (`aligned`)."""
-        return aligned(self.counts(reference), self.counts(hypothesis), self.part)
+        return aligned(self.counts(reference), self.counts(hypothesis), self.relations)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.

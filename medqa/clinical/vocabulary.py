@@ -1,23 +1,27 @@
 """The medical terms that are known, and the longest one at a place of a text."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.composition import (
-    AUXILIARIES,
     DETERMINERS,
     LINKS,
+    DENIALS,
     MOST_AUXILIARIES,
     ORGAN_WORDS,
     PARTS,
     POISONED,
     POISONED_BY,
+    TOO,
     VERBS,
     compounds,
     is_adjective,
+    is_between,
+    levels,
     noun_of,
     participles,
 )
@@ -31,6 +35,7 @@ from medqa.clinical.negation import (
     SUBJECTS,
 )
 from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION
+from medqa.clinical.relations import Relations
 from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
@@ -40,8 +45,16 @@ from medqa.clinical.word_forms import (
     form_of,
     is_general,
     rare_terms,
+    stem,
     user_terms,
 )
+
+# Words that may be between those of a term: "lost her sense of smell".
+UNSTRESSED = DETERMINERS | word_lists.words("of any some")
+# Most words of a term that is found in other forms of them.
+MOST_STEMS = 6
+# Before a substance: what the kidneys let through, and not what the blood has.
+URINARY = word_lists.words("urine urinary")
 
 
 class Vocabulary:
@@ -102,6 +115,10 @@ class Vocabulary:
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
             if more:
                 self._beginnings.add((first, more[0]))
+        self._by_stems = by_stems(self._concepts)
+        self._stem_beginnings = {stems[:2] for stems in self._by_stems}
+        self._inability = {stem(word) for word in re.findall("(?m)^unable to ([a-z]+)", "\n".join(self._concepts))}
+        self.first_stems = {stems[0] for stems in self._by_stems}
         # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
         self._by_parts = {
             tuple(map(self.part, words)): concept
@@ -119,6 +136,11 @@ class Vocabulary:
     def roles(self) -> "Roles":
         """What each word can be in a text."""
         return Roles(self)
+
+    @cached_property
+    def relations(self) -> Relations:
+        """What each term contains."""
+        return Relations(self._concepts, self.part, self._by_parts)
 
     def __len__(self) -> int:
         """Number of terms, those of the affixes left out."""
@@ -145,7 +167,13 @@ class Vocabulary:
         for organ, disorder, word in compounds(self._concepts):
             first, second = (self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
             more.setdefault((first, second), self._concepts.get(word, word))
+        for substance, direction, term in levels():
+            substance, term = (self._concepts.get(form, form) for form in map(form_of, (substance, term)))
+            more.setdefault((direction, substance), term)
         for term, concept in self._concepts.items():
+            first, _, rest = term.partition(" ")
+            if rest in self._concepts and self.part(first) in ("low", "high"):  # "low blood pressure"
+                more.setdefault((self.part(first), self._concepts[rest]), concept)
             whole, _, last = term.rpartition(" ")
             # "Renal artery stenosis"; "aortic stenosis" is one of the aortic valve.
             wholes = [whole] if " " in whole else [f"{whole} {word}" for word in ORGAN_WORDS if whole]
@@ -156,6 +184,7 @@ class Vocabulary:
     def _identify(self) -> str:
         rules = [pattern.pattern for pattern in (CLINICAL_ENDING, CLINICAL_BEGINNING, MEDICINE_ENDING)]
         rules += [f"{short} {meaning}" for short, meaning in sorted(self.abbreviations.items())]
+        rules += [f"{first} + {second} {term}" for (first, second), term in sorted(self._by_parts.items())]
         terms = [f"{term}\t{concept}" for term, concept in sorted(self._concepts.items())]
         return hashlib.sha256("\n".join(rules + terms).encode()).hexdigest()
 
@@ -176,7 +205,9 @@ class Vocabulary:
         word = tokens[place][0]
         part = concept or self.part(word)
         if concept in self.given or word in POISONED or word == "too":
-            return self._poisoning(tokens, place, length, concept) or (length, concept)
+            poisoning = self._poisoning(tokens, place, length, concept)
+            if poisoning or ("low", concept) not in self._by_parts:
+                return poisoning or (length, concept)
         if part in self._in_compounds and place + length < len(tokens):
             end, compound = self._compound(tokens, place, place + length, part)
             if compound is not None:
@@ -204,7 +235,30 @@ class Vocabulary:
                     known = self._concepts.get(" ".join(forms[:length]))
                     if known is not None:
                         return length, known
-        return 1, concept
+        return self._inflected(tokens, place) or (1, concept)
+
+    def _inflected(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str] | None:
+        """The longest listed term in other forms of its words: "opened her bowels", "coughs up blood"."""
+        if stem(tokens[place][0]) not in self.first_stems:
+            return None
+        stems, ends = [], []
+        for end, (word, _) in enumerate(tokens[place : place + MOST_STEMS + 2], start=1):
+            if not word[0].isalnum():
+                break
+            if word not in UNSTRESSED:
+                stems.append(stem(word))
+                ends.append(end)
+                if len(stems) == 2 and tuple(stems) not in self._stem_beginnings:
+                    return None
+        for length in range(len(stems), 1, -1):
+            concept = self._by_stems.get(tuple(stems[:length]))
+            if concept is not None:
+                return ends[length - 1], concept
+        return None
+
+    def begins_inability(self, verb: str) -> bool:
+        """Whether a term begins with "unable to" and a verb."""
+        return stem(verb) in self._inability
 
     def _at(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str]:
         """Where the part of a compound that begins at `place` ends, and what it counts as."""
@@ -225,7 +279,7 @@ class Vocabulary:
             return place, None
         end, second = self._at(tokens, place)
         compound = self._by_parts.get((part, second))
-        if compound is None and is_adjective(tokens[start][0]):
+        if compound is None and (is_adjective(tokens[start][0]) or second in ("low", "high")):
             compound = self._by_parts.get((second, part))  # "cirrhotic liver"
         for participle in participles(second) if compound is None else ():  # "his eyelids droop"
             compound = compound or self._by_parts.get(
@@ -244,12 +298,35 @@ class Vocabulary:
                 if compound is None:  # "encephalopathy of liver disease"
                     end, compound = place + 1, self._by_parts.get((self.part(tokens[place][0]), part))
                 return end, compound
-        after = place
-        while after < min(len(tokens), place + MOST_AUXILIARIES) and tokens[after][0] in AUXILIARIES:
-            after += 1
-        if place < after < len(tokens):
-            return after + 1, self._by_parts.get((part, self.part(tokens[after][0])))
-        return place, None
+        return self._predicate(tokens, place, part)
+
+    def _predicate(
+        self, tokens: list[tuple[str, int]], place: int, part: str
+    ) -> tuple[int, str | None]:
+        """The compound of what is said of an organ or substance: "the liver and spleen are both enlarged".
+
+        Where the words are about others too, the compound ends before `place`.
+        """
+        at, between, joined, denied = place, 0, False, False
+        while at < len(tokens) and between <= MOST_AUXILIARIES:
+            word = tokens[at][0]
+            if is_between(word):
+                denied = denied or word in DENIALS
+                at, between = at + 1, between + 1
+                continue
+            if word in ("and", "or", ",") and not between and at + 1 < len(tokens):
+                following = at + 1 + (tokens[at + 1][0] in (*DETERMINERS, "and"))
+                if following < len(tokens) and (named := self._at(tokens, following))[1] in self._in_compounds:
+                    at, joined = named[0], True
+                    continue
+            break
+        if not between or at == len(tokens) or (joined and denied):
+            return place, None
+        said = self.part(tokens[at][0])
+        if tokens[place - 1][0] in URINARY or tokens[max(0, place - 2)][0] in URINARY:
+            return place, None  # "urine calcium is high"
+        compound = self._by_parts.get((part, said)) or self._by_parts.get((said, part))
+        return (place if joined else at + 1), compound
 
     def _inverted(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
         """The compound of an index, "hepatitis, viral"; "bleeding, joint pain" is a list."""
@@ -267,16 +344,16 @@ class Vocabulary:
             return (length + 1, self._poisoned(concept)) if follows in POISONED else None
         before = (
             2
-            if words[:2] == ["too", "much"]
-            or words[:2] == ["too", "many"]
+            if words[0] == "too" and words[1:2] and words[1] in TOO
             or (len(words) > 1 and words[1] in POISONED_BY)
             else 0
         )
         before += before and len(words) > 2 and words[2] in DETERMINERS
         if before and place + before < len(tokens):
             end, medicine_name = self._at(tokens, place + before)
-            if medicine_name in self.given:
-                return end - place, self._poisoned(medicine_name)
+            level = self._by_parts.get((TOO.get(words[1], ""), medicine_name))
+            if level or medicine_name in self.given:
+                return end - place, level or self._poisoned(medicine_name)
         return None
 
     def _poisoned(self, name: str) -> str:
@@ -287,6 +364,17 @@ class Vocabulary:
         form = canonical(word)
         form = noun_of(PARTS.get(form, form), self._concepts)
         return self._concepts.get(form, form)
+
+
+def by_stems(concepts: dict[str, str]) -> dict[tuple[str, ...], str]:
+    """The terms of several words by the stems of the words that matter; not those that would be two terms."""
+    found: dict[tuple[str, ...], str] = {}
+    several = set()
+    for name, concept in concepts.items():
+        stems = tuple(stem(word) for word in name.split() if word not in UNSTRESSED)
+        if 2 <= len(stems) <= MOST_STEMS and found.setdefault(stems, concept) != concept:
+            several.add(stems)
+    return {stems: concept for stems, concept in found.items() if stems not in several}
 
 
 class Roles(dict):
@@ -312,7 +400,12 @@ class Roles(dict):
             denied = self._denied(form) if longest < 2 else None
             if denied is not None:
                 role = (f"no {denied}", 1)
-            elif term is not None or longest > 1 or form in self._vocabulary.heads:
+            elif (
+                term is not None
+                or longest > 1
+                or form in self._vocabulary.heads
+                or stem(form) in self._vocabulary.first_stems
+            ):
                 role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role

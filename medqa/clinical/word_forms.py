@@ -49,7 +49,7 @@ CLINICAL_ENDING = re.compile(
     "|plasia|plastic"
     "|kinesia|phagia|phasia|pnea|cardia|cardiogram|encephalogram|cytosis|cyte|cytes|cytic|blastoma"
     "|sarcoma|carcinoma"
-    "|lithiasis|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland"
+    "|iasis|iases|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland"
     "|derma|dermal"
     "|cerebral|vascular|ventricular|arterial|venous|cardial|cardiac|pulmonary|hepatic|renal|gastric"
     "|thoracic|lumbar"
@@ -158,6 +158,7 @@ RELATED = {
     "pregnanc": "pregnant", "necess": "necessari", "presenc": "present", "absenc": "absent",
     "driver": "drive", "unwel": "ill", "bled": "bleed", "broken": "break",
     "impair": "affect", "medic": "medicin", "drug": "medicin", "regularli": "regular", "unremark": "normal",
+    "lost": "loss", "lose": "loss", "swollen": "swell",
     "took": "take", "taken": "take", "given": "give", "seen": "see", "eaten": "eat",
 }  # fmt: skip
 
