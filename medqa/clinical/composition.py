@@ -28,12 +28,23 @@ PARTS = {
     "raised": "high", "elevated": "high", "increased": "high", "rising": "high", "rose": "high",
     "fast": "high", "rapid": "high", "racing": "high", "overactive": "high", "reduced": "low",
     "decreased": "low", "lowered": "low", "dropped": "low", "drop": "low", "fell": "low", "falling": "low",
+    "broke": "fracture", "break": "fracture", "tore": "tear", "removes": "removal", "replacing": "replacement",
     "slow": "low", "underactive": "low", "big": "enlargement",
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
-ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"))
+ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"),
+    ("oscopic", "oscopy"))
 # Verbs among them, whose object has an article: "removing the kidney".
-VERBS = word_lists.words("removing remove")
+VERBS = word_lists.words(
+    "removing remove removed removes broke break breaks fractured tore tears ruptured dislocated replaced "
+    "replacing"
+)
+# Two words that say what was done to an organ.
+PHRASES = {
+    ("taken", "out"): "removal", ("took", "out"): "removal", ("cut", "out"): "removal",
+    ("taken", "away"): "removal", ("comes", "away"): "detachment", ("came", "away"): "detachment",
+    ("come", "away"): "detachment", ("gives", "way"): "instability",
+}  # fmt: skip
 # Between the parts of a compound in the other order: "cancer of the lung".
 LINKS = word_lists.words("of in to into within inside around affecting")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
@@ -86,6 +97,7 @@ def compounds(listed: Container[str]) -> Iterator[tuple[str, str, str]]:
 
 def noun_of(word: str, listed: Container[str]) -> str:
     """The listed noun of a disorder whose adjective a word is, "cirrhosis" of "cirrhotic", else the word."""
+    word = word.removesuffix("ally") if word.endswith("ically") and word not in listed else word
     if word.endswith("ic") and word not in listed:
         for ending, of_noun in ADJECTIVES:
             noun = word.removesuffix(ending) + of_noun
@@ -112,6 +124,19 @@ def is_between(word: str) -> bool:
 def participles(verb: str) -> tuple[str, ...]:
     """The forms in "-ing" that a word may have: "droop" and "drooping", "race" and "racing"."""
     return (f"{verb}ing", f"{verb[:-1]}ing" if verb.endswith("e") else f"{verb}{verb[-1]}ing")
+
+
+def is_no_term(tokens: list[tuple[str, int]], place: int, length: int) -> bool:
+    """Whether the word at `place` is no term there: a route, "secondary to", "spinal" of the spine."""
+    word = tokens[place][0]
+    if length > 1:
+        return False
+    if word == "secondary":  # the noun has a plural: "secondaries"
+        return True
+    following = "".join(word for word, _ in tokens[place + 1 : place + 2])
+    if word == "spinal":  # "under spinal", "a spinal was given"; "spinal tuberculosis"
+        return following[:1].isalpha() and following not in AUXILIARIES and following not in LINKS
+    return word in ("oral", "mouth") and is_route(tokens, place)
 
 
 def is_route(tokens: list[tuple[str, int]], place: int) -> bool:

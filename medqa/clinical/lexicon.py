@@ -9,7 +9,7 @@ from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
-from medqa.clinical.composition import DENIALS, cannot, is_route
+from medqa.clinical.composition import DENIALS, cannot, is_no_term
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
 from medqa.clinical.reach import TESTS, Reach, is_circumstance
@@ -76,7 +76,7 @@ class MedicalLexicon(Vocabulary):
                 found.append((start, role[0]))
                 continue
             length, concept = self.longest_term(tokens, place, role)
-            if concept is None or (concept == "mouth" and is_route(tokens, place)):
+            if concept is None or is_no_term(tokens, place, length):
                 continue
             following = tokens[place + length][0] if place + length < len(tokens) else ""
             if (following in REACTIONS and concept in self.given) or following in VACCINES:

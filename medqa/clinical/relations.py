@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.composition import DETERMINERS, LINKS
-from medqa.clinical.word_forms import form_of
+from medqa.clinical.word_forms import CLINICAL_ENDING, form_of
 
 # What the body does and gives off, beside the parts of the body; WordNet has them elsewhere.
 FUNCTIONS = (
@@ -26,12 +26,14 @@ FINDINGS = (
     "fluid, discharge, injury, fracture, spasm, stenosis, deficiency, tumor, cancer, scan, x ray, bruise"
 )
 # A first word that makes another thing of what follows: "pre-eclampsia" is no eclampsia.
-OPPOSING = word_lists.words("non pre pseudo anti post peri para sub mini false hay chicken scarlet yellow")
+OPPOSING = word_lists.words(
+    "non pre pseudo anti post peri para sub mini false hay chicken scarlet yellow hyper hypo"
+)
 # Endings of Greek and Latin origin, and what each says beside the organ.
 ENDINGS = {
-    "itis": "inflammation", "algia": "pain", "ectomy": "surgery", "plasty": "surgery", "otomy": "surgery",
+    "itis": "inflammation infection", "algia": "pain", "ectomy": "surgery", "plasty": "surgery", "otomy": "surgery",
     "ostomy": "surgery", "rrhagia": "bleeding", "plegia": "paralysis", "paresis": "weakness",
-    "rrhaphy": "surgery", "pexy": "surgery", "carcinoma": "cancer", "sarcoma": "cancer", "edema": "edema",
+    "hematoma": "bleeding", "hemorrhage": "bleeding", "rrhaphy": "surgery", "pexy": "surgery", "carcinoma": "cancer", "sarcoma": "cancer", "edema": "edema",
 }  # fmt: skip
 
 
@@ -54,6 +56,8 @@ class Relations:
             self._broader[self._one(term)].update(map(self._one, above))
         organs = (line[0] for line in word_lists.lines("organs"))
         bodily = (*organs, *FUNCTIONS.split(", "), *FINDINGS.split(", "))
+        combined = word_lists.lines("combined_terms")
+        self._sums = {self._one(term): frozenset(map(self._one, parts)) for term, *parts in combined}
         self._bodily = frozenset(map(self._one, bodily))
         for parts, concept in compounds.items():
             self._broader[concept].update(filter(self.is_bodily, parts))
@@ -77,7 +81,12 @@ class Relations:
         if rest and first not in OPPOSING:
             found.update(list(self._segments(term))[-1:])
         last = term.rpartition(" ")[2]
-        found.update(self._one(noun) for ending, noun in ENDINGS.items() if last.endswith(ending))
+        for ending, nouns in ENDINGS.items():
+            found.update(self._one(noun) for noun in nouns.split() if last.endswith(ending))
+        for place in range(3, len(last) - 5):  # "hemiarthroplasty"
+            if CLINICAL_ENDING.fullmatch(last, place) and last[place:] in self._concepts:
+                if last[:place] not in OPPOSING:
+                    found.add(self._concepts[last[place:]])
         for broader in list(found):
             found |= self._broader.get(broader, set())
         return frozenset(found - {term, "body part"})
@@ -101,3 +110,5 @@ class Relations:
             parts = frozenset(self._segments(name)) if " " in name else frozenset()
             if len(parts) > 1:
                 yield parts
+        if term in self._sums:
+            yield self._sums[term]

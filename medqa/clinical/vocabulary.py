@@ -14,6 +14,7 @@ from medqa.clinical.composition import (
     MOST_AUXILIARIES,
     ORGAN_WORDS,
     PARTS,
+    PHRASES,
     POISONED,
     POISONED_BY,
     TOO,
@@ -263,6 +264,9 @@ class Vocabulary:
     def _at(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str]:
         """Where the part of a compound that begins at `place` ends, and what it counts as."""
         word = tokens[place][0]
+        phrase = PHRASES.get((word, tokens[place + 1][0])) if place + 1 < len(tokens) else None
+        if phrase is not None:
+            return place + 2, phrase
         role = self.roles[word]
         if isinstance(role, tuple) and role[1] > 1:
             length, concept = self._listed(tokens, place, role)
@@ -288,7 +292,8 @@ class Vocabulary:
         if compound is not None:
             return end, compound
         if tokens[place][0] == ",":
-            return self._inverted(tokens, place + 1, part)
+            inverted = self._inverted(tokens, place + 1, part)
+            return inverted if inverted[1] else self._predicate(tokens, place, part)
         if tokens[place][0] in LINKS:
             place += 1
             place += place < len(tokens) and tokens[place][0] in DETERMINERS
@@ -320,13 +325,13 @@ class Vocabulary:
                     at, joined = named[0], True
                     continue
             break
-        if not between or at == len(tokens) or (joined and denied):
+        if not (between or joined) or at == len(tokens) or (joined and denied):
             return place, None
-        said = self.part(tokens[at][0])
+        end, said = self._at(tokens, at)
         if tokens[place - 1][0] in URINARY or tokens[max(0, place - 2)][0] in URINARY:
             return place, None  # "urine calcium is high"
         compound = self._by_parts.get((part, said)) or self._by_parts.get((said, part))
-        return (place if joined else at + 1), compound
+        return (place if joined else end), compound
 
     def _inverted(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
         """The compound of an index, "hepatitis, viral"; "bleeding, joint pain" is a list."""
