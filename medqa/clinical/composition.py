@@ -22,7 +22,7 @@ PARTS = {
     "leaky": "regurgitation", "leak": "regurgitation", "wasting": "atrophy", "shrunken": "atrophy",
     "removing": "removal", "remove": "removal", "difficult": "difficulty", "trouble": "difficulty",
     "dormant": "latent", "inactive": "latent", "intracranial": "brain",
-    "swollen": "swelling", "swell": "swelling", "puffy": "swelling", "torn": "tear", "burst": "rupture",
+    "swollen": "swelling", "swell": "swelling", "puffy": "swelling", "torn": "tear", "burst": "perforation",
     "congested": "congestion", "collapsed": "collapse", "thickened": "hypertrophy", "stiff": "stiffness",
     "ache": "pain", "aching": "pain", "hurt": "pain", "hurting": "pain", "damaged": "damage",
     "raised": "high", "elevated": "high", "increased": "high", "rising": "high", "rose": "high",

@@ -16,7 +16,7 @@ from medqa.clinical.reach import TESTS, Reach, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import Vocabulary
-from medqa.clinical.word_forms import TOKEN, canonical
+from medqa.clinical.word_forms import TOKEN, canonical, is_general
 
 CAPITALS = re.compile(r"[A-Z](?<!\w.)[A-Z0-9]{1,5}s?\b")
 
@@ -63,6 +63,8 @@ class MedicalLexicon(Vocabulary):
         roles = self.roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
+            if role is None and is_eponym(tokens, place):
+                found.append((start, f"{canonical(word)} {tokens[place + 1][0]}"))
             if role is None or place < next_place:
                 continue
             if isinstance(role, str) and word in self.longest:
@@ -214,6 +216,14 @@ class MedicalLexicon(Vocabulary):
         if not wanted:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
+
+
+def is_eponym(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether an unknown name and what follows are a disease: "Gilbert's syndrome", not "the boy's disease"."""
+    word = tokens[place][0]
+    if not word.endswith("'s") or place + 1 == len(tokens):
+        return False
+    return tokens[place + 1][0] in ("syndrome", "disease") and not is_general(canonical(word))
 
 
 REACTIONS = word_lists.words(

@@ -110,5 +110,7 @@ class Relations:
             parts = frozenset(self._segments(name)) if " " in name else frozenset()
             if len(parts) > 1:
                 yield parts
+        if " " in term:
+            yield frozenset(map(self._part, term.split()))
         if term in self._sums:
             yield self._sums[term]

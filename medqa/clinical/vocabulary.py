@@ -377,7 +377,8 @@ def by_stems(concepts: dict[str, str]) -> dict[tuple[str, ...], str]:
     several = set()
     for name, concept in concepts.items():
         stems = tuple(stem(word) for word in name.split() if word not in UNSTRESSED)
-        if 2 <= len(stems) <= MOST_STEMS and found.setdefault(stems, concept) != concept:
+        directed = PARTS.get(name.split()[0]) in ("low", "high")  # "increasing it" is a treatment
+        if 2 <= len(stems) <= MOST_STEMS and not directed and found.setdefault(stems, concept) != concept:
             several.add(stems)
     return {stems: concept for stems, concept in found.items() if stems not in several}
 
