@@ -55,7 +55,9 @@ def _apart(one: Counter[str], other: Counter[str], relations: Relations) -> None
     """Let the terms of `one` count as their parts, or as their end, where `other` names those only."""
     for term in [term for term in one if not term.startswith("no ") and term not in other]:
         first, _, whole = term.partition(" ")
-        if first not in OPPOSING and " " in whole and whole in other and whole not in one:  # "conductive hearing loss"
+        if (
+            first not in OPPOSING and " " in whole and whole in other and whole not in one
+        ):  # "conductive hearing loss"
             one[whole] = one.pop(term)
             continue
         for parts in relations.wordings(term):

@@ -28,12 +28,18 @@ PARTS = {
     "raised": "high", "elevated": "high", "increased": "high", "rising": "high", "rose": "high",
     "fast": "high", "rapid": "high", "racing": "high", "overactive": "high", "reduced": "low",
     "decreased": "low", "lowered": "low", "dropped": "low", "drop": "low", "fell": "low", "falling": "low",
-    "broke": "fracture", "break": "fracture", "tore": "tear", "removes": "removal", "replacing": "replacement",
-    "slow": "low", "underactive": "low", "big": "enlargement",
+    "broke": "fracture", "break": "fracture", "tore": "tear", "removes": "removal",
+    "replacing": "replacement", "slow": "low", "underactive": "low", "big": "enlargement",
 }  # fmt: skip
 # Endings of adjectives, and those of the nouns of the same disorders: "cirrhotic", "anaemic".
-ADJECTIVES = (("otic", "osis"), ("itic", "itis"), ("iatic", "iasis"), ("emic", "emia"),
-    ("oscopic", "oscopy"))
+ADJECTIVES = (
+    ("otic", "osis"),
+    ("itic", "itis"),
+    ("iatic", "iasis"),
+    ("emic", "emia"),
+    ("oscopic", "oscopy"),
+    ("coccal", "coccus"),
+)
 # Verbs among them, whose object has an article: "removing the kidney".
 VERBS = word_lists.words(
     "removing remove removed removes broke break breaks fractured tore tears ruptured dislocated replaced "
@@ -48,6 +54,7 @@ PHRASES = {
 # Between the parts of a compound in the other order: "cancer of the lung".
 LINKS = word_lists.words("of in to into within inside around affecting")
 DETERMINERS = word_lists.words("the a an your her his my their our both one each")
+SIDES = word_lists.words("left right upper lower")
 # Between an organ and what it has or what was done to it: "both ankles show oedema", "tonsils were removed".
 AUXILIARIES = word_lists.words(
     "is are was were be been being has have had gets got show shows showed showing develop developed"
@@ -56,7 +63,9 @@ AUXILIARIES = word_lists.words(
     " remain remains remained stay stays stayed found to which who that"
 )
 # What may come between them and the finding.
-ADVERBS = word_lists.words("often also both all very quite rather too more always then now still again so")
+ADVERBS = word_lists.words(
+    "badly often also both all very quite rather too more always then now still again so"
+)
 # What is said of a substance beside how much there is of it: "the potassium level was low".
 LEVELS = word_lists.words("level count concentration value reading number rate")
 MOST_AUXILIARIES = 5
@@ -69,6 +78,8 @@ POISONED_BY = word_lists.words("of with by from on")
 ORGAN_WORDS = ("artery", "valve", "gland", "nerve", "duct", "vein", "bone", "muscle")
 # Among them, what denies the compound: "the gallbladder has not been removed".
 DENIALS = word_lists.words("not never")
+# Nouns after "spinal" that leave it an anaesthetic.
+ANESTHESIA = word_lists.words("block blocks anaesthetic anesthetic anaesthesia anesthesia")
 # Nouns after "oral" that make it the mouth and no route.
 OF_THE_MOUTH = word_lists.words(
     "cavity mucosa mucosal hygiene health ulcer ulcers ulceration lesion lesions sores pain surgery cancer "
@@ -97,7 +108,7 @@ def compounds(listed: Container[str]) -> Iterator[tuple[str, str, str]]:
 
 def noun_of(word: str, listed: Container[str]) -> str:
     """The listed noun of a disorder whose adjective a word is, "cirrhosis" of "cirrhotic", else the word."""
-    word = word.removesuffix("ally") if word.endswith("ically") and word not in listed else word
+    word = word.removesuffix("ally") if word.endswith("oscopically") else word
     if word.endswith("ic") and word not in listed:
         for ending, of_noun in ADJECTIVES:
             noun = word.removesuffix(ending) + of_noun
@@ -135,7 +146,8 @@ def is_no_term(tokens: list[tuple[str, int]], place: int, length: int) -> bool:
         return True
     following = "".join(word for word, _ in tokens[place + 1 : place + 2])
     if word == "spinal":  # "under spinal", "a spinal was given"; "spinal tuberculosis"
-        return following[:1].isalpha() and following not in AUXILIARIES and following not in LINKS
+        noun = following[:1].isalpha() and following not in AUXILIARIES and following not in LINKS
+        return noun and following not in ANESTHESIA
     return word in ("oral", "mouth") and is_route(tokens, place)
 
 

@@ -36,7 +36,9 @@ class MedicalLexicon(Vocabulary):
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: everything but the caches."""
         return {
-            name: value for name, value in vars(self).items() if name not in ("roles", "relations", "places", "counts")
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("roles", "relations", "places", "counts")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -219,7 +221,7 @@ class MedicalLexicon(Vocabulary):
 
 
 def is_eponym(tokens: list[tuple[str, int]], place: int) -> bool:
-    """Whether an unknown name and what follows are a disease: "Gilbert's syndrome", not "the boy's disease"."""
+    """Whether an unknown name and the next word are a disease: "Gilbert's syndrome"."""
     word = tokens[place][0]
     if not word.endswith("'s") or place + 1 == len(tokens):
         return False

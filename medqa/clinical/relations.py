@@ -2,7 +2,8 @@
 
 "Pericarditis" contains inflammation, carditis and the pericardium; "pulmonary embolism" the lung. Sources are
 WordNet's hierarchy and definitions (`words/broader_terms.txt`), Greek and Latin parts, and the other names of
-the term. Names of other diseases in them do not count: rubella, "German measles", contains no measles.
+the term. Only classes with many members count, and only general findings and parts of the body in names:
+rubella, "German measles", contains no measles.
 """
 
 from collections import defaultdict
@@ -31,9 +32,10 @@ OPPOSING = word_lists.words(
 )
 # Endings of Greek and Latin origin, and what each says beside the organ.
 ENDINGS = {
-    "itis": "inflammation infection", "algia": "pain", "ectomy": "surgery", "plasty": "surgery", "otomy": "surgery",
-    "ostomy": "surgery", "rrhagia": "bleeding", "plegia": "paralysis", "paresis": "weakness",
-    "hematoma": "bleeding", "hemorrhage": "bleeding", "rrhaphy": "surgery", "pexy": "surgery", "carcinoma": "cancer", "sarcoma": "cancer", "edema": "edema",
+    "itis": "inflammation infection", "algia": "pain", "ectomy": "surgery", "plasty": "surgery",
+    "otomy": "surgery", "ostomy": "surgery", "rrhaphy": "surgery", "pexy": "surgery",
+    "rrhagia": "bleeding", "hematoma": "bleeding", "hemorrhage": "bleeding", "plegia": "paralysis",
+    "paresis": "weakness", "carcinoma": "cancer", "sarcoma": "cancer", "edema": "edema",
 }  # fmt: skip
 
 
@@ -60,7 +62,8 @@ class Relations:
         self._sums = {self._one(term): frozenset(map(self._one, parts)) for term, *parts in combined}
         self._bodily = frozenset(map(self._one, bodily))
         for parts, concept in compounds.items():
-            self._broader[concept].update(filter(self.is_bodily, parts))
+            if "body part" not in self._broader[concept]:  # the gall bladder contains no bladder
+                self._broader[concept].update(filter(self.is_bodily, parts))
         self.within = lru_cache(maxsize=1 << 14)(self._within)
 
     def _one(self, name: str) -> str:
@@ -74,9 +77,9 @@ class Relations:
     def _within(self, term: str) -> frozenset[str]:
         """The terms that a term contains; cached as `within`."""
         found = set(self._broader.get(term, ()))
-        for name in self._names.get(term, [term]):
-            parts = list(self._segments(name))
-            found.update(part for part in parts if self.is_bodily(part))
+        names = self._names.get(term, [term])
+        for name in names if "body part" not in found else ():
+            found.update(filter(self.is_bodily, self._segments(name)))
         first, _, rest = term.partition(" ")
         if rest and first not in OPPOSING:
             found.update(list(self._segments(term))[-1:])
@@ -84,9 +87,9 @@ class Relations:
         for ending, nouns in ENDINGS.items():
             found.update(self._one(noun) for noun in nouns.split() if last.endswith(ending))
         for place in range(3, len(last) - 5):  # "hemiarthroplasty"
-            if CLINICAL_ENDING.fullmatch(last, place) and last[place:] in self._concepts:
-                if last[:place] not in OPPOSING:
-                    found.add(self._concepts[last[place:]])
+            ending = self._concepts.get(last[place:])
+            if ending and CLINICAL_ENDING.fullmatch(last, place) and last[:place] not in OPPOSING:
+                found.add(ending)
         for broader in list(found):
             found |= self._broader.get(broader, set())
         return frozenset(found - {term, "body part"})

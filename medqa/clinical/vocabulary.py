@@ -8,15 +8,16 @@ from pathlib import Path
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.composition import (
+    DENIALS,
     DETERMINERS,
     LINKS,
-    DENIALS,
     MOST_AUXILIARIES,
     ORGAN_WORDS,
     PARTS,
     PHRASES,
     POISONED,
     POISONED_BY,
+    SIDES,
     TOO,
     VERBS,
     compounds,
@@ -27,16 +28,8 @@ from medqa.clinical.composition import (
     participles,
 )
 from medqa.clinical.names import GROUPS
-from medqa.clinical.negation import (
-    CIRCUMSTANCES,
-    CLAUSE_END,
-    DENYING_WORDS,
-    NEGATION_WORDS,
-    PREPOSITIONS,
-    SUBJECTS,
-)
-from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION
 from medqa.clinical.relations import Relations
+from medqa.clinical.roles import MOST_STEMS, UNSTRESSED, Roles, by_stems
 from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
@@ -50,10 +43,6 @@ from medqa.clinical.word_forms import (
     user_terms,
 )
 
-# Words that may be between those of a term: "lost her sense of smell".
-UNSTRESSED = DETERMINERS | word_lists.words("of any some")
-# Most words of a term that is found in other forms of them.
-MOST_STEMS = 6
 # Before a substance: what the kidneys let through, and not what the blood has.
 URINARY = word_lists.words("urine urinary")
 
@@ -118,7 +107,9 @@ class Vocabulary:
                 self._beginnings.add((first, more[0]))
         self._by_stems = by_stems(self._concepts)
         self._stem_beginnings = {stems[:2] for stems in self._by_stems}
-        self._inability = {stem(word) for word in re.findall("(?m)^unable to ([a-z]+)", "\n".join(self._concepts))}
+        self._inability = {
+            stem(word) for word in re.findall("(?m)^unable to ([a-z]+)", "\n".join(self._concepts))
+        }
         self.first_stems = {stems[0] for stems in self._by_stems}
         # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
         self._by_parts = {
@@ -134,7 +125,7 @@ class Vocabulary:
         self.sha256 = self._identify()
 
     @cached_property
-    def roles(self) -> "Roles":
+    def roles(self) -> Roles:
         """What each word can be in a text."""
         return Roles(self)
 
@@ -297,6 +288,7 @@ class Vocabulary:
         if tokens[place][0] in LINKS:
             place += 1
             place += place < len(tokens) and tokens[place][0] in DETERMINERS
+            place += place < len(tokens) and tokens[place][0] in SIDES
             if place < len(tokens):
                 end, first = self._at(tokens, place)
                 compound = self._by_parts.get((first, part))
@@ -305,9 +297,7 @@ class Vocabulary:
                 return end, compound
         return self._predicate(tokens, place, part)
 
-    def _predicate(
-        self, tokens: list[tuple[str, int]], place: int, part: str
-    ) -> tuple[int, str | None]:
+    def _predicate(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
         """The compound of what is said of an organ or substance: "the liver and spleen are both enlarged".
 
         Where the words are about others too, the compound ends before `place`.
@@ -321,7 +311,10 @@ class Vocabulary:
                 continue
             if word in ("and", "or", ",") and not between and at + 1 < len(tokens):
                 following = at + 1 + (tokens[at + 1][0] in (*DETERMINERS, "and"))
-                if following < len(tokens) and (named := self._at(tokens, following))[1] in self._in_compounds:
+                if (
+                    following < len(tokens)
+                    and (named := self._at(tokens, following))[1] in self._in_compounds
+                ):
                     at, joined = named[0], True
                     continue
             break
@@ -349,7 +342,9 @@ class Vocabulary:
             return (length + 1, self._poisoned(concept)) if follows in POISONED else None
         before = (
             2
-            if words[0] == "too" and words[1:2] and words[1] in TOO
+            if words[0] == "too"
+            and words[1:2]
+            and words[1] in TOO
             or (len(words) > 1 and words[1] in POISONED_BY)
             else 0
         )
@@ -369,57 +364,3 @@ class Vocabulary:
         form = canonical(word)
         form = noun_of(PARTS.get(form, form), self._concepts)
         return self._concepts.get(form, form)
-
-
-def by_stems(concepts: dict[str, str]) -> dict[tuple[str, ...], str]:
-    """The terms of several words by the stems of the words that matter; not those that would be two terms."""
-    found: dict[tuple[str, ...], str] = {}
-    several = set()
-    for name, concept in concepts.items():
-        stems = tuple(stem(word) for word in name.split() if word not in UNSTRESSED)
-        directed = PARTS.get(name.split()[0]) in ("low", "high")  # "increasing it" is a treatment
-        if 2 <= len(stems) <= MOST_STEMS and not directed and found.setdefault(stems, concept) != concept:
-            several.add(stems)
-    return {stems: concept for stems, concept in found.items() if stems not in several}
-
-
-class Roles(dict):
-    """What each word can be, found out once: a mark, an end, a negation, (term, most words), or None."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self._vocabulary = vocabulary
-
-    def __missing__(self, word: str) -> object:
-        role: object = None
-        if not word[0].isalnum():
-            role = MARK
-        elif word in CLAUSE_END:
-            role = END
-        elif word in NEGATION_WORDS or word.endswith("n't"):
-            role = NEGATION
-        elif word in PREPOSITIONS or word in CIRCUMSTANCES or word in SUBJECTS:
-            role = PREPOSITION
-        else:
-            form = canonical(word)
-            term, longest = self._vocabulary.known(form), self._vocabulary.longest.get(form, 0)
-            denied = self._denied(form) if longest < 2 else None
-            if denied is not None:
-                role = (f"no {denied}", 1)
-            elif (
-                term is not None
-                or longest > 1
-                or form in self._vocabulary.heads
-                or stem(form) in self._vocabulary.first_stems
-            ):
-                role = (term, longest)
-        if len(self) < 1 << 18:
-            self[word] = role
-        return role
-
-    def _denied(self, form: str) -> str | None:
-        """The term that a word denies by its prefix: "afebrile", "nondiabetic"."""
-        if form in DENYING_WORDS:
-            return self._vocabulary.known(canonical(DENYING_WORDS[form])) or DENYING_WORDS[form]
-        rest = form.removeprefix("non") if form not in self._vocabulary else ""
-        return self._vocabulary.known(rest) if rest != form and rest else None

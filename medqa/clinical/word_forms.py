@@ -89,7 +89,7 @@ PLURALS = (
     ("aches", "ache"),
     ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
     ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
-    ("itides", "itis"), ("cocci", "coccus"), ("coccal", "coccus"),
+    ("itides", "itis"), ("cocci", "coccus"),
 )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def canonical(word: str) -> str:
         word = re.sub("ae$", "a", word).replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
         if "is" in word:
             word = BRITISH.sub(r"\1iz\2", word.replace("isation", "ization"))
-    for ending, singular in PLURALS if word.endswith(("s", "omata", "cocci", "coccal")) else ():
+    for ending, singular in PLURALS if word.endswith(("s", "omata", "cocci")) else ():
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word[: len(word) - len(ending)] + singular
     if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):

@@ -145,16 +145,22 @@ def broader_terms(reader: Any, terms: dict[str, str]) -> dict[str, list[str]]:
         # beside others.
         definition = re.findall("[a-z]+", re.split("[;(]", sense.definition())[0].lower())
         pairs = [" ".join(pair) for pair in zip(definition, definition[1:], strict=False)]
-        forms = [] if sense in body else [
-            next((form for form in (name, name.removesuffix("s")) if form in terms), "")
-            for name in definition + pairs
-        ]
+        forms = (
+            []
+            if sense in body
+            else [
+                next((form for form in (name, name.removesuffix("s")) if form in terms), "")
+                for name in definition + pairs
+            ]
+        )
         parts[concept] = [terms[form] for form in forms if form and usual(terms[form]) in body]
     kinds = Counter(name for names in above.values() for name in set(names))
     broader = {}
     for concept, names in above.items():
         classes = [name for name in names if kinds[name] >= LEAST_KINDS]
-        found = [name for name in dict.fromkeys(classes + parts[concept]) if name not in generic | {"", concept}]
+        found = [
+            name for name in dict.fromkeys(classes + parts[concept]) if name not in generic | {"", concept}
+        ]
         if found:
             broader[concept] = found
     return broader
