@@ -208,7 +208,8 @@ class MedicalLexicon(Vocabulary):
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
             (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
-            A medicine matches its class, a compound its parts (`alignment.aligned`).
+            A medicine matches its class, a compound its parts; what a term of the other text contains is left
+            out ("lung" beside "pulmonary embolism", `alignment.aligned`).
         Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
             Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation

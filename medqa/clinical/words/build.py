@@ -158,9 +158,7 @@ def broader_terms(reader: Any, terms: dict[str, str]) -> dict[str, list[str]]:
     broader = {}
     for concept, names in above.items():
         classes = [name for name in names if kinds[name] >= LEAST_KINDS]
-        found = [
-            name for name in dict.fromkeys(classes + parts[concept]) if name not in generic | {"", concept}
-        ]
+        found = sorted({*classes, *parts[concept]} - generic - {"", concept})
         if found:
             broader[concept] = found
     return broader
