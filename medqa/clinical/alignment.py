@@ -2,30 +2,33 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
 
 from medqa.clinical.names import GROUPS
+from medqa.clinical.relations import OPPOSING, Relations
 
 _MEMBERS = {group: re.compile(members) for group, members in GROUPS.items()}
 
 
 def aligned(
-    wanted: Counter[str], given: Counter[str], part: Callable[[str], str]
+    wanted: Counter[str], given: Counter[str], relations: Relations
 ) -> tuple[Counter[str], Counter[str]]:
     """The terms of two texts, in which what both name in other words has one name.
 
     A medicine counts as its class where the other text names only the class ("ramipril", "an ACE inhibitor").
     It is left out as an example where its own text names the class too and the other text no medicine of it.
     A class is left out beside a medicine of it that both texts name, unless the other text names another
-    class. A compound is named by its parts, `part` of each word, where the other text has them apart, and
-    counts without its first word where the other text names that ("conductive hearing loss").
+    class. A term counts as the parts of one of its names where the other text has them apart, and without its
+    first word where the other text names that ("hearing loss" for "conductive hearing loss"). What a term of
+    the other text contains is left out: "clot in the lung" beside "pulmonary embolism" names no other organ.
     """
     if wanted.keys() == given.keys():
         return wanted, given
     wanted, given = Counter(wanted), Counter(given)
     for one, other in ((wanted, given), (given, wanted)):
         _to_classes(one, other)
-        _apart(one, other, part)
+        _apart(one, other, relations)
+    for one, other in ((given, wanted), (wanted, given)):
+        _leave_out(one, other, relations)
     return wanted, given
 
 
@@ -48,23 +51,26 @@ def _to_classes(one: Counter[str], other: Counter[str]) -> None:
             del other[name]
 
 
-def _apart(one: Counter[str], other: Counter[str], part: Callable[[str], str]) -> None:
-    """Let the compounds of `one` be those of `other` that names their parts; or let their end count."""
-    for term in [term for term in one if " " in term and not term.startswith("no ") and term not in other]:
-        whole = term.split(maxsplit=1)[1]
-        if " " in whole and whole in other and whole not in one:  # "conductive hearing loss"
+def _apart(one: Counter[str], other: Counter[str], relations: Relations) -> None:
+    """Let the terms of `one` count as their parts, or as their end, where `other` names those only."""
+    for term in [term for term in one if not term.startswith("no ") and term not in other]:
+        first, _, whole = term.partition(" ")
+        if (
+            first not in OPPOSING and " " in whole and whole in other and whole not in one
+        ):  # "conductive hearing loss"
             one[whole] = one.pop(term)
             continue
-        parts = {part(word) for word in term.split()}
-        cover = {name: _cover(name, parts, part) for name in other if name not in one}
-        inside = [name for name, covered in cover.items() if covered]
-        if len(inside) > 1 and set().union(*(cover[name] for name in inside)) == parts:
-            other[term] = one[term]
-            for name in inside:
-                del other[name]
+        for parts in relations.wordings(term):
+            if all(name in other and name not in one for name in parts):
+                one.update(dict.fromkeys(parts, one.pop(term)))
+                break
 
 
-def _cover(name: str, parts: set[str], part: Callable[[str], str]) -> set[str]:
-    """Which of the parts of a compound a term names; empty when it names anything else."""
-    words = {name} if name in parts else {part(word) for word in name.split()}
-    return words if words <= parts else set()
+def _leave_out(one: Counter[str], other: Counter[str], relations: Relations) -> None:
+    """Leave out of `one`, but for its last term, what the terms of `other` contain."""
+    for term in [term for term in one if term not in other]:
+        sign = "no " if term.startswith("no ") else ""
+        bare = term.removeprefix("no ")
+        wholes = (whole.removeprefix("no ") for whole in other if whole.startswith("no ") == bool(sign))
+        if len(one) > 1 and any(bare in relations.within(whole) for whole in wholes):
+            del one[term]

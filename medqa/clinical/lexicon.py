@@ -9,7 +9,7 @@ from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
-from medqa.clinical.composition import DENIALS, is_route
+from medqa.clinical.composition import DENIALS, cannot, is_no_term
 from medqa.clinical.mentions import Mentions, Place
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
@@ -17,7 +17,7 @@ from medqa.clinical.reach import TESTS, Reach, ended_after, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
 from medqa.clinical.vocabulary import Vocabulary
-from medqa.clinical.word_forms import TOKEN, canonical
+from medqa.clinical.word_forms import TOKEN, canonical, is_general
 
 CAPITALS = re.compile(r"[A-Z](?<!\w.)[A-Z0-9]{1,5}s?\b")
 
@@ -40,7 +40,7 @@ class MedicalLexicon(Vocabulary):
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in ("roles", "places", "counts", "_mentions")
+            if name not in ("roles", "relations", "places", "counts", "_mentions")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -63,6 +63,8 @@ class MedicalLexicon(Vocabulary):
         roles = self.roles
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
+            if role is None and is_eponym(tokens, place):
+                found.append((start, f"{canonical(word)} {tokens[place + 1][0]}"))
             if role is None or place < next_place:
                 continue
             if isinstance(role, str) and word in self.longest:
@@ -76,7 +78,7 @@ class MedicalLexicon(Vocabulary):
                 found.append(Place(start, role[0], start + len(word)))
                 continue
             length, concept = self.longest_term(tokens, place, role)
-            if concept is None or (concept == "mouth" and is_route(tokens, place)):
+            if concept is None or is_no_term(tokens, place, length):
                 continue
             last, last_start = tokens[place + length - 1]
             end = last_start + len(last)
@@ -115,7 +117,7 @@ class MedicalLexicon(Vocabulary):
         for genus in GENUS.finditer(text):
             lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]
-        return lower, self._spell_out(text, tokens)
+        return lower, self._inabilities(self._spell_out(text, tokens))
 
     def marks(self, text: str) -> dict[str, list[Mark]]:
         """The terms of a text that are no medicines, as marks that can change places (`swaps`)."""
@@ -186,6 +188,19 @@ class MedicalLexicon(Vocabulary):
             spelled.append((last, end - len(last) if meaning else start))
         return spelled
 
+    def _inabilities(self, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Say "unable to" for "could not", where a term begins so: "unable to pass urine"."""
+        said, place = [], 0
+        while place < len(tokens):
+            end = cannot(tokens, place)
+            if end and self.begins_inability("".join(word for word, _ in tokens[end : end + 1])):
+                said += [("unable", tokens[place][1]), ("to", tokens[end - 1][1])]
+                place = end
+            else:
+                said.append(tokens[place])
+                place += 1
+        return said
+
     def compared(self, reference: str, hypothesis: str) -> tuple[Counter[str], Counter[str]]:
         """The terms of two texts; those that both name in different words have one name.
 
@@ -199,7 +214,7 @@ class MedicalLexicon(Vocabulary):
             if one.keys() - other.keys():
                 words = self._mentions.words(self._tokens(text)[1])
                 self._mentions.add(one, other, words, self.places(text))
-        return aligned(wanted, given, self.part)
+        return aligned(wanted, given, self.relations)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:
         """F1 of the medical terms of an answer.
@@ -210,8 +225,9 @@ class MedicalLexicon(Vocabulary):
             term; 0 for an answer without any.
         Formula: 2 · shared / (terms of the reference + terms of the answer), shared by clipped counts
             (multisets). Negation is part of a term: "no evidence of pneumonia" does not match "pneumonia".
-            A medicine matches its class, a compound its parts (`alignment.aligned`), a term the words of one
-            of its names that stand together in any order (`mentions.Mentions`).
+            A medicine matches its class, a compound its parts; what a term of the other text contains is left
+            out ("lung" beside "pulmonary embolism", `alignment.aligned`). A term matches the words of one of
+            its names that stand together in any order (`mentions.Mentions`).
         Source: SQuAD's F1 over tokens (Rajpurkar et al., EMNLP 2016), over medical terms; negation after
             Chapman et al., "A Simple Algorithm for Identifying Negated Findings", 2001.
         Does not see: how terms relate ("A causes B"), doses, synonyms that WordNet does not know, negation
@@ -221,6 +237,14 @@ class MedicalLexicon(Vocabulary):
         if not wanted:
             return None
         return 2 * (wanted & given).total() / (wanted.total() + given.total())
+
+
+def is_eponym(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether an unknown name and the next word are a disease: "Gilbert's syndrome"."""
+    word = tokens[place][0]
+    if not word.endswith("'s") or place + 1 == len(tokens):
+        return False
+    return tokens[place + 1][0] in ("syndrome", "disease") and not is_general(canonical(word))
 
 
 REACTIONS = word_lists.words(

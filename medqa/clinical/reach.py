@@ -31,6 +31,11 @@ TESTS = words(
 ASIDE_OF = TESTS | ENDING_NOUNS
 EVIDENCE = words("evidence sign signs symptoms history suggestion features")
 VERBS = words("has have had is are was were can may will does did the he she they it a an no not takes needs")
+# What goes on with the subject of the sentence after "without" and a term.
+PREDICATES = words(
+    "is are was were has have had can may might should must will raises suggests suggest needs need requires "
+    "require makes make means points indicates implies excludes confirms calls"
+)
 PREFIXES = words("non ex")
 PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
 
@@ -130,7 +135,11 @@ class Reach:
         """Let the negation go on from a term that it negated and that ends at `place`."""
         self.has_negated = True
         # "non-tender abdomen" denies no abdomen.
-        self.reached = place if self.tokens[self.trigger][0] in PREFIXES else place + NEGATION_REACH
+        trigger = self.tokens[self.trigger][0]
+        following = "".join(word for word, _ in self.tokens[place + 1 : place + 2])
+        # "Haematuria without dysuria suggests bladder cancer."
+        ends = trigger in PREFIXES or (trigger == "without" and following in PREDICATES)
+        self.reached = place if ends else place + NEGATION_REACH
 
     def _negation(self, place: int, word: str, start: int) -> None:
         other = PASSIVE.match(self.lower, start) or TAKEN_WITH.match(self.lower, start)

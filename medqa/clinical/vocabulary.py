@@ -1,36 +1,35 @@
 """The medical terms that are known, and the longest one at a place of a text."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.composition import (
-    AUXILIARIES,
+    DENIALS,
     DETERMINERS,
     LINKS,
     MOST_AUXILIARIES,
     ORGAN_WORDS,
     PARTS,
+    PHRASES,
     POISONED,
     POISONED_BY,
+    SIDES,
+    TOO,
     VERBS,
     compounds,
     is_adjective,
+    is_between,
+    levels,
     noun_of,
     participles,
 )
 from medqa.clinical.names import GROUPS
-from medqa.clinical.negation import (
-    CIRCUMSTANCES,
-    CLAUSE_END,
-    DENYING_WORDS,
-    NEGATION_WORDS,
-    PREPOSITIONS,
-    SUBJECTS,
-)
-from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION
+from medqa.clinical.relations import Relations
+from medqa.clinical.roles import MOST_STEMS, UNSTRESSED, Roles, by_stems
 from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
@@ -40,8 +39,12 @@ from medqa.clinical.word_forms import (
     form_of,
     is_general,
     rare_terms,
+    stem,
     user_terms,
 )
+
+# Before a substance: what the kidneys let through, and not what the blood has.
+URINARY = word_lists.words("urine urinary")
 
 
 class Vocabulary:
@@ -102,6 +105,12 @@ class Vocabulary:
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
             if more:
                 self._beginnings.add((first, more[0]))
+        self._by_stems = by_stems(self._concepts)
+        self._stem_beginnings = {stems[:2] for stems in self._by_stems}
+        self._inability = {
+            stem(word) for word in re.findall("(?m)^unable to ([a-z]+)", "\n".join(self._concepts))
+        }
+        self.first_stems = {stems[0] for stems in self._by_stems}
         # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
         self._by_parts = {
             tuple(map(self.part, words)): concept
@@ -116,9 +125,14 @@ class Vocabulary:
         self.sha256 = self._identify()
 
     @cached_property
-    def roles(self) -> "Roles":
+    def roles(self) -> Roles:
         """What each word can be in a text."""
         return Roles(self)
+
+    @cached_property
+    def relations(self) -> Relations:
+        """What each term contains."""
+        return Relations(self._concepts, self.part, self._by_parts)
 
     def __len__(self) -> int:
         """Number of terms, those of the affixes left out."""
@@ -149,7 +163,13 @@ class Vocabulary:
         for organ, disorder, word in compounds(self._concepts):
             first, second = (self._concepts.get(form, form) for form in map(form_of, (organ, disorder)))
             more.setdefault((first, second), self._concepts.get(word, word))
+        for substance, direction, term in levels():
+            substance, term = (self._concepts.get(form, form) for form in map(form_of, (substance, term)))
+            more.setdefault((direction, substance), term)
         for term, concept in self._concepts.items():
+            first, _, rest = term.partition(" ")
+            if rest in self._concepts and self.part(first) in ("low", "high"):  # "low blood pressure"
+                more.setdefault((self.part(first), self._concepts[rest]), concept)
             whole, _, last = term.rpartition(" ")
             # "Renal artery stenosis"; "aortic stenosis" is one of the aortic valve.
             wholes = [whole] if " " in whole else [f"{whole} {word}" for word in ORGAN_WORDS if whole]
@@ -160,6 +180,7 @@ class Vocabulary:
     def _identify(self) -> str:
         rules = [pattern.pattern for pattern in (CLINICAL_ENDING, CLINICAL_BEGINNING, MEDICINE_ENDING)]
         rules += [f"{short} {meaning}" for short, meaning in sorted(self.abbreviations.items())]
+        rules += [f"{first} + {second} {term}" for (first, second), term in sorted(self._by_parts.items())]
         terms = [f"{term}\t{concept}" for term, concept in sorted(self._concepts.items())]
         return hashlib.sha256("\n".join(rules + terms).encode()).hexdigest()
 
@@ -180,7 +201,9 @@ class Vocabulary:
         word = tokens[place][0]
         part = concept or self.part(word)
         if concept in self.given or word in POISONED or word == "too":
-            return self._poisoning(tokens, place, length, concept) or (length, concept)
+            poisoning = self._poisoning(tokens, place, length, concept)
+            if poisoning or ("low", concept) not in self._by_parts:
+                return poisoning or (length, concept)
         if part in self._in_compounds and place + length < len(tokens):
             end, compound = self._compound(tokens, place, place + length, part)
             if compound is not None:
@@ -208,11 +231,37 @@ class Vocabulary:
                     known = self._concepts.get(" ".join(forms[:length]))
                     if known is not None:
                         return length, known
-        return 1, concept
+        return self._inflected(tokens, place) or (1, concept)
+
+    def _inflected(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str] | None:
+        """The longest listed term in other forms of its words: "opened her bowels", "coughs up blood"."""
+        if stem(tokens[place][0]) not in self.first_stems:
+            return None
+        stems, ends = [], []
+        for end, (word, _) in enumerate(tokens[place : place + MOST_STEMS + 2], start=1):
+            if not word[0].isalnum():
+                break
+            if word not in UNSTRESSED:
+                stems.append(stem(word))
+                ends.append(end)
+                if len(stems) == 2 and tuple(stems) not in self._stem_beginnings:
+                    return None
+        for length in range(len(stems), 1, -1):
+            concept = self._by_stems.get(tuple(stems[:length]))
+            if concept is not None:
+                return ends[length - 1], concept
+        return None
+
+    def begins_inability(self, verb: str) -> bool:
+        """Whether a term begins with "unable to" and a verb."""
+        return stem(verb) in self._inability
 
     def _at(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str]:
         """Where the part of a compound that begins at `place` ends, and what it counts as."""
         word = tokens[place][0]
+        phrase = PHRASES.get((word, tokens[place + 1][0])) if place + 1 < len(tokens) else None
+        if phrase is not None:
+            return place + 2, phrase
         role = self.roles[word]
         if isinstance(role, tuple) and role[1] > 1:
             length, concept = self._listed(tokens, place, role)
@@ -229,7 +278,7 @@ class Vocabulary:
             return place, None
         end, second = self._at(tokens, place)
         compound = self._by_parts.get((part, second))
-        if compound is None and is_adjective(tokens[start][0]):
+        if compound is None and (is_adjective(tokens[start][0]) or second in ("low", "high")):
             compound = self._by_parts.get((second, part))  # "cirrhotic liver"
         for participle in participles(second) if compound is None else ():  # "his eyelids droop"
             compound = compound or self._by_parts.get(
@@ -238,22 +287,48 @@ class Vocabulary:
         if compound is not None:
             return end, compound
         if tokens[place][0] == ",":
-            return self._inverted(tokens, place + 1, part)
+            inverted = self._inverted(tokens, place + 1, part)
+            return inverted if inverted[1] else self._predicate(tokens, place, part)
         if tokens[place][0] in LINKS:
             place += 1
             place += place < len(tokens) and tokens[place][0] in DETERMINERS
+            place += place < len(tokens) and tokens[place][0] in SIDES
             if place < len(tokens):
                 end, first = self._at(tokens, place)
                 compound = self._by_parts.get((first, part))
                 if compound is None:  # "encephalopathy of liver disease"
                     end, compound = place + 1, self._by_parts.get((self.part(tokens[place][0]), part))
                 return end, compound
-        after = place
-        while after < min(len(tokens), place + MOST_AUXILIARIES) and tokens[after][0] in AUXILIARIES:
-            after += 1
-        if place < after < len(tokens):
-            return after + 1, self._by_parts.get((part, self.part(tokens[after][0])))
-        return place, None
+        return self._predicate(tokens, place, part)
+
+    def _predicate(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
+        """The compound of what is said of an organ or substance: "the liver and spleen are both enlarged".
+
+        Where the words are about others too, the compound ends before `place`.
+        """
+        at, between, joined, denied = place, 0, False, False
+        while at < len(tokens) and between <= MOST_AUXILIARIES:
+            word = tokens[at][0]
+            if is_between(word):
+                denied = denied or word in DENIALS
+                at, between = at + 1, between + 1
+                continue
+            if word in ("and", "or", ",") and not between and at + 1 < len(tokens):
+                following = at + 1 + (tokens[at + 1][0] in (*DETERMINERS, "and"))
+                if (
+                    following < len(tokens)
+                    and (named := self._at(tokens, following))[1] in self._in_compounds
+                ):
+                    at, joined = named[0], True
+                    continue
+            break
+        if not (between or joined) or at == len(tokens) or (joined and denied):
+            return place, None
+        end, said = self._at(tokens, at)
+        if tokens[place - 1][0] in URINARY or tokens[max(0, place - 2)][0] in URINARY:
+            return place, None  # "urine calcium is high"
+        compound = self._by_parts.get((part, said)) or self._by_parts.get((said, part))
+        return (place if joined else end), compound
 
     def _inverted(self, tokens: list[tuple[str, int]], place: int, part: str) -> tuple[int, str | None]:
         """The compound of an index, "hepatitis, viral"; "bleeding, joint pain" is a list."""
@@ -271,16 +346,18 @@ class Vocabulary:
             return (length + 1, self._poisoned(concept)) if follows in POISONED else None
         before = (
             2
-            if words[:2] == ["too", "much"]
-            or words[:2] == ["too", "many"]
+            if words[0] == "too"
+            and words[1:2]
+            and words[1] in TOO
             or (len(words) > 1 and words[1] in POISONED_BY)
             else 0
         )
         before += before and len(words) > 2 and words[2] in DETERMINERS
         if before and place + before < len(tokens):
             end, medicine_name = self._at(tokens, place + before)
-            if medicine_name in self.given:
-                return end - place, self._poisoned(medicine_name)
+            level = self._by_parts.get((TOO.get(words[1], ""), medicine_name))
+            if level or medicine_name in self.given:
+                return end - place, level or self._poisoned(medicine_name)
         return None
 
     def _poisoned(self, name: str) -> str:
@@ -291,40 +368,3 @@ class Vocabulary:
         form = canonical(word)
         form = noun_of(PARTS.get(form, form), self._concepts)
         return self._concepts.get(form, form)
-
-
-class Roles(dict):
-    """What each word can be, found out once: a mark, an end, a negation, (term, most words), or None."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self._vocabulary = vocabulary
-
-    def __missing__(self, word: str) -> object:
-        role: object = None
-        if not word[0].isalnum():
-            role = MARK
-        elif word in CLAUSE_END:
-            role = END
-        elif word in NEGATION_WORDS or word.endswith("n't"):
-            role = NEGATION
-        elif word in PREPOSITIONS or word in CIRCUMSTANCES or word in SUBJECTS:
-            role = PREPOSITION
-        else:
-            form = canonical(word)
-            term, longest = self._vocabulary.known(form), self._vocabulary.longest.get(form, 0)
-            denied = self._denied(form) if longest < 2 else None
-            if denied is not None:
-                role = (f"no {denied}", 1)
-            elif term is not None or longest > 1 or form in self._vocabulary.heads:
-                role = (term, longest)
-        if len(self) < 1 << 18:
-            self[word] = role
-        return role
-
-    def _denied(self, form: str) -> str | None:
-        """The term that a word denies by its prefix: "afebrile", "nondiabetic"."""
-        if form in DENYING_WORDS:
-            return self._vocabulary.known(canonical(DENYING_WORDS[form])) or DENYING_WORDS[form]
-        rest = form.removeprefix("non") if form not in self._vocabulary else ""
-        return self._vocabulary.known(rest) if rest != form and rest else None

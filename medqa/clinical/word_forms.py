@@ -49,7 +49,7 @@ CLINICAL_ENDING = re.compile(
     "|plasia|plastic"
     "|kinesia|phagia|phasia|pnea|cardia|cardiogram|encephalogram|cytosis|cyte|cytes|cytic|blastoma"
     "|sarcoma|carcinoma"
-    "|lithiasis|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland"
+    "|iasis|iases|ptosis|edema|spasm|spasms|toxicity|ectasia|ectasis|ischemia|globulin|globulins|gland"
     "|derma|dermal"
     "|cerebral|vascular|ventricular|arterial|venous|cardial|cardiac|pulmonary|hepatic|renal|gastric"
     "|thoracic|lumbar"
@@ -89,7 +89,7 @@ PLURALS = (
     ("aches", "ache"),
     ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("oses", "osis"),
     ("eses", "esis"), ("stases", "stasis"), ("lyses", "lysis"), ("uses", "us"), ("omata", "oma"),
-    ("itides", "itis"),
+    ("itides", "itis"), ("cocci", "coccus"),
 )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def canonical(word: str) -> str:
         word = re.sub("ae$", "a", word).replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
         if "is" in word:
             word = BRITISH.sub(r"\1iz\2", word.replace("isation", "ization"))
-    for ending, singular in PLURALS if word.endswith(("s", "omata")) else ():
+    for ending, singular in PLURALS if word.endswith(("s", "omata", "cocci")) else ():
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word[: len(word) - len(ending)] + singular
     if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):
@@ -158,11 +158,12 @@ RELATED = {
     "pregnanc": "pregnant", "necess": "necessari", "presenc": "present", "absenc": "absent",
     "driver": "drive", "unwel": "ill", "bled": "bleed", "broken": "break",
     "impair": "affect", "medic": "medicin", "drug": "medicin", "regularli": "regular", "unremark": "normal",
+    "lost": "loss", "lose": "loss", "swollen": "swell",
     "took": "take", "taken": "take", "given": "give", "seen": "see", "eaten": "eat",
     "frozen": "freez", "froze": "freez", "worn": "wear", "driven": "drive", "drunk": "drink",
     "drank": "drink",
     "kept": "keep", "grown": "grow", "grew": "grow", "chosen": "choos", "fed": "feed", "gave": "give",
-    "shaken": "shake", "taught": "teach", "held": "hold", "torn": "tear", "swollen": "swell",
+    "shaken": "shake", "taught": "teach", "held": "hold", "torn": "tear",
 }  # fmt: skip
 
 

@@ -511,13 +511,17 @@ def test_the_word_lists_are_what_wordnet_gives(with_wordnet):
     from medqa.clinical.words import build
 
     reader = build.nltk_reader()
-    assert words.names("medical_terms") == build.medical_terms(reader)
+    terms = build.medical_terms(reader)
+    assert words.names("medical_terms") == terms
+    assert {name: above for name, *above in words.lines("broader_terms")} == build.broader_terms(
+        reader, terms
+    )
     # Drawing the other list takes long: every fiftieth word of it is looked up.
     drawn = set(words.names("general_english")) - set(build.more_words())
     for word in sorted(drawn)[::50]:
         forms = {word, *(reader.morphy(word, part) for part in "nvar")} - {None}
         assert sum(lemma.count() for form in forms for lemma in reader.lemmas(form)) >= build.LEAST_COUNT
-    for file in (build.MEDICAL_TERMS, build.GENERAL_ENGLISH):
+    for file in (build.MEDICAL_TERMS, build.BROADER_TERMS, build.GENERAL_ENGLISH):
         assert "WordNet 3.0 Copyright 2006 by Princeton University" in file.read_text(encoding="utf-8")
 
 

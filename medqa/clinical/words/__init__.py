@@ -1,9 +1,9 @@
 """Word lists in text files: a term in each line, after commas its other names; "#" begins a comment.
 
-`medical_terms.txt` and `general_english.txt` are drawn from WordNet 3.0 by `build.py`, under WordNet's
-licence, which is at the head of both and in `LICENSE.WordNet.txt`. The others (abbreviations, everyday
-and generic terms, measures, medicines, more English) are of our own writing, under the licence of this
-repository.
+`medical_terms.txt`, `broader_terms.txt` and `general_english.txt` are drawn from WordNet 3.0 by `build.py`,
+under WordNet's licence, which is at the head of each and in `LICENSE.WordNet.txt`. The others
+(abbreviations, combined, everyday and generic terms, levels, measures, medicines, more English) are of our
+own writing, under the licence of this repository.
 
 They come with the package, so that the lexicon of `token_f1` is one and the same on every machine, with and
 without WordNet and internet: scores do not depend on what is installed.

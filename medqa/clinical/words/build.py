@@ -1,19 +1,23 @@
-"""Draw the two word lists of this folder from WordNet 3.0.
+"""Draw the three word lists of this folder that come from WordNet 3.0.
 
     python -m medqa.clinical.words.build        (NLTK_DATA must lead to WordNet)
 
-WordNet's licence allows that with its notice, which stands at the head of both.
+WordNet's licence allows that with its notice, which stands at the head of each.
 
 `medical_terms.txt` has a sense in each line: the name that it counts as, then its other names ("kidney,
-renal"). `general_english.txt` has words that are common outside medicine.
+renal"). `broader_terms.txt` has a term in each line, then the more general terms above it and the parts of
+the body that its definition names ("pericarditis, carditis, inflammation, pericardium").
+`general_english.txt` has words that are common outside medicine.
 """
 
+import re
 import warnings
 from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import Any
 
 from medqa.artifacts.atomic_io import write_text
+from medqa.clinical import words as word_lists
 from medqa.clinical.word_forms import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.clinical.words import FOLDER, lines, words
 from medqa.runtime.console import print_rank0
@@ -21,6 +25,7 @@ from medqa.runtime.entrypoint import run_script
 from medqa.runtime.errors import UserError
 
 MEDICAL_TERMS = FOLDER / "medical_terms.txt"
+BROADER_TERMS = FOLDER / "broader_terms.txt"
 GENERAL_ENGLISH = FOLDER / "general_english.txt"
 
 # Whose narrower terms are medical: disorders, symptoms, drugs, parts of the body, procedures, germs, …
@@ -32,11 +37,15 @@ MEDICAL_ROOTS = (
     "anesthesia.n.01", "vaccine.n.01", "gene.n.01", "chromosome.n.01", "mutation.n.02", "amino_acid.n.01",
     "medicine.n.01",
 )  # fmt: skip
+# Whose names in the definition of a disorder say where it is.
+BODY_ROOTS = ("body_part.n.01", "liquid_body_substance.n.01")
 # Diseases of plants answer no medical question.
 OTHER_ROOTS = ("plant_disease.n.01",)
 
 # A word is common when the readers of SemCor (234,000 tagged words of the Brown corpus) met it this often.
 LEAST_COUNT = 2
+# A term above this many others is a class; those above fewer are near-diseases: measles above rubella.
+LEAST_KINDS = 10
 # Common words of that corpus that only look clinical; the others with a clinical affix are left out of the
 # list.
 NOT_CLINICAL = words(
@@ -74,14 +83,15 @@ NOTICE = """\
 """
 
 
+def senses_below(reader: Any, roots: tuple[str, ...]) -> set[Any]:
+    """The senses of the roots, and all narrower ones."""
+    found = {reader.synset(root) for root in roots}
+    return found.union(*(root.closure(lambda sense: sense.hyponyms()) for root in found))
+
+
 def medical_senses(reader: Any) -> set[Any]:
     """All senses below the medical roots."""
-
-    def below(roots: tuple[str, ...]) -> set[Any]:
-        found = {reader.synset(root) for root in roots}
-        return found.union(*(root.closure(lambda sense: sense.hyponyms()) for root in found))
-
-    return below(MEDICAL_ROOTS) - below(OTHER_ROOTS)
+    return senses_below(reader, MEDICAL_ROOTS) - senses_below(reader, OTHER_ROOTS)
 
 
 def medical_terms(reader: Any) -> dict[str, str]:
@@ -109,6 +119,49 @@ def medical_terms(reader: Any) -> dict[str, str]:
                 terms.setdefault(_plain(lemma.name()), concept(nouns[0]))
     # The name of a sense may itself count as another ("hindquarters" as "buttocks"); then so do its names.
     return {term: terms.get(name, name) for term, name in terms.items()}
+
+
+def broader_terms(reader: Any, terms: dict[str, str]) -> dict[str, list[str]]:
+    """What each medical term is a kind of, and which parts of the body its definition names first."""
+    senses, body = medical_senses(reader), senses_below(reader, BODY_ROOTS)
+    drinks = senses_below(reader, ("alcohol.n.01",))
+    generic = set(word_lists.names("generic_terms")) - {"body part"}
+
+    def usual(name: str) -> Any:
+        of_name = reader.synsets(name.replace(" ", "_"), "n")
+        return next((sense for sense in of_name if sense in senses), None)
+
+    above: dict[str, list[str]] = {}
+    parts: dict[str, list[str]] = {}
+    for concept in sorted(set(terms.values())):
+        if (sense := usual(concept)) is None or sense in drinks:
+            continue
+        above[concept] = [
+            next((terms[_plain(name)] for name in wider.lemma_names() if _plain(name) in terms), "")
+            for wider in sense.closure(lambda narrower: narrower.hypernyms())
+            if wider in senses and (sense not in body or wider == reader.synset("body_part.n.01"))
+        ]
+        # What follows a semicolon or bracket are causes and examples; a part of the body is said to be
+        # beside others.
+        definition = re.findall("[a-z]+", re.split("[;(]", sense.definition())[0].lower())
+        pairs = [" ".join(pair) for pair in zip(definition, definition[1:], strict=False)]
+        forms = (
+            []
+            if sense in body
+            else [
+                next((form for form in (name, name.removesuffix("s")) if form in terms), "")
+                for name in definition + pairs
+            ]
+        )
+        parts[concept] = [terms[form] for form in forms if form and usual(terms[form]) in body]
+    kinds = Counter(name for names in above.values() for name in set(names))
+    broader = {}
+    for concept, names in above.items():
+        classes = [name for name in names if kinds[name] >= LEAST_KINDS]
+        found = sorted({*classes, *parts[concept]} - generic - {"", concept})
+        if found:
+            broader[concept] = found
+    return broader
 
 
 def _plain(name: str) -> str:
@@ -199,7 +252,9 @@ def main() -> None:
     medical = [
         ", ".join([name, *sorted(set(others) - {name})]) for name, others in sorted(by_concept.items())
     ]
+    broader = [", ".join([name, *above]) for name, above in broader_terms(reader, terms).items()]
     general = general_words(reader)
+    write_text(BROADER_TERMS, NOTICE.format(what="Broader terms") + "\n".join(broader) + "\n")
     write_text(MEDICAL_TERMS, NOTICE.format(what="Medical terms") + "\n".join(medical) + "\n")
     write_text(GENERAL_ENGLISH, NOTICE.format(what="Words of general English") + "\n".join(general) + "\n")
     print_rank0(f"{len(terms)} medical terms and {len(general)} general words are in {FOLDER}.")

@@ -1,0 +1,75 @@
+"""What each word of a text can be for the terms in it, and the terms in other forms of their words."""
+
+from typing import Any
+
+from medqa.clinical.composition import DETERMINERS, PARTS
+from medqa.clinical.negation import (
+    CIRCUMSTANCES,
+    CLAUSE_END,
+    DENYING_WORDS,
+    NEGATION_WORDS,
+    PREPOSITIONS,
+    SUBJECTS,
+)
+from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION
+from medqa.clinical.word_forms import canonical, stem
+from medqa.clinical.words import words
+
+# Words that may be between those of a term: "lost her sense of smell".
+UNSTRESSED = DETERMINERS | words("of any some")
+# Most words of a term that is found in other forms of them.
+MOST_STEMS = 6
+
+
+def by_stems(concepts: dict[str, str]) -> dict[tuple[str, ...], str]:
+    """The terms of several words by the stems of the words that matter; not those that would be two terms."""
+    found: dict[tuple[str, ...], str] = {}
+    several = set()
+    for name, concept in concepts.items():
+        stems = tuple(stem(word) for word in name.split() if word not in UNSTRESSED)
+        directed = PARTS.get(name.split()[0]) in ("low", "high")  # "increasing it" is a treatment
+        if 2 <= len(stems) <= MOST_STEMS and not directed and found.setdefault(stems, concept) != concept:
+            several.add(stems)
+    return {stems: concept for stems, concept in found.items() if stems not in several}
+
+
+class Roles(dict):
+    """What each word can be, found out once: a mark, an end, a negation, (term, most words), or None."""
+
+    def __init__(self, vocabulary: Any) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+
+    def __missing__(self, word: str) -> object:
+        role: object = None
+        if not word[0].isalnum():
+            role = MARK
+        elif word in CLAUSE_END:
+            role = END
+        elif word in NEGATION_WORDS or word.endswith("n't"):
+            role = NEGATION
+        elif word in PREPOSITIONS or word in CIRCUMSTANCES or word in SUBJECTS:
+            role = PREPOSITION
+        else:
+            form = canonical(word)
+            term, longest = self._vocabulary.known(form), self._vocabulary.longest.get(form, 0)
+            denied = self._denied(form) if longest < 2 else None
+            if denied is not None:
+                role = (f"no {denied}", 1)
+            elif (
+                term is not None
+                or longest > 1
+                or form in self._vocabulary.heads
+                or stem(form) in self._vocabulary.first_stems
+            ):
+                role = (term, longest)
+        if len(self) < 1 << 18:
+            self[word] = role
+        return role
+
+    def _denied(self, form: str) -> str | None:
+        """The term that a word denies by its prefix: "afebrile", "nondiabetic"."""
+        if form in DENYING_WORDS:
+            return self._vocabulary.known(canonical(DENYING_WORDS[form])) or DENYING_WORDS[form]
+        rest = form.removeprefix("non") if form not in self._vocabulary else ""
+        return self._vocabulary.known(rest) if rest != form and rest else None
