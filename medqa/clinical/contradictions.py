@@ -9,6 +9,7 @@ from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one
 from medqa.clinical.bands import wrong_band
+from medqa.clinical.bases import is_product, other_base
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.counterparts import (
     WEIGHTS,
@@ -72,7 +73,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below"), "medicine" (the same dose of another one), "swapped", "route", "side".
+        "below"), "medicine" (the same dose of another one), "swapped", "route", "side", "base" (`bases`).
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer of the same subject and dimension that agrees with none of the reference. These agree: a value
         within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
@@ -101,6 +102,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not (
             is_derived(one, other, reference, hypothesis)
             or of_other_phase(one, other, ours, theirs)
+            or is_product(one, other, (ours, theirs), (reference, hypothesis))
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
         )
@@ -119,7 +121,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not found:
         found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
     if not found:
-        found = list(exchanged(reference, hypothesis))
+        found = [*exchanged(reference, hypothesis), *other_base(ours, theirs, reference, hypothesis)]
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 

@@ -1,0 +1,48 @@
+"""Amounts of an item, a dose, a day and a course: what follows raises no alarm, another base does."""
+
+import pytest
+
+from medqa.clinical import dose_errors
+
+# (reference, the same on another base, the number of another base)
+BASES = [
+    ("Clindamycin 300 mg capsules, two capsules three times a day.",
+     "Each time the patient takes 600 mg of clindamycin.", "Each time the patient takes 300 mg of clindamycin."),
+    ("Baclofen 10 mg three times daily.", "Over 24 hours 30 mg of baclofen is taken.",
+     "Over 24 hours 10 mg of baclofen is taken."),
+    ("Aciclovir 10 mg/kg every 8 hours.", "In the course of a day, aciclovir 30 mg/kg.",
+     "In the course of a day, aciclovir 10 mg/kg."),
+    ("Caspofungin 50 mg once daily for 14 days.", "The cumulative caspofungin dose is 700 mg.",
+     "The cumulative caspofungin dose is 50 mg."),
+    ("Pyridoxine 25 mg tablets, 2 tablets once daily for 10 days.", "Pyridoxine 50 mg daily, 500 mg for the course.",
+     "Pyridoxine 50 mg daily, 900 mg for the course."),
+    ("Azithromycin total dose 1 g, given as 250 mg once daily for 4 days.",
+     "Azithromycin 250 mg once daily on each of the four days.", "Azithromycin 1 g once daily on each of the four days."),
+    ("Mometasone 50 micrograms per spray, two sprays in each nostril once daily.",
+     "The daily dose is 200 micrograms of mometasone.", "The daily dose is 900 micrograms of mometasone."),
+    ("Slow-release potassium 600 mg tablets contain 8 mmol; one tablet three times daily.",
+     "24 mmol of potassium are given per day.", "36 mmol of potassium are given per day."),
+    ("Furosemide 0.5 mg/kg per dose four times daily.", "2 mg/kg of furosemide over the day.",
+     "0.5 mg/kg of furosemide over the day."),
+    ("Rifampicin/isoniazid 150/100 mg tablets: five tablets daily.",
+     "That gives him 750 mg of rifampicin and 500 mg of isoniazid.",
+     "That gives him 150 mg of rifampicin and 100 mg of isoniazid."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "same", "other"), BASES)
+def test_bases(reference, same, other):
+    assert dose_errors(reference, same) == []
+    assert dose_errors(reference, other)
+
+
+def test_phases_are_not_compared():
+    reference = "Amiodarone 200 mg three times daily for a week, twice daily for a week, then once daily."
+    assert dose_errors(reference, "Amiodarone 600 mg a day at first, at the end 200 mg a day.") == []
+
+
+def test_error_quotes_the_texts():
+    (error,) = dose_errors("Baclofen 10 mg three times daily.", "Over 24 hours 10 mg of baclofen is taken.")
+    assert error == {
+        "subject": "baclofen", "kind": "base", "reference": "10 mg three times daily", "answer": "10 mg",
+    }  # fmt: skip
