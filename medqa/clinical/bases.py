@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import product
 
 from medqa.clinical.claims import Claim
 from medqa.clinical.derived import BOTH
@@ -292,6 +293,24 @@ def other_base(
         ):
             named = next((one for one in ours if one.subject == claim.subject and given in _all(one)), None)
             yield claim.subject, "base", named.written if named else reference, claim.written
+
+
+def lost_size(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """Doses per kg or m² of which the answer makes doses of everybody: "10 mg a day" for "10 mg/kg a day".
+
+    A bound such as "not above 300 mg" confirms no such dose.
+    """
+    for one, other in product(ours, theirs):
+        unit, _, size = one.quantity.unit.partition("/")
+        if size not in ("kg", "m2") or other.quantity.unit != unit or not (one.dose and other.dose):
+            continue
+        same = one.subject == other.subject and one.quantity.values == other.quantity.values
+        if not same or other.quantity.bound or not DOSED.match(unit):
+            continue
+        sized = any(claim.quantity.unit == one.quantity.unit for claim in theirs)
+        plain = (claim for claim in ours if claim.quantity.unit == unit and claim.role != "maximum")
+        if not sized and not any(claim.quantity.values == other.quantity.values for claim in plain):
+            yield one.subject, "unit", one.written, other.written
 
 
 def _wanted(amounts: Amounts, base: str) -> list[Range]:

@@ -29,8 +29,39 @@ BASES = [
      "That gives him 150 mg of rifampicin and 100 mg of isoniazid."),
 ]  # fmt: skip
 
+# (reference, the same in another form of numbers and units, another statement in that form)
+FORMS = [
+    ("Oxybutynin patch 163 micrograms per hour, changed twice a week.",
+     "A one-hundred-and-sixty-three-microgram-an-hour oxybutynin patch, changed twice a week.",
+     "A one-hundred-and-sixteen-microgram-an-hour oxybutynin patch, changed twice a week."),
+    ("Docetaxel 75 mg/m².", "Seventy-five milligrams of docetaxel per square metre.",
+     "Fifty-seven milligrams of docetaxel per square metre."),
+    ("Senna two tablets at night.", "Senna, a pair of tablets at night.", "Senna, a single tablet at night."),
+    ("Clonazepam 0.5 mg twice daily.", "Half a milligram of clonazepam b.d.", "A milligram of clonazepam b.d."),
+    ("Creatinine rose to twice baseline.", "Creatinine doubled from baseline.", "Creatinine tripled from baseline."),
+    ("Obesity doubles the risk of endometrial cancer.", "The risk of endometrial cancer is twice as high in obesity.",
+     "The risk of endometrial cancer is five times as high in obesity."),
+    ("Pneumococcal vaccine every 5 years.", "Pneumococcal vaccine twice a decade.",
+     "Pneumococcal vaccine once a decade."),
+    ("Magnesium should be 0.7 to 1.0 mmol/L.", r"Magnesium target: $0.7 \leq Mg \leq 1.0$ mmol/L.",
+     r"Magnesium target: $0.7 \leq Mg \leq 2.0$ mmol/L."),
+    ("Primaquine 15 mg on day 1, and 30 mg on days 2 and 3.", "Primaquine 15 mg on day 1; on days 2 and 3, 30 mg.",
+     "Primaquine 15 mg on day 1; on days 2 and 3, 60 mg."),
+    ("Esmolol starts at 50 and ranges from 25 to 200 micrograms/kg/min.",
+     "Esmolol 50 micrograms/kg/min at first; range 25 to 200 micrograms/kg/min.",
+     "Esmolol 50 micrograms/kg/min at first; range 25 to 2000 micrograms/kg/min."),
+    ("Pregabalin 75 mg daily, increased by 75 mg each week.", "Pregabalin 75 mg daily; the dose rises by 75 mg weekly.",
+     "Pregabalin 75 mg daily; the dose rises by 150 mg weekly."),
+    ("Ethambutol 15 mg/kg daily, maximum 1,200 mg.", "Ethambutol 15 mg per kg a day, not above 1,200 mg.",
+     "Ethambutol 15 mg a day, not above 1,200 mg."),
+    ("Rizatriptan 10 mg; no more than 20 mg in 24 hours; repeat after 2 hours.",
+     "Rizatriptan 10 mg, the 24-hour limit is 20 mg.", "Rizatriptan 10 mg, the 24-hour limit is 200 mg."),
+    ("Immunoglobulin 1 g/kg on two consecutive days.", "Immunoglobulin 1 g/kg for two days in a row.",
+     "Immunoglobulin 1 g/kg for five consecutive days."),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("reference", "same", "other"), BASES)
+
+@pytest.mark.parametrize(("reference", "same", "other"), BASES + FORMS)
 def test_bases(reference, same, other):
     assert dose_errors(reference, same) == []
     assert dose_errors(reference, other)
