@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
-from medqa.clinical.claims import Claim
+from medqa.clinical.claims import FLUIDS, Claim
 from medqa.clinical.derived import BOTH
 from medqa.clinical.items import ITEMS
 from medqa.clinical.mistaken import DOSED, is_course
 from medqa.clinical.names import MEASURE_NAMES
+from medqa.clinical.numbers import quotient
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import forms
@@ -24,8 +25,13 @@ Found = tuple[str, str, str, str]
 
 # Products are rounded.
 TOLERANCE = Fraction(3, 100)
+# Doses by weight are rounded more.
+WEIGHED = Fraction(1, 10)
+MG_PER_KG = 10**6
 # How far from an amount the words of its base may be.
 AROUND = 70
+# Measures that have doses.
+GIVEN = FLUIDS | {"calcium", "phosphate"}
 _NAMED = r"(?: of [a-z-]+(?: [a-z-]+)?)?"
 _WHOLE = r"(?:(?:the|an?|any|each|every|one|whole|entire|full|course of|space of) )*"
 _DAY = r"(?:day(?:'s)?|24[ -]?h(?:(?:ou)?rs?)?)(?: period)?(?![a-z-])"
@@ -40,6 +46,7 @@ DOSE_BEFORE = re.compile(
     r"\b(?:(?:each|every)(?: of (?:the|its|her|his) (?:[a-z0-9]+ )?(?:daily )?)?"
     r" ?(?:doses?|infusions?|injections?|time)|(?:per|a) dose|single doses)(?:,? [a-z-]+){0,5}?,? $"
 )
+EACH_OF = re.compile(r"\beach of (?:the|her|his) (?:[a-z0-9]+ )?(?:daily )?doses(?: [a-z-]+){0,5} $")
 # "60 mg in the course of a day"
 DAY_AFTER = re.compile(
     rf"{_NAMED}(?: [a-z]+){{0,3}}?,? (?:over|in|during|across|within|through|throughout|per) {_WHOLE}{_DAY}"
@@ -73,7 +80,8 @@ DOSES_OF = re.compile(
 # "500 mg tablets contain 45 mg of zinc"
 CONTENT_BEFORE = re.compile(
     r"\b(?:(?:tablets?|capsules?|sachets?|puffs?|[0-9] ?m?c?g)(?: each)?"
-    r" (?:contain|give|provide|supply|deliver)(?:s|ing)?|containing) $"
+    r" (?:contain|give|provide|supply|deliver)(?:s|ing)?|containing)"
+    r"(?: (?:[a-z]+ )?[0-9.]+ ?m?c?g,?(?: and)?){0,4}(?: [a-z]+)? $"
 )
 # "65 mg of elemental iron" of "200 mg of ferrous sulfate"
 ELEMENTAL = re.compile(r" (?:of )?elemental")
@@ -96,7 +104,7 @@ class Amounts:
 def base_of(claim: Claim, text: str) -> str:
     """The base of an amount by the words around it: "item", "time", "day", "course", "total" or ""."""
     lower, amount = forms(text)[2], claim.quantity
-    content = CONTENT_BEFORE.search(lower, max(0, amount.start - 30), amount.start)
+    content = CONTENT_BEFORE.search(lower, max(0, amount.start - 120), amount.start)
     if (claim.item or (content and claim.dose and claim.dose.frequency is None)) and not claim.counted:
         return "item"
     if (of := DOSES_OF.search(lower, max(0, amount.start - 30), amount.start)) is not None:
@@ -109,6 +117,8 @@ def base_of(claim: Claim, text: str) -> str:
         return "time" if frequency.unit == "day" and frequency.values[0][0] > 1 else ""
     if COURSE_AFTER.match(after) or COURSE_BEFORE.search(before):
         return "course"
+    if EACH_OF.search(before):
+        return "time"
     if DAY_AFTER.match(after) or DAY_BEFORE.search(before):
         return "day"
     if frequency is not None:
@@ -216,8 +226,8 @@ def _meets(value: Range, others: Sequence[Range]) -> bool:
 def _is_dose(claim: Claim) -> bool:
     return (
         claim.dose is not None
-        and claim.subject not in MEASURE_NAMES
-        and bool(DOSED.match(claim.quantity.unit))
+        and (claim.subject not in MEASURE_NAMES or claim.subject in GIVEN)
+        and bool(DOSED.match(claim.quantity.unit) or claim.quantity.unit in ITEMS)
         and len(claim.quantity.values) == 1
         and not claim.quantity.unit.endswith(("/h", "/L"))
     )
@@ -284,15 +294,51 @@ def other_base(
         amounts = _amounts_for(claim, hypothesis, value.unit, ours, reference)
         given = value.values[0]
         wanted = _wanted(amounts, base)
+        if base == "day" and not (amounts.time or wanted) and given in amounts.course:
+            # "6 mg a day" for "a total dose of 6 mg"
+            yield claim.subject, "base", _written(ours, claim.subject, given) or reference, claim.written
         if not wanted or _meets(given, [*wanted, *amounts.unknown]) or _in_phases(ours, reference):
             continue
         if base == "total" and any(one.counted for one in ours) and given in amounts.time:
             continue
-        if base == "course" or any(
-            given in ranges for name, ranges in vars(amounts).items() if name not in (base, "unknown")
+        counts = base == "total" and value.unit in ITEMS and amounts.course
+        if (
+            base == "course"
+            or counts
+            or any(given in ranges for name, ranges in vars(amounts).items() if name not in (base, "unknown"))
         ):
-            named = next((one for one in ours if one.subject == claim.subject and given in _all(one)), None)
-            yield claim.subject, "base", named.written if named else reference, claim.written
+            yield claim.subject, "base", _written(ours, claim.subject, given) or reference, claim.written
+
+
+def wrong_product(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """Amounts of the answer that are not those per kg of the reference times the only weight of the texts."""
+    weights = {
+        quotient(claim.quantity.values[0][0], MG_PER_KG)
+        for claim in (*ours, *theirs)
+        if claim.subject == "weight" and not claim.quantity.bound
+    }
+    medicines = {claim.subject for claim in ours if claim.quantity.unit.endswith("/kg")}
+    for other in theirs if len(weights) == len(medicines) == 1 else ():
+        unit = other.quantity.unit
+        if not _is_dose(other) or other.item or other.counted or other.role == "maximum" or "/" in unit:
+            continue
+        alike = [one for one in ours if one.subject == other.subject and one.dose]
+        sized = [one for one in alike if one.quantity.unit == f"{unit}/kg" and one.role != "maximum"]
+        if not sized or any(one.quantity.unit == unit for one in alike):
+            continue
+        size = min(weights)
+        products = [
+            (low * size, high * size)
+            for one in sized
+            for amount in one.all_amounts
+            for low, high in amount.values
+        ]
+        if not any(
+            other.quantity.values[0][0] <= high * (1 + WEIGHED)
+            and low <= other.quantity.values[0][1] * (1 + WEIGHED)
+            for low, high in products
+        ):
+            yield other.subject, "value", sized[0].written, other.written
 
 
 def lost_size(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
@@ -318,8 +364,16 @@ def _wanted(amounts: Amounts, base: str) -> list[Range]:
     return [*amounts.day, *amounts.course] if base == "total" else getattr(amounts, base)
 
 
-def _all(claim: Claim) -> set[Range]:
-    return {values for amount in claim.all_amounts for values in amount.values}
+def _written(claims: Sequence[Claim], subject: str, given: Range) -> str:
+    """The words of the claim of a medicine that has an amount, "" for none."""
+    return next(
+        (
+            claim.written
+            for claim in claims
+            if claim.subject == subject and any(given in amount.values for amount in claim.all_amounts)
+        ),
+        "",
+    )
 
 
 def _in_phases(claims: Sequence[Claim], text: str) -> bool:

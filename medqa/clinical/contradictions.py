@@ -9,7 +9,7 @@ from itertools import product
 
 from medqa.clinical.agreement import agree, is_range, may_be_one
 from medqa.clinical.bands import wrong_band
-from medqa.clinical.bases import is_product, lost_size, other_base
+from medqa.clinical.bases import is_product, lost_size, other_base, wrong_product
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.counterparts import (
     WEIGHTS,
@@ -121,7 +121,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not found:
         found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
     if not found:
-        found = [*exchanged(reference, hypothesis), *lost_size(ours, theirs)]
+        found = [*exchanged(reference, hypothesis), *lost_size(ours, theirs), *wrong_product(ours, theirs)]
         found += other_base(ours, theirs, reference, hypothesis)
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 

@@ -27,6 +27,16 @@ BASES = [
     ("Rifampicin/isoniazid 150/100 mg tablets: five tablets daily.",
      "That gives him 750 mg of rifampicin and 500 mg of isoniazid.",
      "That gives him 150 mg of rifampicin and 100 mg of isoniazid."),
+    ("Cefuroxime 100 mg/kg/day in four divided doses.", "Each of the four daily doses of cefuroxime is 25 mg/kg.",
+     "Each of the four daily doses of cefuroxime is 100 mg/kg."),
+    ("Phenytoin 18 mg/kg; the patient weighs 50 kg.", "At 50 kg and 18 mg/kg he needs 900 mg of phenytoin.",
+     "At 50 kg and 18 mg/kg he needs 1,800 mg of phenytoin."),
+    ("Tablets contain carbidopa 25 mg and levodopa 100 mg; the daily dose is 3 tablets.",
+     "The three tablets provide 300 mg of levodopa per day.", "The three tablets provide 100 mg of levodopa per day."),
+    ("Ivermectin 2 tablets twice daily for 3 days (12 tablets in total).", "Ivermectin: twelve tablets altogether.",
+     "Ivermectin: twenty tablets altogether."),
+    ("Iron dextran 1 g total dose as one infusion.", "One infusion of iron dextran, 1 g in total.",
+     "Iron dextran 1 g per day."),
 ]  # fmt: skip
 
 # (reference, the same in another form of numbers and units, another statement in that form)
@@ -70,6 +80,11 @@ def test_bases(reference, same, other):
 def test_phases_are_not_compared():
     reference = "Amiodarone 200 mg three times daily for a week, twice daily for a week, then once daily."
     assert dose_errors(reference, "Amiodarone 600 mg a day at first, at the end 200 mg a day.") == []
+
+
+def test_the_product_of_another_medicine_is_no_error():
+    reference = "Amikacin 15 mg/kg/day plus ceftazidime 100 mg/kg/day."
+    assert dose_errors(reference, "Both as stated; at 40 kg that is 600 mg of amikacin daily.") == []
 
 
 def test_error_quotes_the_texts():
