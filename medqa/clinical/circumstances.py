@@ -36,7 +36,8 @@ STAGE = re.compile(
 )
 # "Reduce by 10 mg each week", "in steps of 5 mg"
 STEP = re.compile(
-    r"\b(?:(?:reduc|lower|increas|rais|ris|decreas|taper|titrat)[a-z]* (?:[a-z]+ ){0,3}?by"
+    r"\b(?:(?:reduc|lower|increas|rais|decreas|taper|titrat)[a-z]* (?:[a-z]+ ){0,3}?by"
+    r"|(?:dose|dosage|strength|amount) ris(?:es|ing) by"  # a laboratory value that rises is no step
     r"|(?:steps?|increments?) of) $"
 )
 CHILD = re.compile(

@@ -49,7 +49,7 @@ OF_A_DAY = re.compile(
     r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
 )
 # "the 24-hour limit"
-OF_LIMIT = re.compile(" (?:limit|maximum|total|dose|amount|ceiling)(?![a-z])")
+OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 
 

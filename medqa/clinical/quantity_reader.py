@@ -58,7 +58,7 @@ ONE_PERIOD = re.compile(
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
 # "a gram of ceftriaxone", "a single tablet"
 ONE_OF = re.compile(
-    "an?(?:(?= (?:(?:milli|micro)?gram(?:me)?|(?:milli)?lit(?:er|re)) of )"
+    "an?(?:(?= (?:milli|micro)?gram(?:me)? of )"
     "| single(?= (?:tablet|capsule|puff|drop|sachet|spray)(?![a-z])))"
 )
 BEGINNINGS = {
