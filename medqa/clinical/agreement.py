@@ -74,6 +74,12 @@ def agree(one: Claim, other: Claim) -> bool:
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
 
 
+def is_range(claim: Claim) -> bool:
+    """Whether a claim is one amount "from … to …"."""
+    values = claim.quantity.values
+    return claim.quantity.kind == "amount" and len(values) == 1 and values[0][0] < values[0][1]
+
+
 def whole_day(claim: Claim) -> bool:
     """Whether a claim says what comes to a day in all, and not only at one time of the day."""
     return claim.parts is not None or (claim.times_a_day and not claim.at_time)

@@ -11,7 +11,7 @@ NO_WEIGHT = re.compile(
 )
 WEIGHT_CHANGE = re.compile(
     r"\b(?:los[etis]\w*|loss|gain\w*|down|up (?:by|over)|shed|dropped|fell|fallen|rose|risen"
-    r"|(?:in|de)creas\w+|(?:heavier|lighter)(?! than [0-9])|put on"
+    r"|ris(?:es?|ing)|(?:in|de)creas\w+|(?:heavier|lighter)(?! than [0-9])|put on"
     r"|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )
 # What an amount belongs to that is nobody's weight.

@@ -27,7 +27,7 @@ OPPOSED = re.compile(
 MAXIMUM = re.compile(
     r"\b(?:max|maximum"
     r"|(?:highest|largest|greatest|top) (?:(?!single )[a-z]+ ){0,2}?(?:dos(?:e|age)|amount)"
-    r"|exceed\w*|limit\w*|no more than|at most|ceiling)\b"
+    r"|exceed\w*|limit\w*|no more than|at most|ceiling|cap(?:ped|s)?(?: [a-z]+){0,3} at)\b"
 )
 STAGE = re.compile(
     r"\b(?:(?P<first>start\w*|initial\w*|begin\w*|loading|bolus|first|test dose)"
@@ -37,6 +37,7 @@ STAGE = re.compile(
 # "Reduce by 10 mg each week", "in steps of 5 mg"
 STEP = re.compile(
     r"\b(?:(?:reduc|lower|increas|rais|decreas|taper|titrat)[a-z]* (?:[a-z]+ ){0,3}?by"
+    r"|(?:dose|dosage|strength|amount) ris(?:es|ing) by"  # a laboratory value that rises is no step
     r"|(?:steps?|increments?) of) $"
 )
 CHILD = re.compile(

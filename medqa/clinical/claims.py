@@ -48,6 +48,8 @@ OF_A_DAY = re.compile(
     r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
     r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
 )
+# "the 24-hour limit"
+OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 
 
@@ -177,6 +179,8 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "300 mg a day in three doses"
         day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
         if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
+            continue
+        if day and OF_LIMIT.match(lower, quantity.end):
             continue
         if quantity.kind == "frequency" and lower.endswith((" over ", " in "), 0, quantity.start):
             continue  # "13.5 g over each 24 h"

@@ -7,8 +7,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.agreement import agree, may_be_one
+from medqa.clinical.agreement import agree, is_range, may_be_one
 from medqa.clinical.bands import wrong_band
+from medqa.clinical.bases import is_product, lost_size, other_base, wrong_product
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.counterparts import (
     WEIGHTS,
@@ -72,7 +73,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below"), "medicine" (the same dose of another one), "swapped", "route", "side".
+        "below"), "medicine" (the same dose of another one), "swapped", "route", "side", "base" (`bases`).
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer of the same subject and dimension that agrees with none of the reference. These agree: a value
         within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
@@ -101,6 +102,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not (
             is_derived(one, other, reference, hypothesis)
             or of_other_phase(one, other, ours, theirs)
+            or is_product(one, other, (ours, theirs), (reference, hypothesis))
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
         )
@@ -119,7 +121,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not found:
         found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
     if not found:
-        found = list(exchanged(reference, hypothesis))
+        found = [*exchanged(reference, hypothesis), *lost_size(ours, theirs), *wrong_product(ours, theirs)]
+        found += other_base(ours, theirs, reference, hypothesis)
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 
@@ -358,7 +361,7 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
     for claim in claims:
         alike = [other for other in others if other.dimension == claim.dimension and may_be_one(claim, other)]
         like = [other for other in alike if other.role == claim.role]
-        if like and (claim.role == "maximum" or claim.role in staged.get(claim.subject, ())):
+        if like and (claim.role in ("maximum", "step") or claim.role in staged.get(claim.subject, ())):
             alike = like
         if claim.daily is not None and not (claim.item or claim.counted):
             # The dose of a day is not what one item contains.
@@ -366,6 +369,9 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if claim.counted:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
             alike = [other for other in alike if other.counted or not other.item] or alike
+        if is_range(claim):
+            # "0.2 to 14" is not confirmed by "begin with 0.7", where the other text has "0.2 to 1.4".
+            alike = [other for other in alike if is_range(other)] or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         if not any(agree(claim, other) for other in bounded or alike or others):
             left.append(claim)

@@ -10,7 +10,8 @@ from functools import lru_cache
 from medqa.clinical import words as word_lists
 from medqa.clinical.body_weight import BODY_WEIGHT, NO_SUBJECT, weighed
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
-from medqa.clinical.frequencies import Frequencies
+from medqa.clinical.fixed_combinations import NOT_BETWEEN, of_combination
+from medqa.clinical.frequencies import Frequencies, is_of_day
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
 from medqa.clinical.numbers import quotient
@@ -51,7 +52,6 @@ FILLERS = word_lists.words(
 )
 # How many words before its amount a name may be.
 REACH = 9
-NOT_BETWEEN = re.compile(r"[.;!?\n]|, (?!at |in |usually |given )|\)")
 # "5 mg of apixaban", "10 units insulin"; a comma or "and" would begin something new.
 OF = re.compile(
     r" (?:of )?(?:(?:the|oral|intravenous|soluble|regular|plain|rapid|(?:short|rapid|fast"
@@ -211,9 +211,12 @@ class _Sentence:
         for number, amount in enumerate(amounts):
             also = ALSO.fullmatch(self.text, last_end, max(last_end, amount.start))
             inside = any(amount.start < start < amount.end for start, _, _ in self.names)
+            compound = of_combination(amounts, number, self.names, self.text)
             if not number or subject == "weight" or not also or inside:
                 subject, beside = self._subject(amount, latest)
                 latest = (amount.start, subject) if beside and subject != "weight" else latest
+            if compound:
+                subject, beside = compound, True
             context = self.text[max(last_end, amount.start - 40) : amount.start]
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
@@ -226,7 +229,8 @@ class _Sentence:
                 following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
                 given = quantities[bisect_left(starts, amount.start) : bisect_left(starts, following)]
-                around = amounts[max(0, number - 1) : number + 2]
+                twin = number + 1 < len(amounts) and amounts[number + 1].start == amount.start
+                around = amounts[max(0, number - 1) : number + 2 + twin]
                 weighs = subject == "weight"  # "50 kg or more takes two tablets"
                 product = self._is_product(amounts[max(0, number - 1) : number + 1])
                 total = (
@@ -256,7 +260,7 @@ class _Sentence:
             same = self.text.startswith(")", amount.end) and IN_BRACKETS.fullmatch(
                 self.text, amounts[number].end, max(amounts[number].end, amount.start)
             )
-            if same:
+            if same or amount.start == amounts[number].start:
                 continue
             if amount.unit not in ITEMS or amounts[number].unit in ITEMS:
                 return amount.start
@@ -280,12 +284,13 @@ class _Sentence:
         frequency, doses_a_day = Frequencies(self.text, self.begin, self.end).of(
             amount, given, before, context
         )
-        if doses_a_day and total is None:
+        if doses_a_day and (total is None or is_of_day(given, self.text)):
             # "14 mg/kg/day in two doses": 7 mg/kg at a time
+            whole = total or amount
             total = replace(
-                amount,
+                whole,
                 values=tuple(
-                    (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in amount.values
+                    (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in whole.values
                 ),
             )
         route = next((item.unit for item in given if item.kind == "route"), "")

@@ -52,6 +52,13 @@ TOTAL_OVER = re.compile(
 )
 # Words allowed between a frequency and the amount after it.
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
+# "six tablets daily in three doses"
+OF_DAY = ("daily", " a day", "per day", "/day")
+
+
+def is_of_day(given: Sequence[Quantity], text: str) -> bool:
+    """Whether one of the quantities that go with an amount makes it the amount of a day."""
+    return any(item.kind == "frequency" and text.endswith(OF_DAY, item.start, item.end) for item in given)
 
 
 @dataclass(frozen=True)

@@ -49,13 +49,13 @@ def item_of(amount: Quantity, text: str) -> str:
     """What an amount is the content of by the words right beside it: "tablet", "puff"; "" for nothing."""
     if amount.item:
         return WRITTEN[amount.item][0]
+    if amount.unit in ITEMS:
+        return ""
     if (after := ITEM_AFTER.match(text, amount.end)) is not None:
         name = after.group(after.lastindex)
         return ITEM_NAMES.get(name, name)
     if INHALER_AFTER.match(text, amount.end):
         return "puff"
-    if amount.unit in ITEMS:
-        return ""
     pattern = NAMED_BEFORE if APIECE.match(text, amount.end) else ITEM_OF
     before = pattern.search(text, max(0, amount.start - 40), amount.start)
     return before.group(before.lastindex) if before else ""

@@ -18,7 +18,7 @@ ORDINALS = {word: number for number, word in enumerate((
 ), start=1)}  # fmt: skip
 CARDINALS = COUNTS.keys() | SCALES.keys()
 # Words that a number begins with; what comes before "thousand" in "a thousand" need not be read.
-WORDS = {**COUNTS, **SCALES, "dozen": 12, "couple": 2}
+WORDS = {**COUNTS, **SCALES, "dozen": 12, "couple": 2, "pair": 2}
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10,
     "hundredth": 100, "thousandth": 1000,
@@ -49,7 +49,7 @@ FRACTION = re.compile(r"(?:([0-9]{1,3})[ -])?([1-9])/([2-9])(?![0-9/.])(?=[ -](?
 MARK = re.compile(r"([0-9]{1,3})? ?([½¼¾⅓⅔⅛])")
 SCALE = re.compile(r"[ -]?(hundred|thousand|million|mio|billion|dozen)(?![a-z])")
 DOZEN = re.compile(r"half (?:a )?dozen(?![a-z])")
-COUPLE = re.compile("couple of(?= )")
+COUPLE = re.compile("(?:couple|pair) of(?= )")
 # "5k units", "150k/µL"
 KILO = re.compile(r" ?k(?= ?(?:units?|iu|u|ui|ie|international|cells|copies)(?![a-z])|/)")
 POWER = re.compile(
@@ -59,7 +59,7 @@ POWER = re.compile(
 )
 WORD = re.compile(r"[a-z]+")
 # The next word of a number: "hundred and fifty", "twenty-five".
-NEXT = re.compile(r"(?:,? and |[ -])([a-z]+)")
+NEXT = re.compile(r"(?:,? and |-and-|[ -])([a-z]+)")
 POINT = re.compile(
     r"[ -]?point((?:[ -](?:zero|oh|one|two|three|four|five|six|seven|eight|nine)){1,6})(?![a-z])"
 )
@@ -132,7 +132,7 @@ def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
     first, end = word.group(), word.end()
     if first == "half" and (dozen := DOZEN.match(text, start)) is not None:
         return 6, dozen.end()
-    if first == "couple":
+    if first in ("couple", "pair"):
         couple = COUPLE.match(text, start)
         return None if couple is None else (WORDS[first], couple.end())
     if first in PARTS:  # "half a tablet", "a tenth of a gram", but not "the third day"

@@ -66,7 +66,12 @@ _TIMES = (
 RISK = re.compile(
     rf"(?<![a-z0-9.])(?:{_TIMES.format(1)} (?:the|their|her|his|your|an?) (?:[a-z]+ ){{0,2}}?{_RISK}(?![a-z])"
     rf"|{_RISK} (?:[a-z]+ ){{0,3}}?{_TIMES.format(2)}(?= *[.,;:)\n]| *$| (?:with|by|in|for|after)(?![a-z]))"
-    rf"|{_TIMES.format(3)} as (?:likely|common|frequent)(?![a-z]))"
+    rf"|{_TIMES.format(3)} as (?:likely|common|frequent)(?![a-z])"
+    rf"|{_RISK} (?:[a-z]+ ){{0,5}}?{_TIMES.format(4)} as (?:high|great|large)(?![a-z]))"
+)
+BASELINE = re.compile(
+    r"\b(?:(?P<double>doubl(?:e|ed|es|ing))|(?P<triple>tripl(?:e|ed|es|ing)|trebl(?:e|ed|es|ing)))"
+    r" (?:(?:from|of|over|above|against|the|its|her|his) ){0,2}baseline"
 )
 # A patch that is worn for three days is changed every third day.
 WORN = re.compile(
@@ -147,6 +152,7 @@ def portions(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:
     yield from _numbered(lower)
     yield from _repeats(lower)
     yield from _risks(lower)
+    yield from _of_baseline(lower)
     yield from _worn(quantities, lower)
     yield from _strengths(quantities, lower)
 
@@ -268,6 +274,12 @@ def _risks(lower: str) -> Iterator[Quantity]:
         name = next(name for name, found in match.groupdict().items() if found)
         value = CHANGES.get(name[:-1]) or read_number(match[name], 0)[0]
         yield _amount("of a risk", match, value)
+
+
+def _of_baseline(lower: str) -> Iterator[Quantity]:
+    """Multiples of the first value in words: "has doubled from baseline" is twice the baseline."""
+    for match in BASELINE.finditer(lower) if "baseline" in lower else ():
+        yield _amount("x baseline", match, CHANGES[match.lastgroup])
 
 
 def _worn(quantities: Sequence[Quantity], lower: str) -> Iterator[Quantity]:

@@ -11,6 +11,8 @@ from medqa.clinical.schedules import show_frequency, show_time
 Range = tuple[Fraction, Fraction]
 # Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
 FAR_APART = 5
+# The same of ranges with one end in common: 2–4 mg and 2–8 mg.
+STRETCHED = 2
 # Scores that are not whole numbers.
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V", "ABI"}
 
@@ -145,6 +147,8 @@ def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> 
         if quantity.bound == "<":
             lows[number] = min(lows)
     exact = not (first.bound or second.bound or first.tolerance or second.tolerance)
+    if not (first.bound or second.bound) and _stretched(one, other):
+        return False
     if exact and one[0] != one[1] and other[0] != other[1] and _slide(one, other):
         return False
     return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
@@ -158,6 +162,17 @@ def _slide(one: Range, other: Range) -> bool:
         lower[1] < upper[1]
         and lower[0] < upper[0]
         and 2 * common <= min(lower[1] - lower[0], upper[1] - upper[0])
+    )
+
+
+def _stretched(one: Range, other: Range) -> bool:
+    """Whether two ranges have one end in common and their other ends are far from each other."""
+    if one[0] == one[1] or other[0] == other[1]:
+        return False
+    (lows, highs) = zip(one, other, strict=True)
+    return any(
+        min(same) == max(same) and max(ends) >= STRETCHED * min(ends)
+        for same, ends in ((lows, highs), (highs, lows))
     )
 
 

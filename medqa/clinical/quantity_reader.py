@@ -56,6 +56,11 @@ ONE_PERIOD = re.compile(
 )
 # "an hour and a half", "a tablet and a half"
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
+# "a gram of ceftriaxone", "a single tablet"
+ONE_OF = re.compile(
+    "an?(?:(?= (?:milli|micro)?gram(?:me)? of )"
+    "| single(?= (?:tablet|capsule|puff|drop|sachet|spray)(?![a-z])))"
+)
 BEGINNINGS = {
     *word_lists.words(
         "for within after over lasting lasts lasted last takes took take wait waited another needs"
@@ -72,6 +77,10 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
+# "for two consecutive days"
+CONSECUTIVE = re.compile(
+    " (?:consecutive|successive|straight|whole|full)(?= (?:hours|days|weeks|months|years)(?![a-z]))"
+)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 # "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
 MOST_SMALLER = 60
@@ -100,8 +109,8 @@ ITEMS_TAKEN = re.compile(
     " (?:every|each|daily|nightly|twice|once|(?:two|three|four|2|3|4) times|an? (?:day|week)|per "
     "(?:day|week)|now|together"
     "|with (?:each|every|breakfast|lunch|dinner|supper)"
-    "|at (?:once|a time|night|bedtime|lunch|noon|breakfast)|in the (?:morning|evening)|to be taken|with "
-    "(?:food|meals)"
+    "|at (?:once|a time|night|bedtime|lunch|noon|midday|dinner|teatime|breakfast)"
+    "|in the (?:morning|evening)|to be taken|with (?:food|meals)"
     "|before|od|bd|tds|qds|tid|bid|qid|mane|nocte)(?![a-z])"
 )
 
@@ -129,7 +138,9 @@ def _at_word(scan: Scan, start: int, word_end: int) -> Found:
         return [], date.end()
     if word in WORDS:
         return _at_number(scan, start, word_end)
-    one = (ONE_AND_PART if word in ("a", "an") else ONE_PERIOD).match(scan.text, start)
+    article = word in ("a", "an")
+    one = (ONE_AND_PART if article else ONE_PERIOD).match(scan.text, start)
+    one = ONE_OF.match(scan.text, start) if article and one is None else one
     if one is not None or word == "fortnight":
         return _one_unit(scan, one.end() if one else start) or ([], word_end)
     if read_eye(scan.text, scan.raw, start, word_end):
@@ -219,6 +230,8 @@ def _amounts(scan: Scan, start: int) -> Found | None:
     if first is None:
         return None
     low, end = first
+    running = CONSECUTIVE.match(scan.text, end)
+    end = running.end() if running else end
     inside = BOUND_INSIDE.match(scan.text, end)
     compound = read_compound(scan.text, scan.raw, inside.end() if inside else end)
     if inside and compound:
@@ -293,6 +306,8 @@ def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
         following = read_number(scan.text, link.end()) if link else None
         if following is None:
             return None
+        if link.group().startswith(", ") and link.group() != ", " and len(values) == 1:
+            return None  # "on days 1 and 2, and 5 mg on day 3"
         last = link.group().strip(" ,")
         values.append(following[0])
         end = following[1]

@@ -31,11 +31,11 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
     "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
     "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
     "month": (1, "month"), "monthly": (1, "month"), "yr": (12, "month"), "quarter": (3, "month"),
-    "year": (12, "month"), "yearly": (12, "month"),
+    "year": (12, "month"), "yearly": (12, "month"), "decade": (120, "month"),
 }  # fmt: skip
 ORDINALS = {
     "other": 2, "alternate": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4,
-    "fifth": 5, "5th": 5, "sixth": 6, "6th": 6, "7th": 7,
+    "fifth": 5, "5th": 5, "sixth": 6, "6th": 6, "seventh": 7, "7th": 7,
 }  # fmt: skip
 
 _NUMBER = (
@@ -49,7 +49,7 @@ _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
     "(hours?|hrs?|h|quarter(?! of)|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?"
-    "|yrs?|minutes?|min|seconds|secs?)"
+    "|yrs?|decades?|minutes?|min|seconds|secs?)"
 )
 # "three times over the course of the day", "twice in each week"
 _ALONG = (

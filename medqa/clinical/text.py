@@ -65,6 +65,7 @@ LATEX = (
     (re.compile(r"\\text\{\\(?:textmu|mu)\}|\\(?:text)?mu(?![a-zA-Z]) ?"), "µ"),
     (re.compile(r"\\(?:leq?|leqslant)(?![a-zA-Z])"), "≤"),
     (re.compile(r"\\(?:geq?|geqslant)(?![a-zA-Z])"), "≥"),
+    (re.compile(r"\\(?:rightarrow|to|longrightarrow)(?![a-zA-Z])"), "→"),
     (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
     (re.compile(r"\\(?:approx|sim)(?![a-zA-Z])"), "about"),
@@ -122,6 +123,10 @@ MARKUP = re.compile(r"[*_`$\\|#<~•\n](?:(?<!\n)|[0-9]{1,2}[.)] )")
 # The end of a sentence; a full stop inside "0.5 mg" or "b.i.d." is none.
 # None is that of "Mrs. Alvarez".
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?<!\bMrs.)(?<!\bM[rs].)(?<!\bDr.)(?=\s+[A-Z(\[]|\s*$))")
+# "4.0 ≤ K⁺ ≤ 5.0"
+BETWEEN = re.compile(
+    r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?) ?[≤<] ?([A-Za-z][^ ≤<]{0,20}) ?[≤<] ?([0-9]+(?:\.[0-9]+)?)"
+)
 SPACES = re.compile("[ \u00a0]{2,}")
 # Narrow spaces between thousands: "1 200 mg"
 THOUSANDS = re.compile("(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u2009\u202f][0-9]{3})+(?![0-9])")
@@ -160,6 +165,8 @@ def plain(text: str) -> str:
         if "\\" in text or "$" in text or "~" in text:
             text = _replaced(text, LATEX)
         text = SPACES.sub(" ", _replaced(text, MARKDOWN))
+    if "≤" in text or "<" in text:
+        text = BETWEEN.sub(r"\2 \1 to \3", text)
     if "\n" in text and ":" in text:
         text = FIELD.sub(r"\1\3 \2", text)
     if "&" in text:

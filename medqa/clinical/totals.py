@@ -123,7 +123,4 @@ def _count_after(amount: Quantity, of_item: bool, text: str) -> re.Match[str] | 
         return COUNT_AFTER.match(text, item.end()) or OF_THEM.match(text, item.end())
     if of_item or amount.unit not in ("mg", "IU"):
         return None
-    taken = TAKEN_AFTER.match(text, amount.end)
-    if taken is not None or "/" in text[amount.start : amount.end]:
-        return taken
-    return COUNTED_AFTER.match(text, amount.end)
+    return TAKEN_AFTER.match(text, amount.end) or COUNTED_AFTER.match(text, amount.end)

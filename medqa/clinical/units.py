@@ -155,16 +155,17 @@ BAR = re.compile(
     r"|capsule)\b)"
     r"|\b(?:(?:for|with|in|from|at) )?(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection"
     r"|inhalation|actuation)\b)|\b(?:for|per) (?:each|every)(?= k(?:g|ilo))) ?"
+    r"|-(?:an?|per)-(?=(?:hour|minute|day|week|kilo)[a-z]*(?![a-z]))"
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 OF_PER = re.compile(
     r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? "
     r"|over |in (?!total|all)|within |for |during |after |every |then |and |or )[a-z]+ ){1,3}?"
     r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
-    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
-    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
-    r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?"
-    r"(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
+    r"|(?:per|for (?:each|every)) (?=k(?:g|ilo)|square met(?:er|re)|m2|m²)"
+    r"|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray|tablet|capsule|actuation)(?![a-z]))"
+    r"|(?:per|(?:in|to) (?:each|every|one|an?|1)) (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))"
+    r"|lit(?:er|re))s?(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
 )
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
@@ -172,7 +173,7 @@ BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a
 LIMIT = re.compile(
     r"(?:[ -]?(?:fold|x|times))? ?(?:above |over )?(?:the |their |its )?"
     r"(?:(?P<limit>uln|upper limits?(?: of (?:the )?normal(?: range)?)?|upper normal limit)"
-    r"|(?<=times )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
+    r"|(?<=times )baseline|(?<=twice )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
 )
 # "18 units per kg and hour"
 AND_PER = re.compile(r" and (?:per |an? )?(?=(?:h|hr|hour|min|minute|day)(?![a-z]))")
