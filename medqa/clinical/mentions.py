@@ -1,8 +1,8 @@
 """Terms that a text names in other words than a lexicon lists: "the spleen is enlarged" is splenomegaly."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from medqa.clinical import words as word_lists
@@ -83,21 +83,13 @@ class Mentions:
         self._stems = lru_cache(maxsize=1 << 16)(self._stem)
         self._sets = lru_cache(maxsize=1 << 14)(self._stem_sets)
 
-    @cached_property
-    def _names(self) -> dict[str, list[str]]:
-        """Each term, and its names of two and more words."""
-        found = defaultdict(list)
-        for name, term in self._vocabulary.items():
-            if " " in name:
-                found[term].append(name)
-        return found
-
     def _stem(self, word: str) -> str:
         return _states().get(canonical(word)) or stem(self._vocabulary.part(word))
 
     def _stem_sets(self, term: str) -> tuple[frozenset[str], ...]:
         """The words of each name of a term, as stems."""
-        names = ([word for word in name.split() if word not in SMALL] for name in self._names.get(term, ()))
+        names = self._vocabulary.relations.names.get(term, ())
+        names = ([word for word in name.split() if word not in SMALL] for name in names)
         return tuple(frozenset(map(self._stems, words)) for words in names if len(words) > 1)
 
     def words(self, tokens: Sequence[tuple[str, int]]) -> list[Word]:

@@ -40,7 +40,11 @@ ENDINGS = {
 
 
 class Relations:
-    """What the terms of a vocabulary contain."""
+    """What the terms of a vocabulary contain.
+
+    Attributes:
+        names: the names of each term.
+    """
 
     def __init__(
         self,
@@ -50,9 +54,9 @@ class Relations:
     ) -> None:
         """Take in the terms, what a word counts as, and the compounds of an organ and a disorder."""
         self._concepts, self._part = concepts, part
-        self._names: dict[str, list[str]] = defaultdict(list)
+        self.names: dict[str, list[str]] = defaultdict(list)
         for name, concept in concepts.items():
-            self._names[concept].append(name)
+            self.names[concept].append(name)
         self._broader: dict[str, set[str]] = defaultdict(set)
         for term, *above in word_lists.lines("broader_terms"):
             self._broader[self._one(term)].update(map(self._one, above))
@@ -77,7 +81,7 @@ class Relations:
     def _within(self, term: str) -> frozenset[str]:
         """The terms that a term contains; cached as `within`."""
         found = set(self._broader.get(term, ()))
-        names = self._names.get(term, [term])
+        names = self.names.get(term, [term])
         for name in names if "body part" not in found else ():
             found.update(filter(self.is_bodily, self._segments(name)))
         first, _, rest = term.partition(" ")
@@ -109,7 +113,7 @@ class Relations:
 
     def wordings(self, term: str) -> Iterator[frozenset[str]]:
         """The parts of each name of a term that has two or more."""
-        for name in self._names.get(term, [term]):
+        for name in self.names.get(term, [term]):
             parts = frozenset(self._segments(name)) if " " in name else frozenset()
             if len(parts) > 1:
                 yield parts

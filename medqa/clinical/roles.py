@@ -1,8 +1,7 @@
-"""What each word of a text can be for the terms in it, and the terms in other forms of their words."""
+"""What each word of a text can be for the terms in it."""
 
 from typing import Any
 
-from medqa.clinical.composition import DETERMINERS, PARTS
 from medqa.clinical.negation import (
     CIRCUMSTANCES,
     CLAUSE_END,
@@ -12,25 +11,7 @@ from medqa.clinical.negation import (
     SUBJECTS,
 )
 from medqa.clinical.reach import END, MARK, NEGATION, PREPOSITION
-from medqa.clinical.word_forms import canonical, stem
-from medqa.clinical.words import words
-
-# Words that may be between those of a term: "lost her sense of smell".
-UNSTRESSED = DETERMINERS | words("of any some")
-# Most words of a term that is found in other forms of them.
-MOST_STEMS = 6
-
-
-def by_stems(concepts: dict[str, str]) -> dict[tuple[str, ...], str]:
-    """The terms of several words by the stems of the words that matter; not those that would be two terms."""
-    found: dict[tuple[str, ...], str] = {}
-    several = set()
-    for name, concept in concepts.items():
-        stems = tuple(stem(word) for word in name.split() if word not in UNSTRESSED)
-        directed = PARTS.get(name.split()[0]) in ("low", "high")  # "increasing it" is a treatment
-        if 2 <= len(stems) <= MOST_STEMS and not directed and found.setdefault(stems, concept) != concept:
-            several.add(stems)
-    return {stems: concept for stems, concept in found.items() if stems not in several}
+from medqa.clinical.word_forms import canonical
 
 
 class Roles(dict):
@@ -56,12 +37,7 @@ class Roles(dict):
             denied = self._denied(form) if longest < 2 else None
             if denied is not None:
                 role = (f"no {denied}", 1)
-            elif (
-                term is not None
-                or longest > 1
-                or form in self._vocabulary.heads
-                or stem(form) in self._vocabulary.first_stems
-            ):
+            elif term is not None or longest > 1 or form in self._vocabulary.heads:
                 role = (term, longest)
         if len(self) < 1 << 18:
             self[word] = role

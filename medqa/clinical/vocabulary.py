@@ -29,7 +29,7 @@ from medqa.clinical.composition import (
 )
 from medqa.clinical.names import GROUPS
 from medqa.clinical.relations import Relations
-from medqa.clinical.roles import MOST_STEMS, UNSTRESSED, Roles, by_stems
+from medqa.clinical.roles import Roles
 from medqa.clinical.word_forms import (
     CLINICAL_BEGINNING,
     CLINICAL_ENDING,
@@ -105,12 +105,9 @@ class Vocabulary:
             self.longest[first] = max(1 + len(more), self.longest.get(first, 0))
             if more:
                 self._beginnings.add((first, more[0]))
-        self._by_stems = by_stems(self._concepts)
-        self._stem_beginnings = {stems[:2] for stems in self._by_stems}
         self._inability = {
             stem(word) for word in re.findall("(?m)^unable to ([a-z]+)", "\n".join(self._concepts))
         }
-        self.first_stems = {stems[0] for stems in self._by_stems}
         # Compounds of two words by what each word counts as: "hepatic abscess" is "liver abscess".
         self._by_parts = {
             tuple(map(self.part, words)): concept
@@ -137,10 +134,6 @@ class Vocabulary:
     def __len__(self) -> int:
         """Number of terms, those of the affixes left out."""
         return len(self._concepts)
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """The terms in canonical form, each with the one that it counts as."""
-        return self._concepts.items()
 
     def __contains__(self, form: str) -> bool:
         """Whether a word in canonical form is listed."""
@@ -231,26 +224,7 @@ class Vocabulary:
                     known = self._concepts.get(" ".join(forms[:length]))
                     if known is not None:
                         return length, known
-        return self._inflected(tokens, place) or (1, concept)
-
-    def _inflected(self, tokens: list[tuple[str, int]], place: int) -> tuple[int, str] | None:
-        """The longest listed term in other forms of its words: "opened her bowels", "coughs up blood"."""
-        if stem(tokens[place][0]) not in self.first_stems:
-            return None
-        stems, ends = [], []
-        for end, (word, _) in enumerate(tokens[place : place + MOST_STEMS + 2], start=1):
-            if not word[0].isalnum():
-                break
-            if word not in UNSTRESSED:
-                stems.append(stem(word))
-                ends.append(end)
-                if len(stems) == 2 and tuple(stems) not in self._stem_beginnings:
-                    return None
-        for length in range(len(stems), 1, -1):
-            concept = self._by_stems.get(tuple(stems[:length]))
-            if concept is not None:
-                return ends[length - 1], concept
-        return None
+        return 1, concept
 
     def begins_inability(self, verb: str) -> bool:
         """Whether a term begins with "unable to" and a verb."""
