@@ -367,7 +367,12 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
             # The dose of "three 5 mg tablets" is none of those that "5 mg tablets" confirm.
             alike = [other for other in alike if other.counted or not other.item] or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
-        if not any(agree(claim, other) for other in bounded or alike or others):
+        at_value = [
+            other
+            for other in bounded
+            if claim.quantity.bound and other.quantity.values == claim.quantity.values
+        ]
+        if not any(agree(claim, other) for other in at_value or bounded or alike or others):
             left.append(claim)
     return left
 
