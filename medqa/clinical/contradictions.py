@@ -20,6 +20,7 @@ from medqa.clinical.counterparts import (
     of_other_phase,
     same_thing,
 )
+from medqa.clinical.crossings import crossed_over
 from medqa.clinical.derived import is_derived
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.exchanges import exchanged
@@ -92,7 +93,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or list(relisted(reference, hypothesis))
+        changed = changed or [*relisted(reference, hypothesis), *crossed_over(reference, hypothesis)]
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
@@ -120,6 +121,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
     if not found:
         found = list(exchanged(reference, hypothesis))
+    if not found:
+        found = list(crossed_over(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 
