@@ -10,8 +10,9 @@ no unit shows (`portions`), sums (`mixtures`) and those that say the same (`equi
 `contradictions` lists the claims that an answer contradicts: `agreement` decides when two claims agree,
 `counterparts` when they are about the same, `mistaken` finds what is taken for something else, `opposites`
 what excludes each other, `swaps` what changed places (`pairing` finds the value of a label), `bindings` what
-two labels exchanged, by clause, `exchanges` what any two subjects exchanged, `sequences` a value that was
-taken for another of its text, and `bands` the doses given to the wrong patients.
+two labels exchanged, by clause, `exchanges` what any two subjects exchanged, `crossings` the same by the
+order of subjects and values, `sequences` a value that was taken for another of its text, and `bands` the
+doses given to the wrong patients.
 `lexicon` finds medical terms (with `word_forms`, `composition`, `negation` and the lists in `words`),
 `alignment` those that two texts word differently, and `polarity` the statements that an answer reverses
 (`questions` turns answered questions into statements).

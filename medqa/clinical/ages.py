@@ -19,6 +19,11 @@ GESTATION = re.compile(
 GESTATION_BEFORE = re.compile(
     r"\b(?:ga|gestation(?:al age)?|pregnan\w+)(?: is| was| of| at|:|,)?(?: about)? $|\bga[:=] ?$"
 )
+# "Over 65s", "the under-6s"; "infuse over 30s" are seconds
+AGE_GROUP = re.compile(r"[1-9][0-9]?s(?![a-z0-9])")
+AGE_GROUP_BEFORE = re.compile(
+    r"\b(?P<bound>under|over)-$|(?:^|[.;:(] ?|\b(?:the|for|in|most|all) )(?P<plain>under|over) $"
+)
 YEARS = Unit("month", "long time", 12)
 AGE_AFTER = re.compile(r"[ -]?(?:old\b|of age\b)")
 AGE_SHORT = re.compile(r"[ -]?y/?o\b")
@@ -30,7 +35,7 @@ AGE_BEFORE = re.compile(
 PEOPLE_BEFORE = re.compile(
     r"\b(?:adults?|child(?:ren)?|people|persons?|women|men|woman|man|patients?|those|anyone|infants?"
     r"|boys|girls|baby|toddlers?|neonates?|newborns?|infant"
-    r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages)?"
+    r"|individuals|babies|teenagers|adolescents)(?: who are| aged| ages| from)?"
     r"(?P<bound> over| under| above| below| older than| younger than| [<>≤≥]=?)?(?: the age of)? $"
 )
 OLDER_AFTER = re.compile(
@@ -65,6 +70,20 @@ def kind_of_time(scan: Scan, start: int, end: int, unit: Unit) -> tuple[str, int
     # The words "or older" have been read already, as a bound.
     older = OLDER_AFTER.search(scan.text, end - 14, end)
     return ("age" if people or older or AGE_BEFORE.search(before) else "duration"), end
+
+
+def read_age_group(scan: Scan, start: int) -> Found | None:
+    """Read people by their age: "over 65s", "the under-6s"."""
+    group = AGE_GROUP.match(scan.text, start)
+    before = AGE_GROUP_BEFORE.search(scan.before(start)) if group else None
+    if before is None:
+        return None
+    age = int(group.group()[:-1])
+    bound = "<" if (before["bound"] or before["plain"]) == "under" else ">"
+    months = (age * YEARS.factor,) * 2
+    return [
+        Quantity("age", YEARS.name, (months,), bound, start=start, end=group.end(), number=age)
+    ], group.end()
 
 
 def read_age(scan: Scan, start: int, end: int, values: Range) -> Found | None:

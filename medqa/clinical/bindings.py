@@ -89,14 +89,16 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
             enough = len(moved_words) >= LEAST_MOVED and row != "measure" and each
             both = bool(first & now) and bool(second & then)
             if one in others and two in others:
-                certain = (enough or (both and moved_words)) and not any(word[0].isalpha() for word in stayed)
+                # A medicine keeps its dose where purposes change places; a side does not keep its size.
+                kept = stayed if row in CLASSES else {word for word in stayed if word[0].isalpha()}
+                certain = (enough or (both and moved_words)) and not kept
                 certain = certain or (both and "normal" in moved_words)
                 certain = certain or (
                     len(values) >= LEAST_MOVED and not any(word[0].isdigit() for word in stayed)
                 )
             else:
-                kept = {word for word in (first if one in others else second) if word[0].isdigit()}
-                certain = bool(values) and bool(kept) and not stayed
+                left = {word for word in (first if one in others else second) if word[0].isdigit()}
+                certain = bool(values) and bool(left) and not stayed
             if certain:
                 texts = (" ".join(sorted(part)) for part in (first | second, then | now))
                 yield f"{one}, {two}", "swapped", *texts

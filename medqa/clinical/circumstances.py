@@ -3,6 +3,7 @@
 import re
 
 from medqa.clinical.quantity import Quantity
+from medqa.clinical.scan import BEFORE_LARGER
 
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
@@ -10,20 +11,18 @@ WHEN = re.compile(
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
 # What forbids or negates; "no more than" and "not above" are bounds.
-OPPOSED = re.compile(
-    r"\b(?:(?:no|not|never)(?! (?:(?:be |take |give |use |have |get )?(?:more|less|later|earlier|sooner"
-    r"|fewer|higher|lower|greater|longer"
-    r"|older|younger|above|below"
-    r"|over|under|exceed\w*))\b)|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o"
-    r"|e)ld|defer\w*"
-    r"|postpon\w*|delay\w*|interrupt\w*|omit\w*"
-    r"|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless|contra-?indicat\w+|without|discontinu\w+"
-    r"|until|forbid\w*"
-    r"|skip\w*|withdraw\w*|c(?:o|a)mes? off|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits"
-    r"|ceas\w+|halt\w*)\b|n't(?! (?:[a-z]+ ){0,2}(?:more"
-    r"|longer|exceed))"
+_BOUND = (
+    rf"(?! (?:{BEFORE_LARGER}(?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer|faster"
+    r"|slower|quicker|shorter|larger|smaller|bigger|older|younger|above|below|over|under|beyond|exceed\w*))\b)"
 )
-
+OPPOSED = re.compile(
+    rf"\b(?:(?:no|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o|e)ld"
+    r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless"
+    r"|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
+    r"|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits|ceas\w+|halt\w*|put(?:s|ting)? (?:off|back)"
+    rf"|call(?:ed)? off|too (?:low|high|short|long|slow|fast|little|much))\b"
+    rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed))"
+)
 MAXIMUM = re.compile(
     r"\b(?:max|maximum"
     r"|(?:highest|largest|greatest|top) (?:(?!single )[a-z]+ ){0,2}?(?:dos(?:e|age)|amount)"

@@ -21,6 +21,7 @@ from medqa.clinical.counterparts import (
     of_other_phase,
     same_thing,
 )
+from medqa.clinical.crossings import crossed_over
 from medqa.clinical.derived import is_derived
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.exchanges import exchanged
@@ -93,7 +94,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or list(relisted(reference, hypothesis))
+        changed = changed or [*relisted(reference, hypothesis), *crossed_over(reference, hypothesis)]
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
@@ -123,6 +124,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not found:
         found = [*exchanged(reference, hypothesis), *lost_size(ours, theirs), *wrong_product(ours, theirs)]
         found += other_base(ours, theirs, reference, hypothesis)
+    if not found:
+        found = list(crossed_over(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 
@@ -373,7 +376,12 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
             # "0.2 to 14" is not confirmed by "begin with 0.7", where the other text has "0.2 to 1.4".
             alike = [other for other in alike if is_range(other)] or alike
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
-        if not any(agree(claim, other) for other in bounded or alike or others):
+        at_value = [
+            other
+            for other in bounded
+            if claim.quantity.bound and other.quantity.values == claim.quantity.values
+        ]
+        if not any(agree(claim, other) for other in at_value or bounded or alike or others):
             left.append(claim)
     return left
 

@@ -48,7 +48,7 @@ FILLERS = word_lists.words(
     "receives received apply inject injected administer administered pessary pessaries enema sachet "
     "sachets gtt gtts lotion powder granules liquid dispersible gastro-resistant came come comes back "
     "returned read reads result results had have been went gone got gets measures stood stands fasting "
-    "repeat highest largest greatest"
+    "repeat highest largest greatest passes pass hits tops surpasses"
 )
 # How many words before its amount a name may be.
 REACH = 9

@@ -43,6 +43,7 @@ VALUES = frozenset({"amount", "duration", "frequency", "score", "pressure"})
 EITHER = EMPTY | words(
     "and the for with from not two one first second third then other every per both all any when"
 )
+MG_PER_KG = 10**6
 # More values of a unit are a table.
 MOST = 6
 
@@ -68,7 +69,8 @@ def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
     rows: dict[str, list[_Token]] = {}
     for token in _tokens(reference):
         if token.value is not None and token.value.kind in VALUES:
-            rows.setdefault(token.value.kind, []).append(token)
+            weight = token.value.unit == "mg" and token.value.values[0][0] >= MG_PER_KG
+            rows.setdefault("weight" if weight else token.value.kind, []).append(token)
     for row in rows.values():
         for pair in combinations(row, 2) if 2 <= len(row) <= MOST else ():
             ours, theirs = (

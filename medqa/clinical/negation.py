@@ -76,7 +76,7 @@ _NOT_NEGATED = re.compile(
     r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
     r"|apply |inject |swallow |receive |exceed |infuse "
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
-    r"(?:more|less|later|earlier|fewer|sooner|longer|faster|slower|older|younger) than"
+    r"(?:more|less|later|earlier|fewer|sooner|longer|shorter|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
     r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)"
     r"|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"

@@ -41,10 +41,11 @@ EXCLUSIVE = {
         "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper)\b",
     },
     "change": {
-        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b"
+        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b"
+        r"|\b(?:increase|raise|double|step up) the dos(?:e|age)\b"
         r"|\b(?:rose|risen|rises|increased|climbed|raised|went up|gone up) (?:[a-z]+ ){0,2}(?:from|to)\b",
         "less": r"\b(?:was|were|is|are|be|been) (?:reduced|lowered|decreased|halved)\b|\b(?:reduce"
-        "|lower) the dose\b"
+        r"|lower|halve|decrease|cut|step down) the dos(?:e|age)\b|\bdos(?:e|age) reduction\b"
         r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
         r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
     },

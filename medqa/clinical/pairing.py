@@ -36,11 +36,11 @@ def belonging(
     if "respectively" not in text and _share_a_value(labels, values, text):
         return {}
     uncertain = of_things and _describes_next(labels, values, text)
-    pairs = {} if uncertain else _paired(labels, values, text)
+    pairs = {} if uncertain else paired(labels, values, text)
     return pairs or _by_clause(labels, values, text)
 
 
-def _paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
+def paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Hashable, Mark]:
     """What belongs to each label, where labels and values come two by two, else nothing.
 
     "Mother 38.9 °C, baby 37.1 °C", "38.9 °C (mother)", "14 and 26 mmHg right and left respectively".

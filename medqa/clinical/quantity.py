@@ -11,8 +11,8 @@ from medqa.clinical.schedules import show_frequency, show_time
 Range = tuple[Fraction, Fraction]
 # Two ranges that overlap still contradict each other when an end differs by so much: 2–4 mg and 2–40 mg.
 FAR_APART = 5
-# The same of ranges with one end in common: 2–4 mg and 2–8 mg.
-STRETCHED = 2
+# Of ranges that have one end in common, the other end differs by so much: 2–7 mg/L and 2–17 mg/L.
+MOVED_END = 2
 # Scores that are not whole numbers.
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V", "ABI"}
 
@@ -146,10 +146,7 @@ def ranges_meet(one: Range, other: Range, first: Quantity, second: Quantity) -> 
             highs[number] = max(highs)
         if quantity.bound == "<":
             lows[number] = min(lows)
-    exact = not (first.bound or second.bound or first.tolerance or second.tolerance)
-    if not (first.bound or second.bound) and _stretched(one, other):
-        return False
-    if exact and one[0] != one[1] and other[0] != other[1] and _slide(one, other):
+    if not (first.bound or second.bound) and one[0] != one[1] and other[0] != other[1] and _slide(one, other):
         return False
     return max(lows) <= min(highs) or near(max(lows), min(highs), first, second)
 
@@ -165,21 +162,13 @@ def _slide(one: Range, other: Range) -> bool:
     )
 
 
-def _stretched(one: Range, other: Range) -> bool:
-    """Whether two ranges have one end in common and their other ends are far from each other."""
-    if one[0] == one[1] or other[0] == other[1]:
-        return False
-    (lows, highs) = zip(one, other, strict=True)
-    return any(
-        min(same) == max(same) and max(ends) >= STRETCHED * min(ends)
-        for same, ends in ((lows, highs), (highs, lows))
-    )
-
-
 def _far_apart(one: Range, other: Range) -> bool:
     if one[0] == one[1] or other[0] == other[1]:
         return False  # a single value inside a range agrees with it, however wide the range is
-    return any(min(ends) > 0 and max(ends) >= FAR_APART * min(ends) for ends in zip(one, other, strict=True))
+    far = MOVED_END if one[0] == other[0] or one[1] == other[1] else FAR_APART
+    return any(
+        max(ends) > min(ends) and max(ends) >= far * min(ends) for ends in zip(one, other, strict=True)
+    )
 
 
 def kind_of(ours: Quantity, theirs: Quantity) -> str:

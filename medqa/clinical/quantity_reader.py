@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.ages import kind_of_time, read_age, read_gestation
+from medqa.clinical.ages import kind_of_time, read_age, read_age_group, read_gestation
 from medqa.clinical.dates import MONTH_DAY, MONTHS, NO_QUANTITY
 from medqa.clinical.numbers import BARE_POWER, WORDS, quotient, read_number
 from medqa.clinical.quantity import Quantity, Range
@@ -22,6 +22,7 @@ from medqa.clinical.ratios import (
     read_one_in,
     read_pair,
     read_ratio,
+    read_score,
 )
 from medqa.clinical.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.scan import Found, Scan, read_bound, read_upper
@@ -195,8 +196,9 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     no_quantity = NO_QUANTITY.match(scan.text, start)
     if no_quantity is not None:
         return [], no_quantity.end()
-    if (pregnancy := read_gestation(scan, start)) is not None:
-        return pregnancy
+    people = read_gestation(scan, start) or read_age_group(scan, start) or read_score(scan, start)
+    if people is not None:
+        return people
     if (height := FEET.match(scan.text, start)) is not None:
         inches = 12 * int(height["feet"]) + Fraction(height["inches"])
         return _quantities(

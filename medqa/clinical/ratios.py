@@ -48,6 +48,7 @@ SCORES = {
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
     "OI": "oi oxygenation_index", "ABI": "abi ankle-brachial_index",
     "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
+    "RASS": "rass",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
     "score": "scores? scored", "index": "index", "gravity": "gravity",
@@ -62,7 +63,7 @@ IMPLIED_UNITS = {
     "cd4\\+?(_t)?(_cells?)?": "cells/µl", "qtc? qtcf qrs": "1000 ms < 10 < ms",
     "map mean_arterial_pressure sbp dbp systolic(_bp|_blood_pressure|_pressure)? "
     "diastolic(_bp|_blood_pressure|_pressure)?": "mmhg",
-    "hr heart_rate pulse(_rate)? resting_heart_rate": "bpm", "rr respiratory_rate": "breaths/min",
+    "hr heart_rates? pulse(_rate)? resting_heart_rate": "bpm", "rr respiratory_rates?": "breaths/min",
     "platelets? plt": "1000 cells/µl < 1000 < cells/µl",
     "anc neutrophils?": "1000 cells/µl < 50 < cells/µl",
     "ha?emoglobin hb hgb": "g/dl < 25 < g/l", "creatinine": "mg/dl < 20 < µmol/l",
@@ -72,7 +73,7 @@ IMPLIED_UNITS = {
 }  # fmt: skip
 # Names that are other words in small letters.
 CAPITAL_SCORES = {
-    "oi", "abi",
+    "oi", "abi", "rass",
     "inr", "ph", "gcs", "mmse", "moca", "meld", "qsofa", "sofa", "audit", "has", "news", "grace", "ess",
     "map",
     "k", "na", "ef", "hr", "rr", "mrs", "heart", "ecog", "asa", "geneva", "bishop", "wells", "child",
@@ -142,7 +143,7 @@ LINK = re.compile(
     r"|(?: [a-z-]+){1,7}(?= ?:))?"
     r"(?: (?:is|was|are|of|at|to|the|a|score|scores|value|values|level|levels|range|target|goal"
     r"|between|from|or"
-    r"|should|must|be|been|has|have|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
+    r"|should|must|be|been|has|have|held|maintained|anywhere|somewhere|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
     r"|scale|index"
     r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
     r"|within|only|total"
@@ -154,6 +155,12 @@ LINK = re.compile(
     r")\b| ?[=:<>≥≤,(])* ?"
     r"(?=[0-9.]|-[0-9]|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
     r"|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty|thirty|forty|fifty|sixty|ninety)\b)"
+)
+NEGATIVE_TO = re.compile(r"(?: to | and | ?- ?)-(?=[0-9])")
+# "scoring 2 or more on the CURB-65"
+SCORE_AFTER = re.compile(
+    r"(?: points?)?(?: (?:or|and) (?P<bound>more|higher|above|less|lower|fewer|below))?(?: points?)?"
+    r" (?:on|in) (?:the |an? |his |her )?(?P<name>[a-z][a-z0-9-]+)"
 )
 # A bound that includes its value; "below 9" does not.
 INCLUSIVE = re.compile(
@@ -277,6 +284,10 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     low_only = upper is None
     if upper is not None and upper[0] >= value:
         high, end = upper
+    below = NEGATIVE_TO.match(scan.text, end) if kind == "score" and upper is None else None
+    if below is not None:  # "-4 to -5", "0 to -2"
+        other, end = read_number(scan.text, below.end())
+        value, high, negative, low_only = *sorted((value if negative else -value, other)), True, False
     if kind == "score" and PARTS_OF_SCORE.match(scan.text, end):
         return nothing
     if read_compound(scan.text, scan.raw, end) is not None:
@@ -296,6 +307,22 @@ def read_named_value(scan: Scan, start: int, name_end: int) -> Found:
     unit, factor = _implied_unit(meaning, high)
     values = (value * factor, high * factor)
     return [Quantity("amount", unit.name, (values,), bound, start=link.end(), end=end, number=value)], end
+
+
+def read_score(scan: Scan, start: int) -> Found | None:
+    """Read a score before its name: "2 or more on the CURB-65"."""
+    number = read_number(scan.text, start)
+    after = SCORE_AFTER.match(scan.text, number[1]) if number else None
+    name = SCORE_MENTIONED.match(scan.text, after.start("name")) if after else None
+    if name is None or (name.group() in CAPITAL_SCORES and scan.raw[slice(*name.span())].islower()):
+        return None
+    bound, _ = read_bound(scan, start, number[1])
+    if after["bound"]:
+        bound = ">" if after["bound"] in ("more", "higher", "above") else "<"
+    score = list(SCORES)[int(name.lastgroup[1:])]
+    sign = -1 if scan.before(start).endswith(("-", "minus ")) else 1
+    values = ((sign * number[0],) * 2,)
+    return [Quantity("score", score, values, bound, start=start, end=number[1], number=number[0])], name.end()
 
 
 def _score_mentioned(scan: Scan, start: int) -> str:

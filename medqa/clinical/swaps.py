@@ -39,10 +39,11 @@ LABELS = {
     },
     "time of day": {
         "morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
-        "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper",
+        "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper|overnight|midnight",
     },
     "person": {
-        "mother": "mother|maternal|mum|mom|woman", "baby": "baby|newborn|neonate|infant|neonatal",
+        "mother": "mother|maternal|mum|mom|woman",
+        "baby": "baby|newborn|neonate|infant|neonatal|fo?etal|fo?etus",
         "father": "father|paternal|dad", "brother": "brother", "sister": "sister", "son": "son",
         "daughter": "daughter", "wife": "wife", "husband": "husband", "uncle": "uncle", "aunt": "aunt",
         "grandmother": "grandmother|grandma", "grandfather": "grandfather|grandpa", 
@@ -67,13 +68,17 @@ LABELS = {
     },
     "since": {"birth": "birth", "now": "now|current(?:ly)?|today|present"},
     "posture": {"supine": "supine|lying", "standing": "standing|upright"},
-    "level": {"peak": "peaks?", "trough": "troughs?"},
+    "level": {
+        "peak": "peaks?|post-?dose|after the dose", "trough": "troughs?|pre-?dose|before the (?:next )?dose",
+    },
     "sex": {"men": "men|males?|boys", "women": "women|females?|girls"},
     "limit": {
         "younger": "(?:<|under|below|younger than|less than) ?[0-9]+ ?(?:y|yrs?|years?)",
         "older": "(?:≥|>|over|from the age of|aged|at least|above|older than) ?[0-9]+ ?(?:y|yrs?|years?)?",
     },
-    "week": {"weekday": "weekdays|working days|monday to friday", "weekend": "weekends?"},
+    "week": {
+        "weekday": "weekdays|working days|monday to friday", "weekend": "weekends?|saturdays? and sundays?",
+    },
     "weekday": {day: day for day in DAYS},
     "month": {month: DAY_NUMBER + month for month in MONTHS},
     "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline|initial(?:ly)?"}
@@ -155,6 +160,7 @@ NO_THINGS = (
 )
 # Classes of which a mark can belong to a thing, as a value does.
 NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "weekday"})
+MG_PER_KG = 10**6
 # Kinds of quantities that are values.
 VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration", "share"})
 # "Two thirds in the morning", "the right one is normal"
@@ -352,7 +358,8 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for quantity in read(text):
         if quantity.kind in VALUES:
             value = replace(quantity, bound="") if quantity.bound else quantity
-            add(f"{quantity.kind} {quantity.unit}", quantity.start, quantity.end, value)
+            unit = "kg" if quantity.unit == "mg" and value.values[0][0] >= MG_PER_KG else quantity.unit
+            add(f"{quantity.kind} {unit}", quantity.start, quantity.end, value)
     for match in SHARE.finditer(lower):
         add(
             "share",

@@ -97,7 +97,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "count/time": ("/h", {"60": "bpm"}),
     "volume/time": ("mL/h", {"60000": "lpm slpm"}),
     "multiple": ("times", {
-        "1": "fold times_the times_normal times_more times_higher times_greater times_as",
+        "1": "fold times_the times_more times_higher times_greater times_as",
     }),
 }  # fmt: skip
 
@@ -172,7 +172,8 @@ BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a
 # "3 x ULN", "ten times the upper limit of normal", "1.5 times baseline"
 LIMIT = re.compile(
     r"(?:[ -]?(?:fold|x|times))? ?(?:above |over )?(?:the |their |its )?"
-    r"(?:(?P<limit>uln|upper limits?(?: of (?:the )?normal(?: range)?)?|upper normal limit)"
+    r"(?:(?P<limit>uln|upper limits?(?: of (?:the )?normal(?: range)?)?|upper normal limit"
+    r"|(?<=times )normal(?! saline))"
     r"|(?<=times )baseline|(?<=twice )baseline|(?<=fold )baseline|(?<=x )baseline)(?![a-z])"
 )
 # "18 units per kg and hour"
