@@ -184,7 +184,8 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
-        if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
+        weighs = dose is None and quantity.unit == "mg"
+        if weighs and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
             continue
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]

@@ -47,7 +47,7 @@ _LESS = (
 _MORE = (
     "more than|greater than|heavier than|higher than|larger than|longer than|older than|over|above"
     "|exceed(?:s|ed|ing)?"
-    "|(?<!had )reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
+    "|(?<!had )(?<!has )(?<!have )reach(?:es|ed|ing)?|gets? to|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
     "|(?:no|not|neither|nor) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
     "|(?:begins?|starts) (?:at|from) a (?:reading|level|pressure|value) of"
     "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"
@@ -93,6 +93,8 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     # "30 mL/kg over 3 hours" takes three hours, not more.
     if before is None or (dimension in ("time", "long time") and before.group().startswith("over")):
         return "", end
+    if dimension.startswith("volume") and before.group().startswith("pass"):
+        return "", end  # "has passed 40 mL of urine"
     return ("<" if before["below"] or before["below_of"] else ">"), end
 
 
