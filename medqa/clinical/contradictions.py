@@ -24,6 +24,7 @@ from medqa.clinical.derived import is_derived
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.exchanges import exchanged
 from medqa.clinical.mistaken import (
+    exchanged_routes,
     is_course,
     of_one_event,
     old_dose,
@@ -109,6 +110,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
     if not any(error[1] == "route" for error in found):
         found += other_route(ours, theirs)
+        found += exchanged_routes(reference, hypothesis) if not found else []
     found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     found += other_half_of_day(reference, hypothesis)

@@ -9,6 +9,7 @@ from medqa.clinical.claims import Claim
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED
 from medqa.clinical.names import MEASURE_NAMES
 from medqa.clinical.quantity import amounts_meet, kind_of, near
+from medqa.clinical.routes import exclude
 from medqa.clinical.text import KEPT_TEXTS
 from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
@@ -81,10 +82,11 @@ def _in_one_case(one: Claim, other: Claim) -> bool:
     if one.dose is None or other.dose is None:
         return True
     first, second = one.dose, other.dose
-    pairs = (
-        (first.people, second.people), (first.route, second.route), (first.when, second.when),
-    )  # fmt: skip
-    return not any(mine and theirs and mine != theirs for mine, theirs in pairs)
+    pairs = ((first.people, second.people), (first.when, second.when))
+    return not (
+        any(mine and theirs and mine != theirs for mine, theirs in pairs)
+        or exclude(first.route, second.route)
+    )
 
 
 def same_thing(one: Claim, other: Claim) -> bool:

@@ -16,6 +16,7 @@ from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_o
 from medqa.clinical.numbers import quotient
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import most_precise
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import total_of
 
@@ -288,7 +289,7 @@ class _Sentence:
                     (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in amount.values
                 ),
             )
-        route = next((item.unit for item in given if item.kind == "route"), "")
+        route = most_precise(item.unit for item in given if item.kind == "route")
         spoken = frequency is not None and frequency.start > amount.start
         parts = [amount, frequency] if spoken else [amount]
         written = " ".join(self.original[part.start : part.end].strip() for part in parts)

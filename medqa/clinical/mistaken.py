@@ -10,6 +10,8 @@ from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import amounts_meet
+from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import exclude
 from medqa.clinical.text import forms
 from medqa.clinical.words import words
 
@@ -30,6 +32,7 @@ FROM_TO = re.compile(
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
+CLAUSE = re.compile(r"[.;,:]| (?:and|but|while|whereas|then) ")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
 EVENT = re.compile(
     r" (?:or (?:less|more) )?(?:(?P<before>before|prior to|ahead of)|after|following|of|from|since)"
@@ -76,7 +79,7 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
                 found.setdefault(claim.subject, {})[claim.dose.route] = claim
     for subject in routes[0].keys() & routes[1].keys():
         mine, others = (found[subject] for found in routes)
-        if len(mine) == len(others) == 1 and mine.keys() != others.keys():
+        if len(mine) == len(others) == 1 and exclude(*mine, *others):
             ((route, one),), ((other_way, other),) = mine.items(), others.items()
             # "Intravenously or intramuscularly" leaves the choice.
             choice = any(
@@ -84,6 +87,33 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
             )
             if amounts_meet(one.quantity, other.quantity) and not choice:
                 yield "route", "route", f"{one.written} {route}", f"{other.written} {other_way}"
+
+
+def exchanged_routes(reference: str, hypothesis: str) -> Iterator[Found]:
+    """Medicines without a dose whose only route differs: "morphine by mouth", "morphine IV"."""
+    mine, others = (_routes_of_medicines(text) for text in (reference, hypothesis))
+    if len(mine) < 2 or len(others) < 2:
+        return
+    for name in mine.keys() & others.keys():
+        ours, theirs = mine[name], others[name]
+        if len(ours) == len(theirs) == 1 and exclude(*ours, *theirs):
+            yield name, "route", f"{name} {min(ours)}", f"{name} {min(theirs)}"
+
+
+def _routes_of_medicines(text: str) -> dict[str, set[str]]:
+    """The routes of each medicine that stands in a clause with one route, and no other medicine."""
+    lower = forms(text)[2]
+    found: dict[str, set[str]] = {}
+    begin = 0
+    for end in [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)]:
+        names = {name for start, _, name in names_of(text) if begin <= start < end and medicine(name)}
+        routes = {
+            one.unit for one in read(text) if one.kind == "route" and begin <= one.start < end
+        } & APART
+        if len(names) == 1 and routes:
+            found.setdefault(min(names), set()).update(routes)
+        begin = end
+    return found
 
 
 def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:

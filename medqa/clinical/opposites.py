@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 
 from medqa.clinical.claims import Claim
 from medqa.clinical.names import is_known
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import INJECTIONS, exclude, most_precise
 from medqa.clinical.text import KEPT_TEXTS, forms
 
 Found = tuple[str, str, str, str]
@@ -190,7 +192,8 @@ ORDER = re.compile(
 APART = {
     "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical",
     "intradermal", "rectal", "vaginal", "sublingual", "inhaled", "nasal", "transdermal",
-    "into the eye", "into the ear",
+    "into the eye", "into the ear", "buccal", "by feeding tube", "by injection", "intraosseous",
+    "into a joint", "intravitreal", "into the bladder", "intraperitoneal",
 }  # fmt: skip
 # "A normal ECG does not exclude it", "could not be ruled out"
 LEFT_OPEN = re.compile(
@@ -266,7 +269,8 @@ def wrong_way(
             texts = one.forbidden[route], two.routes[route]
             yield "route", "route", *(texts if one is mine else texts[::-1])
             return
-    apart = len(mine.routes) == 1 and other.routes and not mine.routes.keys() & other.routes.keys()
+    pairs = product(mine.routes, other.routes)
+    apart = len(mine.routes) == 1 and other.routes and all(exclude(*pair) for pair in pairs)
     if apart and (mine.only or (len(other.routes) == 1 and _same_amounts(ours, theirs))):
         yield "route", "route", *mine.routes.values(), next(iter(other.routes.values()))
 
@@ -369,6 +373,8 @@ class _Ways:
                 forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
                 into = self.forbidden if forbids else self.routes
                 into[quantity.unit] = original[quantity.start : quantity.end].strip()
+        if most_precise(self.routes) in INJECTIONS - {"by injection"}:
+            self.routes.pop("by injection", None)  # "injected into the muscle"
         self.only = bool(self.routes) and ONLY.search(lower) is not None
 
 

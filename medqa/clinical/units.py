@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from medqa.clinical.numbers import parse, quotient
+from medqa.clinical.routes import ROUTE_WORDS
 
 # dimension → (its own unit, {factor to it: spellings}). "s?" is an optional plural, "(er|re)" American or
 # British, "_" a space or hyphen; a factor with "~" crosses systems. All in lower case; see EXACT_CASE.
@@ -167,15 +168,21 @@ BAR = re.compile(
     r"|inhalation|actuation)\b)|\b(?:for|per) (?:each|every)(?= k(?:g|ilo))) ?"
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
+_NO_GAP = (
+    "times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? |over |in (?!total|all)|within "
+    "|for |during |after |every |then |and |or |half |quarter "
+)
 OF_PER = re.compile(
-    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? "
-    r"|over |in (?!total|all)|within |for |during |after |every |then |and |or |half |quarter )"
-    r"[a-z]+[+]? ){1,3}?"
-    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
+    rf" (?:of )?(?:(?!{_NO_GAP})[a-z]+[+]? ){{1,3}}?"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))"
     r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
     r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
     r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?"
     r"(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
+    # The route of "5 mg intravenously each night" is read by itself.
+    rf"| (?:of )?(?:(?!{_NO_GAP})(?!into |via |by |under |through )[a-z]+[+]? ){{0,2}}?"
+    rf"(?!{_NO_GAP})(?!(?:{'|'.join(sorted(ROUTE_WORDS))}) )[a-z]+[+]? "
+    "(?:per|an?|every|each) (?=(?:day|week|night)(?![a-z]))"
 )
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
