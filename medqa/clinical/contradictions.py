@@ -177,14 +177,15 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list
 
 
 def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
-    """Levels without a subject as those of the only substance whose level the other text gives in moles."""
+    """Levels of a medicine, or without a subject, as those of the only substance given in moles elsewhere."""
     names = {claim.subject for claim in other if claim.quantity.unit == "mmol/L"}
-    if len(names) != 1 or not names <= MOLAR_MASS.keys() or any(claim.subject in names for claim in side):
+    if len(names) != 1 or not names <= MOLAR_MASS.keys():
         return side
     subject = min(names)
+    given = {subject} if any(claim.subject == subject for claim in side) else {subject, ""}
     return [
-        replace(claim, quantity=in_common_unit(subject, claim.quantity))
-        if not claim.subject and claim.quantity.unit == "mg/L"
+        replace(claim, quantity=in_common_unit(subject, claim.quantity, level=True))
+        if claim.subject in given and claim.quantity.unit == "mg/L"
         else claim
         for claim in side
     ]

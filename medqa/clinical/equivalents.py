@@ -3,16 +3,29 @@
 from dataclasses import replace
 from fractions import Fraction
 
+from medqa.clinical.names import MEASURE_NAMES
 from medqa.clinical.quantity import Quantity
 
 # g/mol. Clinicians round converted values to two figures, hence the tolerance.
 MOLAR_MASS = {
     "glucose": "180.16", "fasting glucose": "180.16", "2-hour glucose": "180.16", "creatinine": "113.12",
     "cholesterol": "386.65", "LDL": "386.65", "HDL": "386.65", "non-HDL": "386.65", "triglycerides": "885.7",
-    "bilirubin": "584.66", "calcium": "40.08", "urea": "60.06", "BUN": "28.01", "urate": "168.11",
-    "phosphate": "30.97", "serum magnesium": "24.305", "lactate": "90.08", "ammonia": "17.03",
-    "serum iron": "55.85", "cortisol": "362.46", "testosterone": "288.4", "vitamin D": "400.6",
-    "vitamin B12": "1355.4", "digoxin": "780.9", "theophylline": "180.16", "lithium": "6.94",
+    "bilirubin": "584.66", "conjugated bilirubin": "584.66", "calcium": "40.08", "urea": "60.06",
+    "BUN": "28.01", "urate": "168.11", "phosphate": "30.97", "serum magnesium": "24.305",
+    "lactate": "90.08", "ammonia": "17.03", "serum iron": "55.85", "iron binding capacity": "55.85",
+    "ketones": "104.1", "serum sodium": "22.99", "serum potassium": "39.1", "chloride": "35.45",
+    "zinc": "65.38", "copper": "63.55", "lead level": "207.2", "selenium": "78.97",
+    # hormones and vitamins
+    "cortisol": "362.46", "testosterone": "288.4", "estradiol": "272.38", "progesterone": "314.46",
+    "aldosterone": "360.44", "DHEAS": "368.5", "17-hydroxyprogesterone": "330.46", "free T4": "776.87",
+    "free T3": "650.97", "C-peptide": "3020.3", "parathyroid hormone": "9425", "ACTH": "4541",
+    "homocysteine": "135.18", "vitamin D": "400.6", "vitamin B12": "1355.4", "serum folate": "441.4",
+    # medicines whose levels are measured
+    "digoxin": "780.9", "theophylline": "180.16", "caffeine": "194.19", "lithium": "6.94",
+    "paracetamol": "151.16", "salicylate level": "138.12", "phenytoin": "252.27", "carbamazepine": "236.27",
+    "valproate": "144.21", "phenobarbital": "232.24", "lamotrigine": "256.09", "levetiracetam": "170.21",
+    "methotrexate": "454.44", "ciclosporin": "1202.6", "tacrolimus": "804.0", "vancomycin": "1449.3",
+    "gentamicin": "477.6", "ethanol": "46.07", "amiodarone": "645.3", "lidocaine": "234.34",
 }  # fmt: skip
 MOLAR_TOLERANCE = Fraction(35, 1000)
 # Charges of an ion; what is not listed has one: 20 mEq of potassium are 20 mmol.
@@ -24,8 +37,11 @@ HBA1C = (Fraction(215, 100), Fraction(915, 10000))
 HBA1C_TOLERANCE = Fraction(15, 1000)
 
 
-def in_common_unit(subject: str, quantity: Quantity) -> Quantity:
-    """A quantity in the unit in which all amounts of its subject are compared."""
+def in_common_unit(subject: str, quantity: Quantity, level: bool = False) -> Quantity:
+    """A quantity in the unit in which all amounts of its subject are compared.
+
+    `level` says that mg/L of a medicine is its level in the blood; else it can be the strength of a solution.
+    """
     unit, _, below = quantity.unit.partition("/")
     if subject == "HbA1c" and quantity.unit == "mmol/mol":
         offset, slope = HBA1C
@@ -37,7 +53,7 @@ def in_common_unit(subject: str, quantity: Quantity) -> Quantity:
         return replace(quantity, unit="mg/L", values=values, tolerance=MOLAR_TOLERANCE)
     if unit == "mEq":
         factor, tolerance = Fraction(1, VALENCE.get(subject, 1)), 0
-    elif unit == "mg" and below == "L" and subject in MOLAR_MASS:
+    elif unit == "mg" and below == "L" and subject in MOLAR_MASS and (level or subject in MEASURE_NAMES):
         factor, tolerance = 1 / Fraction(MOLAR_MASS[subject]), MOLAR_TOLERANCE
     else:
         return quantity

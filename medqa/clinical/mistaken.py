@@ -107,9 +107,7 @@ def _routes_of_medicines(text: str) -> dict[str, set[str]]:
     begin = 0
     for end in [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)]:
         names = {name for start, _, name in names_of(text) if begin <= start < end and medicine(name)}
-        routes = {
-            one.unit for one in read(text) if one.kind == "route" and begin <= one.start < end
-        } & APART
+        routes = {one.unit for one in read(text) if one.kind == "route" and begin <= one.start < end} & APART
         if len(names) == 1 and routes:
             found.setdefault(min(names), set()).update(routes)
         begin = end

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import product, zip_longest
 
 from medqa.clinical.claims import Claim
 from medqa.clinical.names import is_known
@@ -243,6 +243,9 @@ FORBIDDEN = re.compile(
     rf"(?:\b(?:never|not|avoid|cannot|contraindicated)\b|n't(?= )){_COMPARED}[^.;,]{{0,40}}$"
 )
 
+# Between what forbids and the route that it forbids: "must not be given" by injection.
+THAT_WAY = re.compile(r" (?:be )?(?:(?:given|used|taken|administered|put|go|gone) )?(?:as |by )?")
+
 
 def names_way(text: str) -> bool:
     """Whether a text names one of what excludes each other, or a route."""
@@ -365,14 +368,18 @@ class _Ways:
             if len(found) == 1:
                 ((label, match),) = found.items()
                 self.rows[f"order of {what}"] = label, original[match.start() : match.end()]
-        for quantity in read(text):
-            if quantity.kind == "route" and quantity.unit in APART:
-                before = lower[max(0, quantity.start - 60) : quantity.start]
-                if before.endswith(("from ", "from the ")):
-                    continue  # "from i.v. to tablets"
-                forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
-                into = self.forbidden if forbids else self.routes
-                into[quantity.unit] = original[quantity.start : quantity.end].strip()
+        named = [one for one in read(text) if one.kind == "route" and one.unit in APART]
+        for quantity, following in zip_longest(named, named[1:]):
+            before = lower[max(0, quantity.start - 60) : quantity.start]
+            if before.endswith(("from ", "from the ")):
+                continue  # "from i.v. to tablets"
+            # "By mouth and must not be injected" forbids the second.
+            end = following.start if following else len(lower)
+            after = FORBIDDEN_AFTER.match(lower, quantity.end, end)
+            of_next = after and following and THAT_WAY.fullmatch(lower, after.end(), end)
+            forbids = FORBIDDEN.search(before) or (after and not of_next)
+            into = self.forbidden if forbids else self.routes
+            into[quantity.unit] = original[quantity.start : quantity.end].strip()
         if most_precise(self.routes) in INJECTIONS - {"by injection"}:
             self.routes.pop("by injection", None)  # "injected into the muscle"
         self.only = bool(self.routes) and ONLY.search(lower) is not None

@@ -72,6 +72,11 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 
 # Values that were converted between systems of units are the same within this share.
 ROUNDED = Fraction(15, 1000)
+# "About 60 mmHg" is 59.
+APPROXIMATE = Fraction(3, 100)
+HEDGE = re.compile(
+    r"(?:\b(?:about|approximately|approx\.?|roughly|around|nearly|almost|circa|ca\.|close to)|[~≈]) ?$"
+)
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 # "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
 MOST_SMALLER = 60
@@ -340,6 +345,7 @@ def _quantities(
     if not bound:
         bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = kind_of_time(scan, start, end, unit)
+    approximate = kind == "amount" and not bound and HEDGE.search(scan.before(start)) is not None
     found = []
     for low, high in ranges:
         # Most units are the dimension's own; to multiply fractions by 1 takes a fifth of the whole time.
@@ -348,7 +354,7 @@ def _quantities(
             high if unit.factor == 1 else high * unit.factor,
         )
         common = {"bound": bound, "start": start, "end": end, "number": low, "item": unit.item}
-        common["tolerance"] = ROUNDED if unit.rounds else 0
+        common["tolerance"] = APPROXIMATE if approximate else ROUNDED if unit.rounds else 0
         if unit.dimension == "fahrenheit":
             values = tuple(Fraction(round(quotient((value - 32) * 50, 9)), 10) for value in values)
             found.append(Quantity(kind, "°C", (values,), **common | {"tolerance": ROUNDED}))
