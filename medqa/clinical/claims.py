@@ -10,7 +10,7 @@ from itertools import compress
 
 from medqa.clinical.body_weight import BODY_WEIGHT
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import Dose, doses
+from medqa.clinical.doses import Dose, doses, for_unit
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.frequencies import DAILY_AMOUNT
 from medqa.clinical.items import ITEMS, is_of_one_item
@@ -189,7 +189,7 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
-        subject = dose.subject if dose else _only_molar(text, begin, end)
+        subject = for_unit(dose.subject, quantity.unit) if dose else _only_molar(text, begin, end)
         common = _in_days(in_common_unit(subject, quantity))
         claim = Claim(
             common if dose else _as_share(common),

@@ -10,6 +10,7 @@ from functools import lru_cache
 from medqa.clinical import words as word_lists
 from medqa.clinical.body_weight import BODY_WEIGHT, NO_SUBJECT, weighed
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
+from medqa.clinical.equivalents import MOLAR_MASS
 from medqa.clinical.frequencies import Frequencies
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
@@ -81,6 +82,10 @@ GIVEN_MEASURES = frozenset({
     "serum sodium",
     "serum magnesium", "serum iron", "calcium", "phosphate",
 })  # fmt: skip
+# What has a level in the blood, and units of levels.
+LEVELS = (MEASURE_NAMES | MOLAR_MASS.keys() | IN_BLOOD.keys()) - {"fluid", "salt", "weight"}
+MOLAR = frozenset({"mmol/L", "mEq/L"})
+PER_DL = re.compile(r"[/ ](?:dl|decilit)|100 ?ml")
 # Measures that are given in percent.
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
@@ -222,7 +227,7 @@ class _Sentence:
             beside = beside or (
                 amount.kind == "ratio" and DILUTED.search(self.text, self.begin, self.end) is not None
             )
-            beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
+            beside = beside or (amount.unit in MOLAR and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
@@ -235,7 +240,7 @@ class _Sentence:
                     if weighs or product
                     else total_of(amount, around, self.text, self.begin, self.counts)
                 )
-                name = _for_unit(subject, amount.unit)
+                name = for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context)
 
     def _is_product(self, amounts: Sequence[Quantity]) -> bool:
@@ -336,6 +341,11 @@ class _Sentence:
     def _names_for(self, amount: Quantity) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine is measured in mmHg."""
         unit = amount.unit
+        if unit in MOLAR or (unit == "mg/L" and PER_DL.search(self.text, amount.start, amount.end)):
+            # "The creatinine on tenofovir was 2 mg/dL"
+            levels = [name for name in self.names if name[2] in LEVELS]
+            if levels:
+                return levels
         if unit not in self.fitting:
             names = self.names
             if unit in MEASURED_ONLY:
@@ -388,8 +398,8 @@ def _can_be_a_dose(quantity: Quantity) -> bool:
     return quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
 
 
-def _for_unit(subject: str, unit: str) -> str:
+def for_unit(subject: str, unit: str) -> str:
     """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
-    if unit in ("mmol/L", "mEq/L", "mg/L"):
+    if unit in MOLAR or unit == "mg/L":
         return IN_BLOOD.get(subject, subject)
     return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject
