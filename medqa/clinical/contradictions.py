@@ -9,7 +9,7 @@ from itertools import product
 
 from medqa.clinical.agreement import agree, may_be_one
 from medqa.clinical.bands import wrong_band
-from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
+from medqa.clinical.claims import DAYS_OF_A_MONTH, MG_PER_L, MONTH_TOLERANCE, Claim, claims
 from medqa.clinical.counterparts import (
     WEIGHTS,
     in_one_rhythm,
@@ -38,8 +38,9 @@ from medqa.clinical.names import medicine
 from medqa.clinical.numbers import parse, quotient
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
-from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
+from medqa.clinical.quantity import Quantity, amounts_meet, is_inside, kind_of
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.rates import other_rate
 from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -56,6 +57,7 @@ FAMILIES = (
 )
 STAGES = {"first", "later"}
 MG_PER_KG = 10**6
+PER_GRAM = re.compile(r"(?:/|per |in (?:one |a |each )?)g(?:ram)?(?![a-z])")
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
@@ -119,7 +121,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not any(text in reported for text in error[2:]):
             found.append(error)
     if not found:
-        found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
+        rules = (repeated, relisted, shortened, other_rate)
+        found = [row for rule in rules for row in rule(reference, hypothesis)]
     if not found:
         found = list(exchanged(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
@@ -173,7 +176,8 @@ def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list
                     _as_family(claim, min(family)) if claim.subject in family else claim
                     for claim in sides[number]
                 ]
-    return [_as_molar(side, other) for side, other in (sides, sides[::-1])]
+    sides = [_as_molar(side, other) for side, other in (sides, sides[::-1])]
+    return [_as_strength(side, other) for side, other in (sides, sides[::-1])]
 
 
 def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
@@ -189,6 +193,33 @@ def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
         else claim
         for claim in side
     ]
+
+
+def _as_strength(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
+    """Percentages of a medicine as mg/mL or mg/g where the other text has its strength so: 1 % is 10 mg/mL."""
+    ours, theirs = map(_strengths, (side, other))
+    units = {name: min(found) for name, found in theirs.items() if len(found) == 1 and found != {"%"}}
+    return [
+        replace(claim, quantity=_in_mass(claim.quantity, units[claim.subject]))
+        if claim.subject in units and ours.get(claim.subject) == {"%"} and claim.quantity.unit == "%"
+        else claim
+        for claim in side
+    ]
+
+
+def _strengths(side: Sequence[Claim]) -> dict[str, set[str]]:
+    """The units in which each medicine's strength is given: "%", "mg/L", "mg/kg" for mg/g."""
+    found: dict[str, set[str]] = {}
+    for claim in side:
+        unit = claim.quantity.unit
+        if unit in ("%", "mg/L") or (unit == "mg/kg" and PER_GRAM.search(claim.written)):
+            found.setdefault(claim.subject, set()).add(unit)
+    return {name: units for name, units in found.items() if medicine(name)}
+
+
+def _in_mass(share: Quantity, unit: str) -> Quantity:
+    values = tuple((low * MG_PER_L, high * MG_PER_L) for low, high in share.values)
+    return replace(share, unit=unit, values=values)
 
 
 def _as_family(claim: Claim, subject: str) -> Claim:

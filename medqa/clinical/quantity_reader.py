@@ -49,16 +49,20 @@ FOR_BEFORE = re.compile(r"\b(?:for|after|within|x) ?$")
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
 ONE_PERIOD = re.compile(
-    r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
+    r"(?:for|within|after|over|across|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
     r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
     r"|(?:within|over|in|during) the (?:next|first|following)(?= (?:minute|hour)(?![a-z]))"
     r"|over the(?= hour(?![a-z]))"
 )
 # "an hour and a half", "a tablet and a half"
-ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
+# "a litre of saline", "a gram of paracetamol"
+ONE_AND_PART = re.compile(
+    "an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z])"
+    "| (?:(?:milli|micro)?gram(?:me)?|(?:milli)?lit(?:er|re)) of [a-z])"
+)
 BEGINNINGS = {
     *word_lists.words(
-        "for within after over lasting lasts lasted last takes took take wait waited another needs"
+        "for within after over across lasting lasts lasted last takes took take wait waited another needs"
     ),
     *word_lists.words("a an fortnight"),
     *WORDS,
