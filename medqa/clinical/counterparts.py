@@ -34,8 +34,12 @@ _UNTELLING = frozenset(
 
 
 def is_slip(one: Claim, other: Claim) -> bool:
-    """Whether two amounts have one number and units that differ by a thousand or more, or min for hour."""
+    """Whether two claims have one number and other units: times, or amounts a thousand or 60 times apart."""
     first, second = one.quantity, other.quantity
+    if first.kind == second.kind == "duration" and first.number == second.number > 1:
+        # "8 to 12 minutes" for "8 to 12 hours"
+        (low, high), (least, most) = first.values[0], second.values[0]
+        return first.unit == second.unit and low * most == high * least and first.bound == second.bound
     if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
         return False
     if {one.subject, other.subject} & WEIGHTS:

@@ -110,7 +110,10 @@ PHRASE_RATES = {
     "twice": (2, "day"), "thrice": (3, "day"), "months": (Fraction(1, 6), "month"),
 }  # fmt: skip
 # "on one day each week", "5 days a week"
-DAYS = re.compile(rf"({_NUMBER}) (?:days? (?:a|per|each|every|of the)|in each) (week|month)(?![a-z])")
+DAYS = re.compile(
+    rf"({_NUMBER}) (?:(?:(?:day|night|morning|evening)s? (?:a|per|each|every|of the)|in each) (?P<period>week|month)"
+    r"|(?:day|night)s out of (?:every )?(?:seven|7))(?![a-z])"
+)
 # "1-0-1": one in the morning, none at noon, one in the evening
 SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.
@@ -161,7 +164,7 @@ DAYS_OF_WEEK = re.compile(
     rf"(?:on )?{_WEEKDAY}(?:{_NEXT_DAY})+(?![a-z])|{_SHORT_DAY}(?:(?:/|, ){_SHORT_DAY})+(?![a-z])"
 )
 WORKING_DAYS = re.compile(
-    rf"(?:on )?(?:weekdays|working days|monday(?:s? to | through |-)friday|mon(?: to |-)fri)s?(?: only)?(?![a-z])"
+    r"(?:on )?(?:weekdays|working days|monday(?:s? to | through |-)friday|mon(?: to |-)fri)s?(?: only)?(?![a-z])"
 )
 WEEKENDS = re.compile(r"(?:at|on) (?:the )?weekends?(?![a-z])")
 # "with each of her three meals", "for each of two daily doses"
@@ -290,7 +293,7 @@ def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency
     if (match := SCHEME.match(text, start)) is not None and "1" in match.group():
         return (match.group().count("1"),) * 2, "day", match.end()
     if (match := DAYS.match(text, start)) is not None:
-        length, unit = PERIODS[match.group(2)]
+        length, unit = PERIODS[match["period"] or "week"]
         return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
     return None
 
