@@ -44,6 +44,7 @@ from medqa.clinical.rates import other_rate
 from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.timing import other_days, other_pause, other_times, repeated_single
 
 FIELDS = ("subject", "kind", "reference", "answer")
 # A text with more quantities of a dimension is a table or several regimens.
@@ -95,7 +96,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or list(relisted(reference, hypothesis))
+        rules = (relisted, other_days, other_times, other_pause)
+        changed = changed or [row for rule in rules for row in rule(reference, hypothesis)]
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
     contradicted = (
@@ -121,8 +123,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not any(text in reported for text in error[2:]):
             found.append(error)
     if not found:
-        rules = (repeated, relisted, shortened, other_rate)
+        rules = (repeated, relisted, shortened, other_rate, other_days, other_times, other_pause)
         found = [row for rule in rules for row in rule(reference, hypothesis)]
+        found += repeated_single(ours, theirs)
     if not found:
         found = list(exchanged(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]

@@ -2,6 +2,8 @@
 
 import re
 
+from medqa.clinical.numbers import IN_WORDS
+
 PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
     "|wrists?|elbows?"
@@ -11,9 +13,12 @@ _REGIONS = (
     "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
 )
 _FOOD = (
-    "(?:(?:a |an |the |your |her |his )?(?:full |large |main |heavy |light |evening )?(?:food|meals?"
-    "|eating|breakfast|lunch|dinner|supper))"
+    "(?:(?:a |an |the |your |her |his |each |every |all )?(?:full |large |main |heavy |light |evening )?(?:food"
+    "|meals?|eating|breakfast|lunch|dinner|supper|(?:you|she|he|they) (?:eats?|ha(?:ve|s) eaten)|having eaten))"
 )
+# After these, "ac" and "pc" are before and after meals.
+_OFTEN = "(?:[bt]d|[tq]ds|[btq]id|od|daily|m?c?g|ml|min|minutes?|tablets?|capsules?)"
+_TIME = rf"(?:(?:[0-9]{{1,3}}|{IN_WORDS}|an?|another|several) (?:days|weeks?|months?|years?|fortnight))"
 _ENDS = r"(?:(?:stopp?|discontinu|reduc|withdraw)(?:e?d|ing|e|n)?|withdrew|come off)"
 _ABRUPTLY = "(?:abruptly|suddenly|overnight|from one day to the next|all at once)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
@@ -23,12 +28,25 @@ EXCLUSIVE = {
         "right": rf"(?<![a-z])right(?:-sided|[ -](?:{PLACES})(?![a-z]))",
     },
     "food": {
-        "with food": rf"\b(?:with|after|during)(?: or (?:just |shortly )?after)? {_FOOD}\b",
-        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without) {_FOOD}\b|\bbetween meals\b",
+        "with food": rf"\b(?:with|after|during|once)(?: or (?:just |shortly )?after)? {_FOOD}\b|\bp\.c\."
+        rf"|\b{_OFTEN} pc\b",
+        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without) {_FOOD}\b|\bbetween meals\b"
+        rf"|\ba\.c\.|\b{_OFTEN} ac\b|\btaken? fasting\b|\bwhile fasting\b",
+    },
+    "meals or bedtime": {
+        "at meals": r"\b(?:before|with|after|at) (?:(?:each|every|all|the) )?(?:main )?meals\b"
+        r"|\b(?:before|with|after|at) (?:each|every) (?:main )?meal\b|\bat mealtimes\b",
+        "at bedtime": r"\b(?:bedtime|nocte|(?:before|when|on) (?:going to )?(?:bed|sleep)|last thing at night)\b",
     },
     "time of day": {
-        "morning": r"\b(?:mornings?|mane|breakfast)\b",
-        "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper)\b",
+        "morning": r"\b(?:mornings?|mane|breakfast|on (?:waking|rising|awakening|getting up))\b",
+        "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper"
+        r"|(?:before|on|when) (?:going to )(?:bed|sleep)|before bed|on retiring)\b",
+    },
+    "length": {
+        "for life": r"\b(?:life-?long|for life|indefinitely|for (?:the rest of|all) (?:[a-z]+ ){1,2}li(?:fe|ves))\b",
+        "for a time": r"\b(?:taken|tak(?:es?|ing)|continued?|given|treat\w*|needed|used|lasts?|therapy|course)"
+        rf" (?:[a-z]+ ){{0,3}}?(?:for|of|lasts?) (?:about |only )?{_TIME}\b|\bstop(?:ped)? after {_TIME}\b",
     },
     "change": {
         "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b"
@@ -100,7 +118,7 @@ EXCLUSIVE = {
         "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
         r"|\b(?:given|injected|pushed) (?:rapidly|fast|quickly)\b",
         "slow": r"\bslow(?:ly)? (?:(?:iv|intravenous) )?(?:bolus|push|injection|infusion)\b"
-        r"|\b(?:given|injected|infused) slowly\b",
+        r"|\b(?:given|injected|infused|intravenously|iv) slowly\b|\bslowly (?:into|intravenously|iv)\b",
     },
     "tumour": {
         "benign": r"\bbenign\b",
@@ -130,9 +148,13 @@ EXCLUSIVE = {
 }  # fmt: skip
 # One of these is in every text that names an alternative of the row: a quick look before the patterns.
 HINTS = {
-    "side": ("left", "right"), "food": ("food", "meal", "eating", "breakfast", "dinner", "stomach"),
+    "side": ("left", "right"), "food": (
+        "food", "meal", "eat", "breakfast", "dinner", "supper", "lunch", "stomach", "fasting", "c.", " pc", " ac",
+    ),
+    "meals or bedtime": ("meal", "bed", "sleep", "nocte", "last thing"),
+    "length": ("life", "long", "indefinitely", "live", " for ", "stop", "last", "course"),
     "time of day": (
-        "morning", "mane", "breakfast", "evening", "noct", "night", "bedtime", "dinner", "supper",
+        "morning", "mane", "breakfast", "waking", "rising", "awakening", "getting up", "evening", "bed", "sleep", "retiring", "noct", "night", "bedtime", "dinner", "supper",
     ),
     "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
                "halved", "fell", "fall", "drop", "declin", "down "),
