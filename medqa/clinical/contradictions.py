@@ -32,6 +32,7 @@ from medqa.clinical.mistaken import (
     other_medicine,
     other_route,
     other_sense,
+    other_unit,
     turned_round,
 )
 from medqa.clinical.names import medicine
@@ -125,7 +126,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not found:
         rules = (repeated, relisted, shortened, other_rate, other_days, other_times, other_pause)
         found = [row for rule in rules for row in rule(reference, hypothesis)]
-        found += repeated_single(ours, theirs)
+        found += [*repeated_single(ours, theirs), *other_unit(ours, theirs)]
     if not found:
         found = list(exchanged(reference, hypothesis))
     return [dict(zip(FIELDS, error, strict=True)) for error in found]

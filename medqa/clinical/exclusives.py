@@ -2,7 +2,7 @@
 
 import re
 
-from medqa.clinical.numbers import IN_WORDS
+from medqa.clinical.numbers import COUNTS
 
 PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
@@ -18,7 +18,9 @@ _FOOD = (
 )
 # After these, "ac" and "pc" are before and after meals.
 _OFTEN = "(?:[bt]d|[tq]ds|[btq]id|od|daily|m?c?g|ml|min|minutes?|tablets?|capsules?)"
-_TIME = rf"(?:(?:[0-9]{{1,3}}|{IN_WORDS}|an?|another|several) (?:days|weeks?|months?|years?|fortnight))"
+_TIME = (
+    rf"(?:(?:[0-9]{{1,3}}|{'|'.join(COUNTS)}|an?|another|several) (?:days|weeks?|months?|years?|fortnight))"
+)
 _ENDS = r"(?:(?:stopp?|discontinu|reduc|withdraw)(?:e?d|ing|e|n)?|withdrew|come off)"
 _ABRUPTLY = "(?:abruptly|suddenly|overnight|from one day to the next|all at once)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.

@@ -9,7 +9,7 @@ from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.opposites import APART
-from medqa.clinical.quantity import amounts_meet
+from medqa.clinical.quantity import Quantity, amounts_meet
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.routes import exclude
 from medqa.clinical.text import forms
@@ -27,8 +27,11 @@ PAST = re.compile(
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
 FROM_TO = re.compile(
-    r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
+    r"\bfrom (?:about |around )?([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to (?:about |around )?"
+    r"([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
+# "From about 60 to 70" for "from 59.6 to 70.3"
+ROUNDING = Fraction(3, 100)
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
@@ -114,6 +117,40 @@ def _routes_of_medicines(text: str) -> dict[str, set[str]]:
     return found
 
 
+def other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The number of the reference with a unit that does not convert: 10 mL for 10 units, IU for micrograms.
+
+    The names may differ ("vitamin A", "retinol"); neither text has the amount of the other, or the number twice.
+    """
+    sides = [[claim for claim in side if _is_given(claim)] for side in (ours, theirs)]
+    for one, other in product(*sides):
+        number = one.quantity.number
+        if number != other.quantity.number or number < 2 or not _unlike(one.quantity, other.quantity):
+            continue
+        once = all(sum(claim.quantity.number == number for claim in side) == 1 for side in sides)
+        if once and not any(
+            amounts_meet(mine, another)
+            for claim, side in ((one, theirs), (other, ours))
+            for mine in claim.all_amounts
+            for rival in side
+            for another in rival.all_amounts
+        ):
+            yield one.subject or other.subject or "amount", "unit", one.written, other.written
+
+
+def _is_given(claim: Claim) -> bool:
+    quantity = claim.quantity
+    return quantity.kind == "amount" and DOSED.match(quantity.unit) is not None and not claim.item
+
+
+def _unlike(first: Quantity, second: Quantity) -> bool:
+    """Whether two amounts of one number are of different kinds, or a rate per minute for one per hour."""
+    if first.unit != second.unit:
+        return first.unit.partition("/")[0] != second.unit.partition("/")[0]
+    low, high = sorted((first.values[0][0], second.values[0][0]))
+    return first.unit.endswith("/h") and high == 60 * low
+
+
 def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
     """A number that means something else in the answer: weight for gain, course for week of pregnancy."""
     weights = [[claim for claim in side if claim.subject in BODY_WEIGHTS] for side in (ours, theirs)]
@@ -159,12 +196,18 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     if " from " not in forms(reference)[2]:
         return
     ours, theirs = (
-        {match.groups(): match.group() for match in FROM_TO.finditer(forms(text)[2])}
+        {tuple(map(Fraction, match.groups())): match.group() for match in FROM_TO.finditer(forms(text)[2])}
         for text in (reference, hypothesis)
     )
     for (first, last), written in ours.items():
-        if first != last and (last, first) in theirs and (first, last) not in theirs:
-            yield "change", "swapped", written, theirs[last, first]
+        for (begin, end), other in theirs.items():
+            turned = (first < last) != (begin < end) and first != last and begin != end
+            if turned and _like(first, end) and _like(last, begin) and (first, last) not in theirs:
+                yield "change", "swapped", written, other
+
+
+def _like(one: Fraction, other: Fraction) -> bool:
+    return abs(one - other) <= ROUNDING * max(one, other)
 
 
 def other_half_of_day(reference: str, hypothesis: str) -> Iterator[Found]:

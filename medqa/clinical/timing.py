@@ -12,7 +12,7 @@ from itertools import product
 from medqa.clinical.claims import Claim
 from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import medicine
-from medqa.clinical.numbers import PHRASE, read_number
+from medqa.clinical.numbers import COUNTS, read_number
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import forms
@@ -24,8 +24,10 @@ _DAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 WEEKDAY = re.compile(rf"\b({_DAY})(s)?\b")
 EACH_WEEK = re.compile(rf"\b(?:every|each) {_DAY}|\b{_DAY}s\b|\bweek(?:ly)?\b")
 # "two weeks off", "7 days without it", "a week's break", "14 drug-free days"
-_LENGTH = rf"(?P<count>{PHRASE}|an?) (?P<unit>day|week|month|fortnight)s?'?s?"
+_COUNT = rf"[0-9]{{1,3}}|{'|'.join(COUNTS)}"
+_LENGTH = rf"(?P<count>{_COUNT}|an?) (?P<unit>day|week|month|fortnight)s?'?s?"
 _PAUSE = "off|without|break|rest|free|pause|gap|interval|wash-?out"
+PAUSING = re.compile(rf"\b(?:{_PAUSE}|nothing)\b")
 PAUSE_AFTER = re.compile(
     rf"(?<![a-z0-9.,/-]){_LENGTH}(?: (?:of|a|the|treatment|drug|tablet|pill|medicine)){{0,3}}[ -](?:{_PAUSE})(?![a-z])"
 )
@@ -34,7 +36,7 @@ PAUSE_BEFORE = re.compile(
 )
 # "3 weeks on 1 off"
 SHORT_PAUSE = re.compile(
-    rf"(?P<on>{PHRASE}) (?P<unit>day|week|month)s? on(?:,| and|/| then|, then)? ?(?P<count>{PHRASE}) off(?![a-z])"
+    rf"(?<![a-z0-9.,/-])(?:{_COUNT}) (?P<unit>day|week|month)s? on(?:,| and|/| then|, then)? ?(?P<count>{_COUNT}) off(?![a-z])"
 )
 DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": Fraction(304, 10)}
 SINGLE = re.compile(
@@ -78,7 +80,9 @@ def other_pause(reference: str, hypothesis: str) -> Iterator[Found]:
 def _pauses(text: str) -> dict[Fraction, str]:
     """The pauses of a text in days, each with its words."""
     lower = forms(text)[2]
-    found = {}
+    found: dict[Fraction, str] = {}
+    if not PAUSING.search(lower):
+        return found
     for pattern in (SHORT_PAUSE, PAUSE_AFTER, PAUSE_BEFORE):
         for match in pattern.finditer(lower):
             number = read_number(f"{match['count']} ", 0) if match["count"] not in ("a", "an") else (1, 0)

@@ -161,7 +161,7 @@ WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|fortnight|month|year|hour|minute)\b)"
-    r"|\bto (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
+    r"|\b(?:in)?to (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
     r"|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
     r"|capsule)\b)"
     r"|\b(?:(?:for|with|in|from|at) )?(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection"
@@ -176,7 +176,7 @@ OF_PER = re.compile(
     rf" (?:of )?(?:(?!{_NO_GAP})[a-z]+[+]? ){{1,3}}?"
     r"(?:(?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))"
     r"|(?:per|for (?:each|every)) (?=k(?:g|ilo))|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
-    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to) (?:each|every|one|an?|1))"
+    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to|into) (?:each|every|one|an?|1))"
     r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?"
     r"(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
     # The route of "5 mg intravenously each night" is read by itself.
