@@ -24,6 +24,7 @@ from medqa.clinical.derived import is_derived
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.exchanges import exchanged
 from medqa.clinical.mistaken import (
+    changed_otherwise,
     exchanged_routes,
     is_course,
     of_one_event,
@@ -124,7 +125,16 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         if not any(text in reported for text in error[2:]):
             found.append(error)
     if not found:
-        rules = (repeated, relisted, shortened, other_rate, other_days, other_times, other_pause)
+        rules = (
+            repeated,
+            relisted,
+            shortened,
+            other_rate,
+            other_days,
+            other_times,
+            other_pause,
+            changed_otherwise,
+        )
         found = [row for rule in rules for row in rule(reference, hypothesis)]
         found += [*repeated_single(ours, theirs), *other_unit(ours, theirs)]
     if not found:

@@ -102,7 +102,7 @@ IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 DILUTED = re.compile(
-    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b|\bml(?:/kg)? of (?=1 ?:)"
+    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?|parts? (?:of|to|with))\b|\bml(?:/kg)? of (?=1 ?:)"
 )
 BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
 
@@ -209,7 +209,8 @@ class _Sentence:
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
-        amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity)]
+        diluted = DILUTED.search(self.text, self.begin, self.end) is not None
+        amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity, diluted)]
         starts = [quantity.start for quantity in quantities]
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
@@ -224,9 +225,7 @@ class _Sentence:
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
             # A concentration in a sentence of one measure is a value of it.
-            beside = beside or (
-                amount.kind == "ratio" and DILUTED.search(self.text, self.begin, self.end) is not None
-            )
+            beside = beside or (amount.kind == "ratio" and diluted)
             beside = beside or (amount.unit in MOLAR and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = self._end_of(amounts, number)
@@ -391,10 +390,10 @@ class _Sentence:
         return ""
 
 
-def _can_be_a_dose(quantity: Quantity) -> bool:
+def _can_be_a_dose(quantity: Quantity, diluted: bool) -> bool:
     if quantity.kind == "ratio":
         (low, high), (of, _) = quantity.values
-        return quantity.unit == ":" and low == high == 1 and of in DILUTIONS
+        return quantity.unit == ":" and low == high == 1 and (diluted or of in DILUTIONS)
     return quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
 
 

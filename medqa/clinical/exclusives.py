@@ -18,6 +18,7 @@ _FOOD = (
 )
 # After these, "ac" and "pc" are before and after meals.
 _OFTEN = "(?:[bt]d|[tq]ds|[btq]id|od|daily|m?c?g|ml|min|minutes?|tablets?|capsules?)"
+_LONG_TIME = rf"(?:[0-9]{{1,3}}|{'|'.join(COUNTS)}|an?) (?:weeks?|months?|years?)"
 _TIME = (
     rf"(?:(?:[0-9]{{1,3}}|{'|'.join(COUNTS)}|an?|another|several) (?:days|weeks?|months?|years?|fortnight))"
 )
@@ -46,9 +47,10 @@ EXCLUSIVE = {
         r"|(?:before|on|when) (?:going to )(?:bed|sleep)|before bed|on retiring)\b",
     },
     "length": {
-        "for life": r"\b(?:life-?long|for life|indefinitely|for (?:the rest of|all) (?:[a-z]+ ){1,2}li(?:fe|ves))\b",
+        "for life": r"\b(?:life-?long|for life|for good|permanently|indefinitely|for (?:the rest of|all) (?:[a-z]+ ){1,2}li(?:fe|ves))\b",
         "for a time": r"\b(?:taken|tak(?:es?|ing)|continued?|given|treat\w*|needed|used|lasts?|therapy|course)"
-        rf" (?:[a-z]+ ){{0,3}}?(?:for|of|lasts?) (?:about |only )?{_TIME}\b|\bstop(?:ped)? after {_TIME}\b",
+        rf" (?:[a-z]+ ){{0,3}}?(?:for|of|lasts?) (?:about |only )?{_TIME}\b|\bstop(?:ped)? after {_TIME}\b"
+        rf"|\bfor (?:about |only )?{_LONG_TIME}(?=[ .]*$)",
     },
     "change": {
         "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b|\bincrease the dose\b"
@@ -154,7 +156,7 @@ HINTS = {
         "food", "meal", "eat", "breakfast", "dinner", "supper", "lunch", "stomach", "fasting", "c.", " pc", " ac",
     ),
     "meals or bedtime": ("meal", "bed", "sleep", "nocte", "last thing"),
-    "length": ("life", "long", "indefinitely", "live", " for ", "stop", "last", "course"),
+    "length": ("life", "for good", "permanent", "long", "indefinitely", "live", " for ", "stop", "last", "course"),
     "time of day": (
         "morning", "mane", "breakfast", "waking", "rising", "awakening", "getting up", "evening", "bed", "sleep", "retiring", "noct", "night", "bedtime", "dinner", "supper",
     ),

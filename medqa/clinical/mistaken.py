@@ -32,6 +32,7 @@ FROM_TO = re.compile(
 )
 # "From about 60 to 70" for "from 59.6 to 70.3"
 ROUNDING = Fraction(3, 100)
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
@@ -204,6 +205,25 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
             turned = (first < last) != (begin < end) and first != last and begin != end
             if turned and _like(first, end) and _like(last, begin) and (first, last) not in theirs:
                 yield "change", "swapped", written, other
+
+
+def changed_otherwise(reference: str, hypothesis: str) -> Iterator[Found]:
+    """The only change of each text, of which one end is another: "from 118 to 136" for "from 118 to 126"."""
+    sides = [list(FROM_TO.finditer(forms(text)[2])) for text in (reference, hypothesis)]
+    if [len(side) for side in sides] != [1, 1]:
+        return
+    (one,), (other,) = sides
+    ends = [(Fraction(one[end]), Fraction(other[end])) for end in (1, 2)]
+    alike = [_like(*pair) for pair in ends]
+    if any(alike) and not all(alike):
+        ours, theirs = ends[alike.index(False)]
+        if ours not in _numbers(hypothesis) and theirs not in _numbers(reference):
+            yield "change", "value", one.group(), other.group()
+
+
+def _numbers(text: str) -> set[Fraction]:
+    """All numbers in digits of a text."""
+    return {Fraction(number) for number in NUMBER.findall(forms(text)[2])}
 
 
 def _like(one: Fraction, other: Fraction) -> bool:

@@ -94,7 +94,7 @@ TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
 HAPPENING = re.compile(
-    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|patients?|people|women|men|children"
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|(?:day|week|month|year|hour)s?|patients?|people|women|men|children"
     r"|adults?) )[a-z-]+ ){1,3}?"
     r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )
@@ -277,7 +277,8 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
     """A value with its smaller part: "4 h 30 min", "two years and six months", "one tablet and a half"."""
     if (half := PART_MORE.match(scan.text, end)) is not None:
         return value + (Fraction(1, 2) if half.group(1) == "half" else Fraction(1, 4)), half.end()
-    link = SMALLER_PART.match(scan.text, end) if unit.dimension in ("time", "long time") else None
+    in_parts = unit.dimension in ("time", "long time") or (unit.dimension == "mass" and unit.rounds)
+    link = SMALLER_PART.match(scan.text, end) if in_parts else None
     part = read_number(scan.text, link.end()) if link else None
     smaller = read_compound(scan.text, scan.raw, part[1]) if part else None
     if (

@@ -57,7 +57,7 @@ _PERIOD = (
 # "three times over the course of the day", "twice in each week"
 _ALONG = (
     "(?:over|throughout|during|in|through|across|spread over)"
-    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
+    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)|on (?:the )?(?:first|same)"
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"

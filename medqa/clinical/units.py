@@ -296,7 +296,7 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
     while not unit.per and (
         bar := BAR.match(text, end)
-        or (unit.name and OF_PER.match(text, end))
+        or (unit.name and "time" not in unit.dimension and OF_PER.match(text, end))
         or (unit.name.endswith("/kg") and AND_PER.match(text, end))
     ):
         number = BELOW_NUMBER.match(text, bar.end())
