@@ -10,8 +10,8 @@ from itertools import compress
 
 from medqa.clinical.body_weight import BODY_WEIGHT
 from medqa.clinical.circumstances import OPPOSED
-from medqa.clinical.doses import Dose, doses, for_unit
-from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.doses import Dose, doses
+from medqa.clinical.equivalents import MOLAR_MASS, for_unit, in_common_unit
 from medqa.clinical.frequencies import DAILY_AMOUNT
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures

@@ -10,7 +10,7 @@ from functools import lru_cache
 from medqa.clinical import words as word_lists
 from medqa.clinical.body_weight import BODY_WEIGHT, NO_SUBJECT, weighed
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
-from medqa.clinical.equivalents import MOLAR_MASS
+from medqa.clinical.equivalents import DOSE_UNIT, LEVELS, MOLAR, PER_DL, for_unit
 from medqa.clinical.frequencies import Frequencies
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_of
@@ -20,13 +20,6 @@ from medqa.clinical.quantity_reader import read
 from medqa.clinical.routes import most_precise
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import total_of
-
-# An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
-IN_BLOOD = {
-    "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
-    "iron": "serum iron", "bicarbonate": "bicarbonate level",
-}  # fmt: skip
-NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 
 # Words allowed between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
@@ -68,11 +61,6 @@ NOT_GIVEN = re.compile(
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
-# Units of doses, which belong to a name anywhere in the sentence. Others (percentages, lengths, rates) count
-# only right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
-DOSE_UNIT = re.compile(
-    "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
-)
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
 # Units of values that no medicine has.
 MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
@@ -82,10 +70,6 @@ GIVEN_MEASURES = frozenset({
     "serum sodium",
     "serum magnesium", "serum iron", "calcium", "phosphate",
 })  # fmt: skip
-# What has a level in the blood, and units of levels.
-LEVELS = (MEASURE_NAMES | MOLAR_MASS.keys() | IN_BLOOD.keys()) - {"fluid", "salt", "weight"}
-MOLAR = frozenset({"mmol/L", "mEq/L"})
-PER_DL = re.compile(r"[/ ](?:dl|decilit)|100 ?ml")
 # Measures that are given in percent.
 IN_PERCENT = frozenset({
     "HbA1c", "oxygen saturation", "transferrin saturation", "ejection fraction", "haematocrit", "neutrophils",
@@ -102,7 +86,8 @@ IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 DILUTED = re.compile(
-    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?|parts? (?:of|to|with))\b|\bml(?:/kg)? of (?=1 ?:)"
+    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?|parts? (?:of|to|with))\b"
+    r"|\bml(?:/kg)? of (?=1 ?:)"
 )
 BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
 
@@ -395,10 +380,3 @@ def _can_be_a_dose(quantity: Quantity, diluted: bool) -> bool:
         (low, high), (of, _) = quantity.values
         return quantity.unit == ":" and low == high == 1 and (diluted or of in DILUTIONS)
     return quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
-
-
-def for_unit(subject: str, unit: str) -> str:
-    """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
-    if unit in MOLAR or unit == "mg/L":
-        return IN_BLOOD.get(subject, subject)
-    return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject

@@ -1,5 +1,6 @@
 """One unit for the amounts of one substance: mmol for mg and mEq, where the substance is known."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -35,6 +36,21 @@ HAEMOGLOBIN_MASS = 16114
 # HbA1c in % = 2.15 + 0.0915 · HbA1c in mmol/mol (NGSP and IFCC).
 HBA1C = (Fraction(215, 100), Fraction(915, 10000))
 HBA1C_TOLERANCE = Fraction(15, 1000)
+# An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
+IN_BLOOD = {
+    "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
+    "iron": "serum iron", "bicarbonate": "bicarbonate level",
+}  # fmt: skip
+NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
+# Units of doses, which belong to a name anywhere in the sentence. Others (percentages, lengths, rates) count
+# only right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
+DOSE_UNIT = re.compile(
+    "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
+)
+# What has a level in the blood, and units of levels.
+LEVELS = (MEASURE_NAMES | MOLAR_MASS.keys() | IN_BLOOD.keys()) - {"fluid", "salt", "weight"}
+MOLAR = frozenset({"mmol/L", "mEq/L"})
+PER_DL = re.compile(r"[/ ](?:dl|decilit)|100 ?ml")
 
 
 def in_common_unit(subject: str, quantity: Quantity, level: bool = False) -> Quantity:
@@ -60,3 +76,10 @@ def in_common_unit(subject: str, quantity: Quantity, level: bool = False) -> Qua
     values = tuple((low * factor, high * factor) for low, high in quantity.values)
     name = "mmol" + (f"/{below}" if below else "")
     return replace(quantity, unit=name, values=values, tolerance=max(tolerance, quantity.tolerance))
+
+
+def for_unit(subject: str, unit: str) -> str:
+    """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
+    if unit in MOLAR or unit == "mg/L":
+        return IN_BLOOD.get(subject, subject)
+    return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject

@@ -13,8 +13,10 @@ _REGIONS = (
     "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
 )
 _FOOD = (
-    "(?:(?:a |an |the |your |her |his |each |every |all )?(?:full |large |main |heavy |light |evening )?(?:food"
-    "|meals?|eating|breakfast|lunch|dinner|supper|(?:you|she|he|they) (?:eats?|ha(?:ve|s) eaten)|having eaten))"
+    "(?:(?:a |an |the |your |her |his |each |every |all )?(?:full |large |main |heavy |light |evening "
+    ")?(?:food"
+    "|meals?|eating|breakfast|lunch|dinner|supper|(?:you|she|he|they) (?:eats?|ha(?:ve|s) eaten)|having "
+    "eaten))"
 )
 # After these, "ac" and "pc" are before and after meals.
 _OFTEN = "(?:[bt]d|[tq]ds|[btq]id|od|daily|m?c?g|ml|min|minutes?|tablets?|capsules?)"
@@ -39,7 +41,8 @@ EXCLUSIVE = {
     "meals or bedtime": {
         "at meals": r"\b(?:before|with|after|at) (?:(?:each|every|all|the) )?(?:main )?meals\b"
         r"|\b(?:before|with|after|at) (?:each|every) (?:main )?meal\b|\bat mealtimes\b",
-        "at bedtime": r"\b(?:bedtime|nocte|(?:before|when|on) (?:going to )?(?:bed|sleep)|last thing at night)\b",
+        "at bedtime": r"\b(?:bedtime|nocte|(?:before|when|on) (?:going to )?(?:bed|sleep)"
+        r"|last thing at night)\b",
     },
     "time of day": {
         "morning": r"\b(?:mornings?|mane|breakfast|on (?:waking|rising|awakening|getting up))\b",
@@ -47,8 +50,10 @@ EXCLUSIVE = {
         r"|(?:before|on|when) (?:going to )(?:bed|sleep)|before bed|on retiring)\b",
     },
     "length": {
-        "for life": r"\b(?:life-?long|for life|for good|permanently|indefinitely|for (?:the rest of|all) (?:[a-z]+ ){1,2}li(?:fe|ves))\b",
-        "for a time": r"\b(?:taken|tak(?:es?|ing)|continued?|given|treat\w*|needed|used|lasts?|therapy|course)"
+        "for life": r"\b(?:life-?long|for life|for good|permanently|indefinitely|for (?:the rest of"
+        r"|all) (?:[a-z]+ ){1,2}li(?:fe|ves))\b",
+        "for a time": r"\b(?:taken|tak(?:es?|ing)|continued?|given|treat\w*|needed|used|lasts?|therapy"
+        r"|course)"
         rf" (?:[a-z]+ ){{0,3}}?(?:for|of|lasts?) (?:about |only )?{_TIME}\b|\bstop(?:ped)? after {_TIME}\b"
         rf"|\bfor (?:about |only )?{_LONG_TIME}(?=[ .]*$)",
     },
@@ -153,12 +158,16 @@ EXCLUSIVE = {
 # One of these is in every text that names an alternative of the row: a quick look before the patterns.
 HINTS = {
     "side": ("left", "right"), "food": (
-        "food", "meal", "eat", "breakfast", "dinner", "supper", "lunch", "stomach", "fasting", "c.", " pc", " ac",
+        "food", "meal", "eat", "breakfast", "dinner", "supper", "lunch", "stomach",
+        "fasting", "c.", " pc", " ac",
     ),
     "meals or bedtime": ("meal", "bed", "sleep", "nocte", "last thing"),
-    "length": ("life", "for good", "permanent", "long", "indefinitely", "live", " for ", "stop", "last", "course"),
+    "length": (
+        "life", "for good", "permanent", "long", "indefinitely", "live", " for ", "stop", "last", "course",
+    ),
     "time of day": (
-        "morning", "mane", "breakfast", "waking", "rising", "awakening", "getting up", "evening", "bed", "sleep", "retiring", "noct", "night", "bedtime", "dinner", "supper",
+        "morning", "mane", "breakfast", "waking", "rising", "awakening", "getting up",
+        "evening", "bed", "sleep", "retiring", "noct", "night", "bedtime", "dinner", "supper",
     ),
     "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
                "halved", "fell", "fall", "drop", "declin", "down "),

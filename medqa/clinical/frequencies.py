@@ -15,7 +15,8 @@ WAKING = re.compile(r",? ?\(?(?:[a-z]+,? ){0,2}\(?")
 DIVIDED = re.compile(
     r"\b(?:(?:divided|split)"
     r"(?: (?:equally )?(?:into|in|by) (?P<by>two|three|four|five|six|[2-6])(?! ?[.0-9]))?"
-    r"|(?:half|(?:one|a) (?P<share>third|quarter)) (?:of it )?(?:in the|at|with|before|after|each|every) |in (?P<in>two|three|four|five"
+    r"|(?:half|(?:one|a) (?P<share>third|quarter)) (?:of it )?(?:in the|at|with|before|after|each"
+    r"|every) |in (?P<in>two|three|four|five"
     r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )

@@ -121,7 +121,8 @@ def _routes_of_medicines(text: str) -> dict[str, set[str]]:
 def other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
     """The number of the reference with a unit that does not convert: 10 mL for 10 units, IU for micrograms.
 
-    The names may differ ("vitamin A", "retinol"); neither text has the amount of the other, or the number twice.
+    The names may differ ("vitamin A", "retinol"). Neither text has the amount of the other, nor the number
+    twice.
     """
     sides = [[claim for claim in side if _is_given(claim)] for side in (ours, theirs)]
     for one, other in product(*sides):

@@ -213,6 +213,12 @@ class _Ways:
             if len(found) == 1:
                 ((label, match),) = found.items()
                 self.rows[f"order of {what}"] = label, original[match.start() : match.end()]
+        self._read_routes(text)
+        self.only = bool(self.routes) and ONLY.search(lower) is not None
+
+    def _read_routes(self, text: str) -> None:
+        """Take in the routes that a text names, and those that it forbids."""
+        original, _, lower = forms(text)
         named = [one for one in read(text) if one.kind == "route" and one.unit in APART]
         for quantity, following in zip_longest(named, named[1:]):
             before = lower[max(0, quantity.start - 60) : quantity.start]
@@ -227,7 +233,6 @@ class _Ways:
             into[quantity.unit] = original[quantity.start : quantity.end].strip()
         if most_precise(self.routes) in INJECTIONS - {"by injection"}:
             self.routes.pop("by injection", None)  # "injected into the muscle"
-        self.only = bool(self.routes) and ONLY.search(lower) is not None
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

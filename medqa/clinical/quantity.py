@@ -87,7 +87,7 @@ def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> b
 
 
 def _is_rounded(value: Fraction, shown: Fraction, quantity: Quantity) -> bool:
-    """Whether `shown`, a value of a quantity, is a measured value rounded as the text writes it: 30 for 29.6."""
+    """Whether `shown`, a value of a quantity, is a value rounded as the text writes it: 30 for 29.6."""
     own = quantity.values[0][0]
     if quantity.kind != "amount" or quantity.bound or not own or quantity.unit == "°C":
         return False

@@ -94,7 +94,8 @@ TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
 HAPPENING = re.compile(
-    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|(?:day|week|month|year|hour)s?|patients?|people|women|men|children"
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|(?:day|week|month|year|hour)s?"
+    r"|patients?|people|women|men|children"
     r"|adults?) )[a-z-]+ ){1,3}?"
     r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )

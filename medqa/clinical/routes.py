@@ -45,7 +45,8 @@ WRITTEN = {
     "applied_thinly apply_thinly apply_thin applied_locally spread_thinly smeared_on dabbed_on "
     + _at("to onto", "skin affected_skin affected_area affected_areas itchy_areas"),
     "transdermal": "transdermal transdermally skin_patch skin_patches through_skin",
-    "inhaled": "inhaled inhale inhales inhaling by_inhalation by_inhaler via_inhaler through_inhaler nebulised "
+    "inhaled": "inhaled inhale inhales inhaling by_inhalation by_inhaler via_inhaler through_inhaler "
+    "nebulised "
     "nebulized breathed_in breathe_in breathes_in breathing_in per_inhalation through_spacer via_spacer "
     "through_mouthpiece " + _at("by via through in with from", "nebuliser nebulizer"),
     "nasal": "intranasal intranasally nasal_spray nasal_sprays nasally sniffed nose_drops nose_spray "
@@ -101,7 +102,8 @@ EYE_BEFORE = re.compile(r"(?:drops?|gtts?|eye|ophthalmic|ointment|instil\w*)[^.;
 # What the same adjective says of a place, not of a route: "oral cancer", "inhaled smoke", "PR interval".
 PLACE = {
     "oral": re.compile(
-        " (?:and|rehydration|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex|surg|leuko|exam"
+        " (?:and|rehydration|cavit|health|hygiene|cancer|thrush|candid|ulcer|mucos|lesion|herpes|sex"
+        "|surg|leuko|exam"
         "|care|temper|problem|infection|disease|symptom|tissue|pain|sore|manifest|finding|history|squamous"
         "|soft|bacteria|lichen)"
     ),

@@ -47,7 +47,8 @@ _LESS = (
 _MORE = (
     "more than|greater than|heavier than|higher than|larger than|longer than|older than|over|above"
     "|exceed(?:s|ed|ing)?"
-    "|(?<!had )(?<!has )(?<!have )reach(?:es|ed|ing)?|gets? to|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
+    "|(?<!had )(?<!has )(?<!have )reach(?:es|ed|ing)?|gets? to|hits?|pass(?:es|ed)?|surpass(?:es|ed)?"
+    "|tops|at least"
     "|(?:no|not|neither|nor) (?:less|lower|fewer) than|min(?:imum)?[.]?(?: of)?|beyond|in excess of"
     "|(?:begins?|starts) (?:at|from) a (?:reading|level|pressure|value) of"
     "|down to|no younger than|no (?:earlier|sooner) than|at or above|equal to or (?:greater|more|higher) than"

@@ -88,11 +88,13 @@ INTERVAL = re.compile(
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
     r"(?:(?P<half>alternate (?:days|mornings|evenings|nights)|alternate-day|alternate daily)"
-    r"|(?P<fortnight>alternate weeks)|(?P<months>half-?[ -]?yearly|semi-?[ -]?annual(?:ly)?|every half[ -]year)"
+    r"|(?P<fortnight>alternate weeks)|(?P<months>half-?[ -]?yearly|semi-?[ -]?annual(?:ly)?"
+    r"|every half[ -]year)"
     r"|(?P<once>per diem"
     r"|on (?:[a-z0-9]+ ) ?(?:consecutive|successive) days|on [a-z0-9]+ days (?:running|in a row)"
     r"|on each of (?:the )?(?:[a-z0-9]+ )(?:consecutive |successive )?days|per 24 ?(?:hours|hrs?|h))"
-    r"|(?P<thrice>ter (?:in )?die)|(?P<twice>bis (?:in )?die|mane (?:and|et|plus|&) nocte|(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
+    r"|(?P<thrice>ter (?:in )?die)|(?P<twice>bis (?:in )?die|mane (?:and|et|plus|&) nocte|(?:(?:every"
+    r"|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
     r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
 )
@@ -111,7 +113,8 @@ PHRASE_RATES = {
 }  # fmt: skip
 # "on one day each week", "5 days a week"
 DAYS = re.compile(
-    rf"({_NUMBER}) (?:(?:(?:day|night|morning|evening)s? (?:a|per|each|every|of the)|in each) (?P<period>week|month)"
+    rf"({_NUMBER}) (?:(?:(?:day|night|morning|evening)s? (?:a|per|each|every|of the)"
+    rf"|in each) (?P<period>week|month)"
     r"|(?:day|night)s out of (?:every )?(?:seven|7))(?![a-z])"
 )
 # "1-0-1": one in the morning, none at noon, one in the evening
@@ -164,12 +167,14 @@ DAYS_OF_WEEK = re.compile(
     rf"(?:on )?{_WEEKDAY}(?:{_NEXT_DAY})+(?![a-z])|{_SHORT_DAY}(?:(?:/|, ){_SHORT_DAY})+(?![a-z])"
 )
 WORKING_DAYS = re.compile(
-    r"(?:on )?(?:weekdays|working days|monday(?:s? to | through |-)friday|mon(?: to |-)fri)s?(?: only)?(?![a-z])"
+    r"(?:on )?(?:weekdays|working days|monday(?:s? to | through |-)friday|mon(?: to "
+    r"|-)fri)s?(?: only)?(?![a-z])"
 )
 WEEKENDS = re.compile(r"(?:at|on) (?:the )?weekends?(?![a-z])")
 # "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(
-    rf"(?:with|before|after|at|for|in) (?:each of (?:the |her |his |your )?|all )({_NUMBER}) (?:main |daily )?"
+    rf"(?:with|before|after|at|for|in) (?:each of (?:the |her |his |your )?|all )({_NUMBER}) (?:main "
+    rf"|daily )?"
     r"(?:meals|feeds|doses|times|portions)(?![a-z])"
 )
 # "over the whole day", "in the day overall"

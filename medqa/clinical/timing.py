@@ -14,7 +14,6 @@ from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import medicine
 from medqa.clinical.numbers import COUNTS, read_number
 from medqa.clinical.quantity import amounts_meet
-from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import forms
 
 Found = tuple[str, str, str, str]
@@ -29,14 +28,17 @@ _LENGTH = rf"(?P<count>{_COUNT}|an?) (?P<unit>day|week|month|fortnight)s?'?s?"
 _PAUSE = "off|without|break|rest|free|pause|gap|interval|wash-?out"
 PAUSING = re.compile(rf"\b(?:{_PAUSE}|nothing)\b")
 PAUSE_AFTER = re.compile(
-    rf"(?<![a-z0-9.,/-]){_LENGTH}(?: (?:of|a|the|treatment|drug|tablet|pill|medicine)){{0,3}}[ -](?:{_PAUSE})(?![a-z])"
+    rf"(?<![a-z0-9.,/-]){_LENGTH}(?: (?:of|a|the|treatment|drug|tablet|pill"
+    rf"|medicine)){{0,3}}[ -](?:{_PAUSE})(?![a-z])"
 )
 PAUSE_BEFORE = re.compile(
-    rf"\b(?:break|rest|pause|gap|off|interval|wash-?out|nothing)(?: period)?(?: of| for|:)? {_LENGTH}(?![a-z])"
+    rf"\b(?:break|rest|pause|gap|off|interval|wash-?out|nothing)(?: period)?(?: of| for"
+    rf"|:)? {_LENGTH}(?![a-z])"
 )
 # "3 weeks on 1 off"
 SHORT_PAUSE = re.compile(
-    rf"(?<![a-z0-9.,/-])(?:{_COUNT}) (?P<unit>day|week|month)s? on(?:,| and|/| then|, then)? ?(?P<count>{_COUNT}) off(?![a-z])"
+    rf"(?<![a-z0-9.,/-])(?:{_COUNT}) (?P<unit>day|week|month)s? on(?:,| and|/| then"
+    rf"|, then)? ?(?P<count>{_COUNT}) off(?![a-z])"
 )
 DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": Fraction(304, 10)}
 SINGLE = re.compile(

@@ -23,7 +23,8 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
         "~45359237/100": "lbs? pounds?", "~28349523125/1000000": "oz ounces?", "~635029318/100": "stones?",
     }),
     "volume": ("mL", {
-        "1": "mls? ccs? millilit(er|re)s? cm3 cm³ cm^3 cubic_centimet(er|re)s?", "1000": "l ls lit(er|re)s? ltrs?",
+        "1": "mls? ccs? millilit(er|re)s? cm3 cm³ cm^3 cubic_centimet(er|re)s?", "1000": "l ls lit(er"
+        "|re)s? ltrs?",
         "100": "dl decilit(er|re)s?", "10": "cl centilit(er|re)s? dessertspoons? dessertspoonfuls?",
         "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ mm^3 cmm cu_mm cubic_millimet(er|re)s? cubic_mm",
         "1/1000000000000": "fl femtolit(er|re)s?", "5": "tsps? teaspoons? teaspoonfuls?",
@@ -42,7 +43,8 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
         "~73556/100000": "cm_h2o cmh2o cm_of_water centimet(er|re)s?_of_water cms_of_water mbar millibars?",
     }),
     "substance": ("mmol", {
-        "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmols? umols? mcmols? micromols? micromoles?",
+        "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmols? umols? mcmols? micromols? "
+        "micromoles?",
         "1/1000000": "nmols? nanomols? nanomoles?", "1/1000000000": "pmols? picomols? picomoles?",
     }),
     "charge": ("mEq", {"1": "meqs? mvals? milliequivalents? milli-equivalents?", "1000": "eq"}),
