@@ -126,7 +126,8 @@ PLACE = {
 }
 # "Seek help if swallowed", "unable to swallow", "a barium swallow": nothing is taken by mouth.
 NO_SWALLOWING = re.compile(
-    r"\b(?:if|when|to be|able to|can|could|cannot|can't|couldn't|(?:hard|difficult|painful|easier|safe) to"
+    r"\b(?:if|when|to be|(?:un)?able to|can|could|cannot|can't|couldn't"
+    r"|(?:hard|difficult|painful|easier|safe) to"
     r"|(?:trouble|difficulty) (?:to|with)|barium|an?|his|her|the|accidentally) $"
 )
 # "IV" is also the Roman four.

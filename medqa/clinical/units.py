@@ -171,8 +171,8 @@ BAR = re.compile(
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 _NO_GAP = (
-    "times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? |over |in (?!total|all)|within "
-    "|for |during |after |every |then |and |or |half |quarter "
+    "times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |(?:day|night|morning|evening)s? |over "
+    "|in (?!total|all)|within |for |during |after |every |then |and |or |half |quarter "
 )
 OF_PER = re.compile(
     rf" (?:of )?(?:(?!{_NO_GAP})[a-z]+[+]? ){{1,3}}?"
