@@ -12,6 +12,7 @@ from medqa.clinical.quantity_reader import read
 
 # Shares of one thing in two studies differ by less.
 LIKE_SHARES = Fraction(3, 2)
+LEAST = re.compile(r"\b(?:at least|or (?:more|longer)|minimum)\b")
 # "Up to 1 g in a single dose" is none of the limits of a day.
 SINGLE = re.compile(
     r"\b(?:single (?:[a-z]+ )?dose|at once|in one go|at a time|each time|per dose|one dose)\b"
@@ -53,7 +54,14 @@ def agree(one: Claim, other: Claim) -> bool:
         same = near(first.values[0][0], second.values[0][0], first, second)
         if first.unit == second.unit and same and one.opposed != other.opposed:
             return True
-    if first.bound and first.bound == second.bound and one.opposed != other.opposed and not one.dose:
+    # "At least 30 minutes before breakfast": no breakfast for half an hour or longer.
+    waits = first.kind == "duration" and all(LEAST.search(claim.near) for claim in (one, other))
+    if (
+        first.bound
+        and first.bound == second.bound
+        and one.opposed != other.opposed
+        and not (one.dose or waits)
+    ):
         return False
     if one.role == other.role == "maximum":
         first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))

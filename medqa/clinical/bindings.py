@@ -12,9 +12,9 @@ from functools import lru_cache
 from itertools import combinations, groupby
 
 from medqa.clinical.doses import doses
+from medqa.clinical.exclusives import PLACES
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import show
-from medqa.clinical.opposites import PLACES
 from medqa.clinical.pairing import CLAUSE
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.swaps import LABEL_PATTERNS, NO_THINGS, NUMBERED, Found, numbered

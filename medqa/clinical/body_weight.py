@@ -2,7 +2,7 @@
 
 import re
 
-BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?)\b(?!/)")
+BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?|stones?)\b(?!/)")
 # A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(
     r"\b(?:lift\w*|carr(?:y|ied)\w*|push\w*|pull\w*|dumbbells?|barbells?|weights|restrict\w*"

@@ -11,7 +11,7 @@ from itertools import compress
 from medqa.clinical.body_weight import BODY_WEIGHT
 from medqa.clinical.circumstances import OPPOSED
 from medqa.clinical.doses import Dose, doses
-from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
+from medqa.clinical.equivalents import MOLAR_MASS, for_unit, in_common_unit
 from medqa.clinical.frequencies import DAILY_AMOUNT
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures
@@ -165,6 +165,7 @@ def stated(text: str) -> tuple[Claim, ...]:
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in with_mixtures(doses(text), lower)}
     starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
+    limits = {quantity.start for quantity in read(text) if quantity.kind == "amount" and quantity.bound}
     strengths = described(read(text), lower)
     found: list[Claim] = []
     for quantity in (*read(text), *portions(read(text), lower)):
@@ -188,11 +189,14 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
-        if dose is None and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
+        if quantity.kind == "frequency" and quantity.start in limits:
+            continue  # "at most 120 mg a day" says what comes to a day, not how often
+        weighs = dose is None and quantity.unit == "mg"
+        if weighs and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
             continue
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
-        subject = dose.subject if dose else _only_molar(text, begin, end)
+        subject = for_unit(dose.subject, quantity.unit) if dose else _only_molar(text, begin, end)
         common = _in_days(in_common_unit(subject, quantity))
         claim = Claim(
             common if dose else _as_share(common),

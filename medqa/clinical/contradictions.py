@@ -1,8 +1,7 @@
 """Quantities of an answer that contradict those of the reference."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -10,9 +9,8 @@ from itertools import product
 from medqa.clinical.agreement import agree, is_range, may_be_one
 from medqa.clinical.bands import wrong_band
 from medqa.clinical.bases import is_product, lost_size, other_base, wrong_product
-from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Claim, claims
+from medqa.clinical.claims import Claim, claims
 from medqa.clinical.counterparts import (
-    WEIGHTS,
     in_one_rhythm,
     is_converted_content,
     is_only_counterpart,
@@ -23,9 +21,11 @@ from medqa.clinical.counterparts import (
 )
 from medqa.clinical.crossings import crossed_over
 from medqa.clinical.derived import is_derived
-from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
 from medqa.clinical.exchanges import exchanged
+from medqa.clinical.harmonized import with_common_subject, with_common_times, without_body_weight
 from medqa.clinical.mistaken import (
+    changed_otherwise,
+    exchanged_routes,
     is_course,
     of_one_event,
     old_dose,
@@ -33,32 +33,29 @@ from medqa.clinical.mistaken import (
     other_medicine,
     other_route,
     other_sense,
+    other_unit,
     turned_round,
 )
 from medqa.clinical.names import medicine
-from medqa.clinical.numbers import parse, quotient
+from medqa.clinical.numbers import parse
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.rates import other_rate
 from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.timing import other_days, other_pause, other_times, repeated_single
 
 FIELDS = ("subject", "kind", "reference", "answer")
+Found = tuple[str, str, str, str]
+# Rules that compare two texts when claims show no error, or when the reference has none.
+WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
+OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
-# Measures of which a text names one and means another of them.
-FAMILIES = (
-    frozenset({"fasting glucose", "glucose"}),
-    frozenset({"2-hour glucose", "glucose"}),
-    frozenset({"haemoglobin", "transfusion threshold"}),
-    frozenset({"platelets", "transfusion threshold"}),
-)
 STAGES = {"first", "later"}
-MG_PER_KG = 10**6
-# Doses by weight are rounded.
-WEIGHT_TOLERANCE = Fraction(1, 10)
 # No citation, and no number of an item of a list.
 BARE_NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/\[-].)[0-9]*(?:\.[0-9]+)?(?![0-9/\])]|\. [^0-9]| [0-9]| ?x )")
 # "At 30 to 60 it can be prescribed": the ends of a range are no values.
@@ -94,9 +91,9 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or [*relisted(reference, hypothesis), *crossed_over(reference, hypothesis)]
+        changed = changed or _by_rules((*WITHOUT_CLAIMS, crossed_over), reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
-    ours, theirs = _with_common_subject(*_with_common_times(*_without_body_weight(ours, theirs)))
+    ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     contradicted = (
         _error(one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
@@ -109,9 +106,20 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         )
     )
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
-    found += [*other_medicine(ours, theirs), *other_sense(ours, theirs)]
+    found += _beside(found, ours, theirs, (reference, hypothesis))
+    found = found or _instead(ours, theirs, (reference, hypothesis))
+    return [dict(zip(FIELDS, error, strict=True)) for error in found]
+
+
+def _beside(
+    known: Sequence[Found], ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, str]
+) -> list[Found]:
+    """What is looked for whether or not claims contradict each other, `known`."""
+    reference, hypothesis = texts
+    found = [*known, *other_medicine(ours, theirs), *other_sense(ours, theirs)]
     if not any(error[1] == "route" for error in found):
         found += other_route(ours, theirs)
+        found += exchanged_routes(reference, hypothesis) if not found else []
     found += wrong_band(reference, hypothesis, ours, theirs)
     found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
     found += other_half_of_day(reference, hypothesis)
@@ -119,14 +127,25 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
             found.append(error)
-    if not found:
-        found = [row for rule in (repeated, relisted, shortened) for row in rule(reference, hypothesis)]
-    if not found:
-        found = [*exchanged(reference, hypothesis), *lost_size(ours, theirs), *wrong_product(ours, theirs)]
-        found += other_base(ours, theirs, reference, hypothesis)
-    if not found:
-        found = list(crossed_over(reference, hypothesis))
-    return [dict(zip(FIELDS, error, strict=True)) for error in found]
+    return found[len(known) :]
+
+
+def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, str]) -> list[Found]:
+    """What is looked for where nothing else was found: the most general rules, in this order."""
+    found = [*_by_rules(OF_TEXTS, *texts), *repeated_single(ours, theirs), *other_unit(ours, theirs)]
+    found = found or [
+        *exchanged(*texts),
+        *lost_size(ours, theirs),
+        *wrong_product(ours, theirs),
+        *other_base(ours, theirs, *texts),
+    ]
+    return found or list(crossed_over(*texts))
+
+
+def _by_rules(
+    rules: Sequence[Callable[[str, str], Iterator[Found]]], reference: str, hypothesis: str
+) -> list[Found]:
+    return [row for rule in rules for row in rule(reference, hypothesis)]
 
 
 def dose_error(reference: str, hypothesis: str) -> int | None:
@@ -153,120 +172,6 @@ def _bare_numbers(text: str) -> frozenset[Fraction]:
         parse(number.group())
         for number in BARE_NUMBER.finditer(lower)
         if number.start() not in ends and not is_inside(quantities, number.start())
-    )
-
-
-def _with_common_subject(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[list[Claim]]:
-    """A text that names no medicine speaks of the only one of the other text: the question named it."""
-    sides = [list(ours), list(theirs)]
-    names = [
-        {claim.subject for claim in side if claim.dose and claim.subject not in WEIGHTS} for side in sides
-    ]
-    for number, other in ((0, names[1]), (1, names[0])):
-        if names[number] == {""} != other and len(other) == 1:
-            sides[number] = [
-                replace(claim, subject=min(other), assumed=True)
-                if claim.dose and not claim.subject
-                else claim
-                for claim in sides[number]
-            ]
-        for family in FAMILIES:
-            mine, others = names[number] & family, other & family
-            if len(mine) == len(others) == 1 and mine != others:
-                sides[number] = [
-                    _as_family(claim, min(family)) if claim.subject in family else claim
-                    for claim in sides[number]
-                ]
-    return [_as_molar(side, other) for side, other in (sides, sides[::-1])]
-
-
-def _as_molar(side: list[Claim], other: Sequence[Claim]) -> list[Claim]:
-    """Levels without a subject as those of the only substance whose level the other text gives in moles."""
-    names = {claim.subject for claim in other if claim.quantity.unit == "mmol/L"}
-    if len(names) != 1 or not names <= MOLAR_MASS.keys() or any(claim.subject in names for claim in side):
-        return side
-    subject = min(names)
-    return [
-        replace(claim, quantity=in_common_unit(subject, claim.quantity))
-        if not claim.subject and claim.quantity.unit == "mg/L"
-        else claim
-        for claim in side
-    ]
-
-
-def _as_family(claim: Claim, subject: str) -> Claim:
-    """A claim of a measure under the name of its family; below a transfusion threshold something is done."""
-    quantity = claim.quantity
-    if claim.subject == "transfusion threshold" and not quantity.bound:
-        quantity = replace(quantity, bound="<")
-    return replace(claim, subject=subject, quantity=quantity)
-
-
-def _with_common_times(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
-    """Weeks are weeks of pregnancy, months and years an age, where the other text gives those."""
-    sides = [ours, theirs]
-    for gives, converted in (
-        (lambda quantity: quantity.unit == "week of pregnancy", _in_weeks),
-        (lambda quantity: quantity.kind == "age", _as_age),
-    ):
-        given = [any(gives(claim.quantity) for claim in side) for side in sides]
-        if given[0] != given[1]:
-            number = given.index(False)
-            sides[number] = [converted(claim) for claim in sides[number]]
-    return sides
-
-
-def _as_age(claim: Claim) -> Claim:
-    """A claim of a time that the text gives in months or years as one of an age."""
-    if claim.quantity.kind != "duration" or claim.quantity.tolerance != MONTH_TOLERANCE:
-        return claim
-    months = tuple((low / DAYS_OF_A_MONTH, high / DAYS_OF_A_MONTH) for low, high in claim.quantity.values)
-    return replace(claim, quantity=replace(claim.quantity, kind="age", unit="month", values=months))
-
-
-def _without_body_weight(ours: Sequence[Claim], theirs: Sequence[Claim]) -> list[Sequence[Claim]]:
-    """Doses per kg or m² are doses of the patient where a text gives the size and the other the dose."""
-    sides = [ours, theirs]
-    both = (*ours, *theirs)
-    weights = {
-        quotient(claim.quantity.values[0][0], MG_PER_KG)
-        for claim in both
-        if claim.subject == "weight" and not claim.quantity.bound  # "children above 10 kg" weigh more
-    }
-    surfaces = {claim.quantity.values[0][0] for claim in both if claim.quantity.unit == "m2"}
-    for sizes, unit in ((weights, "/kg"), (surfaces, "/m2")):
-        per_size = [any(unit in claim.quantity.unit for claim in side) for side in sides]
-        if len(sizes) == 1 and per_size[0] != per_size[1]:
-            number = per_size.index(True)
-            sides[number] = [_of_patient(claim, unit, min(sizes)) for claim in sides[number]]
-    return sides
-
-
-def _of_patient(claim: Claim, unit: str, size: Fraction) -> Claim:
-    """A claim "/kg" or "/m2" as that of a patient of a weight in kilograms or a surface in square metres."""
-    if unit not in claim.quantity.unit:
-        return claim
-    amounts = {
-        name: replace(
-            amount,
-            unit=amount.unit.replace(unit, ""),
-            values=tuple((low * size, high * size) for low, high in amount.values),
-            tolerance=max(amount.tolerance, WEIGHT_TOLERANCE),
-        )
-        for name in ("quantity", "taken", "daily", "parts")
-        if (amount := getattr(claim, name)) is not None
-    }
-    return replace(claim, **amounts)
-
-
-def _in_weeks(claim: Claim) -> Claim:
-    weeks = tuple((quotient(low, 7), quotient(high, 7)) for low, high in claim.quantity.values)
-    if is_course(claim):
-        return claim
-    if claim.quantity.kind != "duration" or not all(low == low // 1 and 4 <= low <= 42 for low, _ in weeks):
-        return claim
-    return replace(
-        claim, quantity=replace(claim.quantity, kind="amount", unit="week of pregnancy", values=weeks)
     )
 
 

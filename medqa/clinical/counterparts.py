@@ -9,6 +9,7 @@ from medqa.clinical.claims import Claim
 from medqa.clinical.mistaken import BODY_WEIGHTS, DOSED
 from medqa.clinical.names import MEASURE_NAMES
 from medqa.clinical.quantity import amounts_meet, kind_of, near
+from medqa.clinical.routes import exclude
 from medqa.clinical.text import KEPT_TEXTS
 from medqa.clinical.word_forms import TOKEN, canonical
 from medqa.clinical.words import words
@@ -33,8 +34,12 @@ _UNTELLING = frozenset(
 
 
 def is_slip(one: Claim, other: Claim) -> bool:
-    """Whether two amounts have one number and units that differ by a thousand or more, or min for hour."""
+    """Whether two claims have one number and other units: times, or amounts a thousand or 60 times apart."""
     first, second = one.quantity, other.quantity
+    if first.kind == second.kind == "duration" and first.number == second.number > 1:
+        # "8 to 12 minutes" for "8 to 12 hours"
+        (low, high), (least, most) = first.values[0], second.values[0]
+        return first.unit == second.unit and low * most == high * least and first.bound == second.bound
     if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
         return False
     if {one.subject, other.subject} & WEIGHTS:
@@ -81,10 +86,11 @@ def _in_one_case(one: Claim, other: Claim) -> bool:
     if one.dose is None or other.dose is None:
         return True
     first, second = one.dose, other.dose
-    pairs = (
-        (first.people, second.people), (first.route, second.route), (first.when, second.when),
-    )  # fmt: skip
-    return not any(mine and theirs and mine != theirs for mine, theirs in pairs)
+    pairs = ((first.people, second.people), (first.when, second.when))
+    return not (
+        any(mine and theirs and mine != theirs for mine, theirs in pairs)
+        or exclude(first.route, second.route)
+    )
 
 
 def same_thing(one: Claim, other: Claim) -> bool:

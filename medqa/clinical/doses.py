@@ -10,6 +10,7 @@ from functools import lru_cache
 from medqa.clinical import words as word_lists
 from medqa.clinical.body_weight import BODY_WEIGHT, NO_SUBJECT, weighed
 from medqa.clinical.circumstances import ADULT, CHILD, WHEN, role_of
+from medqa.clinical.equivalents import DOSE_UNIT, LEVELS, MOLAR, PER_DL, for_unit
 from medqa.clinical.fixed_combinations import NOT_BETWEEN, of_combination
 from medqa.clinical.frequencies import Frequencies, is_of_day
 from medqa.clinical.items import ITEMS, is_of_one_item
@@ -17,15 +18,9 @@ from medqa.clinical.names import MEASURE_NAMES, names_of, unlisted_name, words_o
 from medqa.clinical.numbers import quotient
 from medqa.clinical.quantity import Quantity, is_inside
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import most_precise
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.totals import total_of
-
-# An electrolyte in the blood is a measure, in a diet or an infusion bag it is not.
-IN_BLOOD = {
-    "potassium": "serum potassium", "sodium": "serum sodium", "magnesium": "serum magnesium",
-    "iron": "serum iron", "bicarbonate": "bicarbonate level",
-}  # fmt: skip
-NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 
 # Words allowed between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
@@ -66,11 +61,6 @@ NOT_GIVEN = re.compile(
 # "HbA1c of 48 mmol/mol (6.5 percent)": the same value in another unit.
 ALSO = re.compile(r"[\s(,/=]*(?:(?:or|i\.e\.|equal to|about)[\s(]*)?")
 
-# Units of doses, which belong to a name anywhere in the sentence. Others (percentages, lengths, rates) count
-# only right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
-DOSE_UNIT = re.compile(
-    "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
-)
 NO_DOSE = frozenset({"dose", "injection", "drink", "cigarette", "kcal", "times", "week of pregnancy"})
 # Units of values that no medicine has.
 MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
@@ -96,7 +86,8 @@ IN_BRACKETS = re.compile(r" \((?:=|≈|i\.e\.|that is|about|approximately)? ?")
 # Dilutions of a medicine, as in "epinephrine 1:1,000".
 DILUTIONS = {100, 1000, 2000, 10_000, 20_000, 100_000, 200_000}
 DILUTED = re.compile(
-    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?)\b|\bml(?:/kg)? of (?=1 ?:)"
+    r"\b(?:strength|solutions?|dilut\w+|concentrations?|made up|soaks?|parts? (?:of|to|with))\b"
+    r"|\bml(?:/kg)? of (?=1 ?:)"
 )
 BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
 
@@ -203,7 +194,8 @@ class _Sentence:
 
     def doses(self, quantities: Sequence[Quantity]) -> Iterator[Dose]:
         """The amounts among the sentence's quantities, each with its subject, frequency, route and role."""
-        amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity)]
+        diluted = DILUTED.search(self.text, self.begin, self.end) is not None
+        amounts = [quantity for quantity in quantities if _can_be_a_dose(quantity, diluted)]
         starts = [quantity.start for quantity in quantities]
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
@@ -221,10 +213,8 @@ class _Sentence:
             before = quantities[bisect_left(starts, last_end) : bisect_left(starts, amount.start)]
             last_end = amount.end
             # A concentration in a sentence of one measure is a value of it.
-            beside = beside or (
-                amount.kind == "ratio" and DILUTED.search(self.text, self.begin, self.end) is not None
-            )
-            beside = beside or (amount.unit in ("mmol/L", "mEq/L") and self._only_measure() == subject)
+            beside = beside or (amount.kind == "ratio" and diluted)
+            beside = beside or (amount.unit in MOLAR and self._only_measure() == subject)
             if subject != NO_SUBJECT and (beside or DOSE_UNIT.match(amount.unit)):
                 following = self._end_of(amounts, number)
                 # Frequency and route are between an amount and the next, or in it ("5 mg/day").
@@ -238,7 +228,7 @@ class _Sentence:
                     if weighs or product
                     else total_of(amount, around, self.text, self.begin, self.counts)
                 )
-                name = _for_unit(subject, amount.unit)
+                name = for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context)
 
     def _is_product(self, amounts: Sequence[Quantity]) -> bool:
@@ -293,7 +283,7 @@ class _Sentence:
                     (quotient(low, doses_a_day), quotient(high, doses_a_day)) for low, high in whole.values
                 ),
             )
-        route = next((item.unit for item in given if item.kind == "route"), "")
+        route = most_precise(item.unit for item in given if item.kind == "route")
         spoken = frequency is not None and frequency.start > amount.start
         parts = [amount, frequency] if spoken else [amount]
         written = " ".join(self.original[part.start : part.end].strip() for part in parts)
@@ -340,6 +330,11 @@ class _Sentence:
     def _names_for(self, amount: Quantity) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine is measured in mmHg."""
         unit = amount.unit
+        if unit in MOLAR or (unit == "mg/L" and PER_DL.search(self.text, amount.start, amount.end)):
+            # "The creatinine on tenofovir was 2 mg/dL"
+            levels = [name for name in self.names if name[2] in LEVELS]
+            if levels:
+                return levels
         if unit not in self.fitting:
             names = self.names
             if unit in MEASURED_ONLY:
@@ -385,15 +380,8 @@ class _Sentence:
         return ""
 
 
-def _can_be_a_dose(quantity: Quantity) -> bool:
+def _can_be_a_dose(quantity: Quantity, diluted: bool) -> bool:
     if quantity.kind == "ratio":
         (low, high), (of, _) = quantity.values
-        return quantity.unit == ":" and low == high == 1 and of in DILUTIONS
+        return quantity.unit == ":" and low == high == 1 and (diluted or of in DILUTIONS)
     return quantity.kind in ("amount", "pressure", "score") and quantity.unit not in NO_DOSE
-
-
-def _for_unit(subject: str, unit: str) -> str:
-    """The level of an electrolyte for "mmol/L", the electrolyte itself for "g" or "mmol"."""
-    if unit in ("mmol/L", "mEq/L", "mg/L"):
-        return IN_BLOOD.get(subject, subject)
-    return NOT_IN_BLOOD.get(subject, subject) if DOSE_UNIT.match(unit) else subject

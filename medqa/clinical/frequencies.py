@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from medqa.clinical.numbers import quotient, read_number
+from medqa.clinical.numbers import PARTS, quotient, read_number
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.schedules import BESIDE_TIME, ONCE
 
@@ -15,7 +15,8 @@ WAKING = re.compile(r",? ?\(?(?:[a-z]+,? ){0,2}\(?")
 DIVIDED = re.compile(
     r"\b(?:(?:divided|split)"
     r"(?: (?:equally )?(?:into|in|by) (?P<by>two|three|four|five|six|[2-6])(?! ?[.0-9]))?"
-    r"|half (?:of it )?(?:in the|at|with|before|after) |in (?P<in>two|three|four|five"
+    r"|(?:half|(?:one|a) (?P<share>third|quarter)) (?:of it )?(?:in the|at|with|before|after|each"
+    r"|every) |in (?P<in>two|three|four|five"
     r"|six|[2-6]) (?:equal(?:ly)? )?(?:divided )?"
     r"(?:[a-z]+ )?(?:doses|portions|parts|injections|administrations|instalments))\b|÷"
 )
@@ -93,7 +94,7 @@ class Frequencies:
         if divided is not None and (frequency is None or not daily or frequency.values[0] == (1, 1)):
             parts = every[-1].values[0][0] if every and every[-1].start > amount.start else 0
             written = divided["in"] or divided["by"]
-            parts = read_number(written, 0)[0] if written else parts
+            parts = read_number(written, 0)[0] if written else PARTS.get(divided["share"], parts)
             times = (parts or 1,) * 2
             return Quantity("frequency", "day", (times,), start=amount.start, end=amount.end), parts
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.

@@ -9,7 +9,9 @@ from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.opposites import APART
-from medqa.clinical.quantity import amounts_meet
+from medqa.clinical.quantity import Quantity, amounts_meet
+from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import exclude
 from medqa.clinical.text import forms
 from medqa.clinical.words import words
 
@@ -25,11 +27,16 @@ PAST = re.compile(
     r"|rais\w*|from|halv\w*|doubl\w*|cut|down|up|less|more|change[sd]?|initial\w*|start\w*)\b"
 )
 FROM_TO = re.compile(
-    r"\bfrom ([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to ([0-9]+(?:\.[0-9]+)?)(?![0-9])"
+    r"\bfrom (?:about |around )?([0-9]+(?:\.[0-9]+)?)(?![0-9])(?: ?[a-zµ%/0-9²]+){0,2} to (?:about |around )?"
+    r"([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
+# "From about 60 to 70" for "from 59.6 to 70.3"
+ROUNDING = Fraction(3, 100)
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
+CLAUSE = re.compile(r"[.;,:]| (?:and|but|while|whereas|then) ")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
 EVENT = re.compile(
     r" (?:or (?:less|more) )?(?:(?P<before>before|prior to|ahead of)|after|following|of|from|since)"
@@ -76,7 +83,7 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
                 found.setdefault(claim.subject, {})[claim.dose.route] = claim
     for subject in routes[0].keys() & routes[1].keys():
         mine, others = (found[subject] for found in routes)
-        if len(mine) == len(others) == 1 and mine.keys() != others.keys():
+        if len(mine) == len(others) == 1 and exclude(*mine, *others):
             ((route, one),), ((other_way, other),) = mine.items(), others.items()
             # "Intravenously or intramuscularly" leaves the choice.
             choice = any(
@@ -84,6 +91,66 @@ def other_route(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Foun
             )
             if amounts_meet(one.quantity, other.quantity) and not choice:
                 yield "route", "route", f"{one.written} {route}", f"{other.written} {other_way}"
+
+
+def exchanged_routes(reference: str, hypothesis: str) -> Iterator[Found]:
+    """Medicines without a dose whose only route differs: "morphine by mouth", "morphine IV"."""
+    mine, others = (_routes_of_medicines(text) for text in (reference, hypothesis))
+    if len(mine) < 2 or len(others) < 2:
+        return
+    for name in mine.keys() & others.keys():
+        ours, theirs = mine[name], others[name]
+        if len(ours) == len(theirs) == 1 and exclude(*ours, *theirs):
+            yield name, "route", f"{name} {min(ours)}", f"{name} {min(theirs)}"
+
+
+def _routes_of_medicines(text: str) -> dict[str, set[str]]:
+    """The routes of each medicine that stands in a clause with one route, and no other medicine."""
+    lower = forms(text)[2]
+    found: dict[str, set[str]] = {}
+    begin = 0
+    for end in [*(match.start() for match in CLAUSE.finditer(lower)), len(lower)]:
+        names = {name for start, _, name in names_of(text) if begin <= start < end and medicine(name)}
+        routes = {one.unit for one in read(text) if one.kind == "route" and begin <= one.start < end} & APART
+        if len(names) == 1 and routes:
+            found.setdefault(min(names), set()).update(routes)
+        begin = end
+    return found
+
+
+def other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The number of the reference with a unit that does not convert: 10 mL for 10 units, IU for micrograms.
+
+    The names may differ ("vitamin A", "retinol"). Neither text has the amount of the other, nor the number
+    twice.
+    """
+    sides = [[claim for claim in side if _is_given(claim)] for side in (ours, theirs)]
+    for one, other in product(*sides):
+        number = one.quantity.number
+        if number != other.quantity.number or number < 2 or not _unlike(one.quantity, other.quantity):
+            continue
+        once = all(sum(claim.quantity.number == number for claim in side) == 1 for side in sides)
+        if once and not any(
+            amounts_meet(mine, another)
+            for claim, side in ((one, theirs), (other, ours))
+            for mine in claim.all_amounts
+            for rival in side
+            for another in rival.all_amounts
+        ):
+            yield one.subject or other.subject or "amount", "unit", one.written, other.written
+
+
+def _is_given(claim: Claim) -> bool:
+    quantity = claim.quantity
+    return quantity.kind == "amount" and DOSED.match(quantity.unit) is not None and not claim.item
+
+
+def _unlike(first: Quantity, second: Quantity) -> bool:
+    """Whether two amounts of one number are of different kinds, or a rate per minute for one per hour."""
+    if first.unit != second.unit:
+        return first.unit.partition("/")[0] != second.unit.partition("/")[0]
+    low, high = sorted((first.values[0][0], second.values[0][0]))
+    return first.unit.endswith("/h") and high == 60 * low
 
 
 def other_sense(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
@@ -131,12 +198,37 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     if " from " not in forms(reference)[2]:
         return
     ours, theirs = (
-        {match.groups(): match.group() for match in FROM_TO.finditer(forms(text)[2])}
+        {tuple(map(Fraction, match.groups())): match.group() for match in FROM_TO.finditer(forms(text)[2])}
         for text in (reference, hypothesis)
     )
     for (first, last), written in ours.items():
-        if first != last and (last, first) in theirs and (first, last) not in theirs:
-            yield "change", "swapped", written, theirs[last, first]
+        for (begin, end), other in theirs.items():
+            turned = (first < last) != (begin < end) and first != last and begin != end
+            if turned and _like(first, end) and _like(last, begin) and (first, last) not in theirs:
+                yield "change", "swapped", written, other
+
+
+def changed_otherwise(reference: str, hypothesis: str) -> Iterator[Found]:
+    """The only change of each text, of which one end is another: "from 118 to 136" for "from 118 to 126"."""
+    sides = [list(FROM_TO.finditer(forms(text)[2])) for text in (reference, hypothesis)]
+    if [len(side) for side in sides] != [1, 1]:
+        return
+    (one,), (other,) = sides
+    ends = [(Fraction(one[end]), Fraction(other[end])) for end in (1, 2)]
+    alike = [_like(*pair) for pair in ends]
+    if any(alike) and not all(alike):
+        ours, theirs = ends[alike.index(False)]
+        if ours not in _numbers(hypothesis) and theirs not in _numbers(reference):
+            yield "change", "value", one.group(), other.group()
+
+
+def _numbers(text: str) -> set[Fraction]:
+    """All numbers in digits of a text."""
+    return {Fraction(number) for number in NUMBER.findall(forms(text)[2])}
+
+
+def _like(one: Fraction, other: Fraction) -> bool:
+    return abs(one - other) <= ROUNDING * max(one, other)
 
 
 def other_half_of_day(reference: str, hypothesis: str) -> Iterator[Found]:

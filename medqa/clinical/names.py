@@ -21,7 +21,7 @@ LONGEST_NAME = max(len(name.split()) for name in NAMES)
 # Names that are other words in small letters: "24 hr", "map".
 CAPITAL_NAMES = word_lists.words("ass hr rr map ef pt hb ck pr alt ast na k ca cr cl mg")
 # After the name of a medicine these are part of it: "losartan potassium".
-SALTS = word_lists.words("sodium potassium calcium magnesium")
+SALTS = word_lists.words("sodium potassium calcium magnesium chloride phosphate lactate")
 
 # Groups of medicines and of treatments, and the medicines in them. Advice against a group is against each.
 GROUPS = {

@@ -3,176 +3,18 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import product, zip_longest
 
 from medqa.clinical.claims import Claim
+from medqa.clinical.exclusives import PATTERNS, ROW_OF_HINT
 from medqa.clinical.names import is_known
 from medqa.clinical.quantity import amounts_meet
 from medqa.clinical.quantity_reader import read
+from medqa.clinical.routes import INJECTIONS, exclude, most_precise
 from medqa.clinical.text import KEPT_TEXTS, forms
 
 Found = tuple[str, str, str, str]
 
-PLACES = (
-    "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
-    "|wrists?|elbows?"
-    "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
-)
-_REGIONS = (
-    "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
-)
-_FOOD = (
-    "(?:(?:a |an |the |your |her |his )?(?:full |large |main |heavy |light |evening )?(?:food|meals?"
-    "|eating|breakfast|lunch|dinner|supper))"
-)
-_ENDS = r"(?:(?:stopp?|discontinu|reduc|withdraw)(?:e?d|ing|e|n)?|withdrew|come off)"
-_ABRUPTLY = "(?:abruptly|suddenly|overnight|from one day to the next|all at once)"
-# Row → its alternatives; a text that names one of a row contradicts a text that names another.
-EXCLUSIVE = {
-    "side": {
-        "left": rf"(?<![a-z])left(?:-sided|[ -](?:{PLACES})(?![a-z]))",
-        "right": rf"(?<![a-z])right(?:-sided|[ -](?:{PLACES})(?![a-z]))",
-    },
-    "food": {
-        "with food": rf"\b(?:with|after|during)(?: or (?:just |shortly )?after)? {_FOOD}\b",
-        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without) {_FOOD}\b|\bbetween meals\b",
-    },
-    "time of day": {
-        "morning": r"\b(?:mornings?|mane|breakfast)\b",
-        "evening": r"\b(?:evenings?|nocte|at night|nightly|bedtime|dinner|supper)\b",
-    },
-    "change": {
-        "more": r"\b(?:was|were|is|are|be|been) (?:increased|raised|doubled)\b"
-        r"|\b(?:increase|raise|double|step up) the dos(?:e|age)\b"
-        r"|\b(?:rose|risen|rises|increased|climbed|raised|went up|gone up) (?:[a-z]+ ){0,2}(?:from|to)\b",
-        "less": r"\b(?:was|were|is|are|be|been) (?:reduced|lowered|decreased|halved)\b|\b(?:reduce"
-        r"|lower|halve|decrease|cut|step down) the dos(?:e|age)\b|\bdos(?:e|age) reduction\b"
-        r"|\b(?:fell|fallen|falls|decreased|dropped|reduced|lowered|declined|came down"
-        r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
-    },
-    "need": {
-        "when needed": r"\b(?:only (?:when|if) (?:needed|required|necessary)"
-        r"|as (?:needed|required)|when (?:needed|required)"
-        r"|p\.?r\.?n\b|on demand)",
-        "regularly": r"\b(?:(?:taken?|used?|given?|applied|continued) regularly|on a regular basis"
-        r"|round[ -]the[ -]clock"
-        r"|even without symptoms|at (?:fixed|regular) (?:times|intervals))\b",
-    },
-    "weight": {
-        "gain": r"\b(?:gain(?:s|ed|ing)?|put on) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
-        "loss": r"\b(?:lost|los(?:es?|ing)|shed) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
-    },
-    "course of doses": {
-        "single": r"\b(?:as|in|by) (?:a |one )single (?:[a-z]+ )?(?:dose|injection|infusion)\b|\bone-off\b"
-        r"|\bonce only\b|\bstat\b",
-        "repeated": r"\b(?:daily|a day|[bt]d|tds|bid|tid|weekly|hourly) for [a-z0-9]+ (?:day|week|month)s"
-        r"|\b(?:once|twice|three times) (?:daily|a day|each day|every day|weekly)\b|\bevery day\b",
-    },
-    "certainty": {
-        "suspected": r"\b(?:suspected|possible|probable|presumed|query)\b",
-        "proven": r"(?<!not )(?<!yet )(?<!be )(?<!un)\b(?:proven|confirmed|definite)\b",
-    },
-    "stability": {
-        "unchanged": r"\bno change\b|\bunchanged\b|\bnot changed\b|n't changed\b|\b(?:remains?"
-        r"|remained) stable\b",
-        "changed": r"\b(?:has|have|had) (?:changed|worsened|deteriorated|declined)\b|\bfor the worse\b",
-    },
-    "together": {
-        "apart": r"\bhours? (?:apart|between|(?:before|after)(?! (?:the |your |her |his |an? |any )?"
-        r"(?:surg|operat|procedure|scan|test|birth|delivery|bedtime|exposure|onset|admission|intervention"
-        r"|an?esthe|dialysis|biops|[a-z]*scopy)))\b",
-        "together": r"\b(?:together with|at the same (?:time as|moment)|simultaneously with|along with)\b",
-    },
-    "withdrawal": {
-        "gradual": r"\b(?:taper|wean)(?:ed|ing|s)?\b"
-        rf"|\b{_ENDS} (?:[a-z]+ ){{0,3}}?(?:gradually|slowly)\b|\bgradual(?:ly)? {_ENDS}\b",
-        "abrupt": rf"\b{_ENDS} (?:[a-z-]+ ){{0,3}}?{_ABRUPTLY}\b|\b(?:abruptly|suddenly) {_ENDS}\b",
-    },
-    "result": {
-        "positive": r"(?<!not )(?<!n't )\bpositive\b|(?<!\w)not negative\b"
-        r"|\b(?:cultures?|swabs?|samples?|blood|urine|sputum|fluid|csf|pus)"
-        r" (?:(?:has|have|had) )?(?:grew|grown|yielded) (?!no|any)"
-        r"|(?<!no )\b(?:organism|pathogen|bacteri[a-z]+)s? (?:was|were|has been)"
-        r" (?:grown|isolated|cultured)\b",
-        "negative": r"\bnegative\b|\bnot positive\b|\bno growth\b|\bgrew (?:no|any)"
-        r"|\bnothing (?:has |had |was )?gr[eo]wn?\b"
-        r"|\bcultures? (?:[a-z]+ ){0,3}sterile\b|\bsterile (?:on|in) culture\b"
-        r"|\b(?:swabs?|cultures?|samples?) (?:is|was|are|were|came back|remained) clear\b"
-        r"|\b(?:is|was|were|are|stayed|remained) sterile\b",
-    },
-    "tolerance": {
-        "good": r"(?<!not )\b(?:well|good|happily|easily)[ -]tolerated\b|\btolerated? (?:[a-z]+ ){0,3}well\b",
-        "bad": r"\b(?:poorly|badly|not)(?: well)?[ -]tolerated\b"
-        r"|\btolerated? (?:[a-z]+ ){0,3}(?:badly|poorly)\b",
-    },
-    "smoking": {
-        "never": r"\bnever (?:been a )?smok(?:ed|er)|\blifelong non-?smoker|\bnever-smoker",
-        "formerly": r"\b(?:ex|former)[ -]smokers?\b|\bused to smoke|\b(?:gave up|given up|quit|stopped"
-        r"|has stopped) (?:smoking|cigarettes)",
-        "still": r"\b(?:still|currently) smok|\bcurrent smoker|\bsmokes\b",
-    },
-    "speed": {
-        "fast": r"\b(?:rapid(?:ly)?|fast|quick(?:ly)?) (?:(?:iv|intravenous) )?(?:bolus|push|injection)\b"
-        r"|\b(?:given|injected|pushed) (?:rapidly|fast|quickly)\b",
-        "slow": r"\bslow(?:ly)? (?:(?:iv|intravenous) )?(?:bolus|push|injection|infusion)\b"
-        r"|\b(?:given|injected|infused) slowly\b",
-    },
-    "tumour": {
-        "benign": r"\bbenign\b",
-        "malignant": r"(?<!no )(?<!not )(?<!non-)(?<!without )(?<!evidence of )(?<!for )\bmalignan(?:t|cy)\b",
-    },
-    "displacement": {
-        "displaced": r"(?<!not )(?<![a-z-])displaced\b",
-        "in place": r"\b(?:un|non-?)displaced\b|\bnot displaced\b|\b(?:no|without) displacement\b",
-    },
-    "rupture": {
-        "ruptured": r"(?<!not )(?<![a-z-])ruptured\b",
-        "whole": r"\b(?:un|non-?)ruptured\b|\bnot ruptured\b|\b(?:no|without) rupture\b",
-    },
-    "complications": {
-        "complicated": r"(?<!not )(?<![a-z-])complicated\b",
-        "uncomplicated": r"\b(?:un|non-?)complicated\b|\bnot complicated\b|\b(?:no|without) complications?\b",
-    },
-    "course": {"acute": r"\bacute\b", "chronic": r"\bchronic\b"},
-    "height": {
-        "upper": rf"\bupper (?:{_REGIONS})\b", "lower": rf"\blower (?:{_REGIONS})\b",
-    },
-    "front": {"anterior": r"\banterior\b", "posterior": r"\bposterior\b"},
-    "middle": {"medial": r"\bmedial\b", "lateral": r"\blateral\b"},
-    "distance": {"proximal": r"\bproximal\b", "distal": r"\bdistal\b"},
-    "vessel": {"arterial": r"\barterial\b", "venous": r"\bvenous\b"},
-    "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
-}  # fmt: skip
-# One of these is in every text that names an alternative of the row: a quick look before the patterns.
-HINTS = {
-    "side": ("left", "right"), "food": ("food", "meal", "eating", "breakfast", "dinner", "stomach"),
-    "time of day": (
-        "morning", "mane", "breakfast", "evening", "noct", "night", "bedtime", "dinner", "supper",
-    ),
-    "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
-               "halved", "fell", "fall", "drop", "declin", "down "),
-    "need": ("need", "requir", "necessary", "prn", "p.r.n", "demand", "regular", "clock", "symptoms"),
-    "weight": ("gain", "put on", "lost", "los", "shed"),
-    "course of doses": ("single", "one-off", "once", "stat", " for "),
-    "certainty": ("suspected", "possible", "probable", "presumed", "query", "proven",
-                  "confirmed", "definite"),
-    "stability": ("change", "stable", "worse", "deteriorat", "declin"),
-    "together": ("hour", "together", "same", "simultaneous", "along"),
-    "withdrawal": ("abrupt", "sudden", "overnight", "one day to", "at once", "taper",
-                   "gradual", "slowly", "wean"),
-    "result": ("tive", "grew", "growth", "grown", "sterile", "clear", "yielded", "isolated",
-               "cultured"), "smoking": ("smok", "cigarettes"),
-    "tolerance": ("tolerate",), "speed": ("rapid", " fast", "quick", "slow"),
-    "tumour": ("benign", "malignan"),
-    "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
-    "course": ("acute", "chronic"),
-    "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
-    "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
-}  # fmt: skip
-_HINTS = [(hint, row) for row, hints in HINTS.items() for hint in hints]
-_EXCLUSIVE = {
-    row: {label: re.compile(pattern) for label, pattern in labels.items()}
-    for row, labels in EXCLUSIVE.items()
-}
 # Right and left eye, in capitals: "OD" is once daily elsewhere.
 EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")
 EYE = re.compile(
@@ -195,7 +37,8 @@ ORDER = re.compile(
 APART = {
     "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical",
     "intradermal", "rectal", "vaginal", "sublingual", "inhaled", "nasal", "transdermal",
-    "into the eye", "into the ear",
+    "into the eye", "into the ear", "buccal", "by feeding tube", "by injection", "intraosseous",
+    "into a joint", "intravitreal", "into the bladder", "intraperitoneal",
 }  # fmt: skip
 # "A normal ECG does not exclude it", "could not be ruled out"
 LEFT_OPEN = re.compile(
@@ -248,6 +91,9 @@ FORBIDDEN = re.compile(
     r"(?:(?!without|unless)[^.;,]){0,40}$"
 )
 
+# Between what forbids and the route that it forbids: "must not be given" by injection.
+THAT_WAY = re.compile(r" (?:be )?(?:(?:given|used|taken|administered|put|go|gone) )?(?:as |by )?")
+
 
 def names_way(text: str) -> bool:
     """Whether a text names one of what excludes each other, or a route."""
@@ -274,7 +120,8 @@ def wrong_way(
             texts = one.forbidden[route], two.routes[route]
             yield "route", "route", *(texts if one is mine else texts[::-1])
             return
-    apart = len(mine.routes) == 1 and other.routes and not mine.routes.keys() & other.routes.keys()
+    pairs = product(mine.routes, other.routes)
+    apart = len(mine.routes) == 1 and other.routes and all(exclude(*pair) for pair in pairs)
     if apart and (mine.only or (len(other.routes) == 1 and _same_amounts(ours, theirs))):
         yield "route", "route", *mine.routes.values(), next(iter(other.routes.values()))
 
@@ -344,8 +191,8 @@ class _Ways:
         self.routes: dict[str, str] = {}
         self.forbidden: dict[str, str] = {}
         coded = CODES.search(raw) is not None
-        hinted = {row for hint, row in _HINTS if hint in lower} | ({"side"} if coded else set())
-        for row, patterns in _EXCLUSIVE.items():
+        hinted = {row for hint, row in ROW_OF_HINT if hint in lower} | ({"side"} if coded else set())
+        for row, patterns in PATTERNS.items():
             if row not in hinted:
                 continue
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
@@ -385,15 +232,26 @@ class _Ways:
             if len(found) == 1:
                 ((label, match),) = found.items()
                 self.rows[f"order of {what}"] = label, original[match.start() : match.end()]
-        for quantity in read(text):
-            if quantity.kind == "route" and quantity.unit in APART:
-                before = lower[max(0, quantity.start - 60) : quantity.start]
-                if before.endswith(("from ", "from the ")):
-                    continue  # "from i.v. to tablets"
-                forbids = FORBIDDEN.search(before) or FORBIDDEN_AFTER.match(lower, quantity.end)
-                into = self.forbidden if forbids else self.routes
-                into[quantity.unit] = original[quantity.start : quantity.end].strip()
+        self._read_routes(text)
         self.only = bool(self.routes) and ONLY.search(lower) is not None
+
+    def _read_routes(self, text: str) -> None:
+        """Take in the routes that a text names, and those that it forbids."""
+        original, _, lower = forms(text)
+        named = [one for one in read(text) if one.kind == "route" and one.unit in APART]
+        for quantity, following in zip_longest(named, named[1:]):
+            before = lower[max(0, quantity.start - 60) : quantity.start]
+            if before.endswith(("from ", "from the ")):
+                continue  # "from i.v. to tablets"
+            # "By mouth and must not be injected" forbids the second.
+            end = following.start if following else len(lower)
+            after = FORBIDDEN_AFTER.match(lower, quantity.end, end)
+            of_next = after and following and THAT_WAY.fullmatch(lower, after.end(), end)
+            forbids = FORBIDDEN.search(before) or (after and not of_next)
+            into = self.forbidden if forbids else self.routes
+            into[quantity.unit] = original[quantity.start : quantity.end].strip()
+        if most_precise(self.routes) in INJECTIONS - {"by injection"}:
+            self.routes.pop("by injection", None)  # "injected into the muscle"
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

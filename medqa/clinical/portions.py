@@ -94,10 +94,12 @@ SOME_OF = re.compile(
 )
 # "each litre contains 20 mmol"
 EACH_VOLUME = re.compile(
-    r"\b(?:each|every|an?|per) (?P<volume>lit(?:er|re)|millilit(?:er|re)|ml|l)(?: of"
-    r" (?:[a-z0-9.%-]+ ){1,3}| )"
-    r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have) ){0,3}?"
-    r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?) (?:about )?$"
+    r"\b(?:each|every|an?|per) (?P<volume>lit(?:er|re)|millilit(?:er|re)|ml|l)(?: of (?:the )?"
+    r"(?:[0-9.]+ ?% )?(?:[a-z0-9'-]+ ){1,4}| )"
+    r"(?:(?:of|should|must|will|may|to|the|bag|solution|has|have|is|was|also|just|only|in) ){0,3}?"
+    r"(?:contain(?:s|ing)?|ha[sv]e?|holds?|gets?|receives?|provides?|supplies|delivers?|carr(?:ies|y)|gives?"
+    r"|yields?|brings?|takes?|comes with|(?:supplemented|enriched|prepared|loaded|made up|filled) with) "
+    r"(?:about )?$"
 )
 # "up to three times, five minutes apart"
 REPEATS = re.compile(

@@ -13,6 +13,10 @@ Range = tuple[Fraction, Fraction]
 FAR_APART = 5
 # Of ranges that have one end in common, the other end differs by so much: 2–7 mg/L and 2–17 mg/L.
 MOVED_END = 2
+# "29.6 mL/min" is given as 30.
+MOST_ROUNDING = Fraction(3, 100)
+# More decimal places has no number that is rounded.
+MOST_PLACES = 3
 # Scores that are not whole numbers.
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V", "ABI"}
 
@@ -74,7 +78,7 @@ def is_inside(quantities: Sequence[Quantity], place: int) -> bool:
 
 def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> bool:
     """Whether two values are equal, or as near as a conversion between two systems of units comes."""
-    if one == other:
+    if one == other or _is_rounded(one, other, second) or _is_rounded(other, one, first):
         return True
     if not (first.tolerance or second.tolerance):
         return False
@@ -82,6 +86,18 @@ def near(one: Fraction, other: Fraction, first: Quantity, second: Quantity) -> b
         return abs(one - other) <= Fraction(1, 10)
     tolerance = max(first.tolerance, second.tolerance)
     return abs(one - other) <= tolerance * max(abs(one), abs(other))
+
+
+def _is_rounded(value: Fraction, shown: Fraction, quantity: Quantity) -> bool:
+    """Whether `shown`, a value of a quantity, is a value rounded as the text writes it: 30 for 29.6."""
+    own = quantity.values[0][0]
+    if quantity.kind != "amount" or quantity.bound or not own or quantity.unit == "°C":
+        return False
+    if abs(value - shown) > MOST_ROUNDING * abs(value):
+        return False
+    written, exact = (number * quantity.number / own for number in (shown, value))
+    scale = next((10**places for places in range(MOST_PLACES) if not Fraction(written * 10**places) % 1), 0)
+    return scale > 0 and (exact * scale + Fraction(1, 2)) // 1 == written * scale
 
 
 def same(first: Quantity, second: Quantity) -> bool:

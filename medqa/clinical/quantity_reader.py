@@ -50,21 +50,21 @@ FOR_BEFORE = re.compile(r"\b(?:for|after|within|x) ?$")
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
 ONE_PERIOD = re.compile(
-    r"(?:for|within|after|over|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
+    r"(?:for|within|after|over|across|lasting|lasts|lasted|last|takes|took|take|wait|waited|another|needs)"
     r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
     r"|(?:within|over|in|during) the (?:next|first|following)(?= (?:minute|hour)(?![a-z]))"
     r"|over the(?= hour(?![a-z]))"
 )
 # "an hour and a half", "a tablet and a half"
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
-# "a gram of ceftriaxone", "a single tablet"
+# "a gram of ceftriaxone", "a litre of saline", "a single tablet"
 ONE_OF = re.compile(
-    "an?(?:(?= (?:milli|micro)?gram(?:me)? of )"
+    "an?(?:(?= (?:(?:milli|micro)?gram(?:me)?|(?:milli)?lit(?:er|re)) of [a-z])"
     "| single(?= (?:tablet|capsule|puff|drop|sachet|spray)(?![a-z])))"
 )
 BEGINNINGS = {
     *word_lists.words(
-        "for within after over lasting lasts lasted last takes took take wait waited another needs"
+        "for within after over across lasting lasts lasted last takes took take wait waited another needs"
     ),
     *word_lists.words("a an fortnight"),
     *WORDS,
@@ -80,7 +80,13 @@ NUMBER_OR_CODE = set("q0123456789.½¼¾⅓⅔⅛")
 ROUNDED = Fraction(15, 1000)
 # "for two consecutive days"
 CONSECUTIVE = re.compile(
-    " (?:consecutive|successive|straight|whole|full)(?= (?:hours|days|weeks|months|years)(?![a-z]))"
+    " (consecutive|successive|straight|whole|full)(?= (?:hours|days|weeks|months|years)(?![a-z]))"
+)
+EACH_DAY = ("consecutive", "successive")
+# "About 60 mmHg" is 59.
+APPROXIMATE = Fraction(3, 100)
+HEDGE = re.compile(
+    r"(?:\b(?:about|approximately|approx\.?|roughly|around|nearly|almost|circa|ca\.|close to)|[~≈]) ?$"
 )
 PART_MORE = re.compile(r" and an? (half|quarter)(?![a-z])")
 # "4 h 30 min", but not "4 weeks, 30 minutes before a meal".
@@ -95,7 +101,8 @@ TEMPERATURE = re.compile(
     r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
 )
 HAPPENING = re.compile(
-    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|patients?|people|women|men|children"
+    r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|(?:day|week|month|year|hour)s?"
+    r"|patients?|people|women|men|children"
     r"|adults?) )[a-z-]+ ){1,3}?"
     r"(?:an?|per|each|every) (day|week|month|year)(?![a-z])"
 )
@@ -240,6 +247,9 @@ def _amounts(scan: Scan, start: int) -> Found | None:
         unit, unit_end = compound
         return _quantities(scan, start, unit_end, [(low, low)], unit, unit, ">" if inside["above"] else "<")
     unit, unit_end = compound or (None, end)
+    if running and unit is not None and running.group(1) in EACH_DAY and scan.text.startswith(" day", end):
+        days, unit_end = _quantities(scan, start, unit_end, [(low, low)], unit, unit)
+        return [*days, Quantity("frequency", "day", ((1, 1),), start=start, end=unit_end)], unit_end
     if unit is not None and not unit.per:
         low, unit_end = _longer(scan, low, unit, unit_end)
     if unit is not None and unit.per and not unit.name and low < 1:
@@ -283,7 +293,8 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
     """A value with its smaller part: "4 h 30 min", "two years and six months", "one tablet and a half"."""
     if (half := PART_MORE.match(scan.text, end)) is not None:
         return value + (Fraction(1, 2) if half.group(1) == "half" else Fraction(1, 4)), half.end()
-    link = SMALLER_PART.match(scan.text, end) if unit.dimension in ("time", "long time") else None
+    in_parts = unit.dimension in ("time", "long time") or (unit.dimension == "mass" and unit.rounds)
+    link = SMALLER_PART.match(scan.text, end) if in_parts else None
     part = read_number(scan.text, link.end()) if link else None
     smaller = read_compound(scan.text, scan.raw, part[1]) if part else None
     if (
@@ -357,6 +368,7 @@ def _quantities(
     if not bound:
         bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = kind_of_time(scan, start, end, unit)
+    approximate = kind == "amount" and not bound and HEDGE.search(scan.before(start)) is not None
     found = []
     for low, high in ranges:
         # Most units are the dimension's own; to multiply fractions by 1 takes a fifth of the whole time.
@@ -365,7 +377,7 @@ def _quantities(
             high if unit.factor == 1 else high * unit.factor,
         )
         common = {"bound": bound, "start": start, "end": end, "number": low, "item": unit.item}
-        common["tolerance"] = ROUNDED if unit.rounds else 0
+        common["tolerance"] = APPROXIMATE if approximate else ROUNDED if unit.rounds else 0
         if unit.dimension == "fahrenheit":
             values = tuple(Fraction(round(quotient((value - 32) * 50, 9)), 10) for value in values)
             found.append(Quantity(kind, "°C", (values,), **common | {"tolerance": ROUNDED}))

@@ -220,7 +220,8 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
     if (parts := PARTS.match(scan.text, start)) is not None:
         low, high = map(_count, parts.groups())
         if low and high:
-            return _proportion(start, parts.end(), (low, low), (high, high))
+            # One part and nine parts of water are "1:9" or "1 in 10".
+            return _proportion(start, parts.end(), (low, low), (high, low + high))
     match = ONE_IN.match(scan.text, start)
     if match is None:
         return None

@@ -43,8 +43,8 @@ _LESS = (
     "|(?:equal to|the same as) or less than"
 )
 _MORE = (
-    f"{_LARGER}|(?<!had )reach(?:es|ed|ing)?|hits?|pass(?:es|ed)?|surpass(?:es|ed)?|tops|at least"
-    "|min(?:imum)?[.]?(?: of)?"
+    f"{_LARGER}|(?<!had )(?<!has )(?<!have )reach(?:es|ed|ing)?|gets? to|hits?|pass(?:es|ed)?"
+    "|surpass(?:es|ed)?|tops|at least|min(?:imum)?[.]?(?: of)?"
     "|(?:begins?|starts) (?:at|from) a (?:reading|level|pressure|value) of"
     "|(?:recover(?:s|ed)?|back(?: up)?) to"
     "|down to|at or above|equal to or (?:greater|more|higher) than"
@@ -124,6 +124,8 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     over = dimension in ("time", "long time") and before is not None and before.group().startswith("over")
     if before is None or (over and not (OF_AGE.match(scan.text, end) or MEASURED.search(scan.before(start)))):
         return "", end
+    if dimension.startswith("volume") and before.group().startswith("pass"):
+        return "", end  # "has passed 40 mL of urine"
     bound = "<" if before["below"] or before["below_of"] else ">"
     place = start - len(scan.before(start)) + before.start()
     plain = COMPARATIVE.match(before.group())

@@ -10,16 +10,19 @@ CODES = {
     "bid": 2, "bd": 2, "tid": 3, "tds": 3, "qid": 4, "qds": 4, "qd": 1, "qday": 1, "od": 1, "qam": 1,
     "qpm": 1, "qhs": 1, "hs": 1, "nocte": 1, "mane": 1, "qod": Fraction(1, 2), "eod": Fraction(1, 2),
     "qw": Fraction(1, 7), "qwk": Fraction(1, 7), "qweek": Fraction(1, 7), "bds": 2, "qnight": 1,
-    "biw": Fraction(2, 7), "tiw": Fraction(3, 7),
+    "biw": Fraction(2, 7), "tiw": Fraction(3, 7), "on": 1, "om": 1,
 }  # fmt: skip
 # Codes that are words or names as well, taken only in capitals, with full stops, or soon after an amount.
 AMBIGUOUS = {"bid", "bd", "od", "hs", "mane", "qd", "biw", "eod"}
+# Codes only with full stops: each night and each morning.
+DOTTED_ONLY = {"on", "om"}
 
 ADVERBS: dict[str, tuple[Fraction, str]] = {
     "daily": (1, "day"), "nightly": (1, "day"), "hourly": (24, "day"),
     "weekly": (Fraction(1, 7), "day"), "fortnightly": (Fraction(1, 14), "day"),
     "monthly": (1, "month"), "quarterly": (Fraction(1, 3), "month"),
     "yearly": (Fraction(1, 12), "month"), "annually": (Fraction(1, 12), "month"),
+    "biannually": (Fraction(1, 6), "month"),
 }  # fmt: skip
 # Length of a period in days or months; "morning" and "mealtime" come once a day.
 PERIODS: dict[str, tuple[Fraction, str]] = {
@@ -54,7 +57,7 @@ _PERIOD = (
 # "three times over the course of the day", "twice in each week"
 _ALONG = (
     "(?:over|throughout|during|in|through|across|spread over)"
-    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)"
+    " (?:the(?: whole| course of (?:the|a|each))?|each|one|a)|on (?:the )?(?:first|same)"
 )
 TIMES = re.compile(
     rf"(?:(once|twice|thrice)(?: or (twice|thrice|three times))?"
@@ -69,7 +72,7 @@ EVERY = re.compile(
     rf"(?:every|each|q|(?:at )?intervals of|cycles? of"
     rf"|cycle length(?: of| is|:|,)?|next dose (?:is )?(?:given )?(?:after|in)) ?"
     rf"(?: ?({'|'.join(ORDINALS)}))?(?: (?:~ ?|about |around |roughly )?({_NUMBER}){_AGAIN}"
-    rf"(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z])"
+    rf"(?:{_TO}({_NUMBER}))?)?[ -]?{_PERIOD}(?![a-z]| (?:except|but|apart from|other than) )"
 )
 CODED = re.compile(
     r"q\.? ?([0-9]{1,3})(?:-([0-9]{1,3}))? ?"
@@ -80,13 +83,17 @@ _SEVERAL = " (?:[a-z]+ )?(?:infusions|injections|doses|sessions|treatments|visit
 INTERVAL = re.compile(
     rf"({_NUMBER})(?:{_TO}({_NUMBER}))?[ -](hourly|(?:week|month|year)ly"
     rf"(?:(?<=-weekly)|(?<=-monthly)|(?<=-yearly)|(?!{_SEVERAL}))"
-    rf"|(?:hours?|days?|weeks?)(?= apart| cycles?| intervals?))(?![a-z])"
+    rf"|(?:hours?|days?|weeks?)(?= apart(?! from)| cycles?| intervals?))(?![a-z])"
 )
 # Other ways to say how often: once in two days, once or twice a day.
 PHRASE = re.compile(
-    r"(?:(?P<half>alternate (?:days|mornings|evenings|nights)|alternate-day)|(?P<once>per diem"
+    r"(?:(?P<half>alternate (?:days|mornings|evenings|nights)|alternate-day|alternate daily)"
+    r"|(?P<fortnight>alternate weeks)|(?P<months>half-?[ -]?yearly|semi-?[ -]?annual(?:ly)?"
+    r"|every half[ -]year)"
+    r"|(?P<once>per diem"
     r"|on each of (?:the )?(?:[a-z0-9]+ )(?:consecutive |successive )?days|per 24 ?(?:hours|hrs?|h))"
-    r"|(?P<twice>(?:(?:every|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
+    r"|(?P<thrice>ter (?:in )?die)|(?P<twice>bis (?:in )?die|mane (?:and|et|plus|&) nocte|(?:(?:every"
+    r"|each|in the) )?mornings? and (?:again )?(?:(?:every|each|in the|at) "
     r")?(?:evenings?|nights?"
     r"|bedtime)))(?![a-z])"
 )
@@ -99,9 +106,16 @@ MEALS = re.compile(
     rf"(?:(?:at|with|before|after|in the) )?{_MEAL}"
     rf"(?:(?:,| and|, and) (?:again )?(?:(?:at|with|before|after|in the) )?{_MEAL})+(?![a-z])"
 )
-PHRASE_RATES = {"half": Fraction(1, 2), "once": 1, "twice": 2}
+PHRASE_RATES = {
+    "half": (Fraction(1, 2), "day"), "fortnight": (Fraction(1, 14), "day"), "once": (1, "day"),
+    "twice": (2, "day"), "thrice": (3, "day"), "months": (Fraction(1, 6), "month"),
+}  # fmt: skip
 # "on one day each week", "5 days a week"
-DAYS = re.compile(rf"({_NUMBER}) (?:days? (?:a|per|each|every|of the)|in each) (week|month)(?![a-z])")
+DAYS = re.compile(
+    rf"({_NUMBER}) (?:(?:(?:day|night|morning|evening)s? (?:a|per|each|every|of the)"
+    rf"|in each) (?P<period>week|month)"
+    r"|(?:day|night)s out of (?:every )?(?:seven|7))(?![a-z])"
+)
 # "1-0-1": one in the morning, none at noon, one in the evening
 SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
 # What "daily" is not a frequency of.
@@ -114,7 +128,8 @@ ONCE = re.compile(
     r"|at (?:bedtime|night|noon|midday|lunch(?:time)?|breakfast|dinner"
     r"|supper|teatime|dusk)"
     r"|in the (?:(?:early|late|mid) )?(?:morning|evening|afternoon)"
-    r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing"
+    r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing|last thing"
+    r"|(?:before|when|on) (?:going to (?:bed|sleep)|retiring)"
     # "8 mg morning and 4 mg evening"
     r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;)]| *$| (?:and|plus) (?:[0-9]|"
     rf"{IN_WORDS} )| [0-9])"
@@ -138,14 +153,27 @@ CLOCKS = re.compile(
 )
 CLOCK = re.compile(_CLOCK)
 # "every Monday", "on Mondays and Thursdays"
-_WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_DAY_NAMES = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+_WEEKDAY = f"(?:{'|'.join(_DAY_NAMES)})day"
+_SHORT_DAY = rf"(?:{_WEEKDAY}|(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)(?![a-z]))"
+_NEXT_DAY = rf"(?:, | and |, and | & |/){_WEEKDAY}s?"
 WEEKDAYS = re.compile(
-    rf"(?:(?:every|each) {_WEEKDAY}s?|on {_WEEKDAY}s|on {_WEEKDAY}(?=(?:, {_WEEKDAY})+,? and))"
-    rf"(?:(?:, | and |, and ){_WEEKDAY}s?)*(?![a-z])"
+    rf"(?:(?:every|each) {_WEEKDAY}s?|(?:on )?{_WEEKDAY}s|on {_WEEKDAY}(?=(?:, {_WEEKDAY})+,? and))"
+    rf"(?:{_NEXT_DAY})*(?: only)?(?![a-z])"
 )
+# The same after an amount: "Monday, Wednesday and Friday", "Mon/Wed/Fri"
+DAYS_OF_WEEK = re.compile(
+    rf"(?:on )?{_WEEKDAY}(?:{_NEXT_DAY})+(?![a-z])|{_SHORT_DAY}(?:(?:/|, ){_SHORT_DAY})+(?![a-z])"
+)
+WORKING_DAYS = re.compile(
+    r"(?:on )?(?:weekdays|working days|monday(?:s? to | through |-)friday|mon(?: to "
+    r"|-)fri)s?(?: only)?(?![a-z])"
+)
+WEEKENDS = re.compile(r"(?:at|on) (?:the )?weekends?(?![a-z])")
 # "with each of her three meals", "for each of two daily doses"
 MEALTIMES = re.compile(
-    rf"(?:with|before|after|at|for|in) each of (?:the |her |his |your )?({_NUMBER}) (?:main |daily )?"
+    rf"(?:with|before|after|at|for|in) (?:each of (?:the |her |his |your )?|all )({_NUMBER}) (?:main "
+    rf"|daily )?"
     r"(?:meals|feeds|doses|times|portions)(?![a-z])"
 )
 # "over the whole day", "in the day overall"
@@ -168,6 +196,9 @@ FREQUENCY_WORDS = {
     "next", "per", "morning", "mornings", "breakfast", "tablet",
     "tablets", "capsule", "capsules", "puff", "puffs", "spray", "sprays", "drop", "drops", "sachet",
     "sachets", "patch", "patches", "cycle", "cycles", "evening", "night", "noon", "midday", "bedtime",
+    "bis", "ter", "half", "semi", "half-yearly", "semiannually", "halfyearly", "weekdays", "working",
+    *(f"{day}day{end}" for day in _DAY_NAMES for end in ("", "s")),
+    "mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun",
 }  # fmt: skip
 
 # "two in the morning", "two capsules in the morning"
@@ -175,12 +206,14 @@ NUMBER_BEFORE = re.compile(
     rf"(?<![a-z0-9])({_NUMBER})(?: (?:tablet|capsule|puff|sachet|drop|spray|unit)s?)? $"
 )
 NUMBER_BEGINS = re.compile(_NUMBER)
+NUMBER_NEXT = re.compile(rf",? (?:(?:about|another|only) )?(?:an?(?![a-z])|{_NUMBER})")
 # One look for all that `_of_word` tries in turn: at most words of FREQUENCY_WORDS none of it begins.
 ANY_OF_WORDS = re.compile(
     "|".join(
         pattern.pattern
         for pattern in (
-            MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE,
+            MEALS, PHRASE, TIMES, EVERY, CODED, CLOCKS, WEEKDAYS, DAYS_OF_WEEK, WORKING_DAYS, WEEKENDS,
+            ITEMS_IN, WHOLE_DAY, MEALTIMES, ONCE,
         )
     )
 )  # fmt: skip
@@ -209,7 +242,8 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
         meals = len(re.findall(_MEAL, match.group()))
         return (meals, meals), "day", match.end()
     if (match := PHRASE.match(text, start)) is not None:
-        return (PHRASE_RATES[match.lastgroup],) * 2, "day", match.end()
+        rate, unit = PHRASE_RATES[match.lastgroup]
+        return (rate, rate), unit, match.end()
     if (match := TIMES.match(text, start)) is not None:
         return _times(match)
     if (match := EVERY.match(text, start)) is not None:
@@ -224,6 +258,13 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if (match := WEEKDAYS.match(text, start)) is not None:
         days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
         return (days, days), "day", match.end()
+    if after_amount and (match := DAYS_OF_WEEK.match(text, start)) is not None:
+        days = Fraction(len(re.findall(_SHORT_DAY, match.group())), 7)
+        return (days, days), "day", match.end()
+    if (match := WORKING_DAYS.match(text, start)) is not None:
+        return (Fraction(5, 7),) * 2, "day", match.end()
+    if after_amount and (match := WEEKENDS.match(text, start)) is not None:
+        return (Fraction(2, 7),) * 2, "day", match.end()
     if after_amount and (match := ITEMS_IN.match(text, start)) is not None:
         return _interval(None, None, match.group(1), 1, match.end())
     if (match := WHOLE_DAY.match(text, start)) is not None:
@@ -237,6 +278,12 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
         if before and before.group(1) != count.group():
             again = None  # "one in the morning and two at night"
         second = again and ONCE.match(text, again.end())
+        if text.startswith(
+            " and ", match.end()
+        ):  # "on waking and at bedtime", but not "… and at bedtime 5 mg"
+            second = second or ONCE.match(text, match.end() + len(" and "))
+            if second and NUMBER_NEXT.match(text, second.end()):
+                second = None
         return ((2, 2), "day", second.end()) if second else ((1, 1), "day", match.end())
     return _single_word(text, raw, start, after_amount)
 
@@ -250,7 +297,7 @@ def _of_number(text: str, raw: str, start: int, after_amount: bool) -> Frequency
     if (match := SCHEME.match(text, start)) is not None and "1" in match.group():
         return (match.group().count("1"),) * 2, "day", match.end()
     if (match := DAYS.match(text, start)) is not None:
-        length, unit = PERIODS[match.group(2)]
+        length, unit = PERIODS[match["period"] or "week"]
         return (quotient(_number(match.group(1)), length),) * 2, unit, match.end()
     return None
 
@@ -265,6 +312,8 @@ def _single_word(text: str, raw: str, start: int, after_amount: bool) -> Frequen
         return None
     dotted = "." in match.group()
     word = match.group().replace(".", "")
+    if word in DOTTED_ONLY and not (dotted and after_amount):
+        return None
     if word in CODES:
         capitals = raw[start : match.end()].isupper()
         if word in AMBIGUOUS and not (dotted or capitals or after_amount):

@@ -28,6 +28,7 @@ SUMMED = re.compile(
     r"\b(?:total\w*|altogether|in all|add(?:s|ed)? up|half|split|divided|each|twice|apiece|per (?:dose|day)"
     r"|both|equal(?:ly)?|rest|remaining)\b"
 )
+SUMMED_TIMES = re.compile(r"\b(?:total\w*|altogether|in all|add(?:s|ed)? up|overall)\b")
 # "days 1, 4, 8 and 11", "at 0, 1 and 6 months"
 _NUMBER = rf"(?:[0-9]{{1,3}}|{'|'.join(COUNTS)})"
 _UNIT = "(day|week|month|year|hour)s?"
@@ -63,7 +64,10 @@ def repeated(reference: str, hypothesis: str) -> Iterator[Found]:
         if left is None:
             continue
         one, other = left
-        if not any(_equal(other, claim) for claim in mine) or not _comparable(one, other):
+        # The answer repeats a value, or has another where the reference repeats one.
+        again = any(_equal(other, claim) for claim in mine)
+        again = again or any(_equal(one, claim) for claim in mine if claim is not one)
+        if not again or not _comparable(one, other):
             continue
         yield (
             one.subject or one.quantity.kind,
@@ -194,4 +198,5 @@ def _equal(one: Claim, other: Claim) -> bool:
 
 def _comparable(one: Claim, other: Claim) -> bool:
     """Whether two claims can be about one thing, and neither is a sum of others."""
-    return may_be_one(one, other) and not any(SUMMED.search(claim.near) for claim in (one, other))
+    summed = SUMMED_TIMES if one.quantity.kind == "duration" else SUMMED
+    return may_be_one(one, other) and not any(summed.search(claim.near) for claim in (one, other))

@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from medqa.clinical.doses import FILLERS, IN_BLOOD
+from medqa.clinical.doses import FILLERS
+from medqa.clinical.equivalents import IN_BLOOD
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import COUNTS, ORDINALS
 from medqa.clinical.opposites import CODES, EYE, EYES

@@ -10,20 +10,24 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from medqa.clinical.numbers import parse, quotient
+from medqa.clinical.routes import ROUTE_WORDS
 
 # dimension → (its own unit, {factor to it: spellings}). "s?" is an optional plural, "(er|re)" American or
 # British, "_" a space or hyphen; a factor with "~" crosses systems. All in lower case; see EXACT_CASE.
 WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     "mass": ("mg", {
-        "1": "mgs? mgm milligrams? milligrammes?", "1000": "g gms? grams? grammes?",
-        "1000000": "kgs? kilos? kilograms? kilogrammes?", "1/1000": "mcgs? µg ug micrograms? microgrammes?",
-        "1/1000000": "ng nanograms?", "1/1000000000": "pg picograms?",
-        "~45359237/100": "lbs? pounds?", "~28349523125/1000000": "oz ounces?",
+        "1": "mgs? mgms? milligrams? milligrammes?", "1000": "g gms? gr grams? grammes?",
+        "1000000": "kgs? kgms? kilos? kilograms? kilogrammes?",
+        "1/1000": "mcgs? mcgms? microgs? µg µgs ug ugs micrograms? microgrammes?",
+        "1/1000000": "ng ngs nanogs? nanograms? nanogrammes?", "1/1000000000": "pg picograms? picogrammes?",
+        "~45359237/100": "lbs? pounds?", "~28349523125/1000000": "oz ounces?", "~635029318/100": "stones?",
     }),
     "volume": ("mL", {
-        "1": "mls? ccs? millilit(er|re)s?", "1000": "l lit(er|re)s?", "100": "dl decilit(er|re)s?",
-        "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ mm^3 cmm cubic_millimet(er|re)s? cubic_mm", "10": "cl",
-        "1/1000000000000": "fl", "5": "tsps? teaspoons? teaspoonfuls?",
+        "1": "mls? ccs? millilit(er|re)s? cm3 cm³ cm^3 cubic_centimet(er|re)s?", "1000": "l ls lit(er"
+        "|re)s? ltrs?",
+        "100": "dl decilit(er|re)s?", "10": "cl centilit(er|re)s? dessertspoons? dessertspoonfuls?",
+        "1/1000": "µl ul mcl microlit(er|re)s? mm3 mm³ mm^3 cmm cu_mm cubic_millimet(er|re)s? cubic_mm",
+        "1/1000000000000": "fl femtolit(er|re)s?", "5": "tsps? teaspoons? teaspoonfuls?",
         "15": "tbsps? tablespoons? tablespoonfuls?", "240": "cups?", "30": "fl_oz fluid_ounces?",
     }),
     "length": ("mm", {
@@ -34,20 +38,29 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     }),
     "area": ("m2", {"1": "m2 m² m^2 square_met(er|re)s?", "1/10000": "cm2 cm² square_centimet(er|re)s?"}),
     "pressure": ("mmHg", {
-        "1": "mmhg mm_hg millimet(er|re)s?_of_mercury", "~750062/100000": "kpa kilopascals?",
-        "~73556/100000": "cm_h2o cmh2o cm_of_water",
+        "~750062/100000": "kpa kilopascals?",
+        "1": "mmhg mm_hg millimet(er|re)s?_of_mercury torr", "~75006/100000": "hpa",
+        "~73556/100000": "cm_h2o cmh2o cm_of_water centimet(er|re)s?_of_water cms_of_water mbar millibars?",
     }),
     "substance": ("mmol", {
-        "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmol umol mcmol micromol micromoles?",
-        "1/1000000": "nmol nanomoles?", "1/1000000000": "pmol picomoles?",
+        "1": "mmols? millimoles?", "1000": "mol moles?", "1/1000": "µmols? umols? mcmols? micromols? "
+        "micromoles?",
+        "1/1000000": "nmols? nanomols? nanomoles?", "1/1000000000": "pmols? picomols? picomoles?",
     }),
-    "charge": ("mEq", {"1": "meqs? milliequivalents?", "1000": "eq"}),
+    "charge": ("mEq", {"1": "meqs? mvals? milliequivalents? milli-equivalents?", "1000": "eq"}),
     "activity": ("IU", {
-        "1": "ius? ui ie units? u unités? unidades international_units?", "1/1000": "miu mu milliunits?",
-        "1000": "ku kiu", "1/1000000": "µiu uiu µu", "1000000": "megaunits? mega_units?",
+        "1": "ius? ui ie units? u unités? unidades international_units? i_units? usp_units? usp "
+             "elisa_units? lipase_units? anti-xa_units? anti-xa_iu allergan_units? speywood_units?",
+        "1/1000": "miu mu milliunits? milli-units? milli_international_units?", "1000": "ku kiu kilounits?",
+        "1/1000000": "µiu uiu µu uu microunits? micro-units? micro_international_units?",
+        "1000000": "megaunits? mega_units? mega-units?", "~60": "µkat ukat microkatals?",
     }),
-    "osmoles": ("mOsm", {"1": "mosm mosmol milliosmoles?"}),
-    "energy": ("kcal", {"1": "kcals? calories kilocalories"}),
+    "osmoles": ("mOsm", {"1": "mosms? mosmols? milliosmoles? milliosmols?"}),
+    "energy": ("kcal", {
+        "1": "kcals? calories kilocalories? kilocals?", "~1000/4184": "kj kilojoules?",
+        "~1000000/4184": "megajoules?",
+    }),
+    "decay": ("MBq", {"1": "mbq megabecquerels?", "37": "mci millicuries?", "1000": "gbq gigabecquerels?"}),
     "radiation": ("Gy", {"1": "gy grays?", "1/100": "cgy", "1/1000": "mgy"}),
     "radiation dose": ("mSv", {"1": "msv millisieverts?", "1000": "sv sieverts?"}),
     "shock": ("J", {"1": "j joules?"}),
@@ -67,7 +80,7 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     # Intervals of the ECG are measured values and not durations of a treatment.
     "interval": ("ms", {"1": "ms msecs? milliseconds?"}),
     # Months and years are a dimension of their own: 4 weeks are not a month, 12 months are a year.
-    "long time": ("month", {"1": "mos? months?", "12": "yrs? years?", "120": "decades?"}),
+    "long time": ("month", {"1": "mos? mths? months?", "12": "yrs? years?", "120": "decades?"}),
     "weeks of pregnancy": ("week of pregnancy", {
         "1": "weeks?_of_gestation weeks?_gestation weeks?_of_pregnancy weeks?_pregnant gestational_weeks? "
              "weeks?_gestational wks?_gestation weeks?_of_gestational",
@@ -150,7 +163,7 @@ WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").
 BAR = re.compile(
     r" ?(?:/|\bper\b|\b(?:a|an|each|every)(?= (?:day|night|week|fortnight|month|year|hour|minute)\b)"
-    r"|\bto (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
+    r"|\b(?:in)?to (?:each|every|one|an?|1) (?=lit(?:er|re)|l(?![a-z]))|\bin (?=5 ?ml(?![a-z]))|\bin (?:each"
     r"|every|one|an?|1)(?= (?:mls?|millilit(?:er|re)|l|lit(?:er|re)|puff|spray|tablet"
     r"|capsule)\b)"
     r"|\b(?:(?:for|with|in|from|at) )?(?:each|every)(?= (?:dose|puff|tablet|capsule|spray|injection"
@@ -158,14 +171,22 @@ BAR = re.compile(
     r"|-(?:an?|per)-(?=(?:hour|minute|day|week|kilo)[a-z]*(?![a-z]))"
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
+_NO_GAP = (
+    "times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |(?:day|night|morning|evening)s? |over "
+    "|in (?!total|all)|within |for |during |after |every |then |and |or |half |quarter "
+)
 OF_PER = re.compile(
-    r" (?:of )?(?:(?!times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |days? "
-    r"|over |in (?!total|all)|within |for |during |after |every |then |and |or )[a-z]+ ){1,3}?"
-    r"(?:(?:per|an?|every|each) (?=(?:hour|minute|day|week|night)(?![a-z]))"
+    rf" (?:of )?(?:(?!{_NO_GAP})[a-z]+[+]? ){{1,3}}?"
+    r"(?:(?:per|an?|every|each) (?=(?:hour|minute)(?![a-z]))"
     r"|(?:per|for (?:each|every)) (?=k(?:g|ilo)|square met(?:er|re)|m2|m²)"
-    r"|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray|tablet|capsule|actuation)(?![a-z]))"
-    r"|(?:per|(?:in|to) (?:each|every|one|an?|1)) (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))"
-    r"|lit(?:er|re))s?(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
+    r"|(?:in|per|with) (?:each|every|one|an?|1) (?=(?:puff|spray"
+    r"|tablet|capsule|actuation)(?![a-z]))|(?:per|(?:in|to|into) (?:each|every|one|an?|1))"
+    r" (?=(?:[0-9.]+ ?)?(?:m(?:l|illilit(?:er|re))|lit(?:er|re))s?"
+    r"(?![a-z]| (?:ampoule|ampule|vial|syringe)s?(?![a-z]))))"
+    # The route of "5 mg intravenously each night" is read by itself.
+    rf"| (?:of )?(?:(?!{_NO_GAP})(?!into |via |by |under |through )[a-z]+[+]? ){{0,2}}?"
+    rf"(?!{_NO_GAP})(?!(?:{'|'.join(sorted(ROUTE_WORDS))}) )[a-z]+[+]? "
+    "(?:per|an?|every|each) (?=(?:day|week|night)(?![a-z]))"
 )
 # After a kilogram of body weight.
 BODY = re.compile(r" ?(?:of )?(?:body[ -]?(?:weight|wt|mass)|bw|bodyweight)(?![a-z])")
@@ -280,7 +301,7 @@ def read_compound(text: str, raw: str, start: int) -> tuple[Unit, int] | None:
     unit, end = Unit(WRITTEN[above.dimension][0], above.dimension, above.factor, above.rounds), above.end
     while not unit.per and (
         bar := BAR.match(text, end)
-        or (unit.name and OF_PER.match(text, end))
+        or (unit.name and "time" not in unit.dimension and OF_PER.match(text, end))
         or (unit.name.endswith("/kg") and AND_PER.match(text, end))
     ):
         number = BELOW_NUMBER.match(text, bar.end())

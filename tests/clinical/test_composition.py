@@ -41,7 +41,7 @@ jaundice = skin that had turned yellow
 ankle swelling = ankles that were badly swollen
 hip fracture = broke her hip
 splenectomy = had his spleen taken out = removed the spleen
-urinary retention = could not pass urine = was not able to pass any urine
+urinary retention = could not pass urine = was not able to pass urine
 """
 
 
