@@ -86,9 +86,11 @@ def _preference(sentence: str) -> Precedence | None:
 
 
 def _order(sentence: str) -> Precedence | None:
-    if DENIED.search(sentence) or any(quantity.kind != "route" for quantity in read(sentence)):
-        return None
     forward, backward = (list(pattern.finditer(sentence)) for pattern in (FORWARD, BACKWARD))
+    if not (forward or backward or LATER.search(sentence)) or DENIED.search(sentence):
+        return None
+    if any(quantity.kind != "route" for quantity in read(sentence)):
+        return None
     if len(forward) + len(backward) == 1:
         mark = (forward or backward)[0]
         before, after = sentence[: mark.start()], sentence[mark.end() :]
