@@ -64,7 +64,8 @@ class MedicalLexicon(Vocabulary):
         for place, (word, start) in enumerate(tokens):
             role = roles[word]
             if role is None and is_eponym(tokens, place):
-                found.append((start, f"{canonical(word)} {tokens[place + 1][0]}"))
+                following, begin = tokens[place + 1]
+                found.append(Place(start, f"{canonical(word)} {following}", begin + len(following)))
             if role is None or place < next_place:
                 continue
             if isinstance(role, str) and word in self.longest:

@@ -309,5 +309,5 @@ def _numbered(lower: str) -> Iterator[Quantity]:
         number = ROMAN.get(written) or ORDINALS.get(written) or COUNTS.get(written)
         if number is None and not written[0].isdigit():
             continue
-        value = number or int(re.match("[0-9]+", written).group())
+        value = int(re.match("[0-9]+", written).group()) if number is None else number
         yield _amount(f"no. of {match['what'] or match['of']}", match, value)

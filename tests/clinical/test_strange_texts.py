@@ -1,0 +1,43 @@
+"""Texts that make no sense are read without an error: a model that repeats or mixes its words writes such."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
+
+PAIRS = Path(__file__).parent / "labelled" / "development.jsonl"
+LINES = PAIRS.read_text(encoding="utf-8").splitlines()
+TEXTS = [pair[name] for pair in map(json.loads, LINES) for name in ("reference", "answer")]
+WORDS = [word for text in TEXTS for word in text.split()]
+# Words whose numbers are 0 or none, or that begin a pattern and end it nowhere.
+HARD = ["day zero", "stage 0", "grade zero", "Propson's disease", "0 mg", "0/0", "1:0", "every 0 hours", "-", "−5 °C",
+        "once every", "per", "Day", "half of", "no. 0", "10^", "× 10⁹", "1e999 mg", "²", "½", "٣ mg", "a", ""]  # fmt: skip
+
+
+def shuffled(chance: random.Random) -> str:
+    words = chance.choice(TEXTS).split()
+    chance.shuffle(words)
+    return " ".join(words)
+
+
+def mixed(chance: random.Random) -> str:
+    one, other = chance.choices(TEXTS, k=2)
+    return one[: chance.randrange(len(one))] + other[chance.randrange(len(other)) :]
+
+
+def made_up(chance: random.Random) -> str:
+    return " ".join(chance.choices(WORDS, k=30) + chance.choices(HARD, k=4) + chance.choices(WORDS, k=5))
+
+
+@pytest.mark.parametrize("write", [shuffled, mixed, made_up])
+def test_no_text_ends_the_reading(write):
+    chance, lexicon = random.Random(23), MedicalLexicon()
+    for _ in range(250):
+        reference, answer = write(chance), write(chance)
+        for one, other in ((reference, answer), (answer, reference), (answer, answer)):
+            dose_errors(one, other)
+            negation_errors(one, other, lexicon)
+            lexicon.token_f1(one, other)
