@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
+from medqa.clinical import MedicalLexicon, dose_errors, exact_match, negation_errors
 
 PAIRS = Path(__file__).parent / "labelled" / "development.jsonl"
 LINES = PAIRS.read_text(encoding="utf-8").splitlines()
@@ -41,3 +41,4 @@ def test_no_text_ends_the_reading(write):
             dose_errors(one, other)
             negation_errors(one, other, lexicon)
             lexicon.token_f1(one, other)
+            exact_match(one, other, lexicon)
