@@ -12,7 +12,8 @@ from fractions import Fraction
 from itertools import product
 
 from medqa.clinical.claims import FLUIDS, Claim
-from medqa.clinical.derived import BOTH
+from medqa.clinical.derived import BOTH, is_close
+from medqa.clinical.frequencies import TOTAL_OVER
 from medqa.clinical.items import ITEMS
 from medqa.clinical.mistaken import DOSED, is_course
 from medqa.clinical.names import MEASURE_NAMES
@@ -54,7 +55,8 @@ DAY_AFTER = re.compile(
 # "in 24 hours 60 mg", "the daily dose of prednisolone is 40 mg"
 DAY_BEFORE = re.compile(
     rf"\b(?:(?:over|in|during|across|within|per) {_WHOLE}{_DAY},?"
-    r"|(?:daily|24-h(?:(?:ou)?r)?)(?: [a-z-]+){1,6}? (?:is|of|are|to|makes?|reach(?:es)?)|daily [a-z]+:)"
+    r"|(?:daily|day's|24-h(?:(?:ou)?r)?)(?: [a-z-]+){1,6}? (?:is|of|are|to|makes?|reach(?:es)?)"
+    r"|daily [a-z]+:)"
     r"(?: [a-z-]+){0,5}? $"
 )
 # "300 mg for the course"; "over a 60-day course" only says how long.
@@ -113,6 +115,12 @@ def base_of(claim: Claim, text: str) -> str:
         return "time"
     before, after = _before(claim, text), lower[amount.end : amount.end + AROUND]
     frequency = claim.dose.frequency if claim.dose else None
+    if frequency is not None and any(
+        TOTAL_OVER.fullmatch(lower, amount.end, one.start)
+        for one in read(text)
+        if one.kind == "duration" and one.values[0][0] > 1
+    ):
+        return "course"  # "2 g/kg in total over 5 days"
     if frequency is not None and frequency.values[0] != (1, 1):
         return "time" if frequency.unit == "day" and frequency.values[0][0] > 1 else ""
     if COURSE_AFTER.match(after) or COURSE_BEFORE.search(before):
@@ -257,6 +265,8 @@ def _follows(claim: Claim, text: str, source: Claim, others: Sequence[Claim], ot
     if claim.taken is not None and claim.taken.unit != claim.quantity.unit:
         return False
     base = base_of(claim, text)
+    if base == "day" and source.quantity.unit == f"{claim.quantity.unit}/h" and source.daily is not None:
+        return _meets(claim.quantity.values[0], source.daily.values)  # "24,000 units over a full day"
     often = claim.dose.frequency
     if base not in ("time", "day", "course", "total") or (base == "time" and often is not None):
         return False
@@ -266,15 +276,12 @@ def _follows(claim: Claim, text: str, source: Claim, others: Sequence[Claim], ot
         for other in others
         if other is source or other.quantity.unit != amount.unit or base_of(other, other_text) == "item"
     ]
-    given = _amounts_for(claim, text, amount.unit, factors, other_text)
+    given = amounts_for(claim, text, amount.unit, factors, other_text)
     low, high = amount.values[0]
-    return any(
-        abs(low - least) <= TOLERANCE * least and abs(high - most) <= TOLERANCE * most
-        for least, most in _wanted(given, base)
-    )
+    return any(is_close(low, least) and is_close(high, most) for least, most in _wanted(given, base))
 
 
-def _amounts_for(claim: Claim, text: str, unit: str, others: Sequence[Claim], other_text: str) -> Amounts:
+def amounts_for(claim: Claim, text: str, unit: str, others: Sequence[Claim], other_text: str) -> Amounts:
     """The amounts of the other text that a claim can be compared with."""
     elemental = ELEMENTAL.match(forms(text)[2], claim.quantity.end) is not None
     return amounts_of(others, other_text, claim.subject, unit, elemental)
@@ -291,7 +298,7 @@ def other_base(
         if base not in ("time", "day", "course", "total"):
             continue
         value = _value(claim, base)
-        amounts = _amounts_for(claim, hypothesis, value.unit, ours, reference)
+        amounts = amounts_for(claim, hypothesis, value.unit, ours, reference)
         given = value.values[0]
         wanted = _wanted(amounts, base)
         if base == "day" and not (amounts.time or wanted) and given in amounts.course:
@@ -301,6 +308,10 @@ def other_base(
             continue
         if base == "total" and any(one.counted for one in ours) and given in amounts.time:
             continue
+        others = [other for other in theirs if other is not claim and _is_dose(other)]
+        whole = [other for other in others if base_of(other, hypothesis) in ("day", "course", "total")]
+        if any(_meets(other.quantity.values[0], wanted) for other in whole):
+            continue  # "three bags of 4.5 g in 24 hours, which totals 13.5 g"
         counts = base == "total" and value.unit in ITEMS and amounts.course
         if (
             base == "course"

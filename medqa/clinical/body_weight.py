@@ -10,7 +10,8 @@ NO_WEIGHT = re.compile(
     r"|squat\w*|bench\w*|press\w*)\b"
 )
 WEIGHT_CHANGE = re.compile(
-    r"\b(?:los[etis]\w*|loss|gain\w*|down|up (?:by|over)|shed|dropped|fell|fallen|rose|risen"
+    r"\b(?:los[etis]\w*|loss|gain\w*|down|up(?= ?[>≥0-9])|up (?:by|over|more than|at least)|shed"
+    r"|dropped|fell|fallen|rose|risen"
     r"|ris(?:es?|ing)|(?:in|de)creas\w+|(?:heavier|lighter)(?! than [0-9])|put on"
     r"|(?:more|less) than (?:before|last|at|on|his|her|the))\b"
 )

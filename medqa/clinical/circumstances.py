@@ -16,13 +16,17 @@ _BOUND = (
     r"|slower|quicker|shorter|larger|smaller|bigger|older|younger|above|below|over|under|beyond|exceed\w*))\b)"
 )
 OPPOSED = re.compile(
-    rf"\b(?:(?:no|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o|e)ld"
+    rf"\b(?:(?:no(?! [a-z]+:)|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?"
+    r"|with(?:hold|held)\w*"
+    r"|h(?:o|e)ld(?!:|,| true| (?:[a-z]+ ){1,3}(?:under|against|in place|still|up|upright)\b)"
     r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless"
     r"|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
     r"|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits|ceas\w+|halt\w*|put(?:s|ting)? (?:off|back)"
     rf"|call(?:ed)? off|too (?:low|high|short|long|slow|fast|little|much))\b"
     rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed))"
 )
+# Where a sentence turns to the other side of a bound: "given from 200 on, but with fewer it is withheld"
+CONTRAST = re.compile(r"(?:,|;| -) (?:but|while|whereas|otherwise)(?![a-z])|;| whereas ")
 MAXIMUM = re.compile(
     r"\b(?:max|maximum"
     r"|(?:highest|largest|greatest|top) (?:(?!single )[a-z]+ ){0,2}?(?:dos(?:e|age)|amount)"

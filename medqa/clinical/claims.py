@@ -9,9 +9,9 @@ from functools import cached_property, lru_cache
 from itertools import compress
 
 from medqa.clinical.body_weight import BODY_WEIGHT
-from medqa.clinical.circumstances import OPPOSED
+from medqa.clinical.circumstances import CONTRAST, OPPOSED
 from medqa.clinical.doses import Dose, doses
-from medqa.clinical.equivalents import MOLAR_MASS, for_unit, in_common_unit
+from medqa.clinical.equivalents import MOLAR, MOLAR_MASS, for_unit, in_common_unit
 from medqa.clinical.frequencies import DAILY_AMOUNT
 from medqa.clinical.items import ITEMS, is_of_one_item
 from medqa.clinical.mixtures import with_mixtures
@@ -43,10 +43,11 @@ PART_OF_DAY = re.compile(
     rf"{ONCE.pattern}|(?:each|every) (?:morning|evening|night|afternoon)|mane|nocte|nightly|qam|qpm|qhs"
     rf"|o[mn](?![a-z])"
 )
-# "6 tablets in 24 hours", "the limit per 24 h": a rate, and no time that something takes
+# "6 tablets in 24 hours", "the limit per 24 h", "20 of the 24 hours": no time that something takes
 OF_A_DAY = re.compile(
     r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
-    r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)) $"
+    r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)"
+    r"|[0-9a-z] of (?:the|each|every)) $"
 )
 # "the 24-hour limit"
 OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
@@ -134,7 +135,12 @@ class Claim:
 
     @cached_property
     def opposed(self) -> bool:
-        return OPPOSED.search(self.sentence) is not None
+        """Whether its part of the sentence forbids or negates."""
+        place = max(0, self.sentence.find(self.written.lower()))
+        turns = [match.start() for match in CONTRAST.finditer(self.sentence)]
+        begin = max((turn for turn in turns if turn <= place), default=0)
+        end = min((turn for turn in turns if turn > place), default=len(self.sentence))
+        return OPPOSED.search(self.sentence, begin, end) is not None
 
     @cached_property
     def dimension(self) -> str:
@@ -196,7 +202,9 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
-        subject = for_unit(dose.subject, quantity.unit) if dose else _only_molar(text, begin, end)
+        subject = (
+            for_unit(dose.subject, quantity.unit) if dose else _only_molar(text, begin, end, quantity.unit)
+        )
         common = _in_days(in_common_unit(subject, quantity))
         claim = Claim(
             common if dose else _as_share(common),
@@ -333,7 +341,12 @@ def _in_days(quantity: Quantity) -> Quantity:
     return replace(quantity, unit="day", values=values, tolerance=MONTH_TOLERANCE)
 
 
-def _only_molar(text: str, begin: int, end: int) -> str:
+def _only_molar(text: str, begin: int, end: int, unit: str) -> str:
     """The only substance of a sentence whose amounts convert between mg and mmol, else ""."""
-    found = {name for start, _, name in names_of(text) if begin <= start < end and name in MOLAR_MASS}
+    names = {
+        for_unit(name, unit) if unit in MOLAR else name
+        for start, _, name in names_of(text)
+        if begin <= start < end
+    }
+    found = names & MOLAR_MASS.keys()
     return found.pop() if len(found) == 1 else ""

@@ -51,7 +51,7 @@ def is_slip(one: Claim, other: Claim) -> bool:
 
 def is_converted_content(one: Claim, other: Claim) -> bool:
     """Whether what a claim comes to, in a volume or a day, is in the unit of another dose of the medicine."""
-    if other.dose is None or not may_be_one(one, other):
+    if other.dose is None or one.subject != other.subject:
         return False
     if one.parts is not None and whole_day(other):
         return one.parts.unit == other.daily.unit
@@ -118,6 +118,8 @@ def same_thing(one: Claim, other: Claim) -> bool:
 
 def is_only_counterpart(one: Claim, other: Claim) -> bool:
     """Whether two claims, the only ones of their dimension that do not agree, are about the same."""
+    if (one.subject in WEIGHTS) != (other.subject in WEIGHTS):
+        return False  # "protein 90 g" of a patient of 75 kg
     brief = max(len(one.around), len(other.around)) <= BRIEF
     if not (brief or DOSED.match(one.quantity.unit)) and _topic(one.around).isdisjoint(_topic(other.around)):
         return False

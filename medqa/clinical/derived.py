@@ -30,6 +30,8 @@ WHOLE = re.compile(
     r"|\b(?:a day|daily|per day):"
 )
 ADDED = re.compile(r"\b(?:plus|and|then)\b|\+")
+# "Hour by hour that gives 2.5 mg"
+HOUR = re.compile(r"\b(?:each hour|hour by hour|hourly|in (?:an|one) hour)\b")
 # How far from an amount such a word may be.
 AROUND = 60
 # "20 mg each time": no total
@@ -77,7 +79,7 @@ def _is_whole(whole: Claim, part: Claim, before: str, after: str) -> bool:
     if len(parts) > 2 and any(2 * claim.daily.values[0][0] == all_parts for claim in totals):
         return False  # "20 mg a day, 15 mg on waking and 5 mg at noon"
     wanted = (whole.daily or whole.quantity).values[0][0]
-    return _like(all_parts, wanted)
+    return is_close(all_parts, wanted)
 
 
 def _on_both_sides(source: Claim, result: Claim, _before: str, after: str) -> bool:
@@ -115,9 +117,9 @@ def _follows(source: Claim, result: Claim, before: str, after: str) -> bool:
     if source.item:
         counts = {one.values[0][1] for one in read(before) if one.unit in ITEMS and one.bound}
         factors = _products(before, True, result.daily is None) if len(counts) == 1 else ()
-        return any(_like(given * min(counts) * factor, wanted) for factor in factors)
+        return any(is_close(given * min(counts) * factor, wanted) for factor in factors)
     return any(
-        _like(value * factor, wanted)
+        is_close(value * factor, wanted)
         for value in {given, *_values(before, source.quantity.unit)} - {wanted}
         for factor in _products(before, source.quantity.unit in ITEMS, result.daily is None)
     )
@@ -130,11 +132,11 @@ def _is_content(volume: Claim, result: Claim, before: str, after: str) -> bool:
     (content, _), (wanted, _) = volume.taken.values[0], result.quantity.values[0]
     if volume.taken.unit != result.quantity.unit:
         return False
-    if _like(content, wanted):
+    if is_close(content, wanted):
         often = [claim.dose.frequency for claim in (volume, result) if claim.dose and claim.dose.frequency]
         return len({one.values for one in often}) < 2
     return _is_total(result, after) and any(
-        _like(content * factor, wanted) for factor in _products(before, True, result.daily is None)
+        is_close(content * factor, wanted) for factor in _products(before, True, result.daily is None)
     )
 
 
@@ -148,8 +150,10 @@ def _is_rate(rate: Claim, result: Claim, before: str, after: str) -> bool:
         for one in read(text)
         if one.kind == "duration" and one.unit == "day" and not one.bound
     }
+    if HOUR.search(forms(after)[2], max(0, result.quantity.start - AROUND), result.quantity.end + AROUND):
+        hours.add(1)
     a_rate, wanted = rate.quantity.values[0][0], result.quantity.values[0][0]
-    return any(_like(a_rate * time, wanted) for time in hours)
+    return any(is_close(a_rate * time, wanted) for time in hours)
 
 
 def _is_total(claim: Claim, text: str) -> bool:
@@ -168,7 +172,7 @@ def _is_counted(whole: Fraction, part: Claim, text: str) -> bool:
     """Whether so many of a part are the whole: 500 mcg for "two 250 mcg nebules"."""
     count = COUNT.search(forms(text)[2][max(0, part.quantity.start - 30) : part.quantity.start])
     number = read_number(f"{count.group(1)} of ", 0) if count else None
-    return number is not None and number[0] > 1 and _like(number[0] * part.quantity.values[0][0], whole)
+    return number is not None and number[0] > 1 and is_close(number[0] * part.quantity.values[0][0], whole)
 
 
 def _is_sum(whole: Fraction, part: Claim, text: str) -> bool:
@@ -179,7 +183,7 @@ def _is_sum(whole: Fraction, part: Claim, text: str) -> bool:
     alike = [one for one in read(text) if one.unit == part.quantity.unit and one.kind == part.quantity.kind]
     return any(
         part.quantity.start in (first.start, second.start)
-        and _like(first.values[0][0] + second.values[0][0], whole)
+        and is_close(first.values[0][0] + second.values[0][0], whole)
         and PLUS.fullmatch(lower, first.end, second.start)
         for first, second in combinations(alike, 2)
     )
@@ -212,5 +216,6 @@ def _products(text: str, counts_items: bool, in_days: bool) -> tuple[Fraction, .
     return (a_day, a_day * days) if in_days else (a_day,)
 
 
-def _like(one: Fraction, other: Fraction) -> bool:
+def is_close(one: Fraction, other: Fraction) -> bool:
+    """Whether two amounts are the same up to rounding."""
     return abs(one - other) <= TOLERANCE * other

@@ -145,7 +145,9 @@ def doses(text: str) -> tuple[Dose, ...]:
     quantity_starts = [quantity.start for quantity in quantities]
     name_starts = [start for start, _, _ in names]
     counts = [
-        (one.unit, one.values[0]) for one in quantities if one.unit in ITEMS and one.values[0] != (1, 1)
+        (one.unit, one.values[0])
+        for one in quantities
+        if one.unit in ITEMS and one.values[0] != (1, 1) and not (one.bound and one.unit == "dose")
     ]
     found: list[Dose] = []
     carried = ""
@@ -204,7 +206,7 @@ class _Sentence:
             also = ALSO.fullmatch(self.text, last_end, max(last_end, amount.start))
             inside = any(amount.start < start < amount.end for start, _, _ in self.names)
             compound = of_combination(amounts, number, self.names, self.text)
-            if not number or subject == "weight" or not also or inside:
+            if not number or subject == "weight" or not also or inside or self._is_kilograms(amount):
                 subject, beside = self._subject(amount, latest)
                 latest = (amount.start, subject) if beside and subject != "weight" else latest
             if compound:
@@ -302,7 +304,7 @@ class _Sentence:
             return self._score_name(amount), True
         if amount.unit == "/h" and BEATS.search(self.text, amount.start, amount.end):
             return "heart rate", True
-        if amount.unit == "mg" and BODY_WEIGHT.search(self.text, amount.start, amount.end):
+        if self._is_kilograms(amount):
             around = self.text[max(self.begin, amount.start - 30) : min(self.end, amount.end + 12)]
             return weighed(around), True
         names = self._names_for(amount)
@@ -326,6 +328,10 @@ class _Sentence:
         if before is not None:
             return before[2], False
         return (after[2] if after is not None else self.carried), False
+
+    def _is_kilograms(self, amount: Quantity) -> bool:
+        in_kilograms = BODY_WEIGHT.search(self.text, amount.start, amount.end)
+        return amount.unit == "mg" and in_kilograms is not None
 
     def _names_for(self, amount: Quantity) -> Sequence[tuple[int, int, str]]:
         """The names of the sentence that can have a value in a unit: no medicine is measured in mmHg."""

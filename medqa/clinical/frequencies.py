@@ -48,7 +48,8 @@ OVER = re.compile(
 # "2 g/kg in total over 5 days", "3 g spread over three days"
 TOTAL_OVER = re.compile(
     r" (?:(?!(?:and|or|then|for) )[a-z]+ ){0,3}?"
-    r"(?:(?:in total|in all|altogether|divided|spread|split) (?:over|across|in|between)|(?:given )?over)"
+    r"(?:(?:(?:in total|in all|altogether)(?:,? (?:divided|spread|split))?|divided|spread|split)"
+    r"(?: [a-z]+ly)? (?:over|across|in|between)|(?:given )?over)"
     r"(?: the)? $"
 )
 # Words allowed between a frequency and the amount after it.
@@ -124,6 +125,8 @@ class Frequencies:
     def _leads_to(self, frequency: Quantity, amount: Quantity) -> bool:
         """Whether a frequency is that of the amount after it: "once weekly 15 mg"; "Every day, 15 mg"."""
         opens = not self.text[self.begin : frequency.start].strip(" -*•")
+        if self.text.endswith("with ", 0, frequency.start):
+            return False  # "with two a day you get 1 g"
         comma = opens and self.text.startswith((", ", ": "), frequency.end)
         return BEFORE.fullmatch(self.text, frequency.end + comma, amount.start) is not None
 

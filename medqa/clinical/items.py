@@ -14,8 +14,8 @@ ITEM_NAMES = {
 # Units of what an item or a volume contains.
 OF_STRENGTHS = frozenset({"mg", "IU", "mmol", "mEq"})
 ITEM_AFTER = re.compile(
-    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for) )[a-z-]+ ){0,2}?(tab(?:let)?|cap(?:sule)?|puff|spray|drop"
-    r"|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
+    r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for|as) )[a-z-]+ ){0,2}?(tab(?:let)?|cap(?:sule)?|puff|spray"
+    r"|drop|sachet|patch|vial|lozenge|suppository|spoonful|actuation|inhalation|pessary)(?:e?s)?\b"
     r"| (?:with|at|for) (?:each|every) (press)\b| per (?:pump )?(press)\b"
     # "3 mg (blue) tablets"
     r"| \([a-z]+(?:[ -][a-z]+)?\) (tablet|capsule|patch)(?:e?s)?\b"

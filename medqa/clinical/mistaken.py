@@ -36,6 +36,8 @@ NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
+# "Metformin rises with dolutegravir, so no more than 1 g of it"
+OF_IT = re.compile(r"[a-z] of (?:it|this|them)(?![a-z])")
 CLAUSE = re.compile(r"[.;,:]| (?:and|but|while|whereas|then) ")
 # "72 hours after unprotected sex", "within 8 hours of ingestion"
 EVENT = re.compile(
@@ -59,8 +61,12 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
     known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
     if not known or "-" in mine + other or mine in other or other in mine:
         return
-    if all(_is_combination(side[0].sentence, {mine, other}) for side in doses):
+    named = [{mine, other} <= {name for _, _, name in names_of(side[0].sentence)} for side in doses]
+    together = [_is_combination(side[0].sentence, {mine, other}) for side in doses]
+    if all(together) or (all(named) and any(together)):
         return
+    if any(both and OF_IT.search(side[0].sentence) for both, side in zip(named, doses, strict=True)):
+        return  # of one of two
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written

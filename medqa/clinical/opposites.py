@@ -42,7 +42,7 @@ APART = {
 }  # fmt: skip
 # "A normal ECG does not exclude it", "could not be ruled out"
 LEFT_OPEN = re.compile(
-    r"(?:\b(?:not|never|cannot|unable|impossible|insufficient)|n't)\b[^.;:,]{0,40}? (?:exclud[a-z]+"
+    r"(?:\b(?:not|never|nor|cannot|unable|impossible|insufficient)|n't)\b[^.;:,]{0,40}? (?:exclud[a-z]+"
     r"|rul(?:e|ed|ing)(?: (?!out)[a-z]+){0,4} out)\b(?![^.;]* (?:without|unless) )"
 )
 # "Has been excluded", "the CT ruled it out"; "to be excluded", "until it is ruled out" leave it open.

@@ -129,6 +129,8 @@ ENDS = words(
     "not who "
     "which when while after before over under into onto about above below each every since until during"
 )
+# "One pen contains 0.3 mg" counts no pens.
+CONTENT_AFTER = re.compile(r"[a-z]+ (?:contains?|holds?|has|gives?|delivers?|provides?|supplies)(?![a-z])")
 PERSON = re.compile("patients?|people|persons?|participants?|subjects|volunteers|individuals")
 # "Three divided doses" are one daily amount.
 UNITS_OF_DOSES = words("divided equal equally separate daily")
@@ -254,7 +256,7 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
         high = read_number(lower, match.start("high"))[0] if match["high"] else low
         one = low == high == 1
         for name in (match["first"], match["second"]):
-            if name is None or name in ENDS:
+            if name is None or name in ENDS or (one and CONTENT_AFTER.match(lower, match.start("first"))):
                 break
             thing = "people" if PERSON.fullmatch(name) else canonical(name)
             if name == "doses" and name == match["second"] and match["first"] not in UNITS_OF_DOSES:

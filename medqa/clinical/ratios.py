@@ -164,7 +164,7 @@ SCORE_AFTER = re.compile(
 )
 # A bound that includes its value; "below 9" does not.
 INCLUSIVE = re.compile(
-    r"[≥≤=]|\b(?:equal|upwards?|onwards?|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
+    r"[≥≤=]|\b(?:equal|(?:up|down)wards?|onwards?|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
 )
 
 

@@ -142,7 +142,8 @@ BESIDE_TIME = re.compile(
 )
 # "in the morning and two in the evening"
 AGAIN = re.compile(
-    rf"(?:,? and|,) (?:again|another(?: [a-z]+)?|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])"
+    rf"(?:,? and|,) (?:again|another(?: (?!in |at |with |on |before |after )[a-z]+)?|the same(?: again)?"
+    rf"|{IN_WORDS}|[0-9]) (?=[a-z])"
 )
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"

@@ -23,8 +23,11 @@ TOTAL_BEFORE = re.compile(
 )
 # "two puffs of salbutamol (200 micrograms in all"
 TOTAL_AFTER = re.compile(r",? (?:in (?:all|total)|altogether|all told|all together)(?![a-z])")
-# "80 mg tablets, two of them"
-COUNT_AFTER = re.compile(rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time)(?![a-z])")
+# "80 mg tablets, two of them", "500 mg tabs, 2 bd"
+COUNT_AFTER = re.compile(
+    rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time"
+    r"|[bt]ds?|[bt]id|q[di]d|qds|od|nocte|mane|(?:once|twice|[a-z]+ times) (?:daily|a day))(?![a-z])"
+)
 # "1.2 million units IM into each buttock"
 EACH_SITE = re.compile(
     r"(?: (?:im|i\.m\.|intramuscularly|deep|deeply|given|injected|once)){0,3} (?:in|into|to|at) "
