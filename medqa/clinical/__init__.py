@@ -8,11 +8,11 @@ are counted, and are not in its mean. An empty answer scores 0. No text raises.
 finds what each belongs to (`names`, `circumstances`, `items`, `totals`), and `claims` adds the amounts that
 no unit shows (`portions`), sums (`mixtures`) and those that say the same (`equivalents` converts).
 `contradictions` lists the claims that an answer contradicts: `agreement` decides when two claims agree,
-`counterparts` when they are about the same, `mistaken` finds what is taken for something else, `opposites`
-what excludes each other, `swaps` what changed places (`pairing` finds the value of a label), `bindings` what
-two labels exchanged, by clause, `exchanges` what any two subjects exchanged, `crossings` the same by the
-order of subjects and values, `sequences` a value that was taken for another of its text, and `bands` the
-doses given to the wrong patients.
+`counterparts` when they are about the same, `derived`, `bases` and `day_parts` what follows by arithmetic,
+`mistaken` what is taken for something else, `opposites` what excludes each other, `swaps` what changed places
+(`pairing` finds the value of a label), `bindings` what two labels exchanged, by clause, `exchanges` what any
+two subjects exchanged, `crossings` the same by the order of subjects and values, `sequences` a value that was
+taken for another of its text, and `bands` the doses given to the wrong patients.
 `lexicon` finds medical terms (with `word_forms`, `composition`, `negation` and the lists in `words`),
 `alignment` those that two texts word differently, and `polarity` the statements that an answer reverses
 (`questions` turns answered questions into statements).

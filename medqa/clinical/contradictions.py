@@ -20,6 +20,7 @@ from medqa.clinical.counterparts import (
     same_thing,
 )
 from medqa.clinical.crossings import crossed_over
+from medqa.clinical.day_parts import Side, is_part_of_day
 from medqa.clinical.derived import is_derived
 from medqa.clinical.exchanges import exchanged
 from medqa.clinical.harmonized import with_common_subject, with_common_times, without_body_weight
@@ -101,6 +102,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
             is_derived(one, other, reference, hypothesis)
             or of_other_phase(one, other, ours, theirs)
             or is_product(one, other, (ours, theirs), (reference, hypothesis))
+            or is_part_of_day(one, other, Side(ours, reference), Side(theirs, hypothesis))
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
         )
@@ -280,6 +282,8 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if is_range(claim):
             # "0.2 to 14" is not confirmed by "begin with 0.7", where the other text has "0.2 to 1.4".
             alike = [other for other in alike if is_range(other)] or alike
+            if _is_enclosed(claim, others):
+                continue
         bounded = [other for other in alike if bool(other.quantity.bound) == bool(claim.quantity.bound)]
         at_value = [
             other
@@ -289,6 +293,15 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
         if not any(agree(claim, other) for other in at_value or bounded or alike or others):
             left.append(claim)
     return left
+
+
+def _is_enclosed(claim: Claim, others: Sequence[Claim]) -> bool:
+    """Whether others give the two ends of a range as bounds: "not under 88 % and not over 92 %"."""
+    (low, high), ends = claim.quantity.values[0], {}
+    for other in others:
+        if other.dimension == claim.dimension and other.quantity.bound and may_be_one(claim, other):
+            ends[other.quantity.bound] = other.quantity.values[0][0]
+    return ends == {">": low, "<": high}
 
 
 def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:

@@ -96,8 +96,10 @@ def _pauses(text: str) -> dict[Fraction, str]:
 def repeated_single(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
     """An amount that one text gives as a single dose and the other every day or week."""
     for number, (side, others) in enumerate(((ours, theirs), (theirs, ours))):
-        if any(claim.quantity.kind == "frequency" for claim in side):
-            continue
+        if any(
+            claim.quantity.kind == "frequency" or (claim.dose and claim.role == "maximum") for claim in side
+        ):
+            continue  # "a single dose of 400 mg, within 24 hours not above 1,200 mg"
         for one, other in product(side, others):
             if not (one.dose and other.dose and medicine(one.subject) and one.subject == other.subject):
                 continue
