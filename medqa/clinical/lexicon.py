@@ -12,7 +12,8 @@ from medqa.clinical.alignment import aligned
 from medqa.clinical.composition import DENIALS, cannot, is_no_term
 from medqa.clinical.mentions import Mentions, Place
 from medqa.clinical.names import GROUPS, medicine
-from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health, negated_after
+from medqa.clinical.negated_after import negated_after
+from medqa.clinical.negation import COMBINED, SEVERAL, denied_by_health
 from medqa.clinical.reach import TESTS, Reach, ended_after, is_circumstance
 from medqa.clinical.swaps import Mark
 from medqa.clinical.text import KEPT_TEXTS, forms
@@ -84,7 +85,8 @@ class MedicalLexicon(Vocabulary):
             last, last_start = tokens[place + length - 1]
             end = last_start + len(last)
             following = tokens[place + length][0] if place + length < len(tokens) else ""
-            if (following in REACTIONS and concept in self.given) or following in VACCINES:
+            of_it = following in REACTIONS or following in OF_MEDICINES
+            if (of_it and concept in self.given) or following in VACCINES:
                 found.append(Place(start, concept, end))  # "no penicillin allergy" denies no penicillin
                 next_place = place + length
                 continue
@@ -94,10 +96,7 @@ class MedicalLexicon(Vocabulary):
             if healthy := denied_by_health(concept, lower, end):
                 found.append(Place(start, f"no {healthy}", end))
                 continue
-            aside = is_circumstance(tokens, place)
-            after = ended_after(lower, end) if aside else negated_after(lower, end, last in TESTS)
-            if after is not None and self._other_between(tokens, next_place, after):
-                after = None
+            after = self._denied_from_behind(tokens, place, next_place, concept, lower)
             if after is not None:
                 reach.read_to = after
                 self._deny_list(tokens, place, found, lower[end:after])
@@ -111,6 +110,20 @@ class MedicalLexicon(Vocabulary):
             if negated:
                 reach.extend(next_place - 1)
         return found
+
+    def _denied_from_behind(
+        self, tokens: list[tuple[str, int]], place: int, next_place: int, concept: str, lower: str
+    ) -> int | None:
+        """Where the words end that negate the term of these tokens from behind; None for none."""
+        last, last_start = tokens[next_place - 1]
+        end = last_start + len(last)
+        aside = is_circumstance(tokens, place)
+        # "When aspirin is contraindicated" says something of aspirin.
+        aside = aside and not (tokens[place - 1][0] in ("when", "while") and IS.match(lower, end))
+        after = ended_after(lower, end) if aside else negated_after(lower, end, last in TESTS)
+        if after is None or self._other_between(tokens, next_place, after):
+            return None
+        return None if self.relations.is_bodily(concept) and TESTED.search(lower, end, after) else after
 
     def _tokens(self, text: str) -> tuple[str, list[tuple[str, int]]]:
         """A text in lower case, and its words and marks, each with where it begins."""
@@ -251,6 +264,14 @@ def is_eponym(tokens: list[tuple[str, int]], place: int) -> bool:
 REACTIONS = word_lists.words(
     "allergy allergies hypersensitivity intolerance poisoning overdose toxicity resistance"
 )
+# "It must not be the methotrexate day" denies no methotrexate.
+OF_MEDICINES = word_lists.words("day days clinic group groups arm")
 VACCINES = word_lists.words("vaccine vaccines vaccination vaccinations immunisation immunization jab jabs")
+# "Skin testing and a challenge were negative" denies no skin.
+TESTED = re.compile(
+    r"^[ -](?:prick )?(?:tests?|testing|swabs?|cultures?|biops(?:y|ies)|scans?"
+    r"|smears?)(?![a-z])[^.;]*negative$"
+)
+IS = re.compile(r" (?:is|are|was|were) ")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")

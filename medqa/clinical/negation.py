@@ -21,7 +21,7 @@ NEGATION_WORDS = words(
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
     "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former "
-    "forbids prohibits break"
+    "forbids prohibits break held comes"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
@@ -33,7 +33,8 @@ _NEEDS_AFTER = {
     "unable": " to ", "gave": " up ", "ex": "-", "former": (" smok", " drink", " user", " alcohol"),
     "avoidance": " of ", "clear": " of ", "off": " ",
     "discontinuation": " of ", "withdrawal": " of ", "cessation": " of ",
-    "away": " from ", "come": " off ", "coming": " off ", "came": " off ", "replaces": " ", "replacing": " ",
+    "away": " from ", "come": " off ", "comes": " off ", "coming": " off ", "came": " off ", "held": " back ",
+    "replaces": " ", "replacing": " ",
     "break": " from ", "nil": " ", "none": (" of ", " had ", " showed "), "excluded": " ",
 }  # fmt: skip
 # "Leave the statin out", "rules thrombolysis out"
@@ -60,6 +61,16 @@ _TREATS = (
     r"(?:help(?: with)?|treat|cure|prevent|relieve|shorten|kill|fight|heal|work (?:for|against|on|in))"
     r"(?= (?:a |an |the |your |any |against )?[a-z])"
 )
+# "Do not rely on the pill alone" denies the pill nothing but that it is enough.
+_ALONE = (
+    r"(?:(?! for )[^.;,:]){0,40}? (?:alone|(?:on|by) (?:its own|their own|itself|themselves))"
+    r"(?= *(?:[.;,:)\n]|$|as |if |when |while |in |with |during ))"
+)
+# "It does not mean that breastfeeding must be given up" denies only that it follows.
+_FOLLOWS = (
+    r"(?:do |does |did )?(?:it |this |that )?(?:mean|imply|signify|remove (?:that|the"
+    r"|this) (?:need|duty|risk))"
+)
 # "No reason to put off the vaccine", "unlikely that the cough is due to ramipril"
 _NO_REASON = (
     r"(?:(?:an?|any|good|valid|real) ){0,2}reasons? (?:to|for) (?:put(?:ting)? off|postpon(?:e|ing)"
@@ -70,11 +81,11 @@ _NO_REASON = (
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
     r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
-    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}"
+    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}|{_FOLLOWS}|{_ALONE}|stand in the way|be an? (?:obstacle|reason)"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
     r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
-    r"|apply |inject |swallow |receive |exceed |infuse "
+    r"|apply |inject |swallow |receive |exceed |infuse |do (?:(?:this|that|it|so) )?"
     r"|be (?:infused|run|injected|administered) |run |last |stay |go )?(?:on )?(?:for )?(?:any )?)?"
     r"(?:more|less|later|earlier|fewer|sooner|longer|shorter|faster|slower|older|younger) than"
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
@@ -82,7 +93,7 @@ _NOT_NEGATED = re.compile(
     r"|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
-    r"|contraindicat\w+|forget|hesitate|delay"
+    r"|contraindicat\w+|forget|hesitate|delay|trouble|ill effects"
     r"|(?:lower|higher|greater|smaller|worse|better) than|exceed\w*|below|above|over(?!-the)|under"
     r"|unreasonable|unlikely|different|interruption|harmful|dangerous|hazardous|unsafe|by mouth"
     rf"|{_HANDLE})(?![a-z])"
@@ -93,120 +104,9 @@ _NON = re.compile(
     r"|prescription|pharma"
     r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
 )
-# Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
-_BE = (
-    r"(?:is|was|are|were|been|be|being|has been|have been|tests?(?! (?:excluded|ruled out))|tested|remains?)"
-)
-# What may follow "given" of the same medicine; a noun there is what is given: "must not be given enalapril".
-_WITH_GIVEN = (
-    r"(?:to|in|for|with|at|by|as|if|when|while|during|after|before|until|together|again|because|since|and|or"
-    r"|but|unless|within|on|alongside|this|either|iv|im|once|twice|without|here|now|yet|via|more|less|than|from"
-    r"|then|under|over|every|daily|alone|first|[a-z]+ly)(?![a-z])"
-)
-_ADVERB = (
-    r"(?:\w+ly |best |always |to be |now |also "
-    r"|(?:felt|thought|considered|deemed) (?:to (?:be|have been) )?)?"
-)
-_REJECTED = (
-    r"(?:ruled out|excluded|absent|unlikely(?! to (?!be (?:present|the cause)))"
-    r"|negative(?! for| to)|contra-?indicated|avoided"
-    r"|stopped(?! (?:after|gradually|slowly|step by step|early|(?:if|once|when) (?:the )?cultures)(?![a-z]))"
-    r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
-    r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out|given up|put on hold"
-    r"|kept away|kept off"
-    r"|replaced (?:by|with)(?! (?:levo)?thyroxine| hydrocortisone| insulin| oral | iv )"
-    r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"
-    r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
-    r"|inappropriate|inadvisable|held|resolved|paused|off limits|out of the question"
-    r"|subsided)"
-)
-_NOT = (
-    r"(?:(?:is|was|are|were|been|be|has|have|had|do|does|did|can|could|should|must|may|need|would|will|ought)"
-    r"(?: ?not|n't)|cannot|can't|won't|never)(?: to)?(?: have)?(?: been| be)?"
-)
-_ACCEPTED = (
-    # "Not elevated" says nothing against the enzyme itself.
-    r"(?!elevated|raised|enlarged|increased|reduced|decreased|changed|altered|associated|impaired"
-    r"|limited|affected"
-    r"|(?:exceed|need|bleed|feed|proceed|succeed)(?![a-z])|completed|healed|confirmed|established"
-    r"|proven|interrupted|stopped|discontinued|withheld"
-    r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
-    r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced"
-    r"|ruptured|perforated|spread|progressed"
-    # What must not be done to a tablet says nothing against it.
-    r"|(?:crush|chew|split|halv|open|dissolv|doubl|exceed|miss|squeez|suck|divid|shak|massag)ed"
-    r"|(?:broken|cut|shaken|frozen)(?![a-z]))"
-    r"(?:seen|present|found|likely|evident|taken"
-    rf"|given(?! (?!{_WITH_GIVEN})[a-z])"
-    r"|necessary|appropriate|safe|possible|advisable|feasible|sensible|wise|visible|shown|felt|heard|palpable"
-    r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
-    r"(?! (?:any|an?|evidence|signs?|further"
-    r"|to (?:cause|lead|increase|raise|harm|affect|work|help|reduce|prevent)) )"
-)
-_ENDED = (
-    r"(?:has|have|had) (?:now |since )?(?:stopped|ceased|resolved|subsided|settled|disappeared"
-    r"|gone(?! on| up| down| from| to)|cleared|ended|finished)"
-    r"|(?:is|are) (?:now )?gone(?! on| up| down| from| to)"
-)
-ENDED_AFTER = re.compile(rf" (?:{_ENDED})(?![a-z])")
-# What negates backwards: "pneumonia was ruled out", "oedema: none", "aspirin should be avoided".
-NEGATED_AFTER = re.compile(
-    r"(?:-[0-9]+)?(?:, (?:which|who|including|especially|such as) [^.;:,!?\n]{1,60},"
-    r"|,(?= (?:is|are|was|were|should|must) ))?(?:"
-    rf"[^.;:,!?\n]{{0,30}}? (?:{_BE} {_ADVERB}{_REJECTED}|{_NOT} {_ADVERB}{_ACCEPTED}|{_ENDED}"
-    rf"|{_NOT} {_ADVERB}an? (?:[a-z]+ )?(?:option|choice|idea)"
-    r"|(?:is|are)(?: not|n't) (?:meant |intended )?for (?:children|under|anyone|people|babies|infants|adults"
-    r"|women|men|patients|those)"
-    rf"|(?:not|never) (?:been |be )?{_ACCEPTED}|unlikely(?! to )|improbable|absent|unnecessary"
-    r"|(?:stay(?:s|ed)?|remain(?:s|ed)?|comes?|came|(?:is|be|was|were) (?:kept|left|taken)) off"
-    r"(?= (?:for|until|till|on|during|after|while|as)(?![a-z])| *[.;,:)\n]| *$))"
-    # "HIV and hepatitis C negative"
-    r"|(?: (?:and|or) [a-z]+)?(?:[ -][a-z0-9]{1,2})?"
-    r"(?: (?:swabs?|tests?|testing|screen(?:ing)?|cultures?|pcr|antigen|serology"
-    r"|results?|antibod(?:y|ies)|smears?|ag(?:/ab)?|ab|igg|igm|rna|dna|serum"
-    r"|assay)){0,2}(?: (?:is|was|were|are|came back|returned|comes back"
-    r"|has been)|:)?(?: all| both)?[ -](?:negative(?! for| to)|non-?reactive|free(?! of| from| to)|na[iï]ve)"
-    r"|[ -](?:excluded|ruled out|contra-?indicated|discontinued|withheld|omitted|stopped|withdrawn|ceased)"
-    r"(?= *[.;:,)\n]| *$| "
-    r"(?:by|on|in|at|as) )"
-    # "neurological deficit: none", "rash - no"
-    r"|(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= )) ?(?:none|absent|nil|no known|none known|nkd?a|unlikely"
-    r"|contraindicated"
-    r"|avoid(?= *[.;,)\n]| *$| (?:in|during|with|while|if|when|for) )|ruled out|excluded"
-    r"|(?:no|negative|denied|denies|\(-\)|not (?:seen|present|found|evident|\w+ed))(?= *[.;,\n]| *$))"
-    # "metformin: withhold for 48 h", "aspirin - omit"
-    r"| ?(?:[:=]|-(?= )) ?(?:withhold|omit|stop|hold|pause|discontinue|skip|leave out)"
-    r"(?= *[.;,)\n]| *$| [0-9]"
-    r"| (?:in|on|for|during|from|before|until|while|if|when|pre|this|next|today|tonight|tomorrow|now"
-    r"|temporarily)(?![a-z]))"
-    r"| (?:none|nil|no)(?= *[.;,\n]| *$))(?![a-z])"
-)
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 # A verb of several things: "HBV and HIV tests were all negative"
 SEVERAL = re.compile(r"\b(?:tests|were|are|all|both)\b")
-# "Blood cultures were negative", "the HIV test was non-reactive"
-RESULT = re.compile(r"(?:negative|reactive)$")
-# After a statement with a verb another one begins: "furosemide was increased and ramipril was stopped".
-OTHER_STATEMENT = re.compile(
-    r" (?:is|was|are|were|has|have|had|goes|went|continues|continued|increased|started"
-    r"|reduced)(?![a-z]).* and "
-    r"[a-z-]+ (?:is|was|are|were|has|have|had|must|should|stopped|withheld|discontinued)(?![a-z])"
-)
-# "He has diabetes and hypertension was excluded": the verb is of one thing.
-OF_ANOTHER = re.compile(r" and [a-z -]{1,25}? (?:is|was|has)(?![a-z])")
-# What leaves open: "cannot be excluded", "has not been ruled out", "is not excluded".
-_OPEN_AFTER = re.compile(
-    r"[^.;:!?\n]{0,30}?(?:not|n't|never) (?!needed|necessary|required|recommended|indicated|advised)"
-    r"[^.;:!?\n]{0,30}?(?:without|unless)(?![a-z])|"
-    r"[^.;:!?\n]{0,30}?(?:(?:not|n't|cannot|never) (?:yet )?(?:(?:have |need )?to )?"
-    r"(?:completely |entirely |fully )?(?:be |been )?(?:yet )?"
-    r"(?:ruled out|excluded|contraindicated|stopped|discontinued|withheld|avoided|omitted|interrupted|dropped"
-    r"|skipped|left out|given up|unlikely"
-    r"|negative|unnecessary)"
-    r"|(?:(?<!felt )(?<!thought )(?<!considered )(?<!deemed )to|should|must|needs? to|has to|have to"
-    r"|until) (?:be )?"
-    r"(?:ruled out|excluded)|not negative)"
-)
 # "Not increase" denies a change; what changes is not denied.
 CHANGES_NOT = re.compile(
     r"(?:no|not|never|without|[a-z]+n't) (?:be )?"
@@ -316,12 +216,32 @@ ENDING_NOUNS = words(
     "withdrawal discontinuation cessation avoidance stopping discontinuing withholding omitting"
 )
 AVOIDED_END = re.compile(
-    r" (?:of )?(?:[a-z-]+ ){1,4}?(?:abruptly |suddenly )?(?:(?:must|should|is|are|to) (?:to )?"
-    r"(?:not (?:be )?(?:recommended|advised|stopped|done)"
+    r" (?:of )?(?:[a-z-]+ ){1,6}?(?:isn't (?:necessary|needed|required|allowed|advised|recommended)"
+    r"|(?:must|should|is|are|to) (?:to )?"
+    r"(?:(?:not|never) (?:be )?(?:recommended|advised|stopped|done|necessary|needed|required|allowed)"
     r"|be avoided|dangerous|unsafe|harmful|contra-?indicated)"
     r"|(?:can|may|might) (?:cause|lead|trigger|provoke))"
     r"(?![a-z])"
 )
+
+
+# "Skip a day between tablets" and "hold it in the mouth" are about the day and the place.
+HANDLED = {
+    **dict.fromkeys(
+        words("skip skips skipping"),
+        re.compile(r" (?:a|one|every|alternate|the next)(?: other)? days?(?![a-z])"),
+    ),
+    **dict.fromkeys(
+        words("hold holds holding"),
+        re.compile(
+            r" (?:(?!if|when|once|unless|until|while|in|for"
+            r"|during)[a-z0-9-]+ ){1,6}?(?:under (?:the |your |his |her )?tongue|inside|against"
+            r"|upright|still|in place|between|near"
+            r"|in (?:the|your|his|her|one|both|a) (?:mouth|hands?|cheek|fist|palm|position))(?![a-z])"
+            r"| (?:your |the |his |her |their )?breath(?![a-z])"
+        ),
+    ),
+}
 
 
 def negates(text: str, word: str, start: int) -> bool:
@@ -333,6 +253,8 @@ def negates(text: str, word: str, start: int) -> bool:
         return False  # "ask your doctor before you stop taking it"
     if word == "nobody":
         return True
+    if word in HANDLED and HANDLED[word].match(text, end):
+        return False
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
     if word in ("without", "excluded", "exclude", "ruled", "rule", "denied") and NOT_WITHOUT.search(
@@ -351,23 +273,6 @@ def negates(text: str, word: str, start: int) -> bool:
         return False
     following = _NEEDS_AFTER.get(word)
     return following is None or text.startswith(following, end)
-
-
-def negated_after(text: str, end: int, is_test: bool = False) -> int | None:
-    """Where the words end that negate the term that ends at `end`; None when nothing after it does.
-
-    A test that is negative has been done, and what it looks for is denied.
-    """
-    match = NEGATED_AFTER.match(text, end)
-    if (
-        match is None
-        or (is_test and RESULT.search(match.group()))
-        or OTHER_STATEMENT.search(match.group())
-        or OF_ANOTHER.match(text, end)
-    ):
-        return None
-    left_open = _OPEN_AFTER.match(text, end)
-    return None if left_open and left_open.end() >= match.end() - 2 else match.end()
 
 
 # Faculties that are intact, and what the text denies by that; organs of a size that is not remarkable.

@@ -8,19 +8,22 @@ from medqa.clinical.agreement import mirrored
 from medqa.clinical.bindings import crossed
 from medqa.clinical.contradictions import FIELDS
 from medqa.clinical.directions import inverted_cause, reversed_directions, same_direction
+from medqa.clinical.endings import both_end, both_end_if, goes_on, only_then
+from medqa.clinical.exceptions import allowed_all_the_same
 from medqa.clinical.lexicon import MedicalLexicon
 from medqa.clinical.names import GROUPS
 from medqa.clinical.negation import (
     COMBINED,
     FAMILY,
     RELATIVE,
+    TAKEN_WITH,
 )
 from medqa.clinical.opposites import ended_alike, in_one_way, kept_apart, leaves_open
 from medqa.clinical.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.precedence import same_preference, turned_precedence
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.questions import answered
-from medqa.clinical.statements import OPEN, REFUSED, allowed_all_the_same, both_healthy, opposite, statement
+from medqa.clinical.statements import OPEN, REFUSED, both_healthy, opposite, statement
 from medqa.clinical.swaps import swapped
 from medqa.clinical.text import forms
 from medqa.clinical.word_forms import stem
@@ -45,7 +48,8 @@ def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str,
 
 # Parts of a sentence in which a negation may reach a term.
 PARTS = re.compile(
-    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |the |he |she |it |they |an? |needs? |has |is "
+    r"[.;!?\n](?=\s|$)|[,:](?= )| and (?=there |no |should |must |the |he |she |it |they |an? "
+    r"|needs? |has |is "
     "|can |cannot |can't |could |will |does |did |was |were |never |not )"
 )
 # "Unless there is bleeding" and "as long as no bleeding occurs" are one condition.
@@ -59,31 +63,35 @@ EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?ou
 PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
     r" (?:[a-z]+ ){0,3}(?:it|them|this|these|one)\b"
+    r"|\b(?:it|they|this|these)(?:'s|'re| (?:is|are|was|were|should|must|can|could|has|have|had))(?: not|n't)"
+    r"|\b(?:it|they)(?:'s| is|'re| are| was| were) (?:[a-z]+ ){0,2}?(?:left out|held back|dropped"
+    r"|put on hold)\b"
+    r"|\brul(?:es|ed|e|ing) (?:it|them|this) out\b"
 )
+# "Pushing it from a syringe is forbidden"
+PRONOUN_FORBIDDEN = re.compile(
+    r"\b(?:it|them|this)\b[^.;:\n]{0,80}? (?:is|are) (?:forbidden|prohibited|contra-?indicated"
+    r"|banned|not allowed)\b"
+)
+# "The live vaccine can be given, the other should not."
+ELLIPSIS = re.compile(r"\b(?:is|are|was|were|should|must|can|may|do|does|did)(?: not|n't)(?= *[.;,:)\n]| *$)")
+# "Keep it away from the eyes"
+KEPT_OFF = re.compile(r"\b(?:away from|off the|avoid)\b")
+# "Hardly ever leads to hypoglycaemia", "other opioids are chosen over pethidine"
+RARELY = re.compile(r"\b(?:hardly|rarely|seldom|scarcely|barely)\b")
+LESSER = r"\b(?:over|to|than) {}(?= *(?:[.,;]|$))"
+# "It may lower the threshold and should be avoided"
+OF_SUBJECT = re.compile(r" ?(?:should|must|is|are)(?: not|n't)? ")
 # What follows a condition denies nothing before it: "keep taking it if you can't eat".
 SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
 # "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
 WAITS = re.compile(
     r"(?<!not )(?<!n't )(?<!no need to )(?<!without )(?<!without any )(?<!reason to )"
     r"\b(?:wait(?:s|ed|ing)? (?:with|until|till|for)|(?:postpone|defer|delay)[a-z]*"
-    r"|hold(?:ing)? off|put(?:ting)? off)(?![a-z])"
+    r"|hold(?:ing)? off|put(?:s|ting)? (?:it |them |this )?off)(?![a-z])"
 )
 # A heading names a topic and affirms nothing.
 HEADING = re.compile(r"(?m)^ ?#+ .*$")
-ENDS = re.compile(
-    r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
-    r"|end(?:s|ed)|came off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution))(?![a-z])"
-)
-# "Stop it if", "to be withdrawn only when"
-ENDS_IF = re.compile(rf"{ENDS.pattern}(?: [a-z-]+){{0,4}}? (?:if|when|once|unless)(?![a-z])")
-# "There is no reason to stop", "metformin is continued and the contrast medium stopped"
-NO_END = re.compile(
-    rf"(?:\b(?:no|not|never|without|cannot|avoid|before|unnecessary)|n't) (?:[a-z]+ ){{0,3}}{ENDS.pattern}"
-)
-GOES_ON = (
-    r"(?:continu|resum|restart|keep|kept|carry on|carries on|goes on|going on|maintain"
-    r"|increas|rais|doubl|start|began|begin|add)[a-z]*"
-)
 # "Cannot be given to women who are not using contraception", and "must use contraception to receive it"
 GIVEN_ONLY = re.compile(
     r"(?:\b(?:not|never|cannot|no)|n't)(?! (?:need|have to|necessary|required)) [^.;,:]{0,80}?"
@@ -133,7 +141,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         for term in flips
     ]
     of_groups = _class_errors(wanted, given)
-    if of_groups and not _combines(reference, hypothesis) and not _both_end_if(reference, hypothesis):
+    if of_groups and not _combines(reference, hypothesis) and not both_end_if(reference, hypothesis):
         errors += of_groups
     if len({term.removeprefix("no ") for term in wanted} & {term.removeprefix("no ") for term in given}) > 1:
         changed = swapped(reference, hypothesis, lexicon.marks)
@@ -149,8 +157,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
-    settled = settled or excused or _both_end(reference, hypothesis)
+    settled = settled or excused or both_end(reference, hypothesis)
     settled = settled or in_one_way(reference, hypothesis) or same_direction(reference, hypothesis)
+    settled = settled or only_then(reference, hypothesis)
     settled = settled or any(WAITS.search(forms(text)[2]) for text in (reference, hypothesis))
     shared = "" if errors else allowed_all_the_same(reference, hypothesis)
     shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
@@ -169,15 +178,30 @@ def _is_requirement(denying: str, affirming: str) -> bool:
     )
 
 
-def _both_end_if(*texts: str) -> bool:
-    """Whether all texts name a condition on which something is stopped."""
-    return all(ENDS_IF.search(forms(text)[2]) for text in texts)
-
-
 def _both_against(one: str, other: str, lexicon: MedicalLexicon) -> bool:
     """Whether two texts advise against a combination: one may deny one medicine of it, the other both."""
     denied = [{term for term in lexicon.counts(text) if term.startswith("no ")} for text in (one, other)]
     return _combines(one) and _combines(other) and not denied[0].isdisjoint(denied[1])
+
+
+def _is_pair(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether each text denies one of two medicines that one text is against together: "no A with B"."""
+    names = {term.removeprefix("no ") for term in flips}
+    return (
+        len(flips) == 2
+        and len({term.startswith("no ") for term in flips}) == 2
+        and names <= lexicon.given
+        and any(" with " in forms(text)[2] for text in (one, other))
+        and all(sum(term.startswith("no ") for term in lexicon.counts(text)) == 1 for text in (one, other))
+    )
+
+
+def _not_at_once(one: str, other: str) -> bool:
+    """Whether a text forbids to take A with B where the other text keeps them hours apart."""
+    return any(
+        TAKEN_WITH.search(forms(first)[2]) and kept_apart(second, second)
+        for first, second in ((one, other), (other, one))
+    )
 
 
 def _combines(*texts: str) -> bool:
@@ -207,10 +231,14 @@ def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, s
 def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
     """The terms that only one text negates, and whether an exception or a choice explains some."""
     wanted, given = lexicon.counts(reference).keys(), lexicon.counts(hypothesis).keys()
+    both = " ".join(forms(text)[2] for text in (reference, hypothesis))
     flips = [
         term
         for term in wanted
-        if term not in given and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        if term not in given
+        and (term[3:] if term.startswith("no ") else f"no {term}") in given - wanted
+        # "No foot" is a test, or something else of the foot, that was not understood.
+        and not (lexicon.relations.is_body_part(term.removeprefix("no ")) and not KEPT_OFF.search(both))
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
@@ -219,32 +247,35 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
         or ended_alike(reference, hypothesis)
         or _is_contrapositive(flips, reference, hypothesis, lexicon)
     )
-    apart = apart or kept_apart(reference, hypothesis) or _both_against(reference, hypothesis, lexicon)
+    apart = apart or _is_pair(flips, reference, hypothesis, lexicon)
+    apart = apart or kept_apart(reference, hypothesis) or _not_at_once(reference, hypothesis)
+    apart = apart or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
-    if len({term.startswith("no ") for term in flips}) > 1 and _both_end(reference, hypothesis):
+    if len({term.startswith("no ") for term in flips}) > 1 and both_end(reference, hypothesis):
         # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
         going_on = [
-            _goes_on(term.removeprefix("no "), text) for term in flips for text in (reference, hypothesis)
+            goes_on(term.removeprefix("no "), text) for term in flips for text in (reference, hypothesis)
         ]
         flips = flips if any(going_on) else []
+    flips = [] if only_then(reference, hypothesis) else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
             (reference, hypothesis) if flips[0].startswith("no ") else (hypothesis, reference)
         )
         common = statement(denying).denied & statement(affirming).denied
-        explained = bool(common) or any(one.startswith("no ") for one in wanted & given)
-        ended = _both_end(reference, hypothesis)
+        both_deny = {one for one in wanted & given if one.startswith("no ")}
+        ended = both_end(reference, hypothesis)
         flips = [] if exception else flips
         exception = exception or any(_of_patient(term, denying, affirming, lexicon) for term in flips)
         flips = [
             term
             for term in flips
             if not _of_patient(term, denying, affirming, lexicon)
-            and not (ended and not _goes_on(term.removeprefix("no "), affirming))
+            and not (ended and not goes_on(term.removeprefix("no "), affirming))
             and not _same_denial(term, common, denying)
             and not _of_relative(term.removeprefix("no "), affirming, denying, lexicon)
-            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, explained)
+            and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, both_deny, common)
         ]
     return flips, exception or apart
 
@@ -270,19 +301,6 @@ def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon
     return is_only_possible(term, lexicon.places(affirming), affirming) and is_report(
         term, lexicon.places(denying), denying
     )
-
-
-def _both_end(one: str, other: str) -> bool:
-    """Whether both texts end something and neither denies that: "was stopped", "ended on day 3"."""
-    lower = [forms(text)[2] for text in (one, other)]
-    return all(ENDS.search(text) and not NO_END.search(text) for text in lower)
-
-
-def _goes_on(term: str, text: str) -> bool:
-    """Whether a text continues what a term names: "continue metformin", "metformin was continued"."""
-    name = re.escape(term)
-    pattern = rf"\b{GOES_ON} (?:[a-z]+ ){{0,2}}{name}|\b{name}s? (?:[a-z]+ ){{0,3}}{GOES_ON}"
-    return re.search(pattern, forms(text)[2]) is not None
 
 
 def _is_exception(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
@@ -333,20 +351,37 @@ def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
     return bool(common) and statement(text).denied <= common and not words_of_term & statement(text).denied
 
 
-def _may_be_negated(term: str, text: str, lexicon: MedicalLexicon, explained: bool) -> bool:
-    """Whether a clause that affirms a term has a negation that neither text explains otherwise."""
-    if explained:
-        return False
+def _may_be_negated(
+    term: str, text: str, lexicon: MedicalLexicon, both_deny: set[str], common: frozenset[str]
+) -> bool:
+    """Whether a clause that affirms a term has a negation that denies nothing of what both texts deny."""
+    lower = forms(text)[2]
+    if (
+        ELLIPSIS.search(lower)
+        or PRONOUN_FORBIDDEN.search(lower)
+        or re.search(LESSER.format(re.escape(term)), lower)
+    ):
+        return True
     for clause in PARTS.split(forms(text)[0]):
         lower = clause.lower()
-        named = term in lexicon.terms(clause)
+        terms = lexicon.terms(clause)
+        named = term in terms
+        explained = not both_deny.isdisjoint(terms) or bool(statement(clause).denied & common)
         if REFUSED.search(lower) or (COMBINED.search(lower) and statement(clause).opposed):
             return True
         if named and EXCLUSION.search(lower) and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
         main = SUBORDINATE_PART.split(clause)[0] if named else clause
         main = main if term in lexicon.terms(main) else clause
-        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(main).opposed:
+        if explained:
+            continue
+        if named and RARELY.search(lower):
+            return True
+        if (
+            (named or PRONOUN.search(lower) or OF_SUBJECT.match(lower))
+            and not OPEN.search(lower)
+            and statement(main).opposed
+        ):
             return True
         if WAITS.search(lower):
             return True

@@ -1,11 +1,11 @@
 """How far a negation reaches in a text that is read word by word."""
 
+from medqa.clinical.negated_after import ENDED_AFTER
 from medqa.clinical.negation import (
     ADVICE,
     ASIDE,
     CIRCUMSTANCES,
     CLAUSE_END,
-    ENDED_AFTER,
     ENDING_NOUNS,
     EVIDENCE_THAT,
     LISTING,
@@ -36,7 +36,11 @@ PREDICATES = words(
     "is are was were has have had can may might should must will raises suggests suggest needs need requires "
     "require makes make means points indicates implies excludes confirms calls"
 )
+BECAUSE = words("because")
 PREFIXES = words("non ex")
+PERMITTED = words("allowed permitted recommended advised suitable safe indicated")
+AVOIDING = words("avoid avoids avoiding")
+RESPONSES = words("reaction reactions allergy allergies hypersensitivity intolerance exposure resistance")
 PERCEIVED = words("detected seen found noted visible evident shown demonstrated identified observed apparent")
 
 
@@ -47,8 +51,11 @@ def is_circumstance(tokens: list[tuple[str, int]], place: int) -> bool:
         before.pop()
     if not before:
         return False
-    return before[-1] in ASIDE or (
-        before[-1] == "of" and len(before) > 1 and before[-2] in TESTS | ENDING_NOUNS
+    # "Stopping the statin is not necessary" denies no statin.
+    return (
+        before[-1] in ASIDE
+        or before[-1] in ENDING_NOUNS
+        or (before[-1] == "of" and len(before) > 1 and before[-2] in TESTS | ENDING_NOUNS | BECAUSE)
     )
 
 
@@ -69,11 +76,20 @@ def list_goes_on(tokens: list[tuple[str, int]], comma: int, listing: bool) -> bo
     """
     if tokens[comma + 1 : comma + 2] and tokens[comma + 1][0] in APPOSITION:
         return True
+    included = _is_included(tokens, comma)
     for word, _ in tokens[comma + 1 : comma + 12]:
-        if word in ("or", "nor", "included") or (word == "and" and listing):
+        if included or word in ("or", "nor", "included") or (word == "and" and listing):
             return True
         if word in CLAUSE_END or word in ".;:!?()\n":
             return False
+    return False
+
+
+def _is_included(tokens: list[tuple[str, int]], place: int) -> bool:
+    """Whether examples of what was denied follow: "no live vaccine, MMR and BCG included"."""
+    for word, _ in tokens[place + 1 : place + 8]:
+        if word == "included" or not word[0].isalnum():
+            return word == "included"
     return False
 
 
@@ -101,6 +117,8 @@ class Reach:
             self._negation(place, word, start)
         elif role is MARK:
             goes_on = word == "," and place <= self.reached and list_goes_on(tokens, place, opener in LISTING)
+            # "Not allowed: alcohol"
+            goes_on |= word == ":" and place == self.trigger + 2 and tokens[place - 1][0] in PERMITTED
             self.reached = self.reached + 1 if goes_on else -1
         elif role is PREPOSITION:
             if word == "of":  # "no instability of the knee"
@@ -110,13 +128,19 @@ class Reach:
             of_advice = word == "for" and tokens[place - 1][0] in ADVICE
             of_test = word != "to" and tokens[place - 1][0] in PERCEIVED
             circumstance = word in CIRCUMSTANCES and place > self.trigger + 1
+            # "Avoid peroxide on clean wounds", "no reaction to penicillin"
+            circumstance |= word == "on" and opener in AVOIDING and place > self.trigger + 1
+            circumstance |= word == "to" and tokens[place - 1][0] in RESPONSES
+            # "It matters for A; it isn't for B"
+            circumstance |= word == "for" and place == self.trigger + 1 and opener.endswith("n't")
             if self.has_negated or of_advice or of_test or circumstance:
                 self.reached = -1
         elif word == "and" and self.between == self.trigger:
             self.reached, self.between = place + NEGATION_REACH, -1
         else:
             both = place > self.trigger + 1 and tokens[self.trigger + 1][0] == "both"
-            if word != "and" or not (both or opener in LISTING or self._names_several(place)):
+            named = opener in LISTING or (self.has_negated and _is_included(tokens, place))
+            if word != "and" or not (both or named or self._names_several(place)):
                 self.reached = -1
 
     def _names_several(self, place: int) -> bool:

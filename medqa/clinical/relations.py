@@ -78,6 +78,9 @@ class Relations:
         """Whether a term is a part of the body, what it does, or a finding that many diseases have."""
         return term in self._bodily or "body part" in self._broader.get(term, ())
 
+    def is_body_part(self, term: str) -> bool:
+        return "body part" in self._broader.get(term, ())
+
     def _within(self, term: str) -> frozenset[str]:
         """The terms that a term contains; cached as `within`."""
         found = set(self._broader.get(term, ()))

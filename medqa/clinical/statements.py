@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
+from medqa.clinical.names import medicine, names_of
 from medqa.clinical.negation import (
     ADVICE,
     CHANGES_NOT,
@@ -32,7 +33,7 @@ _EMPTY = words(
     "used start continue "
     "continued safe appropriate allowed suitable confirmed positive reports reported has had got "
     "please routinely "
-    "done performed first-line known more less than longer"
+    "done performed first-line known more less than longer because so since but"
 )
 # Words that oppose a statement anywhere in it.
 _OPPOSING = words(
@@ -61,29 +62,12 @@ _DENYING = DENYING_WORDS | {
 OPEN = re.compile(
     r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
     rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
-    r"|suspicion|likely|probabl[ey]|excluded?|ruled? out)\b"
+    r"|suspicion|likely|probabl[ey]|excluded?|rule[ds]?(?: (?:a|an|the|it))?(?: [a-z]+){0,3} out)\b"
     r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
 )
 
 # "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
 POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
-# "Cannot be done unless", and "can be done even if it is not"
-ONLY_WITH = re.compile(
-    r"(?:\b(?:cannot|never|no|must not|should not)|n't) [^.;]{0,60}?\b(?:unless|without)\b"
-)
-# "Must not be started until", and "it isn't necessary to wait"
-ONLY_ONCE = re.compile(
-    r"(?:\b(?:cannot|never|must not|should not|may not)|n't|\bonly) [^.;]{0,60}?"
-    r"\b(?:until|before|once|after)\b"
-)
-NO_WAIT = re.compile(
-    r"(?:(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to|any need)|\bno (?:need|reason)"
-    r"|\bneed(?: not|n't)|\bunnecessary|\bwithout)(?: to)? wait(?:ing)?\b"
-)
-EVEN_IF = re.compile(
-    r"\b(?:can|may|could|give|take|use|start|continue)(?!not| not) [^.;]{0,60}?"
-    r"\b(?:even (?:if|when|though|without)|although)\b"
-)
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 # Words that begin with "un" and deny nothing that a statement could affirm.
@@ -106,35 +90,70 @@ NOTHING_WRONG = re.compile(
     r"|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
 )
 DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
+MARKS = re.compile(r"[,:;.] ")
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
+# Words of amounts and times, which no denial is about.
+_MEASURES = frozenset(
+    stem(word)
+    for word in words(
+        "dose doses day days week weeks month months year years hour hours time times once mg ml"
+    )
+)
 # "The combination is not recommended" is advice against what is combined.
 _TOGETHER = words("combination coadministration co-administration treatment therapy")
 _NEGATING = NEGATION_WORDS | _OPPOSING
 _RELATIONS = (CIRCUMSTANCES | PREPOSITIONS) - {"of"}
 _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
-_SAME_WORDS = 0.6
+SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
 LONGEST_FINDING = 100
+MOST_CLAUSES = 2
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
 IF = re.compile(r"\bif (?:it |this |that )?$")
 # "It is better left out", "not an option unless nothing else works"
 REFUSED = re.compile(
     r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
-    r"|stopped|withheld|contra-?indicated|unnecessary)\b|(?:\b(?:not|never|cannot)|n't) .*\bunless\b"
+    r"|stopped|withheld|contra-?indicated|unnecessary)\b|\bleave (?:it|them) out\b|(?:\b(?:not"
+    r"|never|cannot)|n't) .*\bunless\b"
+    r"|(?<!not )(?<!never )(?<!n't )\b(?:out of bounds|off[ -]limits|off the table"
+    r"|out of the question|no-go|ha(?:s|ve) to go"
+    r"|banned|barred|held back|(?:put|placed) on hold|left out|cancelled|called off)\b"
 )
 # "He may drink until midnight", "no drinks after midnight"
 AFTERWARDS = re.compile(r"\b(?:no|not|never|nothing)\b[^.;]* (?:after|from|beyond|past) ")
 DOUBLE = re.compile(r"\b(?:not|no|never|isn't|aren't|without) (?:absolutely |a |strictly )?$")
 NEGATIVE_COMPOUND = re.compile(r"\b([a-z]+)-negative\b")
-# "Unless he has had anaphylaxis", "even if he has had it"; "all except those with a pacemaker"
-UNLESS = re.compile(r"\bunless ([^.;,]+)")
-ALL_THE_SAME = re.compile(r"\b(?:even (?:if|when|though|in)|regardless of|irrespective of) ([^.;,]+)")
-EXCEPTED = re.compile(
-    r"\b(?:except|excepting|apart from|with the exception of)(?: for)? ([a-z -]+?)"
-    r"(?= (?:may|can|should|must)\b|[.,;]|$)"
+# "Negative pressure", "without it" and "come off the ventilator" oppose nothing.
+NO_STATEMENT = re.compile(
+    r"negative (?:pressure|predictive|inotrop\w+|chronotrop\w+|feedback|balance|margins?|symptoms"
+    r"|thoughts)(?![a-z])"
+    r"|(?:not|[a-z]+n't) (?:(?:fall|be) )?(?:on )?(?:the|a) [a-z]+ days?(?![a-z])"
+    r"|without (?:it|them|this)(?![a-z])|com(?:e|es|ing) off the (?:tube|ventilator|machine|bypass)(?![a-z])"
+)
+BADLY = words("poorly badly")
+# Something is denied where it is tolerated or controlled "poorly", not where kidneys "work poorly".
+DONE_BADLY = re.compile(
+    r"^(?:poorly|badly) |\b(?:is|was|are|were|be|been) (?:poorly|badly)\b|\b(?:tolerate[ds]?|absorbed"
+    r"|controlled) (?:poorly|badly)\b"
+)
+# What holds in any case, "even if he is not eating", denies nothing.
+CONCESSION = re.compile(
+    r"(?i),? (?:even (?:if|when|though|while)|except(?: for| in)?|apart from|with the exception of) [^.;,]+"
+)
+CONTRAST = re.compile(
+    r",? (?:and |but )?not ((?:at|in|on|with|by|before|after|during) (?:the |a )?[a-z -]{1,25})(?=[.,;]|$)"
+)
+_TIME = (
+    r"(?:the first )?(?:an? |one |two |three |four |five |six |[0-9]+ )(?:full )?(?:minute|hour"
+    r"|day|week|month|year)s?"
+)
+AFTER_TIME = re.compile(rf"\b(?:may|can|allowed|resume|again|return)\b[^.;]{{0,40}} after {_TIME}")
+FOR_TIME = re.compile(
+    rf"\bfor {_TIME},?[^.;]{{0,30}}(?:\b(?:not|never|no|avoid|off|cannot)\b|n't\b)"
+    rf"|(?:\b(?:not|never|no|avoid|off|cannot)\b|n't\b)[^.;]{{0,40}} for {_TIME}"
 )
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
@@ -153,10 +172,22 @@ def opposite(one: str, other: str) -> str:
     for first, second in ((one, other), (other, one)):
         if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
             return ""
+    if _before_and_after(one, other):
+        return ""
     one, other = without_shared_denials(one, other)
+    one, other = (CONCESSION.sub("", text) for text in (one, other))
+    one, other = _without_contrast(one, other), _without_contrast(other, one)
+    # In more clauses, whole texts deny one thing and affirm another.
+    few = max(len(_clauses(one)), len(_clauses(other))) <= MOST_CLAUSES
+    whole = statement(one).opposed != statement(other).opposed
+    kept = _about(one, other), _about(other, one)
+    # What contradicts without its other clauses only may be explained by these.
+    few = few and (whole or kept == (one, other))
+    one, other = kept
     both = statement(one).opposed and statement(other).opposed
     common = statement(one).denied & statement(other).denied if both else frozenset()
-    pairs = dict.fromkeys([*product(_clauses(one), _clauses(other)), (one, other)])
+    clauses = _clauses(one), _clauses(other)
+    pairs = dict.fromkeys([*product(*clauses), *([(one, other)] if few else [])])
     for first, second in pairs:
         left_open = [OPEN.search(text.lower()) is not None for text in (first, second)]
         if any(left_open) and not _is_denied_possibility(first, second, left_open):
@@ -164,14 +195,14 @@ def opposite(one: str, other: str) -> str:
         mine, theirs = statement(first), statement(second)
         if mine.opposed == theirs.opposed or (mine.denied | theirs.denied) & common:
             continue
+        if _of_others(first, second) or _goes_with_another(first, other) or _goes_with_another(second, one):
+            continue
         shared = mine.words & theirs.words
         fewest = min(len(mine.words), len(theirs.words))
-        denied = mine.denied & theirs.words | theirs.denied & mine.words
+        denied = (mine.denied & theirs.words | theirs.denied & mine.words) - _MEASURES
         # Where both texts oppose something, one of them may do so on another condition.
-        loose = not (statement(one).opposed and statement(other).opposed)
-        same = (
-            shared and len(shared) >= _SAME_WORDS * fewest and not (_has_number(one) and _has_number(other))
-        )
+        loose = few and not (statement(one).opposed and statement(other).opposed)
+        same = shared and len(shared) >= SAME_WORDS * fewest and not (has_number(one) and has_number(other))
         advised = mine.advised | theirs.advised
         same = same and (not advised or not shared.isdisjoint(advised))
         about = denied & advised
@@ -180,7 +211,50 @@ def opposite(one: str, other: str) -> str:
     return ""
 
 
-def _has_number(text: str) -> bool:
+def _about(text: str, other: str) -> str:
+    """The clauses of a text that have a word of the other text; the others cannot contradict it."""
+    clauses = _clauses(text)
+    kept = [clause for clause in clauses if statement(clause).words & statement(other).words]
+    return ". ".join(kept) if 0 < len(kept) < len(clauses) else text
+
+
+def _of_others(one: str, other: str) -> bool:
+    """Whether two statements are of different medicines."""
+    mine, theirs = ({name for *_, name in names_of(text) if medicine(name)} for text in (one, other))
+    return bool(mine and theirs) and mine.isdisjoint(theirs)
+
+
+def _goes_with_another(clause: str, other: str) -> bool:
+    """Whether the other text has two clauses, of which the shorter one says the same as `clause`.
+
+    "Naloxone reverses opioids" and "benzodiazepines aren't reversed by naloxone; opioids are".
+    """
+    clauses = [statement(part) for part in _clauses(other)]
+    mine = statement(clause)
+    common = frozenset().union(*(part.words for part in clauses if part.opposed != mine.opposed))
+    own = mine.words - common
+    return len(clauses) > 1 and any(
+        own & part.words and len(part.words) == 1 for part in clauses if part.opposed == mine.opposed
+    )
+
+
+def _without_contrast(text: str, other: str) -> str:
+    """A text without the contrast of which the other text does not speak: "in the morning, not at night"."""
+    found = CONTRAST.search(forms(text)[2])
+    if found is None or len(forms(text)[2]) != len(text) or words_of(found[1]) & statement(other).words:
+        return text
+    return text[: found.start()] + text[found.end() :]
+
+
+def _before_and_after(one: str, other: str) -> bool:
+    """Whether a text denies for some time what the other allows after it: "not for a week"."""
+    return any(
+        AFTER_TIME.search(forms(first)[2]) and FOR_TIME.search(forms(second)[2])
+        for first, second in ((one, other), (other, one))
+    )
+
+
+def has_number(text: str) -> bool:
     return any(quantity.kind != "route" for quantity in read(text))
 
 
@@ -208,43 +282,6 @@ def both_healthy(one: str, other: str) -> bool:
         HEALTHY.search(first) and not DENIED_HEALTH.search(first) and NOTHING_WRONG.search(second)
         for first, second in (texts, texts[::-1])
     )
-
-
-def allowed_all_the_same(one: str, other: str) -> str:
-    """The shared words where a text forbids "unless" or "until" what the other allows "even if not"."""
-    for first, second in ((one, other), (other, one)):
-        limited, free = forms(first)[2], forms(second)[2]
-        if shared := _despite_exception(limited, free):
-            return shared
-        waits = ONLY_ONCE.search(limited) and NO_WAIT.search(free) and not NO_WAIT.search(limited)
-        if waits and len(statement(one).words & statement(other).words) >= 2:
-            return " ".join(sorted(statement(one).words & statement(other).words))
-        if ONLY_WITH.search(limited) and EVEN_IF.search(free):
-            mine, theirs = statement(first).words, statement(second).words
-            if len(mine & theirs) >= _SAME_WORDS * min(len(mine), len(theirs)):
-                return " ".join(sorted(mine & theirs))
-    return ""
-
-
-def _despite_exception(limited: str, free: str) -> str:
-    """The words of an exception that the other text does not make: "unless it bleeds", "even if it does"."""
-    if statement(limited).opposed != statement(free).opposed:
-        return ""
-    unless, same = UNLESS.search(limited), ALL_THE_SAME.search(free)
-    if unless and same and not UNLESS.search(free):
-        mine, theirs = words_of(unless[1]), words_of(same[1])
-        shared = mine & theirs
-        return " ".join(sorted(shared)) if 2 * len(shared) >= len(mine) else ""
-    excepted = None if _has_number(limited) or _has_number(free) else EXCEPTED.search(limited)
-    if (
-        excepted
-        and not statement(limited).opposed
-        and not re.search(r"\b(?:except|unless|only|apart|but)\b", free)
-    ):
-        mine, all_words = words_of(excepted[1]), words_of(free)
-        around = words_of(limited[: excepted.start()] + limited[excepted.end() :])
-        return " ".join(sorted(mine)) if mine and mine <= all_words and around & all_words else ""
-    return ""
 
 
 def _is_denied_possibility(first: str, second: str, left_open: list[bool]) -> bool:
@@ -304,9 +341,13 @@ def statement(text: str) -> Statement:
         rest = word.removeprefix(prefix)
         if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
             continue  # "if it fails" is a condition
+        if NO_STATEMENT.match(lower, match.start()) or (word in BADLY and not DONE_BADLY.search(lower)):
+            continue
         free = word == "free" and lower.startswith((" of ", " from "), match.end())
-        undoes = word in UNDOING or word == "lack" or free
-        if opposed and undoes and not SUBORDINATE.search(lower, max(0, negation), match.start()):
+        undoes = word in UNDOING and (not word.startswith("com") or lower.startswith(" off ", match.end()))
+        undoes = undoes or word == "lack" or free
+        between = lower[max(0, negation) : match.start()]
+        if opposed and undoes and not (SUBORDINATE.search(between) or MARKS.search(between)):
             opposed = False
         elif word == "free" and previous and FREE.match(lower, match.start() - 1):
             opposed = True  # "gluten-free"
