@@ -28,8 +28,9 @@ def agree(one: Claim, other: Claim) -> bool:
     """Whether two claims can both be true of one thing: same subject, overlapping amounts and frequencies."""
     if not may_be_one(one, other):
         return False
-    if any(day.of_day_limit and SINGLE.search(single.near) for single, day in ((one, other), (other, one))):
-        return False
+    for single, day in ((one, other), (other, one)):
+        if day.of_day_limit and not single.of_day_limit and SINGLE.search(single.near):
+            return False
     first, second = one.quantity, other.quantity
     mirrors = {first.bound, second.bound} == {"<", ">"}
     same = mirrors and near(first.values[0][0], second.values[0][0], first, second)

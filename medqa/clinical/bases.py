@@ -6,6 +6,7 @@ gives the others as far as it has the factors. `is_product` recognizes an amount
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,7 +21,7 @@ from medqa.clinical.names import MEASURE_NAMES
 from medqa.clinical.numbers import quotient
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import forms
+from medqa.clinical.text import forms, sentence_ends
 
 Found = tuple[str, str, str, str]
 
@@ -113,7 +114,9 @@ def base_of(claim: Claim, text: str) -> str:
         return "time" if of["time"] else "item"
     if amount.item == "doses":
         return "time"
-    before, after = _before(claim, text), lower[amount.end : amount.end + AROUND]
+    ends = sentence_ends(text)
+    end = min(amount.end + AROUND, ends[bisect_left(ends, amount.end)])
+    before, after = _before(claim, text), lower[amount.end : end]
     frequency = claim.dose.frequency if claim.dose else None
     if frequency is not None and any(
         TOTAL_OVER.fullmatch(lower, amount.end, one.start)

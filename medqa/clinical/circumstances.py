@@ -10,20 +10,20 @@ WHEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
     r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
 )
-# What forbids or negates; "no more than" and "not above" are bounds.
+# What forbids or negates; "no more than" and "not above" are bounds, "so as not to hurt" a purpose.
 _BOUND = (
     rf"(?! (?:{BEFORE_LARGER}(?:more|less|later|earlier|sooner|fewer|higher|lower|greater|longer|faster"
     r"|slower|quicker|shorter|larger|smaller|bigger|older|younger|above|below|over|under|beyond|exceed\w*))\b)"
 )
 OPPOSED = re.compile(
-    rf"\b(?:(?:no(?! [a-z]+:)|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?"
-    r"|with(?:hold|held)\w*"
+    rf"\b(?:(?:no(?! [a-z]+:)|(?<!so as )(?<!order )not|never){_BOUND}"
+    r"|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*"
     r"|h(?:o|e)ld(?!:|,| true| (?:[a-z]+ ){1,3}(?:under|against|in place|still|up|upright)\b)"
     r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless"
     r"|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
     r"|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits|ceas\w+|halt\w*|put(?:s|ting)? (?:off|back)"
     rf"|call(?:ed)? off|too (?:low|high|short|long|slow|fast|little|much))\b"
-    rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed))"
+    rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed|quicker|faster|shorter) )"
 )
 # Where a sentence turns to the other side of a bound: "given from 200 on, but with fewer it is withheld"
 CONTRAST = re.compile(r"(?:,|;| -) (?:but|while|whereas|otherwise)(?![a-z])|;| whereas ")

@@ -20,7 +20,7 @@ from medqa.clinical.numbers import quotient
 from medqa.clinical.portions import described, portions
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.schedules import ONCE
+from medqa.clinical.schedules import ONCE, WHOLE_DAY
 from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 
 DAYS_OF_A_MONTH = Fraction(304, 10)
@@ -51,6 +51,10 @@ OF_A_DAY = re.compile(
 )
 # "the 24-hour limit"
 OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
+# "Neither of the two is a daily medicine", "never every day"
+NOT_SO_OFTEN = re.compile(
+    r"\b(?:not|never|nor|neither(?: of [a-z ]{2,20})? (?:is|are))(?: (?:be|taken|given|used|an?|for|as))* $"
+)
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 
 
@@ -184,6 +188,8 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
             continue  # "300 mg a day in three doses"
+        place = bisect_right(starts, quantity.start)
+        begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
         day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
         if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
             continue
@@ -191,6 +197,10 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue
         if quantity.kind == "frequency" and lower.endswith((" over ", " in "), 0, quantity.start):
             continue  # "13.5 g over each 24 h"
+        if quantity.kind == "frequency" and WHOLE_DAY.match(lower, quantity.start):
+            continue  # "three in a day", "0.6 mg over the whole day" say what comes to a day
+        if quantity.kind == "frequency" and NOT_SO_OFTEN.search(lower, begin, quantity.start):
+            continue
         if quantity.kind == "frequency" and quantity.start in counted:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
@@ -200,8 +210,6 @@ def stated(text: str) -> tuple[Claim, ...]:
         weighs = dose is None and quantity.unit == "mg"
         if weighs and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
             continue
-        place = bisect_right(starts, quantity.start)
-        begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
         subject = (
             for_unit(dose.subject, quantity.unit) if dose else _only_molar(text, begin, end, quantity.unit)
         )

@@ -24,6 +24,7 @@ from medqa.clinical.day_parts import Side, is_part_of_day
 from medqa.clinical.derived import is_derived
 from medqa.clinical.exchanges import exchanged
 from medqa.clinical.harmonized import with_common_subject, with_common_times, without_body_weight
+from medqa.clinical.items import ITEMS
 from medqa.clinical.mistaken import (
     changed_otherwise,
     exchanged_routes,
@@ -95,8 +96,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         changed = changed or _by_rules((*WITHOUT_CLAIMS, crossed_over), reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
-    contradicted = (
-        _error(one, other)
+    pairs = [
+        (one, other)
         for one, other in _contradictions(ours, theirs, (reference, hypothesis))
         if not (
             is_derived(one, other, reference, hypothesis)
@@ -106,7 +107,11 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
         )
-    )
+    ]
+    if any(one.counted != other.counted for one, other in pairs):
+        # "Three 4 mg tablets" for one of them is one error, and not also one of tablets.
+        pairs = [(one, other) for one, other in pairs if one.quantity.unit not in ITEMS]
+    contradicted = (_error(one, other) for one, other in pairs)
     found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
     found += _beside(found, ours, theirs, (reference, hypothesis))
     found = found or _instead(ours, theirs, (reference, hypothesis))
@@ -308,7 +313,8 @@ def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
     subject = one.subject or one.quantity.kind
     if other.assumed:
         subject += " (medicine assumed)"
-    same_amount = one.daily and other.daily and amounts_meet(one.quantity, other.quantity)
+    same_amount = one.daily and other.daily and one.counted == other.counted
+    same_amount = same_amount and amounts_meet(one.quantity, other.quantity)
     kind = "frequency" if same_amount else kind_of(one.quantity, other.quantity)
     return subject, kind, one.written, other.written
 

@@ -105,15 +105,19 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
 
 def _bound(labels: list[Mark], values: list[Mark], text: str) -> Bound:
     """(subject, value) where subjects and values come in turn, or several values after each subject."""
+    marks = [(mark, "L") for mark in labels] + [(mark, "V") for mark in values]
+    marks.sort(key=lambda found: found[0].start)
+    order = "".join(kind for _, kind in marks)
+    respectively = RESPECTIVELY.search(forms(text)[2]) is not None
+    if respectively and len(labels) == len(values) and not LISTED.search(order):
+        return []  # its two values are of other subjects
     once = len({mark.meaning for mark in labels}) == len(labels)
     if once and len(labels) == len(values) and (pairs := paired(labels, values, text)):
         return list(pairs.items())
-    marks = [(mark, "L") for mark in labels] + [(mark, "V") for mark in values]
-    marks.sort(key=lambda found: found[0].start)
     if len(labels) == len(values):
-        return _in_turn(marks, RESPECTIVELY.search(forms(text)[2]) is not None)
+        return _in_turn(marks, respectively)
     each = len(values) // len(labels)
-    if "".join(kind for _, kind in marks) != ("L" + "V" * each) * len(labels):
+    if order != ("L" + "V" * each) * len(labels):
         return []
     owners = [mark.meaning for mark in labels for _ in range(each)]
     return list(zip(owners, values, strict=True))

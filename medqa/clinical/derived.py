@@ -54,7 +54,21 @@ PLUS = re.compile(r"(?: [a-z]+)? ?(?:and|plus|\+) ?(?:(?:an?|one|another) )?")
 def is_derived(one: Claim, other: Claim, reference: str, hypothesis: str) -> bool:
     """Whether one of two claims of a medicine is a sum or a product of amounts in the text of the other."""
     sides = ((one, other, reference, hypothesis), (other, one, hypothesis, reference))
-    return any(_follows(*side) or _on_both_sides(*side) or _is_whole(*side) for side in sides)
+    return any(
+        _follows(*side) or _on_both_sides(*side) or _is_whole(*side) or _adds_up(*side) for side in sides
+    )
+
+
+def _adds_up(source: Claim, result: Claim, before: str, after: str) -> bool:
+    """Whether a total is the sum of all amounts of the other text: "three tablets in all" for two and one."""
+    parts = [
+        claim
+        for claim in stated(before)
+        if claim.dimension == source.dimension == result.dimension and claim.role != "maximum"
+    ]
+    if len(parts) < 2 or any(claim.times_a_day for claim in parts) or not _is_total(result, after):
+        return False  # "50 mg/kg every 8 h, 150 mg/kg a day" are one regimen
+    return is_close(sum(claim.quantity.values[0][0] for claim in parts), result.quantity.values[0][0])
 
 
 def _is_whole(whole: Claim, part: Claim, before: str, after: str) -> bool:

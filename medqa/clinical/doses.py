@@ -68,7 +68,7 @@ MEASURED_ONLY = frozenset({"/L", "mmHg", "mmol/mol", "ms", "kg/m2"})
 GIVEN_MEASURES = frozenset({
     "fluid", "salt", "sodium", "weight", "proteinuria", "urine output", "eGFR", "serum potassium",
     "serum sodium",
-    "serum magnesium", "serum iron", "calcium", "phosphate",
+    "serum magnesium", "serum iron", "calcium", "phosphate", "vitamin D",
 })  # fmt: skip
 # Measures that are given in percent.
 IN_PERCENT = frozenset({
@@ -318,12 +318,16 @@ class _Sentence:
         joined = self.text.endswith(JOINED, self.begin, amount.start)
         if joined and after is not None and after[0] == amount.end + 1:
             return after[2], True
+        of_next = after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0]))
+        if of_next and self.text.endswith(": ", self.begin, amount.start):
+            return after[2], True  # "On warfarin: 10 mg vitamin K"
         beside = self._name_before(amount)
         if beside:
             return beside, True
-        if after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0])):
+        if of_next:
             return after[2], True
-        if latest[1] and (before is None or before[0] < latest[0]):
+        measured = latest[1] in NOT_IN_MG and amount.unit.startswith("mg")  # the clearance has no dose
+        if latest[1] and not measured and (before is None or before[0] < latest[0]):
             return latest[1], False
         if before is not None:
             return before[2], False
@@ -347,6 +351,8 @@ class _Sentence:
                 names = [name for name in names if name[2] in MEASURE_NAMES]
             elif DOSE_UNIT.match(unit):
                 names = [name for name in names if self._can_be_given(name)]
+                if unit.startswith("mg"):  # "if the clearance is below 30 mL/min: 250 mg"
+                    names = [name for name in names if name[2] not in NOT_IN_MG - {"weight"}]
                 if unit in ITEMS:  # "weight 55 kg: three tablets"
                     names = [name for name in names if name[2] != "weight"]
             self.fitting[unit] = names

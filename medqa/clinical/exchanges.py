@@ -18,17 +18,14 @@ from medqa.clinical.names import names_of
 from medqa.clinical.numbers import parse, quotient, show
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.word_forms import canonical
 from medqa.clinical.words import words
 
 Found = tuple[str, str, str, str]
 
-# Where a text is cut between two values, the coarsest first.
-CUTS = (
-    re.compile(r"\n|[.!?](?=\s|$)"), re.compile(";"), re.compile(",(?= )"),
-    re.compile(r" (?:and|but|while|whereas|then) "),
-)  # fmt: skip
+# Where a text is cut between two values that are in one sentence, the coarsest first.
+CUTS = (re.compile(";"), re.compile(",(?= )"), re.compile(r" (?:and|but|while|whereas|then) "))
 WORD = re.compile("[a-z]{3,}")
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/].)(?<![a-z]-.)[0-9]*(?:\.[0-9]+)?(?![0-9])")
 # "months 0-3", "week 2", "day 8", "a year": the end of a time in days
@@ -95,7 +92,9 @@ def _beside(text: str, one: Quantity, two: Quantity) -> tuple[frozenset[str], fr
         return None
     lower = forms(text)[2]
     first, second = sorted(places)
-    level = next((number for number, cut in enumerate(CUTS) if cut.search(lower, first[1], second[0])), None)
+    cuts = (number for number, cut in enumerate(CUTS, 1) if cut.search(lower, first[1], second[0]))
+    one_sentence = not any(first[1] <= end <= second[0] for end in sentence_ends(text))
+    level = next(cuts, None) if one_sentence else 0
     if level is None:
         return None
     ends = _ends(text, level)
@@ -133,8 +132,8 @@ def _place(text: str, value: Quantity) -> tuple[int, int] | None:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _ends(text: str, level: int) -> list[int]:
     lower = forms(text)[2]
-    cuts = (match.start() for cut in CUTS[: level + 1] for match in cut.finditer(lower))
-    return sorted({0, *cuts, len(lower) + 1})
+    cuts = (match.start() for cut in CUTS[:level] for match in cut.finditer(lower))
+    return sorted({0, *sentence_ends(text), *cuts, len(lower) + 1})
 
 
 def _days(days: Fraction) -> str:

@@ -33,10 +33,10 @@ EXCLUSIVE = {
         "right": rf"(?<![a-z])right(?:-sided|[ -](?:{PLACES})(?![a-z]))",
     },
     "food": {
-        "with food": rf"\b(?:with|after|during|once)(?: or (?:just |shortly )?after)? {_FOOD}\b|\bp\.c\."
-        rf"|\b{_OFTEN} pc\b",
-        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without) {_FOOD}\b|\bbetween meals\b"
-        rf"|\ba\.c\.|\b{_OFTEN} ac\b|\btaken? fasting\b|\bwhile fasting\b",
+        "with food": rf"\b(?:with|after|during|once(?! an? ))(?: or (?:just |shortly )?after)? {_FOOD}\b"
+        rf"|\bp\.c\.|\b{_OFTEN} pc\b",
+        "without food": rf"\b(?:on an )?empty stomach\b|\b(?:before|without|ahead of|prior to) {_FOOD}\b"
+        rf"|\bbetween meals\b|\ba\.c\.|\b{_OFTEN} ac\b|\btaken? fasting\b|\bwhile fasting\b",
     },
     "meals or bedtime": {
         "at meals": r"\b(?:before|with|after|at) (?:(?:each|every|all|the) )?(?:main )?meals\b"
@@ -156,7 +156,10 @@ EXCLUSIVE = {
     "front": {"anterior": r"\banterior\b", "posterior": r"\bposterior\b"},
     "middle": {"medial": r"\bmedial\b", "lateral": r"\blateral\b"},
     "distance": {"proximal": r"\bproximal\b", "distal": r"\bdistal\b"},
-    "vessel": {"arterial": r"\barterial\b", "venous": r"\bvenous\b"},
+    "vessel": {
+        "arterial": r"\barterial\b(?! (?:blood )?(?:pressure|hypertension|line|catheter|access))",
+        "venous": r"\bvenous\b(?! (?:pressure|line|catheter|access|cannula))",
+    },
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
 }  # fmt: skip
 # One of these is in every text that names an alternative of the row: a quick look before the patterns.

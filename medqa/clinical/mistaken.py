@@ -67,9 +67,16 @@ def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[F
         return
     if any(both and OF_IT.search(side[0].sentence) for both, side in zip(named, doses, strict=True)):
         return  # of one of two
+    if all({mine, other} <= _named(side) for side in (ours, theirs)):
+        return  # both texts name both: "lidocaine with adrenaline: 7 mg/kg"
     same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
     if same is not None:
         yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def _named(claims: Sequence[Claim]) -> set[str]:
+    """The medicines and measures of a text that are around its claims."""
+    return {name for claim in claims for _, _, name in names_of(claim.around)}
 
 
 def _is_combination(sentence: str, medicines: set[str]) -> bool:

@@ -82,7 +82,7 @@ IN_WORDS = (
 )
 PHRASE = (
     rf"(?:(?:[0-9]{{1,3}}|{_WORD}) and (?:an? |one )?(?:half|quarter)"
-    r"|(?:an?|one|two|three)[ -](?:half|thirds?|quarters?)|[1-9]/[1-9]"
+    r"|(?:an?|one|two|three)[ -](?:half|thirds?|quarters?)|[1-9]/[1-9]|[0-9]{0,2}[½¼¾⅓⅔]"
     rf"|[0-9]{{1,3}}(?:\.[0-9]+)?|{IN_WORDS}|half)"
 )
 

@@ -66,12 +66,22 @@ IN_ONE_WORD = ("displacement", "rupture", "complications")
 TURNED = {
     "together": {"together": "apart", "apart": "together"},
     "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
+    "speed": {"slow": "fast", "fast": "slow"},
 }
-TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without|if|when)\b|n't\b)[^.;,:]{0,40}$")
+TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without)\b|n't\b)[^.;,:]{0,40}$")
+# "If it is stopped suddenly", but not "when the taper is over"
+WARNED_OF = frozenset({"together", "abrupt", "fast"})
+WARNS = re.compile(r"\b(?:if|when)\b[^.;,:]{0,40}$")
 REPLACED = re.compile(r"\b(?:rather than|instead of) (?:being )?$")
 TURNS_AFTER = re.compile(
     r"[^.;,]{0,30}?(?:\b(?:none|no|not|avoided|dangerous|unnecessary|unsafe|risky|harmful|superfluous"
-    r"|contra-?indicated|(?:can|may|might) (?:cause|lead|trigger))\b|n't\b)"
+    r"|contra-?indicated|(?:(?:can|may|might) )?(?:cause|lead|trigger|provoke|risk)s?)\b|n't\b)"
+)
+# "Half an hour later comes breakfast", "wait half an hour with breakfast": nothing is taken with it.
+WAITS = re.compile(
+    r"\b(?:wait\w*|hold off|delay\w*|postpon\w*)[^.;]{0,40} with [a-z ]{0,12}(?:breakfast|food|meals?)\b"
+    r"|\bwith [a-z ]{0,12}(?:breakfast|food|meals?) (?:no (?:sooner|earlier)"
+    r"|(?:not|only) (?:before|after|until)|following|(?:[a-z0-9]+ ){1,5}(?:later|afterwards))\b"
 )
 INSULIN = re.compile(r"\b(?:insulin|aspart|lispro|glulisine|novorapid|humalog)\b")
 # What a "not" does not forbid: "oral B12 is not as effective as injections", "not only intravenous"
@@ -158,9 +168,10 @@ def ended_alike(one: str, other: str) -> bool:
     return "withdrawal" in rows and rows["withdrawal"][0] == others.get("withdrawal", ("",))[0]
 
 
-def _is_denied(lower: str, match: re.Match[str]) -> bool:
+def _is_denied(lower: str, label: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
     before = REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start())
+    before = before or (WARNS.search(lower, 0, match.start()) if label in WARNED_OF else None)
     return (before or TURNS_AFTER.match(lower, match.end())) is not None
 
 
@@ -198,10 +209,10 @@ class _Ways:
             found = {label: match for label, pattern in patterns.items() if (match := pattern.search(lower))}
             if row in TURNED:  # "should not be stopped abruptly", "no tapering is needed"
                 found = {
-                    TURNED[row][label] if _is_denied(lower, match) else label: match
+                    TURNED[row][label] if _is_denied(lower, label, match) else label: match
                     for label, match in found.items()
                 }
-            if row == "food" and NO_NEED.search(lower):
+            if row == "food" and (NO_NEED.search(lower) or WAITS.search(lower)):
                 continue  # "it is not necessary to take them with food"
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"

@@ -71,8 +71,21 @@ def paired(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> dict[Ha
         if is_label == also_label or (implied and not is_label):
             return {}
         label, value = (first, second) if is_label else (second, first)
+        if value is first and _is_number(value) and _is_parted(value, label, text):
+            return {}  # "… 20 mg. Albumin …": what a sentence ends with does not belong to the next
         pairs[label.meaning] = value
     return pairs
+
+
+def _is_number(mark: Mark) -> bool:
+    """Whether a mark is a value and not a word or name."""
+    return not isinstance(mark.meaning, str) or mark.meaning[:1].isdigit()
+
+
+def _is_parted(one: Mark, other: Mark, text: str) -> bool:
+    """Whether a sentence ends between two marks."""
+    ends = sentence_ends(text)
+    return bisect_right(ends, one.start) != bisect_right(ends, other.start)
 
 
 def _share_a_value(labels: Sequence[Mark], values: Sequence[Mark], text: str) -> bool:

@@ -85,6 +85,7 @@ IN_VOLUME = re.compile(
 CONTAINS = re.compile(
     r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
 )
+PERCENT_OF = 100  # mL
 ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches", "six 50 mg tablets"
 SOME_OF = re.compile(
@@ -171,6 +172,17 @@ def described(quantities: Sequence[Quantity], lower: str) -> set[int]:
         for one, two in pairwise(quantities)
         if one.unit == "mL" and two.unit in ("mg", "IU", "mmol")
     ]
+    percents = {one.values[0][0] for one in quantities if one.unit == "%" and one.values}
+    of_volume |= {
+        one.start
+        for amount, volume in pairwise(quantities)
+        if amount.unit == "mg"
+        and volume.unit == "mL"
+        and volume.values[0][0] == PERCENT_OF
+        and quotient(amount.values[0][0], 1000) in percents
+        and IN_VOLUME.fullmatch(lower[amount.end : volume.start])
+        for one in (amount, volume)
+    }  # "1 % means 1 g in 100 mL"
     return of_volume | {
         one.start for pair in pairs if CONTAINS.fullmatch(lower[pair[0].end : pair[1].start]) for one in pair
     }

@@ -302,6 +302,7 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
         or smaller[0].dimension != unit.dimension
         or not unit.factor / MOST_SMALLER <= smaller[0].factor < unit.factor
         or smaller[0].per
+        or value != int(value)  # "a quarter of a year, three months" says it twice
     ):
         return value, end
     if part[0] * smaller[0].factor >= unit.factor:

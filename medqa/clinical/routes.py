@@ -123,6 +123,8 @@ PLACE = {
     "intra-articular": re.compile(" fracture"),
     "under skin": re.compile(" (?:surface|that|which|and can)"),
     "pr": re.compile(" interval"),
+    "iv": re.compile(" (?:access|line|cannula|catheter)(?![a-z])"),
+    "intravenous": re.compile(" (?:access|line|cannula|catheter)(?![a-z])"),
 }
 # "Seek help if swallowed", "unable to swallow", "a barium swallow": nothing is taken by mouth.
 NO_SWALLOWING = re.compile(

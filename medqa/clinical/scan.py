@@ -89,7 +89,8 @@ BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?! ?[0-9])"
     r"|(?:or|and) (?:more|above|over|greater|higher|longer|larger|bigger|wider|beyond|up|better"
     r"|faster|heavier|older)(?![a-z])|(?:(?!(?:and|or|to|then) )[a-z]{4,} )?(?:upwards?|onwards?)(?![a-z]))"
-    r"|(?P<below>(?:at (?:the )?most|downwards?|max(?:imum)?)(?![a-z])|(?:or|and) (?:less|below|lower|under"
+    r"|(?P<below>(?:(?:at (?:the )?most|max(?:imum)?)(?![a-z]|:? [0-9])|downwards?(?![a-z]))"
+    r"|(?:or|and) (?:less|below|lower|under"
     r"|fewer|smaller|younger|shorter|slower|lighter)(?![a-z])))"
 )
 # "over 3 months of age", "a refill time over 2 seconds"

@@ -114,7 +114,7 @@ PHRASE_RATES = {
 DAYS = re.compile(
     rf"({_NUMBER}) (?:(?:(?:day|night|morning|evening)s? (?:a|per|each|every|of the)"
     rf"|in each) (?P<period>week|month)"
-    r"|(?:day|night)s out of (?:every )?(?:seven|7))(?![a-z])"
+    r"|(?:day|night)s? (?:out of|in) (?:(?:each|every) )?(?:seven|7))(?![a-z])"
 )
 # "1-0-1": one in the morning, none at noon, one in the evening
 SCHEME = re.compile("[01]-[01]-[01](?:-[01])?(?![0-9a-z/-])")
@@ -131,7 +131,7 @@ ONCE = re.compile(
     r"|when (?:she|he|you|they) (?:wakes?|gets? up|rises?)(?: up)?|first thing|last thing"
     r"|(?:before|when|on) (?:going to (?:bed|sleep)|retiring)"
     # "8 mg morning and 4 mg evening"
-    r"|(?:morning|midday|noon|evening|night|bedtime)(?=[.,;)]| *$| (?:and|plus) (?:[0-9]|"
+    r"|(?:morning|midday|noon|evening|(?<!day and )night|bedtime)(?=[.,;)]| *$| (?:and|plus) (?:[0-9]|"
     rf"{IN_WORDS} )| [0-9])"
     r"|(?:before|with|after) (?:bed|breakfast|lunch|dinner|supper|(?:the |her |his |your )?(?:evening"
     r"|midday|main) meal))(?![a-z])"
@@ -142,8 +142,8 @@ BESIDE_TIME = re.compile(
 )
 # "in the morning and two in the evening"
 AGAIN = re.compile(
-    rf"(?:,? and|,) (?:again|another(?: (?!in |at |with |on |before |after )[a-z]+)?|the same(?: again)?"
-    rf"|{IN_WORDS}|[0-9]) (?=[a-z])"
+    r"(?:,? (?:and|plus)|,) (?:again|another(?: (?!in |at |with |on |before |after )[a-z]+)?"
+    rf"|the same(?: again)?|{IN_WORDS}|[0-9]) (?=[a-z])"
 )
 # "at 7, 11, 15 and 19 o'clock", "at 8 am and 8 pm"
 _CLOCK = r"[0-2]?[0-9](?:[:.][0-5][0-9])?(?: ?(?:[ap]\.?m\b\.?|h(?:ours|rs)?\b|o'clock))?"
@@ -153,6 +153,8 @@ CLOCKS = re.compile(
     r"(?! ?(?:m?c?g|µg|ml|units?|iu|mmol|tablets?|capsules?|puffs?|drops?)(?![a-z]))"
 )
 CLOCK = re.compile(_CLOCK)
+# "at 0, 12 and 24 hours": after the first dose, not by the clock
+HOURS_LATER = ("24", "25", "26", "27", "28", "29")
 # "every Monday", "on Mondays and Thursdays"
 _DAY_NAMES = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
 _WEEKDAY = f"(?:{'|'.join(_DAY_NAMES)})day"
@@ -176,6 +178,11 @@ MEALTIMES = re.compile(
     rf"(?:with|before|after|at|for|in) (?:each of (?:the |her |his |your )?|all )({_NUMBER}) (?:main "
     rf"|daily )?"
     r"(?:meals|feeds|doses|times|portions)(?![a-z])"
+)
+# "After each of three meals and again before bed"
+AND_AT_NIGHT = re.compile(
+    r",? (?:and|plus) (?:again )?(?:at|before|after|on|with) (?:an? |the |her |his |your )?"
+    r"(?:bed|bedtime|night|going to bed|retiring)(?![a-z])"
 )
 # "over the whole day", "in the day overall"
 WHOLE_DAY = re.compile(
@@ -254,8 +261,9 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if (match := CODED.match(text, start)) is not None:
         return _interval(*match.groups(), 1, match.end())
     if after_amount and (match := CLOCKS.match(text, start)) is not None:
-        times = len(CLOCK.findall(match.group()))
-        return (times, times), "day", match.end()
+        clocks = CLOCK.findall(match.group())
+        if not any(clock.startswith(HOURS_LATER) for clock in clocks):
+            return (len(clocks),) * 2, "day", match.end()
     if (match := WEEKDAYS.match(text, start)) is not None:
         days = Fraction(len(re.findall(_WEEKDAY, match.group())), 7)
         return (days, days), "day", match.end()
@@ -271,7 +279,9 @@ def _of_word(text: str, raw: str, start: int, after_amount: bool) -> Frequency |
     if (match := WHOLE_DAY.match(text, start)) is not None:
         return (1, 1), "day", match.end()
     if (match := MEALTIMES.match(text, start)) is not None:
-        return (_number(match.group(1)),) * 2, "day", match.end()
+        again = AND_AT_NIGHT.match(text, match.end())
+        times = _number(match.group(1)) + (again is not None)
+        return (times, times), "day", (again or match).end()
     if after_amount and (match := ONCE.match(text, start)) is not None:
         again = AGAIN.match(text, match.end())
         count = again and NUMBER_BEGINS.search(again.group())

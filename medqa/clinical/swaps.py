@@ -220,13 +220,32 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
             continue
         labels, values = (two, one) if _is_value(one) and not _is_value(two) else (one, two)
         mine, others = (
-            belonging(common[labels][side], common[values][side], text, of_things)
+            _certain(
+                sides[side].get(labels, ()) if _is_value(values) else (),
+                common[labels][side],
+                common[values][side],
+                text,
+                of_things,
+            )
             for side, text in enumerate((reference, hypothesis))
         )
         for found in _crossed(mine, others):
             if found[0] not in seen:
                 seen.add(found[0])
                 yield ", ".join(map(str, found[0])), "swapped", *found[1:]
+
+
+def _certain(
+    mentions: Sequence[Mark], labels: Sequence[Mark], values: Sequence[Mark], text: str, of_things: bool
+) -> dict[Hashable, Mark]:
+    """What belongs to each label by its first mention and, where `mentions` has another, by its last."""
+    pairs = belonging(labels, values, text, of_things)
+    last = {mark.meaning: mark for mark in mentions}
+    moved = sorted((last.get(mark.meaning, mark) for mark in labels), key=lambda mark: mark.start)
+    if not pairs or moved == list(labels):
+        return pairs
+    again = belonging(moved, values, text, of_things)
+    return {label: value for label, value in pairs.items() if again.get(label, value) == value}
 
 
 def few_values(*texts: str) -> bool:

@@ -127,6 +127,10 @@ SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])|(?<!\bMrs.)(?<!\bM[rs].)(?<!\b
 BETWEEN = re.compile(
     r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?) ?[≤<] ?([A-Za-z][^ ≤<]{0,20}) ?[≤<] ?([0-9]+(?:\.[0-9]+)?)"
 )
+# "10 mL × weight in kg"
+TIMES_WEIGHT = re.compile(
+    r"(?<=[a-zA-Z]) ?[x×] ?(?:body[ -]?)?weight (?:in kg|\(kg\)|\[kg\])(?![a-z]| ?[x×])"
+)
 SPACES = re.compile("[ \u00a0]{2,}")
 # Narrow spaces between thousands: "1 200 mg"
 THOUSANDS = re.compile("(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u2009\u202f][0-9]{3})+(?![0-9])")
@@ -165,6 +169,8 @@ def plain(text: str) -> str:
         if "\\" in text or "$" in text or "~" in text:
             text = _replaced(text, LATEX)
         text = SPACES.sub(" ", _replaced(text, MARKDOWN))
+    if "weight" in text:
+        text = TIMES_WEIGHT.sub("/kg", text)
     if "≤" in text or "<" in text:
         text = BETWEEN.sub(r"\2 \1 to \3", text)
     if "\n" in text and ":" in text:

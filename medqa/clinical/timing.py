@@ -45,6 +45,8 @@ SINGLE = re.compile(
     r"\b(?:(?:as|in|by) (?:a |one )?single (?:[a-z]+ )?(?:dose|injection|infusion)|single dose of|one-off"
     r"|once only|stat|one[- ]time|only once|just once|one dose only)\b"
 )
+# "At bedtime" alone can be once.
+EACH_DAY = re.compile(r"\b(?:each|every|daily|nightly|mane|nocte|od|mornings|evenings|nights)\b")
 SHORT = re.compile(
     r"\b(?:single|once only|stat|one dose|today|tonight|one day|first|day 1|day one|then|after)\b"
 )
@@ -104,6 +106,7 @@ def repeated_single(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[
             if not (one.dose and other.dose and medicine(one.subject) and one.subject == other.subject):
                 continue
             again = other.times_a_day and not one.dose.frequency and not SHORT.search(other.sentence)
+            again = again and (not other.at_time or EACH_DAY.search(other.sentence))
             if again and SINGLE.search(one.sentence) and amounts_meet(one.quantity, other.quantity):
                 written = [one.written, other.written]
                 yield one.subject, "frequency", *(written[::-1] if number else written)

@@ -37,7 +37,7 @@ EACH_SITE = re.compile(
 TAKEN_AFTER = re.compile(
     r"[,:;]?(?: and)?(?: (?:let|have|tell|ask) (?:the |your )?[a-z]+)?(?: (?:she|he|they|you|patients))?"
     rf"(?: to)?(?: (?:should|must|may|will))?(?: (?:takes?|swallows?|uses?)|(?<=[,:])) ({PHRASE})"
-    r" (?:tablet|capsule|pill|puff)s"
+    r" (?:a )?(?:tablet|capsule|pill|puff)s?"
     r"(?= (?:together|at once|at a time|each|every|once|twice|daily|in the|with|at)(?![a-z]))"
     # "two in the morning and one at night" adds up elsewhere
     rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
@@ -99,7 +99,8 @@ def total_of(
     ):
         return amount
     before = text[max(begin, amount.start - 50) : amount.start]
-    pattern = COUNT_OF_NAMED if APIECE.match(text, amount.end) else COUNT_BEFORE if item else TIMES_BEFORE
+    named = APIECE.match(text, amount.end) or (item and before.endswith(" of "))
+    pattern = COUNT_OF_NAMED if named else COUNT_BEFORE if item else TIMES_BEFORE
     count = pattern.search(before)
     if count is not None and SUPPLIED.search(before, 0, count.start()):
         return None
