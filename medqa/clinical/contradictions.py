@@ -38,6 +38,7 @@ from medqa.clinical.mistaken import (
 )
 from medqa.clinical.names import medicine
 from medqa.clinical.numbers import parse
+from medqa.clinical.odd_values import odd_value
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
@@ -53,6 +54,8 @@ Found = tuple[str, str, str, str]
 # Rules that compare two texts when claims show no error, or when the reference has none.
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
+# Rules that compare two texts when no other rule has found an error.
+LAST = (odd_value,)
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
@@ -92,6 +95,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
         changed = changed or _by_rules((*WITHOUT_CLAIMS, crossed_over), reference, hypothesis)
+        changed = changed or _by_rules(LAST, reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     contradicted = (
@@ -139,7 +143,7 @@ def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, s
         *wrong_product(ours, theirs),
         *other_base(ours, theirs, *texts),
     ]
-    return found or list(crossed_over(*texts))
+    return found or list(crossed_over(*texts)) or _by_rules(LAST, *texts)
 
 
 def _by_rules(
