@@ -16,9 +16,10 @@ _BOUND = (
     r"|slower|quicker|shorter|larger|smaller|bigger|older|younger|above|below|over|under|beyond|exceed\w*))\b)"
 )
 OPPOSED = re.compile(
-    rf"\b(?:(?:no|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*|h(?:o|e)ld"
-    r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless"
-    r"|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
+    rf"\b(?:(?:no|not|never){_BOUND}|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*"
+    r"|h(?:o|e)ld(?! (?:it|them|this) (?:there|at|steady|below|under|above)\b)"
+    r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:[a-z-]+ ){0,3}out|paus\w+"
+    r"|unless|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
     r"|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits|ceas\w+|halt\w*|put(?:s|ting)? (?:off|back)"
     rf"|call(?:ed)? off|too (?:low|high|short|long|slow|fast|little|much))\b"
     rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed))"

@@ -47,6 +47,7 @@ from medqa.clinical.rates import other_rate
 from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.thresholds import other_side
 from medqa.clinical.timing import other_days, other_pause, other_times, repeated_single
 
 FIELDS = ("subject", "kind", "reference", "answer")
@@ -55,7 +56,7 @@ Found = tuple[str, str, str, str]
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
 # Rules that compare two texts when no other rule has found an error.
-LAST = (odd_value,)
+LAST = (odd_value, other_side)
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
