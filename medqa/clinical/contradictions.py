@@ -20,6 +20,7 @@ from medqa.clinical.counterparts import (
     same_thing,
 )
 from medqa.clinical.crossings import crossed_over
+from medqa.clinical.daily_totals import other_total
 from medqa.clinical.derived import is_derived
 from medqa.clinical.exchanges import exchanged
 from medqa.clinical.harmonized import with_common_subject, with_common_times, without_body_weight
@@ -56,7 +57,7 @@ Found = tuple[str, str, str, str]
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
 # Rules that compare two texts when no other rule has found an error.
-LAST = (odd_value, other_side)
+LAST = (odd_value, other_side, other_total)
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
@@ -87,7 +88,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     Source: our own.
     Without a common subject: an amount, duration, age, frequency or share that is the only one of its
         dimension that does not agree; two values that changed places; the other route, side of the body or
-        time of day (`opposites`).
+        time of day (`opposites`); the only value in which the texts differ (`odd_values`); a number with the
+        bound on its other side (`thresholds`); another total of a day (`daily_totals`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
         reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
