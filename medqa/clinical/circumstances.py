@@ -18,9 +18,10 @@ _BOUND = (
 OPPOSED = re.compile(
     rf"\b(?:(?:no(?! [a-z]+:)|(?<!so as )(?<!order )not|never){_BOUND}"
     r"|cannot|avoid(?:ed|ing)?|stop(?:s|ped|ping)?|with(?:hold|held)\w*"
-    r"|h(?:o|e)ld(?!:|,| true| (?:[a-z]+ ){1,3}(?:under|against|in place|still|up|upright)\b)"
-    r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:it |them )?out|paus\w+|unless"
-    r"|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
+    r"|h(?:o|e)ld(?!:|,| true| (?:[a-z]+ ){1,3}(?:under|against|in place|still|up|upright)\b"
+    r"| (?:it|them|this) (?:there|at|steady|below|under|above)\b)"
+    r"|defer\w*|postpon\w*|delay\w*|interrupt\w*|omit\w*|le(?:ave|aving|ft) (?:[a-z-]+ ){0,3}out|paus\w+"
+    r"|unless|contra-?indicat\w+|without|discontinu\w+|until|forbid\w*|skip\w*|withdraw\w*|c(?:o|a)mes? off"
     r"|taken? off|ke(?:ep|pt) (?:off|away)|off[ -]limits|ceas\w+|halt\w*|put(?:s|ting)? (?:off|back)"
     rf"|call(?:ed)? off|too (?:low|high|short|long|slow|fast|little|much))\b"
     rf"|n't{_BOUND}(?! (?:[a-z]+ ){{0,2}}(?:more|longer|exceed|quicker|faster|shorter) )"

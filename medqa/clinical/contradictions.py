@@ -20,6 +20,7 @@ from medqa.clinical.counterparts import (
     same_thing,
 )
 from medqa.clinical.crossings import crossed_over
+from medqa.clinical.daily_totals import other_total
 from medqa.clinical.day_parts import Side, is_part_of_day
 from medqa.clinical.derived import is_derived
 from medqa.clinical.exchanges import exchanged
@@ -40,6 +41,7 @@ from medqa.clinical.mistaken import (
 )
 from medqa.clinical.names import medicine
 from medqa.clinical.numbers import parse
+from medqa.clinical.odd_values import odd_value
 from medqa.clinical.opposites import names_way, wrong_way
 from medqa.clinical.patients import is_own_value
 from medqa.clinical.quantity import amounts_meet, is_inside, kind_of
@@ -48,6 +50,7 @@ from medqa.clinical.rates import other_rate
 from medqa.clinical.sequences import relisted, repeated, shortened
 from medqa.clinical.swaps import few_values, swapped
 from medqa.clinical.text import KEPT_TEXTS, forms
+from medqa.clinical.thresholds import other_side
 from medqa.clinical.timing import other_days, other_pause, other_times, repeated_single
 
 FIELDS = ("subject", "kind", "reference", "answer")
@@ -55,6 +58,8 @@ Found = tuple[str, str, str, str]
 # Rules that compare two texts when claims show no error, or when the reference has none.
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
+# Rules that compare two texts when no other rule has found an error.
+LAST = (odd_value, other_side, other_total)
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
@@ -85,7 +90,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     Source: our own.
     Without a common subject: an amount, duration, age, frequency or share that is the only one of its
         dimension that does not agree; two values that changed places; the other route, side of the body or
-        time of day (`opposites`).
+        time of day (`opposites`); the only value in which the texts differ (`odd_values`); a number with the
+        bound on its other side (`thresholds`); another total of a day (`daily_totals`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
         reference gives none. A text of several regimens of one medicine can be flagged
         wrongly, which is why the errors are listed and not only counted.
@@ -94,6 +100,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
         changed = changed or _by_rules((*WITHOUT_CLAIMS, crossed_over), reference, hypothesis)
+        changed = changed or _by_rules(LAST, reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     pairs = [
@@ -146,7 +153,7 @@ def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, s
         *wrong_product(ours, theirs),
         *other_base(ours, theirs, *texts),
     ]
-    return found or list(crossed_over(*texts))
+    return found or list(crossed_over(*texts)) or _by_rules(LAST, *texts)
 
 
 def _by_rules(

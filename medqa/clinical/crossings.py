@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -29,8 +30,9 @@ ROWS = (
 # Further rows: row → subject → its words.
 FURTHER = {
     "surgery": {
-        "before": r"before(?:hand)?|prior to|pre-?op\w*|pre-?treatment|baseline",
-        "after": r"after(?:wards?)?|post-?op\w*|post-?treatment|following",
+        "before": r"before(?:hand)?|prior to|ahead of|pre-?op\w*|pre-?treatment|baseline",
+        "after": r"after(?:wards?)?|post-?op\w*|post-?treatment|following"
+        r"|(?:once|when) (?:it|this) (?:was|is) (?:over|finished|done)",
     },
     "stay": {
         "admission": r"admission|admitted|arrival|arrived|presentation|came in",
@@ -45,7 +47,20 @@ FURTHER = {
         "then": r"(?:an?|one|two|three|six|[0-9]+) (?:year|month|week)s? (?:ago|earlier)"
         "|last (?:year|month|week)(?:'s)?",
     },
-    "ordinal": {"1": "first|1st", "2": "second|2nd", "3": "third|3rd"},
+    "ordinal": {
+        number: rf"{words_of}|shocks? (?:no\.? )?{number}(?![0-9])"
+        for number, words_of in {
+            "1": "first|1st",
+            "2": "second|2nd|next",
+            "3": "third|3rd",
+            "4": "fourth|4th",
+            "5": "fifth|5th",
+        }.items()
+    },
+    "operation": {
+        "operated": "operated|injured|affected|diseased",
+        "other": "other|unaffected|uninjured|healthy|opposite|contralateral",
+    },
 }
 FURTHER_PATTERNS = {
     row: (
@@ -61,7 +76,7 @@ FURTHER_PATTERNS = {
 # "Ward A", "drug B", "HbF"; no article, initial of a species or part of a word.
 LETTER = re.compile(r"(?<![A-Za-z0-9.'-])(?:Hb)?(?P<letter>[A-H])(?![A-Za-z0-9'+-]|\.[A-Za-z]|\. [a-z])")
 ARTICLE = re.compile(r"(?:^|[.!?:;\n] ?)A (?=[a-z])")
-TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr)\.? (?P<name>[A-Z][a-z]+)")
+TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr)\.? (?P<name>[A-Z](?:[a-z]+|(?![A-Za-z])))")
 VALUES = frozenset({"amount", "duration", "score", "pressure", "ratio"})
 # Rows whose subjects can have a medicine: "ceftriaxone for patient A".
 GIVEN_TO = ("letter", "name", "side", "ordinal", "bed", "patient", "twin", "visit", "person")
@@ -105,6 +120,8 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
 
 def _bound(labels: list[Mark], values: list[Mark], text: str) -> Bound:
     """(subject, value) where subjects and values come in turn, or several values after each subject."""
+    if len(labels) == 2 * len(values) and not _any_value(text, labels[len(values) - 1].start):
+        labels = labels[len(values) :]  # "from intravenous to oral: 10 mg intravenously is 30 mg by mouth"
     marks = [(mark, "L") for mark in labels] + [(mark, "V") for mark in values]
     marks.sort(key=lambda found: found[0].start)
     order = "".join(kind for _, kind in marks)
@@ -121,6 +138,11 @@ def _bound(labels: list[Mark], values: list[Mark], text: str) -> Bound:
         return []
     owners = [mark.meaning for mark in labels for _ in range(each)]
     return list(zip(owners, values, strict=True))
+
+
+def _any_value(text: str, end: int) -> bool:
+    """Whether a text has a value before a place."""
+    return any(quantity.kind in VALUES and quantity.start < end for quantity in read(text))
 
 
 def _in_turn(marks: list[tuple[Mark, str]], respectively: bool) -> Bound:
@@ -238,8 +260,10 @@ def _labels(text: str) -> Rows:
             add(match.start(), match.start("of"), meaning.split()[-1], "ordinal")
         else:
             add(match.start(), match.end(), meaning, what)
+    for match in TITLED.finditer(raw):
+        add(match.start("name"), match.end(), match["name"].lower(), "name")
     for start, end, name in names_of(text):
-        add(start, end, name, "substance")
+        add(start, end, name.removeprefix("serum "), "substance")
     for row in ROWS:
         meanings, pattern = LABEL_PATTERNS[row]
         for match in pattern.finditer(lower):
@@ -251,9 +275,11 @@ def _labels(text: str) -> Rows:
     for match in LETTER.finditer(raw):
         if match.start("letter") not in articles:
             add(match.start("letter"), match.end(), match["letter"], "letter")
-    for match in TITLED.finditer(raw):
-        add(match.start("name"), match.end(), match["name"].lower(), "name")
     for quantity in read(text):
         if quantity.kind == "route":
             add(quantity.start, quantity.end, quantity.unit, "route")
+    sides = {mark.meaning for mark in found.get("side", ())}
+    others = [mark for mark in found.get("operation", ()) if mark.meaning == "other"]
+    if len(sides) == len(others) == 1:  # "the left eye 12, the other 15"
+        found["side"].append(replace(others[0], meaning="left" if sides == {"right"} else "right"))
     return {row: sorted(marks, key=lambda mark: mark.start) for row, marks in found.items()}

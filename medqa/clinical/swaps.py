@@ -39,7 +39,7 @@ LABELS = {
         "|following|on discharge|at discharge|later",
     },
     "time of day": {
-        "morning": "mornings?|am|mane|breakfast", "noon": "noon|midday|lunch(?:time)?",
+        "morning": "mornings?|am|mane|breakfast|waking", "noon": "noon|midday|lunch(?:time)?",
         "evening": "evenings?|nights?|pm|nocte|bedtime|dinner|supper|overnight|midnight",
     },
     "person": {
@@ -56,7 +56,7 @@ LABELS = {
         "elderly": "elderly|older people|older adults",
     },
     "stage": {
-        "first": "load(?:ing|ed)?|bolus|initial(?:ly)?|starting|at first|first(?! "
+        "first": "load(?:ing|ed)?|bolus|induction|consolidation|initial(?:ly)?|starting|at first|first(?! "
         "(?:[0-9]|hour|week|month|year))"
         "|day (?:1|one)",
         "later": "maintenance|maintain(?:ed|s)?|then|continu(?:es?|ed|ing)|thereafter|afterwards|after that"

@@ -12,6 +12,46 @@ EXCHANGES = {
         "Falls: C had 7, A had 4, B had 9.",
         "Falls: C had 9, A had 4, B had 7.",
     ),
+    "initials": (
+        "Mr R received cefazolin 2 g; Mrs T received vancomycin 1 g.",
+        "Mrs T was given vancomycin, 1 g. Mr R had cefazolin, 2 g.",
+        "Mr R was given vancomycin, 1 g. Mrs T had cefazolin, 2 g.",
+    ),
+    "subjects named first": (
+        "Oral to intravenous furosemide: 80 mg by mouth is worth about 40 mg intravenously.",
+        "About 40 mg of furosemide IV equals 80 mg taken orally.",
+        "About 80 mg of furosemide IV equals 40 mg taken orally.",
+    ),
+    "the other": (
+        "The left ear has a hearing threshold of 60 dB, the right 25 dB.",
+        "The threshold of the left ear is 60 dB; in the other one it is 25.",
+        "The threshold of the right ear is 60 dB; in the other one it is 25.",
+    ),
+    "operated and other": (
+        "Thigh girth: injured side 44 cm, other side 48 cm.",
+        "The injured thigh measures 44 cm and the other one 48 cm.",
+        "The injured thigh measures 48 cm and the other one 44 cm.",
+    ),
+    "serum": (
+        "Na 128, K 5.6, urea 14.",
+        "Sodium was 128, urea 14 and potassium 5.6.",
+        "Sodium was 128, urea 5.6 and potassium 14.",
+    ),
+    "shocks": (
+        "Amiodarone 300 mg after the third shock, then 150 mg after the fifth.",
+        "- After shock 3: amiodarone 300 mg\n- After shock 5: a further 150 mg",
+        "- After shock 3: amiodarone 150 mg\n- After shock 5: a further 300 mg",
+    ),
+    "over": (
+        "Before dialysis urea was 31 mmol/L, after dialysis 12 mmol/L.",
+        "Urea measured 31 mmol/L ahead of the session; once it was over, 12.",
+        "Urea measured 12 mmol/L ahead of the session; once it was over, 31.",
+    ),
+    "consolidation": (
+        "Itraconazole 400 mg daily in consolidation and 200 mg daily for maintenance.",
+        "For maintenance itraconazole 200 mg a day; consolidation uses 400 mg.",
+        "For maintenance itraconazole 400 mg a day; consolidation uses 200 mg.",
+    ),
     "letter of a name": (
         "Haemoglobin A 60 % and haemoglobin S 35 %, haemoglobin F 5 %.",
         "HbF makes up 5 % and HbA 60 %.",
