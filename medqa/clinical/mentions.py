@@ -20,9 +20,9 @@ SMALL = word_lists.words(
 # Words of a state or change that say the same beside an organ or substance: "the potassium runs low".
 STATES = (
     "low lower lowered reduced reduction decreased decrease fall falls fell falling drop drops dropped lack "
-    "lacking deficient deficiency insufficient slow slowed poor",
+    "lacking deficient deficiency insufficient slow slowed poor dip dips dipped sank sunk plunged scarce",
     "high higher raised raise elevated elevation increased increase excess excessive rise rises rose risen "
-    "fast rapid racing",
+    "fast rapid racing push pushes pushed climb climbs climbed soar soars soared surge surged spike spikes",
     "enlarged enlargement big bigger large larger grow grew grown",
     "inflamed inflammation sore",
     "swollen swelling swell swells swelled oedema edema oedematous edematous puffy",
@@ -34,14 +34,26 @@ STATES = (
     "leak leaks leaking leaky regurgitation incompetent incompetence",
     "narrowed narrowing narrow stenosis stenosed tight",
     "torn tear tore rupture ruptured burst",
-    "broken break broke fracture fractured",
+    "broken break breaks breaking broke fracture fractured",
     "painful pain pains hurt hurts hurting ache aches aching sore",
     "weak weakness weakened",
     "stiff stiffness rigid rigidity",
     "dry dryness",
     "thick thickened thickening hypertrophy hypertrophied",
     "shrunken shrunk shrinking wasted wasting atrophy atrophied",
-    "difficult difficulty trouble struggle struggles struggled hard",
+    "difficult difficulty trouble struggle struggles struggled hard impaired impairment",
+    "damage damaged damages damaging harm harms harmed harming harmful",
+    "acute acutely sudden suddenly abrupt abruptly",
+    "cloudy clouds clouded clouding opaque opacity",
+    "scar scars scarred scarring fibrosis fibrotic",
+    "collapsed collapse collapses collapsing",
+    "dilated dilatation dilation dilate dilates widened widening wide ballooned",
+    "twisted twist twists twisting torsion",
+    "dead death dies died dying necrosis necrotic",
+    "itchy itch itches itching pruritus pruritic",
+    "thin thins thinned thinning",
+    "spasm spasms cramp cramps cramping",
+    "tender tenderness",
     "fail fails failed failing failure",
     "repair repaired repairing mended",
     "replaced replacement",
@@ -129,14 +141,16 @@ class Mentions:
         if span is None:
             return None
         first, last = words[span[0]], words[span[1]]
-        inside = {
-            place.term
-            for place in places
-            if place.start < last.end and first.start < place.end and place.term not in wanted
-        }
-        plain = (term.removeprefix("no ") for term in inside)
-        if any(not {self._stems(word) for word in term.split()} <= name for term in plain):
-            return None  # "infection of the outer ear" is no middle ear infection
+        inside = set()
+        for place in places:
+            if place.term in wanted or place.start >= last.end or first.start >= place.end:
+                continue
+            own = {word.stem for word in words if place.start <= word.start < place.end}
+            own -= {"", *SMALL}
+            if own <= name:
+                inside.add(place.term)
+            elif own & name or not self._vocabulary.relations.is_bodily(place.term.removeprefix("no ")):
+                return None  # "infection of the outer ear" is no middle ear infection
         before = words[max(0, span[0] - DENIED_FROM) : span[1] + 1]
         denied = any(
             word in NEGATION_WORDS or word.endswith("n't")
@@ -149,16 +163,16 @@ class Mentions:
 def shortest(name: frozenset[str], words: Sequence[Word]) -> tuple[int, int] | None:
     """First and last place of the shortest run of words that has all of a name; None for none."""
     places = [place for place, word in enumerate(words) if word.stem in name]
-    best = None
+    best, shortest_length = None, 0
     for number, first in enumerate(places):
         seen = set()
         for last in places[number:]:
-            length = last - first
-            if length > len(name) + MOST_BETWEEN or (best and length >= best[1] - best[0]):
+            length = sum(word.word not in SMALL for word in words[first + 1 : last + 1])
+            if length > len(name) + MOST_BETWEEN or (best and length >= shortest_length):
                 break
             seen.add(words[last].stem)
             if seen == name:
                 if all(word.stem for word in words[first : last + 1]):
-                    best = first, last
+                    best, shortest_length = (first, last), length
                 break
     return best

@@ -43,6 +43,10 @@ from medqa.clinical.word_forms import (
     user_terms,
 )
 
+# After a medicine: the salt, which leaves it the same medicine.
+SALTS = word_lists.words(
+    "bromide hydrobromide hydrochloride sulfate maleate tartrate citrate mesylate besylate succinate sodium"
+)
 # Before a substance: what the kidneys let through, and not what the blood has.
 URINARY = word_lists.words("urine urinary")
 
@@ -145,6 +149,8 @@ class Vocabulary:
         for name, concept in names.items():
             name, concept = form_of(name), form_of(concept)
             if name and name not in self._concepts and not {name, concept} & self._generic:
+                base, _, salt = concept.rpartition(" ")
+                concept = base if salt in SALTS and base in self._concepts else concept
                 # A sense that an earlier source has counts as it does there.
                 new[name] = self._concepts.get(concept, concept)
         self._concepts |= new
