@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.negation import NEGATION_WORDS
+from medqa.clinical.negation import NEGATION_WORDS, negates
 from medqa.clinical.vocabulary import Vocabulary
 from medqa.clinical.word_forms import canonical, stem
 
@@ -15,7 +15,7 @@ SMALL = word_lists.words(
     "the a an of in to into with and or on at by for from is are was were be been being has have had got his "
     "her their my your our its it he she they you we this that these those which who as than when while out "
     "up off over one each after before during there very also some any rate level levels count counts runs "
-    "both all"
+    "both all can could may might will would"
 )
 # Words of a state or change that say the same beside an organ or substance: "the potassium runs low".
 STATES = (
@@ -79,12 +79,13 @@ def _states() -> dict[str, str]:
 
 
 class Word(NamedTuple):
-    """A word of a text: itself, what it counts as inside a name, where it begins and ends."""
+    """A word of a text: itself, what it counts as inside a name, where it begins and ends, if it denies."""
 
     word: str
     stem: str
     start: int
     end: int
+    denies: bool
 
 
 class Mentions:
@@ -104,12 +105,14 @@ class Mentions:
         names = ([word for word in name.split() if word not in SMALL] for name in names)
         return tuple(frozenset(map(self._stems, words)) for words in names if len(words) > 1)
 
-    def words(self, tokens: Sequence[tuple[str, int]]) -> list[Word]:
-        """The tokens of a text with their stems; a mark of punctuation has none."""
-        return [
-            Word(word, self._stems(word) if word[0].isalnum() else "", start, start + len(word))
-            for word, start in tokens
-        ]
+    def words(self, text: str, tokens: Sequence[tuple[str, int]]) -> list[Word]:
+        """The tokens of a text in small letters with their stems; a mark of punctuation has none."""
+        found = []
+        for word, start in tokens:
+            denies = word.endswith("n't") or (word in NEGATION_WORDS and negates(text, word, start))
+            stemmed = self._stems(word) if word[0].isalnum() else ""
+            found.append(Word(word, stemmed, start, start + len(word), denies))
+        return found
 
     def add(
         self, wanted: Counter[str], given: Counter[str], words: Sequence[Word], places: Sequence[Place]
@@ -152,11 +155,7 @@ class Mentions:
             elif own & name or not self._vocabulary.relations.is_bodily(place.term.removeprefix("no ")):
                 return None  # "infection of the outer ear" is no middle ear infection
         before = words[max(0, span[0] - DENIED_FROM) : span[1] + 1]
-        denied = any(
-            word in NEGATION_WORDS or word.endswith("n't")
-            for word, stemmed, *_ in before
-            if stemmed not in name
-        )
+        denied = any(word.denies for word in before if word.stem not in name)
         return inside, denied or any(term.startswith("no ") for term in inside)
 
 

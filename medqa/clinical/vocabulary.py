@@ -304,6 +304,8 @@ class Vocabulary:
             break
         if not (between or joined) or at == len(tokens) or (joined and denied):
             return place, None
+        if tokens[place][0] == "," and not between and not is_adjective(tokens[at][0]):
+            return place, None  # "gallstones, bone pain" is a list
         end, said = self._at(tokens, at)
         if tokens[place - 1][0] in URINARY or tokens[max(0, place - 2)][0] in URINARY:
             return place, None  # "urine calcium is high"
