@@ -86,6 +86,10 @@ OF_THE_MOUTH = word_lists.words(
     "cancers tumour tumours tumor tumors examination membrane membranes swab cavities infection infections"
 )
 
+# Beside "discharge" where it is the end of a stay in hospital.
+WHEN = word_lists.words("at on before after until since upon pre post planned early safe home")
+AFTER_DISCHARGE = word_lists.words("letter summary home date plan planning medication medications note")
+
 
 def levels() -> Iterator[tuple[str, str, str]]:
     """(substance, "low" or "high", the term for that), for all of `words/levels.txt`."""
@@ -145,6 +149,9 @@ def is_no_term(tokens: list[tuple[str, int]], place: int, length: int) -> bool:
     if word == "secondary":  # the noun has a plural: "secondaries"
         return True
     following = "".join(word for word, _ in tokens[place + 1 : place + 2])
+    before = "".join(word for word, _ in tokens[max(0, place - 1) : place])
+    if word == "discharge" and (before in WHEN or following in AFTER_DISCHARGE):
+        return True  # "on discharge", "the discharge letter"
     if word == "spinal":  # "under spinal", "a spinal was given"; "spinal tuberculosis"
         noun = following[:1].isalpha() and following not in AUXILIARIES and following not in LINKS
         return noun and following not in ANESTHESIA

@@ -194,7 +194,7 @@ class MedicalLexicon(Vocabulary):
         for place, (word, start) in enumerate(tokens):
             meaning, end = found.get(start, ("", 0))
             following = tokens[place + 1][0] if meaning and place + 1 < len(tokens) else ""
-            if f"{word} {canonical(following)}" in self:
+            if f"{canonical(word)} {canonical(following)}" in self:
                 meaning = ""  # "MS Contin" is no multiple sclerosis
             *first, last = TOKEN.findall(meaning) or [word]
             spelled += [(part, start) for part in first]
@@ -226,7 +226,7 @@ class MedicalLexicon(Vocabulary):
         wanted, given = Counter(wanted), Counter(given)
         for one, other, text in ((wanted, given, hypothesis), (given, wanted, reference)):
             if one.keys() - other.keys():
-                words = self._mentions.words(self._tokens(text)[1])
+                words = self._mentions.words(*self._tokens(text))
                 self._mentions.add(one, other, words, self.places(text))
         return aligned(wanted, given, self.relations)
 

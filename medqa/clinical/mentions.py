@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from medqa.clinical import words as word_lists
-from medqa.clinical.negation import NEGATION_WORDS
+from medqa.clinical.negation import NEGATION_WORDS, negates
 from medqa.clinical.vocabulary import Vocabulary
 from medqa.clinical.word_forms import canonical, stem
 
@@ -15,14 +15,14 @@ SMALL = word_lists.words(
     "the a an of in to into with and or on at by for from is are was were be been being has have had got his "
     "her their my your our its it he she they you we this that these those which who as than when while out "
     "up off over one each after before during there very also some any rate level levels count counts runs "
-    "both all"
+    "both all can could may might will would"
 )
 # Words of a state or change that say the same beside an organ or substance: "the potassium runs low".
 STATES = (
     "low lower lowered reduced reduction decreased decrease fall falls fell falling drop drops dropped lack "
-    "lacking deficient deficiency insufficient slow slowed poor",
+    "lacking deficient deficiency insufficient slow slowed poor dip dips dipped sank sunk plunged scarce",
     "high higher raised raise elevated elevation increased increase excess excessive rise rises rose risen "
-    "fast rapid racing",
+    "fast rapid racing push pushes pushed climb climbs climbed soar soars soared surge surged spike spikes",
     "enlarged enlargement big bigger large larger grow grew grown",
     "inflamed inflammation sore",
     "swollen swelling swell swells swelled oedema edema oedematous edematous puffy",
@@ -34,14 +34,26 @@ STATES = (
     "leak leaks leaking leaky regurgitation incompetent incompetence",
     "narrowed narrowing narrow stenosis stenosed tight",
     "torn tear tore rupture ruptured burst",
-    "broken break broke fracture fractured",
+    "broken break breaks breaking broke fracture fractured",
     "painful pain pains hurt hurts hurting ache aches aching sore",
     "weak weakness weakened",
     "stiff stiffness rigid rigidity",
     "dry dryness",
     "thick thickened thickening hypertrophy hypertrophied",
     "shrunken shrunk shrinking wasted wasting atrophy atrophied",
-    "difficult difficulty trouble struggle struggles struggled hard",
+    "difficult difficulty trouble struggle struggles struggled hard impaired impairment",
+    "damage damaged damages damaging harm harms harmed harming harmful",
+    "acute acutely sudden suddenly abrupt abruptly",
+    "cloudy clouds clouded clouding opaque opacity",
+    "scar scars scarred scarring fibrosis fibrotic",
+    "collapsed collapse collapses collapsing",
+    "dilated dilatation dilation dilate dilates widened widening wide ballooned",
+    "twisted twist twists twisting torsion",
+    "dead death dies died dying necrosis necrotic",
+    "itchy itch itches itching pruritus pruritic",
+    "thin thins thinned thinning",
+    "spasm spasms cramp cramps cramping",
+    "tender tenderness",
     "fail fails failed failing failure",
     "repair repaired repairing mended",
     "replaced replacement",
@@ -67,12 +79,13 @@ def _states() -> dict[str, str]:
 
 
 class Word(NamedTuple):
-    """A word of a text: itself, what it counts as inside a name, where it begins and ends."""
+    """A word of a text: itself, what it counts as inside a name, where it begins and ends, if it denies."""
 
     word: str
     stem: str
     start: int
     end: int
+    denies: bool
 
 
 class Mentions:
@@ -92,12 +105,14 @@ class Mentions:
         names = ([word for word in name.split() if word not in SMALL] for name in names)
         return tuple(frozenset(map(self._stems, words)) for words in names if len(words) > 1)
 
-    def words(self, tokens: Sequence[tuple[str, int]]) -> list[Word]:
-        """The tokens of a text with their stems; a mark of punctuation has none."""
-        return [
-            Word(word, self._stems(word) if word[0].isalnum() else "", start, start + len(word))
-            for word, start in tokens
-        ]
+    def words(self, text: str, tokens: Sequence[tuple[str, int]]) -> list[Word]:
+        """The tokens of a text in small letters with their stems; a mark of punctuation has none."""
+        found = []
+        for word, start in tokens:
+            denies = word.endswith("n't") or (word in NEGATION_WORDS and negates(text, word, start))
+            stemmed = self._stems(word) if word[0].isalnum() else ""
+            found.append(Word(word, stemmed, start, start + len(word), denies))
+        return found
 
     def add(
         self, wanted: Counter[str], given: Counter[str], words: Sequence[Word], places: Sequence[Place]
@@ -129,36 +144,34 @@ class Mentions:
         if span is None:
             return None
         first, last = words[span[0]], words[span[1]]
-        inside = {
-            place.term
-            for place in places
-            if place.start < last.end and first.start < place.end and place.term not in wanted
-        }
-        plain = (term.removeprefix("no ") for term in inside)
-        if any(not {self._stems(word) for word in term.split()} <= name for term in plain):
-            return None  # "infection of the outer ear" is no middle ear infection
+        inside = set()
+        for place in places:
+            if place.term in wanted or place.start >= last.end or first.start >= place.end:
+                continue
+            own = {word.stem for word in words if place.start <= word.start < place.end}
+            own -= {"", *SMALL}
+            if own <= name:
+                inside.add(place.term)
+            elif own & name or not self._vocabulary.relations.is_bodily(place.term.removeprefix("no ")):
+                return None  # "infection of the outer ear" is no middle ear infection
         before = words[max(0, span[0] - DENIED_FROM) : span[1] + 1]
-        denied = any(
-            word in NEGATION_WORDS or word.endswith("n't")
-            for word, stemmed, *_ in before
-            if stemmed not in name
-        )
+        denied = any(word.denies for word in before if word.stem not in name)
         return inside, denied or any(term.startswith("no ") for term in inside)
 
 
 def shortest(name: frozenset[str], words: Sequence[Word]) -> tuple[int, int] | None:
     """First and last place of the shortest run of words that has all of a name; None for none."""
     places = [place for place, word in enumerate(words) if word.stem in name]
-    best = None
+    best, shortest_length = None, 0
     for number, first in enumerate(places):
         seen = set()
         for last in places[number:]:
-            length = last - first
-            if length > len(name) + MOST_BETWEEN or (best and length >= best[1] - best[0]):
+            length = sum(word.word not in SMALL for word in words[first + 1 : last + 1])
+            if length > len(name) + MOST_BETWEEN or (best and length >= shortest_length):
                 break
             seen.add(words[last].stem)
             if seen == name:
                 if all(word.stem for word in words[first : last + 1]):
-                    best = first, last
+                    best, shortest_length = (first, last), length
                 break
     return best

@@ -87,6 +87,7 @@ class Relations:
         names = self.names.get(term, [term])
         for name in names if "body part" not in found else ():
             found.update(filter(self.is_bodily, self._segments(name)))
+        found.update(self._sums.get(term, ()))
         first, _, rest = term.partition(" ")
         if rest and first not in OPPOSING:
             found.update(list(self._segments(term))[-1:])

@@ -43,6 +43,10 @@ from medqa.clinical.word_forms import (
     user_terms,
 )
 
+# After a medicine: the salt, which leaves it the same medicine.
+SALTS = word_lists.words(
+    "bromide hydrobromide hydrochloride sulfate maleate tartrate citrate mesylate besylate succinate sodium"
+)
 # Before a substance: what the kidneys let through, and not what the blood has.
 URINARY = word_lists.words("urine urinary")
 
@@ -145,6 +149,8 @@ class Vocabulary:
         for name, concept in names.items():
             name, concept = form_of(name), form_of(concept)
             if name and name not in self._concepts and not {name, concept} & self._generic:
+                base, _, salt = concept.rpartition(" ")
+                concept = base if salt in SALTS and base in self._concepts else concept
                 # A sense that an earlier source has counts as it does there.
                 new[name] = self._concepts.get(concept, concept)
         self._concepts |= new
@@ -298,6 +304,8 @@ class Vocabulary:
             break
         if not (between or joined) or at == len(tokens) or (joined and denied):
             return place, None
+        if tokens[place][0] == "," and not between and not is_adjective(tokens[at][0]):
+            return place, None  # "gallstones, bone pain" is a list
         end, said = self._at(tokens, at)
         if tokens[place - 1][0] in URINARY or tokens[max(0, place - 2)][0] in URINARY:
             return place, None  # "urine calcium is high"

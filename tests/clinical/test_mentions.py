@@ -21,6 +21,11 @@ SAME = [
     ("Urinary retention after surgery.", "Since surgery, he has been unable to pass any urine."),
     ("The shingles vaccine is offered.", "Vaccination against herpes zoster is offered."),
     ("A tear of the rotator cuff.", "The rotator cuff has torn."),
+    ("Acute kidney failure.", "His renal failure came on suddenly."),
+    ("Cataract of the left eye.", "The lens of her left eye has clouded."),
+    ("Hyperglycaemia from steroids.", "Steroids pushed up the blood sugar."),
+    ("Testicular torsion.", "The testicle has become twisted."),
+    ("Subdural haematoma.", "A bleed under the dura."),
 ]
 
 
@@ -40,6 +45,9 @@ OTHER = [
     ("Type 1 diabetes.", "Diabetes of type 2."),
     ("Splenomegaly was found.", "The spleen was seen. The liver was enlarged."),
     ("Tibial osteomyelitis.", "An infection of the thigh bone."),
+    ("Subdural haematoma.", "An extradural bleed."),
+    ("Vertigo after a virus.", "A lightheaded feeling after a virus."),
+    ("Trisomy 21.", "Edwards syndrome."),
 ]
 
 
@@ -52,3 +60,12 @@ def test_another_term_in_similar_words_is_another(lexicon, reference, answer):
 def test_words_of_a_name_that_stand_far_apart_are_none(lexicon):
     far = "The liver was seen first, and then after a long search among the bowel loops something enlarged."
     assert lexicon.token_f1("Hepatomegaly.", far) == 0
+
+
+def test_a_list_joined_by_commas_is_no_compound(lexicon):
+    assert lexicon.terms("Kidney stones, bone pain and constipation.")[0] == "kidney stone"
+
+
+def test_leaving_hospital_is_no_discharge(lexicon):
+    assert lexicon.terms("On discharge he was given antibiotics.") == ["antibiotic"]
+    assert lexicon.terms("A bloody discharge was seen.")
