@@ -19,6 +19,9 @@ from medqa.clinical.text import forms
 # How far from an amount the words that make it the amount of a day may be.
 AROUND = 60
 OF_DAY = re.compile(r"\b(?:day(?:'s)?|daily|24[ -]?h(?:(?:ou)?rs?)?|total\w*|sum|altogether)\b")
+# "Each dose: 50 mg/kg", "50 mg/kg per dose"
+EACH_DOSE = re.compile(r"\b(?:each|every|per|one|single) dose(?: is| of|:)? $")
+PER_DOSE = re.compile(r"(?:/| per | each | a )dose(?![a-z])")
 # "Four such doses a day, which makes eight puffs"
 RESULT = re.compile(
     r"\b(?:total\w*|works? out|makes?|making|com(?:es?|ing) to|sum|altogether|equals?|i\.e\.|that is"
@@ -39,7 +42,9 @@ class Side:
     def is_of_day(self, claim: Claim) -> bool:
         """Whether words around an amount can make it the amount of a day."""
         start, end = claim.quantity.start, claim.quantity.end
-        return OF_DAY.search(forms(self.text)[2], max(0, start - AROUND), end + AROUND) is not None
+        lower = forms(self.text)[2]
+        of_dose = EACH_DOSE.search(lower, max(0, start - AROUND), start) or PER_DOSE.match(lower, end)
+        return not of_dose and OF_DAY.search(lower, max(0, start - AROUND), end + AROUND) is not None
 
     def states(self, day: Fraction, unit: str, but: Claim) -> bool:
         """Whether a claim other than `but` gives an amount of a day in so many words."""

@@ -94,13 +94,8 @@ MARKS = re.compile(r"[,:;.] ")
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
 
-# Words of amounts and times, which no denial is about.
-_MEASURES = frozenset(
-    stem(word)
-    for word in words(
-        "dose doses day days week weeks month months year years hour hours time times once mg ml"
-    )
-)
+# Stems of the words of amounts and times, which no denial is about.
+_MEASURES = words("dose day week month year hour time onc mg ml")
 # "The combination is not recommended" is advice against what is combined.
 _TOGETHER = words("combination coadministration co-administration treatment therapy")
 _NEGATING = NEGATION_WORDS | _OPPOSING
