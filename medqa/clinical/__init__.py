@@ -8,14 +8,18 @@ are counted, and are not in its mean. An empty answer scores 0. No text raises.
 finds what each belongs to (`names`, `circumstances`, `items`, `totals`), and `claims` adds the amounts that
 no unit shows (`portions`), sums (`mixtures`) and those that say the same (`equivalents` converts).
 `contradictions` lists the claims that an answer contradicts: `agreement` decides when two claims agree,
-`counterparts` when they are about the same, `derived`, `bases` and `day_parts` what follows by arithmetic,
-`mistaken` what is taken for something else, `opposites` what excludes each other, `swaps` what changed places
-(`pairing` finds the value of a label), `bindings` what two labels exchanged, by clause, `exchanges` what any
-two subjects exchanged, `crossings` the same by the order of subjects and values, `sequences` a value that was
-taken for another of its text, and `bands` the doses given to the wrong patients.
-`lexicon` finds medical terms (with `word_forms`, `composition`, `negation` and the lists in `words`),
-`alignment` those that two texts word differently, and `polarity` the statements that an answer reverses
-(`questions` turns answered questions into statements).
+`counterparts` when they are about the same, `derived`, `bases` and `day_parts` what follows by arithmetic;
+`mistaken`, `rates`, `timing` and `bands` find what is taken for something else, `opposites` and `exclusives`
+what excludes each other. What changed places is found by pairs of labels and values (`swaps`, `pairing`), by
+clause (`bindings`), between any two subjects (`exchanges`) and by the order of subjects and values
+(`crossings`). Where nothing else was found, `sequences`, `daily_totals`, `thresholds` and `odd_values` look
+for the one value in which two texts differ.
+
+`lexicon` finds medical terms (with `vocabulary`, `roles`, `composition`, `word_forms`, `negation` and the
+lists in `words`). Terms that two texts word differently are one by `mentions` (the words of a name in any
+order) and `alignment` (classes and parts, by `relations`). `polarity` lists the statements that an answer
+reverses: by `statements`, by what goes up and down (`changes`, `directions`) and by what comes first
+(`precedence`); `questions` turns answered questions into statements.
 """
 
 from medqa.clinical.contradictions import dose_error, dose_errors
