@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.claims import FLUIDS, Claim
-from medqa.clinical.derived import BOTH, is_close
+from medqa.clinical.derived import BOTH
 from medqa.clinical.frequencies import TOTAL_OVER
 from medqa.clinical.items import ITEMS
 from medqa.clinical.mistaken import DOSED, is_course
 from medqa.clinical.names import MEASURE_NAMES
-from medqa.clinical.numbers import quotient
+from medqa.clinical.numbers import TOLERANCE, is_close, quotient
 from medqa.clinical.quantity import Quantity, Range
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import forms, sentence_ends
@@ -26,10 +27,8 @@ from medqa.clinical.text import forms, sentence_ends
 Found = tuple[str, str, str, str]
 
 # Products are rounded.
-TOLERANCE = Fraction(3, 100)
 # Doses by weight are rounded more.
 WEIGHED = Fraction(1, 10)
-MG_PER_KG = 10**6
 # How far from an amount the words of its base may be.
 AROUND = 70
 # Measures that have doses.

@@ -2,6 +2,8 @@
 
 import re
 
+# Weights are read in milligrams.
+MG_PER_KG = 10**6
 BODY_WEIGHT = re.compile(r"[0-9 -](?:kgs?|kilos?|kilograms?|lbs?|pounds?|stones?)\b(?!/)")
 # A number of pounds that is a load or a change and not somebody's weight.
 NO_WEIGHT = re.compile(

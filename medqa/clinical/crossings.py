@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.exchanges import NUMBER
 from medqa.clinical.names import MEASURE_NAMES, names_of
 from medqa.clinical.numbers import parse
@@ -83,7 +84,6 @@ GIVEN_TO = ("letter", "name", "side", "ordinal", "bed", "patient", "twin", "visi
 # In an order like "LLVV": so many subjects, then as many values.
 RESPECTIVELY = re.compile(r"\b(?:respectively|in that order)\b")
 LISTED = re.compile("(L{2,})(V{2,})|(V{2,})(L{2,})")
-MG_PER_KG = 10**6
 
 Rows = dict[str, list[Mark]]
 Bound = list[tuple[str, Mark]]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.claims import claims
 from medqa.clinical.equivalents import DOSE_UNIT
 from medqa.clinical.items import ITEMS
@@ -36,7 +37,6 @@ SEVERAL = re.compile(
     r"\b(?:(?:each|both|either|per) (?:eye|nostril|ear|side|hand|foot|knee|breast|thigh|arm|leg)s?|nostrils"
     r"|up to|max\w*|double\w*|increas\w*|rais\w*|reduc\w*|then|from|or|add\w*|extra|limit|exceed)\b"
 )
-MG_PER_KG = 10**6
 TOLERANCE = Fraction(5, 100)
 
 

@@ -12,8 +12,8 @@ from itertools import product
 
 from medqa.clinical.bases import amounts_for
 from medqa.clinical.claims import Claim
-from medqa.clinical.derived import is_close
 from medqa.clinical.items import ITEMS
+from medqa.clinical.numbers import is_close
 from medqa.clinical.text import forms
 
 # How far from an amount the words that make it the amount of a day may be.

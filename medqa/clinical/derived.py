@@ -12,12 +12,11 @@ from math import prod
 
 from medqa.clinical.claims import Claim, stated
 from medqa.clinical.items import ITEMS
-from medqa.clinical.numbers import PHRASE, read_number
+from medqa.clinical.numbers import PHRASE, is_close, read_number
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 
 # Products are rounded: 65 mg of iron three times a day are "roughly 195 mg".
-TOLERANCE = Fraction(3, 100)
 # Words that make an amount a sum over times, days or items.
 TOTAL = re.compile(
     r"\b(?:total(?:s|ling|ing)?|cumulative(?:ly)?|altogether|in all|overall|add(?:s|ed)? up to|in sum|divided"
@@ -228,8 +227,3 @@ def _products(text: str, counts_items: bool, in_days: bool) -> tuple[Fraction, .
     days = min(factors.pop("duration", {Fraction(1)}))
     a_day = prod((min(values) for values in factors.values()), start=2 if BOTH.search(forms(text)[2]) else 1)
     return (a_day, a_day * days) if in_days else (a_day,)
-
-
-def is_close(one: Fraction, other: Fraction) -> bool:
-    """Whether two amounts are the same up to rounding."""
-    return abs(one - other) <= TOLERANCE * other

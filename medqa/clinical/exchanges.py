@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from medqa.clinical.bindings import EMPTY, UNCERTAIN
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.claims import DAYS_OF_A_MONTH
 from medqa.clinical.names import names_of
 from medqa.clinical.numbers import parse, quotient, show
@@ -40,7 +41,6 @@ VALUES = frozenset({"amount", "duration", "frequency", "score", "pressure"})
 EITHER = EMPTY | words(
     "and the for with from not two one first second third then other every per both all any when"
 )
-MG_PER_KG = 10**6
 # More values of a unit are a table.
 MOST = 6
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MG_PER_L, MONTH_TOLERANCE, Claim
 from medqa.clinical.counterparts import WEIGHTS
 from medqa.clinical.equivalents import MOLAR_MASS, in_common_unit
@@ -24,7 +25,6 @@ FAMILIES = (
     frozenset({"haemoglobin", "transfusion threshold"}),
     frozenset({"platelets", "transfusion threshold"}),
 )
-MG_PER_KG = 10**6
 PER_GRAM = re.compile(r"(?:/|per |in (?:one |a |each )?)g(?:ram)?(?![a-z])")
 # Doses by weight are rounded.
 WEIGHT_TOLERANCE = Fraction(1, 10)

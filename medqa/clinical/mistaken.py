@@ -8,6 +8,7 @@ from itertools import pairwise, permutations, product
 from medqa.clinical.claims import DAYS_OF_A_MONTH, Claim
 from medqa.clinical.dates import times_of_day
 from medqa.clinical.names import MEASURE_NAMES, medicine, names_of
+from medqa.clinical.numbers import is_close
 from medqa.clinical.opposites import APART
 from medqa.clinical.quantity import Quantity, amounts_meet
 from medqa.clinical.quantity_reader import read
@@ -31,7 +32,6 @@ FROM_TO = re.compile(
     r"([0-9]+(?:\.[0-9]+)?)(?![0-9])"
 )
 # "From about 60 to 70" for "from 59.6 to 70.3"
-ROUNDING = Fraction(3, 100)
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 HALF_A_DAY = 12 * 60  # minutes
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
@@ -217,7 +217,7 @@ def turned_round(reference: str, hypothesis: str) -> Iterator[Found]:
     for (first, last), written in ours.items():
         for (begin, end), other in theirs.items():
             turned = (first < last) != (begin < end) and first != last and begin != end
-            if turned and _like(first, end) and _like(last, begin) and (first, last) not in theirs:
+            if turned and is_close(first, end) and is_close(last, begin) and (first, last) not in theirs:
                 yield "change", "swapped", written, other
 
 
@@ -228,7 +228,7 @@ def changed_otherwise(reference: str, hypothesis: str) -> Iterator[Found]:
         return
     (one,), (other,) = sides
     ends = [(Fraction(one[end]), Fraction(other[end])) for end in (1, 2)]
-    alike = [_like(*pair) for pair in ends]
+    alike = [is_close(*pair) for pair in ends]
     if any(alike) and not all(alike):
         ours, theirs = ends[alike.index(False)]
         if ours not in _numbers(hypothesis) and theirs not in _numbers(reference):
@@ -238,10 +238,6 @@ def changed_otherwise(reference: str, hypothesis: str) -> Iterator[Found]:
 def _numbers(text: str) -> set[Fraction]:
     """All numbers in digits of a text."""
     return {Fraction(number) for number in NUMBER.findall(forms(text)[2])}
-
-
-def _like(one: Fraction, other: Fraction) -> bool:
-    return abs(one - other) <= ROUNDING * max(one, other)
 
 
 def other_half_of_day(reference: str, hypothesis: str) -> Iterator[Found]:

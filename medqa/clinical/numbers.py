@@ -3,6 +3,8 @@
 import re
 from fractions import Fraction
 
+# How much of an amount rounding may change.
+TOLERANCE = Fraction(3, 100)
 _SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -96,6 +98,11 @@ def quotient(above: int | Fraction, below: int | Fraction) -> int | Fraction:
     """The exact quotient: an int where it is whole, which Python computes with ten times as fast."""
     value = Fraction(above, below)
     return value.numerator if value.denominator == 1 else value
+
+
+def is_close(one: Fraction, other: Fraction, tolerance: Fraction = TOLERANCE) -> bool:
+    """Whether two amounts are the same up to rounding."""
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
 
 
 def read_number(text: str, start: int) -> tuple[Fraction, int] | None:

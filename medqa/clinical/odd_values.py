@@ -11,9 +11,10 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE
 from medqa.clinical.equivalents import DOSE_UNIT
-from medqa.clinical.numbers import WORDS, read_number
+from medqa.clinical.numbers import TOLERANCE, WORDS, is_close, read_number
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import KEPT_TEXTS, forms
 
@@ -39,8 +40,6 @@ COUNTED = re.compile(
     r"|tablets?|capsules?|puffs?|sprays?|drops?|spoon\w*|in (?:two|three|four|[0-9]) |sachets?|vials?"
     r"|ampoules?|pens?|ml|%)(?![a-z/])"
 )
-MG_PER_KG = 10**6
-TOLERANCE = Fraction(3, 100)
 # Items of a dose, days of a week, hours of a day and powers of ten: what amounts are multiplied by.
 FACTORS = (Fraction(3, 2), 2, 3, 4, 7, 10, 24, 60, 100, 1000)
 POWERS = (1, 10, 100, 1000)
@@ -113,12 +112,8 @@ def _left(values: Sequence[_Value], others: Sequence[_Value]) -> list[_Value]:
 
 def _same(one: _Value, other: _Value) -> bool:
     if one.dimension == other.dimension:
-        return _like(one.value, other.value, MONTH_TOLERANCE if one.kind == "duration" else TOLERANCE)
+        return is_close(one.value, other.value, MONTH_TOLERANCE if one.kind == "duration" else TOLERANCE)
     return one.number == other.number and "" in (one.kind, other.kind)
-
-
-def _like(one: Fraction, other: Fraction, tolerance: Fraction = TOLERANCE) -> bool:
-    return abs(one - other) <= tolerance * max(abs(one), abs(other))
 
 
 def _repeated(odd: _Value, ours: Sequence[_Value], theirs: Sequence[_Value]) -> tuple[_Value, _Value] | None:
@@ -146,7 +141,8 @@ def _comparable(one: _Value, other: _Value) -> bool:
     if bare.kind or full.kind not in ("amount", "score") or full.unit == "/L":
         return False
     return not any(
-        _like(bare.number * power, full.number) or _like(full.number * power, bare.number) for power in POWERS
+        is_close(bare.number * power, full.number) or is_close(full.number * power, bare.number)
+        for power in POWERS
     )
 
 
@@ -187,7 +183,7 @@ def _follows(value: _Value, values: Sequence[_Value], counted: bool) -> bool:
         results += [result for one, two in combinations(like, 2) for result in (one + two, abs(one - two))]
     for one in like:
         results += [result for factor in factors - {0, 1} for result in (one * factor, one / factor)]
-    return any(_like(result, value.value) for result in results)
+    return any(is_close(result, value.value) for result in results)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

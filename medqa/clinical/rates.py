@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from medqa.clinical.claims import Claim, claims
-from medqa.clinical.numbers import quotient
+from medqa.clinical.numbers import is_close, quotient
 from medqa.clinical.quantity import Quantity
 from medqa.clinical.quantity_reader import read
 from medqa.clinical.text import forms
 
 Found = tuple[str, str, str, str]
 
-TOLERANCE = Fraction(3, 100)
 # Amounts that are infused.
 INFUSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/kg)?(?:/h)?$")
 # "500 mL is given in 4 hours", "1,600 mL replaced evenly over 48 hours"
@@ -34,7 +33,7 @@ def other_rate(reference: str, hypothesis: str) -> Iterator[Found]:
     per_hour = any(claim.quantity.unit.endswith("/h") for claim in (ours, theirs))
     if unit != other_unit or not (per_hour or (_is_timed(reference) and _is_timed(hypothesis))):
         return
-    if not any(_like(one, other) for _, one, _ in rates[0] for _, other, _ in rates[1]):
+    if not any(is_close(one, other) for _, one, _ in rates[0] for _, other, _ in rates[1]):
         yield ours.subject or theirs.subject or "rate", "value", ours.written, theirs.written
 
 
@@ -76,7 +75,3 @@ def _is_timed(text: str) -> bool:
     lower, amounts = forms(text)[2], [claim.quantity for claim in claims(text) if claim.dose]
     times = [one for one in read(text) if one.kind == "duration" and one.unit == "day" and not one.bound]
     return len(amounts) == len(times) == 1 and _time_of(amounts[0], times, lower) is not None
-
-
-def _like(one: Fraction, other: Fraction) -> bool:
-    return abs(one - other) <= TOLERANCE * max(one, other)

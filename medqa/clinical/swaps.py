@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
+from medqa.clinical.body_weight import MG_PER_KG
 from medqa.clinical.doses import FILLERS
 from medqa.clinical.equivalents import IN_BLOOD
 from medqa.clinical.names import MEASURE_NAMES, names_of
@@ -161,7 +162,6 @@ NO_THINGS = (
 )
 # Classes of which a mark can belong to a thing, as a value does.
 NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "weekday"})
-MG_PER_KG = 10**6
 # Kinds of quantities that are values.
 VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration", "share"})
 # "Two thirds in the morning", "the right one is normal"
