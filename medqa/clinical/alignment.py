@@ -68,13 +68,9 @@ def _apart(one: Counter[str], other: Counter[str], relations: Relations) -> None
 
 def _leave_out(one: Counter[str], other: Counter[str], relations: Relations) -> None:
     """Leave out of `one`, but for its last term, what the terms contain that only `other` has."""
+    within: dict[bool, set[str]] = {True: set(), False: set()}  # of denied terms, and of others
+    for whole in [whole for whole in other if whole not in one]:
+        within[whole.startswith("no ")] |= relations.within(whole.removeprefix("no "))
     for term in [term for term in one if term not in other]:
-        sign = "no " if term.startswith("no ") else ""
-        bare = term.removeprefix("no ")
-        wholes = (
-            whole.removeprefix("no ")
-            for whole in other
-            if whole.startswith("no ") == bool(sign) and whole not in one
-        )
-        if len(one) > 1 and any(bare in relations.within(whole) for whole in wholes):
+        if len(one) > 1 and term.removeprefix("no ") in within[term.startswith("no ")]:
             del one[term]

@@ -166,6 +166,10 @@ def is_route(tokens: list[tuple[str, int]], place: int) -> bool:
     return word == "mouth" and place > 0 and tokens[place - 1][0] == "by"
 
 
+# One of them is in all that says that somebody cannot do something.
+CANNOT = ("cannot", "can't", "couldn't", "not")
+
+
 def cannot(tokens: list[tuple[str, int]], place: int) -> int:
     """Where "cannot", "could not" or "was not able to" ends that begins at `place`; 0 for none."""
     first, second, third, fourth = ([word for word, _ in tokens[place : place + 4]] + [""] * 4)[:4]

@@ -59,7 +59,9 @@ Found = tuple[str, str, str, str]
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
 # Rules that compare two texts when no other rule has found an error.
-LAST = (odd_value, other_side, other_total)
+LAST = (crossed_over, odd_value, other_side, other_total)
+# Longer texts, in characters, hold several regimens, in which these rules are least certain.
+LONGEST_FOR_LAST = 1000
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
@@ -99,8 +101,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference) or few_values(reference)):
         changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or _by_rules((*WITHOUT_CLAIMS, crossed_over), reference, hypothesis)
-        changed = changed or _by_rules(LAST, reference, hypothesis)
+        changed = changed or _by_rules(WITHOUT_CLAIMS, reference, hypothesis) or _last(reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     pairs = [
@@ -153,7 +154,14 @@ def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, s
         *wrong_product(ours, theirs),
         *other_base(ours, theirs, *texts),
     ]
-    return found or list(crossed_over(*texts)) or _by_rules(LAST, *texts)
+    return found or _last(*texts)
+
+
+def _last(reference: str, hypothesis: str) -> list[Found]:
+    """What the first of the last rules finds that finds anything."""
+    if max(len(reference), len(hypothesis)) > LONGEST_FOR_LAST:
+        return []
+    return next(filter(None, (_by_rules((rule,), reference, hypothesis) for rule in LAST)), [])
 
 
 def _by_rules(

@@ -49,17 +49,16 @@ def allowed_all_the_same(one: str, other: str) -> str:
 
 def _despite_exception(limited: str, free: str) -> str:
     """The words of an exception that the other text does not make: "unless it bleeds", "even if it does"."""
-    if statement(limited).opposed != statement(free).opposed:
+    unless, same, excepted = UNLESS.search(limited), ALL_THE_SAME.search(free), EXCEPTED.search(limited)
+    if not (unless and same or excepted) or statement(limited).opposed != statement(free).opposed:
         return ""
-    unless, same = UNLESS.search(limited), ALL_THE_SAME.search(free)
     if unless and same and not UNLESS.search(free):
         mine, theirs = words_of(unless[1]), words_of(same[1])
         shared = mine & theirs
         return " ".join(sorted(shared)) if 2 * len(shared) >= len(mine) else ""
-    excepted = None if has_number(limited) or has_number(free) else EXCEPTED.search(limited)
     if (
         excepted
-        and not statement(limited).opposed
+        and not (has_number(limited) or has_number(free) or statement(limited).opposed)
         and not re.search(r"\b(?:except|unless|only|apart|but)\b", free)
     ):
         mine, all_words = words_of(excepted[1]), words_of(free)

@@ -9,7 +9,7 @@ from typing import Any
 
 from medqa.clinical import words as word_lists
 from medqa.clinical.alignment import aligned
-from medqa.clinical.composition import DENIALS, cannot, is_no_term
+from medqa.clinical.composition import CANNOT, DENIALS, cannot, is_no_term
 from medqa.clinical.mentions import Mentions, Place
 from medqa.clinical.names import GROUPS, medicine
 from medqa.clinical.negated_after import negated_after
@@ -33,6 +33,7 @@ class MedicalLexicon(Vocabulary):
     def _begin_caches(self) -> None:
         self._mentions = Mentions(self)
         # Where terms are, and how often each; kept with the lexicon, so that the memory goes when it goes.
+        self._tokens = lru_cache(maxsize=KEPT_TEXTS)(self._read_tokens)
         self.places = lru_cache(maxsize=KEPT_TEXTS)(self._places)
         self.counts = lru_cache(maxsize=KEPT_TEXTS)(lambda text: Counter(self.terms(text)))
 
@@ -41,7 +42,7 @@ class MedicalLexicon(Vocabulary):
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in ("roles", "relations", "places", "counts", "_mentions")
+            if name not in ("roles", "relations", "places", "counts", "_mentions", "_tokens")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -125,8 +126,8 @@ class MedicalLexicon(Vocabulary):
             return None
         return None if self.relations.is_bodily(concept) and TESTED.search(lower, end, after) else after
 
-    def _tokens(self, text: str) -> tuple[str, list[tuple[str, int]]]:
-        """A text in lower case, and its words and marks, each with where it begins."""
+    def _read_tokens(self, text: str) -> tuple[str, list[tuple[str, int]]]:
+        """A text in lower case, and its words and marks, each with where it begins; cached as `_tokens`."""
         _, text, lower = forms(text)
         for genus in GENUS.finditer(text):
             lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
@@ -204,6 +205,8 @@ class MedicalLexicon(Vocabulary):
 
     def _inabilities(self, tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Say "unable to" for "could not", where a term begins so: "unable to pass urine"."""
+        if all(word not in CANNOT for word, _ in tokens):
+            return tokens
         said, place = [], 0
         while place < len(tokens):
             end = cannot(tokens, place)

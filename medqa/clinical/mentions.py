@@ -1,8 +1,9 @@
 """Terms that a text names in other words than a lexicon lists: "the spleen is enlarged" is splenomegaly."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from medqa.clinical import words as word_lists
@@ -127,9 +128,14 @@ class Mentions:
             words: the words of this text.
             places: where each of its terms begins, and the term.
         """
+        where = defaultdict(list)
+        for place, word in enumerate(words):
+            where[word.stem].append(place)
         for term in [term for term in wanted if term not in given]:
             for name in self._sets(term.removeprefix("no ")):
-                inside = self._mention(name, words, places, wanted)
+                if not name <= where.keys():
+                    continue
+                inside = self._mention(name, sorted(chain(*map(where.get, name))), words, places, wanted)
                 if inside is not None and term.startswith("no ") == inside[1]:
                     given[term] = wanted[term]
                     for part in inside[0]:
@@ -137,10 +143,18 @@ class Mentions:
                     break
 
     def _mention(
-        self, name: frozenset[str], words: Sequence[Word], places: Sequence[Place], wanted: Counter[str]
+        self,
+        name: frozenset[str],
+        found: Sequence[int],
+        words: Sequence[Word],
+        places: Sequence[Place],
+        wanted: Counter[str],
     ) -> tuple[set[str], bool] | None:
-        """The other terms inside a mention of a name and whether it is denied; None without a mention."""
-        span = shortest(name, words)
+        """The other terms inside a mention of a name and whether it is denied; None without a mention.
+
+        `found` are the places of its words.
+        """
+        span = shortest(name, found, words)
         if span is None:
             return None
         first, last = words[span[0]], words[span[1]]
@@ -159,9 +173,8 @@ class Mentions:
         return inside, denied or any(term.startswith("no ") for term in inside)
 
 
-def shortest(name: frozenset[str], words: Sequence[Word]) -> tuple[int, int] | None:
-    """First and last place of the shortest run of words that has all of a name; None for none."""
-    places = [place for place, word in enumerate(words) if word.stem in name]
+def shortest(name: frozenset[str], places: Sequence[int], words: Sequence[Word]) -> tuple[int, int] | None:
+    """First and last place of the shortest run that has all words of a name, at `places`; None for none."""
     best, shortest_length = None, 0
     for number, first in enumerate(places):
         seen = set()

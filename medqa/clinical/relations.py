@@ -69,6 +69,7 @@ class Relations:
             if "body part" not in self._broader[concept]:  # the gall bladder contains no bladder
                 self._broader[concept].update(filter(self.is_bodily, parts))
         self.within = lru_cache(maxsize=1 << 14)(self._within)
+        self.wordings = lru_cache(maxsize=1 << 14)(lambda term: tuple(self._wordings(term)))
 
     def _one(self, name: str) -> str:
         form = form_of(name)
@@ -115,8 +116,8 @@ class Relations:
                 yield self._concepts.get(form) or self._part(form)
             place = end
 
-    def wordings(self, term: str) -> Iterator[frozenset[str]]:
-        """The parts of each name of a term that has two or more."""
+    def _wordings(self, term: str) -> Iterator[frozenset[str]]:
+        """The parts of each name of a term that has two or more; cached as `wordings`."""
         for name in self.names.get(term, [term]):
             parts = frozenset(self._segments(name)) if " " in name else frozenset()
             if len(parts) > 1:
