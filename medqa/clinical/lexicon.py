@@ -229,8 +229,7 @@ class MedicalLexicon(Vocabulary):
         wanted, given = Counter(wanted), Counter(given)
         for one, other, text in ((wanted, given, hypothesis), (given, wanted, reference)):
             if one.keys() - other.keys():
-                words = self._mentions.words(*self._tokens(text))
-                self._mentions.add(one, other, words, self.places(text))
+                self._mentions.add(one, other, *self._tokens(text), self.places(text))
         return aligned(wanted, given, self.relations)
 
     def token_f1(self, reference: str, hypothesis: str) -> float | None:

@@ -116,7 +116,12 @@ class Mentions:
         return found
 
     def add(
-        self, wanted: Counter[str], given: Counter[str], words: Sequence[Word], places: Sequence[Place]
+        self,
+        wanted: Counter[str],
+        given: Counter[str],
+        text: str,
+        tokens: Sequence[tuple[str, int]],
+        places: Sequence[Place],
     ) -> None:
         """Add to the terms of a text, `given`, those of `wanted` that it names in other words.
 
@@ -125,16 +130,24 @@ class Mentions:
         Args:
             wanted: the terms of the other text.
             given: those of this text; changed.
-            words: the words of this text.
+            text: this text in small letters.
+            tokens: its words and marks.
             places: where each of its terms begins, and the term.
         """
+        present = {self._stems(word) for word in {word for word, _ in tokens} if word[0].isalnum()}
+        names = {
+            term: [name for name in self._sets(term.removeprefix("no ")) if name <= present]
+            for term in wanted
+            if term not in given
+        }
+        if not any(names.values()):
+            return
+        words = self.words(text, tokens)
         where = defaultdict(list)
         for place, word in enumerate(words):
             where[word.stem].append(place)
-        for term in [term for term in wanted if term not in given]:
-            for name in self._sets(term.removeprefix("no ")):
-                if not name <= where.keys():
-                    continue
+        for term, candidates in names.items():
+            for name in candidates:
                 inside = self._mention(name, sorted(chain(*map(where.get, name))), words, places, wanted)
                 if inside is not None and term.startswith("no ") == inside[1]:
                     given[term] = wanted[term]
