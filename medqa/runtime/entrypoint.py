@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from medqa.runtime.distributed import rank, world_size
 from medqa.runtime.errors import Failed, Interrupted, UserError
 
 NEVER = re.compile(r"(?i) --RESUME[ =]never\b")
+# How long the other processes stay when the first says what is wrong.
+SECONDS_TO_SPEAK = 5
 _saved = False  # whether the same command can resume from what was saved
 
 
@@ -45,6 +48,8 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
     except UserError as error:
         if _is_first_on_its_machine():
             print(f"ERROR: {error}", file=sys.stderr)
+        else:
+            _let_the_first_speak()
         sys.exit(2)
     except Failed as error:
         if not error.by_all or _is_first_on_its_machine():
@@ -64,6 +69,13 @@ def run_script(main: Callable[[], None], resume_hint: str) -> None:
         hint = f"{hint_of(error)}{_unless_never()}"
         print(f"ERROR: {cause}. {hint}" if cause else f"FAILED. {hint}", file=sys.stderr)
         sys.exit(1)
+
+
+def _let_the_first_speak() -> None:
+    """Wait to be ended: a launcher ends all processes when one fails, also the one that says why."""
+    for received in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(received, signal.SIG_DFL)
+    time.sleep(SECONDS_TO_SPEAK)
 
 
 def _is_first_on_its_machine() -> bool:
