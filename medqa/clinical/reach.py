@@ -28,7 +28,6 @@ TESTS = words(
     "culture cultures biopsy biopsies cytology microscopy examination swab swabs sample samples scan "
     "ultrasound test tests testing analysis imaging"
 )
-ASIDE_OF = TESTS | ENDING_NOUNS
 EVIDENCE = words("evidence sign signs symptoms history suggestion features")
 VERBS = words("has have had is are was were can may will does did the he she they it a an no not takes needs")
 # What goes on with the subject of the sentence after "without" and a term.
