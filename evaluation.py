@@ -20,7 +20,7 @@ from typing import Any
 from config import LIMITS, EvaluationConfig, TrainingConfig
 from medqa import clinical
 from medqa.artifacts import history_csv, run_manifest
-from medqa.clinical.word_forms import user_terms
+from medqa.clinical.notation.word_forms import user_terms
 from medqa.generation.settings import GenerationSettings
 from medqa.metrics import model_based, wordnet
 from medqa.metrics.runner import metric_metadata, metric_names, require_metrics, results_tables

@@ -16,6 +16,9 @@ LAYERS = (
     ("analysis", "export"),
     ("report",),
 )
+# The packages of `medqa.clinical`, from the bottom up: each imports only itself and those before it.
+CLINICAL = ("words", "notation", "terms", "quantities", "claims", "conflicts", "statements")
+BUILDER = ("medqa.clinical.words.build",)  # writes the lists, and knows the forms of words for that
 LEVEL = {package: level for level, row in enumerate(LAYERS) for package in row}
 
 # Imports that the layers forbid and that exist: (importer, imported). An import that is gone must be removed
@@ -47,6 +50,25 @@ def test_packages_import_only_packages_of_lower_layers():
     upwards = {arrow for arrow in arrows() if LEVEL[package_of(arrow[1])] >= LEVEL[package_of(arrow[0])]}
     assert upwards - EXCEPTIONS == set()
     assert EXCEPTIONS - upwards == set(), "these are gone: remove them from EXCEPTIONS"
+
+
+def test_clinical_packages_import_only_those_before_them():
+    found = module_imports()
+    inside = [name for name in found if name.startswith("medqa.clinical.") and name not in BUILDER]
+    assert {name.split(".")[2] for name in inside} == set(CLINICAL)
+    for name in inside:
+        others = {other for other in found[name] if other.startswith("medqa.clinical.")}
+        for other in others:
+            assert CLINICAL.index(other.split(".")[2]) <= CLINICAL.index(name.split(".")[2]), (name, other)
+
+
+@pytest.mark.parametrize("package", CLINICAL[1:])
+def test_a_clinical_package_names_its_modules(package):
+    folder = ROOT / "medqa" / "clinical" / package
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    for module in re.findall(r"`([a-z_]+)`", text):
+        assert (folder / f"{module}.py").exists(), module
+    assert "Start with" in text
 
 
 def test_modules_import_in_no_circle():
@@ -116,7 +138,7 @@ def test_the_design_has_one_row_for_each_package_and_script():
 
 def test_the_modules_that_the_design_names_exist():
     for package, row in re.findall(r"^\| `medqa/(\w+)/` \|(.*)$", design(), re.M):
-        for module in re.findall(r"`(\w+)`", row):
+        for module in re.findall(r"`(\w+(?:/\w+)*)`", row):
             assert (ROOT / "medqa" / package / f"{module}.py").exists(), (package, module)
 
 

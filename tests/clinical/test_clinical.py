@@ -19,10 +19,10 @@ from medqa.clinical import (
     factual_spans,
     negation_errors,
 )
-from medqa.clinical.doses import doses
-from medqa.clinical.quantity_reader import read
-from medqa.clinical.text import plain
-from medqa.clinical.word_forms import canonical, is_general, rare_terms
+from medqa.clinical.claims.doses import doses
+from medqa.clinical.notation.text import plain
+from medqa.clinical.notation.word_forms import canonical, is_general, rare_terms
+from medqa.clinical.quantities.quantity_reader import read
 from medqa.metrics import wordnet
 from medqa.runtime.errors import UserError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
-from medqa.clinical.crossings import crossed_over
+from medqa.clinical.conflicts.crossings import crossed_over
 
 # name → (reference, right answer, wrong answer)
 EXCHANGES = {

@@ -3,7 +3,7 @@
 import pytest
 
 from medqa.clinical import MedicalLexicon, dose_errors, negation_errors
-from medqa.clinical.odd_values import odd_value
+from medqa.clinical.conflicts.odd_values import odd_value
 
 # name → (reference, right answer, wrong answer)
 VALUES = {

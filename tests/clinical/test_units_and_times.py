@@ -3,7 +3,7 @@
 import pytest
 
 from medqa.clinical import dose_errors
-from medqa.clinical.quantity_reader import read
+from medqa.clinical.quantities.quantity_reader import read
 
 # (reference, the same in another unit, another value)
 UNITS = [

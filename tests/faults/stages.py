@@ -257,8 +257,8 @@ def load_everything() -> None:
     for name in (*scripts, *libraries, *packages):
         importlib.import_module(name)
     from medqa.artifacts.run_manifest import versions
-    from medqa.clinical.lexicon import MedicalLexicon
-    from medqa.clinical.word_forms import general_words
+    from medqa.clinical.notation.word_forms import general_words
+    from medqa.clinical.terms.lexicon import MedicalLexicon
     from medqa.data.text_quality import identifier
 
     for fill_cache in (MedicalLexicon, general_words, versions, identifier):

@@ -18,7 +18,7 @@ from typing import Any
 
 from medqa.artifacts.atomic_io import write_text
 from medqa.clinical import words as word_lists
-from medqa.clinical.word_forms import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
+from medqa.clinical.notation.word_forms import CLINICAL_BEGINNING, CLINICAL_ENDING, MEDICINE_ENDING
 from medqa.clinical.words import FOLDER, lines, words
 from medqa.runtime.console import print_rank0
 from medqa.runtime.entrypoint import run_script

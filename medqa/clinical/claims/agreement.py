@@ -1,0 +1,114 @@
+"""When two claims can both be true of one thing."""
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+from medqa.clinical.claims.claims import Claim
+from medqa.clinical.notation.names import is_known
+from medqa.clinical.quantities.quantity import Quantity, amounts_meet, near
+from medqa.clinical.quantities.quantity_reader import read
+
+# Shares of one thing in two studies differ by less.
+LIKE_SHARES = Fraction(3, 2)
+LEAST = re.compile(r"\b(?:at least|or (?:more|longer)|minimum)\b")
+# "Up to 1 g in a single dose" is none of the limits of a day.
+SINGLE = re.compile(
+    r"\b(?:single (?:[a-z]+ )?dose|at once|in one go|at a time|each time|per dose|one dose)\b"
+)
+
+
+def may_be_one(one: Claim, other: Claim) -> bool:
+    """Whether two claims can be about one medicine or measure."""
+    return one.subject == other.subject or not (is_known(one.subject) and is_known(other.subject))
+
+
+def agree(one: Claim, other: Claim) -> bool:
+    """Whether two claims can both be true of one thing: same subject, overlapping amounts and frequencies."""
+    if not may_be_one(one, other):
+        return False
+    for single, day in ((one, other), (other, one)):
+        if day.of_day_limit and not single.of_day_limit and SINGLE.search(single.near):
+            return False
+    first, second = one.quantity, other.quantity
+    mirrors = {first.bound, second.bound} == {"<", ">"}
+    same = mirrors and near(first.values[0][0], second.values[0][0], first, second)
+    if same and first.unit == second.unit:
+        return one.opposed != other.opposed
+    if one.daily is not None and other.daily is not None and one.daily.unit == other.daily.unit:
+        if one.role == other.role == "maximum" and one.times_a_day and other.times_a_day:
+            days = (replace(claim.parts or claim.daily, bound="<") for claim in (one, other))
+            return amounts_meet(*days)
+        if whole_day(one) and whole_day(other):
+            return amounts_meet(one.parts or one.daily, other.parts or other.daily)
+        return any(
+            amounts_meet(*pair)
+            for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
+        )
+    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
+        return True
+    if mirrors:
+        return first.unit == second.unit and one.opposed == other.opposed
+    if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
+        # "avoid above 10", "at most 10"
+        same = near(first.values[0][0], second.values[0][0], first, second)
+        if first.unit == second.unit and same and one.opposed != other.opposed:
+            return True
+    # "At least 30 minutes before breakfast": no breakfast for half an hour or longer.
+    waits = first.kind == "duration" and all(LEAST.search(claim.near) for claim in (one, other))
+    if (
+        first.bound
+        and first.bound == second.bound
+        and one.opposed != other.opposed
+        and not (one.dose or waits)
+    ):
+        return False
+    if one.role == other.role == "maximum":
+        first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
+        return amounts_meet(first, second)
+    if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
+        return amounts_meet(one.taken, other.taken)
+    for counted, plain in ((one, other), (other, one)):
+        if counted.counted and plain.quantity.item and plain.taken is None:
+            # "two puffs of 100" and "200 a puff"
+            return amounts_meet(counted.quantity, plain.quantity)
+        # What an item contains is no dose: "three 5 mg tablets" is not "5 mg", but 15 mg.
+        not_content = plain.daily is not None or (
+            plain.dose is not None and counted.daily is None and counted.quantity.unit != "mL"
+        )
+        if counted.counted and not_content and not (plain.item or plain.counted):
+            amounts = {counted.taken, counted.parts, counted.daily} - {None}
+            return any(amounts_meet(*pair) for pair in product(amounts, plain.amounts))
+    return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
+
+
+def is_range(claim: Claim) -> bool:
+    """Whether a claim is one amount "from … to …"."""
+    values = claim.quantity.values
+    return claim.quantity.kind == "amount" and len(values) == 1 and values[0][0] < values[0][1]
+
+
+def whole_day(claim: Claim) -> bool:
+    """Whether a claim says what comes to a day in all, and not only at one time of the day."""
+    return claim.parts is not None or (claim.times_a_day and not claim.at_time)
+
+
+def mirrored(reference: str, hypothesis: str) -> bool:
+    """Whether the texts give one threshold from its two sides: "avoid below 45", "fine from 45 on"."""
+    bounds = ([one for one in read(text) if one.bound] for text in (reference, hypothesis))
+    return any(
+        one.bound != other.bound
+        and one.unit.replace("mEq", "mmol") == other.unit.replace("mEq", "mmol")
+        and near(one.values[0][0], other.values[0][0], one, other)
+        for one, other in product(*bounds)
+    )
+
+
+def _near_statistics(first: Quantity, second: Quantity) -> bool:
+    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
+    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
+        return False
+    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
+    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
+    return all(high <= LIKE_SHARES * low for low, high in ends)

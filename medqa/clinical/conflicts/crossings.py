@@ -1,0 +1,285 @@
+"""Two values that two subjects exchanged, by the order in which a text names subjects and values.
+
+`exchanges` compares what a text says beside each value. Here the order decides: "before 112, after 83" and
+"83 after, 112 before" both name subjects and values in turn, however the clauses are built.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from itertools import combinations
+
+from medqa.clinical.conflicts.exchanges import NUMBER
+from medqa.clinical.conflicts.swaps import BRACKET_END, LABEL_PATTERNS, NUMBERED, numbered
+from medqa.clinical.notation.names import MEASURE_NAMES, names_of
+from medqa.clinical.notation.numbers import parse
+from medqa.clinical.notation.pairing import Mark, paired
+from medqa.clinical.notation.text import KEPT_TEXTS, forms
+from medqa.clinical.quantities.body_weight import MG_PER_KG
+from medqa.clinical.quantities.quantity_reader import read
+
+Found = tuple[str, str, str, str]
+
+# What changes the order in which a text names subjects and values.
+UNCERTAIN = re.compile(r"\b(?:former|latter|vice versa|instead|replac(?!ement)\w+|reverse\w*|other way)\b")
+# Rows of `swaps` whose words are subjects; those left out are often something else.
+ROWS = (
+    "side", "time of day", "person", "age group", "insulin", "posture", "level", "sex", "week", "weekday",
+    "month", "stage",
+)  # fmt: skip
+# Further rows: row → subject → its words.
+FURTHER = {
+    "surgery": {
+        "before": r"before(?:hand)?|prior to|ahead of|pre-?op\w*|pre-?treatment|baseline",
+        "after": r"after(?:wards?)?|post-?op\w*|post-?treatment|following"
+        r"|(?:once|when) (?:it|this) (?:was|is) (?:over|finished|done)",
+    },
+    "stay": {
+        "admission": r"admission|admitted|arrival|arrived|presentation|came in",
+        "discharge": r"discharged?|went home|going home",
+    },
+    "vessel": {"artery": r"arter(?:y|ies|ial)", "vein": r"ven(?:ous|eins?)|veins?"},
+    "valve": {"aortic": r"(?:trans)?aortic", "mitral": r"(?:trans)?mitral", "tricuspid": "tricuspid"},
+    "effort": {"rest": r"rest(?:ing)?", "effort": r"max(?:imum|imal)?|exercise|exertion|peak effort"},
+    "letter": {"placebo": "placebo"},
+    "now": {
+        "now": r"now|current(?:ly)?|today|at present",
+        "then": r"(?:an?|one|two|three|six|[0-9]+) (?:year|month|week)s? (?:ago|earlier)"
+        "|last (?:year|month|week)(?:'s)?",
+    },
+    "ordinal": {
+        number: rf"{words_of}|shocks? (?:no\.? )?{number}(?![0-9])"
+        for number, words_of in {
+            "1": "first|1st",
+            "2": "second|2nd|next",
+            "3": "third|3rd",
+            "4": "fourth|4th",
+            "5": "fifth|5th",
+        }.items()
+    },
+    "operation": {
+        "operated": "operated|injured|affected|diseased",
+        "other": "other|unaffected|uninjured|healthy|opposite|contralateral",
+    },
+}
+FURTHER_PATTERNS = {
+    row: (
+        list(words),
+        re.compile(
+            r"(?<![a-z])(?:"
+            + "|".join(f"(?P<l{number}>{one})" for number, one in enumerate(words.values()))
+            + ")(?![a-z])"
+        ),
+    )
+    for row, words in FURTHER.items()
+}
+# "Ward A", "drug B", "HbF"; no article, initial of a species or part of a word.
+LETTER = re.compile(r"(?<![A-Za-z0-9.'-])(?:Hb)?(?P<letter>[A-H])(?![A-Za-z0-9'+-]|\.[A-Za-z]|\. [a-z])")
+ARTICLE = re.compile(r"(?:^|[.!?:;\n] ?)A (?=[a-z])")
+TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr)\.? (?P<name>[A-Z](?:[a-z]+|(?![A-Za-z])))")
+VALUES = frozenset({"amount", "duration", "score", "pressure", "ratio"})
+# Rows whose subjects can have a medicine: "ceftriaxone for patient A".
+GIVEN_TO = ("letter", "name", "side", "ordinal", "bed", "patient", "twin", "visit", "person")
+# In an order like "LLVV": so many subjects, then as many values.
+RESPECTIVELY = re.compile(r"\b(?:respectively|in that order)\b")
+LISTED = re.compile("(L{2,})(V{2,})|(V{2,})(L{2,})")
+
+Rows = dict[str, list[Mark]]
+Bound = list[tuple[str, Mark]]
+
+
+def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
+    """(subjects, "swapped", words of the reference, words of the answer) for two values that changed places.
+
+    Rule: both texts name the subjects of a row and the values of a unit in turn, so that each subject has as
+    many; two subjects have each other's value.
+    """
+    texts = (reference, hypothesis)
+    if any(UNCERTAIN.search(forms(text)[2]) for text in texts):
+        return
+    labels = [_labels(text) for text in texts]
+    for row in sorted(labels[0].keys() & labels[1].keys()):
+        common = {mark.meaning for mark in labels[0][row]} & {mark.meaning for mark in labels[1][row]}
+        if len(common) < 2:
+            continue
+        named = [[mark for mark in side[row] if mark.meaning in common] for side in labels]
+        for values in _value_rows(row, texts, labels):
+            mine, others = (_bound(*side) for side in zip(named, values, texts, strict=True))
+            for (one, x), (two, y) in combinations(mine, 2):
+                if one == two or _same(x, y) or not _alike(x, y):
+                    continue
+                owners = [
+                    [{label for label, mark in side if _same(value, mark)} & {one, two} for value in (x, y)]
+                    for side in (mine, others)
+                ]
+                if owners == [[{one}, {two}], [{two}, {one}]]:
+                    yield f"{one}, {two}", "swapped", x.written, y.written
+                    return
+
+
+def _bound(labels: list[Mark], values: list[Mark], text: str) -> Bound:
+    """(subject, value) where subjects and values come in turn, or several values after each subject."""
+    if len(labels) == 2 * len(values) and not _any_value(text, labels[len(values) - 1].start):
+        labels = labels[len(values) :]  # "from intravenous to oral: 10 mg intravenously is 30 mg by mouth"
+    marks = [(mark, "L") for mark in labels] + [(mark, "V") for mark in values]
+    marks.sort(key=lambda found: found[0].start)
+    order = "".join(kind for _, kind in marks)
+    respectively = RESPECTIVELY.search(forms(text)[2]) is not None
+    if respectively and len(labels) == len(values) and not LISTED.search(order):
+        return []  # its two values are of other subjects
+    once = len({mark.meaning for mark in labels}) == len(labels)
+    if once and len(labels) == len(values) and (pairs := paired(labels, values, text)):
+        return list(pairs.items())
+    if len(labels) == len(values):
+        return _in_turn(marks, respectively)
+    each = len(values) // len(labels)
+    if order != ("L" + "V" * each) * len(labels):
+        return []
+    owners = [mark.meaning for mark in labels for _ in range(each)]
+    return list(zip(owners, values, strict=True))
+
+
+def _any_value(text: str, end: int) -> bool:
+    """Whether a text has a value before a place."""
+    return any(quantity.kind in VALUES and quantity.start < end for quantity in read(text))
+
+
+def _in_turn(marks: list[tuple[Mark, str]], respectively: bool) -> Bound:
+    """Pairs of one subject and one value; with "respectively" also runs of subjects and of as many values."""
+    order = "".join(kind for _, kind in marks)
+    found: Bound = []
+    place = 0
+    while place < len(order):
+        run = LISTED.match(order, place) if respectively else None
+        length = min(len(part) for part in run.groups() if part) if run else 1
+        part = marks[place : place + 2 * length]
+        names, given = (
+            [mark.meaning if kind == "L" else mark for mark, of in part if of == kind] for kind in "LV"
+        )
+        if not len(names) == len(given) == length:
+            return []
+        found += zip(names, given, strict=True)
+        place += 2 * length
+    return found
+
+
+def _value_rows(row: str, texts: tuple[str, str], labels: list[Rows]) -> Iterator[tuple[list[Mark], ...]]:
+    """The values of each unit, those that are in both texts, and all values; a unit can be left out."""
+    sides = [_values(text) for text in texts]
+    units = sorted({*sides[0], *sides[1]})
+    found = []
+    for unit in units[::-1]:  # numbers without a unit are compared where no others are
+        if unit or not found:
+            given = [_with_bare(unit, side) for side in sides]
+            found += [rows for rows in (given, _shared(*given)) if min(map(len, rows)) > 1]
+    yield from found
+    if len(units) > 1:
+        yield _shared(*([mark for marks in side.values() for mark in marks] for side in sides))
+    if row in GIVEN_TO and all("substance" in side for side in labels):
+        yield tuple(
+            [mark for mark in side["substance"] if mark.meaning not in MEASURE_NAMES] for side in labels
+        )
+
+
+def _with_bare(unit: str, values: Rows) -> list[Mark]:
+    """The values of a unit, the numbers without one and the scores of so many."""
+    found = [mark for name in {unit, "", "ratio :"} for mark in values.get(name, ())]
+    return sorted(found, key=lambda mark: mark.start)
+
+
+def _shared(ours: list[Mark], theirs: list[Mark]) -> tuple[list[Mark], list[Mark]]:
+    """The values that both texts have once, in order."""
+    once = [
+        [mark for mark in side if sum(_same(mark, other) for other in side) == 1] for side in (ours, theirs)
+    ]
+    found = (
+        [mark for mark in side if any(_same(mark, other) for other in opposite)]
+        for side, opposite in (once, once[::-1])
+    )
+    return tuple(sorted(side, key=lambda mark: mark.start) for side in found)
+
+
+def _alike(one: Mark, other: Mark) -> bool:
+    """Whether two values can be exchanged: they have one unit."""
+    return (
+        isinstance(one.meaning, str)
+        or "" in (one.meaning[1], other.meaning[1])
+        or one.meaning[1] == other.meaning[1]
+    )
+
+
+def _same(one: Mark, other: Mark) -> bool:
+    """Whether two values are equal, or their numbers where one of them has no unit."""
+    if isinstance(one.meaning, str) or isinstance(other.meaning, str):
+        return one.meaning == other.meaning
+    (number, _, values), (other_number, _, other_values) = one.meaning, other.meaning
+    return values == other_values if values and other_values else number == other_number
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _values(text: str) -> Rows:
+    """Kind and unit → values; numbers without a unit in row ""."""
+    original, _, lower = forms(text)
+    found: Rows = {}
+    inside: set[int] = set()
+    for quantity in read(text):
+        if quantity.kind in VALUES and quantity.values:
+            kilograms = quantity.unit == "mg" and quantity.values[0][0] >= MG_PER_KG
+            unit = f"{quantity.kind} {'kg' if kilograms else quantity.unit}"
+            values = () if quantity.kind == "ratio" else quantity.values
+            written = original[quantity.start : quantity.end].strip()
+            found.setdefault(unit, []).append(Mark(quantity.start, (quantity.number, unit, values), written))
+        inside.update(range(quantity.start, quantity.end))
+    for match in NUMBERED.finditer(lower):
+        inside.update(range(match.start(), match.end()))
+    for match in NUMBER.finditer(lower):
+        if match.start() not in inside:
+            found.setdefault("", []).append(
+                Mark(match.start(), (parse(match.group()), "", ()), match.group())
+            )
+    return found
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _labels(text: str) -> Rows:
+    """Row → its subjects, in order; a word that two rows have belongs to the first."""
+    original, raw, lower = forms(text)
+    found: Rows = {}
+    inside: set[int] = set()
+
+    def add(start: int, end: int, form: str, row: str) -> None:
+        if start not in inside:
+            bracketed = lower.endswith("(", 0, start) and BRACKET_END.match(lower, end) is not None
+            found.setdefault(row, []).append(Mark(start, form, original[start:end], bracketed))
+            inside.update(range(start, end))
+
+    for match in NUMBERED.finditer(lower):
+        what, meaning = numbered(match)
+        if match["ordinal"]:
+            add(match.start(), match.start("of"), meaning.split()[-1], "ordinal")
+        else:
+            add(match.start(), match.end(), meaning, what)
+    for match in TITLED.finditer(raw):
+        add(match.start("name"), match.end(), match["name"].lower(), "name")
+    for start, end, name in names_of(text):
+        add(start, end, name.removeprefix("serum "), "substance")
+    for row in ROWS:
+        meanings, pattern = LABEL_PATTERNS[row]
+        for match in pattern.finditer(lower):
+            add(match.start(), match.end(), meanings[int(match.lastgroup[1:])], row)
+    for row, (meanings, pattern) in FURTHER_PATTERNS.items():
+        for match in pattern.finditer(lower):
+            add(match.start(), match.end(), meanings[int(match.lastgroup[1:])], row)
+    articles = {match.start() + match.group().index("A") for match in ARTICLE.finditer(raw)}
+    for match in LETTER.finditer(raw):
+        if match.start("letter") not in articles:
+            add(match.start("letter"), match.end(), match["letter"], "letter")
+    for quantity in read(text):
+        if quantity.kind == "route":
+            add(quantity.start, quantity.end, quantity.unit, "route")
+    sides = {mark.meaning for mark in found.get("side", ())}
+    others = [mark for mark in found.get("operation", ()) if mark.meaning == "other"]
+    if len(sides) == len(others) == 1:  # "the left eye 12, the other 15"
+        found["side"].append(replace(others[0], meaning="left" if sides == {"right"} else "right"))
+    return {row: sorted(marks, key=lambda mark: mark.start) for row, marks in found.items()}

@@ -1,0 +1,130 @@
+"""What is taken in all: 200 mcg for "2 puffs of 100 mcg", 1 g for "two 500 mg tablets"."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medqa.clinical.notation.numbers import PHRASE, read_number
+from medqa.clinical.quantities.items import APIECE, ITEM_AFTER, ITEMS, container_of, item_of
+from medqa.clinical.quantities.quantity import Quantity, Range
+
+# "two puffs of salbutamol 100 micrograms"
+OF_NAME = re.compile(
+    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
+    r"(?:each (?:of |containing |delivering )?)?"
+    r"| containing | at )"
+)
+# "two tablets, which makes 500 mg"
+TOTAL_BEFORE = re.compile(
+    r"(?:\b(?:mak(?:es|ing)|(?<!each )deliver(?:s|ing)?|(?<!each )provid(?:es?|ing)"
+    r"|giv(?:es|ing)|total(?:s|ling)?(?: of)?|in all|altogether|amount(?:s|ing)? to"
+    r"|equals?|that is"
+    r"|(?:comes?|came|coming|adds? up) to|i\.e\.)|=) ?(?:about |a dose of |a total of )?$"
+)
+# "two puffs of salbutamol (200 micrograms in all"
+TOTAL_AFTER = re.compile(r",? (?:in (?:all|total)|altogether|all told|all together)(?![a-z])")
+# "80 mg tablets, two of them", "500 mg tabs, 2 bd"
+COUNT_AFTER = re.compile(
+    rf"[,:]? ({PHRASE}) (?:of them|at a time|at once|each time"
+    r"|[bt]ds?|[bt]id|q[di]d|qds|od|nocte|mane|(?:once|twice|[a-z]+ times) (?:daily|a day))(?![a-z])"
+)
+# "1.2 million units IM into each buttock"
+EACH_SITE = re.compile(
+    r"(?: (?:im|i\.m\.|intramuscularly|deep|deeply|given|injected|once)){0,3} (?:in|into|to|at) "
+    r"each (?:buttock|thigh|deltoid|glut[a-z]+|hip|site|side|of two )"
+)
+# "5 mg, let her take eight tablets together", "40 mg, two tablets in the morning"; not "take eight of 5 mg"
+TAKEN_AFTER = re.compile(
+    r"[,:;]?(?: and)?(?: (?:let|have|tell|ask) (?:the |your )?[a-z]+)?(?: (?:she|he|they|you|patients))?"
+    rf"(?: to)?(?: (?:should|must|may|will))?(?: (?:takes?|swallows?|uses?)|(?<=[,:])) ({PHRASE})"
+    r" (?:a )?(?:tablet|capsule|pill|puff)s?"
+    r"(?= (?:together|at once|at a time|each|every|once|twice|daily|in the|with|at)(?![a-z]))"
+    # "two in the morning and one at night" adds up elsewhere
+    rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
+)
+# "8.6 mg 2 tabs at night", "180 mcg, 2 inhalations"
+COUNTED_AFTER = re.compile(rf",? ({PHRASE}) (?:tab(?:let)?|cap(?:sule)?|puff|inhalation|spray)s(?![a-z])")
+# "the 25 mcg tablets are in stock, she takes three of them"
+OF_THEM = re.compile(
+    rf"[^.;:]{{0,60}} (?:takes?|swallows?|uses?|needs?|gets?) ({PHRASE}) (?:of them|of these)(?![a-z])"
+)
+TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
+COUNT_BEFORE = re.compile(
+    rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
+    r"(?: ?x| of (?:the|your|her|his|these|those|an?|one)| an?)?"
+    r"(?: (?!(?:and|or|to|of|than|times|for|in|at|with|per|mg|kg|x|then|days?|weeks?|hours?|dos(?:es?|age)"
+    r"|tablets?|capsules?|puffs?|drops?|once|twice|daily|about|each|every|an?|the) )[a-z-]+){0,2} $"
+)
+# "Dispense 28 ramipril 5 mg capsules": no dose
+SUPPLIED = re.compile(r"\b(?:dispens\w*|suppl(?:y|ied|ies)(?: with| of)?|issued?|collect\w*|quantity:?) ?$")
+# "six methotrexate tablets (2.5 mg apiece)"
+COUNT_OF_NAMED = re.compile(
+    rf"(?<![a-z0-9.,/-])(?<!to )(?<!or )({PHRASE}) (?:(?!(?:and|or|to|of|times|for|in) )[a-z-]+ ){{0,2}}"
+    r"(?:tablet|capsule|puff|sachet|patch|spray)(?:e?s)?(?: of [a-z-]+)?[ ,(:]{1,2}(?:of |at )?$"
+)
+
+
+def total_of(
+    amount: Quantity,
+    around: Sequence[Quantity],
+    text: str,
+    begin: int,
+    elsewhere: Sequence[tuple[str, Range]],
+) -> Quantity | None:
+    """What is taken in all: 1 g for "two 500 mg tablets"; None when the text does not count.
+
+    Args:
+        amount: what one item contains.
+        around: the amounts beside it.
+        text: the whole text in lower case.
+        begin: where the sentence begins.
+        elsewhere: (item, how many) for each number of items in the text, one left out.
+    """
+    if len(amount.values) != 1:
+        return None
+    item = item_of(amount, text)
+    low, high = amount.values[0]
+    counts = [
+        other.values[0]
+        for other in around
+        if (other.unit == item and not other.bound)
+        or (other.unit in ITEMS and OF_NAME.fullmatch(text, other.end, amount.start))
+    ]
+    several = any(
+        other.unit in ITEMS and other.start < amount.start and other.values[0] != (1, 1) for other in around
+    )
+    if several and (
+        TOTAL_BEFORE.search(text[max(begin, amount.start - 30) : amount.start])
+        or TOTAL_AFTER.match(text, amount.end)
+    ):
+        return amount
+    before = text[max(begin, amount.start - 50) : amount.start]
+    named = APIECE.match(text, amount.end) or (item and before.endswith(" of "))
+    pattern = COUNT_OF_NAMED if named else COUNT_BEFORE if item else TIMES_BEFORE
+    count = pattern.search(before)
+    if count is not None and SUPPLIED.search(before, 0, count.start()):
+        return None
+    if count is not None:
+        number = read_number(f"{count.group(1)} of ", 0)[0]
+        counts = [(number, number)]
+    following = None if counts else _count_after(amount, bool(item), text)
+    if following is not None:
+        counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
+    if not counts and EACH_SITE.match(text, amount.end):
+        counts = [(2, 2)]
+    if item and not counts:
+        counts = list(dict.fromkeys(number for unit, number in elsewhere if unit == item))
+        counts = counts if len(counts) == 1 and amount.item else []
+    if elsewhere and not counts:
+        container = container_of(amount, text)
+        counts = [number for unit, number in elsewhere if unit == container]
+    return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
+
+
+def _count_after(amount: Quantity, of_item: bool, text: str) -> re.Match[str] | None:
+    """How many are taken by the words after an amount: "two of them", "take eight tablets", "2 tabs"."""
+    if (item := ITEM_AFTER.match(text, amount.end)) is not None:
+        return COUNT_AFTER.match(text, item.end()) or OF_THEM.match(text, item.end())
+    if of_item or amount.unit not in ("mg", "IU"):
+        return None
+    return TAKEN_AFTER.match(text, amount.end) or COUNTED_AFTER.match(text, amount.end)
