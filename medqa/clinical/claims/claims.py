@@ -56,6 +56,8 @@ NOT_SO_OFTEN = re.compile(
     r"\b(?:not|never|nor|neither(?: of [a-z ]{2,20})? (?:is|are))(?: (?:be|taken|given|used|an?|for|as))* $"
 )
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
+# An error: its subject, its kind, and the words of the reference and of the answer.
+Found = tuple[str, str, str, str]
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise, permutations, product
 
-from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Claim
+from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Claim, Found
 from medqa.clinical.claims.opposites import APART
 from medqa.clinical.notation.dates import times_of_day
 from medqa.clinical.notation.names import MEASURE_NAMES, medicine, names_of
@@ -15,8 +15,6 @@ from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.quantity import Quantity, amounts_meet
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.words import words
-
-Found = tuple[str, str, str, str]
 
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
 DOSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/|$)|drop$|puff$")

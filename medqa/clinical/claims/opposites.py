@@ -5,15 +5,13 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product, zip_longest
 
-from medqa.clinical.claims.claims import Claim
+from medqa.clinical.claims.claims import Claim, Found
 from medqa.clinical.claims.exclusives import PATTERNS, ROW_OF_HINT
 from medqa.clinical.notation.names import is_known
 from medqa.clinical.notation.routes import INJECTIONS, exclude, most_precise
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.quantity import amounts_meet
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 # Right and left eye, in capitals: "OD" is once daily elsewhere.
 EYES = re.compile(r"(?<![A-Za-z])(?:(?P<right>OD|RE)|(?P<left>OS|LE))(?![A-Za-z])")

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from medqa.clinical.claims.claims import Claim
+from medqa.clinical.claims.claims import Claim, Found
 from medqa.clinical.claims.mistaken import DOSED
 from medqa.clinical.notation.names import MEASURE_NAMES
 from medqa.clinical.notation.text import forms, sentence_ends
 from medqa.clinical.quantities.quantity import amounts_meet
 
-Found = tuple[str, str, str, str]
 # What a dose can depend on, beside a weight, an age or the function of the kidneys.
 PEOPLE = re.compile(
     r"\b(?:(?P<infant>infants?|newborns?|neonates?|babies)"

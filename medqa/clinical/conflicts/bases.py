@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
-from medqa.clinical.claims.claims import FLUIDS, Claim
+from medqa.clinical.claims.claims import FLUIDS, Claim, Found
 from medqa.clinical.claims.mistaken import DOSED, is_course
 from medqa.clinical.conflicts.derived import BOTH
 from medqa.clinical.notation.names import MEASURE_NAMES
@@ -23,8 +23,6 @@ from medqa.clinical.quantities.frequencies import TOTAL_OVER
 from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 # Products are rounded.
 # Doses by weight are rounded more.

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import product
 
 from medqa.clinical.claims.agreement import agree, is_range, may_be_one
-from medqa.clinical.claims.claims import Claim, claims
+from medqa.clinical.claims.claims import Claim, Found, claims
 from medqa.clinical.claims.counterparts import (
     in_one_rhythm,
     is_converted_content,
@@ -54,7 +54,6 @@ from medqa.clinical.quantities.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantities.quantity_reader import read
 
 FIELDS = ("subject", "kind", "reference", "answer")
-Found = tuple[str, str, str, str]
 # Rules that compare two texts when claims show no error, or when the reference has none.
 WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
 OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
+from medqa.clinical.claims.claims import Found
 from medqa.clinical.conflicts.exchanges import NUMBER
 from medqa.clinical.conflicts.swaps import BRACKET_END, LABEL_PATTERNS, NUMBERED, numbered
 from medqa.clinical.notation.names import MEASURE_NAMES, names_of
@@ -18,8 +19,6 @@ from medqa.clinical.notation.pairing import Mark, paired
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 # What changes the order in which a text names subjects and values.
 UNCERTAIN = re.compile(r"\b(?:former|latter|vice versa|instead|replac(?!ement)\w+|reverse\w*|other way)\b")

@@ -8,15 +8,13 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from medqa.clinical.claims.claims import claims
+from medqa.clinical.claims.claims import Found, claims
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.equivalents import DOSE_UNIT
 from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 _DAY = (
     r"(?:daily|(?:per|a|each|every) day"

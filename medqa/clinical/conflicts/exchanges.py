@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
-from medqa.clinical.claims.claims import DAYS_OF_A_MONTH
+from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Found
 from medqa.clinical.conflicts.bindings import EMPTY, UNCERTAIN
 from medqa.clinical.notation.names import names_of
 from medqa.clinical.notation.numbers import parse, quotient, show
@@ -22,8 +22,6 @@ from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.quantity import Quantity
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.words import words
-
-Found = tuple[str, str, str, str]
 
 # Where a text is cut between two values that are in one sentence, the coarsest first.
 CUTS = (re.compile(";"), re.compile(",(?= )"), re.compile(r" (?:and|but|while|whereas|then) "))

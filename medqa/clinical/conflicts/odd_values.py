@@ -11,14 +11,12 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
-from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE
+from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, MONTH_TOLERANCE, Found
 from medqa.clinical.notation.numbers import TOLERANCE, WORDS, is_close, read_number
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.equivalents import DOSE_UNIT
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 # Words that are often no number: "one of them", "half of the patients", "a third dose".
 NO_NUMBERS = {"one", "half", "halves", "third", "quarter", "zero", "nought", "point"}

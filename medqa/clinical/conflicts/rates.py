@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from medqa.clinical.claims.claims import Claim, claims
+from medqa.clinical.claims.claims import Claim, Found, claims
 from medqa.clinical.notation.numbers import is_close, quotient
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.quantity import Quantity
 from medqa.clinical.quantities.quantity_reader import read
-
-Found = tuple[str, str, str, str]
 
 # Amounts that are infused.
 INFUSED = re.compile(r"(?:mg|mL|IU|mEq|mmol)(?:/kg)?(?:/h)?$")

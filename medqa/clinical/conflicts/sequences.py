@@ -10,13 +10,12 @@ from dataclasses import replace
 from itertools import product
 
 from medqa.clinical.claims.agreement import may_be_one
-from medqa.clinical.claims.claims import Claim, stated
+from medqa.clinical.claims.claims import Claim, Found, stated
 from medqa.clinical.notation.numbers import COUNTS, read_number
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.body_weight import BODY_WEIGHT
 from medqa.clinical.quantities.quantity import amounts_meet, kind_of, near, ranges_meet
 
-Found = tuple[str, str, str, str]
 WEIGHT = "weight"
 
 # More values of a unit are a table or several regimens.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
+from medqa.clinical.claims.claims import Found
 from medqa.clinical.claims.doses import FILLERS
 from medqa.clinical.claims.opposites import CODES, EYE, EYES
 from medqa.clinical.notation.names import MEASURE_NAMES, names_of
@@ -24,8 +25,6 @@ from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.equivalents import IN_BLOOD
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.words import words
-
-Found = tuple[str, str, str, str]
 
 DAYS = words("monday tuesday wednesday thursday friday saturday sunday yesterday today")
 MONTHS = words("january february march april may june july august september october november december")

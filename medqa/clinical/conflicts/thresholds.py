@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from medqa.clinical.claims.claims import Found
 from medqa.clinical.conflicts.exchanges import EITHER, WORD
 from medqa.clinical.conflicts.odd_values import NUMBER
 from medqa.clinical.notation.names import names_of
@@ -21,8 +22,6 @@ from medqa.clinical.quantities.circumstances import OPPOSED
 from medqa.clinical.quantities.quantity import Quantity, is_inside
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.quantities.scan import Scan, read_bound
-
-Found = tuple[str, str, str, str]
 
 # What makes a bound a goal, and no condition of something else.
 GOAL = re.compile(

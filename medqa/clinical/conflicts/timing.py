@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product
 
-from medqa.clinical.claims.claims import Claim
+from medqa.clinical.claims.claims import Claim, Found
 from medqa.clinical.notation.dates import times_of_day
 from medqa.clinical.notation.names import medicine
 from medqa.clinical.notation.numbers import COUNTS, read_number
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.quantity import amounts_meet
-
-Found = tuple[str, str, str, str]
 
 # Days that something is done on every week: "every Monday", "Mondays", "once a week on Monday"
 _DAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"

@@ -7,6 +7,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from medqa.clinical.claims.claims import Found
 from medqa.clinical.notation.text import forms
 from medqa.clinical.notation.word_forms import stem
 from medqa.clinical.quantities.quantity_reader import read
@@ -18,7 +19,6 @@ from medqa.clinical.statements.direction_words import (
 )
 from medqa.clinical.terms.lexicon import MedicalLexicon
 
-Found = tuple[str, str, str, str]
 # Longer texts hold several regimens, and a clause of another topic is easily taken for the same.
 LONGEST_TEXT = 400
 DIMENSION_STEMS = frozenset(DIMENSIONS.values())
