@@ -29,14 +29,10 @@ BASES = [
      "That gives him 150 mg of rifampicin and 100 mg of isoniazid."),
     ("Cefuroxime 100 mg/kg/day in four divided doses.", "Each of the four daily doses of cefuroxime is 25 mg/kg.",
      "Each of the four daily doses of cefuroxime is 100 mg/kg."),
-    ("Phenytoin 18 mg/kg; the patient weighs 50 kg.", "At 50 kg and 18 mg/kg he needs 900 mg of phenytoin.",
-     "At 50 kg and 18 mg/kg he needs 1,800 mg of phenytoin."),
     ("Tablets contain carbidopa 25 mg and levodopa 100 mg; the daily dose is 3 tablets.",
      "The three tablets provide 300 mg of levodopa per day.", "The three tablets provide 100 mg of levodopa per day."),
     ("Ivermectin 2 tablets twice daily for 3 days (12 tablets in total).", "Ivermectin: twelve tablets altogether.",
      "Ivermectin: twenty tablets altogether."),
-    ("Iron dextran 1 g total dose as one infusion.", "One infusion of iron dextran, 1 g in total.",
-     "Iron dextran 1 g per day."),
 ]  # fmt: skip
 
 # (reference, the same in another form of numbers and units, another statement in that form)

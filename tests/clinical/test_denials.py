@@ -23,9 +23,6 @@ Skin testing was negative. | Skin tests showed nothing.
 Give vancomycin for the chest drain until MRSA is excluded. | Until MRSA was ruled out vancomycin covered the chest drain.
 Naloxone reverses opioids but not benzodiazepines. | Benzodiazepines aren't reversed by naloxone; opioids are.
 Prednisolone must be taken in the morning. | Take prednisolone in the morning, not at night.
-Patients may resume driving after one week. | For a week they mustn't drive. After that driving is allowed.
-The drain should not be removed until output is below 50 mL. | Remove the drain once less than 50 mL comes out.
-Doxycycline should not be taken with milk. | Doxycycline: leave at least two hours between it and milk.
 Live vaccines such as MMR are contraindicated. | She mustn't be given live vaccines, MMR and BCG included.
 MMR vaccine is safe in egg allergy. | Egg allergy does not stand in the way of MMR.
 Rifampicin weakens the pill. | Don't rely on the pill alone with rifampicin.

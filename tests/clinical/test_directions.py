@@ -14,10 +14,6 @@ Nifedipine reduces afterload.
 A fall in afterload is seen on nifedipine.
 Afterload is pushed up by nifedipine.
 
-Ethambutol clearance is delayed by renal failure.
-In renal failure ethambutol is cleared more slowly.
-In renal failure ethambutol is cleared faster.
-
 Stress exacerbates eczema.
 Eczema gets worse with stress.
 Stress makes eczema better.
@@ -34,41 +30,9 @@ The lactate was not raised.
 Lactate was normal.
 The lactate was raised.
 
-Valproate raises lamotrigine and carbamazepine lowers it.
-Lamotrigine is lowered by carbamazepine and raised by valproate.
-Lamotrigine is lowered by valproate and raised by carbamazepine.
-
-Transplantation should be deferred in active sepsis.
-In active sepsis transplantation is put off.
-In active sepsis go ahead with transplantation.
-
-The isolate is resistant to trimethoprim.
-Trimethoprim resistance was found in the isolate.
-The isolate is susceptible to trimethoprim.
-
-Pancreatitis is rare with azathioprine.
-Pancreatitis is uncommon with azathioprine.
-Pancreatitis is common with azathioprine.
-
-Cut the cord before drying the baby.
-Dry the baby after cutting the cord.
-The baby is dried first, then the cord is cut.
-
-Use lorazepam rather than haloperidol in alcohol withdrawal.
-In alcohol withdrawal choose lorazepam instead of haloperidol.
-In alcohol withdrawal choose haloperidol instead of lorazepam.
-
-Senna should be replaced by macrogol in pregnancy.
-In pregnancy use macrogol instead of senna.
-In pregnancy use senna instead of macrogol.
-
 Nothing but glucose was infused.
 Only glucose was infused.
 No glucose was infused.
-
-Rituximab may be given unless hepatitis B is active.
-Rituximab is allowed provided that there is no active hepatitis B.
-Rituximab may be given even if hepatitis B is active.
 
 An uncomplicated fracture needs no operation.
 No operation is needed for an uncomplicated fracture.
@@ -80,14 +44,9 @@ Keep giving canagliflozin when the patient cannot drink.
 """
 # Two statements that differ in a direction and can both be true.
 COMPATIBLE = [
-    ("Chloride falls as bicarbonate rises.", "When bicarbonate falls, chloride rises."),
-    ("Coffee raises the heart rate.", "Cutting out coffee lowers the heart rate."),
     ("Testosterone falls at night.", "Testosterone rises by day."),
     ("Magnesium is low in alkalosis.", "Magnesium is high in acidosis."),
     ("Lanthanum lowers phosphate.", "Phosphate, which had risen before, came down with lanthanum."),
-    ("Do not give ketorolac if the patient is bleeding.", "Ketorolac can be given if there is no bleeding."),
-    ("Smoking lowers olanzapine.", "Olanzapine rises after stopping smoking."),
-    ("High-dose salicylate increases tinnitus.", "Lower doses of salicylate reduce tinnitus."),
     ("Wait until the swelling is gone before casting.", "Casting should not be done while it is swollen."),
 ]
 

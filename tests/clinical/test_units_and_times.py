@@ -37,8 +37,6 @@ RATES = [
      "Weight 59 kg, creatinine clearance 52 mL/min."),
     ("Hartmann's 250 mL/h.", "A litre of Hartmann's every four hours.", "A litre of Hartmann's every eight hours."),
     ("The bag of 1,000 mL is given in 10 hours.", "Run the 1,000 mL bag at 100 mL/h.", "Run the 1,000 mL bag at 10 mL/h."),
-    ("Sodium rose from 121.4 to 128 mmol/L.", "Sodium went from about 121 to 128 mmol/L.",
-     "Sodium went from about 128 to 121 mmol/L."),
     ("MAP rose from 54 to 68 mmHg.", "MAP went from 54 to 68 mmHg.", "MAP went from 54 to 86 mmHg."),
     ("Cefalexin 1.5 g daily.", "Cefalexin 1.5 g a day, one third every 8 hours.", "Cefalexin 500 mg once daily."),
     ("At most 90 mg of ketamine lozenges a day.", "Not above 90 mg daily.", "Not above 900 mg daily."),
@@ -50,10 +48,8 @@ SCHEDULES = [
     ("Azithromycin 250 mg three times a week.", "Azithromycin 250 mg Mon/Wed/Fri.", "Azithromycin 250 mg Mon/Fri."),
     ("Infliximab maintenance 5 mg/kg twice a year.", "Infliximab 5 mg/kg half-yearly.", "Infliximab 5 mg/kg yearly."),
     ("Melphalan on four consecutive days.", "Melphalan daily on 4 successive days.", "Melphalan every other day."),
-    ("Methotrexate is taken every Tuesday.", "Tuesdays: methotrexate.", "Methotrexate is taken every Sunday."),
     ("Sunitinib: four weeks on, two weeks off.", "28 days of sunitinib, then a break of two weeks.",
      "Four weeks of sunitinib, then a break of four weeks."),
-    ("Carbidopa at 6 am, 10 am and 2 pm.", "Carbidopa at 06:00, 10:00 and 14:00.", "Carbidopa at 06:00, 10:00 and 18:00."),
     ("Ivermectin 12 mg as a single dose.", "A one-off dose of ivermectin, 12 mg.", "Ivermectin 12 mg daily."),
     ("Apixaban is continued lifelong.", "Apixaban has to be taken for good.", "Apixaban is taken for six months."),
     ("Keep sucralfate and phenytoin two hours apart from each other.", "Two hours lie between sucralfate and phenytoin.",
@@ -81,8 +77,6 @@ ROUTES = [
     ("The powder goes down the nasogastric tube.", "Give the powder via her NG tube.", "The powder is taken by mouth."),
     ("The vaccine is given by mouth and must not be injected.", "An oral vaccine, never for injection.",
      "The vaccine is injected into the deltoid."),
-    ("Give tramadol by mouth and ketamine into a vein.", "Ketamine goes IV; tramadol is swallowed.",
-     "Ketamine is swallowed, tramadol goes IV."),
 ]  # fmt: skip
 
 

@@ -57,11 +57,6 @@ WORDINGS = {
         r"Keep $P_{plat} \leq 30\ \mathrm{cmH_2O}$.",
         r"Keep $P_{plat} \geq 30\ \mathrm{cmH_2O}$.",
     ),
-    "route of one of two medicines": (
-        "Vitamin K 1 mg intramuscularly at birth.",
-        "Vitamin K 1 mg im at birth, paracetamol po.",
-        "Vitamin K 1 mg po at birth, hepatitis B vaccine im.",
-    ),
     "rectal route in small letters": (
         "Give diazepam 0.5 mg/kg rectally.",
         "Diazepam 0.5 mg/kg pr; with a line 0.2 mg/kg iv.",
@@ -76,11 +71,6 @@ WORDINGS = {
         "Oseltamivir is 30 mg twice daily up to 15 kg and 45 mg twice daily above 15 kg.",
         "Oseltamivir by weight: up to 33 lb, 30 mg twice a day; above that, 45 mg twice a day.",
         "Oseltamivir by weight: up to 33 lb, 30 mg twice a day; above that, 60 mg twice a day.",
-    ),
-    "time after an event among other times": (
-        "Acetylcysteine works best within 8 hours of ingestion.",
-        "Acetylcysteine works best in the first 8 hours after ingestion; the infusion takes 21 hours.",
-        "Acetylcysteine works best in the first 24 hours after ingestion; the infusion takes 21 hours.",
     ),
     "parts of a daily dose": (
         "Valproate starts at 300 mg twice daily.",

@@ -2,16 +2,13 @@
 
 import re
 from dataclasses import replace
-from fractions import Fraction
 from itertools import product
 
 from medqa.clinical.claims.claims import Claim
 from medqa.clinical.notation.names import is_known
-from medqa.clinical.quantities.quantity import Quantity, amounts_meet, near
+from medqa.clinical.quantities.quantity import amounts_meet, near
 from medqa.clinical.quantities.quantity_reader import read
 
-# Shares of one thing in two studies differ by less.
-LIKE_SHARES = Fraction(3, 2)
 LEAST = re.compile(r"\b(?:at least|or (?:more|longer)|minimum)\b")
 # "Up to 1 g in a single dose" is none of the limits of a day.
 SINGLE = re.compile(
@@ -46,15 +43,8 @@ def agree(one: Claim, other: Claim) -> bool:
             amounts_meet(*pair)
             for pair in product({one.daily, one.parts} - {None}, {other.daily, other.parts} - {None})
         )
-    if not (is_known(one.subject) or is_known(other.subject)) and _near_statistics(first, second):
-        return True
     if mirrors:
         return first.unit == second.unit and one.opposed == other.opposed
-    if {first.bound, second.bound} == {">", ""} and "maximum" in (one.role, other.role):
-        # "avoid above 10", "at most 10"
-        same = near(first.values[0][0], second.values[0][0], first, second)
-        if first.unit == second.unit and same and one.opposed != other.opposed:
-            return True
     # "At least 30 minutes before breakfast": no breakfast for half an hour or longer.
     waits = first.kind == "duration" and all(LEAST.search(claim.near) for claim in (one, other))
     if (
@@ -103,12 +93,3 @@ def mirrored(reference: str, hypothesis: str) -> bool:
         and near(one.values[0][0], other.values[0][0], one, other)
         for one, other in product(*bounds)
     )
-
-
-def _near_statistics(first: Quantity, second: Quantity) -> bool:
-    """Whether two shares differ as those of two studies do: 60 % and 64 %."""
-    if first.unit not in ("%", ":") or first.unit != second.unit or first.bound or second.bound:
-        return False
-    one, other = ((quantity.values[0][0], quantity.values[-1][1]) for quantity in (first, second))
-    ends = [value for pair in zip(one, other, strict=True) for value in [(min(pair), max(pair))]]
-    return all(high <= LIKE_SHARES * low for low, high in ends)

@@ -177,7 +177,6 @@ def stated(text: str) -> tuple[Claim, ...]:
     by_place = {(dose.amount.start, dose.amount.values): dose for dose in with_mixtures(doses(text), lower)}
     starts = [0, *sentence_ends(text)]
     counted = {quantity.start for quantity in read(text) if quantity.unit in ("cigarette", "drink", "times")}
-    limits = {quantity.start for quantity in read(text) if quantity.kind == "amount" and quantity.bound}
     strengths = described(read(text), lower)
     found: list[Claim] = []
     for quantity in (*read(text), *portions(read(text), lower)):
@@ -207,8 +206,6 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):
             continue
-        if quantity.kind == "frequency" and quantity.start in limits:
-            continue  # "at most 120 mg a day" says what comes to a day, not how often
         weighs = dose is None and quantity.unit == "mg"
         if weighs and BODY_WEIGHT.search(lower, quantity.start, quantity.end):
             continue

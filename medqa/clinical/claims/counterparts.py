@@ -62,14 +62,6 @@ def is_converted_content(one: Claim, other: Claim) -> bool:
     )
 
 
-def in_one_rhythm(one: Claim, other: Claim) -> bool:
-    """Whether two doses of one medicine are given equally often, several times a day."""
-    if not (one.times_a_day and other.times_a_day and same_thing(one, other)) or one.counted or other.counted:
-        return False
-    often = one.dose.frequency
-    return often == other.dose.frequency and often.unit == "day" and often.values[0][0] > 1
-
-
 def of_other_phase(one: Claim, other: Claim, ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
     """Whether two claims of one amount have two frequencies, and each text gives both: in two phases."""
     if not (one.daily and other.daily and amounts_meet(one.quantity, other.quantity)):

@@ -7,7 +7,6 @@ from itertools import product, zip_longest
 
 from medqa.clinical.claims.claims import Claim, Found
 from medqa.clinical.claims.exclusives import PATTERNS, ROW_OF_HINT
-from medqa.clinical.notation.names import is_known
 from medqa.clinical.notation.routes import INJECTIONS, exclude, most_precise
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.quantity import amounts_meet
@@ -70,7 +69,6 @@ TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without)\b|n't\b)[^.;,:]{
 # "If it is stopped suddenly", but not "when the taper is over"
 WARNED_OF = frozenset({"together", "abrupt", "fast"})
 WARNS = re.compile(r"\b(?:if|when)\b[^.;,:]{0,40}$")
-REPLACED = re.compile(r"\b(?:rather than|instead of) (?:being )?$")
 TURNS_AFTER = re.compile(
     r"[^.;,]{0,30}?(?:\b(?:none|no|not|avoided|dangerous|unnecessary|unsafe|risky|harmful|superfluous"
     r"|contra-?indicated|(?:(?:can|may|might) )?(?:cause|lead|trigger|provoke|risk)s?)\b|n't\b)"
@@ -140,11 +138,6 @@ def leaves_open(text: str) -> bool:
     return ("exclud" in lower or " out" in lower) and LEFT_OPEN.search(lower) is not None
 
 
-def kept_apart(one: str, other: str) -> bool:
-    """Whether two texts both keep two things apart: "not at the same time as", "four hours apart"."""
-    return all(_ways(text).rows.get("together", ("",))[0] == "apart" for text in (one, other))
-
-
 def in_one_way(one: str, other: str) -> bool:
     """Whether two texts name the same result, or way of ending: "grew nothing", "sterile".
 
@@ -160,15 +153,9 @@ def in_one_way(one: str, other: str) -> bool:
     )
 
 
-def ended_alike(one: str, other: str) -> bool:
-    """Whether two texts want something ended gradually, or both abruptly."""
-    rows, others = (_ways(text).rows for text in (one, other))
-    return "withdrawal" in rows and rows["withdrawal"][0] == others.get("withdrawal", ("",))[0]
-
-
 def _is_denied(lower: str, label: str, match: re.Match[str]) -> bool:
     """Whether a text denies a way of doing something, or warns of it."""
-    before = REPLACED.search(lower, 0, match.start()) or TURNS.search(lower, 0, match.start())
+    before = TURNS.search(lower, 0, match.start())
     before = before or (WARNS.search(lower, 0, match.start()) if label in WARNED_OF else None)
     return (before or TURNS_AFTER.match(lower, match.end())) is not None
 
@@ -179,9 +166,6 @@ def _same_amounts(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
         [claim.quantity for claim in side if claim.quantity.kind == "amount" and claim.dose]
         for side in (ours, theirs)
     )
-    subjects = [{claim.subject for claim in side if is_known(claim.subject)} for side in (ours, theirs)]
-    if all(subjects) and not subjects[0] & subjects[1]:
-        return False
     return not (mine and others) or any(amounts_meet(one, two) for one in mine for two in others)
 
 

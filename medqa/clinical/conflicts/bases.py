@@ -9,31 +9,26 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import product
 
 from medqa.clinical.claims.claims import FLUIDS, Claim, Found
 from medqa.clinical.claims.mistaken import DOSED, is_course
 from medqa.clinical.conflicts.derived import BOTH
 from medqa.clinical.notation.names import MEASURE_NAMES
-from medqa.clinical.notation.numbers import TOLERANCE, is_close, quotient
+from medqa.clinical.notation.numbers import TOLERANCE, is_close
 from medqa.clinical.notation.text import forms, sentence_ends
-from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.frequencies import TOTAL_OVER
 from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.quantity_reader import read
 
-# Products are rounded.
-# Doses by weight are rounded more.
-WEIGHED = Fraction(1, 10)
 # How far from an amount the words of its base may be.
 AROUND = 70
 # Measures that have doses.
 GIVEN = FLUIDS | {"calcium", "phosphate"}
 _NAMED = r"(?: of [a-z-]+(?: [a-z-]+)?)?"
-_WHOLE = r"(?:(?:the|an?|any|each|every|one|whole|entire|full|course of|space of) )*"
-_DAY = r"(?:day(?:'s)?|24[ -]?h(?:(?:ou)?rs?)?)(?: period)?(?![a-z-])"
+A_WHOLE = r"(?:(?:the|an?|any|each|every|one|whole|entire|full|course of|space of) )*"
+DAY = r"(?:day(?:'s)?|24[ -]?h(?:(?:ou)?rs?)?)(?: period)?(?![a-z-])"
 # "500 mg at each dose", "500 mg of paracetamol are taken each time"
 DOSE_AFTER = re.compile(
     rf"{_NAMED}(?: [a-z]+){{0,3}}? (?:per (?:single )?dose|(?:each|every|a|at (?:a|one|each)) time"
@@ -48,11 +43,11 @@ DOSE_BEFORE = re.compile(
 EACH_OF = re.compile(r"\beach of (?:the|her|his) (?:[a-z0-9]+ )?(?:daily )?doses(?: [a-z-]+){0,5} $")
 # "60 mg in the course of a day"
 DAY_AFTER = re.compile(
-    rf"{_NAMED}(?: [a-z]+){{0,3}}?,? (?:over|in|during|across|within|through|throughout|per) {_WHOLE}{_DAY}"
+    rf"{_NAMED}(?: [a-z]+){{0,3}}?,? (?:over|in|during|across|within|through|throughout|per) {A_WHOLE}{DAY}"
 )
 # "in 24 hours 60 mg", "the daily dose of prednisolone is 40 mg"
 DAY_BEFORE = re.compile(
-    rf"\b(?:(?:over|in|during|across|within|per) {_WHOLE}{_DAY},?"
+    rf"\b(?:(?:over|in|during|across|within|per) {A_WHOLE}{DAY},?"
     r"|(?:daily|day's|24-h(?:(?:ou)?r)?)(?: [a-z-]+){1,6}? (?:is|of|are|to|makes?|reach(?:es)?)"
     r"|daily [a-z]+:)"
     r"(?: [a-z-]+){0,5}? $"
@@ -301,9 +296,6 @@ def other_base(
         amounts = amounts_for(claim, hypothesis, value.unit, ours, reference)
         given = value.values[0]
         wanted = _wanted(amounts, base)
-        if base == "day" and not (amounts.time or wanted) and given in amounts.course:
-            # "6 mg a day" for "a total dose of 6 mg"
-            yield claim.subject, "base", _written(ours, claim.subject, given) or reference, claim.written
         if not wanted or _meets(given, [*wanted, *amounts.unknown]) or _in_phases(ours, reference):
             continue
         if base == "total" and any(one.counted for one in ours) and given in amounts.time:
@@ -319,37 +311,6 @@ def other_base(
             or any(given in ranges for name, ranges in vars(amounts).items() if name not in (base, "unknown"))
         ):
             yield claim.subject, "base", _written(ours, claim.subject, given) or reference, claim.written
-
-
-def wrong_product(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
-    """Amounts of the answer that are not those per kg of the reference times the only weight of the texts."""
-    weights = {
-        quotient(claim.quantity.values[0][0], MG_PER_KG)
-        for claim in (*ours, *theirs)
-        if claim.subject == "weight" and not claim.quantity.bound
-    }
-    medicines = {claim.subject for claim in ours if claim.quantity.unit.endswith("/kg")}
-    for other in theirs if len(weights) == len(medicines) == 1 else ():
-        unit = other.quantity.unit
-        if not _is_dose(other) or other.item or other.counted or other.role == "maximum" or "/" in unit:
-            continue
-        alike = [one for one in ours if one.subject == other.subject and one.dose]
-        sized = [one for one in alike if one.quantity.unit == f"{unit}/kg" and one.role != "maximum"]
-        if not sized or any(one.quantity.unit == unit for one in alike):
-            continue
-        size = min(weights)
-        products = [
-            (low * size, high * size)
-            for one in sized
-            for amount in one.all_amounts
-            for low, high in amount.values
-        ]
-        if not any(
-            other.quantity.values[0][0] <= high * (1 + WEIGHED)
-            and low <= other.quantity.values[0][1] * (1 + WEIGHED)
-            for low, high in products
-        ):
-            yield other.subject, "value", sized[0].written, other.written
 
 
 def lost_size(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:

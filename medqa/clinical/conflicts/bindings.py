@@ -92,7 +92,6 @@ def crossed(reference: str, hypothesis: str) -> Iterator[Found]:
                 # A medicine keeps its dose where purposes change places; a side does not keep its size.
                 kept = stayed if row in CLASSES else {word for word in stayed if word[0].isalpha()}
                 certain = (enough or (both and moved_words)) and not kept
-                certain = certain or (both and "normal" in moved_words)
                 certain = certain or (
                     len(values) >= LEAST_MOVED and not any(word[0].isdigit() for word in stayed)
                 )

@@ -9,7 +9,6 @@ from itertools import product
 from medqa.clinical.claims.agreement import agree, is_range, may_be_one
 from medqa.clinical.claims.claims import Claim, Found, claims
 from medqa.clinical.claims.counterparts import (
-    in_one_rhythm,
     is_converted_content,
     is_only_counterpart,
     is_slip,
@@ -18,23 +17,11 @@ from medqa.clinical.claims.counterparts import (
     same_thing,
 )
 from medqa.clinical.claims.harmonized import with_common_subject, with_common_times, without_body_weight
-from medqa.clinical.claims.mistaken import (
-    changed_otherwise,
-    exchanged_routes,
-    is_course,
-    of_one_event,
-    old_dose,
-    other_half_of_day,
-    other_medicine,
-    other_route,
-    other_sense,
-    other_unit,
-    turned_round,
-)
+from medqa.clinical.claims.mistaken import is_course, other_sense, other_unit
 from medqa.clinical.claims.opposites import names_way, wrong_way
 from medqa.clinical.claims.patients import is_own_value
 from medqa.clinical.conflicts.bands import wrong_band
-from medqa.clinical.conflicts.bases import is_product, lost_size, other_base, wrong_product
+from medqa.clinical.conflicts.bases import is_product, lost_size, other_base
 from medqa.clinical.conflicts.crossings import crossed_over
 from medqa.clinical.conflicts.daily_totals import other_total
 from medqa.clinical.conflicts.day_parts import Side, is_part_of_day
@@ -42,10 +29,10 @@ from medqa.clinical.conflicts.derived import is_derived
 from medqa.clinical.conflicts.exchanges import exchanged
 from medqa.clinical.conflicts.odd_values import odd_value
 from medqa.clinical.conflicts.rates import other_rate
-from medqa.clinical.conflicts.sequences import relisted, repeated, shortened
-from medqa.clinical.conflicts.swaps import few_values, swapped
+from medqa.clinical.conflicts.sequences import relisted, repeated
+from medqa.clinical.conflicts.swaps import swapped
 from medqa.clinical.conflicts.thresholds import other_side
-from medqa.clinical.conflicts.timing import other_days, other_pause, other_times, repeated_single
+from medqa.clinical.conflicts.timing import repeated_single
 from medqa.clinical.notation.names import medicine
 from medqa.clinical.notation.numbers import parse
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
@@ -54,9 +41,8 @@ from medqa.clinical.quantities.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantities.quantity_reader import read
 
 FIELDS = ("subject", "kind", "reference", "answer")
-# Rules that compare two texts when claims show no error, or when the reference has none.
-WITHOUT_CLAIMS = (relisted, other_days, other_times, other_pause)
-OF_TEXTS = (repeated, shortened, other_rate, changed_otherwise, *WITHOUT_CLAIMS)
+# Rules that compare two texts when claims show no error.
+OF_TEXTS = (repeated, other_rate, relisted)
 # Rules that compare two texts when no other rule has found an error.
 LAST = (crossed_over, odd_value, other_side, other_total)
 # Longer texts, in characters, hold several regimens, in which these rules are least certain.
@@ -79,7 +65,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         "answer"}, the last two in the words of the texts, for a clinician to judge.
     Kinds: "ten-fold" (5 mg for 0.5 mg), "100 times", "1,000 times", …, "unit" (the same number, another
         unit), "frequency" (the same amount at another frequency), "value" (another amount, or "above" for
-        "below"), "medicine" (the same dose of another one), "swapped", "route", "side", "base" (`bases`).
+        "below"), "swapped", "route", "side", "base" (`bases`).
     Rule: a claim of the reference that agrees with none of the answer is contradicted by a claim of the
         answer of the same subject and dimension that agrees with none of the reference. These agree: a value
         within a range, an equal value in another unit (`equivalents`), the same amount at a time (2 puffs of
@@ -94,13 +80,14 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         time of day (`opposites`); the only value in which the texts differ (`odd_values`); a number with the
         bound on its other side (`thresholds`); another total of a day (`daily_totals`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
-        reference gives none. A text of several regimens of one medicine can be flagged
-        wrongly, which is why the errors are listed and not only counted.
+        reference gives none; the same dose of another medicine; clock times and days of the week.
+        A text of several regimens of one medicine can be flagged wrongly, which is why the errors are listed
+        and not only counted.
     """
     ours, theirs = claims(reference), claims(hypothesis)
-    if not (ours or names_way(reference) or few_values(reference)):
-        changed = [*swapped(reference, hypothesis), *other_half_of_day(reference, hypothesis)]
-        changed = changed or _by_rules(WITHOUT_CLAIMS, reference, hypothesis) or _last(reference, hypothesis)
+    if not (ours or names_way(reference)):
+        changed = list(swapped(reference, hypothesis)) or list(relisted(reference, hypothesis))
+        changed = changed or _last(reference, hypothesis)
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     pairs = [
@@ -130,13 +117,7 @@ def _beside(
 ) -> list[Found]:
     """What is looked for whether or not claims contradict each other, `known`."""
     reference, hypothesis = texts
-    found = [*known, *other_medicine(ours, theirs), *other_sense(ours, theirs)]
-    if not any(error[1] == "route" for error in found):
-        found += other_route(ours, theirs)
-        found += exchanged_routes(reference, hypothesis) if not found else []
-    found += wrong_band(reference, hypothesis, ours, theirs)
-    found += [*old_dose(ours, theirs), *turned_round(reference, hypothesis)]
-    found += other_half_of_day(reference, hypothesis)
+    found = [*known, *other_sense(ours, theirs), *wrong_band(reference, hypothesis, ours, theirs)]
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
@@ -147,12 +128,7 @@ def _beside(
 def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, str]) -> list[Found]:
     """What is looked for where nothing else was found: the most general rules, in this order."""
     found = [*_by_rules(OF_TEXTS, *texts), *repeated_single(ours, theirs), *other_unit(ours, theirs)]
-    found = found or [
-        *exchanged(*texts),
-        *lost_size(ours, theirs),
-        *wrong_product(ours, theirs),
-        *other_base(ours, theirs, *texts),
-    ]
+    found = found or [*exchanged(*texts), *lost_size(ours, theirs), *other_base(ours, theirs, *texts)]
     return found or _last(*texts)
 
 
@@ -227,13 +203,6 @@ def _contradictions(
         if one is not None:
             rivals.remove(other)
             yield one, other
-    for other in list(rivals):
-        # "30 mg/kg/day, i.e. 30 mg/kg twice daily" for "30 mg/kg/day, i.e. 15 mg/kg twice daily"
-        alike = [one for one in ours if in_one_rhythm(one, other)]
-        regimens = [sum(claim.dimension == other.dimension for claim in side) for side in (ours, theirs)]
-        if len(alike) == 1 and regimens[0] == regimens[1]:
-            rivals.remove(other)
-            yield alike[0], other
     yield from _only_ones(ours, theirs, left, rivals)
 
 
@@ -263,9 +232,6 @@ def _only_ones(
                 for side, rest in zip(lasting, (mine, against), strict=True)
             )
             single = all(len(side) == 1 for side in (*lasting, mine, against))
-        if not (single or none) and dimension == "duration day":
-            sides = ([claim for claim in side if claim.dimension == dimension] for side in (left, rivals))
-            yield from (pair for pair in of_one_event(*sides) if is_only_counterpart(*pair))
         if (single or none) and is_only_counterpart(mine[0], against[0]):
             yield mine[0], against[0]
 

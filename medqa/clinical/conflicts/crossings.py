@@ -13,15 +13,13 @@ from itertools import combinations
 from medqa.clinical.claims.claims import Found
 from medqa.clinical.conflicts.exchanges import NUMBER
 from medqa.clinical.conflicts.swaps import BRACKET_END, LABEL_PATTERNS, NUMBERED, numbered
-from medqa.clinical.notation.names import MEASURE_NAMES, names_of
+from medqa.clinical.notation.names import names_of
 from medqa.clinical.notation.numbers import parse
 from medqa.clinical.notation.pairing import Mark, paired
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.quantity_reader import read
 
-# What changes the order in which a text names subjects and values.
-UNCERTAIN = re.compile(r"\b(?:former|latter|vice versa|instead|replac(?!ement)\w+|reverse\w*|other way)\b")
 # Rows of `swaps` whose words are subjects; those left out are often something else.
 ROWS = (
     "side", "time of day", "person", "age group", "insulin", "posture", "level", "sex", "week", "weekday",
@@ -78,8 +76,6 @@ LETTER = re.compile(r"(?<![A-Za-z0-9.'-])(?:Hb)?(?P<letter>[A-H])(?![A-Za-z0-9'+
 ARTICLE = re.compile(r"(?:^|[.!?:;\n] ?)A (?=[a-z])")
 TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr)\.? (?P<name>[A-Z](?:[a-z]+|(?![A-Za-z])))")
 VALUES = frozenset({"amount", "duration", "score", "pressure", "ratio"})
-# Rows whose subjects can have a medicine: "ceftriaxone for patient A".
-GIVEN_TO = ("letter", "name", "side", "ordinal", "bed", "patient", "twin", "visit", "person")
 # In an order like "LLVV": so many subjects, then as many values.
 RESPECTIVELY = re.compile(r"\b(?:respectively|in that order)\b")
 LISTED = re.compile("(L{2,})(V{2,})|(V{2,})(L{2,})")
@@ -95,8 +91,6 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
     many; two subjects have each other's value.
     """
     texts = (reference, hypothesis)
-    if any(UNCERTAIN.search(forms(text)[2]) for text in texts):
-        return
     labels = [_labels(text) for text in texts]
     for row in sorted(labels[0].keys() & labels[1].keys()):
         common = {mark.meaning for mark in labels[0][row]} & {mark.meaning for mark in labels[1][row]}
@@ -175,10 +169,6 @@ def _value_rows(row: str, texts: tuple[str, str], labels: list[Rows]) -> Iterato
     yield from found
     if len(units) > 1:
         yield _shared(*([mark for marks in side.values() for mark in marks] for side in sides))
-    if row in GIVEN_TO and all("substance" in side for side in labels):
-        yield tuple(
-            [mark for mark in side["substance"] if mark.meaning not in MEASURE_NAMES] for side in labels
-        )
 
 
 def _with_bare(unit: str, values: Rows) -> list[Mark]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from medqa.clinical.claims.claims import Found, claims
+from medqa.clinical.conflicts.bases import A_WHOLE, DAY
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.equivalents import DOSE_UNIT
@@ -16,13 +17,10 @@ from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.quantity_reader import read
 
-_DAY = (
-    r"(?:daily|(?:per|a|each|every) day"
-    r"|(?:in|over|per|every) (?:(?:the|any|each|a) )?(?:24[ -]?h(?:ours?)?|day))(?![a-z])"
-)
+_OF_DAY = rf"(?:daily(?![a-z])|(?:per|an?|each|every|in|over) {A_WHOLE}{DAY})"
 # "1,000 micrograms daily", "48 g of protein a day"
-OF_DAY_AFTER = re.compile(rf"(?: of [a-z-]+)? {_DAY}")
-OF_DAY_INSIDE = re.compile(rf"{_DAY}$")
+OF_DAY_AFTER = re.compile(rf"(?: of [a-z-]+)? {_OF_DAY}")
+OF_DAY_INSIDE = re.compile(rf"{_OF_DAY}$")
 # "her daily fluticasone comes to 500 micrograms"
 OF_DAY_BEFORE = re.compile(r"\b(?:daily|24-hour|day's)(?: [a-z/]+){0,4} $")
 TOTAL = re.compile(

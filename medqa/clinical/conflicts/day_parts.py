@@ -11,22 +11,17 @@ from fractions import Fraction
 from itertools import product
 
 from medqa.clinical.claims.claims import Claim
-from medqa.clinical.conflicts.bases import amounts_for
+from medqa.clinical.conflicts.bases import DAY, amounts_for
 from medqa.clinical.notation.numbers import is_close
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.items import ITEMS
 
 # How far from an amount the words that make it the amount of a day may be.
 AROUND = 60
-OF_DAY = re.compile(r"\b(?:day(?:'s)?|daily|24[ -]?h(?:(?:ou)?rs?)?|total\w*|sum|altogether)\b")
+OF_DAY = re.compile(rf"\b(?:{DAY}|daily|total\w*|sum|altogether)\b")
 # "Each dose: 50 mg/kg", "50 mg/kg per dose"
 EACH_DOSE = re.compile(r"\b(?:each|every|per|one|single) dose(?: is| of|:)? $")
 PER_DOSE = re.compile(r"(?:/| per | each | a )dose(?![a-z])")
-# "Four such doses a day, which makes eight puffs"
-RESULT = re.compile(
-    r"\b(?:total\w*|works? out|makes?|making|com(?:es?|ing) to|sum|altogether|equals?|i\.e\.|that is"
-    r"|which is)(?![a-z])|="
-)
 # "1 g once daily" is no part of 2 g.
 ONCE = re.compile(r"\b(?:once|single)\b")
 MOST_PARTS = 24
@@ -58,17 +53,6 @@ class Side:
             and self.is_of_day(claim)
             for claim in self.claims
         )
-
-    def is_repeated(self, claim: Claim) -> bool:
-        """Whether the sentence of a claim says how many times a day, and nothing that adds up."""
-        repeated = any(
-            other.dimension == "frequency day"
-            and other.quantity.values[0][0] > 1
-            and other.sentence == claim.sentence
-            and not forms(self.text)[2].endswith("with ", 0, other.quantity.start)  # "with two a day"
-            for other in self.claims
-        )
-        return repeated and RESULT.search(claim.sentence) is None
 
 
 def is_part_of_day(one: Claim, other: Claim, ours: Side, theirs: Side) -> bool:
@@ -109,7 +93,7 @@ def _in_mg(count: Claim, content: Fraction) -> Claim:
 def _is_day(claim: Claim, mine: Side, others: Side, subject: str) -> bool:
     """Whether a claim is what comes to a day in the other text; its own text gives no other such amount."""
     whole = _a_day(claim) == 1 and claim.parts is None and not claim.at_time and mine.is_of_day(claim)
-    if not whole or ONCE.search(claim.written.lower()) or mine.is_repeated(claim):
+    if not whole or ONCE.search(claim.written.lower()):
         return False
     value = _value(claim)
     return any(is_close(value, day) for day in _days(claim, mine, others, subject)) and not any(

@@ -28,17 +28,10 @@ WHOLE = re.compile(
     rf"{TOTAL.pattern}|\b(?:in (?:two|three|four|[234]) (?:[a-z]+ )?doses|half\b.*\brest|total daily)\b"
     r"|\b(?:a day|daily|per day):"
 )
-ADDED = re.compile(r"\b(?:plus|and|then)\b|\+")
 # "Hour by hour that gives 2.5 mg"
 HOUR = re.compile(r"\b(?:each hour|hour by hour|hourly|in (?:an|one) hour)\b")
 # How far from an amount such a word may be.
 AROUND = 60
-# "20 mg each time": no total
-EACH_TIME = re.compile(r" (?:[a-z]+ )?(?:each(?! day)|per (?!day|24)|at (?:a|each) time|a (?:dose|time))")
-# "2 g/kg over five days"
-OVER_DAYS = re.compile(rf" (?:[a-z]+ ){{0,2}}?over (?:the )?{PHRASE} days(?![a-z])")
-# "in two doses of 400 mg"
-DOSES_OF = re.compile(r"\b(?:doses|portions|parts|injections|halves|instalments) of (?:about )?$")
 REST = re.compile(r"\b(?:rest|remain[a-z]*|others?|balance|left over)\b")
 # "each eye", "both nostrils"
 BOTH = re.compile(
@@ -81,16 +74,7 @@ def _is_whole(whole: Claim, part: Claim, before: str, after: str) -> bool:
     ]
     if len(parts) < 2 or any(claim.item or claim.counted or claim.role == "maximum" for claim in parts):
         return False
-    lower = forms(after)[2]
-    for one, two in combinations(parts, 2):
-        days = [claim.daily and claim.daily.values for claim in (one, two)]
-        same = days[0] == days[1] is not None and one.quantity.values != two.quantity.values
-        if same and not ADDED.search(lower, one.quantity.end, two.quantity.start):
-            return False  # "40 mg a day, as 20 mg twice daily"
     all_parts = sum((claim.daily or claim.quantity).values[0][0] for claim in parts)
-    totals = (claim for claim in parts if claim.daily and not claim.part_of_day(lower))
-    if len(parts) > 2 and any(2 * claim.daily.values[0][0] == all_parts for claim in totals):
-        return False  # "20 mg a day, 15 mg on waking and 5 mg at noon"
     wanted = (whole.daily or whole.quantity).values[0][0]
     return is_close(all_parts, wanted)
 
@@ -174,10 +158,6 @@ def _is_total(claim: Claim, text: str) -> bool:
     if claim.item or (claim.times_a_day and claim.daily.values[0][0] > claim.quantity.values[0][0]):
         return False
     lower, start, end = forms(text)[2], claim.quantity.start, claim.quantity.end
-    if OVER_DAYS.match(lower, end):
-        return True
-    if EACH_TIME.match(lower, end) or DOSES_OF.search(lower, max(0, start - AROUND), start):
-        return False
     return TOTAL.search(lower, max(0, start - AROUND), end + AROUND) is not None
 
 

@@ -29,7 +29,7 @@ def other_rate(reference: str, hypothesis: str) -> Iterator[Found]:
         return
     (unit, _, ours), (other_unit, _, theirs) = (side[0] for side in rates)
     per_hour = any(claim.quantity.unit.endswith("/h") for claim in (ours, theirs))
-    if unit != other_unit or not (per_hour or (_is_timed(reference) and _is_timed(hypothesis))):
+    if unit != other_unit or not per_hour:
         return
     if not any(is_close(one, other) for _, one, _ in rates[0] for _, other, _ in rates[1]):
         yield ours.subject or theirs.subject or "rate", "value", ours.written, theirs.written
@@ -66,10 +66,3 @@ def _time_of(amount: Quantity, times: list[Quantity], lower: str) -> Fraction | 
         ),
         None,
     )
-
-
-def _is_timed(text: str) -> bool:
-    """Whether a text says in how many hours its only amount runs in: "900 mg over 24 hours"."""
-    lower, amounts = forms(text)[2], [claim.quantity for claim in claims(text) if claim.dose]
-    times = [one for one in read(text) if one.kind == "duration" and one.unit == "day" and not one.bound]
-    return len(amounts) == len(times) == 1 and _time_of(amounts[0], times, lower) is not None

@@ -6,15 +6,13 @@ values of a unit are matched one to one, so that the repeated one is left withou
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import product
 
 from medqa.clinical.claims.agreement import may_be_one
 from medqa.clinical.claims.claims import Claim, Found, stated
 from medqa.clinical.notation.numbers import COUNTS, read_number
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.body_weight import BODY_WEIGHT
-from medqa.clinical.quantities.quantity import amounts_meet, kind_of, near, ranges_meet
+from medqa.clinical.quantities.quantity import amounts_meet, kind_of
 
 WEIGHT = "weight"
 
@@ -54,8 +52,7 @@ def repeated(reference: str, hypothesis: str) -> Iterator[Found]:
         counted = {"amount mg", "amount IU", "amount mL"}
     else:
         counted = set()
-    yield from _other_unit(ours.pop(WEIGHT, ()), theirs.pop(WEIGHT, ()))
-    for dimension in ours.keys() & theirs.keys() - counted:
+    for dimension in ours.keys() & theirs.keys() - counted - {WEIGHT}:
         mine, others = _without_sum(ours[dimension], theirs[dimension])
         if not 2 <= len(mine) == len(others) <= MOST:
             continue
@@ -101,27 +98,6 @@ def _listed(match: re.Match[str]) -> tuple[str, list] | None:
     )
 
 
-def shortened(reference: str, hypothesis: str) -> Iterator[Found]:
-    """A course by its days, "days 1 to 7", and its length in the other text, "for 21 days", that differ."""
-    for texts in ((reference, hypothesis), (hypothesis, reference)):
-        spans = [list(SPAN.finditer(forms(text)[2])) for text in texts]
-        if spans[1] or len(spans[0]) != 1 or spans[0][0][1] == "month":
-            continue
-        (span,) = spans[0]
-        first, last = (read_number(word, 0)[0] for word in span.group(2, 3))
-        days = {
-            claim.quantity.values[0][1]
-            for claim in stated(texts[1])
-            if claim.quantity.kind == "duration" and claim.quantity.values[0][1] > 1
-        }
-        length = last * (7 if span[1] == "week" else 1)
-        if first == 1 and len(days) == 1 and length not in days:
-            course = next(claim for claim in stated(texts[1]) if claim.quantity.values[0][1] in days)
-            written = [forms(texts[0])[0][span.start() : span.end()], course.written]
-            yield "duration", "value", *(written[::-1] if texts[1] == reference else written)
-            return
-
-
 def _span(match: re.Match[str]) -> tuple[str, list]:
     return match[1], [read_number(word, 0)[0] for word in match.group(2, 3)]
 
@@ -137,22 +113,6 @@ def _by_dimension(text: str) -> dict[str, list[Claim]]:
         weight = quantity.unit == "mg" and BODY_WEIGHT.search(lower, quantity.start, quantity.end)
         found.setdefault(WEIGHT if weight else claim.dimension, []).append(claim)
     return found
-
-
-def _other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
-    """Body weights with the number of the reference and another unit: 30 lb for 30 kg."""
-    for one, other in product(ours, theirs):
-        alone = not any(_near(one, claim) for claim in theirs) and not any(
-            _near(other, claim) for claim in ours
-        )
-        if alone and one.quantity.number == other.quantity.number and one.subject and other.subject:
-            yield "weight", "unit", one.written, other.written
-            return
-
-
-def _near(one: Claim, other: Claim) -> bool:
-    first, second = one.quantity, other.quantity
-    return near(first.values[0][0], second.values[0][0], first, second)
 
 
 def _without_sum(ours: list[Claim], theirs: list[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -187,12 +147,7 @@ def _same_values(one: Claim, other: Claim) -> bool:
 
 
 def _equal(one: Claim, other: Claim) -> bool:
-    first, second = (replace(claim.quantity, bound="") for claim in (one, other))
-    if len(first.values) != len(second.values):
-        return False
-    return amounts_meet(one.quantity, other.quantity) or all(
-        ranges_meet(*pair, first, second) for pair in zip(first.values, second.values, strict=True)
-    )
+    return amounts_meet(one.quantity, other.quantity)
 
 
 def _comparable(one: Claim, other: Claim) -> bool:

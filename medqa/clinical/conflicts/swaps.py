@@ -14,7 +14,6 @@ from itertools import combinations, pairwise
 
 from medqa.clinical.claims.claims import Found
 from medqa.clinical.claims.doses import FILLERS
-from medqa.clinical.claims.opposites import CODES, EYE, EYES
 from medqa.clinical.notation.names import MEASURE_NAMES, names_of
 from medqa.clinical.notation.numbers import COUNTS, ORDINALS
 from medqa.clinical.notation.pairing import Mark, belonging
@@ -163,11 +162,6 @@ NO_THINGS = (
 NUMBERED_THINGS = frozenset({"day", "week", "month", "year", "visit", "cycle", "weekday"})
 # Kinds of quantities that are values.
 VALUES = frozenset({"amount", "pressure", "score", "age", "frequency", "duration", "share"})
-# "Two thirds in the morning", "the right one is normal"
-SHARE = re.compile(r"(?<![a-z0-9])(?:an?|one|two|three)[ -](?:third|quarter|half|fifth|tenth)s?(?![a-z])")
-NORMAL = re.compile(
-    r"(?<![a-z-])(?:(?<!limit of )(?<!limits of )normal|unremarkable|unaffected|healthy)(?![a-z])"
-)
 
 
 Marks = Mapping[str, Sequence[Mark]]
@@ -190,7 +184,7 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
                 for text in (reference, hypothesis)
             )
         )
-        if len(common) < 2 and len(set.intersection(*numbers)) < 2 and not few_values(reference, hypothesis):
+        if len(common) < 2 and len(set.intersection(*numbers)) < 2:
             return
     ours = _marks(reference)
     theirs = _marks(hypothesis) if ours else {}
@@ -245,12 +239,6 @@ def _certain(
         return pairs
     again = belonging(moved, values, text, of_things)
     return {label: value for label, value in pairs.items() if again.get(label, value) == value}
-
-
-def few_values(*texts: str) -> bool:
-    """Whether all texts have two shares, or all say that one of two things is normal."""
-    lower = [forms(text)[2] for text in texts]
-    return all(NORMAL.search(text) for text in lower) or all(len(SHARE.findall(text)) > 1 for text in lower)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -363,12 +351,6 @@ def _marks(text: str) -> dict[str, list[Mark]]:
     for match in NUMBERED.finditer(lower):
         what, meaning = numbered(match)
         add(what, match.start(), match.end(), meaning)
-    for what in ("day", "week", "phase", "step", "cycle", "visit"):
-        if "stage" not in found and len({mark.meaning for mark in found.get(what, ())}) == 2:
-            first, later = sorted(
-                (found[what][0], found[what][-1]), key=lambda mark: (len(mark.meaning), mark.meaning)
-            )
-            found["stage"] = [replace(first, meaning="first"), replace(later, meaning="later")]
     for row, marks in found.items():
         if row != "action":
             inside |= {place for mark in marks for place in range(mark.start, mark.start + len(mark.written))}
@@ -379,21 +361,7 @@ def _marks(text: str) -> dict[str, list[Mark]]:
             value = replace(quantity, bound="") if quantity.bound else quantity
             unit = "kg" if quantity.unit == "mg" and value.values[0][0] >= MG_PER_KG else quantity.unit
             add(f"{quantity.kind} {unit}", quantity.start, quantity.end, value)
-    for match in SHARE.finditer(lower):
-        add(
-            "share",
-            match.start(),
-            match.end(),
-            match.group().replace("-", " ").removeprefix("a ").removeprefix("one "),
-        )
-    normal = list(NORMAL.finditer(lower))
-    for row, marks in found.items():
-        if len(normal) == 1 and _is_value(row) and len({mark.meaning for mark in marks}) == 1:
-            marks.append(Mark(normal[0].start(), "normal", normal[0].group()))
     for number in NUMBER.finditer(lower):
         if number.start() not in inside:
             add("number", number.start(), number.end(), number.group())
-    if CODES.search(raw) and EYE.search(lower):
-        for match in EYES.finditer(raw):
-            add("side", match.start(), match.end(), match.lastgroup)
     return {name: marks for name, marks in found.items() if len({mark.meaning for mark in marks}) > 1}

@@ -11,15 +11,12 @@ from medqa.clinical.statements.direction_words import (
     ADJECTIVES,
     ADVERBS,
     AUXILIARIES,
-    BEFORE_NOUN_FALLS,
     BENEFITS,
     COMMON,
     CONDITIONS,
     DETERMINERS,
-    INVERTING,
     LEVEL,
     LIKELIHOOD,
-    LIMITED,
     NEEDED,
     NEGATING,
     NO_ADJECTIVE_BEFORE,
@@ -34,12 +31,8 @@ from medqa.clinical.statements.direction_words import (
     PRONOUNS,
     QUALIFYING,
     QUALITY,
-    RESPONSE,
-    RESPONSES,
     SPLITTING,
     STOPS,
-    TIMED,
-    TIMING,
     TRANSPARENT,
     UNINFORMATIVE,
     VERBS,
@@ -63,12 +56,8 @@ class Change:
         axis: what the direction is of: "level", "quality" (better or worse), …
         place: its token in the sentence.
         around: stems of the clause.
-        inverted: whether a word of the sentence turns the cause round: "stopping it", "lack of it".
-        limited: whether a word of the sentence limits when something is done: "until", "only".
         condition: whether the change is a condition or a cause of another one.
         written: its words.
-        unnamed: whether no noun names it, as "level" does in "its level".
-        pronoun: whether a pronoun does.
     """
 
     things: frozenset[str]
@@ -77,58 +66,32 @@ class Change:
     axis: str
     place: int
     around: frozenset[str] = frozenset()
-    inverted: bool = False
-    limited: bool = False
     condition: bool = False
     written: str = ""
-    unnamed: bool = False
-    pronoun: bool = False
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def changes_of(text: str) -> tuple[Change, ...]:
-    """The changes of a text, sentence by sentence; a pronoun goes on with the thing that changed last."""
+    """The changes of a text, sentence by sentence."""
     found: list[Change] = []
     tokens: list[str] = []
     for match in TOKEN.finditer(f"{forms(text)[2]}\n"):
         if match.group() in ".;!?\n":
-            found += _of_sentence(tokens, found[-1:])
+            found += _of_sentence(tokens)
             tokens = []
         else:
             tokens.append(match.group())
     return tuple(found)
 
 
-def _of_sentence(tokens: list[str], earlier: list[Change]) -> list[Change]:
-    found: list[Change] = list(earlier)
+def _of_sentence(tokens: list[str]) -> list[Change]:
+    found: list[Change] = []
     place = 0
     while place < len(tokens):
         end, changes = _change_at(tokens, place)
-        for change in changes:
-            if not change.things and not found and _elided(tokens, place):
-                change = replace(change, things=_subject(tokens, place))
-            if not change.things and found and (change.pronoun or _elided(tokens, place)):
-                dimension = found[-1].dimension if change.unnamed else change.dimension
-                change = replace(change, things=found[-1].things, dimension=dimension)
-            found.append(change)
+        found += changes
         place = max(end, place + 1)
-    found = found[len(earlier) :]
     return [_in_clause(change, tokens, found) for change in found]
-
-
-def _subject(tokens: list[str], place: int) -> frozenset[str]:
-    """What the sentence before a token is about: "adrenaline comes first and is not delayed"."""
-    verb = next((number for number in range(place) if tokens[number] in AUXILIARIES), 0)
-    names = _before(tokens, verb)
-    return _made(tokens, verb, names, SAME, LEVEL)[0].things if len(names) == 1 else frozenset()
-
-
-def _elided(tokens: list[str], place: int) -> bool:
-    """Whether a verb goes on with the subject of the one before it: "rises at night and falls by day"."""
-    before = tokens[:place]
-    while before and before[-1] in AUXILIARIES | ADVERBS | NEGATING:
-        before = before[:-1]
-    return bool(before) and before[-1] in ("and", "but", ",", "or", "then")
 
 
 def _in_clause(change: Change, tokens: list[str], changes: Sequence[Change]) -> Change:
@@ -151,8 +114,6 @@ def _in_clause(change: Change, tokens: list[str], changes: Sequence[Change]) -> 
     return replace(
         change,
         around=frozenset(around - {""}),
-        inverted=not INVERTING.isdisjoint(_form(word) for word in tokens),
-        limited=not LIMITED.isdisjoint(tokens),
         condition=condition or cause,
     )
 
@@ -171,7 +132,7 @@ def _is_condition(before: list[str]) -> bool:
 def _form(word: str) -> str:
     """One form of a word; none of a word of direction."""
     if word in UNINFORMATIVE:
-        return "" if stem(word) not in INVERTING else stem(word)
+        return ""
     return dimension_of(word) or stem(word)
 
 
@@ -179,12 +140,6 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     """Where the words of direction end that begin at a token, and the changes that they state."""
     word = tokens[place]
     following = tokens[place + 1] if place + 1 < len(tokens) else ""
-    if (word, following) in TIMED:
-        end = place + 2 + (tokens[place + 2 : place + 3] == ["with"])
-        names = _after(tokens, end) or _before(tokens, place)
-        return end, _made(tokens, place, names, TIMED[word, following], TIMING)
-    if word in RESPONSES and following == "to":
-        return place + 2, _made(tokens, place, _after(tokens, place + 2), RESPONSES[word], RESPONSE)
     if word in PREDICATES and not _starts_name(tokens, place + 1) and following not in ("but", "and", "or"):
         names = _before(tokens, place)
         if names == [["it"]] and following in ("for", "to", "that"):
@@ -211,32 +166,22 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     if word in NOUNS and following in ("in", "of"):
         way, axis = NOUNS[word]
         return place + 2, _made(tokens, place, _after(tokens, place + 2), way, axis)
-    if word in VERBS and not _is_plain_noun(tokens, place):
+    if word in VERBS:
         way, axis, transitive = VERBS[word]
         attribute = word.endswith("ing")
         named = (transitive or attribute) and _starts_name(tokens, place + 1)
         after = _after(tokens, place + 1) if named else []
         found = after or _before(tokens, place)
-        changes = _made(tokens, place, found, way, axis, attribute=attribute and bool(after))
-        if word.startswith("delay"):  # a process is slowed, an operation is put off
-            changes += [replace(change, axis=LEVEL) for change in changes]
-        return place + 1, changes
-    if word in ADJECTIVES or word in ("poorly", "badly"):
+        return place + 1, _made(tokens, place, found, way, axis, attribute=attribute and bool(after))
+    if word in ADJECTIVES:
         return _adjective(tokens, place)
     return place + 1, []
 
 
 def _adjective(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     """The change that "higher levels", "are higher", "less effective" or "absorbed better" states."""
-    way, axis = ADJECTIVES.get(tokens[place], (DOWN, QUALITY))
+    way, axis = ADJECTIVES[tokens[place]]
     following, second = [*tokens[place + 1 : place + 3], "", ""][:2]
-    if dimension_of(following) and following.endswith("ed"):  # "better absorbed"
-        names = [[*name, following] for name in _before(tokens, place)]
-        return place + 2, _made(tokens, place, names, way, axis)
-    if tokens[place] not in ADJECTIVES:
-        if place and dimension_of(tokens[place - 1]) and tokens[place - 1].endswith("ed"):
-            return place + 1, _made(tokens, place, _before(tokens, place), way, axis)
-        return place + 1, []
     if following == "than" and second not in ("normal", "usual", "expected", "before", "otherwise"):
         return place + 2, []
     doses = following in ("dose", "doses") and tokens[place] not in ("high", "low")
@@ -252,23 +197,9 @@ def _adjective(tokens: list[str], place: int) -> tuple[int, list[Change]]:
             return place + 1, []
         return place + 1, _made(tokens, place, _after(tokens, place + 1), way, axis, attribute=True)
     if _starts_name(tokens, place + 1) and following not in OPENING:
-        if axis == QUALITY:
-            return place + 1, []
         names = _after(tokens, place + 1)
-        owner = place - (tokens[place - 1] in DETERMINERS) - 1
-        if owner >= 0 and tokens[owner] in ("has", "have", "had") and not doses:
-            names = [[*thing, *name] for name in names for thing in _before(tokens, owner)]
         return place + 1, _made(tokens, place, names, way, axis, attribute=True)
     return place + 1, _made(tokens, place, _before(tokens, place), way, axis)
-
-
-def _is_plain_noun(tokens: list[str], place: int) -> bool:
-    """Whether "falls" and "drops" are accidents and a form of medicine, "slow" and "lower" no verbs."""
-    word = tokens[place]
-    if word in ("fall", "falls", "drop", "drops", "rise"):
-        before = tokens[place - 1] if place else ""
-        return not before or before in BEFORE_NOUN_FALLS or (word == "drops" and tokens[-1] == "drops")
-    return False
 
 
 def _starts_name(tokens: list[str], place: int) -> bool:
@@ -311,8 +242,6 @@ def _after(tokens: list[str], begin: int) -> list[list[str]]:
         ends = word in STOPS or word in AUXILIARIES or word in PREPOSITIONS or word in CONDITIONS
         if ends or not word[0].isalnum() or word in ADJECTIVES:
             break
-        if word in VERBS and end > begin:
-            break
         end += 1
     return _names([word for word in tokens[begin:end] if word != "of"], 0, end)
 
@@ -334,9 +263,6 @@ def _before(tokens: list[str], end: int) -> list[list[str]]:
             break
         if word in DETERMINERS and not of and not inside:
             break
-        if word in AUXILIARIES and begin == end - 1 and dimension_of(tokens[begin]):
-            begin -= 1  # "is absorbed less well"
-            continue
         known = word in STOPS or word in AUXILIARIES or word in VERBS or word in CONDITIONS
         if known or not word[0].isalnum():
             break
@@ -378,8 +304,6 @@ def _made(
                 place,
                 condition=attribute,
                 written=written,
-                unnamed=not set(name) - {"it"},
-                pronoun="it" in name,
             )
         )
     return changes

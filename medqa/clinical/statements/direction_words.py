@@ -4,9 +4,9 @@ from medqa.clinical.words import words
 
 UP, DOWN = 1, -1
 # What a direction is of: more and less, better and worse, often and seldom, safe and dangerous, now and
-# later, and how well a germ responds to a medicine.
+# later.
 LEVEL, QUALITY, FREQUENCY, SAFETY = "level", "quality", "frequency", "safety"
-TIMING, RESPONSE = "timing", "response"
+TIMING = "timing"
 # Verbs of more and less by what they can do: "raises it", "it rises", both.
 _TRANSITIVE = {
     UP: "raise elevate enhance boost augment potentiate intensify strengthen amplify heighten magnify "
@@ -83,19 +83,6 @@ PREDICATES = {
     **dict.fromkeys(words("harmless innocuous safe"), (UP, SAFETY)),
     **dict.fromkeys(words("dangerous harmful hazardous unsafe"), (DOWN, SAFETY)),
 }
-# Before "to": "resistant to ciprofloxacin".
-RESPONSES = {
-    **dict.fromkeys(words("sensitive susceptible"), UP),
-    **dict.fromkeys(words("resistant insensitive"), DOWN),
-}
-# Verb and particle of what is put off, or done at once.
-TIMED = {
-    **{(verb, "ahead"): UP for verb in words("go goes going went gone")},
-    **{(verb, "off"): DOWN for verb in words("put puts putting hold holds holding held")},
-    **{(verb, "back"): DOWN for verb in words("hold holds holding held")},
-}
-# With these a text names a limit of what is put off: "until the fever has settled".
-LIMITED = words("only until unless once after if when")
 # "Goes up", "pushes it up"; True for verbs that mean a direction with "up" or "down" even without a thing.
 PARTICLE_VERBS = {
     **dict.fromkeys(words("go goes going went gone shoot shoots shot creep creeps crept"), False),
@@ -131,21 +118,6 @@ ONE_THING = {"mortality": "death", "deaths": "death", "relapse": "recur", "sugar
 BENEFITS = (
     "surviv", "absor", "efficac", "effect", "function", "control", "tolera", "healing", "sensitiv", "adheren",
     "clearance", "uptake", "bioavail",
-)  # fmt: skip
-# Stems of what turns a cause round: "stopping it raises the level".
-INVERTING = words(
-    "stop discontinu withdraw withdrawn withdrew quit without lack absenc absent deficienc defici omit "
-    "cessat remov avoid miss discontinuat antagonist withhold loss "
-    "cut correct treat cure replac"
-)
-# Beginnings of words for circumstances of which a contrary change is no contradiction.
-OPPOSED_CIRCUMSTANCES = (
-    ("night", "morn"), ("night", "day"), ("stand", "lying"), ("stand", "lie"), ("supine", "upright"),
-    ("gain", "loss"), ("gain", "lose"), ("acid", "alkal"), ("hyper", "hypo"), ("brady", "tachy"),
-    ("rest", "exer"),
-    ("old", "young"), ("child", "adult"), ("mild", "severe"), ("minor", "severe"), ("minor", "major"),
-    ("low", "high"), ("empty", "full"), ("acute", "chronic"), ("inhal", "exhal"), ("inspir", "expir"),
-    ("warm", "cold"), ("heat", "cold"), ("rewarm", "hypotherm"), ("agonist", "antagonist"), ("early", "late"),
 )  # fmt: skip
 NEGATING = words(
     "not no never cannot without prevent prevents prevented preventing neither nor avoid avoids avoiding "
@@ -187,10 +159,6 @@ NO_ADJECTIVE_BEFORE = words(
     "back limb limbs lobe lobes pole abdomen abdominal leg legs lip gi gastrointestinal respiratory urinary "
     "tract extremity extremities dose risk grade fibre fiber fat salt power quality flow technology"
 )
-BEFORE_NOUN_FALLS = words(
-    "of for from prevent frequent recurrent by with no any unexplained her his more repeated eye ear nose "
-    "nasal eyedrops the a an these those oral prevents previous multiple reduce fewer and or steroid"
-)
 # Between "is" and a word of direction: "is seen less often", "came back raised", "is made worse".
 PERCEIVED = words("seen found reported observed noted diagnosed come comes came made rendered")
 NEEDED = words("needed required needs requires need require necessary")
@@ -211,7 +179,7 @@ COMMON = (
 )
 # Words of direction and of grammar, which say nothing about the circumstances.
 UNINFORMATIVE = frozenset().union(
-    VERBS, ADJECTIVES, PREDICATES, RESPONSES, PARTICLE_VERBS, PARTICLES, ADVERBS, AUXILIARIES, STOPS
+    VERBS, ADJECTIVES, PREDICATES, PARTICLE_VERBS, PARTICLES, ADVERBS, AUXILIARIES, STOPS
 )
 
 

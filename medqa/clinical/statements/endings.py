@@ -3,15 +3,7 @@
 import re
 
 from medqa.clinical.notation.text import forms
-from medqa.clinical.statements.statements import statement
 
-# "Not until it falls below 50" is "once it is below 50".
-NOT_UNTIL = re.compile(
-    r"(?:\b(?:not|never|no|cannot)\b|n't\b)[^.;]{0,60}? (?:until|unless|before|during|while|within)\b"
-)
-ONCE = re.compile(
-    r"\b(?:once|as soon as(?! possible)|only (?:when|after|once|if)|must (?:pass|elapse|have passed))\b"
-)
 ENDS = re.compile(
     r"\b(?:stop(?:s|ped|ping)?|discontinu(?:e|es|ed|ing|ation)|withdr(?:aw[a-z]*|ew)|ceas(?:e|es|ed|ing)"
     r"|end(?:s|ed)|c(?:o|a)mes? off|coming off|halted|suspended|withh[eo]ld|resol(?:ve[sd]?|ving|ution)"
@@ -34,14 +26,6 @@ GOES_ON = (
 def both_end_if(*texts: str) -> bool:
     """Whether all texts name a condition on which something is stopped."""
     return all(ENDS_IF.search(forms(text)[2]) for text in texts)
-
-
-def only_then(one: str, other: str) -> bool:
-    """Whether a text forbids something until or during what the other text waits for: "not until", "once"."""
-    return any(
-        NOT_UNTIL.search(forms(first)[2]) and ONCE.search(forms(second)[2]) and not statement(second).opposed
-        for first, second in ((one, other), (other, one))
-    )
 
 
 def both_end(one: str, other: str) -> bool:

@@ -1,11 +1,11 @@
 """Statements that an answer reverses: a term or a sentence that one text affirms and the other negates."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import product
 
 from medqa.clinical.claims.agreement import mirrored
-from medqa.clinical.claims.opposites import ended_alike, in_one_way, kept_apart, leaves_open
+from medqa.clinical.claims.opposites import in_one_way, leaves_open
 from medqa.clinical.claims.patients import is_only_possible, is_report, outside_criterion
 from medqa.clinical.conflicts.bindings import crossed
 from medqa.clinical.conflicts.contradictions import FIELDS
@@ -14,10 +14,8 @@ from medqa.clinical.notation.names import GROUPS
 from medqa.clinical.notation.text import forms
 from medqa.clinical.notation.word_forms import stem
 from medqa.clinical.quantities.quantity_reader import read
-from medqa.clinical.statements.directions import inverted_cause, reversed_directions, same_direction
-from medqa.clinical.statements.endings import both_end, both_end_if, goes_on, only_then
-from medqa.clinical.statements.exceptions import allowed_all_the_same
-from medqa.clinical.statements.precedence import same_preference, turned_precedence
+from medqa.clinical.statements.directions import reversed_directions
+from medqa.clinical.statements.endings import both_end, both_end_if, goes_on
 from medqa.clinical.statements.questions import answered
 from medqa.clinical.statements.statements import OPEN, REFUSED, both_healthy, opposite, statement
 from medqa.clinical.terms.lexicon import MedicalLexicon
@@ -25,7 +23,6 @@ from medqa.clinical.terms.negation import (
     COMBINED,
     FAMILY,
     RELATIVE,
-    TAKEN_WITH,
 )
 
 
@@ -77,11 +74,6 @@ PRONOUN_FORBIDDEN = re.compile(
 ELLIPSIS = re.compile(r"\b(?:is|are|was|were|should|must|can|may|do|does|did)(?: not|n't)(?= *[.;,:)\n]| *$)")
 # "Keep it away from the eyes"
 KEPT_OFF = re.compile(r"\b(?:away from|off the|avoid)\b")
-# "Hardly ever leads to hypoglycaemia", "other opioids are chosen over pethidine"
-RARELY = re.compile(r"\b(?:hardly|rarely|seldom|scarcely|barely)\b")
-LESSER = r"\b(?:over|to|than) {}(?= *(?:[.,;]|$))"
-# "It may lower the threshold and should be avoided"
-OF_SUBJECT = re.compile(r" ?(?:should|must|is|are)(?: not|n't)? ")
 # What follows a condition denies nothing before it: "keep taking it if you can't eat".
 SUBORDINATE_PART = re.compile(r"(?i) (?:(?:even )?(?:if|when|while|though|although)|who|whose|which) ")
 # "Wait until the attack is over before starting allopurinol", "wait with live vaccines"
@@ -104,11 +96,6 @@ REQUIRED = re.compile(
     r"|\bbefore (?:you |they |the )?(?:[a-z]+ ){0,2}?(?:starting|start|giving|give|taking|take|beginning"
     r"|begin|(?:is|are) (?:given|started|taken))(?![a-z])"
 )
-# "You don't need to avoid grapefruit juice"
-NO_NEED = re.compile(
-    r"(?:(?:\bnot|n't) (?:need|have) to|\bno (?:need|reason) to|\bneed(?: not|n't)) avoid"
-    r" (?:the |your |any |all )?(?P<what>[a-z-]{4,})"
-)
 
 
 def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> list[dict[str, str]]:
@@ -128,8 +115,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
     agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
-    agreed = agreed or both_healthy(reference, hypothesis) or same_preference(reference, hypothesis)
-    agreed = agreed or inverted_cause(reference, hypothesis)
+    agreed = agreed or both_healthy(reference, hypothesis)
     flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -147,9 +133,6 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
-    errors = errors or list(_needlessly_avoided(reference, hypothesis))
-    if not errors and (order := turned_precedence(reference, hypothesis)):
-        errors = [dict(zip(FIELDS, order, strict=True))]
     if not errors:
         turned = reversed_directions(reference, hypothesis, lexicon)
         errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
@@ -158,11 +141,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         f"no {term}" in terms for terms in (wanted, given) for term in terms
     )
     settled = settled or excused or both_end(reference, hypothesis)
-    settled = settled or in_one_way(reference, hypothesis) or same_direction(reference, hypothesis)
-    settled = settled or only_then(reference, hypothesis)
+    settled = settled or in_one_way(reference, hypothesis)
     settled = settled or any(WAITS.search(forms(text)[2]) for text in (reference, hypothesis))
-    shared = "" if errors else allowed_all_the_same(reference, hypothesis)
-    shared = shared or ("" if errors or settled else opposite(reference, hypothesis))
+    shared = "" if errors or settled else opposite(reference, hypothesis)
     if shared:
         errors.append({"subject": shared, "kind": "negation", "reference": reference, "answer": hypothesis})
     return errors
@@ -178,54 +159,9 @@ def _is_requirement(denying: str, affirming: str) -> bool:
     )
 
 
-def _both_against(one: str, other: str, lexicon: MedicalLexicon) -> bool:
-    """Whether two texts advise against a combination: one may deny one medicine of it, the other both."""
-    denied = [{term for term in lexicon.counts(text) if term.startswith("no ")} for text in (one, other)]
-    return _combines(one) and _combines(other) and not denied[0].isdisjoint(denied[1])
-
-
-def _is_pair(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
-    """Whether each text denies one of two medicines that one text is against together: "no A with B"."""
-    names = {term.removeprefix("no ") for term in flips}
-    return (
-        len(flips) == 2
-        and len({term.startswith("no ") for term in flips}) == 2
-        and names <= lexicon.given
-        and any(" with " in forms(text)[2] for text in (one, other))
-        and all(sum(term.startswith("no ") for term in lexicon.counts(text)) == 1 for text in (one, other))
-    )
-
-
-def _not_at_once(one: str, other: str) -> bool:
-    """Whether a text forbids to take A with B where the other text keeps them hours apart."""
-    return any(
-        TAKEN_WITH.search(forms(first)[2]) and kept_apart(second, second)
-        for first, second in ((one, other), (other, one))
-    )
-
-
 def _combines(*texts: str) -> bool:
     """Whether one of the texts is about taking things together."""
     return any(COMBINED.search(forms(text)[2]) for text in texts)
-
-
-def _needlessly_avoided(reference: str, hypothesis: str) -> Iterator[dict[str, str]]:
-    """What one text need not avoid and the other forbids: "don't need to avoid milk", "do not drink milk"."""
-    lower = [forms(text)[2] for text in (reference, hypothesis)]
-    for one, other in (lower, lower[::-1]):
-        for need in NO_NEED.finditer(one) if " avoid" in one and not NO_NEED.search(other) else ():
-            forbids = re.search(
-                rf"(?:\b(?:not|never|avoid)|n't) (?:[a-z]+ ){{0,3}}?{need['what']}"
-                rf"|\b{need['what']}(?: (?!not|do|need)[a-z]+){{0,5}}"
-                r" (?:avoided|contraindicated|forbidden)\b",
-                other,
-            )
-            if forbids:
-                texts = (
-                    (forbids.group(), need.group()) if one is lower[1] else (need.group(), forbids.group())
-                )
-                error = (need["what"], "negation", *texts)
-                yield dict(zip(FIELDS, error, strict=True))
 
 
 def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[list[str], bool]:
@@ -242,14 +178,6 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
-    apart = (
-        apart
-        or ended_alike(reference, hypothesis)
-        or _is_contrapositive(flips, reference, hypothesis, lexicon)
-    )
-    apart = apart or _is_pair(flips, reference, hypothesis, lexicon)
-    apart = apart or kept_apart(reference, hypothesis) or _not_at_once(reference, hypothesis)
-    apart = apart or _both_against(reference, hypothesis, lexicon)
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and both_end(reference, hypothesis):
         # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
@@ -257,7 +185,6 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             goes_on(term.removeprefix("no "), text) for term in flips for text in (reference, hypothesis)
         ]
         flips = flips if any(going_on) else []
-    flips = [] if only_then(reference, hypothesis) else flips
     exception = bool(flips) and _is_exception(flips, reference, hypothesis, lexicon)
     if len({term.startswith("no ") for term in flips}) == 1:
         denying, affirming = (
@@ -278,21 +205,6 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
             and not _may_be_negated(term.removeprefix("no "), affirming, lexicon, both_deny, common)
         ]
     return flips, exception or apart
-
-
-def _is_contrapositive(flips: list[str], one: str, other: str, lexicon: MedicalLexicon) -> bool:
-    """Whether advice and its condition are both turned round: "none if it bleeds", "some if it does not"."""
-    if len(flips) != 2 or len({term.startswith("no ") for term in flips}) != 2:
-        return False
-    conditional = []
-    for text in (one, other):
-        condition = CONDITION.search(forms(text)[2])
-        if condition is None:
-            return False
-        clause = CLAUSE_OF.match(forms(text)[2], condition.end()).group()
-        terms = {term.removeprefix("no ") for term in lexicon.counts(clause)}
-        conditional.append([flip for flip in flips if flip.removeprefix("no ") in terms])
-    return len(conditional[0]) == 1 and conditional[0] == conditional[1]
 
 
 def _of_patient(term: str, denying: str, affirming: str, lexicon: MedicalLexicon) -> bool:
@@ -356,11 +268,7 @@ def _may_be_negated(
 ) -> bool:
     """Whether a clause that affirms a term has a negation that denies nothing of what both texts deny."""
     lower = forms(text)[2]
-    if (
-        ELLIPSIS.search(lower)
-        or PRONOUN_FORBIDDEN.search(lower)
-        or re.search(LESSER.format(re.escape(term)), lower)
-    ):
+    if ELLIPSIS.search(lower) or PRONOUN_FORBIDDEN.search(lower):
         return True
     for clause in PARTS.split(forms(text)[0]):
         lower = clause.lower()
@@ -375,13 +283,7 @@ def _may_be_negated(
         main = main if term in lexicon.terms(main) else clause
         if explained:
             continue
-        if named and RARELY.search(lower):
-            return True
-        if (
-            (named or PRONOUN.search(lower) or OF_SUBJECT.match(lower))
-            and not OPEN.search(lower)
-            and statement(main).opposed
-        ):
+        if (named or PRONOUN.search(lower)) and not OPEN.search(lower) and statement(main).opposed:
             return True
         if WAITS.search(lower):
             return True

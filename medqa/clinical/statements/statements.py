@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from medqa.clinical.notation.names import medicine, names_of
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.notation.word_forms import TOKEN, is_general, stem
 from medqa.clinical.quantities.quantity_reader import read
@@ -68,8 +67,6 @@ OPEN = re.compile(
 
 # "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
 POSSIBLE = re.compile(r"(?<!not )(?<!un)\b(?:possibl[ey]|probabl[ey]|suspected|(?<!more )(?<!less )likely)\b")
-# "Gluten-free", but not "a pill-free week"
-FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 # Words that begin with "un" and deny nothing that a statement could affirm.
 NOT_DENYING = words("unchanged unremarkable unfortunately untoward undoubtedly unusually unclear unknown")
 # "If untreated" denies the treatment, "untreated sleep apnoea" is a cause.
@@ -90,6 +87,8 @@ NOTHING_WRONG = re.compile(
     r"|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
 )
 DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
+# "Gluten-free", but not "a pill-free week"
+FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 MARKS = re.compile(r"[,:;.] ")
 # A later clause, in which no word undoes the negation of an earlier one: "don't drive until it has stopped"
 SUBORDINATE = re.compile(r"\b(?:until|while|when|if|unless|because|before|after|once|as)\b")
@@ -107,7 +106,6 @@ LONGEST_STATEMENT = 200
 LONGEST_FINDING = 100
 MOST_CLAUSES = 2
 CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
-IF = re.compile(r"\bif (?:it |this |that )?$")
 # "It is better left out", "not an option unless nothing else works"
 REFUSED = re.compile(
     r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
@@ -141,15 +139,6 @@ CONCESSION = re.compile(
 CONTRAST = re.compile(
     r",? (?:and |but )?not ((?:at|in|on|with|by|before|after|during) (?:the |a )?[a-z -]{1,25})(?=[.,;]|$)"
 )
-_TIME = (
-    r"(?:the first )?(?:an? |one |two |three |four |five |six |[0-9]+ )(?:full )?(?:minute|hour"
-    r"|day|week|month|year)s?"
-)
-AFTER_TIME = re.compile(rf"\b(?:may|can|allowed|resume|again|return)\b[^.;]{{0,40}} after {_TIME}")
-FOR_TIME = re.compile(
-    rf"\bfor {_TIME},?[^.;]{{0,30}}(?:\b(?:not|never|no|avoid|off|cannot)\b|n't\b)"
-    rf"|(?:\b(?:not|never|no|avoid|off|cannot)\b|n't\b)[^.;]{{0,40}} for {_TIME}"
-)
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
 # Advice against what comes before it: "honey should not be given".
@@ -167,8 +156,6 @@ def opposite(one: str, other: str) -> str:
     for first, second in ((one, other), (other, one)):
         if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
             return ""
-    if _before_and_after(one, other):
-        return ""
     one, other = without_shared_denials(one, other)
     one, other = (CONCESSION.sub("", text) for text in (one, other))
     one, other = _without_contrast(one, other), _without_contrast(other, one)
@@ -190,7 +177,7 @@ def opposite(one: str, other: str) -> str:
         mine, theirs = statement(first), statement(second)
         if mine.opposed == theirs.opposed or (mine.denied | theirs.denied) & common:
             continue
-        if _of_others(first, second) or _goes_with_another(first, other) or _goes_with_another(second, one):
+        if _goes_with_another(first, other) or _goes_with_another(second, one):
             continue
         shared = mine.words & theirs.words
         fewest = min(len(mine.words), len(theirs.words))
@@ -213,12 +200,6 @@ def _about(text: str, other: str) -> str:
     return ". ".join(kept) if 0 < len(kept) < len(clauses) else text
 
 
-def _of_others(one: str, other: str) -> bool:
-    """Whether two statements are of different medicines."""
-    mine, theirs = ({name for *_, name in names_of(text) if medicine(name)} for text in (one, other))
-    return bool(mine and theirs) and mine.isdisjoint(theirs)
-
-
 def _goes_with_another(clause: str, other: str) -> bool:
     """Whether the other text has two clauses, of which the shorter one says the same as `clause`.
 
@@ -239,14 +220,6 @@ def _without_contrast(text: str, other: str) -> str:
     if found is None or len(forms(text)[2]) != len(text) or words_of(found[1]) & statement(other).words:
         return text
     return text[: found.start()] + text[found.end() :]
-
-
-def _before_and_after(one: str, other: str) -> bool:
-    """Whether a text denies for some time what the other allows after it: "not for a week"."""
-    return any(
-        AFTER_TIME.search(forms(first)[2]) and FOR_TIME.search(forms(second)[2])
-        for first, second in ((one, other), (other, one))
-    )
 
 
 def has_number(text: str) -> bool:
@@ -334,8 +307,6 @@ def statement(text: str) -> Statement:
         previous, word = word, match.group()
         prefix = "non" if word.startswith("non") else "un" if word.startswith("un") else ""
         rest = word.removeprefix(prefix)
-        if word in ("fails", "failed") and IF.search(lower, max(0, match.start() - 9), match.start()):
-            continue  # "if it fails" is a condition
         if NO_STATEMENT.match(lower, match.start()) or (word in BADLY and not DONE_BADLY.search(lower)):
             continue
         free = word == "free" and lower.startswith((" of ", " from "), match.end())
