@@ -195,6 +195,7 @@ WRONG = [
     ),
     ("A child of 12 kg: amikacin 15 mg/kg daily", "Amikacin 360 mg daily", "amikacin", "value"),
     # What belongs to another
+    ("Dalteparin 5000 units daily", "Tinzaparin 5000 units daily", "dalteparin, tinzaparin", "medicine"),
     (
         "Doxycycline for 7 days and omeprazole for 28 days",
         "Omeprazole for 7 days, doxycycline for 28",

@@ -1,11 +1,12 @@
-"""What an answer takes for something else: a unit for another, weight for gain."""
+"""What an answer takes for something else: another medicine, a unit for another, weight for gain."""
 
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Claim, Found
+from medqa.clinical.notation.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.quantities.quantity import Quantity, amounts_meet
 
 # Units in which medicines are given, where a confusion is an error: "5 mg" and "5 mL", but not "5 mm".
@@ -14,6 +15,43 @@ BODY_WEIGHTS = frozenset({"weight", "weight change"})
 WEEKS = {"day": Fraction(1, 7), "month": DAYS_OF_A_MONTH / 7, "week of pregnancy": 1}
 COURSE = re.compile(r"\bfor (?:a (?:period|course|total) of |about |up to |another |≈ ?)?$| x ?$")
 AFTER_BIRTH = re.compile(r" (?:after (?:the )?(?:birth|delivery)|post-?(?:partum|natal\w*)|of age|old)\b")
+
+
+def other_medicine(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:
+    """The only medicine of the answer, where it has the dose of another, the only one of the reference."""
+    doses = [
+        [claim for claim in side if claim.dose and DOSED.match(claim.quantity.unit) and claim.subject]
+        for side in (ours, theirs)
+    ]
+    names = [{claim.subject for claim in side} for side in doses]
+    if any(len(found) != 1 for found in names) or names[0] == names[1]:
+        return
+    mine, other = (min(found) for found in names)
+    known = medicine(mine) and medicine(other) and not {mine, other} & MEASURE_NAMES
+    if not known or "-" in mine + other or mine in other or other in mine:
+        return
+    named = [{mine, other} <= {name for _, _, name in names_of(side[0].sentence)} for side in doses]
+    together = [_is_combination(side[0].sentence, {mine, other}) for side in doses]
+    if all(together) or (all(named) and any(together)):
+        return
+    if all({mine, other} <= _named(side) for side in (ours, theirs)):
+        return  # both texts name both: "lidocaine with adrenaline: 7 mg/kg"
+    same = next((pair for pair in product(*doses) if amounts_meet(pair[0].quantity, pair[1].quantity)), None)
+    if same is not None:
+        yield f"{mine}, {other}", "medicine", same[0].written, same[1].written
+
+
+def _named(claims: Sequence[Claim]) -> set[str]:
+    """The medicines and measures of a text that are around its claims."""
+    return {name for claim in claims for _, _, name in names_of(claim.around)}
+
+
+def _is_combination(sentence: str, medicines: set[str]) -> bool:
+    """Whether a sentence names two medicines as one product: "beclometasone/formoterol"."""
+    return any(
+        {one[2], two[2]} == medicines and sentence[one[1] : two[0]] in ("/", " / ", "-", " with ")
+        for one, two in pairwise(names_of(sentence))
+    )
 
 
 def other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found]:

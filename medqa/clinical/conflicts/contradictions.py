@@ -17,7 +17,7 @@ from medqa.clinical.claims.counterparts import (
     same_thing,
 )
 from medqa.clinical.claims.harmonized import with_common_subject, with_common_times, without_body_weight
-from medqa.clinical.claims.mistaken import is_course, other_sense, other_unit
+from medqa.clinical.claims.mistaken import is_course, other_medicine, other_sense, other_unit
 from medqa.clinical.claims.opposites import names_way, wrong_way
 from medqa.clinical.claims.patients import is_own_value
 from medqa.clinical.conflicts.bands import wrong_band
@@ -80,7 +80,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         time of day (`opposites`); the only value in which the texts differ (`odd_values`); a number with the
         bound on its other side (`thresholds`); another total of a day (`daily_totals`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
-        reference gives none; the same dose of another medicine; clock times and days of the week.
+        reference gives none; other clock times and days of the week.
         A text of several regimens of one medicine can be flagged wrongly, which is why the errors are listed
         and not only counted.
     """
@@ -117,7 +117,8 @@ def _beside(
 ) -> list[Found]:
     """What is looked for whether or not claims contradict each other, `known`."""
     reference, hypothesis = texts
-    found = [*known, *other_sense(ours, theirs), *wrong_band(reference, hypothesis, ours, theirs)]
+    found = [*known, *other_medicine(ours, theirs), *other_sense(ours, theirs)]
+    found += wrong_band(reference, hypothesis, ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
         if not any(text in reported for text in error[2:]):
