@@ -55,6 +55,9 @@ OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
 NOT_SO_OFTEN = re.compile(
     r"\b(?:not|never|nor|neither(?: of [a-z ]{2,20})? (?:is|are))(?: (?:be|taken|given|used|an?|for|as))* $"
 )
+CONTAINS = re.compile(
+    r"(?: of [a-z-]+(?: [a-z0-9-]+)?)? (?:contains?|holds?|delivers?|provides?|supplies|releases?)(?![a-z])"
+)
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 # An error: its subject, its kind, and the words of the reference and of the answer.
 Found = tuple[str, str, str, str]
@@ -189,6 +192,8 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
             continue  # "300 mg a day in three doses"
+        if quantity.unit in ITEMS and quantity.number == 1 and CONTAINS.match(lower, quantity.end):
+            continue  # "one tablet contains 500 mg" says nothing of how many are taken
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
         day = quantity.kind == "duration" and quantity.values[0] == (1, 1)

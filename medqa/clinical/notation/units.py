@@ -87,14 +87,16 @@ WRITTEN: dict[str, tuple[str, dict[str, str]]] = {
     }),
     "tablets": ("tablet", {"1": "tablets? tabs? pills? caplets?"}),
     "capsules": ("capsule", {"1": "capsules? caps?"}),
-    "puffs": ("puff", {"1": "puffs? inhalations? actuations? presses"}),
+    "puffs": ("puff", {"1": "puffs? inhalations? actuations? press presses"}),
     "drops": ("drop", {"1": "drops? gtts?"}),
     "sprays": ("spray", {"1": "sprays?"}),
     "patches": ("patch", {"1": "patch patches"}),
     "sachets": ("sachet", {"1": "sachets? packets?"}),
     "lozenges": ("lozenge", {"1": "lozenges?"}),
     "suppositories": ("suppository", {"1": "suppository suppositories pessary pessaries"}),
-    "vials": ("vial", {"1": "vials? ampoules? ampules?"}),
+    "vials": ("vial", {"1": "vials? ampoules? ampules? amps? nebules? respules?"}),
+    "pens": ("pen", {"1": "pens? autoinjectors?"}),
+    "implants": ("implant", {"1": "implants?"}),
     "doses": ("dose", {"1": "doses? divided_doses? equal_doses? equally_divided_doses?"}),
     "injections": ("injection", {"1": "injections? shots?"}),
     "smoking": ("pack-year", {"1": "pack_years?"}),
@@ -133,7 +135,7 @@ BELOW = {
 # Things that people take or count in whole numbers; "1 or 2 tablets" is the range 1 to 2.
 COUNTED = {
     "tablets", "capsules", "puffs", "drops", "sprays", "patches", "sachets", "lozenges", "suppositories",
-    "vials", "doses", "injections", "cigarettes", "drinks",
+    "vials", "pens", "implants", "doses", "injections", "cigarettes", "drinks",
 }  # fmt: skip
 
 
@@ -158,6 +160,14 @@ SPELLINGS, FIRST_OF_SEVERAL = _spellings()
 
 # What one of them contains or one administration gives: "15 mg/kg/dose" is 15 mg/kg.
 PER_ITEM = COUNTED - {"cigarettes", "drinks"}
+# The spellings of things that contain an amount, each with its name: "amps" are vials.
+ITEM_SPELLINGS = {
+    spelling: WRITTEN[dimension][0]
+    for spelling, (dimension, _, _) in SPELLINGS.items()
+    if dimension in PER_ITEM - {"doses", "injections"}
+}
+_LONGEST_FIRST = sorted(ITEM_SPELLINGS, key=len, reverse=True)
+ANY_ITEM = rf"(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})"
 
 WORD = re.compile(r"[ -]?(%|‰|° ?[cf](?![a-z])|°|[a-zµ][a-z0-9µ²³^]*)")
 # What may follow a unit: under the bar, "per", or "a"/"each"/"every" before a time ("5 mg a day").

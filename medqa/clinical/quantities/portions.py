@@ -16,7 +16,7 @@ from medqa.clinical.notation.numbers import (
     quotient,
     read_number,
 )
-from medqa.clinical.notation.units import SPELLINGS
+from medqa.clinical.notation.units import ANY_ITEM, ITEM_SPELLINGS, SPELLINGS
 from medqa.clinical.notation.word_forms import canonical
 from medqa.clinical.quantities.items import OF_STRENGTHS
 from medqa.clinical.quantities.quantity import Quantity, is_inside
@@ -95,12 +95,12 @@ CONTAINS = re.compile(
     r"[^.;]{0,40} (?:contain|hold|ha[sv]|suppl|deliver|provid|giv)(?:e|es|s|ies|y|ing)? (?:about )?"
 )
 PERCENT_OF = 100  # mL
-ITEM = re.compile("tablet|capsule|patch|puff|sachet|vial|drop")
+ITEM = re.compile(ANY_ITEM)
 # "20 of the 25,000-unit capsules", "three of the fentanyl 25 µg/h patches", "six 50 mg tablets"
 SOME_OF = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!and a )(?P<count>{PHRASE})(?: of (?:the|her|his|your|an?|one)| ?x)?"
     r" (?:(?!and |or |to |then )[a-z0-9,.µ/-]+ ){1,3}?"
-    r"(?P<item>tablet|capsule|patch|puff|sachet|vial|drop)(?:e?s)?(?![a-z])"
+    rf"(?P<item>{ANY_ITEM})(?![a-z])"
 )
 # "each litre contains 20 mmol"
 EACH_VOLUME = re.compile(
@@ -264,7 +264,7 @@ def _some_of(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     for match in SOME_OF.finditer(lower) if ITEM.search(lower) else ():
         number = read_number(lower, match.start())
         if number is not None and not is_inside(quantities, match.start()):
-            found = _amount(match["item"], match, number[0])
+            found = _amount(ITEM_SPELLINGS[match["item"]], match, number[0])
             yield replace(found, end=match.end("count"))
 
 

@@ -15,7 +15,7 @@ from medqa.clinical.notation.numbers import BARE_POWER, WORDS, quotient, read_nu
 from medqa.clinical.notation.routes import EYES, FIRST_WORDS, read_eye, read_route
 from medqa.clinical.notation.schedules import FREQUENCY_WORDS, PERIODS, read_frequency
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
-from medqa.clinical.notation.units import COUNTED, Unit, read_compound, read_limit
+from medqa.clinical.notation.units import ANY_ITEM, COUNTED, ITEM_SPELLINGS, Unit, read_compound, read_limit
 from medqa.clinical.quantities.ages import kind_of_time, read_age, read_age_group, read_gestation
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.ratios import (
@@ -60,7 +60,7 @@ ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
 # "a gram of ceftriaxone", "a litre of saline", "a single tablet"
 ONE_OF = re.compile(
     "an?(?:(?= (?:(?:milli|micro)?gram(?:me)?|(?:milli)?lit(?:er|re)) of [a-z])"
-    "| single(?= (?:tablet|capsule|puff|drop|sachet|spray)(?![a-z])))"
+    f"| single(?= {ANY_ITEM}(?![a-z])))"
 )
 BEGINNINGS = {
     *word_lists.words(
@@ -109,7 +109,7 @@ HAPPENING = re.compile(
 # Items that are named before their number.
 MOST_ITEMS = 12
 ITEM_BEFORE = re.compile(
-    r"\b(tablet|capsule|puff|sachet|patch|drop|spray|suppository|vial|lozenge)(?:e?s)?\b(?!.*\b(?:hours|days|weeks)\b)"
+    rf"\b({ANY_ITEM})\b(?!.*\b(?:hours|days|weeks)\b)"
 )
 # "850 mg: take two with breakfast and one with dinner"
 TAKE_BEFORE = re.compile(r"\b(?:takes?|swallows?)(?:[^.;]{0,30} and)? $")
@@ -342,7 +342,7 @@ def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
     if item is None and not (TAKE_BEFORE.search(scan.before(start)) and scan.just_after_amount(start)):
         return None
-    name = item.group(1) if item else "tablet"
+    name = ITEM_SPELLINGS[item.group(1)] if item else "tablet"
     unit, _ = read_compound(name, name, 0)
     return _quantities(scan, start, end, [(value, value)], unit, unit)
 

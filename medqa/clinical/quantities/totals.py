@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medqa.clinical.notation.numbers import PHRASE, read_number
+from medqa.clinical.notation.units import ANY_ITEM
 from medqa.clinical.quantities.items import APIECE, ITEM_AFTER, ITEMS, container_of, item_of
 from medqa.clinical.quantities.quantity import Quantity, Range
 
@@ -37,13 +38,13 @@ EACH_SITE = re.compile(
 TAKEN_AFTER = re.compile(
     r"[,:;]?(?: and)?(?: (?:let|have|tell|ask) (?:the |your )?[a-z]+)?(?: (?:she|he|they|you|patients))?"
     rf"(?: to)?(?: (?:should|must|may|will))?(?: (?:takes?|swallows?|uses?)|(?<=[,:])) ({PHRASE})"
-    r" (?:a )?(?:tablet|capsule|pill|puff)s?"
+    rf" (?:a )?{ANY_ITEM}"
     r"(?= (?:together|at once|at a time|each|every|once|twice|daily|in the|with|at)(?![a-z]))"
     # "two in the morning and one at night" adds up elsewhere
-    rf"(?![^.;]* and {PHRASE} (?:tablets?|capsules?|puffs?|in|at|with)(?![a-z]))"
+    rf"(?![^.;]*(?: and|,) {PHRASE} (?:{ANY_ITEM}|in|at|with)(?![a-z]))"
 )
 # "8.6 mg 2 tabs at night", "180 mcg, 2 inhalations"
-COUNTED_AFTER = re.compile(rf",? ({PHRASE}) (?:tab(?:let)?|cap(?:sule)?|puff|inhalation|spray)s(?![a-z])")
+COUNTED_AFTER = re.compile(rf",? ({PHRASE}) {ANY_ITEM}(?<=s)(?![a-z])")
 # "the 25 mcg tablets are in stock, she takes three of them"
 OF_THEM = re.compile(
     rf"[^.;:]{{0,60}} (?:takes?|swallows?|uses?|needs?|gets?) ({PHRASE}) (?:of them|of these)(?![a-z])"
@@ -60,7 +61,7 @@ SUPPLIED = re.compile(r"\b(?:dispens\w*|suppl(?:y|ied|ies)(?: with| of)?|issued?
 # "six methotrexate tablets (2.5 mg apiece)"
 COUNT_OF_NAMED = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!to )(?<!or )({PHRASE}) (?:(?!(?:and|or|to|of|times|for|in) )[a-z-]+ ){{0,2}}"
-    r"(?:tablet|capsule|puff|sachet|patch|spray)(?:e?s)?(?: of [a-z-]+)?[ ,(:]{1,2}(?:of |at )?$"
+    rf"{ANY_ITEM}(?: of [a-z-]+)?[ ,(:]{{1,2}}(?:of |at )?$"
 )
 
 
