@@ -29,6 +29,7 @@ from medqa.clinical.conflicts.derived import is_derived
 from medqa.clinical.conflicts.exchanges import exchanged
 from medqa.clinical.conflicts.odd_values import odd_value
 from medqa.clinical.conflicts.rates import other_rate
+from medqa.clinical.conflicts.regimens import is_one_regimen, other_regimen
 from medqa.clinical.conflicts.sequences import relisted, repeated
 from medqa.clinical.conflicts.swaps import swapped
 from medqa.clinical.conflicts.thresholds import other_side
@@ -44,7 +45,7 @@ FIELDS = ("subject", "kind", "reference", "answer")
 # Rules that compare two texts when claims show no error.
 OF_TEXTS = (repeated, other_rate, relisted)
 # Rules that compare two texts when no other rule has found an error.
-LAST = (crossed_over, odd_value, other_side, other_total)
+LAST = (other_regimen, crossed_over, odd_value, other_side, other_total)
 # Longer texts, in characters, hold several regimens, in which these rules are least certain.
 LONGEST_FOR_LAST = 1000
 # A text with more quantities of a dimension is a table or several regimens.
@@ -100,6 +101,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
             or is_part_of_day(one, other, Side(ours, reference), Side(theirs, hypothesis))
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
+            or is_one_regimen(one, other, reference, hypothesis)
         )
     ]
     if any(one.counted != other.counted for one, other in pairs):

@@ -182,7 +182,7 @@ BAR = re.compile(
 )
 # "10 mmol of potassium per hour", "1 g protein per kg", "2 mg of lidocaine in one mL"
 _NO_GAP = (
-    "times |doses? |tablets? |capsules? |puffs? |once |twice |thrice |(?:day|night|morning|evening)s? |over "
+    f"times |doses? |{ANY_ITEM} |once |twice |thrice |(?:day|night|morning|evening)s? |over "
     "|in (?!total|all)|within |for |during |after |every |then |and |or |half |quarter "
 )
 OF_PER = re.compile(

@@ -108,9 +108,7 @@ HAPPENING = re.compile(
 )
 # Items that are named before their number.
 MOST_ITEMS = 12
-ITEM_BEFORE = re.compile(
-    rf"\b({ANY_ITEM})\b(?!.*\b(?:hours|days|weeks)\b)"
-)
+ITEM_BEFORE = re.compile(rf"\b({ANY_ITEM})\b(?!.*\b(?:hours|days|weeks)\b)")
 # "850 mg: take two with breakfast and one with dinner"
 TAKE_BEFORE = re.compile(r"\b(?:takes?|swallows?)(?:[^.;]{0,30} and)? $")
 ITEMS_TAKEN = re.compile(
