@@ -18,6 +18,7 @@ from medqa.clinical.conflicts.derived import BOTH
 from medqa.clinical.notation.names import MEASURE_NAMES, names_of
 from medqa.clinical.notation.numbers import is_close, quotient
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
+from medqa.clinical.notation.units import ANY_ITEM
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity_reader import read
@@ -33,21 +34,25 @@ CONTENTS = frozenset({"mg", "IU"})
 TAKEN = ITEMS - {"dose", "injection"}
 # What makes a text one of several regimens, or of what may be given and not of what is.
 SEVERAL = re.compile(
-    r"\b(?:up to|max\w*|min|doubl\w*|increas\w*|rais\w*|reduc\w*|then|follow\w*|or|extra|limit\w*|exceed\w*"
+    r"\b(?:up to|max\w*|min|doubl\w*|increas\w*|rais\w*|reduc\w*|then|follow\w*|or(?! i[vm]\b"
+    r"| intra)|extra|limit\w*|exceed\w*"
     r"|more|less|least|most|after|repeat\w*|load\w*|initial\w*|start\w*|first|if|as (?:needed|required)|doses"
-    r"|suppl\w*|pack|box|instead|rather|not|never|no|than|bottle|dispens\w*|prescri\w*|refills?|titrat\w*|add\w*|dilut\w*|half|divided|split"
+    r"|supply|supplies|pack|box|instead|rather|not|never|no|than|bottle|dispens\w*|prescri\w*"
+    r"|refills?|titrat\w*|add\w*|dilut\w*|half|divided|split"
     r"|reconstitut\w*|(?:sun|mon|tues|wednes|thurs|fri|satur)days?|mon|wed|and (?:one|two|three|a|[0-9]))\b"
-    r"|#|%| / |→"
+    r"|#|%| / |→|\+|\bof one "
 )
 # One time a day, where "25 mg daily" and "25 mg over the day" are what comes to a day.
 ONCE = re.compile(
-    r"once|every 24|24-|q|o[dmn]|at |in the |(?:each|every) (?:morning|night|evening)|mane|nocte|morning|night"
+    r"once|every 24|24-|q|o[dmn]|at |in the |(?:each|every) (?:morning|night|evening)|mane|nocte"
+    r"|morning|night"
 )
 TOTAL = re.compile(r"\b(?:total\w*|in all|altogether|i\.e\.|that is|makes?|making|equals?|sum)\b|=")
 # "200 micrograms in each of two puffs"
 EACH_OF = re.compile(r" (?:in|with|from|per) each of ")
 # Characters between a number of items and what each contains.
 MOST_BETWEEN = 40
+ITEM = re.compile(rf"\b{ANY_ITEM}\b")
 # Halves of tablets are taken.
 LEAST_ITEM = Fraction(1, 2)
 # More are the items of a course or a pack.
@@ -127,7 +132,7 @@ def _facts(text: str) -> tuple[str, list[Fact]] | None:
     units = {claim.quantity.unit for claim in amounts}
     if len(units) != 1 or len({claim.quantity.unit for claim in counts}) > 1 or "course" in bases:
         return None
-    counted = bool(counts) or any(claim.counted for claim in amounts)
+    counted = bool(counts) or any(claim.counted for claim in amounts) or ITEM.search(lower) is not None
     facts = [fact for claim in amounts for fact in _of_amount(claim, text, counted)]
     facts += [_of_count(claim, claim.quantity.values[0][0], lower) for claim in counts]
     facts += _of_times(text, lower)
@@ -170,10 +175,8 @@ def _meanings_of(claim: Claim, text: str, counted: bool) -> set[str]:
     total = TOTAL.search(lower, max(0, amount.start - 30), amount.start) or TOTAL.match(lower, amount.end + 1)
     if base == "day" and (often is None or total or _is_of_day(claim, lower)):
         meanings = {"day"}
-    elif total:
+    elif total or (often is None and base != "time"):
         meanings = {"time", "day"}
-    elif often is None and base != "time":
-        meanings = {"strength", "time", "day"}
     else:
         meanings = {"time"}
     per_time = base == "time" and often is None and amount.item != "doses"

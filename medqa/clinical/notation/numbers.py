@@ -161,7 +161,7 @@ def _read_words(text: str, start: int) -> tuple[Fraction, int] | None:
         return None
     if (part := AND_PART.match(text, end)) is not None:
         count = 3 if part.group(1) == "three" else 1
-        return value + Fraction(count, 2 if part.group(2) == "half" else 4), part.end()
+        return _scaled(text, value + Fraction(count, 2 if part.group(2) == "half" else 4), part.end())
     if (again := IN_DIGITS.match(text, end)) is not None and int(again.group(1).replace(",", "")) == value:
         return value, again.end()
     return _scaled(text, value, end)

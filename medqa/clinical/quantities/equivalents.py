@@ -45,7 +45,8 @@ NOT_IN_BLOOD = {level: name for name, level in IN_BLOOD.items()}
 # Units of doses, which belong to a name anywhere in the sentence. Others (percentages, lengths, rates) count
 # only right beside a name: "HbA1c 6.5 %", but not "lowers the risk by 30 %".
 DOSE_UNIT = re.compile(
-    "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository|vial|pen|implant|lozenge"
+    "(?:mg|mL|IU|mEq|mmol)(?:/kg|/m2|/kg/h|/h)?$|tablet|capsule|puff|drop|spray|patch|sachet|suppository"
+    "|vial|pen|implant|lozenge"
 )
 # What has a level in the blood, and units of levels.
 LEVELS = (MEASURE_NAMES | MOLAR_MASS.keys() | IN_BLOOD.keys()) - {"fluid", "salt", "weight"}

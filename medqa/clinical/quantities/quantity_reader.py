@@ -41,6 +41,9 @@ FEET = re.compile(
 )
 # A digit after a letter and a hyphen belongs to a name: COVID-19, IL-6, omega-3, DQB1*06.
 NAME_BEFORE = re.compile(r"[a-zµ]-$|[0-9]\.$|[\[*]$")
+# "macrogol 3350: 6.9 g"
+NAME_NUMBER = re.compile(r"[1-9][0-9]{2,4}(?![0-9]|[.,][0-9]|[ -]?(?:m?c?g|grams?|ml|units?|iu)(?![a-z]))")
+NUMBERED_NAMES = ("macrogol ", "peg ", "glycol ", "dextran ")
 # "both counts × 10⁹/L": a unit without its number
 FACTOR_BEFORE = re.compile(r"(?:^|[^0-9a-z.] ?)x ?$")
 # "for 6/52": six of the weeks of a year; "7/7" are seven days, "3/12" three months
@@ -186,6 +189,8 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     """Read what a digit begins, unless it belongs to a word ("COVID-19"), a date, a time or a citation."""
     digits_end = DIGITS.match(scan.text, start).end()
     if NAME_BEFORE.search(scan.text, max(0, start - 3), start):
+        return [], digits_end
+    if scan.text.endswith(NUMBERED_NAMES, 0, start) and NAME_NUMBER.match(scan.text, start):
         return [], digits_end
     if FACTOR_BEFORE.search(scan.text, max(0, start - 4), start) and (
         power := BARE_POWER.match(scan.text, start)

@@ -49,6 +49,9 @@ COUNTED_AFTER = re.compile(rf",? ({PHRASE}) {ANY_ITEM}(?<=s)(?![a-z])")
 OF_THEM = re.compile(
     rf"[^.;:]{{0,60}} (?:takes?|swallows?|uses?|needs?|gets?) ({PHRASE}) (?:of them|of these)(?![a-z])"
 )
+# "30 tablets of zopiclone 3.75 mg" are dispensed and not taken at a time.
+A_PACK = 14
+PACKED = frozenset({"tablet", "capsule", "sachet", "patch", "suppository"})
 TIMES_BEFORE = re.compile(rf"(?<![a-z0-9.,/-])({PHRASE}) ?x $")
 COUNT_BEFORE = re.compile(
     rf"(?<![a-z0-9.,/-])(?<!pack of )(?<!box of )(?<!supply of )({PHRASE})"
@@ -84,6 +87,8 @@ def total_of(
     if len(amount.values) != 1:
         return None
     item = item_of(amount, text)
+    around = [other for other in around if not _is_pack(other.unit, other.values[0])]
+    elsewhere = [one for one in elsewhere if not _is_pack(*one)]
     low, high = amount.values[0]
     counts = [
         other.values[0]
@@ -107,7 +112,7 @@ def total_of(
         return None
     if count is not None:
         number = read_number(f"{count.group(1)} of ", 0)[0]
-        counts = [(number, number)]
+        counts = [] if _is_pack(item, (number, number)) else [(number, number)]
     following = None if counts else _count_after(amount, bool(item), text)
     if following is not None:
         counts = [(read_number(f"{following.group(1)} of ", 0)[0],) * 2]
@@ -120,6 +125,11 @@ def total_of(
         container = container_of(amount, text)
         counts = [number for unit, number in elsewhere if unit == container]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
+
+
+def _is_pack(item: str, number: Range) -> bool:
+    """Whether so many items are dispensed and not taken."""
+    return item in PACKED and number[0] >= A_PACK
 
 
 def _count_after(amount: Quantity, of_item: bool, text: str) -> re.Match[str] | None:
