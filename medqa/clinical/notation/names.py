@@ -80,7 +80,7 @@ def names_of(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def _names(lower: str, raw: str, words: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
     """Medicines and measures of a lower-case text: (start, end, one name for all its names)."""
-    following, previous = 0, -2
+    following = 0
     for place, (start, end, word) in enumerate(words):
         if place < following or not (word in NAME_BEGINNINGS or medicine(word)):
             continue
@@ -88,12 +88,13 @@ def _names(lower: str, raw: str, words: Sequence[tuple[int, int, str]]) -> Itera
             continue
         length, name = _listed_name(lower, words[place : place + LONGEST_NAME])
         name = name or medicine(word)
-        if name in SALTS and previous == start - 1:
-            continue
         if name and not lower.endswith("without ", 0, start):
             following = place + length
-            previous = words[following - 1][1]
-            yield start, previous, name
+            end = words[following - 1][1]
+            if following < len(words) and words[following][0] == end + 1 and words[following][2] in SALTS:
+                end = words[following][1]  # "benzylpenicillin sodium 600 mg"
+                following += 1
+            yield start, end, name
 
 
 def _listed_name(lower: str, words: Sequence[tuple[int, int, str]]) -> tuple[int, str]:

@@ -166,7 +166,8 @@ def _change_at(tokens: list[str], place: int) -> tuple[int, list[Change]]:
     if word in NOUNS and following in ("in", "of"):
         way, axis = NOUNS[word]
         return place + 2, _made(tokens, place, _after(tokens, place + 2), way, axis)
-    if word in VERBS:
+    live = tokens[max(0, place - 1) : place + 1] == ["live", "attenuated"]  # "live attenuated vaccines"
+    if word in VERBS and not live:
         way, axis, transitive = VERBS[word]
         attribute = word.endswith("ing")
         named = (transitive or attribute) and _starts_name(tokens, place + 1)

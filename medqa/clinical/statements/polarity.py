@@ -16,14 +16,13 @@ from medqa.clinical.notation.word_forms import stem
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.statements.directions import reversed_directions
 from medqa.clinical.statements.endings import both_end, both_end_if, goes_on
+from medqa.clinical.statements.healthy import both_healthy
+from medqa.clinical.statements.prerequisites import dropped_prerequisite, same_prerequisite
 from medqa.clinical.statements.questions import answered
-from medqa.clinical.statements.statements import OPEN, REFUSED, both_healthy, opposite, statement
+from medqa.clinical.statements.signs import turned_sign
+from medqa.clinical.statements.statements import OPEN, REFUSED, opposite, statement
 from medqa.clinical.terms.lexicon import MedicalLexicon
-from medqa.clinical.terms.negation import (
-    COMBINED,
-    FAMILY,
-    RELATIVE,
-)
+from medqa.clinical.terms.negation import COMBINED, FAMILY, RELATIVE, TAKEN_WITH
 
 
 def _class_errors(wanted: Iterable[str], given: Iterable[str]) -> list[dict[str, str]]:
@@ -56,6 +55,12 @@ CONDITION = re.compile(
 )
 CLAUSE_OF = re.compile(r"[^.;,\n]*")
 EXCLUSION = re.compile(r"\b(?:exclu[a-z]+|rul(?:e|es|ed|ing) (?:[a-z]+ ){0,4}?out)\b")
+# "Before it is excluded" is a condition.
+EXCLUDED_FIRST = re.compile(
+    r"\b(?:before|until|once|after|unless|if|when|without)\b[^.;,]{0,60}?\b(?:exclu[a-z]+|rul[a-z]+)\b"
+)
+# "Non-tender"
+PREFIXED = re.compile(r"\bnon[- ]?([a-z]{3,})")
 # "The guidelines advise against starting it."
 PRONOUN = re.compile(
     r"(?:\b(?:not|never|cannot|against|without|avoid|avoided|than)|n't)"
@@ -115,7 +120,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if outside_criterion(reference, hypothesis) or outside_criterion(hypothesis, reference):
         return []
     agreed = _is_requirement(reference, hypothesis) or _is_requirement(hypothesis, reference)
-    agreed = agreed or both_healthy(reference, hypothesis)
+    agreed = agreed or both_healthy(reference, hypothesis) or same_prerequisite(reference, hypothesis)
     flips, excused = ([], True) if agreed else _flips(reference, hypothesis, lexicon)
     errors = [
         {
@@ -133,6 +138,9 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
         changed = swapped(reference, hypothesis, lexicon.marks)
         errors += [dict(zip(FIELDS, error, strict=True)) for error in changed]
     errors = errors or [dict(zip(FIELDS, error, strict=True)) for error in crossed(reference, hypothesis)]
+    order = turned_sign(reference, hypothesis) or dropped_prerequisite(reference, hypothesis)
+    if order and not errors:
+        errors = [dict(zip(FIELDS, order, strict=True))]
     if not errors:
         turned = reversed_directions(reference, hypothesis, lexicon)
         errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
@@ -159,6 +167,13 @@ def _is_requirement(denying: str, affirming: str) -> bool:
     )
 
 
+def _both_against(one: str, other: str, lexicon: MedicalLexicon) -> bool:
+    """Whether two texts advise against a combination: one may deny one medicine of it, the other both."""
+    denied = [{term for term in lexicon.counts(text) if term.startswith("no ")} for text in (one, other)]
+    together = all(_combines(text) or TAKEN_WITH.search(forms(text)[2]) for text in (one, other))
+    return together and not denied[0].isdisjoint(denied[1])
+
+
 def _combines(*texts: str) -> bool:
     """Whether one of the texts is about taking things together."""
     return any(COMBINED.search(forms(text)[2]) for text in texts)
@@ -178,6 +193,7 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     ]
     # One of two medicines is left out, as the text wants it that is against both together.
     apart = len({term.startswith("no ") for term in flips}) > 1 and _combines(reference, hypothesis)
+    apart = apart or (bool(flips) and _both_against(reference, hypothesis, lexicon))
     flips = [] if apart else flips
     if len({term.startswith("no ") for term in flips}) > 1 and both_end(reference, hypothesis):
         # "Stop A 5 days before and B 2 days before", and "B is stopped 2 days before, A needs 5"
@@ -260,7 +276,8 @@ def _same_denial(term: str, common: frozenset[str], text: str) -> bool:
     "Do not crush enteric-coated tablets" and "enteric-coated tablets are never crushed".
     """
     words_of_term = {stem(word) for word in term.removeprefix("no ").split()}
-    return bool(common) and statement(text).denied <= common and not words_of_term & statement(text).denied
+    own = statement(text).denied | {stem(word) for word in PREFIXED.findall(forms(text)[2])}
+    return bool(common) and statement(text).denied <= common and not words_of_term & own
 
 
 def _may_be_negated(
@@ -277,7 +294,8 @@ def _may_be_negated(
         explained = not both_deny.isdisjoint(terms) or bool(statement(clause).denied & common)
         if REFUSED.search(lower) or (COMBINED.search(lower) and statement(clause).opposed):
             return True
-        if named and EXCLUSION.search(lower) and not leaves_open(clause):
+        excluded = EXCLUSION.search(lower) and not EXCLUDED_FIRST.search(lower)
+        if named and excluded and not leaves_open(clause):
             return True  # `opposites` compares what is excluded and what is not
         main = SUBORDINATE_PART.split(clause)[0] if named else clause
         main = main if term in lexicon.terms(main) else clause

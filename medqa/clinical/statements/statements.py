@@ -37,8 +37,9 @@ _EMPTY = words(
 # Words that oppose a statement anywhere in it.
 _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
-    "avoided stopped discontinued withheld excluded "
+    "avoided stopped discontinued withheld excluded ruled "
     "forbidden unable "
+    "inappropriate inadvisable superfluous redundant dispensable omitted contra "
     "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking "
     "poorly badly inadequately useless pointless futile worthless unlikely"
 )
@@ -47,7 +48,8 @@ _ALLOWED = (
     "used|given|taken|continued|crushed|chewed|split|opened|halved|stopped|started|repeated|increased|reduced|resumed"
     "|mixed|diluted|stored|frozen|kept|removed|worn|eaten|drunk|eat|drink|drive|fly|swim|bathe|shower|exercise|return"
     "|broken|sucked|dissolved|divided|cut|shared|shaken|massaged"
-    "|breastfeed|breast-feed|go|stop|start|take|use|continue|resume|discharged|mobilised|fed|vaccinated|combined|driven"
+    "|omitted|left out|dispensed with|skipped|breastfeed|breast-feed|go|stop|start|take|use|continue|resume"
+    "|discharged|mobilised|fed|vaccinated|combined|driven"
 )
 _DENYING = DENYING_WORDS | {
     "irregular": "regular", "abnormal": "normal", "ineffective": "effective",
@@ -56,13 +58,16 @@ _DENYING = DENYING_WORDS | {
     "inadequate": "adequate", "insensitive": "sensitive", "intolerant": "tolerant", "immobile": "mobile",
     "irreducible": "reducible", "impalpable": "palpable", "inconclusive": "conclusive",
     "immature": "mature", "incompetent": "competent", "asymmetrical": "symmetrical",
+    "disoriented": "oriented", "disorientated": "orientated",
     "illegal": "legal", "inactive": "active", "disallowed": "allowed",
 }  # fmt: skip
 OPEN = re.compile(
     r"\b(?:possibl[ey]|(?<!you )(?<!patients )(?<!she )(?<!he )(?<!they )may"
     rf"(?! (?:(?:also|now|safely|still) )?(?:be )?(?:{_ALLOWED})(?![a-z]))|might|suspected"
-    r"|suspicion|likely|probabl[ey]|excluded?|rule[ds]?(?: (?:a|an|the|it))?(?: [a-z]+){0,3} out)\b"
-    r"|(?:\b(?:not|never)|n't) .*\b(?:without|unless)\b"
+    r"|suspicion|likely|probabl[ey]|exclude|rules?(?: (?:a|an|the|it))?(?: [a-z]+){0,3} out)\b"
+    r"|(?:\b(?:to|should|must|until|before|not|cannot|unless|once|if|when|after|be|been)\b|n't)[^.;,]{0,60}?"
+    r"(?: excluded\b| ruled (?:[a-z]+ ){0,3}?out\b)"
+    r"|(?:\b(?:not|never|cannot|unable)|n't) .*\b(?:without|unless)\b"
 )
 
 # "Possibly malignant", which "not malignant" denies; what "may" happen it does not.
@@ -77,16 +82,6 @@ GENERIC = words("drug drugs medicine medicines medication medications treatment 
 _ORDERING = words(
     "first then only once come comes choose chosen prefer preferred dose doses better finished over"
 )
-# "Liver tests are fine" and "no abnormality in the liver tests" are one finding.
-HEALTHY = re.compile(
-    r"\b(?:normal|unremarkable|fine|healthy|clear|in order|ok|okay|satisfactory|within (?:normal )?limits)\b"
-)
-NOTHING_WRONG = re.compile(
-    r"\b(?:no|without|not|free of|nothing)\b[^.;,]{0,40}?\b(?:abnormal\w*|deficits?|anything|problems?"
-    r"|irregularit\w+|wrong|changes?|disease|added sounds|crackles"
-    r"|crepitations|consolidation|lesions?|mass(?:es)?|damage|defects?|patholog\w+|impair\w+|involve\w+|disturbances?)\b"
-)
-DENIED_HEALTH = re.compile(r"(?:\b(?:no|not|never|far from)|n't) [^.;,]{0,20}?" + HEALTHY.pattern)
 # "Gluten-free", but not "a pill-free week"
 FREE = re.compile(r"-free(?! (?:day|week|month|year|hour|interval|period|break|time)s?\b)(?![a-z])")
 MARKS = re.compile(r"[,:;.] ")
@@ -103,15 +98,17 @@ _OPPOSERS = _NEGATING | _DENYING.keys() | words("not cannot can't")
 # Two statements have the same words when they share this much of the shorter one.
 SAME_WORDS = 0.6
 LONGEST_STATEMENT = 200
-LONGEST_FINDING = 100
 MOST_CLAUSES = 2
-CLAUSES = re.compile(r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])")
+CLAUSES = re.compile(
+    r"[.;!?\n](?=\s|$)|,? (?:but|however|whereas|although)(?![a-z])"
+    r"| and (?=(?:(?:there (?:is|was|are|were)|has|had) )?no )"
+)
 # "It is better left out", "not an option unless nothing else works"
 REFUSED = re.compile(
     r"\b(?:it|they|this|these) (?:is|are|was|were|should|must|had) (?:[a-z]+ ){0,3}(?:left out|avoided"
     r"|stopped|withheld|contra-?indicated|unnecessary)\b|\bleave (?:it|them) out\b|(?:\b(?:not"
     r"|never|cannot)|n't) .*\bunless\b"
-    r"|(?<!not )(?<!never )(?<!n't )\b(?:out of bounds|off[ -]limits|off the table"
+    r"|(?<!not )(?<!never )(?<!n't )\b(?:dispensed with|out of bounds|off[ -]limits|off the table"
     r"|out of the question|no-go|ha(?:s|ve) to go"
     r"|banned|barred|held back|(?:put|placed) on hold|left out|cancelled|called off)\b"
 )
@@ -139,12 +136,25 @@ CONCESSION = re.compile(
 CONTRAST = re.compile(
     r",? (?:and |but )?not ((?:at|in|on|with|by|before|after|during) (?:the |a )?[a-z -]{1,25})(?=[.,;]|$)"
 )
+# "Does not exceed 6" is a bound as "6 or less" is, where the other text says nothing of exceeding.
+NOT_EXCEEDING = re.compile(
+    r"(?:(?:does|do|did|should|must|may|is|are|was|were)(?: not|n't)|cannot|can't|never|not) (?:to )?(?:be )?"
+    r"exceed(?:s|ed|ing)?\b"
+)
+# What somebody concludes from a statement is left open, the statement is not.
+CONCLUSION = re.compile(
+    r", (?:raising|suggesting|indicating|(?:making|leaving) [a-z]+|suggestive of"
+    r"|suspicious (?:for|of)|consistent with|compatible with"
+    r"|which (?:suggests?|suggested|raises?|raised|makes?|made|points?|pointed)) [^.;\n]*"
+)
+WITHOUT = re.compile(r"\bwithout (?:any |further |a |an |the )?([a-z]{3,})")
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
 # Advice against what comes before it: "honey should not be given".
 ADVISED_AGAINST = re.compile(
     r"(?<![a-z])(?:([a-z]+) (?:(?:should|must|may|can)(?: not|n't)|cannot|can't) be "
-    r"|([a-z]+) (?:is|are) (?:not|never) "
+    r"(?!(?:given|offered|prescribed) (?!to |in |for |with |at |by |as |if |when |during |before )[a-z])"
+    r"|([a-z]+) (?:(?:is|are|was|were)(?: not|n't)|(?:is|are) never) "
     r"(?:recommended|advised|indicated|needed|necessary|required|safe|allowed|suitable|appropriate))"
 )
 
@@ -157,7 +167,9 @@ def opposite(one: str, other: str) -> str:
         if " until " in forms(first)[2] and AFTERWARDS.search(forms(second)[2]):
             return ""
     one, other = without_shared_denials(one, other)
-    one, other = (CONCESSION.sub("", text) for text in (one, other))
+    one, other = (CONCLUSION.sub("", CONCESSION.sub("", text)) for text in (one, other))
+    if ("exceed" in one) != ("exceed" in other):
+        one, other = (NOT_EXCEEDING.sub("is at most", text) for text in (one, other))
     one, other = _without_contrast(one, other), _without_contrast(other, one)
     # In more clauses, whole texts deny one thing and affirm another.
     few = max(len(_clauses(one)), len(_clauses(other))) <= MOST_CLAUSES
@@ -233,6 +245,8 @@ def without_shared_denials(one: str, other: str) -> list[str]:
         {word for word in TOKEN.findall(forms(text)[2]) if word.startswith("un") or word in _DENYING}
         for text in texts
     ]
+    for word in set.intersection(*(_stems_without(text) for text in texts)):
+        texts = [_without(word, text) for text in texts]
     compounds = [set(NEGATIVE_COMPOUND.findall(text.lower())) for text in texts]
     for word in compounds[0] & compounds[1]:  # "rhesus-negative mothers"
         texts = [re.sub(rf"\b{word}-negative\b", word, text, flags=re.I) for text in texts]
@@ -243,13 +257,14 @@ def without_shared_denials(one: str, other: str) -> list[str]:
     return texts
 
 
-def both_healthy(one: str, other: str) -> bool:
-    """Whether one text calls normal what the other finds nothing wrong with."""
-    texts = [forms(text)[2] for text in (one, other)]
-    return max(map(len, texts)) <= LONGEST_FINDING and any(
-        HEALTHY.search(first) and not DENIED_HEALTH.search(first) and NOTHING_WRONG.search(second)
-        for first, second in (texts, texts[::-1])
-    )
+def _without(word: str, text: str) -> str:
+    """A text less "without" and a word with this stem."""
+    return WITHOUT.sub(lambda match: "" if stem(match[1]) == word else match[0], text)
+
+
+def _stems_without(text: str) -> set[str]:
+    """What a text does without: "swallows without aspirating", "without aspiration"."""
+    return {stem(word) for word in WITHOUT.findall(text.lower())}
 
 
 def _is_denied_possibility(first: str, second: str, left_open: list[bool]) -> bool:
@@ -311,6 +326,7 @@ def statement(text: str) -> Statement:
             continue
         free = word == "free" and lower.startswith((" of ", " from "), match.end())
         undoes = word in UNDOING and (not word.startswith("com") or lower.startswith(" off ", match.end()))
+        undoes = undoes and (not word.startswith("leav") or negates(lower, word, match.start()))
         undoes = undoes or word == "lack" or free
         between = lower[max(0, negation) : match.start()]
         if opposed and undoes and not (SUBORDINATE.search(between) or MARKS.search(between)):

@@ -118,6 +118,8 @@ class MedicalLexicon(Vocabulary):
         """Where the words end that negate the term of these tokens from behind; None for none."""
         last, last_start = tokens[next_place - 1]
         end = last_start + len(last)
+        if place and not UNTIL.isdisjoint(word for word, _ in tokens[max(0, place - 5) : place]):
+            return None  # "until the attack of gout has settled"
         aside = is_circumstance(tokens, place)
         # "When aspirin is contraindicated" says something of aspirin.
         aside = aside and not (tokens[place - 1][0] in ("when", "while") and IS.match(lower, end))
@@ -166,7 +168,7 @@ class MedicalLexicon(Vocabulary):
             length = self.longest_term(tokens, beginning, role)[0] if isinstance(role, tuple) else 0
             if beginning + length != place - 1 or medicines != is_medicine:
                 return
-            if not medicines and not SEVERAL.search(denial):
+            if not medicines and not (SEVERAL.search(denial) or LABEL.match(denial)):
                 return
             found[number] = found[number]._replace(term=f"no {term.removeprefix('no ')}")
             place, joint = beginning, (",",)
@@ -274,6 +276,9 @@ TESTED = re.compile(
     r"^[ -](?:prick )?(?:tests?|testing|swabs?|cultures?|biops(?:y|ies)|scans?"
     r"|smears?)(?![a-z])[^.;]*negative$"
 )
+UNTIL = word_lists.words("until till")
+# "Nausea and vomiting: none"
+LABEL = re.compile(r"(?:[ -][a-z-]+){0,2} ?(?:[:=]|-(?= ))")
 IS = re.compile(r" (?:is|are|was|were) ")
 # "H. pylori": no sentence ends there.
 GENUS = re.compile(r"[A-Z](?<![A-Za-z].)\.(?= ?[a-z]{4})")

@@ -2,6 +2,8 @@
 
 import re
 
+from medqa.clinical.terms.negation import BOUND
+
 # Parts of NEGATED_AFTER: "was clearly" + "ruled out", "should not be" + "given".
 _BE = (
     r"(?:is|was|are|were|been|be|being|has been|have been|tests?(?! (?:excluded|ruled out))|tested|remains?)"
@@ -26,7 +28,8 @@ _REJECTED = (
     r"|negative(?! for| to)|contra-?indicated|avoided"
     r"|stopped(?! (?:after|gradually|slowly|step by step|early|(?:if|once|when) (?:the )?cultures)(?![a-z]))"
     r"|(?:discontinued|withdrawn)(?! (?:after|gradually|slowly)(?![a-z]))|halted|suspended(?! in)"
-    r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out|given up|put on hold"
+    r"|withheld|omitted|missing|refused|declined|interrupted|dropped|skipped|left out"
+    r"|given up(?! to)|put on hold"
     r"|kept away|kept off|held back|on hold|c/i|out of bounds|off the table|cancelled|called off"
     r"|banned|barred"
     r"|taken off"
@@ -34,7 +37,8 @@ _REJECTED = (
     rf"| (?:an? |the )?(?:{_SAME_IN_ANOTHER_FORM})(?![a-z]))|(?= *(?:[.;,:)\n]|$)))"
     r"|unnecessary|unavailable|unsafe|unsuitable|undetectable"
     r"|undetected|forbidden|prohibited|disproved|refuted|improbable|implausible|denied|ceased"
-    r"|inappropriate|inadvisable|held|resolved|paused|off limits|out of the question"
+    r"|superfluous|redundant|dispensed with|dispensable|inappropriate|inadvisable|held|resolved|paused"
+    r"|off limits|out of the question"
     r"|subsided)"
 )
 _NOT = (
@@ -61,6 +65,7 @@ _ACCEPTED = (
     r"|apparent|helpful|effective|suitable|prescribe|\w+ed)"
     r"(?! (?:any|an?|alone|on its own|by itself|evidence|signs?|further"
     r"|to (?:cause|lead|increase|raise|harm|affect|work|help|reduce|prevent)) )"
+    rf"(?!{BOUND})"
 )
 _ENDED = (
     r"(?:has|have|had) (?:now |since )?(?:been gone|stopped|ceased|resolved|subsided|settled|disappeared"
@@ -139,7 +144,7 @@ BLOOD_GROUP = re.compile(
 OTHER_SUBJECT = re.compile(
     r" (?:until|unless|because|whereas|although|while|so that) (?:the |a |an )?(?!it |they |this "
     r"|used |taken |given |in )"
-    r"[a-z-]+ (?:[a-z-]+ )?(?:is|was|are|were|has|have|had)(?![a-z])"
+    r"[a-z-]+ (?:[a-z-]+ ){0,3}?(?:is|was|are|were|has|have|had)(?![a-z])"
     r"| (?:when|if|once|after) (?:the |her |his |your )?[a-z-]+ (?:has|have|had)(?![a-z])"
 )
 

@@ -21,14 +21,15 @@ NEGATION_WORDS = words(
     "interrupt interrupting pause pausing skip skipping leave leaving "
     "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
     "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former "
-    "forbids prohibits break held comes"
+    "forbids prohibits break held comes abstain abstains abstained abstaining abstinence"
 )
 _NEEDS_AFTER = {
     "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
     "negative": " for ",
     "instead": " of ", "rather": " than ",
-    "refrain": " from ", "unlikely": (" to ", " that "), 
+    "refrain": " from ", "abstain": " from ", "abstains": " from ", "abstained": " from ",
+    "abstaining": " from ", "abstinence": " from ", "unlikely": (" to ", " that "), 
     "contraindicated": " to ",
     "unable": " to ", "gave": " up ", "ex": "-", "former": (" smok", " drink", " user", " alcohol"),
     "avoidance": " of ", "clear": " of ", "off": " ",
@@ -45,7 +46,7 @@ UNDOING = words(
     "quit quits quitting denied deny stopped discontinued withheld avoided omitted "
     "discontinuation withdrawal cessation come coming refuse refused "
     "interrupt interrupting interrupted pause paused stop stopping discontinue discontinuing "
-    "withhold withholding omit omitting avoid hold exclude skip skipping skipped"
+    "withhold withholding omit omitting avoid hold exclude skip skipping skipped leave leaving"
 )
 # Verbs of handling: "do not crush the tablets" says nothing against the tablets.
 _HANDLE = (
@@ -77,6 +78,17 @@ _NO_REASON = (
     r"|delay(?:ing)?|defer(?:ring)?)|that (?:[a-z'-]+ ){1,5}?(?:is|was|are|were) (?:due to|caused by"
     r"|the cause|because of|related to|linked to)"
 )
+# "Should not be infused through a peripheral line faster than 10 mmol/h" denies only the higher rate.
+BOUND = (
+    r"(?: (?!(?:if|when|whenever|where|while|unless|until|who|whose|which|with|without|patients?|people"
+    r"|those|older|younger"
+    r"|than|and|or|but|in|to|of)(?![a-z]))[a-z-]+){0,6}?"
+    r" (?:(?:more|less|faster|slower|longer|later|sooner|earlier|higher|lower|further) than"
+    r"|(?:more|less) (?:often|frequently|rapidly|quickly|slowly) than|in excess of|anything (?:over|above)"
+    r"|(?:continued?|extend(?:ed)?|prolong(?:ed)?) beyond)"
+    r" (?:(?:a|the|every|about|day|week|total|maximum) ){0,3}?"
+    r"(?:[0-9]|one|two|three|four|five|six|seven|eight|nine|ten|twelve|once|twice|half|hour|day|week|month)"
+)
 # What looks like a negation and is none.
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
@@ -104,6 +116,7 @@ _NON = re.compile(
     r"|prescription|pharma"
     r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
 )
+_BOUND = re.compile(BOUND)
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 # A verb of several things: "HBV and HIV tests were all negative"
 SEVERAL = re.compile(r"\b(?:tests|were|are|all|both)\b")
@@ -195,6 +208,7 @@ RELATIVE = re.compile(
 FAMILY = re.compile(
     r"\b(?:famil\w+|relatives?|brothers?|sisters?|siblings?|mother|father|parents?|maternal|paternal)\b"
 )
+_NO_PASSIVE = re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$")
 # What makes of these words negations: "keep it off the face", but not "a day off"; "replaced amlodipine".
 ONLY_AFTER = {
     "break": re.compile(r"\b(?:take|takes|taking|took|have|having) (?:a|an) (?:[a-z]+ )?$"),
@@ -204,10 +218,12 @@ ONLY_AFTER = {
         r"|(?:\b(?:is|was|are|were|been)|'s) (?:now )?$"
     ),
     "rule": re.compile(r"(?<!to )$"),
+    "ruled": _NO_PASSIVE,
+    "excluded": _NO_PASSIVE,
     "against": re.compile(
         r"\b(?:advis|advice|recommend|counsel|warn|caution|decid|decision)[a-z]*(?: [a-z]+){0,2} $"
     ),
-    "replaced": re.compile(r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!be )(?<!been )(?<!being )$"),
+    "replaced": _NO_PASSIVE,
 }
 
 
@@ -239,6 +255,7 @@ HANDLED = {
             r"|upright|still|in place|between|near"
             r"|in (?:the|your|his|her|one|both|a) (?:mouth|hands?|cheek|fist|palm|position))(?![a-z])"
             r"| (?:your |the |his |her |their )?breath(?![a-z])"
+            r"| (?:[a-z]+ ){1,4}?(?:at|above|below|between) [0-9.]+ ?(?:°|%|mm|degrees|cm|bar|and|to)"
         ),
     ),
 }
@@ -256,6 +273,8 @@ def negates(text: str, word: str, start: int) -> bool:
     if word in HANDLED and HANDLED[word].match(text, end):
         return False
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
+        return False
+    if (word in ("not", "never", "cannot") or word.endswith("n't")) and _BOUND.match(text, end):
         return False
     if word in ("without", "excluded", "exclude", "ruled", "rule", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start

@@ -132,6 +132,10 @@ class Reach:
             circumstance |= word == "to" and tokens[place - 1][0] in RESPONSES
             # "It matters for A; it isn't for B"
             circumstance |= word == "for" and place == self.trigger + 1 and opener.endswith("n't")
+            # "Negative for HIV and for syphilis"
+            again = word == "for" and tokens[place - 1][0] in ("and", "or", "nor")
+            if again and self.reached >= place:
+                return
             if self.has_negated or of_advice or of_test or circumstance:
                 self.reached = -1
         elif word == "and" and self.between == self.trigger:
