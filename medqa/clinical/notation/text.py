@@ -143,11 +143,34 @@ def forms(text: str) -> tuple[str, str, str]:
     return plain_text, *even(plain_text)
 
 
+# A line and the break before it; a break within a sentence, in lines that are as long as a page is wide.
+LINE = re.compile(r"\n[^\n]*")
+WRAPPED = re.compile(r"(?<![.:;!?\n])\n ?[a-z(]")
+LEAST_WRAPPED = 40
+
+
 @lru_cache(maxsize=KEPT_TEXTS)
 def sentence_ends(text: str) -> list[int]:
     """Where the sentences of a text end in its plain form; the last ends after it."""
     plain_text = forms(text)[0]
     return [*(match.end() for match in SENTENCE_END.finditer(plain_text)), len(plain_text) + 1]
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def in_lines(text: str) -> str:
+    """The text in lower case with a line break where a paragraph, heading or item of a list ends.
+
+    Other breaks are within a sentence and remain spaces.
+    """
+    plain_text, _, lower = forms(text)
+    if "\n" not in plain_text:
+        return lower
+    begin, parts = 0, [lower[: plain_text.index("\n")]]
+    for line in LINE.finditer(plain_text):
+        wrapped = line.start() - begin >= LEAST_WRAPPED and WRAPPED.match(plain_text, line.start())
+        parts += [" " if wrapped else "\n", lower[line.start() + 1 : line.end()]]
+        begin = line.start()
+    return "".join(parts)
 
 
 def plain(text: str) -> str:

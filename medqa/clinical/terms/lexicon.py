@@ -10,7 +10,7 @@ from typing import Any
 from medqa.clinical import words as word_lists
 from medqa.clinical.notation.names import GROUPS, medicine
 from medqa.clinical.notation.pairing import Mark
-from medqa.clinical.notation.text import KEPT_TEXTS, forms
+from medqa.clinical.notation.text import KEPT_TEXTS, forms, in_lines
 from medqa.clinical.notation.word_forms import TOKEN, canonical, is_general
 from medqa.clinical.terms.alignment import aligned
 from medqa.clinical.terms.composition import CANNOT, DENIALS, cannot, is_no_term
@@ -126,11 +126,13 @@ class MedicalLexicon(Vocabulary):
         after = ended_after(lower, end) if aside else negated_after(lower, end, last in TESTS)
         if after is None or self._other_between(tokens, next_place, after):
             return None
+        if self.relations.is_body_part(concept) and ended_after(lower, end):
+            return None  # "when the cornea has cleared"
         return None if self.relations.is_bodily(concept) and TESTED.search(lower, end, after) else after
 
     def _read_tokens(self, text: str) -> tuple[str, list[tuple[str, int]]]:
         """A text in lower case, and its words and marks, each with where it begins; cached as `_tokens`."""
-        _, text, lower = forms(text)
+        lower, text = in_lines(text), forms(text)[1]
         for genus in GENUS.finditer(text):
             lower = f"{lower[: genus.end() - 1]} {lower[genus.end() :]}"
         tokens = [(match.group(), match.start()) for match in TOKEN.finditer(lower)]

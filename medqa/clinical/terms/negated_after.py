@@ -54,6 +54,8 @@ _ACCEPTED = (
     r"|avoided|delayed|postponed|omitted|paused|(?!combined)\w+ed (?:by|with) |resolved|controlled"
     r"|treated|cured|prevented|improved|involved|infected|inflamed|displaced"
     r"|ruptured|perforated|spread|progressed"
+    # What is not known of a thing says nothing against it.
+    r"|studied|investigated|evaluated|assessed|researched|explored|characteri[sz]ed|determined"
     # What must not be done to a tablet says nothing against it.
     r"|(?:crush|chew|split|halv|open|dissolv|doubl|exceed|miss|squeez|suck|divid|shak|massag|swallow)ed"
     # What becomes of a medicine in the body says nothing against it either.

@@ -13,7 +13,7 @@ from medqa.clinical.words import words
 NEGATION_WORDS = words(
     "no not non nothing without never neither nor none cannot dont doesnt isnt wasnt cant wont shouldnt "
     "denies denied deny "
-    "denying absence absent lack lacks lacking lacked free negative excludes exclude excluding "
+    "denying exclusion absence absent lack lacks lacking lacked free negative excludes exclude excluding "
     "excluded ruled rules rule "
     "avoid avoids avoiding avoidance discontinuation withdrawal cessation replaces replacing come "
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
@@ -24,7 +24,7 @@ NEGATION_WORDS = words(
     "forbids prohibits break held comes abstain abstains abstained abstaining abstinence"
 )
 _NEEDS_AFTER = {
-    "absence": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
+    "absence": " of ", "exclusion": " of ", "lack": " of ", "lacks": " ", "lacking": " ", "absent": " ",
     "free": (" of ", " from "),
     "negative": " for ",
     "instead": " of ", "rather": " than ",
@@ -103,6 +103,9 @@ _NOT_NEGATED = re.compile(
     r"|be certain|certain|(?:be )?den(?:y|ied)|(?:yet )?(?:be |been )?(?:rule|ruled|excluded?)(?: out)?"
     r"|doubt|until|(?:but|other than)(?= [a-z])|(?:be )?(?:delayed|postponed|deferred|put off)"
     r"|preclude|prohibit|forbid|to (?:worry|fear|be (?:concerned|worried|afraid))"
+    # "Does not make enough insulin", "no way to remove the chromosome"
+    r"|(?:produce|make|secrete|release|get|have|receive|absorb|contain|provide|drink|eat|use)"
+    r" (?:enough|sufficient|adequate)|(?:known )?(?:ways?|means|methods?) to"
     r"|uncommon|uncommonly|unusual"
     r"|unusually|rare|rarely|always|matter|all|every|enough|sure|know|known(?! to (?:be|have))"
     r"|contraindicat\w+|forget|hesitate|delay|trouble|ill effects"
@@ -164,7 +167,7 @@ ADVICE = words(
 # Words before a term that only says where or when, so that nothing after it negates it.
 ASIDE = words("in during with after before while when on taking")
 # Triggers whose list goes on after "and": "denies fever and chills".
-LISTING = words("deny denies denied denying negative avoid avoids avoiding stop stopping withhold")
+LISTING = words("exclusion deny denies denied denying negative avoid avoids avoiding stop stopping withhold")
 # How many words a negation reaches, counted anew after each negated term.
 NEGATION_REACH = 6
 # "non-diabetic" reaches one word.
