@@ -14,6 +14,7 @@ from medqa.clinical.notation.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.notation.numbers import quotient
 from medqa.clinical.notation.schedules import ONCE, WHOLE_DAY
 from medqa.clinical.notation.text import KEPT_TEXTS, forms, sentence_ends
+from medqa.clinical.notation.topics import SHORT_TEXT
 from medqa.clinical.quantities.body_weight import BODY_WEIGHT
 from medqa.clinical.quantities.circumstances import CONTRAST, OPPOSED
 from medqa.clinical.quantities.equivalents import MOLAR, MOLAR_MASS, for_unit, in_common_unit
@@ -30,12 +31,13 @@ MONTH_TOLERANCE = Fraction(1, 10)
 DAILY_TOLERANCE = Fraction(3, 100)
 # "Start screening at 50 years"
 LEAST_AGE = 16 * 12
-# In a text of at most this length all words show what its quantities are about.
-SHORT_TEXT = 300
 # Measures of one thing, in the unit in which they are compared.
 SAME_MEASURE = {"BUN": "urea", "AST": "ALT", "transaminases": "ALT", "ferrous": "iron"}
 # Of a solution of 1 %: 1 g in 100 mL.
 MG_PER_L = 10_000
+# Nothing is given more often than every hour, in words as "150 a day", "a million a year".
+MOST_OFTEN = 24
+IN_NUMBERS = re.compile("[0-9]|(?:hundred|thousand|[mb]illion)(?![a-z])")
 # Measures that are given, like medicines.
 FLUIDS = {"fluid", "salt", "sodium"}
 KINDS = {"amount", "duration", "age", "frequency", "ratio", "score", "pressure"}
@@ -207,6 +209,9 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "three in a day", "0.6 mg over the whole day" say what comes to a day
         if quantity.kind == "frequency" and NOT_SO_OFTEN.search(lower, begin, quantity.start):
             continue
+        many = quantity.kind == "frequency" and quantity.values[0][0] > MOST_OFTEN
+        if many and IN_NUMBERS.match(lower, quantity.start):
+            continue  # a rate, and nothing that is given so often
         if quantity.kind == "frequency" and quantity.start in counted:
             continue  # "20 cigarettes a day" is a number and not once a day
         if quantity.kind == "frequency" and DAILY_AMOUNT.match(lower, quantity.end):

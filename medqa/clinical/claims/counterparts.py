@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 
 from medqa.clinical.claims.agreement import may_be_one, whole_day
-from medqa.clinical.claims.claims import Claim
+from medqa.clinical.claims.claims import Claim, stated
 from medqa.clinical.claims.mistaken import BODY_WEIGHTS, DOSED
 from medqa.clinical.notation.names import MEASURE_NAMES
 from medqa.clinical.notation.routes import exclude
 from medqa.clinical.notation.text import KEPT_TEXTS
+from medqa.clinical.notation.topics import SHORT_TEXT, UNTELLING, of_one_thing
 from medqa.clinical.notation.word_forms import TOKEN, canonical
 from medqa.clinical.quantities.quantity import amounts_meet, kind_of, near
-from medqa.clinical.words import words
 
 # Two texts of at most this length answer one question in a sentence: they are about the same.
 BRIEF = 120
@@ -20,17 +21,8 @@ WEIGHTS = BODY_WEIGHTS | {"none"}
 # Roles of amounts that are no usual doses.
 UNLIKE = {"maximum", "step"}
 MG_PER_G = 1000
-# Words that do not show that two sentences are about the same.
-_UNTELLING = frozenset(
-    word[:5]
-    for word in words(
-        "the and for with from that this then than her his their your should must give given take taken "
-        "once twice "
-        "day days daily week weeks month months year years hour hours minute minutes every after before "
-        "least more "
-        "less about over until when into only each are was were has have not"
-    )
-)
+# Shares that are farther apart are how common a disease is, and how many of its patients have something.
+FARTHEST_SHARES = 100
 
 
 def is_slip(one: Claim, other: Claim) -> bool:
@@ -39,7 +31,8 @@ def is_slip(one: Claim, other: Claim) -> bool:
     if first.kind == second.kind == "duration" and first.number == second.number > 1:
         # "8 to 12 minutes" for "8 to 12 hours"
         (low, high), (least, most) = first.values[0], second.values[0]
-        return first.unit == second.unit and low * most == high * least and first.bound == second.bound
+        proportional = low != least and low * most == high * least
+        return first.unit == second.unit and proportional and first.bound == second.bound
     if first.number != second.number or first.unit != second.unit or not DOSED.match(first.unit):
         return False
     if {one.subject, other.subject} & WEIGHTS:
@@ -108,7 +101,7 @@ def same_thing(one: Claim, other: Claim) -> bool:
     return bool(units) and (first.number == second.number or first.values == second.values)
 
 
-def is_only_counterpart(one: Claim, other: Claim) -> bool:
+def is_only_counterpart(one: Claim, other: Claim, texts: tuple[str, str]) -> bool:
     """Whether two claims, the only ones of their dimension that do not agree, are about the same."""
     if (one.subject in WEIGHTS) != (other.subject in WEIGHTS):
         return False  # "protein 90 g" of a patient of 75 kg
@@ -117,13 +110,36 @@ def is_only_counterpart(one: Claim, other: Claim) -> bool:
         return False
     if not _in_one_case(one, other) or (one.role and other.role and one.role != other.role):
         return False
-    return may_be_one(one, other)
+    return may_be_one(one, other) and of_one_statement(one, other, texts)
+
+
+def of_one_statement(one: Claim, other: Claim, texts: tuple[str, str]) -> bool:
+    """Whether two claims are in sentences that are about the same; always true of short texts."""
+    if max(map(len, texts)) <= SHORT_TEXT:
+        return True
+    first, second = one.quantity, other.quantity
+    if first == second or first.unit.startswith("no. of"):
+        return False  # the same value, of which one sentence denies something; "the first stage" is a name
+    low, high = sorted((first.values[0][0], second.values[0][0]))
+    if first.unit == second.unit == "%" and high > FARTHEST_SHARES * low:
+        return False
+    # "10 to 20 pounds" for "10 to 20 kg": both ends of a range seldom have the same numbers by chance.
+    (least, most), (lower, upper) = first.values[0], second.values[0]
+    proportional = first.kind == "amount" and least < most and least * upper == most * lower
+    return proportional or any(
+        of_one_thing(*pair, texts) for pair in product(*map(_sentences, (one, other), texts))
+    )
+
+
+def _sentences(claim: Claim, text: str) -> set[str]:
+    """The sentences of a text that state a claim."""
+    return {claim.sentence} | {same.sentence for same in stated(text) if same.quantity == claim.quantity}
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def _topic(text: str) -> frozenset[str]:
     """The beginnings of the words of a text that show what it is about."""
-    return frozenset(word[:5] for word in map(canonical, TOKEN.findall(text)) if len(word) > 2) - _UNTELLING
+    return frozenset(word[:5] for word in map(canonical, TOKEN.findall(text)) if len(word) > 2) - UNTELLING
 
 
 def likeness(wanted: Claim, given: Claim) -> tuple[int, Fraction]:

@@ -65,7 +65,7 @@ TURNED = {
     "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
     "speed": {"slow": "fast", "fast": "slow"},
 }
-TURNS = re.compile(r"(?:\b(?:no|not|never|avoid|cannot|without)\b|n't\b)[^.;,:]{0,40}$")
+TURNS = re.compile(r"(?:\b(?:no(?! more| less)|not|never|avoid|cannot|without)\b|n't\b)[^.;,:]{0,40}$")
 # "If it is stopped suddenly", but not "when the taper is over"
 WARNED_OF = frozenset({"together", "abrupt", "fast"})
 WARNS = re.compile(r"\b(?:if|when)\b[^.;,:]{0,40}$")

@@ -1,10 +1,10 @@
 """Quantities of an answer that contradict those of the reference."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 
 from medqa.clinical.claims.agreement import agree, is_range, may_be_one
 from medqa.clinical.claims.claims import Claim, Found, claims
@@ -13,6 +13,7 @@ from medqa.clinical.claims.counterparts import (
     is_only_counterpart,
     is_slip,
     likeness,
+    of_one_statement,
     of_other_phase,
     same_thing,
 )
@@ -37,6 +38,7 @@ from medqa.clinical.conflicts.timing import repeated_single
 from medqa.clinical.notation.names import medicine
 from medqa.clinical.notation.numbers import parse
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
+from medqa.clinical.notation.topics import SHORT_TEXT, about_one_thing, words_around
 from medqa.clinical.quantities.items import ITEMS
 from medqa.clinical.quantities.quantity import amounts_meet, is_inside, kind_of
 from medqa.clinical.quantities.quantity_reader import read
@@ -48,6 +50,10 @@ OF_TEXTS = (repeated, other_rate, relisted)
 LAST = (other_regimen, crossed_over, odd_value, other_side, other_total)
 # Longer texts, in characters, hold several regimens, in which these rules are least certain.
 LONGEST_FOR_LAST = 1000
+# Characters on each side of an amount that show what differs where the amount does not; then more.
+BESIDE = (40, 200)
+# How many times as much two sentences of longer texts must have in common, one of which names another way.
+LEAST_OF_WAYS = 2
 # A text with more quantities of a dimension is a table or several regimens.
 MOST_OF_A_DIMENSION = 3
 STAGES = {"first", "later"}
@@ -89,6 +95,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if not (ours or names_way(reference)):
         changed = list(swapped(reference, hypothesis)) or list(relisted(reference, hypothesis))
         changed = changed or _last(reference, hypothesis)
+        changed = _on_one_thing(changed, (reference, hypothesis))
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     pairs = [
@@ -107,11 +114,26 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     if any(one.counted != other.counted for one, other in pairs):
         # "Three 4 mg tablets" for one of them is one error, and not also one of tablets.
         pairs = [(one, other) for one, other in pairs if one.quantity.unit not in ITEMS]
-    contradicted = (_error(one, other) for one, other in pairs)
-    found = [*contradicted, *wrong_way(reference, hypothesis, ours, theirs)]
-    found += _beside(found, ours, theirs, (reference, hypothesis))
-    found = found or _instead(ours, theirs, (reference, hypothesis))
+    texts = (reference, hypothesis)
+    contradicted = filter(_differs, (_error(one, other, texts) for one, other in pairs))
+    found = [
+        *contradicted,
+        *_on_one_thing(wrong_way(reference, hypothesis, ours, theirs), texts, LEAST_OF_WAYS),
+    ]
+    found += _on_one_thing(_beside(found, ours, theirs, texts), texts)
+    found = found or _on_one_thing(_instead(ours, theirs, texts), texts)
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
+
+
+def _on_one_thing(found: Iterable[Found], texts: tuple[str, str], times: int = 1) -> list[Found]:
+    """Those of the contradictions whose places in the texts are about the same."""
+    return [error for error in found if about_one_thing(error[2:], texts, times)]
+
+
+def _differs(error: Found) -> bool:
+    """Whether the words of both texts differ in anything that a reader would see."""
+    one, other = (re.sub("[^A-Za-z0-9.<>≤≥%]", "", words_of) for words_of in error[2:])  # "mIU", "MIU"
+    return one != other
 
 
 def _beside(
@@ -202,15 +224,19 @@ def _contradictions(
             yield one, other
     for other in list(rivals):
         # "10 mg/min in steps of 10 µg/min" for "10 µg/min in steps of 10 µg/min"
-        one = next((one for one in ours if is_slip(one, other)), None)
+        one = next((one for one in ours if is_slip(one, other) and of_one_statement(one, other, texts)), None)
         if one is not None:
             rivals.remove(other)
             yield one, other
-    yield from _only_ones(ours, theirs, left, rivals)
+    yield from _only_ones(ours, theirs, left, rivals, texts)
 
 
 def _only_ones(
-    ours: Sequence[Claim], theirs: Sequence[Claim], left: Sequence[Claim], rivals: Sequence[Claim]
+    ours: Sequence[Claim],
+    theirs: Sequence[Claim],
+    left: Sequence[Claim],
+    rivals: Sequence[Claim],
+    texts: tuple[str, str],
 ) -> Iterator[tuple[Claim, Claim]]:
     """Pairs of claims that agree with none (`left`, `rivals`) and are the only ones of a dimension."""
     settled = _settled(ours, theirs)
@@ -221,7 +247,7 @@ def _only_ones(
         mine = [one for one in left if one.dimension == dimension]
         against = [other for other in rivals if other.dimension == dimension]
         # The answer's only amount is none of those of the reference.
-        only = len(given) == 1 and dimension.startswith("amount")
+        only = len(given) == 1 and (dimension.startswith("amount") or max(map(len, texts)) > SHORT_TEXT)
         none = len(mine) == len(wanted) == len(against) == len(given)
         single = len(against) == 1 and (len(mine) == 1 or only)
         # "Three times a day, every day" for "on Monday, Wednesday and Friday"
@@ -235,8 +261,10 @@ def _only_ones(
                 for side, rest in zip(lasting, (mine, against), strict=True)
             )
             single = all(len(side) == 1 for side in (*lasting, mine, against))
-        if (single or none) and is_only_counterpart(mine[0], against[0]):
-            yield mine[0], against[0]
+        # In a longer text the one that is about the same
+        likely = mine if single and max(map(len, texts)) > SHORT_TEXT else mine[:1]
+        pairs = ((one, against[0]) for one in likely if single or none)
+        yield from islice((pair for pair in pairs if is_only_counterpart(*pair, texts)), 1)
 
 
 def _is_bare(claim: Claim, text: str) -> bool:
@@ -292,14 +320,27 @@ def _is_enclosed(claim: Claim, others: Sequence[Claim]) -> bool:
     return ends == {">": low, "<": high}
 
 
-def _error(one: Claim, other: Claim) -> tuple[str, str, str, str]:
+def _error(one: Claim, other: Claim, texts: tuple[str, str]) -> tuple[str, str, str, str]:
     subject = one.subject or one.quantity.kind
     if other.assumed:
         subject += " (medicine assumed)"
     same_amount = one.daily and other.daily and one.counted == other.counted
     same_amount = same_amount and amounts_meet(one.quantity, other.quantity)
     kind = "frequency" if same_amount else kind_of(one.quantity, other.quantity)
-    return subject, kind, one.written, other.written
+    error = (subject, kind, one.written, other.written)
+    same = one.quantity.values == other.quantity.values and one.quantity.unit == other.quantity.unit
+    if _differs(error) and (kind == "frequency" or not same):
+        return error
+    # "If it is below 5.5" for "if it is above 5.5": what differs is beside the amount.
+    for most in BESIDE:
+        places = ((claim.dose.amount if claim.dose else claim.quantity) for claim in (one, other))
+        around = [
+            words_around(text, place.start, place.end, most)
+            for text, place in zip(texts, places, strict=True)
+        ]
+        if _differs(error := (subject, kind, *around)):
+            break
+    return error
 
 
 def _settled(ours: Sequence[Claim], theirs: Sequence[Claim]) -> set[str]:

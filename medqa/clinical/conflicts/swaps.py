@@ -223,9 +223,21 @@ def swapped(reference: str, hypothesis: str, more: Callable[[str], Marks] | None
             for side, text in enumerate((reference, hypothesis))
         )
         for found in _crossed(mine, others):
-            if found[0] not in seen:
+            if found[0] not in seen and not _in_one_phrase(found[1:], reference, hypothesis):
                 seen.add(found[0])
                 yield ", ".join(map(str, found[0])), "swapped", *found[1:]
+
+
+def _in_one_phrase(values: Sequence[str], *texts: str) -> bool:
+    """Whether texts have two values in the same words: "from 1 hour before until 8 hours after"."""
+    one, other = (re.escape(value.strip().lower()) for value in values)
+    if not (one and other):
+        return False
+    phrase = re.compile(
+        f"(?<![a-z0-9])(?:{one}[^.;\n]{{1,60}}?{other}|{other}[^.;\n]{{1,60}}?{one})[^.;,\n]{{0,8}}"
+    )
+    found = [set(phrase.findall(forms(text)[2])) for text in texts]
+    return bool(found[0] & found[1])
 
 
 def _certain(

@@ -2,5 +2,5 @@
 
 In: a text. Out: its plain form (`text` removes markup, `tables` writes out tables), and numbers, dates,
 units, frequencies, routes, names and stems in it. `pairing` says which of several values each of several
-labels has. Start with `text`.
+labels has, `topics` whether two sentences of longer texts are about the same. Start with `text`.
 """

@@ -151,6 +151,8 @@ CLOCKS = re.compile(
     rf"at {_CLOCK}(?:(?:, | and |, and )(?:at )?{_CLOCK})+(?![0-9a-z%/])"
     # "at 7 am, 5 mg at noon"
     r"(?! ?(?:m?c?g|µg|ml|units?|iu|mmol|tablets?|capsules?|puffs?|drops?)(?![a-z]))"
+    # "at 2, 4 and 6 months of age"
+    r"(?!(?: (?:or|and) [0-9]{1,2})?[ -](?:months?|years?)(?![a-z]))"
 )
 CLOCK = re.compile(_CLOCK)
 # "at 0, 12 and 24 hours": after the first dose, not by the clock

@@ -49,8 +49,8 @@ PEOPLE = (
     "|individuals|participants|survivors|attacks|episodes|infections"
 )
 SHARE_OF_PEOPLE = re.compile(
-    r"(?<![a-z0-9/.])(?:(?P<count>an?|one|two|three|four)[ -])?(?P<part>half|thirds?|quarters?|fifths?"
-    r"|sixths?"
+    r"(?<![a-z0-9/.])(?:(?P<count>an?|one|two|three|four|five|six|seven|eight|nine)[ -])?"
+    r"(?P<part>half|thirds?|quarters?|fifths?|sixths?"
     rf"|tenths?) (?:of )?(?:(?:all|the|these|his|her) )?(?:[a-z]+ ){{0,2}}?(?:{PEOPLE})(?![a-z])"
 )
 # "twice the risk", "three times the odds", "the risk is halved", "half as likely"
@@ -121,10 +121,13 @@ REPEATS = re.compile(
 )
 # "two miscarriages", "four previous strokes", "one pool of platelets"
 THINGS = re.compile(
-    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}|{IN_WORDS})(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
+    rf"(?<![a-z0-9.,/:-])(?P<low>[0-9]{{1,3}}(?:\.[0-9](?= [mb]illion))?|{IN_WORDS})"
+    rf"(?:(?: to | or |-)(?P<high>[0-9]{{1,3}}"
     rf"|{IN_WORDS}))?"
     r" (?P<first>[a-z]{3,})(?: (?P<second>[a-z]{4,}))?"
 )
+# "1 per million people": the base of a rate counts nothing.
+BASE = re.compile(r"(?:\bper |[0-9] ?)$")
 # What is no thing that is counted: words that end what is counted, units, and what numbers are in sentences.
 NO_THINGS = (
     words(
@@ -273,6 +276,8 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     for match in THINGS.finditer(lower):
         if is_inside(quantities, match.start()) or is_inside(quantities, match.start("first")):
             continue
+        if BASE.search(lower, max(0, match.start() - 4), match.start()):
+            continue
         low = read_number(lower, match.start("low"))[0]
         high = read_number(lower, match.start("high"))[0] if match["high"] else low
         one = low == high == 1
@@ -288,7 +293,9 @@ def _things(lower: str, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
                 or not (one or thing != name or name in IRREGULAR_PLURALS)
             ):
                 continue
-            yield _amount(f"× {thing}", match, low, high)
+            # As written, 14 for "14 million": rounded to that place
+            written = Fraction(match["low"]) if match["low"][0].isdigit() else low
+            yield replace(_amount(f"× {thing}", match, low, high), number=written)
             if not one:
                 break
 
