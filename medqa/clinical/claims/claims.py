@@ -82,6 +82,7 @@ class Claim:
         at_time: whether it is given at one time of the day.
         item: whether it is what an item contains: 500 mg of "500 mg tablets".
         assumed: whether the subject is taken from the other text.
+        dimension: kind and unit of the quantity, by which claims are compared.
     """
 
     quantity: Quantity
@@ -96,6 +97,9 @@ class Claim:
     at_time: bool = False
     item: bool = False
     assumed: bool = False
+
+    def __post_init__(self) -> None:
+        self.dimension = f"{self.quantity.kind} {self.quantity.unit}"
 
     @property
     def counted(self) -> bool:
@@ -152,10 +156,6 @@ class Claim:
         begin = max((turn for turn in turns if turn <= place), default=0)
         end = min((turn for turn in turns if turn > place), default=len(self.sentence))
         return OPPOSED.search(self.sentence, begin, end) is not None
-
-    @cached_property
-    def dimension(self) -> str:
-        return f"{self.quantity.kind} {self.quantity.unit}"
 
     def part_of_day(self, lower: str) -> str:
         """The time of day at which it is given, of the text in lower case, or ""."""

@@ -92,7 +92,7 @@ DILUTED = re.compile(
 BEATS = re.compile(r"[0-9] ?(?:bpm|beats)(?![a-z])")
 
 
-@dataclass
+@dataclass(slots=True)
 class Dose:
     """An amount, what it is an amount of, and how it is given.
 
@@ -167,7 +167,7 @@ def doses(text: str) -> tuple[Dose, ...]:
     return tuple(found)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sentence:
     """A sentence of a text.
 

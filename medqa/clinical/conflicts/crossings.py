@@ -91,6 +91,8 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
     many; two subjects have each other's value.
     """
     texts = (reference, hypothesis)
+    if not all(map(_can_cross, texts)):
+        return
     labels = [_labels(text) for text in texts]
     for row in sorted(labels[0].keys() & labels[1].keys()):
         common = {mark.meaning for mark in labels[0][row]} & {mark.meaning for mark in labels[1][row]}
@@ -109,6 +111,11 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
                 if owners == [[{one}, {two}], [{two}, {one}]]:
                     yield f"{one}, {two}", "swapped", x.written, y.written
                     return
+
+
+def _can_cross(text: str) -> bool:
+    """Whether a text has two values, which can change places."""
+    return sum(map(len, _values(text).values())) > 1
 
 
 def _bound(labels: list[Mark], values: list[Mark], text: str) -> Bound:

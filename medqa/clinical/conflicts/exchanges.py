@@ -61,6 +61,8 @@ def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
     """
     if any(UNCERTAIN.search(forms(text)[2]) for text in (reference, hypothesis)):
         return
+    if sum(quantity.kind in VALUES for quantity in read(reference)) < 2:
+        return
     rows: dict[str, list[_Token]] = {}
     for token in _tokens(reference):
         if token.value is not None and token.value.kind in VALUES:

@@ -68,7 +68,8 @@ def other_side(reference: str, hypothesis: str) -> Iterator[Found]:
     texts = (reference, hypothesis)
     if any(BOTH_SIDES.search(forms(text)[2]) for text in texts):
         return
-    ours, theirs = (_thresholds(text) for text in texts)
+    ours = _thresholds(reference)
+    theirs = _thresholds(hypothesis) if any(one and one.bound for one in ours.values()) else {}
     for number, one in ours.items():
         other = theirs.get(number)
         if one is None or other is None or {one.bound, other.bound} != {"<", ">"}:

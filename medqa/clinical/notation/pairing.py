@@ -19,7 +19,7 @@ AT_END = re.compile("thereafter|afterwards|after that|subsequently")
 CLAUSE = re.compile(r"[.;|\n]+(?=\s|$)|,(?= )|\s(?:and|but|while|whereas|with|or|although|though|then)(?=\s)")
 
 
-@dataclass
+@dataclass(slots=True)
 class Mark:
     """A word or value of a text: its place, what it says in one form, its words, and whether in brackets."""
 

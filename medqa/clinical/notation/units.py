@@ -219,7 +219,7 @@ METRES_BEFORE = re.compile(
 )
 
 
-@dataclass
+@dataclass(slots=True)
 class Unit:
     """A unit, simple or compound.
 

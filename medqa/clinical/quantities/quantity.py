@@ -14,14 +14,14 @@ FAR_APART = 5
 # Of ranges that have one end in common, the other end differs by so much: 2–7 mg/L and 2–17 mg/L.
 MOVED_END = 2
 # "29.6 mL/min" is given as 30.
-MOST_ROUNDING = Fraction(3, 100)
+MOST_ROUNDING = 3  # percent
 # More decimal places has no number that is rounded.
 MOST_PLACES = 3
 # Scores that are not whole numbers.
 FRACTIONAL = {"INR", "pH", "T-score", "Z-score", "index", "gravity", "DAS28", "FIB-4", "Kt/V", "ABI"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Quantity:
     """One quantity of a text; two are equal when kind, unit, values and bound are.
 
@@ -93,10 +93,10 @@ def _is_rounded(value: Fraction, shown: Fraction, quantity: Quantity) -> bool:
     own = quantity.values[0][0]
     if quantity.kind != "amount" or quantity.bound or not own or quantity.unit == "°C":
         return False
-    if abs(value - shown) > MOST_ROUNDING * abs(value):
+    if abs(value - shown) * 100 > MOST_ROUNDING * abs(value):
         return False
     written, exact = (number * quantity.number / own for number in (shown, value))
-    scale = next((10**places for places in range(MOST_PLACES) if not Fraction(written * 10**places) % 1), 0)
+    scale = next((10**places for places in range(MOST_PLACES) if not written * 10**places % 1), 0)
     return scale > 0 and (exact * scale + Fraction(1, 2)) // 1 == written * scale
 
 

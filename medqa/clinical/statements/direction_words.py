@@ -1,5 +1,7 @@
 """Words of direction in clinical English: verbs, nouns and adjectives of more and less, better and worse."""
 
+from functools import lru_cache
+
 from medqa.clinical.words import words
 
 UP, DOWN = 1, -1
@@ -183,6 +185,7 @@ UNINFORMATIVE = frozenset().union(
 )
 
 
+@lru_cache(maxsize=1 << 14)
 def dimension_of(word: str) -> str:
     """What of a thing a word names, as "clear" for "clearance" and "cleared"; "" for the thing itself."""
     return next((form for begin, form in DIMENSIONS.items() if word.startswith(begin)), "")
