@@ -9,7 +9,10 @@ from medqa.clinical.notation.names import is_known
 from medqa.clinical.quantities.quantity import amounts_meet, near
 from medqa.clinical.quantities.quantity_reader import read
 
-LEAST = re.compile(r"\b(?:at least|or (?:more|longer)|minimum)\b")
+LEAST = re.compile(
+    r"\b(?:at least|or (?:more|longer)|minimum|not? (?:less|shorter|fewer) than"
+    r"|not (?:below|under))\b"
+)
 # "Up to 1 g in a single dose" is none of the limits of a day.
 SINGLE = re.compile(
     r"\b(?:single (?:[a-z]+ )?dose|at once|in one go|at a time|each time|per dose|one dose)\b"
@@ -71,6 +74,16 @@ def agree(one: Claim, other: Claim) -> bool:
             amounts = {counted.taken, counted.parts, counted.daily} - {None}
             return any(amounts_meet(*pair) for pair in product(amounts, plain.amounts))
     return any(amounts_meet(*pair) for pair in product(one.amounts, other.amounts))
+
+
+def in_same_words(one: Claim, other: Claim) -> bool:
+    """Whether two claims have one amount in the same words, of which only one was converted.
+
+    "Glucose 186 mg/dL", "after a meal 186 mg/dL"
+    """
+    same = one.written == other.written and one.quantity.number == other.quantity.number
+    levels = {one.quantity.unit, other.quantity.unit} == {"mg/L", "mmol/L"}
+    return same and levels and may_be_one(one, other)
 
 
 def is_range(claim: Claim) -> bool:

@@ -6,8 +6,17 @@ from medqa.clinical.notation.numbers import COUNTS
 
 PLACES = (
     "eyes?|ears?|legs?|arms?|knees?|hips?|lungs?|kidneys?|breasts?|hands?|foot|feet|shoulders?|ankles?"
-    "|wrists?|elbows?"
-    "|testis|testicles?|ovary|side|lower|upper|iliac|flank|lobe|nostril|hemisphere|thigh|calf|groin"
+    "|wrists?|elbows?|testis|testes|testicles?|ovar(?:y|ies)|sides?|lower|upper|iliac|flank|lobe|nostril"
+    "|hemisphere|thigh|calf|calves|groin|heels?|toes?|big toe|great toe|thumb|fingers?|index|little|middle"
+    "|ring|forearm|forefoot|hindfoot|shin|buttock|cheek|temple|tonsil|parotid|submandibular|axill(?:a|ae|ary)"
+    "|clavicle|collarbone|scapula|rib|humer(?:us|al)|radi(?:us|al)|ulnar?|fem(?:ur|oral)|tibial?|fibular?"
+    "|patella|carotid|subclavian|jugular|brachial|popliteal|renal|ovarian|testicular|adrenal|tubal|fallopian"
+    "|ureter(?:ic)?|hemithorax|hemicolon|pleural?|bronchus|main|pupil|retina|cornea|optic|orbit|lens|eyelid"
+    "|mastoid|tympanic|vocal|facial|face|hemiparesis|hemiplegia|temporal|parietal|frontal|occipital|thalamus"
+    "|cerebral|cerebellar|vertebral|middle|anterior|posterior|inguinal|fem|hypochondrium|loin|ventricle|atrium"
+    "|ventricular|atrial|coronary|pulmonary|basal|apical|mid|sciatic|median|peroneal|saphenous|great|nipple"
+    "|ear|antrum|maxillary|mandible|maxilla|achilles|acl|cruciate|bundle|sacroiliac"
+    "|[a-z]+(?:ectomy|otomy|ostomy|plasty|oscopy|thorax|paresis|plegia)|rotator|biceps|hallux|deltoid|gluteal|gluteus"
 )
 _REGIONS = (
     "limbs?|lobes?|poles?|quadrant|eyelid|abdomen|lip|arms?|legs?|gi|gastrointestinal|back|jaw|teeth|molars?"
@@ -67,16 +76,20 @@ EXCLUSIVE = {
         r"|went down) (?:[a-z]+ ){0,2}(?:from|to)\b",
     },
     "need": {
-        "when needed": r"\b(?:only (?:when|if) (?:needed|required|necessary)"
+        "when needed": r"(?<!not )\b(?:only (?:when|if) (?:needed|required|necessary)"
         r"|as (?:needed|required)|when (?:needed|required)"
         r"|p\.?r\.?n\b|on demand)",
         "regularly": r"\b(?:(?:taken?|used?|given?|applied|continued) regularly|on a regular basis"
+        r"|regularly(?=[ .]*$)"
+        r"|not (?:(?:just|only) )?(?:as (?:needed|required)|prn|when (?:needed|required)|on demand)"
         r"|round[ -]the[ -]clock"
         r"|even without symptoms|at (?:fixed|regular) (?:times|intervals))\b",
     },
     "weight": {
-        "gain": r"\b(?:gain(?:s|ed|ing)?|put on) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
-        "loss": r"\b(?:lost|los(?:es?|ing)|shed) (?:about |around |over )?[0-9.]+ ?(?:kg|kilo|lb|pound)",
+        "gain": r"\b(?:gain(?:s|ed|ing)?|put on) (?:about |around |over |more than )?"
+        r"[0-9.]+ ?(?:kg|kilo|lb|pound)",
+        "loss": r"\b(?:lost|los(?:es?|ing)|shed) (?:about |around |over |more than )?"
+        r"[0-9.]+ ?(?:kg|kilo|lb|pound)",
     },
     "course of doses": {
         "single": r"\b(?:as|in|by) (?:a |one )single (?:[a-z]+ )?(?:dose|injection|infusion)\b|\bone-off\b"
@@ -160,6 +173,10 @@ EXCLUSIVE = {
         "arterial": r"\barterial\b(?! (?:blood )?(?:pressure|hypertension|line|catheter|access))",
         "venous": r"\bvenous\b(?! (?:pressure|line|catheter|access|cannula))",
     },
+    "risk": {
+        "low": r"\blow[ -](?:pre-?test )?(?:probability|risk|likelihood)\b",
+        "high": r"(?<!very )\bhigh[ -](?:pre-?test )?(?:probability|risk|likelihood)\b",
+    },
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
 }  # fmt: skip
 # One of these is in every text that names an alternative of the row: a quick look before the patterns.
@@ -179,6 +196,7 @@ HINTS = {
     "change": ("increas", "rais", "doubl", "rose", "ris", "climb", "up ", "reduc", "lower", "decreas",
                "halved", "fell", "fall", "drop", "declin", "down "),
     "need": ("need", "requir", "necessary", "prn", "p.r.n", "demand", "regular", "clock", "symptoms"),
+    "risk": ("risk", "probability", "likelihood"),
     "weight": ("gain", "put on", "lost", "los", "shed"),
     "course of doses": ("single", "one-off", "once", "stat", " for "),
     "certainty": ("suspected", "possible", "probable", "presumed", "query", "proven",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise, product
 
+from medqa.clinical.claims.agreement import in_same_words
 from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Claim, Found
 from medqa.clinical.notation.names import MEASURE_NAMES, medicine, names_of
 from medqa.clinical.quantities.quantity import Quantity, amounts_meet
@@ -64,6 +65,8 @@ def other_unit(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[Found
     for one, other in product(*sides):
         number = one.quantity.number
         if number != other.quantity.number or number < 2 or not _unlike(one.quantity, other.quantity):
+            continue
+        if in_same_words(one, other):
             continue
         once = all(sum(claim.quantity.number == number for claim in side) == 1 for side in sides)
         if once and not any(

@@ -28,8 +28,11 @@ EAR = re.compile(r"\b(?:ears?|eardrops|otic|otitis|aural)\b")
 ORDER = re.compile(
     r"\b(?:(?P<before>before|prior to|ahead of|preceding)|(?P<after>after|following)) (?:the |her |his "
     r"|your |each |every |a |an )?"
-    r"(?P<what>[a-z]{5,}|[0-9.]+ (?:weeks?|days?|months?|years?|hours?)(?! later| after))"
+    r"(?P<what>[a-z]{5,}|scan|meal|[0-9.]+ (?:weeks?|days?|months?|years?|hours?)(?! later| after))"
 )
+# "Afterwards it was 102": a text that compares two times says nothing about what has to come first.
+BEFORE = re.compile(r"\b(?:before(?:hand)?|prior to|ahead of|pre-?op[a-z]*|previously|earlier|baseline)\b")
+AFTER = re.compile(r"\b(?:after(?:wards?)?|following|post-?op[a-z]*|later)\b")
 # Routes that are not mistaken for one another when a text names both.
 APART = {
     "intravenous", "intramuscular", "intrathecal", "subcutaneous", "by mouth", "epidural", "topical",
@@ -51,7 +54,7 @@ UNTIL = re.compile(
     r"\b(?:if|once|until|unless|when|before|after|provided|not|no|never|may|might)\b[^.;,]*$|n't [^.;,]*$"
 )
 # Rows whose alternatives a text can deny.
-DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability"})
+DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability", "risk"})
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
 NO_NEED = re.compile(
     r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"
@@ -64,6 +67,10 @@ TURNED = {
     "together": {"together": "apart", "apart": "together"},
     "withdrawal": {"gradual": "abrupt", "abrupt": "gradual"},
     "speed": {"slow": "fast", "fast": "slow"},
+}
+# Row → alternative → how a text names the other one in words that are too common to contradict.
+NAMED_ELSE = {
+    "vessel": {"arterial": re.compile(r"\bveins?\b"), "venous": re.compile(r"\barter(?:y|ies)\b")},
 }
 TURNS = re.compile(r"(?:\b(?:no(?! more| less)|not|never|avoid|cannot|without)\b|n't\b)[^.;,:]{0,40}$")
 # "If it is stopped suddenly", but not "when the taper is over"
@@ -198,6 +205,8 @@ class _Ways:
                 continue  # "it is not necessary to take them with food"
             if row == "food" and any(FORBIDDEN.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "never on an empty stomach"
+            if row in NAMED_ELSE and len(found) == 1 and NAMED_ELSE[row][next(iter(found))].search(lower):
+                continue  # "arterial 7.41, from the vein 7.22"
             if row in DENIED and any(DENIES.search(lower, 0, match.start()) for match in found.values()):
                 continue  # "does not look malignant"
             if row == "food" and INSULIN.search(lower):
@@ -221,8 +230,9 @@ class _Ways:
         orders: dict[str, dict[str, re.Match[str]]] = {}
         for match in ORDER.finditer(lower):
             orders.setdefault(match["what"], {})["before" if match["before"] else "after"] = match
+        both = len(orders) > 0 and BEFORE.search(lower) and AFTER.search(lower)
         for what, found in orders.items():
-            if len(found) == 1:
+            if len(found) == 1 and not both:
                 ((label, match),) = found.items()
                 self.rows[f"order of {what}"] = label, original[match.start() : match.end()]
         self._read_routes(text)

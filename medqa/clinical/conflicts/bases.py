@@ -113,7 +113,10 @@ def base_of(claim: Claim, text: str) -> str:
     if frequency is not None and any(
         TOTAL_OVER.fullmatch(lower, amount.end, one.start)
         for one in read(text)
-        if one.kind == "duration" and one.values[0][0] > 1
+        if one.kind == "duration"
+        and one.values[0][0] > 1
+        # not "every week over six weeks"
+        and (frequency.start >= one.start or frequency.values[0][0] * one.values[0][0] == 1)
     ):
         return "course"  # "2 g/kg in total over 5 days"
     if frequency is not None and frequency.values[0] != (1, 1):

@@ -42,7 +42,10 @@ MOST_WORDS = 12
 # without the zero before it. A second point makes it a section or a version: 1.2.3.
 NUMERAL = re.compile(
     r"(?:(?P<grouped>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"
-    r"|[1-9][0-9]{0,2}(?:(?: [0-9]{3})* 000|(?: [0-9]{3}){2,}))(?![0-9]|,[0-9])"
+    r"|[1-9][0-9]{0,2}(?:(?: [0-9]{3})* 000|(?: [0-9]{3}){2,}"
+    # "1 500 mIU/mL", but not "2 500 mg tablets"
+    r"|(?: [0-9]{3})(?= ?(?:m?i?u|ui|ie|[mµn]mol|[mµnp]g|(?:[a-z]+[ -])*units?|milligrams?|copies|cells)"
+    r" ?(?:/|per )(?:m?l|dl|µl|(?:milli|deci|micro)?lit(?:er|re))(?![a-z]))))(?![0-9]|,[0-9])"
     r"|(?P<points>[1-9][0-9]{0,2}(?:\.000)+)(?= ?(?:ie|iu|ui|einheiten)\b)"
     r"|(?P<comma>0,[0-9]+|[0-9]+,[0-9]{1,2})(?![0-9]|,[0-9])"
     r"|(?P<plain>[0-9]+(?:\.[0-9]+)?|\.[0-9]+))(?!\.[0-9])"

@@ -36,7 +36,8 @@ WRITTEN = {
     "buccal": "buccal buccally oromucosal between_gum_and_cheek between_cheek_and_gum "
     "between_upper_lip_and_gum " + _at("into inside against", "cheek gum"),
     "rectal": "rectally per_rectum pr rectal_suppository rectal_suppositories rectal_diazepam rectal_gel "
-    "rectal_enema as_suppository by_suppository as_suppositories as_enema by_enema "
+    "rectal_enema rectal_solution rectal_tube as_suppository by_suppository "
+    "as_suppositories as_enema by_enema "
     + _at("into via through up", "rectum back_passage bottom anus rectal_route"),
     "vaginal": "vaginally intravaginal intravaginally pv per_vaginam vaginal_cream vaginal_tablet "
     "vaginal_tablets vaginal_ring vaginal_gel vaginal_suppository vaginal_pessary vaginal_pessaries "
@@ -46,7 +47,7 @@ WRITTEN = {
     + _at("to onto", "skin affected_skin affected_area affected_areas itchy_areas"),
     "transdermal": "transdermal transdermally skin_patch skin_patches through_skin",
     "inhaled": "inhaled inhale inhales inhaling by_inhalation by_inhaler via_inhaler through_inhaler "
-    "nebulised "
+    "nebulised nebs neb "
     "nebulized breathed_in breathe_in breathes_in breathing_in per_inhalation through_spacer via_spacer "
     "through_mouthpiece " + _at("by via through in with from", "nebuliser nebulizer"),
     "nasal": "intranasal intranasally nasal_spray nasal_sprays nasally sniffed nose_drops nose_spray "

@@ -29,7 +29,7 @@ PERIODS: dict[str, tuple[Fraction, str]] = {
     "sec": (Fraction(1, 86400), "day"), "second": (Fraction(1, 86400), "day"),
     "min": (Fraction(1, 1440), "day"), "minute": (Fraction(1, 1440), "day"), "h": (Fraction(1, 24), "day"),
     "hr": (Fraction(1, 24), "day"), "hour": (Fraction(1, 24), "day"), "hourly": (Fraction(1, 24), "day"),
-    "d": (1, "day"), "day": (1, "day"), "night": (1, "day"),
+    "d": (1, "day"), "diem": (1, "day"), "day": (1, "day"), "night": (1, "day"),
     "morning": (1, "day"), "evening": (1, "day"), "daily": (1, "day"),
     "w": (7, "day"), "wk": (7, "day"), "week": (7, "day"),
     "weekly": (7, "day"), "fortnight": (14, "day"), "mo": (1, "month"),
@@ -51,8 +51,8 @@ _NUMBER = (
 _AGAIN = r"(?: ?\([0-9]{1,3}\))?"
 _TO = r"(?:-?(?: ?- ?| to | or ))"
 _PERIOD = (
-    "(hours?|hrs?|h|quarter(?! of)|days?|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo|years?"
-    "|yrs?|decades?|minutes?|min|seconds|secs?)"
+    "(hours?|hrs?|h|quarter(?! of)|days?|diem|nights?|mornings?|evenings?|weeks?|wks?|fortnight|months?|mo"
+    "|years?|yrs?|decades?|minutes?|min|seconds|secs?)"
 )
 # "three times over the course of the day", "twice in each week"
 _ALONG = (

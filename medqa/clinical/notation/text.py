@@ -109,9 +109,10 @@ FIELD = re.compile(
 )
 # Units with negative powers: "mg·kg⁻¹·day⁻¹", "mg kg-1"; "the L-1 vertebra" has no unit before it.
 _POWER = r"(?:⁻¹|\^?[-−–]1)(?![0-9]|\.[0-9])"
-_BELOW = rf"[ .·⋅*]?(kg|mg|g|days?|d|hr|h|min|sec|s|m2|m²|[mdµμ]?[lL]|mol){_POWER}"
+_SQUARE = r"(m)(?:⁻²|\^?[-−–]2(?![0-9]))"
+_BELOW = rf"[ .·⋅*]?(?:(kg|mg|g|days?|d|hr|h|min|sec|s|m2|m²|[mdµμ]?[lL]|mol){_POWER}|{_SQUARE})"
 NEGATIVE_POWERS = re.compile(
-    r"((?:[0-9][ \u00a0]?|/)(?:[mµμnpk]?g|mcg|ug|[mµμn]?mol|[mµμ]?[lL]|m?Eq|m?I?U|IE|units?|kcal|kJ"
+    r"((?:[0-9][ \u00a0]?|/)(?:[mµμnpk]?g|mcg|ug|[mµμn]?mol|[mµμ]?[lL]|m?Eq|m?I?U|u|IE|UI|units?|kcal|kJ"
     r"|beats|cells))"
     rf"((?:{_BELOW})+)(?: 1\.73 m(?:⁻²|\^?[-−–]2))?"
 )
@@ -204,7 +205,15 @@ def plain(text: str) -> str:
         text = text.replace("Mio. ", "Mio ")
     if ".U." in text or ".E." in text or ".I." in text:
         text = DOTTED_UNIT.sub(r"\1IU", text)
-    has_powers = "-1" in text or "⁻¹" in text or "−1" in text or "–1" in text
+    has_powers = (
+        "-1" in text
+        or "⁻²" in text
+        or "m-2" in text
+        or "m^-2" in text
+        or "⁻¹" in text
+        or "−1" in text
+        or "–1" in text
+    )
     return NEGATIVE_POWERS.sub(_under_bar, text) if has_powers else text
 
 
@@ -217,4 +226,4 @@ def _replaced(
 
 
 def _under_bar(match: re.Match[str]) -> str:
-    return match.group(1) + "".join(f"/{unit}" for unit in NEGATIVE_POWER.findall(match.group(2)))
+    return match.group(1) + "".join(f"/{unit or 'm²'}" for unit, _ in NEGATIVE_POWER.findall(match.group(2)))

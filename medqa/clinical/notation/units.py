@@ -215,7 +215,8 @@ BELOW_NUMBER = re.compile(r"(1\.73|[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)
 # Where "m" means metres: "m/s", "1.78 m tall", "height 1.78 m".
 METRES_AFTER = re.compile("/s| (?:tall|high|long|wide|away)(?![a-z])")
 METRES_BEFORE = re.compile(
-    r"\b(?:height|tall|walk\w*|distance|length)(?: (?:is|was|of|test|about))*:? [0-9.]+$"
+    r"\b(?:height|tall|walk\w*|distance|length)"
+    r"(?: (?:is|was|of|test|about|came|comes|to|measured))*:? [0-9.]+$"
 )
 
 

@@ -28,7 +28,7 @@ from medqa.clinical.quantities.ratios import (
     read_ratio,
     read_score,
 )
-from medqa.clinical.quantities.scan import Found, Scan, read_bound, read_upper
+from medqa.clinical.quantities.scan import ANGLE, Found, Scan, is_angle, read_bound, read_upper
 
 # Numbers that share one unit: "5, 10, 20 or 40 mg". More are a table, and no list of doses.
 LONGEST_LIST = 6
@@ -48,7 +48,10 @@ NUMBERED_NAMES = ("macrogol ", "peg ", "glycol ", "dextran ")
 FACTOR_BEFORE = re.compile(r"(?:^|[^0-9a-z.] ?)x ?$")
 # "for 6/52": six of the weeks of a year; "7/7" are seven days, "3/12" three months
 COURSE = re.compile(r"([1-9][0-9]?)/(7|52|12)(?= *$|[.,;)](?![0-9])| (?:then|and|at|with|to|if|course)\b)")
-FOR_BEFORE = re.compile(r"\b(?:for|after|within|x) ?$")
+FOR_BEFORE = re.compile(
+    r"\b(?:for|after|within|x|daily|[0-9]+-hourly|(?:per|a) (?:day|diem)|hours|days?|od|[bt]d|tds|qds|[btq]id"
+    r"|q[0-9]+h),? ?$"
+)
 # A word, with its digits if it has some (B12, q12h), or dotted (b.i.d.); or the beginning of a number.
 ANCHOR = re.compile(r"[a-z](?:\.[a-z])+\.?|[a-z][a-z0-9]*|[0-9½¼¾⅓⅔⅛]|\.(?=[0-9])")
 # "for a week", "within an hour"; elsewhere "a week" is a manner of speaking, or belongs to "once a week".
@@ -57,6 +60,7 @@ ONE_PERIOD = re.compile(
     r"(?: up to| about| around| roughly)? an?(?= (?:minute|hour|day|week|month|year)(?![a-z]))"
     r"|(?:within|over|in|during) the (?:next|first|following)(?= (?:minute|hour)(?![a-z]))"
     r"|over the(?= hour(?![a-z]))"
+    r"|(?:within|in|during) the(?= hour (?:before|after|preceding|following)(?![a-z]))"
 )
 # "an hour and a half", "a tablet and a half"
 ONE_AND_PART = re.compile("an?(?= [a-z]+ and an? (?:half|quarter)(?![a-z]))")
@@ -100,9 +104,6 @@ LEAST_PRESSURE, MOST_PRESSURE = 30, 300
 LIST = re.compile(r",? (?:and|or) |, ")
 # "2 or more days", "3 or fewer tablets"
 BOUND_INSIDE = re.compile(r" or (?:(?P<above>more|greater)|fewer|less)(?= [a-z])")
-TEMPERATURE = re.compile(
-    r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
-)
 HAPPENING = re.compile(
     r" (?:(?!(?:and|or|to|of|in|for|per|each|every|once|twice|times|(?:day|week|month|year|hour)s?"
     r"|patients?|people|women|men|children"
@@ -197,7 +198,7 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
     ):
         return [], power.end()
     course = (
-        COURSE.match(scan.text, start) if FOR_BEFORE.search(scan.text, max(0, start - 8), start) else None
+        COURSE.match(scan.text, start) if FOR_BEFORE.search(scan.text, max(0, start - 12), start) else None
     )
     if course is not None:
         name = {"7": "days", "52": "weeks", "12": "months"}[course[2]]
@@ -214,6 +215,8 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
         return _quantities(
             scan, start, height.end(), [(inches, inches)], *[read_compound("inch", "inch", 0)[0]] * 2
         )
+    if scan.text.startswith("4ts", start):
+        return read_named_value(scan, start, start + 3)
     pair = read_pair(scan, start)
     if isinstance(pair, list):
         unit, end = read_compound(scan.text, scan.raw, pair_end(scan, start))
@@ -315,7 +318,8 @@ def _longer(scan: Scan, value: Fraction, unit: Unit, end: int) -> tuple[Fraction
 
 def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     """Numbers that share the unit after the last: "5, 10 or 20 mg"; "1 or 2 tablets" is a range."""
-    if NUMBERED.search(scan.before(start)):
+    year = 1900 <= value < 2100 and scan.text.endswith(" in ", 0, start)
+    if year or NUMBERED.search(scan.before(start)):
         return None
     values, last = [value], ""
     while last not in ("and", "or") and len(values) < LONGEST_LIST:
@@ -365,10 +369,8 @@ def _quantities(
     scan: Scan, start: int, end: int, ranges: list[Range], low_unit: Unit, unit: Unit, bound: str = ""
 ) -> Found:
     """Make quantities of ranges and their units: convert, see ages and bounds, split off "per day"."""
-    if scan.text.endswith(("°", "degrees", "degree"), 0, end) and not 34 <= ranges[0][0] <= 43:
-        around = scan.text[max(0, start - 60) : end + 30]
-        if not TEMPERATURE.search(around):
-            return [], end  # an angle
+    if unit.dimension == "temperature" and is_angle(scan, start, end, ranges[0][0]):
+        low_unit = unit = ANGLE
     if not bound:
         bound, end = read_bound(scan, start, end, unit.dimension)
     kind, end = kind_of_time(scan, start, end, unit)

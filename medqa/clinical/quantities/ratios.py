@@ -48,7 +48,7 @@ SCORES = {
     "DAS28": "das-?28", "TIMI": "timi", "GRACE": "grace", "IPSS": "ipss", "Braden": "braden",
     "OI": "oi oxygenation_index", "ABI": "abi ankle-brachial_index",
     "FIB-4": "fib-?4", "Kt/V": "kt/v spkt/v ekt/v",
-    "RASS": "rass",
+    "RASS": "rass", "4Ts": "4ts?", "EDSS": "edss", "MASCC": "mascc",
     "EPDS": "epds edinburgh_postnatal_depression", "ASA": "asa_class", "T-score": "t-score", "Z-score":
     "z-score", "PASI": "pasi", "mRS": "mrs", "CIWA": "ciwa(-ar)?", "HEART": "heart_score",
     "score": "scores? scored", "index": "index", "gravity": "gravity",
@@ -146,7 +146,7 @@ LINK = re.compile(
     r"|should|must|be|been|has|have|held|maintained|anywhere|somewhere|falls?|fallen|drops?|rises?|risen|reach(?:es)?|stays?|remains?|kept"
     r"|scale|index"
     r"|less|more|greater|higher|lower|than|below|beneath|above|over|under|least|most|no|not|about|around|equal"
-    r"|within|only|total"
+    r"|within|only|total|maximum|minimum"
     r"|exceed(?:s|ed|ing)?|threshold|cut-?off|persistently|consistently|measured|if|when|by|up|down"
     r"|hits?|pass(?:es|ed)?|gets?|adds?|sums?|totals?|dips?|sinks?|currently"
     r"|s[ie]ts?|lies?|lay|settles?|settled|hovers?|hovered|runs?"
@@ -165,6 +165,7 @@ SCORE_AFTER = re.compile(
 # A bound that includes its value; "below 9" does not.
 INCLUSIVE = re.compile(
     r"[≥≤=]|\b(?:equal|(?:up|down)wards?|onwards?|at|or|up to|no|not|never|within|m(?:in|ax)\w*)\b|\+"
+    r"|\band (?:above|over|below|under|more|less|higher|lower)\b"
 )
 
 
@@ -318,12 +319,16 @@ def read_score(scan: Scan, start: int) -> Found | None:
     if name is None or (name.group() in CAPITAL_SCORES and scan.raw[slice(*name.span())].islower()):
         return None
     bound, _ = read_bound(scan, start, number[1])
+    strict = bool(bound) and not after["bound"] and INCLUSIVE.search(scan.before(start)[-15:]) is None
     if after["bound"]:
         bound = ">" if after["bound"] in ("more", "higher", "above") else "<"
     score = list(SCORES)[int(name.lastgroup[1:])]
     sign = -1 if scan.before(start).endswith(("-", "minus ")) else 1
     values = ((sign * number[0],) * 2,)
-    return [Quantity("score", score, values, bound, start=start, end=number[1], number=number[0])], name.end()
+    found = Quantity(
+        "score", score, values, bound, strict=strict, start=start, end=number[1], number=number[0]
+    )
+    return [found], name.end()
 
 
 def _score_mentioned(scan: Scan, start: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from medqa.clinical.notation.numbers import read_number
+from medqa.clinical.notation.units import Unit
 from medqa.clinical.quantities.quantity import Quantity
 
 
@@ -25,6 +26,14 @@ class Scan:
         return any(item.kind == "amount" and start - item.end < 40 for item in self.found[-3:])
 
 
+TEMPERATURE = re.compile(
+    r"\b(?:temperature|fridge|refrigerat\w*|stored?|keep|kept|room|freez\w*|fever|warm\w*|cool\w*)\b"
+)
+ANGLED = re.compile(
+    r"\b(?:angles?|cobb|flexion|flex\w*|extension|extend\w*|abduction|rotation|elevat\w*|tilt\w*|curve|valgus|varus"
+    r"|kyphosis|scoliosis|head-up|range of (?:motion|movement))\b"
+)
+ANGLE = Unit("degree", "angle", 1)
 # Quantities that begin at a place, and where they end.
 Found = tuple[list[Quantity], int]
 
@@ -85,6 +94,8 @@ REACHED = re.compile(
     r"|brought|mov\w*|(?<!be )taken|put|push\w*|dropp\w*|fell|fall\w*|lower\w*|reduc\w*|cut"
     r"|from [0-9.,]+(?: ?[a-z/%]+)?)(?: (?!as )[a-z]+){0,3}? (?:up|down) to (?:about )?$"
 )
+# "The bilirubin reached 257" is a value, "when it is reached" a condition.
+CONDITION = re.compile(r"\b(?:if|when|once|until|unless|after|as soon as|is|are|be|been)\b")
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<above>\+(?! ?[0-9])"
     r"|(?:or|and) (?:more|above|over|greater|higher|longer|larger|bigger|wider|beyond|up|better"
@@ -119,7 +130,10 @@ def read_bound(scan: Scan, start: int, end: int, dimension: str = "") -> tuple[s
     ):
         return ">", end
     before = BOUND_BEFORE.search(scan.before(start))
-    if before is not None and REACHED.search(scan.before(start)):
+    if before is not None and (
+        REACHED.search(scan.before(start))
+        or (before.group().startswith("reached") and not CONDITION.search(scan.before(start)))
+    ):
         return "", end
     # "30 mL/kg over 3 hours" takes three hours, not more.
     over = dimension in ("time", "long time") and before is not None and before.group().startswith("over")
@@ -141,3 +155,13 @@ def read_upper(scan: Scan, start: int, position: int) -> tuple[Fraction, int] | 
     if link is None and BETWEEN.search(scan.before(start)):
         link = AND.match(scan.text, position)
     return None if link is None else read_number(scan.text, link.end())
+
+
+def is_angle(scan: Scan, start: int, end: int, value: Fraction) -> bool:
+    """Whether "degrees" are those of an angle: "a Cobb angle of 45 degrees"."""
+    if not scan.text.endswith(("°", "degrees", "degree"), 0, end):
+        return False
+    around = scan.text[max(0, start - 60) : end + 30]
+    if TEMPERATURE.search(around):
+        return False
+    return not 34 <= value <= 43 or ANGLED.search(around) is not None

@@ -121,6 +121,10 @@ NO_STATEMENT = re.compile(
     r"negative (?:pressure|predictive|inotrop\w+|chronotrop\w+|feedback|balance|margins?|symptoms"
     r"|thoughts)(?![a-z])"
     r"|(?:not|[a-z]+n't) (?:(?:fall|be) )?(?:on )?(?:the|a) [a-z]+ days?(?![a-z])"
+    # "no less than 24 hours", "not exceeding 6": bounds
+    r"|(?:no|not|never|[a-z]+n't) (?:(?:be|fall|drop|last) )?(?:(?:less|more|fewer|longer|later|greater"
+    r"|higher|lower|sooner|shorter) than|exceeding|(?<=does not )exceed"
+    r"|(?<=doesn't )exceed|below|above|under|over)(?= [a-z]* ?[0-9])"
     r"|without (?:it|them|this)(?![a-z])|com(?:e|es|ing) off the (?:tube|ventilator|machine|bypass)(?![a-z])"
 )
 BADLY = words("poorly badly")

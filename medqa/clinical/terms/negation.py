@@ -93,7 +93,9 @@ BOUND = (
 _NOT_NEGATED = re.compile(
     r"[ -](?:(?:any |an? |the )?(?:absolute |strict |formal )?(?:barrier|problem|objection|obstacle|harm|bar"
     r"|contra-?indications?|concern|worry|worries|hesitation|difficulty)"
-    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}|{_FOLLOWS}|{_ALONE}|stand in the way|be an? (?:obstacle|reason)"
+    rf"|{_RELATES}|{_TREATS}|{_NO_REASON}|{_FOLLOWS}|{_ALONE}"
+    r"|(?:the |a |this |body |target )(?:body |target )?(?:temperature|position|breath)"
+    r"|stand in the way|be an? (?:obstacle|reason)"
     r"|(?:further |routine )?(?:(?:dose|dosage|dosing) )?(?:adjustments?|modifications?|titration)|only|just"
     r"|merely|necessarily|increase"
     r"|decrease|change|(?:be )?(?:(?:be |take |taken |give |given |use |used |have |had |get |drink "
