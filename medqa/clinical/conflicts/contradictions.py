@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import islice, product
 
-from medqa.clinical.claims.agreement import agree, is_range, may_be_one
+from medqa.clinical.claims.agreement import agree, in_same_words, is_range, may_be_one
 from medqa.clinical.claims.claims import Claim, Found, claims
 from medqa.clinical.claims.counterparts import (
     is_converted_content,
@@ -27,7 +27,7 @@ from medqa.clinical.conflicts.crossings import crossed_over
 from medqa.clinical.conflicts.daily_totals import other_total
 from medqa.clinical.conflicts.day_parts import Side, is_part_of_day
 from medqa.clinical.conflicts.derived import is_derived
-from medqa.clinical.conflicts.exchanges import exchanged
+from medqa.clinical.conflicts.exchanges import exchanged, unmoved
 from medqa.clinical.conflicts.odd_values import odd_value
 from medqa.clinical.conflicts.rates import other_rate
 from medqa.clinical.conflicts.regimens import is_one_regimen, other_regimen
@@ -93,7 +93,8 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference)):
-        changed = list(swapped(reference, hypothesis)) or list(relisted(reference, hypothesis))
+        changed = list(swapped(reference, hypothesis)) or list(exchanged(reference, hypothesis))
+        changed = changed or list(relisted(reference, hypothesis))
         changed = changed or _last(reference, hypothesis)
         changed = _on_one_thing(changed, (reference, hypothesis))
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
@@ -145,7 +146,7 @@ def _beside(
     found += wrong_band(reference, hypothesis, ours, theirs)
     reported = " ".join(text for error in found for text in error[2:])
     for error in swapped(reference, hypothesis):
-        if not any(text in reported for text in error[2:]):
+        if not any(text in reported for text in error[2:]) and not unmoved(reference, hypothesis, *error[2:]):
             found.append(error)
     return found[len(known) :]
 
@@ -306,7 +307,9 @@ def _alone(claims: Sequence[Claim], others: Sequence[Claim]) -> list[Claim]:
             for other in bounded
             if claim.quantity.bound and other.quantity.values == claim.quantity.values
         ]
-        if not any(agree(claim, other) for other in at_value or bounded or alike or others):
+        if not any(agree(claim, other) for other in at_value or bounded or alike or others) and not any(
+            in_same_words(claim, other) for other in others
+        ):
             left.append(claim)
     return left
 

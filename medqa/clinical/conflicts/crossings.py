@@ -6,81 +6,24 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
 from medqa.clinical.claims.claims import Found
-from medqa.clinical.conflicts.exchanges import NUMBER
-from medqa.clinical.conflicts.swaps import BRACKET_END, LABEL_PATTERNS, NUMBERED, numbered
-from medqa.clinical.notation.names import names_of
+from medqa.clinical.conflicts.exchanges import NUMBER, unmoved
+from medqa.clinical.conflicts.subjects import Rows, subjects
+from medqa.clinical.conflicts.swaps import NUMBERED
 from medqa.clinical.notation.numbers import parse
 from medqa.clinical.notation.pairing import Mark, paired
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.quantities.body_weight import MG_PER_KG
 from medqa.clinical.quantities.quantity_reader import read
 
-# Rows of `swaps` whose words are subjects; those left out are often something else.
-ROWS = (
-    "side", "time of day", "person", "age group", "insulin", "posture", "level", "sex", "week", "weekday",
-    "month", "stage",
-)  # fmt: skip
-# Further rows: row → subject → its words.
-FURTHER = {
-    "surgery": {
-        "before": r"before(?:hand)?|prior to|ahead of|pre-?op\w*|pre-?treatment|baseline",
-        "after": r"after(?:wards?)?|post-?op\w*|post-?treatment|following"
-        r"|(?:once|when) (?:it|this) (?:was|is) (?:over|finished|done)",
-    },
-    "stay": {
-        "admission": r"admission|admitted|arrival|arrived|presentation|came in",
-        "discharge": r"discharged?|went home|going home",
-    },
-    "vessel": {"artery": r"arter(?:y|ies|ial)", "vein": r"ven(?:ous|eins?)|veins?"},
-    "valve": {"aortic": r"(?:trans)?aortic", "mitral": r"(?:trans)?mitral", "tricuspid": "tricuspid"},
-    "effort": {"rest": r"rest(?:ing)?", "effort": r"max(?:imum|imal)?|exercise|exertion|peak effort"},
-    "letter": {"placebo": "placebo"},
-    "now": {
-        "now": r"now|current(?:ly)?|today|at present",
-        "then": r"(?:an?|one|two|three|six|[0-9]+) (?:year|month|week)s? (?:ago|earlier)"
-        "|last (?:year|month|week)(?:'s)?",
-    },
-    "ordinal": {
-        number: rf"{words_of}|shocks? (?:no\.? )?{number}(?![0-9])"
-        for number, words_of in {
-            "1": "first|1st",
-            "2": "second|2nd|next",
-            "3": "third|3rd",
-            "4": "fourth|4th",
-            "5": "fifth|5th",
-        }.items()
-    },
-    "operation": {
-        "operated": "operated|injured|affected|diseased",
-        "other": "other|unaffected|uninjured|healthy|opposite|contralateral",
-    },
-}
-FURTHER_PATTERNS = {
-    row: (
-        list(words),
-        re.compile(
-            r"(?<![a-z])(?:"
-            + "|".join(f"(?P<l{number}>{one})" for number, one in enumerate(words.values()))
-            + ")(?![a-z])"
-        ),
-    )
-    for row, words in FURTHER.items()
-}
-# "Ward A", "drug B", "HbF"; no article, initial of a species or part of a word.
-LETTER = re.compile(r"(?<![A-Za-z0-9.'-])(?:Hb)?(?P<letter>[A-H])(?![A-Za-z0-9'+-]|\.[A-Za-z]|\. [a-z])")
-ARTICLE = re.compile(r"(?:^|[.!?:;\n] ?)A (?=[a-z])")
-TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr)\.? (?P<name>[A-Z](?:[a-z]+|(?![A-Za-z])))")
 VALUES = frozenset({"amount", "duration", "score", "pressure", "ratio"})
 # In an order like "LLVV": so many subjects, then as many values.
 RESPECTIVELY = re.compile(r"\b(?:respectively|in that order)\b")
 LISTED = re.compile("(L{2,})(V{2,})|(V{2,})(L{2,})")
 
-Rows = dict[str, list[Mark]]
 Bound = list[tuple[str, Mark]]
 
 
@@ -93,7 +36,7 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
     texts = (reference, hypothesis)
     if not all(map(_can_cross, texts)):
         return
-    labels = [_labels(text) for text in texts]
+    labels = [subjects(text) for text in texts]
     for row in sorted(labels[0].keys() & labels[1].keys()):
         common = {mark.meaning for mark in labels[0][row]} & {mark.meaning for mark in labels[1][row]}
         if len(common) < 2:
@@ -108,7 +51,9 @@ def crossed_over(reference: str, hypothesis: str) -> Iterator[Found]:
                     [{label for label, mark in side if _same(value, mark)} & {one, two} for value in (x, y)]
                     for side in (mine, others)
                 ]
-                if owners == [[{one}, {two}], [{two}, {one}]]:
+                # A name can be what both values measure: "saturation 88 % on air, 96 % on oxygen".
+                kept = row == "substance" and unmoved(*texts, x.written, y.written)
+                if owners == [[{one}, {two}], [{two}, {one}]] and not kept:
                     yield f"{one}, {two}", "swapped", x.written, y.written
                     return
 
@@ -235,47 +180,3 @@ def _values(text: str) -> Rows:
                 Mark(match.start(), (parse(match.group()), "", ()), match.group())
             )
     return found
-
-
-@lru_cache(maxsize=KEPT_TEXTS)
-def _labels(text: str) -> Rows:
-    """Row → its subjects, in order; a word that two rows have belongs to the first."""
-    original, raw, lower = forms(text)
-    found: Rows = {}
-    inside: set[int] = set()
-
-    def add(start: int, end: int, form: str, row: str) -> None:
-        if start not in inside:
-            bracketed = lower.endswith("(", 0, start) and BRACKET_END.match(lower, end) is not None
-            found.setdefault(row, []).append(Mark(start, form, original[start:end], bracketed))
-            inside.update(range(start, end))
-
-    for match in NUMBERED.finditer(lower):
-        what, meaning = numbered(match)
-        if match["ordinal"]:
-            add(match.start(), match.start("of"), meaning.split()[-1], "ordinal")
-        else:
-            add(match.start(), match.end(), meaning, what)
-    for match in TITLED.finditer(raw):
-        add(match.start("name"), match.end(), match["name"].lower(), "name")
-    for start, end, name in names_of(text):
-        add(start, end, name.removeprefix("serum "), "substance")
-    for row in ROWS:
-        meanings, pattern = LABEL_PATTERNS[row]
-        for match in pattern.finditer(lower):
-            add(match.start(), match.end(), meanings[int(match.lastgroup[1:])], row)
-    for row, (meanings, pattern) in FURTHER_PATTERNS.items():
-        for match in pattern.finditer(lower):
-            add(match.start(), match.end(), meanings[int(match.lastgroup[1:])], row)
-    articles = {match.start() + match.group().index("A") for match in ARTICLE.finditer(raw)}
-    for match in LETTER.finditer(raw):
-        if match.start("letter") not in articles:
-            add(match.start("letter"), match.end(), match["letter"], "letter")
-    for quantity in read(text):
-        if quantity.kind == "route":
-            add(quantity.start, quantity.end, quantity.unit, "route")
-    sides = {mark.meaning for mark in found.get("side", ())}
-    others = [mark for mark in found.get("operation", ()) if mark.meaning == "other"]
-    if len(sides) == len(others) == 1:  # "the left eye 12, the other 15"
-        found["side"].append(replace(others[0], meaning="left" if sides == {"right"} else "right"))
-    return {row: sorted(marks, key=lambda mark: mark.start) for row, marks in found.items()}

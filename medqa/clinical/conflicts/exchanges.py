@@ -13,19 +13,25 @@ from functools import lru_cache
 from itertools import combinations
 
 from medqa.clinical.claims.claims import DAYS_OF_A_MONTH, Found
-from medqa.clinical.conflicts.bindings import EMPTY, UNCERTAIN
+from medqa.clinical.conflicts.bindings import EMPTY
+from medqa.clinical.conflicts.subjects import BLOOD_GROUP, subjects
 from medqa.clinical.notation.names import names_of
-from medqa.clinical.notation.numbers import parse, quotient, show
+from medqa.clinical.notation.numbers import MOST_DIGITS, parse, quotient, show
 from medqa.clinical.notation.text import KEPT_TEXTS, forms, sentence_ends
 from medqa.clinical.notation.word_forms import canonical
 from medqa.clinical.quantities.body_weight import MG_PER_KG
-from medqa.clinical.quantities.quantity import Quantity
+from medqa.clinical.quantities.quantity import Quantity, is_inside
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.words import words
 
 # Where a text is cut between two values that are in one sentence, the coarsest first.
-CUTS = (re.compile(";"), re.compile(",(?= )"), re.compile(r" (?:and|but|while|whereas|then) "))
-WORD = re.compile("[a-z]{3,}")
+CUTS = (
+    re.compile(";"),
+    re.compile(",(?= )"),
+    re.compile(r" (?:and|but|while|whereas|then|versus|vs\.?|against|compared (?:with|to)) "),
+    re.compile(" to "),
+)
+WORD = re.compile("(?:non-)?[a-z]{3,}")
 NUMBER = re.compile(r"[0-9](?<![a-z0-9.,/].)(?<![a-z]-.)[0-9]*(?:\.[0-9]+)?(?![0-9])")
 # "months 0-3", "week 2", "day 8", "a year": the end of a time in days
 TIME = re.compile(
@@ -33,24 +39,65 @@ TIME = re.compile(
     r"(?![0-9]|\.[0-9])"
     r"|(?<![a-z])(?:a|one) (?P<one>week|month|year)(?![a-z])"
 )
+YEARS = re.compile(r"(?<![0-9.])(?:[2-9]|[1-9][0-9]) years")
 DAYS_OF = {"day": 1, "week": 7, "month": DAYS_OF_A_MONTH, "year": 12 * DAYS_OF_A_MONTH}
 VALUES = frozenset({"amount", "duration", "frequency", "score", "pressure"})
-# Words that can be beside either value.
-EITHER = EMPTY | words(
-    "and the for with from not two one first second third then other every per both all any when"
+# A text with one of these needs more than its clauses to be understood.
+UNCERTAIN = re.compile(
+    r"\b(?:respectively|former|latter|(?<!less )(?<!more )(?<!younger )(?<!older )than|instead"
+    r"|replac(?!ement)\w+|rather|vice versa|reverse\w*|other way)\b"
 )
+# Words that can be beside either value.
+EITHER = (
+    EMPTY
+    | words("and the for with from not two one first second third then other every per both all any when but")
+    | words("his her hers its their she they him them those these whereas compared versus against who which")
+) - words("fasting yesterday loading maintenance received")
+# Rows of subjects whose words are often something else, and names, which are read apart.
+NO_LABELS = frozenset({"substance", "stage", "ordinal", "route", "letter", "sex"})
+# Rows whose words are part of names: "serum osmolality", "urine output".
+IN_NAMES = frozenset({"specimen", "balance"})
+# Words of such rows that are compared as words: "man" is "men".
+BY_WORD = ("woman",)
+A_DAY = "@1"  # "over 24 hours" is said of all
+GIGA = 10**9  # "45 × 10⁹/L"
 # More values of a unit are a table.
 MOST = 6
 
 
 @dataclass(frozen=True)
 class _Token:
-    """A word, name, time or value of a text in one form, and its place."""
+    """A word, name, time or value of a text in one form, and its place.
+
+    `firm`: it is one of several subjects of a row, such as one of two weekdays.
+    """
 
     start: int
     end: int
     form: str
     value: Quantity | None = None
+    firm: bool = False
+
+    @property
+    def bare(self) -> str:
+        """The form of its number without a unit, "" where it is no single number."""
+        value = self.value
+        if value is None:
+            return self.form if self.form.startswith("#") else ""
+        if value.kind not in ("amount", "age") or value.values[0][0] != value.values[0][1]:
+            return ""
+        scale = GIGA if value.unit == "/L" and value.number >= GIGA else 1
+        return f"#{show(quotient(value.number, scale))}"
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What a text says beside each of two values and before both; `in_order`: the first comes first."""
+
+    first: frozenset[str]
+    second: frozenset[str]
+    opening: frozenset[str]
+    in_order: bool
 
 
 def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
@@ -68,25 +115,66 @@ def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
         if token.value is not None and token.value.kind in VALUES:
             weight = token.value.unit == "mg" and token.value.values[0][0] >= MG_PER_KG
             rows.setdefault("weight" if weight else token.value.kind, []).append(token)
+        elif token.form.startswith("#"):
+            rows.setdefault("number", []).append(token)
+    numbers = rows.get("number", [])
+    if 0 < len(numbers) < MOST and len(rows.get("amount", ())) < MOST:  # "45 on admission and 120 × 10⁹/L"
+        rows["amount"] = [*rows.get("amount", ()), *numbers]
     for row in rows.values():
         for pair in combinations(row, 2) if 2 <= len(row) <= MOST else ():
-            ours, theirs = (
-                _beside(text, *(token.value for token in pair)) for text in (reference, hypothesis)
-            )
-            if ours is None or theirs is None:
-                continue
-            (mine, other), (now, then) = ours, theirs
-            first, second = mine & then, other & now
-            if (mine & now) | (other & then) or not (first and second):
-                continue
-            labels = ", ".join(sorted(form.strip("#") for form in first | second))
-            written = (forms(reference)[0][token.start : token.end] for token in pair)
-            yield labels, "swapped", *written
-            return
+            ours, theirs = (_beside(text, *pair) for text in (reference, hypothesis))
+            moved = ours and theirs and _moved(ours, theirs)
+            if moved:
+                labels = ", ".join(sorted(form.strip("#") for form in moved))
+                written = (forms(reference)[0][token.start : token.end] for token in pair)
+                yield labels, "swapped", *written
+                return
 
 
-def _beside(text: str, one: Quantity, two: Quantity) -> tuple[frozenset[str], frozenset[str]] | None:
-    """What a text says beside each of two values and not beside the other, None where they are not apart."""
+def _moved(ours: _Sides, theirs: _Sides) -> frozenset[str]:
+    """What two texts say beside two values and has changed places; nothing where something has stayed."""
+    first, second = _crossing(ours, theirs)
+    return first | second if first and second and not any(_stayed(ours, theirs)) else frozenset()
+
+
+def _crossing(ours: _Sides, theirs: _Sides) -> tuple[frozenset[str], frozenset[str]]:
+    """What one text says only beside one of two values, and the other only beside the other one."""
+    mine, other = ours.first - ours.second, ours.second - ours.first
+    now, then = theirs.first - theirs.second, theirs.second - theirs.first
+    return mine & then, other & now
+
+
+def _stayed(ours: _Sides, theirs: _Sides) -> tuple[frozenset[str], frozenset[str]]:
+    """What two texts say beside the same of two values, without what opens a text, which can be about both:
+
+    "The rate was 12 % with placebo and 8 % with the drug".
+    """
+    first = (ours.first - ours.second) & (theirs.first - theirs.second)
+    second = (ours.second - ours.first) & (theirs.second - theirs.first)
+    if ours.in_order != theirs.in_order:
+        return first, second
+    opening = ours.opening | theirs.opening
+    return (first - opening, second) if ours.in_order else (first, second - opening)
+
+
+def unmoved(reference: str, hypothesis: str, one: str, other: str) -> bool:
+    """Whether what is beside two values has stayed, `one` in the words of a text and `other` of the other."""
+    first, second = _written(reference, one), _written(hypothesis, other) or _written(reference, other)
+    if first is None or second is None:
+        return False
+    ours, theirs = (_beside(text, first, second) for text in (reference, hypothesis))
+    return bool(ours and theirs and all(_stayed(ours, theirs)) and not all(_crossing(ours, theirs)))
+
+
+def _written(text: str, words_of: str) -> _Token | None:
+    """The value of a text with these words."""
+    original = forms(text)[0]
+    values = (token for token in _tokens(text) if token.value or token.form.startswith("#"))
+    return next((token for token in values if original[token.start : token.end].strip() == words_of), None)
+
+
+def _beside(text: str, one: _Token, two: _Token) -> _Sides | None:
+    """What a text says beside each of two values, None where they are not apart."""
     places = [_place(text, one), _place(text, two)]
     if None in places or places[0] == places[1]:
         return None
@@ -105,27 +193,28 @@ def _beside(text: str, one: Quantity, two: Quantity) -> tuple[frozenset[str], fr
         place = bisect_right(ends, start)
         begin, end = ends[place - 1], ends[place]
         sides.append(
-            frozenset(
-                token.form
+            [
+                token
                 for token in tokens[bisect_left(starts, begin) : bisect_left(starts, end)]
                 if (token.start, token.end) not in places
                 and (token.value is None or token.value.kind not in ("amount", "frequency"))
-            )
+                and token.form != A_DAY
+            ]
         )
-    return sides[0] - sides[1], sides[1] - sides[0]
+    opening = frozenset(
+        token.form for side in sides for token in side if token.end <= first[0] and not token.firm
+    )
+    beside = (frozenset(token.form for token in side) for side in sides)
+    return _Sides(*beside, opening, places[0] < places[1])
 
 
-def _place(text: str, value: Quantity) -> tuple[int, int] | None:
+def _place(text: str, token: _Token) -> tuple[int, int] | None:
     """Where the only mention of a value is: with its unit, else its bare number."""
     tokens = _tokens(text)
-    found = [
-        token
-        for token in tokens
-        if token.value is not None
-        and (token.value.kind, token.value.unit, token.value.values) == (value.kind, value.unit, value.values)
-    ]
-    if not found and value.kind == "amount" and value.values[0][0] == value.values[0][1]:
-        found = [token for token in tokens if token.form == f"#{show(value.number)}"]
+    found = [one for one in tokens if one.form == token.form]
+    found = [one for one in found if one.value is not None] or found
+    if not found and token.bare:
+        found = [one for one in tokens if one.bare == token.bare]
     return (found[0].start, found[0].end) if len(found) == 1 else None
 
 
@@ -144,13 +233,13 @@ def _days(days: Fraction) -> str:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _tokens(text: str) -> tuple[_Token, ...]:
     """The values, names, times, numbers and telling words of a text, in order."""
-    lower = forms(text)[2]
+    _, raw, lower = forms(text)
     found: list[_Token] = []
     inside: set[int] = set()
 
-    def add(start: int, end: int, form: str, value: Quantity | None = None) -> None:
+    def add(start: int, end: int, form: str, value: Quantity | None = None, firm: bool = False) -> None:
         if start not in inside:
-            found.append(_Token(start, end, form, value))
+            found.append(_Token(start, end, form, value, firm))
             inside.update(range(start, end))
 
     for quantity in read(text):
@@ -162,17 +251,30 @@ def _tokens(text: str) -> tuple[_Token, ...]:
             if lower[quantity.start : quantity.end].isdigit():  # "glucose in bed 14"
                 found.append(_Token(quantity.start, quantity.end, f"#{lower[quantity.start : quantity.end]}"))
             form = f"{quantity.kind} {quantity.unit} {quantity.values}"
+            years = YEARS.search(lower, quantity.start, quantity.end)
+            if quantity.kind == "duration" and years:  # "over 12 years" is an age as well
+                add(quantity.start, quantity.end, f"#{show(quantity.number)}", quantity)
             if quantity.kind == "duration":
                 form = _days(quantity.values[0][1] * (DAYS_OF_A_MONTH if quantity.unit == "month" else 1))
             add(quantity.start, quantity.end, form, quantity)
     for match in TIME.finditer(lower):
         number = int(match["high"] or match["low"] or 1)
         add(match.start(), match.end(), _days(number * DAYS_OF[match["unit"] or match["one"]]))
-    names = names_of(text)
-    several = len({name for _, _, name in names}) > 1
-    for start, end, name in names:
-        add(start, end, f"name {name}" if several else "")
+    for match in BLOOD_GROUP.finditer(raw):
+        add(match.start(), match.end(), f"#{match.group(1)} {match.group(2)[:3].lower()}")
+    for start, end, name in names_of(text):
+        add(start, end, f"name {name}")
+    for row, marks in subjects(text).items():
+        firm = len({mark.meaning for mark in marks}) > 1
+        for mark in marks if row not in NO_LABELS else ():
+            if mark.written.lower() not in BY_WORD:
+                if row in IN_NAMES and not is_inside(read(text), mark.start):
+                    inside.discard(mark.start)
+                end = mark.start + len(mark.written)
+                add(mark.start, end, f"{row} {mark.meaning}", firm=firm)
     for match in NUMBER.finditer(lower):
+        if len(match.group()) > MOST_DIGITS:
+            continue
         add(match.start(), match.end(), f"#{show(parse(match.group()))}")
     for match in WORD.finditer(lower):
         if match.group() not in EITHER and canonical(match.group()) not in EITHER:

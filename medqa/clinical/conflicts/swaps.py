@@ -67,7 +67,10 @@ LABELS = {
         "rapid": "rapid|rapid-acting|short-acting|prandial|mealtime|aspart|lispro|bolus insulin",
     },
     "since": {"birth": "birth", "now": "now|current(?:ly)?|today|present"},
-    "posture": {"supine": "supine|lying", "standing": "standing|upright"},
+    "posture": {
+        "supine": "supine|lying(?: down)?|lay|lies|recumbent", "sitting": "sitting|sat|seated",
+        "standing": "standing|stood|stands|upright|erect",
+    },
     "level": {
         "peak": "peaks?|post-?dose|after the dose", "trough": "troughs?|pre-?dose|before the (?:next )?dose",
     },
@@ -79,8 +82,7 @@ LABELS = {
     "week": {
         "weekday": "weekdays|working days|monday to friday", "weekend": "weekends?|saturdays? and sundays?",
     },
-    "weekday": {day: day for day in DAYS},
-    "month": {month: DAY_NUMBER + month for month in MONTHS},
+    "weekday": {day: day for day in DAYS}, "month": {month: DAY_NUMBER + month for month in MONTHS},
     "hour": {"0 h": "0 ?h(?:ours?|rs?)?|presentation|arrival|baseline|initial(?:ly)?"}
     | {
         f"{number} h": f"{number} ?h(?:ours?|rs?)?|{word} hours?"
@@ -358,7 +360,10 @@ def _marks(text: str) -> dict[str, list[Mark]]:
             if match is not None and match.start() >= ends.get(row, 0):
                 ends[row] = match.end()
                 add(row, match.start(), match.end(), meanings[int(match.lastgroup[1:])])
-    if {mark.meaning for mark in found.get("stage", ())} == {"later"}:
+    later = [mark.written.lower() for mark in found.get("stage", ()) if mark.meaning == "later"]
+    stops = {mark.meaning for mark in found.get("action", ())} - {"continue"}
+    goes_on = not stops and all(one.startswith("continu") for one in later)  # "both were continued"
+    if later and len(later) == len(found["stage"]) and not goes_on:
         found["stage"].insert(0, Mark(-1, "first", ""))  # "6 mg, then 12 mg"
     for match in NUMBERED.finditer(lower):
         what, meaning = numbered(match)
