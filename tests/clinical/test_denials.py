@@ -28,6 +28,10 @@ MMR vaccine is safe in egg allergy. | Egg allergy does not stand in the way of M
 Rifampicin weakens the pill. | Don't rely on the pill alone with rifampicin.
 Tramadol should be avoided in epilepsy. | Epilepsy makes tramadol a poor choice.
 Mother: blood group O negative. | The mother's blood group is O negative.
+Platelets below 50 × 10⁹/L preclude a lumbar puncture. | No lumbar puncture with platelets <50 × 10⁹/L.
+Do not start metformin at an eGFR below 30. | Metformin can't be started if the eGFR is <30.
+Do not lift more than 5 kg after the hernia repair. | No lifting over 5 kg after the hernia repair.
+The drain may be flushed with saline. | The drain may also be flushed with saline.
 """
 CONTRADICT = """
 Heparin was suspended after the bleed. | Heparin was continued after the bleed.
@@ -38,6 +42,9 @@ Paracetamol is fine in dengue, aspirin is not. | Aspirin can be given in dengue.
 The ultrasound showed no thrombosis. | The ultrasound showed a thrombosis. He smokes ten a day.
 Tramadol should be avoided in epilepsy. | Tramadol is safe in epilepsy.
 MMR vaccine is safe in egg allergy. | MMR vaccine is contraindicated in egg allergy.
+The drain must not be flushed. | The drain may be flushed.
+Contact lenses should not be worn during treatment. | Contact lenses may still be worn during treatment.
+Platelets below 50 × 10⁹/L preclude a lumbar puncture. | A lumbar puncture is safe with platelets <50 × 10⁹/L.
 """
 
 

@@ -293,7 +293,7 @@ class _Sentence:
         around = self.text[max(self.begin, amount.start - 40) : min(self.end, amount.end + 20)]
         day = WHEN.search(around)
         role = role_of(amount, context, self.text, self.end)
-        when = day.group() if day else ""
+        when = day.group().removeprefix("at ").removeprefix("on ") if day else ""
         return Dose(subject, amount, frequency, written, role, people, route, total, counted, when)
 
     def _subject(self, amount: Quantity, latest: tuple[int, str]) -> tuple[str, bool]:

@@ -51,6 +51,7 @@ UNCERTAIN = re.compile(
 EITHER = (
     EMPTY
     | words("and the for with from not two one first second third then other every per both all any when but")
+    | words("predicted")
     | words("his her hers its their she they him them those these whereas compared versus against who which")
 ) - words("fasting yesterday loading maintenance received")
 # Rows of subjects whose words are often something else, and names, which are read apart.

@@ -7,8 +7,9 @@ from medqa.clinical.quantities.scan import BEFORE_LARGER
 
 # Which reading of several: values of different days are not compared.
 WHEN = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|on admission|at admission|on discharge"
-    r"|at discharge|at baseline|last (?:week|month|year|visit)|previously|(?:day|week|month|year) [0-9]+)\b"
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today"
+    r"|(?:on|at) (?:admission|discharge|baseline)|last (?:week|month|year|visit)|previously"
+    r"|(?:day|week|month|year) [0-9]+)\b"
 )
 # What forbids or negates; "no more than" and "not above" are bounds, "so as not to hurt" a purpose.
 _BOUND = (

@@ -38,7 +38,7 @@ _EMPTY = words(
 _OPPOSING = words(
     "no none nil absent unnecessary contraindicated contraindication contraindications unsafe negative "
     "avoided stopped discontinued withheld excluded ruled "
-    "forbidden unable "
+    "forbidden unable preclude precludes precluded "
     "inappropriate inadvisable superfluous redundant dispensable omitted contra "
     "fails failed prohibited refused refuses declined declines neg missing ex former insufficient lacking "
     "poorly badly inadequately useless pointless futile worthless unlikely"
@@ -151,6 +151,8 @@ CONCLUSION = re.compile(
     r"|suspicious (?:for|of)|consistent with|compatible with"
     r"|which (?:suggests?|suggested|raises?|raised|makes?|made|points?|pointed)) [^.;\n]*"
 )
+PERMITTED = re.compile(r"\bmay (?:(?:also|now|still|safely) )?be ([a-z]+)")
+FORBIDDEN = re.compile(r"\b(?:(?:must|should|may|can)(?: ?not|n't)|must never|should never) be ([a-z]+)")
 WITHOUT = re.compile(r"\bwithout (?:any |further |a |an |the )?([a-z]{3,})")
 # "Not uncommon"
 DENIED_WORD = re.compile(r"(?:\bnot|n't) $")
@@ -188,7 +190,8 @@ def opposite(one: str, other: str) -> str:
     pairs = dict.fromkeys([*product(*clauses), *([(one, other)] if few else [])])
     for first, second in pairs:
         left_open = [OPEN.search(text.lower()) is not None for text in (first, second)]
-        if any(left_open) and not _is_denied_possibility(first, second, left_open):
+        possible = _is_denied_possibility(first, second, left_open) or _permits_forbidden(first, second)
+        if any(left_open) and not possible:
             continue
         mine, theirs = statement(first), statement(second)
         if mine.opposed == theirs.opposed or (mine.denied | theirs.denied) & common:
@@ -277,6 +280,15 @@ def _is_denied_possibility(first: str, second: str, left_open: list[bool]) -> bo
         return False
     possible, denied = (first, second) if left_open[0] else (second, first)
     return POSSIBLE.search(possible.lower()) is not None and statement(denied).opposed
+
+
+def _permits_forbidden(first: str, second: str) -> bool:
+    """Whether one text permits what the other forbids: "may be flushed", "must not be flushed"."""
+    texts = forms(first)[2], forms(second)[2]
+    permitted, forbidden = (
+        {found[1] for text in texts for found in pattern.finditer(text)} for pattern in (PERMITTED, FORBIDDEN)
+    )
+    return not permitted.isdisjoint(forbidden)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)

@@ -21,6 +21,8 @@ from medqa.clinical.terms.reach import TESTS, Reach, ended_after, is_circumstanc
 from medqa.clinical.terms.vocabulary import Vocabulary
 
 CAPITALS = re.compile(r"[A-Z](?<!\w.)[A-Z0-9]{1,5}s?\b")
+# "No injection with platelets below 50": a condition, and no platelets are denied.
+BOUNDED = re.compile(r" ?(?:is |are )?(?:[<>≤≥]|below|under|above|over) ?[0-9]")
 
 
 class MedicalLexicon(Vocabulary):
@@ -106,6 +108,7 @@ class MedicalLexicon(Vocabulary):
                     found[-1] = found[-1]._replace(term=f"no {before}")  # "neck stiffness: none"
             inside = {word for word, _ in tokens[place + 1 : next_place]}
             negated = reach.covers(place) != (not inside.isdisjoint(DENIALS))
+            negated = negated and not BOUNDED.match(lower, end)
             denied = f"no {concept}" if negated or after is not None else concept
             found.append(Place(start, denied, end))
             if negated:

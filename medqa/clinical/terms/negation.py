@@ -19,7 +19,8 @@ NEGATION_WORDS = words(
     "coming came away stop stops stopping discontinue discontinuing withhold withholding omit "
     "omitting hold refrain "
     "interrupt interrupting pause pausing skip skipping leave leaving "
-    "contraindicated contraindicates contraindicate precludes instead rather unlikely forbid forbidden clear "
+    "contraindicated contraindicates contraindicate preclude precludes precluded "
+    "instead rather unlikely forbid forbidden clear "
     "refuse refuses nil prohibited replaced off against quit quits quitting nobody unable gave ex former "
     "forbids prohibits break held comes abstain abstains abstained abstaining abstinence"
 )
@@ -122,6 +123,10 @@ _NON = re.compile(
     r"|opioid|hdl|drug|dihydro|selective|surgical|verbal|complian|adheren|healing|union)"
 )
 _BOUND = re.compile(BOUND)
+# "No lifting over 10 lb"
+_NOTHING_ABOVE = re.compile(
+    r" [a-z]+ing (?:of )?(?:anything |more than |heavier than |over |above |beyond ){1,2}[0-9]"
+)
 COMBINED = re.compile(r"\b(?:combin[a-z]+|together|concurrent[a-z]*|concomitant[a-z]*|co-?prescri[a-z]+)\b")
 # A verb of several things: "HBV and HIV tests were all negative"
 SEVERAL = re.compile(r"\b(?:tests|were|are|all|both)\b")
@@ -280,6 +285,8 @@ def negates(text: str, word: str, start: int) -> bool:
     if (_NON if word == "non" else _NOT_NEGATED).match(text, end) and not text.startswith("no known", start):
         return False
     if (word in ("not", "never", "cannot") or word.endswith("n't")) and _BOUND.match(text, end):
+        return False
+    if word == "no" and _NOTHING_ABOVE.match(text, end):
         return False
     if word in ("without", "excluded", "exclude", "ruled", "rule", "denied") and NOT_WITHOUT.search(
         text, max(0, start - 60), start
