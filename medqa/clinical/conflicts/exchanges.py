@@ -109,7 +109,7 @@ def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
     """
     if any(UNCERTAIN.search(forms(text)[2]) for text in (reference, hypothesis)):
         return
-    if sum(quantity.kind in VALUES for quantity in read(reference)) < 2:
+    if not _has_two_values(reference):
         return
     rows: dict[str, list[_Token]] = {}
     for token in _tokens(reference):
@@ -130,6 +130,14 @@ def exchanged(reference: str, hypothesis: str) -> Iterator[Found]:
                 written = (forms(reference)[0][token.start : token.end] for token in pair)
                 yield labels, "swapped", *written
                 return
+
+
+def _has_two_values(text: str) -> bool:
+    """Whether a text can have two values, bare numbers and blood groups included: a quick look."""
+    raw, lower = forms(text)[1:]
+    if sum(quantity.kind in VALUES for quantity in read(text)) > 1 or len(NUMBER.findall(lower)) > 1:
+        return True
+    return "tive" in lower and len(BLOOD_GROUP.findall(raw)) > 1
 
 
 def _moved(ours: _Sides, theirs: _Sides) -> frozenset[str]:
