@@ -33,6 +33,8 @@ _LONG_TIME = rf"(?:[0-9]{{1,3}}|{'|'.join(COUNTS)}|an?) (?:weeks?|months?|years?
 _TIME = (
     rf"(?:(?:[0-9]{{1,3}}|{'|'.join(COUNTS)}|an?|another|several) (?:days|weeks?|months?|years?|fortnight))"
 )
+_BY = r"(?:autosomal|x-linked)[ -]"
+_TRAIT = r"(?:trait|inheritance|manner|pattern|way|transmission|fashion)s?\b"
 _ENDS = r"(?:(?:stopp?|discontinu|reduc|withdraw)(?:e?d|ing|e|n)?|withdrew|come off)"
 _ABRUPTLY = "(?:abruptly|suddenly|overnight|from one day to the next|all at once)"
 # Row → its alternatives; a text that names one of a row contradicts a text that names another.
@@ -177,6 +179,16 @@ EXCLUSIVE = {
         "low": r"\blow[ -](?:pre-?test )?(?:probability|risk|likelihood)\b",
         "high": r"(?<!very )\bhigh[ -](?:pre-?test )?(?:probability|risk|likelihood)\b",
     },
+    "inheritance": {
+        "dominant": rf"\b{_BY}dominant(?! negative)\b|\bdominant {_TRAIT}|\bdominantly inherited\b",
+        "recessive": rf"\b{_BY}recessive\b|\brecessive {_TRAIT}|\brecessively inherited\b",
+    },
+    "chromosome": {
+        "autosome": r"\bautosomal[ -](?:dominant|recessive)\b",
+        "X": r"\b(?:x|sex)-linked\b",
+        "mitochondria": r"\b(?:mitochondrial|maternal) (?:pattern of )?inheritance\b"
+        r"|\b(?:in|has|shows) a (?:mitochondrial|maternal) (?:pattern|manner)",
+    },
     "both sides": {"unilateral": r"\bunilateral(?:ly)?\b", "bilateral": r"\bbilateral(?:ly)?\b"},
 }  # fmt: skip
 # One of these is in every text that names an alternative of the row: a quick look before the patterns.
@@ -212,6 +224,7 @@ HINTS = {
     "displacement": ("displace",), "rupture": ("rupture",), "complications": ("complicat",),
     "course": ("acute", "chronic"),
     "height": ("upper", "lower"), "front": ("terior",), "middle": ("medial", "lateral"),
+    "inheritance": ("dominant", "recessive"), "chromosome": ("autosomal", "-linked", "inherit", "mitochond"),
     "distance": ("proximal", "distal"), "vessel": ("arterial", "venous"), "both sides": ("lateral",),
 }  # fmt: skip
 ROW_OF_HINT = [(hint, row) for row, hints in HINTS.items() for hint in hints]

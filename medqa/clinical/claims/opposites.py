@@ -54,7 +54,9 @@ UNTIL = re.compile(
     r"\b(?:if|once|until|unless|when|before|after|provided|not|no|never|may|might)\b[^.;,]*$|n't [^.;,]*$"
 )
 # Rows whose alternatives a text can deny.
-DENIED = frozenset({"tumour", "certainty", "course", "both sides", "stability", "risk"})
+DENIED = frozenset(
+    {"tumour", "certainty", "course", "both sides", "stability", "risk", "inheritance", "chromosome"}
+)
 DENIES = re.compile(r"(?:\b(?:no|not|never|neither|without)|n't)(?: [a-z]+){0,3} $")
 NO_NEED = re.compile(
     r"(?:\bnot|n't) (?:necessary|needed|required|(?:need|have) to)\b|\bno need\b|\bneed(?: not|n't)"

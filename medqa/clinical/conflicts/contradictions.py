@@ -28,6 +28,7 @@ from medqa.clinical.conflicts.daily_totals import other_total
 from medqa.clinical.conflicts.day_parts import Side, is_part_of_day
 from medqa.clinical.conflicts.derived import is_derived
 from medqa.clinical.conflicts.exchanges import exchanged, unmoved
+from medqa.clinical.conflicts.fitting import other_figure, unlike
 from medqa.clinical.conflicts.odd_values import odd_value
 from medqa.clinical.conflicts.rates import other_rate
 from medqa.clinical.conflicts.regimens import is_one_regimen, other_regimen
@@ -65,6 +66,10 @@ BARE_RANGE = re.compile(
 )
 
 
+# Rows that say one thing of a disease, wherever a text names them.
+OF_DISEASES = {"inheritance", "chromosome"}
+
+
 def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     """Quantities of an answer that contradict the reference for the same medicine or measure.
 
@@ -84,19 +89,18 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
     Source: our own.
     Without a common subject: an amount, duration, age, frequency or share that is the only one of its
         dimension that does not agree; two values that changed places; the other route, side of the body or
-        time of day (`opposites`); the only value in which the texts differ (`odd_values`); a number with the
-        bound on its other side (`thresholds`); another total of a day (`daily_totals`).
+        time of day (`opposites`); the figure that fits best (`fitting`); the only value in which the texts
+        differ (`odd_values`); a bound on the other side (`thresholds`); another daily total (`daily_totals`).
     Does not see: amounts more than one sentence from their medicine among several; a wrong dose where the
         reference gives none; other clock times and days of the week.
-        A text of several regimens of one medicine can be flagged wrongly, which is why the errors are listed
-        and not only counted.
+        A text of several regimens of one medicine can be flagged wrongly: the errors are listed for that.
     """
     ours, theirs = claims(reference), claims(hypothesis)
     if not (ours or names_way(reference)):
         changed = list(swapped(reference, hypothesis)) or list(exchanged(reference, hypothesis))
         changed = changed or list(relisted(reference, hypothesis))
-        changed = changed or _last(reference, hypothesis)
-        changed = _on_one_thing(changed, (reference, hypothesis))
+        changed = _on_one_thing(changed or _last(reference, hypothesis), (reference, hypothesis))
+        changed += _other_figures(changed, (reference, hypothesis))
         return [dict(zip(FIELDS, error, strict=True)) for error in changed] or None
     ours, theirs = with_common_subject(*with_common_times(*without_body_weight(ours, theirs)))
     pairs = [
@@ -110,6 +114,7 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
             or is_own_value(one, other, reference, hypothesis)
             or is_own_value(other, one, hypothesis, reference)
             or is_one_regimen(one, other, reference, hypothesis)
+            or unlike(one, other, reference, hypothesis)
         )
     ]
     if any(one.counted != other.counted for one, other in pairs):
@@ -122,13 +127,14 @@ def dose_errors(reference: str, hypothesis: str) -> list[dict[str, str]] | None:
         *_on_one_thing(wrong_way(reference, hypothesis, ours, theirs), texts, LEAST_OF_WAYS),
     ]
     found += _on_one_thing(_beside(found, ours, theirs, texts), texts)
+    found += _other_figures(found, texts)
     found = found or _on_one_thing(_instead(ours, theirs, texts), texts)
     return [dict(zip(FIELDS, error, strict=True)) for error in found]
 
 
 def _on_one_thing(found: Iterable[Found], texts: tuple[str, str], times: int = 1) -> list[Found]:
     """Those of the contradictions whose places in the texts are about the same."""
-    return [error for error in found if about_one_thing(error[2:], texts, times)]
+    return [error for error in found if error[1] in OF_DISEASES or about_one_thing(error[2:], texts, times)]
 
 
 def _differs(error: Found) -> bool:
@@ -149,6 +155,18 @@ def _beside(
         if not any(text in reported for text in error[2:]) and not unmoved(reference, hypothesis, *error[2:]):
             found.append(error)
     return found[len(known) :]
+
+
+def _other_figures(known: Sequence[Found], texts: tuple[str, str]) -> list[Found]:
+    """The figures that differ, except those whose words are in a known error."""
+    return [
+        error
+        for error in other_figure(*texts)
+        if not any(
+            all(text in words or words in text for text, words in zip(error[2:], one[2:], strict=True))
+            for one in known
+        )
+    ]
 
 
 def _instead(ours: Sequence[Claim], theirs: Sequence[Claim], texts: tuple[str, str]) -> list[Found]:

@@ -18,6 +18,7 @@ from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.statements.directions import reversed_directions
 from medqa.clinical.statements.endings import both_end, both_end_if, goes_on
 from medqa.clinical.statements.healthy import both_healthy
+from medqa.clinical.statements.poles import turned_poles
 from medqa.clinical.statements.prerequisites import dropped_prerequisite, same_prerequisite
 from medqa.clinical.statements.questions import answered
 from medqa.clinical.statements.signs import turned_sign
@@ -151,6 +152,7 @@ def negation_errors(reference: str, hypothesis: str, lexicon: MedicalLexicon) ->
     if not errors:
         turned = reversed_directions(reference, hypothesis, lexicon)
         errors = [dict(zip(FIELDS, error, strict=True)) for error in turned]
+    errors += [dict(zip(FIELDS, error, strict=True)) for error in turned_poles(reference, hypothesis)]
     # Both negate one term, or one text says both.
     settled = any(term.startswith("no ") for term in wanted & given) or any(
         f"no {term}" in terms for terms in (wanted, given) for term in terms
