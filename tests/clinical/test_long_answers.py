@@ -246,3 +246,35 @@ def test_a_clause_is_nearer_than_its_sentence_and_a_heading() -> None:
     rare = rarity(text, "Fever in 20% of infants.")
     other = context("Fever in 20% of infants.", 9, 12)
     assert likeness(first, other, rare) > likeness(second, other, rare)
+
+
+FEVER = (
+    "Viral infections in children are common and mostly harmless. Rest and fluids are usually enough. Paracetamol at "
+    "15 mg/kg every six hours lowers fever and relieves pain, and ibuprofen is an alternative from three months of "
+    "age. {} Parents should seek help if the child is drowsy, does not drink, or has a rash that does not fade. "
+    "Antibiotics are not needed."
+)
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence", "wrong"),
+    [
+        (
+            "Aspirin is contraindicated in children with a viral illness because of Reye's syndrome.",
+            "Aspirin can be given to children with viral illness as well if the fever is high.",
+            True,
+        ),
+        (
+            "Aspirin is contraindicated in children with a viral illness because of Reye's syndrome.",
+            "Aspirin should not be given to children with viral illness.",
+            False,
+        ),
+        (
+            "Viral illness in children: fever settles in 3 days. Dehydration is the commonest complication.",
+            "Where there is no dehydration, the child can stay at home.",
+            False,
+        ),
+    ],
+)
+def test_longer_answers_are_read_for_medicines_given_against_the_advice(reference, sentence, wrong):
+    assert bool(negation_errors(reference, FEVER.format(sentence), MedicalLexicon())) is wrong

@@ -235,15 +235,17 @@ def _flips(reference: str, hypothesis: str, lexicon: MedicalLexicon) -> tuple[li
     return flips, exception or apart
 
 
-# In longer texts a term is often denied of something else: of about 30 reports on such texts, none was of an
-# error that had been put there.
-LEAST_OF_TERMS = 2
+# In longer texts a term is often denied of something else: of 18 findings that were reported so on 280
+# answers of 80 to 220 words, one was an error. Advice on a medicine is compared where sentences are alike.
+LEAST_OF_TERMS = 3
 
 
 def _is_named_alike(term: str, one: str, other: str, lexicon: MedicalLexicon) -> bool:
-    """Whether a sentence of each text with a term is about the same; always true of short texts."""
+    """Whether longer texts give or withhold a medicine in sentences about the same; short texts always do."""
     if max(len(one), len(other)) <= SHORT_TEXT:
         return True
+    if term not in lexicon.given:
+        return False
     places = [
         [
             sentence_at(text, place.start)
