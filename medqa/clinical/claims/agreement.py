@@ -60,6 +60,13 @@ def agree(one: Claim, other: Claim) -> bool:
     if one.role == other.role == "maximum":
         first, second = (replace(claim.taken or claim.quantity, bound="<") for claim in (one, other))
         return amounts_meet(first, second)
+    for many, single in ((one, other), (other, one)):
+        if many.several:
+            # "Two tablets contain 60 mg" is 30 mg a tablet, or a dose of 60 mg.
+            of_item = amounts_meet(many.quantity, single.quantity)
+            if single.item or single.counted or of_item:
+                return of_item
+            return amounts_meet(many.taken, single.taken or single.quantity)
     if one.taken is not None and other.taken is not None and one.taken.unit == other.taken.unit:
         return amounts_meet(one.taken, other.taken)
     for counted, plain in ((one, other), (other, one)):

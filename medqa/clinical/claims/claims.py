@@ -19,7 +19,7 @@ from medqa.clinical.quantities.body_weight import BODY_WEIGHT
 from medqa.clinical.quantities.circumstances import CONTRAST, OPPOSED
 from medqa.clinical.quantities.equivalents import MOLAR, MOLAR_MASS, for_unit, in_common_unit
 from medqa.clinical.quantities.frequencies import DAILY_AMOUNT
-from medqa.clinical.quantities.items import ITEMS, is_of_one_item
+from medqa.clinical.quantities.items import CONTAINS, ITEMS, contents_of_several, is_of_one_item, is_supplied
 from medqa.clinical.quantities.portions import described, portions
 from medqa.clinical.quantities.quantity import Quantity
 from medqa.clinical.quantities.quantity_reader import read
@@ -57,9 +57,6 @@ OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
 NOT_SO_OFTEN = re.compile(
     r"\b(?:not|never|nor|neither(?: of [a-z ]{2,20})? (?:is|are))(?: (?:be|taken|given|used|an?|for|as))* $"
 )
-CONTAINS = re.compile(
-    r"(?: of [a-z-]+(?: [a-z0-9-]+)?)? (?:contains?|holds?|delivers?|provides?|supplies|releases?)(?![a-z])"
-)
 UPPER_LIMIT = re.compile(r"\buln\b|upper limit")
 # An error: its subject, its kind, and the words of the reference and of the answer.
 Found = tuple[str, str, str, str]
@@ -81,6 +78,7 @@ class Claim:
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
         at_time: whether it is given at one time of the day.
         item: whether it is what an item contains: 500 mg of "500 mg tablets".
+        several: whether the text gives what several items contain (`taken`), which `quantity` divides by them.
         assumed: whether the subject is taken from the other text.
         dimension: kind and unit of the quantity, by which claims are compared.
     """
@@ -96,6 +94,7 @@ class Claim:
     parts: Quantity | None = None
     at_time: bool = False
     item: bool = False
+    several: bool = False
     assumed: bool = False
 
     def __post_init__(self) -> None:
@@ -172,7 +171,8 @@ def claims(text: str) -> tuple[Claim, ...]:
         dose = claim.dose
         how = dose and (dose.role, dose.frequency, claim.part_of_day(lower))
         found.setdefault((claim.quantity, dose and dose.subject, how), claim)
-    return tuple(_with_items_of_day(list(_with_parts(_with_contents(list(found.values())), lower))))
+    single = _of_one_item(list(found.values()), contents_of_several(read(text), lower))
+    return tuple(_with_items_of_day(list(_with_parts(_with_contents(single), lower))))
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -186,6 +186,8 @@ def stated(text: str) -> tuple[Claim, ...]:
     found: list[Claim] = []
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
+        if is_supplied(quantity, lower):  # compared with other supplies only
+            quantity, dose = replace(quantity, unit=f"{quantity.unit} supplied"), None
         if quantity.unit == "times" and UPPER_LIMIT.search(lower):
             quantity = replace(quantity, unit="x ULN")  # "over five-fold" of the limit named before
         if quantity.start in strengths and not quantity.unit.endswith("/L"):
@@ -246,8 +248,10 @@ def _with_parts(found: list[Claim], lower: str) -> Iterator[Claim]:
         parts.setdefault((claim.sentence, claim.subject, claim.dimension), []).append(claim)
     for claim, at_time in zip(found, timed, strict=True):
         same_day = parts.get((claim.sentence, claim.subject, claim.dimension), ()) if parts else ()
-        if len(same_day) > 1 and claim in same_day:
-            low, high = (sum(part.daily.values[0][end] for part in same_day) for end in (0, 1))
+        # "40 mg (60 mg) in the morning": the strength and the dose at one time
+        given = {(part.dose.frequency.start, part.daily.values[0]) for part in same_day}
+        if len(given) > 1 and claim in same_day:
+            low, high = (sum(daily[end] for _, daily in given) for end in (0, 1))
             claim = replace(claim, parts=replace(claim.daily, values=((low, high),)))
         elif at_time:
             claim = replace(claim, at_time=True)
@@ -276,6 +280,31 @@ def _with_items_of_day(found: list[Claim]) -> list[Claim]:
         else claim
         for claim in found
     ]
+
+
+def _of_one_item(found: list[Claim], numbers: dict[int, Quantity]) -> list[Claim]:
+    """Divides what several items contain by their number, which is no dose: "two tablets contain 1 g"."""
+    if not numbers:
+        return found
+    counts = {count.start for count in numbers.values()}
+    single = []
+    for claim in found:
+        if claim.quantity.start in counts:
+            continue
+        count = numbers.get(claim.quantity.start)
+        if count is not None and claim.dose is not None:
+            amount, by = claim.quantity, count.values[0][0]
+            values = tuple((quotient(low, by), quotient(high, by)) for low, high in amount.values)
+            claim = replace(
+                claim,
+                quantity=replace(amount, values=values),
+                dose=replace(claim.dose, total=None, counted=False),
+                taken=amount,
+                item=True,
+                several=True,
+            )
+        single.append(claim)
+    return single
 
 
 def _with_contents(found: list[Claim]) -> list[Claim]:

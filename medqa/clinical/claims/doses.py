@@ -17,7 +17,7 @@ from medqa.clinical.quantities.circumstances import ADULT, CHILD, WHEN, role_of
 from medqa.clinical.quantities.equivalents import DOSE_UNIT, LEVELS, MOLAR, PER_DL, for_unit
 from medqa.clinical.quantities.fixed_combinations import NOT_BETWEEN, of_combination
 from medqa.clinical.quantities.frequencies import Frequencies, is_of_day
-from medqa.clinical.quantities.items import ITEMS, is_of_one_item
+from medqa.clinical.quantities.items import ITEMS, is_of_one_item, is_supplied
 from medqa.clinical.quantities.quantity import Quantity, is_inside
 from medqa.clinical.quantities.quantity_reader import read
 from medqa.clinical.quantities.totals import total_of
@@ -147,7 +147,10 @@ def doses(text: str) -> tuple[Dose, ...]:
     counts = [
         (one.unit, one.values[0])
         for one in quantities
-        if one.unit in ITEMS and one.values[0] != (1, 1) and not (one.bound and one.unit == "dose")
+        if one.unit in ITEMS
+        and one.values[0] != (1, 1)
+        and not (one.bound and one.unit == "dose")
+        and not is_supplied(one, lower)
     ]
     found: list[Dose] = []
     carried = ""
@@ -235,15 +238,13 @@ class _Sentence:
 
     def _is_product(self, amounts: Sequence[Quantity]) -> bool:
         """Whether an amount is that of all items before it: "100 mcg/dose inhaler: 2 puffs (200 mcg)"."""
-        if len(amounts) < 2 or amounts[0].unit not in ITEMS or amounts[0].values[0][0] <= 1:
+        if len(amounts) < 2 or amounts[0].unit not in ITEMS or amounts[0].values[0][0] == 1:
             return False
         count, amount = amounts
         return not is_of_one_item(amount, self.text) and any(
             one.unit == amount.unit and one.values[0][0] * count.values[0][0] == amount.values[0][0]
             for one in self.quantities
-            if one.start < count.start
-            and one.kind == "amount"
-            and (one.item or is_of_one_item(one, self.text))
+            if one.start < count.start and one.kind == "amount"
         )
 
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:

@@ -38,7 +38,7 @@ SEVERAL = re.compile(
     r"| intra)|extra|limit\w*|exceed\w*"
     r"|more|less|least|most|after|repeat\w*|load\w*|initial\w*|start\w*|first|if|as (?:needed|required)|doses"
     r"|supply|supplies|pack|box|instead|rather|not|never|no|than|bottle|dispens\w*|prescri\w*"
-    r"|refills?|titrat\w*|add\w*|dilut\w*|half|divided|split"
+    r"|refills?|titrat\w*|add\w*|dilut\w*|(?<!and a )half|divided|split"
     r"|reconstitut\w*|(?:sun|mon|tues|wednes|thurs|fri|satur)days?|mon|wed|and (?:one|two|three|a|[0-9]))\b"
     r"|#|%| / |→|\+|\bof one "
 )

@@ -1,7 +1,9 @@
 """What an amount is the content of: "500 mg tablets", "each puff delivers 100 mcg", "capsules of 300 mg"."""
 
 import re
+from collections.abc import Sequence
 
+from medqa.clinical.notation.numbers import PHRASE
 from medqa.clinical.notation.units import ANY_ITEM, ITEM_SPELLINGS, PER_ITEM, WRITTEN
 from medqa.clinical.quantities.quantity import Quantity
 
@@ -20,10 +22,11 @@ INHALER_AFTER = re.compile(
     r"[ -](?:(?!(?:and|or|of|in|to|per|with|by|for|from) )[a-z-]+ ){0,2}?(?:inhaler|aerosol|(?:turbo|accu|evo"
     r"|easy)haler)s?(?![a-z])"
 )
-# "capsules of 300 mg", "each spray 50 mcg"
+# "capsules of 300 mg", "each spray 50 mcg", "Tablets of lamotrigine 25 mg: take two"
 ITEM_OF = re.compile(
     rf"(?<![0-9] )(?<!one )(?<!two )(?<!three )\b({ANY_ITEM}) (?:of|containing|strength) $"
     rf"|\b(?:each|every|per) ({ANY_ITEM})(?: (?:is|of|has|being))?:? $"
+    rf"|(?:^|[.;:\n] ?)({ANY_ITEM}) of [a-z-]+(?: [a-z-]+)? $"
 )
 # "tablets (2.5 mg apiece)"
 APIECE = re.compile(r" (?:apiece|each(?= *[).,;]| *$))")
@@ -37,6 +40,25 @@ CONTAINER = re.compile(
     r"(?: (?:[0-9.,]+ ?m?c?g|[a-z]+)"
     r"(?: (?!(?:take|so|two|three|the|dose|daily|total|day|is)[ ,])[a-z0-9.,µ-]+){0,5})? (?:about )?$"
 )
+
+# "one tablet contains", "two puffs of salbutamol deliver", "one puff is 100 mcg"
+CONTAINS = re.compile(
+    r"(?: of [a-z-]+(?: [a-z0-9-]+)?)? (?:(?:contain|hold|deliver|provide|release)s?|suppl(?:y|ies)|has|have"
+    r"|gives?|(?:is|are)(?= [0-9]))(?![a-z])"
+)
+# "dispensed as 40 tablets", "a pack of 28 capsules", "boxes hold 10 suppositories"
+SUPPLY_BEFORE = re.compile(
+    r"\b(?:dispens(?:e|ed|ing)|suppl(?:y|ied|ies|ying)|issued?|prescription for|quantity:?"
+    r"|(?:box(?:es)?|pack(?:et|age)?s?|cartons?|strips?|blisters?)"
+    r"(?: of| with|:|(?: (?:contain|hold|ha|come)s?)?(?: in)?)?)"
+    r"(?: (?:as|of|with|an?|the|her|him|total|box|pack|him))* $"
+)
+# "28 tablets supplied", "28 tablets last four weeks", "six ampoules of vitamin B12, three in each of two weeks"
+SUPPLY_AFTER = re.compile(
+    r"(?: (?:are|were|is|was|to be|will be))? (?:supplied|dispensed|issued|last(?:s|ing)?(?: for)? (?=[0-9a-z]))"
+    rf"|[^.;\n]{{0,50}}, {PHRASE} (?:in|on|for) each of "
+)
+NEXT_SENTENCE = re.compile(r"[.!?] |[;\n]")
 
 
 def item_of(amount: Quantity, text: str) -> str:
@@ -69,4 +91,38 @@ def is_of_one_item(amount: Quantity, text: str) -> bool:
     """Whether an amount is what one item contains."""
     return amount.item not in ("doses", "injections") and bool(
         item_of(amount, text) or container_of(amount, text)
+    )
+
+
+def contents_of_several(quantities: Sequence[Quantity], text: str) -> dict[int, Quantity]:
+    """Where each amount that several items contain begins → their number.
+
+    Of "two tablets contain 60 mg codeine and 1 g paracetamol" the number of both amounts is two tablets. In a
+    text with frequencies, several items are a dose.
+    """
+    counts = [one for one in quantities if one.unit in ITEMS]
+    if not counts or any(one.kind == "frequency" for one in quantities):
+        return {}
+    several = {
+        one.start
+        for one in counts
+        if one.values[0][0] == one.values[0][1] != 1 and CONTAINS.match(text, one.end)
+    }
+    found: dict[int, Quantity] = {}
+    count = None
+    for one in quantities if several else ():
+        if one.unit in ITEMS:
+            count = one if one.start in several else None
+        elif count is None or NEXT_SENTENCE.search(text, count.end, one.start):
+            count = None
+        elif one.unit in OF_STRENGTHS and not (APIECE.match(text, one.end) or is_of_one_item(one, text)):
+            found[one.start] = count
+    return found
+
+
+def is_supplied(count: Quantity, text: str) -> bool:
+    """Whether a number of items is that of a pack, a supply or a course, and no dose."""
+    return count.unit in ITEMS and bool(
+        SUPPLY_BEFORE.search(text, max(0, count.start - 40), count.start)
+        or SUPPLY_AFTER.match(text, count.end)
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from medqa.clinical.notation.numbers import PHRASE, read_number
 from medqa.clinical.notation.units import ANY_ITEM
-from medqa.clinical.quantities.items import APIECE, ITEM_AFTER, ITEMS, container_of, item_of
+from medqa.clinical.quantities.items import APIECE, ITEM_AFTER, ITEMS, container_of, is_supplied, item_of
 from medqa.clinical.quantities.quantity import Quantity, Range
 
 # "two puffs of salbutamol 100 micrograms"
@@ -87,7 +87,9 @@ def total_of(
     if len(amount.values) != 1:
         return None
     item = item_of(amount, text)
-    around = [other for other in around if not _is_pack(other.unit, other.values[0])]
+    around = [
+        other for other in around if not (_is_pack(other.unit, other.values[0]) or is_supplied(other, text))
+    ]
     elsewhere = [one for one in elsewhere if not _is_pack(*one)]
     low, high = amount.values[0]
     counts = [
