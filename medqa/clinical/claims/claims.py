@@ -18,7 +18,7 @@ from medqa.clinical.notation.topics import SHORT_TEXT
 from medqa.clinical.quantities.body_weight import BODY_WEIGHT
 from medqa.clinical.quantities.circumstances import CONTRAST, OPPOSED
 from medqa.clinical.quantities.equivalents import MOLAR, MOLAR_MASS, for_unit, in_common_unit
-from medqa.clinical.quantities.frequencies import DAILY_AMOUNT
+from medqa.clinical.quantities.frequencies import DAILY_AMOUNT, is_of_a_day
 from medqa.clinical.quantities.items import CONTAINS, ITEMS, contents_of_several, is_of_one_item, is_supplied
 from medqa.clinical.quantities.portions import described, portions
 from medqa.clinical.quantities.quantity import Quantity
@@ -45,14 +45,6 @@ PART_OF_DAY = re.compile(
     rf"{ONCE.pattern}|(?:each|every) (?:morning|evening|night|afternoon)|mane|nocte|nightly|qam|qpm|qhs"
     rf"|o[mn](?![a-z])"
 )
-# "6 tablets in 24 hours", "the limit per 24 h", "20 of the 24 hours": no time that something takes
-OF_A_DAY = re.compile(
-    r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
-    r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)"
-    r"|[0-9a-z] of (?:the|each|every)) $"
-)
-# "the 24-hour limit"
-OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
 # "Neither of the two is a daily medicine", "never every day"
 NOT_SO_OFTEN = re.compile(
     r"\b(?:not|never|nor|neither(?: of [a-z ]{2,20})? (?:is|are))(?: (?:be|taken|given|used|an?|for|as))* $"
@@ -78,7 +70,8 @@ class Claim:
         parts: what the parts of a day come to, 15 mg for "10 mg in the morning and 5 mg at noon", or None.
         at_time: whether it is given at one time of the day.
         item: whether it is what an item contains: 500 mg of "500 mg tablets".
-        several: whether the text gives what several items contain (`taken`), which `quantity` divides by them.
+        several: whether it divides what several items contain (`taken`).
+        supplied: whether it is the number of items of a pack, a supply or a course.
         assumed: whether the subject is taken from the other text.
         dimension: kind and unit of the quantity, by which claims are compared.
     """
@@ -95,10 +88,11 @@ class Claim:
     at_time: bool = False
     item: bool = False
     several: bool = False
+    supplied: bool = False
     assumed: bool = False
 
     def __post_init__(self) -> None:
-        self.dimension = f"{self.quantity.kind} {self.quantity.unit}"
+        self.dimension = f"{self.quantity.kind} {self.quantity.unit}" + " supplied" * self.supplied
 
     @property
     def counted(self) -> bool:
@@ -186,12 +180,11 @@ def stated(text: str) -> tuple[Claim, ...]:
     found: list[Claim] = []
     for quantity in (*read(text), *portions(read(text), lower)):
         dose = by_place.get((quantity.start, quantity.values))
-        if is_supplied(quantity, lower):  # compared with other supplies only
-            quantity, dose = replace(quantity, unit=f"{quantity.unit} supplied"), None
-        if quantity.unit == "times" and UPPER_LIMIT.search(lower):
-            quantity = replace(quantity, unit="x ULN")  # "over five-fold" of the limit named before
+        dose = None if (supplied := is_supplied(quantity, lower)) else dose
         if quantity.start in strengths and not quantity.unit.endswith("/L"):
             continue
+        if quantity.unit == "times" and UPPER_LIMIT.search(lower):
+            quantity = replace(quantity, unit="x ULN")  # "over five-fold" of the limit named before
         if quantity.kind not in KINDS or ONCE.match(lower, quantity.start):
             continue  # one of several times of day
         if quantity.unit == "dose" and lower.endswith(" in ", 0, quantity.start):
@@ -200,10 +193,7 @@ def stated(text: str) -> tuple[Claim, ...]:
             continue  # "one tablet contains 500 mg" says nothing of how many are taken
         place = bisect_right(starts, quantity.start)
         begin, end = starts[place - 1], starts[min(place, len(starts) - 1)]
-        day = quantity.kind == "duration" and quantity.values[0] == (1, 1)
-        if day and OF_A_DAY.search(lower, max(0, quantity.start - 40), quantity.start):
-            continue
-        if day and OF_LIMIT.match(lower, quantity.end):
+        if is_of_a_day(quantity, lower):
             continue
         if quantity.kind == "frequency" and lower.endswith((" over ", " in "), 0, quantity.start):
             continue  # "13.5 g over each 24 h"
@@ -235,6 +225,7 @@ def stated(text: str) -> tuple[Claim, ...]:
             in_common_unit(subject, dose.total) if dose and dose.total else None,
             _daily(dose, subject) if dose else None,
             item=is_of_one_item(quantity, lower),
+            supplied=supplied,
         )
         found.append(claim)
     return tuple(found)

@@ -17,10 +17,10 @@ from medqa.clinical.quantities.circumstances import ADULT, CHILD, WHEN, role_of
 from medqa.clinical.quantities.equivalents import DOSE_UNIT, LEVELS, MOLAR, PER_DL, for_unit
 from medqa.clinical.quantities.fixed_combinations import NOT_BETWEEN, of_combination
 from medqa.clinical.quantities.frequencies import Frequencies, is_of_day
-from medqa.clinical.quantities.items import ITEMS, is_of_one_item, is_supplied
+from medqa.clinical.quantities.items import ITEMS, is_supplied, item_of
 from medqa.clinical.quantities.quantity import Quantity, is_inside
 from medqa.clinical.quantities.quantity_reader import read
-from medqa.clinical.quantities.totals import total_of
+from medqa.clinical.quantities.totals import is_product, of_second, total_of
 
 # Words allowed between a name and its amount: "apixaban at a dose of 5 mg", "aspirin (300 mg)".
 FILLERS = word_lists.words(
@@ -205,6 +205,7 @@ class _Sentence:
         subject, beside = "", False
         latest = (-1, "")  # the name that last stood beside an amount, and where
         last_end = self.begin
+        counted: tuple[Quantity, ...] = ()
         for number, amount in enumerate(amounts):
             also = ALSO.fullmatch(self.text, last_end, max(last_end, amount.start))
             inside = any(amount.start < start < amount.end for start, _, _ in self.names)
@@ -227,25 +228,17 @@ class _Sentence:
                 twin = number + 1 < len(amounts) and amounts[number + 1].start == amount.start
                 around = amounts[max(0, number - 1) : number + 2 + twin]
                 weighs = subject == "weight"  # "50 kg or more takes two tablets"
-                product = self._is_product(amounts[max(0, number - 1) : number + 1])
+                product = is_product(amounts[max(0, number - 1) : number + 1], self.quantities, self.text)
                 total = (
                     None
                     if weighs or product
                     else total_of(amount, around, self.text, self.begin, self.counts)
                 )
+                if total is None and counted and not product:
+                    total = of_second(amount, *counted, self.text)
+                counted = (amount, total) if total is not None else ()
                 name = for_unit(subject, amount.unit)
                 yield self._dose(name, amount, total, given, before, context)
-
-    def _is_product(self, amounts: Sequence[Quantity]) -> bool:
-        """Whether an amount is that of all items before it: "100 mcg/dose inhaler: 2 puffs (200 mcg)"."""
-        if len(amounts) < 2 or amounts[0].unit not in ITEMS or amounts[0].values[0][0] == 1:
-            return False
-        count, amount = amounts
-        return not is_of_one_item(amount, self.text) and any(
-            one.unit == amount.unit and one.values[0][0] * count.values[0][0] == amount.values[0][0]
-            for one in self.quantities
-            if one.start < count.start and one.kind == "amount"
-        )
 
     def _end_of(self, amounts: Sequence[Quantity], number: int) -> int:
         """Where what belongs to an amount ends: before the next, but after "250 mg tablets: two tablets"."""
@@ -322,6 +315,8 @@ class _Sentence:
         of_next = after is not None and OF.fullmatch(self.text, amount.end, max(amount.end, after[0]))
         if of_next and self.text.endswith(": ", self.begin, amount.start):
             return after[2], True  # "On warfarin: 10 mg vitamin K"
+        if of_next and item_of(amount, self.text) == "vial":
+            return after[2], True  # "saline to the 1 g gemcitabine vial"
         beside = self._name_before(amount)
         if beside:
             return beside, True

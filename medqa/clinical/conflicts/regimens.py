@@ -120,7 +120,11 @@ def _facts(text: str) -> tuple[str, list[Fact]] | None:
         return None
     amounts, counts, bases = [], [], set()
     for claim in claims(text):
-        if claim.quantity.kind != "amount" or claim.quantity.unit in ("dose", "injection", "mL"):
+        if (
+            claim.supplied
+            or claim.quantity.kind != "amount"
+            or claim.quantity.unit in ("dose", "injection", "mL")
+        ):
             continue
         if not _is_plain(claim):
             return None

@@ -27,6 +27,11 @@ DAILY_BEFORE = re.compile(
     r"(?: about| approximately| roughly)? $"
     r"|\b(?:daily total|daily dose) (?:should|must|may) (?:not|never) exceed $"
 )
+# "one tablet three times a day supplies 300 mg"
+SUPPLIES = re.compile(
+    r"(?:daily|(?:a|per|each) day) (?:supplies|provides|gives|makes|delivers|amounts to|comes to|totals)"
+    r"(?: about)? $"
+)
 # "weekly dose of 35 mg"
 WEEKLY_BEFORE = re.compile(
     r"\bweekly (?:[a-z]+ )?(?:dose|total|amount|dosage)(?: of [a-z]+| is| of|:)?(?: about)? $"
@@ -56,6 +61,23 @@ TOTAL_OVER = re.compile(
 BEFORE = re.compile(r" (?:(?!(?:and|then|or|to|for|followed|plus) )[a-z-]+ ){0,3}")
 # "six tablets daily in three doses"
 OF_DAY = ("daily", " a day", "per day", "/day")
+
+# "6 tablets in 24 hours", "the limit per 24 h", "20 of the 24 hours": no time that something takes
+OF_A_DAY = re.compile(
+    r"(?:\b(?:tablets?|capsules?|caplets?|doses|puffs|sachets|drops|sprays|m?c?g|ml|units|times|lit(?:er|re)s?)"
+    r" (?:in|within|over)(?: (?:any|an?|the|each|every|one))?|\b(?:per|each|every|any)"
+    r"|[0-9a-z] of (?:the|each|every)) $"
+)
+# "the 24-hour limit"
+OF_LIMIT = re.compile(" (?:limit|maximum|total|ceiling)(?![a-z])")
+
+
+def is_of_a_day(time: Quantity, text: str) -> bool:
+    """Whether a time is the day of an amount or a limit, and nothing lasts so long: "6 tablets in 24 h"."""
+    if time.kind != "duration" or time.values[0] != (1, 1):
+        return False
+    before = OF_A_DAY.search(text, max(0, time.start - 40), time.start)
+    return bool(before or OF_LIMIT.match(text, time.end))
 
 
 def is_of_day(given: Sequence[Quantity], text: str) -> bool:
@@ -101,6 +123,9 @@ class Frequencies:
         # "120 mg daily: 80 mg on waking": "daily" belongs to the amount before.
         of_day = DAILY_BEFORE.search(context, 0 if amount.start - len(context) <= self.begin else 2)
         if of_day or self._over_a_day(amount, given) or WHOLE_DAY_AFTER.match(self.text, amount.end):
+            day = (1, 1)
+            return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
+        if SUPPLIES.search(context) and any(item.kind == "frequency" for item in before):
             day = (1, 1)
             return Quantity("frequency", "day", (day,), start=amount.start, end=amount.end), 0
         if WEEKLY_BEFORE.search(context):

@@ -48,14 +48,17 @@ CONTAINS = re.compile(
 )
 # "dispensed as 40 tablets", "a pack of 28 capsules", "boxes hold 10 suppositories"
 SUPPLY_BEFORE = re.compile(
-    r"\b(?:dispens(?:e|ed|ing)|suppl(?:y|ied|ies|ying)|issued?|prescription for|quantity:?"
+    r"\b(?:dispens(?:e|ed|ing)|suppl(?:y|ied|ies|ying)|issued?|sent|prescription for|quantity:?"
     r"|(?:box(?:es)?|pack(?:et|age)?s?|cartons?|strips?|blisters?)"
-    r"(?: of| with|:|(?: (?:contain|hold|ha|come)s?)?(?: in)?)?)"
-    r"(?: (?:as|of|with|an?|the|her|him|total|box|pack|him))* $"
+    # "a blister of clarithromycin 500 mg holds"
+    r"(?: of| with|:|(?: of [a-z0-9 ]{1,30})? (?:contains?|holds?|has|have|comes? (?:in|with)))?)"
+    r"(?: (?:as|of|with|an?|the|her|him|total|box|pack))* $"
 )
-# "28 tablets supplied", "28 tablets last four weeks", "six ampoules of vitamin B12, three in each of two weeks"
+# "28 tablets supplied", "28 tablets last four weeks", "six ampoules, three in each of two weeks"
 SUPPLY_AFTER = re.compile(
-    r"(?: (?:are|were|is|was|to be|will be))? (?:supplied|dispensed|issued|last(?:s|ing)?(?: for)? (?=[0-9a-z]))"
+    rf"(?: [a-z-]+ {ANY_ITEM})?(?: (?:are|were|is|was|to be|will be))? (?:supplied|dispensed|issued"
+    r"|last(?:s|ing)?(?: for)? (?=[0-9a-z])"
+    rf"|in (?:the|an?|each|every) (?:box|pack(?:et|age)?|carton|strip|blister)(?![a-z]))"
     rf"|[^.;\n]{{0,50}}, {PHRASE} (?:in|on|for) each of "
 )
 NEXT_SENTENCE = re.compile(r"[.!?] |[;\n]")
@@ -123,6 +126,6 @@ def contents_of_several(quantities: Sequence[Quantity], text: str) -> dict[int, 
 def is_supplied(count: Quantity, text: str) -> bool:
     """Whether a number of items is that of a pack, a supply or a course, and no dose."""
     return count.unit in ITEMS and bool(
-        SUPPLY_BEFORE.search(text, max(0, count.start - 40), count.start)
+        SUPPLY_BEFORE.search(text, max(0, count.start - 60), count.start)
         or SUPPLY_AFTER.match(text, count.end)
     )

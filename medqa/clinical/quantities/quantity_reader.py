@@ -27,6 +27,7 @@ from medqa.clinical.quantities.ratios import (
     read_pair,
     read_ratio,
     read_score,
+    unit_of_product,
 )
 from medqa.clinical.quantities.scan import ANGLE, Found, Scan, is_angle, read_bound, read_upper
 
@@ -219,7 +220,7 @@ def _at_digit(scan: Scan, start: int, _: int) -> Found:
         return read_named_value(scan, start, start + 3)
     pair = read_pair(scan, start)
     if isinstance(pair, list):
-        unit, end = read_compound(scan.text, scan.raw, pair_end(scan, start))
+        unit, end = read_compound(scan.text, scan.raw, pair_end(scan, start)) or unit_of_product(scan, start)
         return _quantities(scan, start, end, pair, unit, unit)
     return pair or read_ratio(scan, start) or _at_number(scan, start, digits_end)
 
@@ -344,7 +345,7 @@ def _list(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
 
 def _items(scan: Scan, start: int, end: int, value: Fraction) -> Found | None:
     """A number of the tablets named before it: "500 mg tablets, two every 6 hours", "take two at once"."""
-    if value > MOST_ITEMS or not ITEMS_TAKEN.match(scan.text, end):
+    if value > MOST_ITEMS or scan.text.endswith("/", 0, start) or not ITEMS_TAKEN.match(scan.text, end):
         return None
     item = ITEM_BEFORE.search(scan.text, max(0, start - 60), start)
     if item is None and not (TAKE_BEFORE.search(scan.before(start)) and scan.just_after_amount(start)):

@@ -1,17 +1,21 @@
 """Numbers without a unit that are quantities all the same: 140/90, 1:1000, "1 in 4", "INR of 2 to 3"."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from math import gcd
 
+from medqa.clinical.notation.names import medicine
 from medqa.clinical.notation.numbers import FRACTION, quotient, read_number
-from medqa.clinical.notation.units import Unit, read_compound
+from medqa.clinical.notation.units import PER_ITEM, Unit, read_compound
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.scan import Found, Scan, read_bound, read_upper
 
 PAIR = re.compile(
     r"([0-9]{1,3})(?:-([0-9]{2,3}))? ?(/|over ) ?([0-9]{1,4})(?:-([0-9]{2,3}))?(?![0-9/]|\.[0-9])"
 )
+JOINED_NAMES = re.compile(r"(?<![a-z])([a-z]{5,20}) ?/ ?([a-z]{5,20})(?: inhaler| tablets?)? $")
+INHALED = re.compile(r"\b(?:inhal[a-z]*|puffs?|actuations?)\b")
 PRESSURE_NEAR = re.compile(r"\b(?:bp|pressures?|hypertens\w*|systolic|diastolic)\b")
 SIGHT_OR_MIX = re.compile(r"\b(?:vision|visual|acuity|sight|see|insulin|mix\w*)\b")
 RATIO = re.compile(r"([0-9]+) ?: ?([0-9]{1,3}(?:,[0-9]{3}| 000)+|[0-9]+)(?![0-9:])")
@@ -182,8 +186,12 @@ def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
     end = match.end()
     compound = read_compound(scan.text, scan.raw, end)
     if compound is not None and compound[0].name != "mmHg":
+        if sign == "/" and compound[0].dimension in PER_ITEM:
+            return [], end  # "co-codamol 30/500 tablets"
         time = compound[0].dimension in ("time", "long time")
         return None if sign != "/" or low_end or second_end or time else list(values)
+    if sign == "/" and _is_product(scan, start):
+        return list(values)
     near = scan.text[max(0, start - 60) : end + 25]
     plausible = 40 <= values[0][0] <= 300 and 20 <= values[1][1] < values[0][0]
     # Without such a word, 300/150 are the strengths of tablets.
@@ -199,6 +207,20 @@ def read_pair(scan: Scan, start: int) -> Found | list[Range] | None:
 def pair_end(scan: Scan, start: int) -> int:
     """Where the numbers of a pair end."""
     return PAIR.match(scan.text, start).end()
+
+
+def _is_product(scan: Scan, start: int) -> bool:
+    """Whether the names of two medicines are before a pair: "beclometasone/formoterol 100/6"."""
+    names = JOINED_NAMES.search(scan.text, max(0, start - 60), start)
+    return names is not None and all(map(medicine, names.groups()))
+
+
+def unit_of_product(scan: Scan, start: int) -> tuple[Unit, int]:
+    """The unit that the strengths of a product have where none is written, and where the pair ends."""
+    unit, _ = read_compound("mg", "mg", 0)
+    if INHALED.search(scan.text):
+        unit = replace(read_compound("mcg", "mcg", 0)[0], item="puffs")
+    return unit, pair_end(scan, start)
 
 
 def read_ratio(scan: Scan, start: int) -> Found | None:

@@ -47,7 +47,8 @@ _LARGER = (
     "|quicker than|bigger than|wider than|later than|over|above|exceed(?:s|ed|ing)?|in excess of|beyond"
 )
 _LESS = (
-    f"{_SMALLER}|(?<!built )(?<!increased )(?<!titrated )(?<!raised )up to|at most"
+    f"{_SMALLER}|(?<!built )(?<!made )(?<!diluted )(?<!topped )(?<!increased )(?<!titrated )(?<!raised )up to"
+    "|at most"
     "|max(?:imum)?[.]?(?: dose)?(?: of)?|within|inside|(?:restricted|limited) to|at or (?:below|under)"
     "|(?:equal to|the same as) or less than"
 )

@@ -4,14 +4,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medqa.clinical.notation.numbers import PHRASE, read_number
+from medqa.clinical.notation.numbers import PHRASE, quotient, read_number
 from medqa.clinical.notation.units import ANY_ITEM
-from medqa.clinical.quantities.items import APIECE, ITEM_AFTER, ITEMS, container_of, is_supplied, item_of
+from medqa.clinical.quantities.items import (
+    APIECE,
+    ITEM_AFTER,
+    ITEMS,
+    container_of,
+    is_of_one_item,
+    is_supplied,
+    item_of,
+)
 from medqa.clinical.quantities.quantity import Quantity, Range
 
 # "two puffs of salbutamol 100 micrograms"
 OF_NAME = re.compile(
-    r"(?: of (?:[a-z-]+ (?:[a-z]+ )?)?| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
+    r"(?:(?: (?:once|twice|[a-z]+ times) (?:daily|a day))? of (?:[a-z/-]+ (?:[a-z]+ )?)?"
+    r"| x |(?: of [a-z-]+(?: [a-z]+)?)?,? ?\(?"
     r"(?:each (?:of |containing |delivering )?)?"
     r"| containing | at )"
 )
@@ -127,6 +136,36 @@ def total_of(
         container = container_of(amount, text)
         counts = [number for unit, number in elsewhere if unit == container]
     return replace(amount, values=((low * counts[0][0], high * counts[0][1]),)) if counts else None
+
+
+# "two puffs of budesonide 200 mcg/formoterol 6 mcg", "… with formoterol 6 mcg"
+SECOND = re.compile(r"(?: ?/ ?| with | plus )[a-z-]+ (?:[a-z]+ )?")
+
+
+def of_second(amount: Quantity, first: Quantity, total: Quantity, text: str) -> Quantity | None:
+    """What is taken in all of the second medicine of an item, of which the first is `total`."""
+    twin = amount.start == first.start
+    if first.unit != amount.unit or not (twin or SECOND.fullmatch(text, first.end, amount.start)):
+        return None
+    factor = quotient(total.values[0][0], first.values[0][0])
+    return replace(amount, values=tuple((low * factor, high * factor) for low, high in amount.values))
+
+
+def is_product(amounts: Sequence[Quantity], quantities: Sequence[Quantity], text: str) -> bool:
+    """Whether the second of two amounts is that of all items before it: "100 mcg/dose: 2 puffs (200 mcg)".
+
+    Args:
+        amounts: the number of items and the amount.
+        quantities: those of the whole text.
+    """
+    if len(amounts) < 2 or amounts[0].unit not in ITEMS or amounts[0].values[0][0] == 1:
+        return False
+    count, amount = amounts
+    return not is_of_one_item(amount, text) and any(
+        one.unit == amount.unit and one.values[0][0] * count.values[0][0] == amount.values[0][0]
+        for one in quantities
+        if one.start < count.start and one.kind == "amount"
+    )
 
 
 def _is_pack(item: str, number: Range) -> bool:
