@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa.clinical import MedicalLexicon, dose_errors, exact_match, negation_errors
+from medqa.clinical import MedicalLexicon, dose_errors, exact_match, factual_spans, negation_errors
 
 PAIRS = Path(__file__).parent / "labelled" / "development.jsonl"
 LINES = PAIRS.read_text(encoding="utf-8").splitlines()
@@ -42,3 +42,24 @@ def test_no_text_ends_the_reading(write):
             negation_errors(one, other, lexicon)
             lexicon.token_f1(one, other)
             exact_match(one, other, lexicon)
+
+
+ENDLESS = (
+    "10 mcg per " * 60,
+    "1 in " + "9" * 6000,
+    "1 in 5,000 to 1 in " + "7" * 5000,
+    "2 to 0 million people, 5 per 0 people",
+    "1" + ",111" * 2000 + " mg",
+    "3" * 5000 + "½ mg",
+    "0." + "0" * 6000 + "1 mg",
+    "5 feet " + "1" * 5000 + " inches",
+)
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=range(len(ENDLESS)))
+def test_a_model_that_repeats_digits_ends_nothing(text):
+    lexicon = MedicalLexicon()
+    for pair in (("Vitamin B12 1000 micrograms monthly.", text), (text, text + " 5 mg")):
+        dose_errors(*pair)
+        negation_errors(*pair, lexicon)
+        factual_spans(pair[1], lexicon)

@@ -133,6 +133,8 @@ TIMES_WEIGHT = re.compile(
     r"(?<=[a-zA-Z]) ?[x×] ?(?:body[ -]?)?weight (?:in kg|\(kg\)|\[kg\])(?![a-z]| ?[x×])"
 )
 SPACES = re.compile("[ \u00a0]{2,}")
+# A model that repeats itself writes numbers of thousands of digits, which Python refuses to read.
+ENDLESS = re.compile("([0-9]{40})[0-9]+")
 # Narrow spaces between thousands: "1 200 mg"
 THOUSANDS = re.compile("(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u2009\u202f][0-9]{3})+(?![0-9])")
 
@@ -184,6 +186,7 @@ def plain(text: str) -> str:
         text = THOUSANDS.sub(
             lambda number: re.sub("[\u2009\u202f]", "", number.group()), text.translate(CHARACTERS)
         )
+    text = ENDLESS.sub(r"\1", text)
     if MARKUP.search(text) or "  " in text:
         text = SPACES.sub(" ", text)
         if "|" in text and "--" in text:

@@ -28,8 +28,11 @@ PER = re.compile(
     rf",? ?(?:[a-z]+ )?(?:in|per|out of|for|of)(?: every| each)? (?P<base>{_ONE})(?![a-z0-9/]|[.,][0-9])"
 )
 LEAST_BASE = 4
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+# A larger number is the product of a text that repeats itself.
+LARGEST = 10**15
 # "1 in 4,000 to 1 in 5,000", "1 in 50,000 to 100,000"
-_BASE = "[1-9](?:[0-9]|,(?=[0-9]))*"
+_BASE = "[1-9](?:[0-9]|,(?=[0-9])){0,14}"
 ONE_IN = re.compile(
     rf"(?<![a-z0-9.,])(?:1|one) (?:in|per|out of) (?:every )?(?P<high>{_BASE})(?: to |-| and )"
     rf"(?:(?:1|one) (?:in|per) (?:every )?)?(?P<low>{_BASE})(?![a-z0-9/]|[.,][0-9])"
@@ -143,7 +146,7 @@ def _patterned(lower: str) -> Iterator[Figure]:
 def _of_quantity(quantity: Quantity, lower: str) -> Iterator[Figure]:
     """The figure that a quantity is, if it is one that says something of a disease."""
     kind, start, end = quantity.kind, quantity.start, quantity.end
-    if not quantity.values:
+    if not quantity.values or quantity.values[0][1] > LARGEST:
         return
     low, high = map(float, quantity.values[0])
     if kind == "ratio":
@@ -168,7 +171,7 @@ def _of_number(match: re.Match[str], lower: str) -> Iterator[Figure]:
     low, high, (start, end) = float(ends[0][0]), float(ends[-1][0]), match.span()
     scale = match["high"] and re.fullmatch("[0-9.,]+ (thousand|million|billion)", match["high"])
     if scale and match["low"][-1].isdigit():
-        low *= high / float(match["high"].split()[0].replace(",", ""))  # "2 to 3 million"
+        low *= SCALES[scale[1]]  # "2 to 3 million"
     per = PER.match(lower, end)
     base = read_number(lower, per.start("base")) if per else None
     if base is not None and base[0] >= LEAST_BASE and 0 < low <= high < base[0]:

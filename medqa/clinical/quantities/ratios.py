@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import gcd
 
 from medqa.clinical.notation.names import medicine
-from medqa.clinical.notation.numbers import FRACTION, quotient, read_number
+from medqa.clinical.notation.numbers import FRACTION, MOST_DIGITS, quotient, read_number
 from medqa.clinical.notation.units import PER_ITEM, Unit, read_compound
 from medqa.clinical.quantities.quantity import Quantity, Range
 from medqa.clinical.quantities.scan import Found, Scan, read_bound, read_upper
@@ -267,7 +267,7 @@ def read_one_in(scan: Scan, start: int) -> Found | None:
 
 
 def _count(written: str | None) -> Fraction | None:
-    if written is None:
+    if written is None or len(written) > MOST_DIGITS:
         return None
     written = written.removeprefix("a ")
     if written[0].isalpha() or written[-1].isalpha():
