@@ -63,3 +63,13 @@ def test_a_model_that_repeats_digits_ends_nothing(text):
         dose_errors(*pair)
         negation_errors(*pair, lexicon)
         factual_spans(pair[1], lexicon)
+
+
+def test_the_order_of_the_errors_is_that_of_the_reference():
+    """And not that of a set of strings, which differs from run to run."""
+    reference = "Adults take 20 mg, elderly patients 10 mg and children 5 mg of prednisolone."
+    errors = dose_errors(
+        reference, "Adults take 10 mg, elderly patients 5 mg and children 20 mg of prednisolone."
+    )
+    places = [reference.index(error["reference"]) for error in errors if error["subject"] == "dose by people"]
+    assert len(places) == 3 and places == sorted(places)

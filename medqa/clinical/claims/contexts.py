@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
-from math import log
+from math import fsum, log
 
 from medqa.clinical.notation.pairing import CLAUSE
 from medqa.clinical.notation.text import KEPT_TEXTS, forms, sentence_ends
@@ -91,7 +91,7 @@ def rarity(reference: str, hypothesis: str) -> Weights:
 
 def likeness(one: Weights, other: Weights, rare: Weights) -> float:
     """How much two statements are about one thing: the weight of the words that they have in common."""
-    return sum(min(one[word], other[word]) * rare.get(word, 0.0) for word in one.keys() & other.keys())
+    return fsum(min(one[word], other[word]) * rare.get(word, 0.0) for word in one.keys() & other.keys())
 
 
 def stems_of(lower: str, begin: int, end: int) -> list[str]:

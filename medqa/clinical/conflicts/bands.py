@@ -32,12 +32,14 @@ def wrong_band(
         return
     mine = _bands(reference, ours)
     others = _bands(hypothesis, theirs) if mine else {}
-    for kind in mine.keys() & others.keys():
-        for band in mine[kind].keys() & others[kind].keys():
-            right, given = mine[kind][band], others[kind][band]
-            elsewhere = [claim for name, claim in mine[kind].items() if name != band]
-            if not amounts_meet(right.quantity, given.quantity) and any(
-                amounts_meet(claim.quantity, given.quantity) for claim in elsewhere
+    for kind, bands in mine.items():
+        for band, right in bands.items():
+            given = others.get(kind, {}).get(band)
+            elsewhere = [claim for name, claim in bands.items() if name != band]
+            if (
+                given is not None
+                and not amounts_meet(right.quantity, given.quantity)
+                and any(amounts_meet(claim.quantity, given.quantity) for claim in elsewhere)
             ):
                 yield f"dose by {kind}", "swapped", right.written, given.written
 

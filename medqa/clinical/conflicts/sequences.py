@@ -52,7 +52,9 @@ def repeated(reference: str, hypothesis: str) -> Iterator[Found]:
         counted = {"amount mg", "amount IU", "amount mL"}
     else:
         counted = set()
-    for dimension in ours.keys() & theirs.keys() - counted - {WEIGHT}:
+    for dimension in ours:
+        if dimension not in theirs or dimension in {*counted, WEIGHT}:
+            continue
         mine, others = _without_sum(ours[dimension], theirs[dimension])
         if not 2 <= len(mine) == len(others) <= MOST:
             continue

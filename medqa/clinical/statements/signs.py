@@ -25,9 +25,9 @@ DENIED = re.compile(r"(?:\bnot|n't|\bnever) (?:[a-z]+ ){0,2}?$")
 def turned_sign(reference: str, hypothesis: str) -> tuple[str, str, str, str] | None:
     """(subject, kind, words of the reference, words of the answer) of a marker with the other sign."""
     mine, theirs = _signs(reference), _signs(hypothesis)
-    for marker in mine.keys() & theirs.keys():
-        signs = mine[marker] | theirs[marker]
-        if len(mine[marker]) == len(theirs[marker]) == 1 and len(signs) == 2:
+    for marker in mine:
+        signs = mine[marker] | theirs.get(marker, set())
+        if len(mine[marker]) == len(theirs.get(marker, ())) == 1 and len(signs) == 2:
             one, other = next(iter(mine[marker])), next(iter(theirs[marker]))
             return marker, "negation", f"{marker} {one}", f"{marker} {other}"
     return None
