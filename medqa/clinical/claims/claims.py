@@ -121,8 +121,8 @@ class Claim:
 
     @property
     def times_a_day(self) -> bool:
-        """Whether its frequency is part of the daily amount; a patch of 25 mcg/h is changed every "
-        "third day."""
+        """Whether its frequency is part of the daily amount; a patch of 25 mcg/h is changed every third
+        day."""
         return self.daily is not None and not self.quantity.unit.endswith("/h")
 
     @property

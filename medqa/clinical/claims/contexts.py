@@ -8,9 +8,10 @@ words that two places have in common weigh (`likeness`), by how rare they are in
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import fsum, log
+from typing import Protocol
 
 from medqa.clinical.notation.pairing import CLAUSE
 from medqa.clinical.notation.text import KEPT_TEXTS, forms, sentence_ends
@@ -46,6 +47,13 @@ RANGE = re.compile("[0-9] (?:and|or) [0-9]")
 ITEM = re.compile(r"\s*-")
 
 Weights = Mapping[str, float]
+
+
+class Placed(Protocol):
+    """Something that is at a place of the plain text."""
+
+    start: int
+    end: int
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -92,6 +100,16 @@ def rarity(reference: str, hypothesis: str) -> Weights:
 def likeness(one: Weights, other: Weights, rare: Weights) -> float:
     """How much two statements are about one thing: the weight of the words that they have in common."""
     return fsum(min(one[word], other[word]) * rare.get(word, 0.0) for word in one.keys() & other.keys())
+
+
+def likenesses(mine: Sequence[Placed], others: Sequence[Placed], texts: tuple[str, str]) -> list[list[float]]:
+    """The likeness of each thing of the reference, a row, and each of the answer, a column."""
+    rare = rarity(*texts)
+    ours, theirs = (
+        [context(text, one.start, one.end) for one in side]
+        for text, side in zip(texts, (mine, others), strict=True)
+    )
+    return [[likeness(around, about, rare) for about in theirs] for around in ours]
 
 
 def stems_of(lower: str, begin: int, end: int) -> list[str]:

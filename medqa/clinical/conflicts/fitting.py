@@ -10,7 +10,7 @@ from itertools import combinations, product
 from math import isclose
 
 from medqa.clinical.claims.claims import SHORT_TEXT, Claim, Found
-from medqa.clinical.claims.contexts import context, likeness, rarity
+from medqa.clinical.claims.contexts import context, likeness, likenesses, rarity
 from medqa.clinical.notation.text import forms
 from medqa.clinical.quantities.figures import Figure, figures
 from medqa.clinical.quantities.items import ITEMS
@@ -116,17 +116,9 @@ def _misfits(
 
 def _fits(mine: Sequence[Figure], others: Sequence[Figure], texts: tuple[str, str]) -> list[list[float]]:
     """How well each figure of the reference fits each of the answer."""
-    rare = rarity(*texts)
-    ours, theirs = (
-        [context(text, figure.start, figure.end) for figure in side]
-        for text, side in zip(texts, (mine, others), strict=True)
-    )
     return [
-        [
-            likeness(around, about, rare) + _slip(one, other)
-            for other, about in zip(others, theirs, strict=True)
-        ]
-        for one, around in zip(mine, ours, strict=True)
+        [fit + _slip(one, other) for other, fit in zip(others, row, strict=True)]
+        for one, row in zip(mine, likenesses(mine, others, texts), strict=True)
     ]
 
 

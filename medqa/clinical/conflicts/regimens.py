@@ -88,7 +88,6 @@ def _gives(source: Sequence[Fact], others: Sequence[Fact], claim: Claim) -> bool
     return any(
         any(name in known and is_close(known[name], value) for meanings, _ in claimed for name in meanings)
         for known in _solutions(source)
-        if _solutions([*source, *others])
     )
 
 

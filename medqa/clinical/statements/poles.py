@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from medqa.clinical.claims.claims import Found
-from medqa.clinical.claims.contexts import EMPTY, context, likeness, rarity, stems_of
+from medqa.clinical.claims.contexts import EMPTY, likenesses, stems_of
 from medqa.clinical.notation.text import KEPT_TEXTS, forms
 from medqa.clinical.statements.direction_words import NO_ADJECTIVE_BEFORE
 
@@ -147,17 +147,9 @@ def _turned(
 
 def _fits(mine: Sequence[Pole], others: Sequence[Pole], texts: tuple[str, str]) -> list[list[float]]:
     """How well each pole of the reference fits each of the answer."""
-    rare = rarity(*texts)
-    ours, theirs = (
-        [context(text, pole.start, pole.end) for pole in side]
-        for text, side in zip(texts, (mine, others), strict=True)
-    )
     return [
-        [
-            0.0 if one.things.isdisjoint(other.things) else likeness(around, about, rare)
-            for other, about in zip(others, theirs, strict=True)
-        ]
-        for one, around in zip(mine, ours, strict=True)
+        [0.0 if one.things.isdisjoint(other.things) else fit for other, fit in zip(others, row, strict=True)]
+        for one, row in zip(mine, likenesses(mine, others, texts), strict=True)
     ]
 
 
